@@ -1,0 +1,6 @@
+export {
+  type Authenticator,
+  type Credentials,
+  GLOBAL_ACCOUNT,
+  type Identity,
+} from './authenticator.ts'

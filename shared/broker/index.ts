@@ -1,0 +1,13 @@
+export type {
+  InterestObserver,
+  LinkPeer,
+  Message,
+  Peer,
+  PeerKind,
+  Publication,
+  PublishCommitted,
+  PublishOptions,
+  SubjectSpace,
+  SubscribeOptions,
+  Subscription,
+} from './message.ts'

@@ -1,0 +1,119 @@
+import type { PetioleError } from '../runtime/index.ts'
+
+/**
+ * What is on the other end. `client`, `mqtt` and `local` (in-process) are where messages are born;
+ * `leaf` is a leaf that attached to us, `uplink` the hub that we attached to.
+ */
+export type PeerKind = 'client' | 'mqtt' | 'local' | 'leaf' | 'uplink'
+
+/** Whoever publishes and subscribes in an account. */
+export interface Peer {
+  readonly kind: PeerKind
+  /** Unique in this process, and the `client_id` of INFO. */
+  readonly id: number
+  /** Told to the peer's own subscriptions too, unless false (CONNECT `echo`). */
+  readonly echo: boolean
+  /**
+   * Takes one message for one of the peer's subscriptions; called synchronously from the router.
+   * Never throws, never blocks, never publishes: what it causes happens after the call.
+   */
+  deliver(subscription: Subscription, message: Message): void
+}
+
+/** A leaf link: takes each message once, however many of its subscriptions match. */
+export interface LinkPeer extends Peer {
+  readonly kind: 'leaf' | 'uplink'
+  /**
+   * @param plain true when plain subscriptions of the other side match
+   * @param queues the queue groups for which the other side must pick a member
+   */
+  forward(message: Message, plain: boolean, queues: readonly string[]): void
+}
+
+export interface Subscription {
+  readonly peer: Peer
+  readonly subject: string
+  /** '' for a plain subscription. */
+  readonly queue: string
+  /** The peer's own name for it. */
+  readonly sid: string
+  /** Queue members on the other side of a link that this one stands for; 1 for all others. */
+  readonly weight: number
+  /** Stores what it gets: skipped by publications that are stored already. */
+  readonly isCapture: boolean
+}
+
+/** Tells a publisher that its message is on disk, or why it is not. */
+export type PublishCommitted = (error: PetioleError | undefined) => void
+
+/**
+ * The message on its way through the router. One object is used again and again: everything in it
+ * is valid during `deliver` or `forward` only, and each getter makes its value on first use.
+ */
+export interface Message {
+  readonly origin: Peer
+  readonly subject: string
+  readonly subjectBytes: Uint8Array
+  /** '' when there is none. */
+  readonly reply: string
+  /** The header block with its `NATS/1.0` line and the final empty line; length 0 when there is none. */
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+  /**
+   * Taken by the capture that stores the message: from then on it owes exactly one call. undefined
+   * when nobody waits, or when a capture has taken it already.
+   */
+  takeCommitted(): PublishCommitted | undefined
+}
+
+/** What a peer other than a NATS client hands to the router. */
+export interface Publication {
+  readonly subject: Uint8Array
+  readonly reply: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+}
+
+export interface PublishOptions {
+  /** Queue groups to serve; undefined serves all. Messages from a leaf link carry the sender's choice. */
+  readonly queues?: readonly string[]
+  /** False for what is stored already: captures are passed over. */
+  readonly capture?: boolean
+  /** Called when the message is on disk, at once when no capture took it, with an error when one refused it. */
+  readonly committed?: PublishCommitted
+}
+
+/** Follows the interest of an account. Called for each change, never for the observer's past. */
+export interface InterestObserver {
+  subscriptionAdded(subscription: Subscription): void
+  subscriptionRemoved(subscription: Subscription): void
+}
+
+/**
+ * One account's subject space, as its peers see it. Peers of other layers (leaf links, MQTT sessions,
+ * in-process services) use this; NATS clients have their own faster road through the same router.
+ */
+export interface SubjectSpace {
+  readonly account: string
+  subscribe(peer: Peer, options: SubscribeOptions): Subscription
+  unsubscribe(subscription: Subscription): void
+  /** Changes a link's queue weight in place. */
+  reweigh(subscription: Subscription, weight: number): Subscription
+  /**
+   * Routes one message; returns how many peers took it.
+   * With a `reply` and none taking it, the caller sends the 503 if its protocol has one.
+   */
+  publish(origin: Peer, publication: Publication, options?: PublishOptions): number
+  /** Whether any subscription but those of `except` would take a message on this literal subject. */
+  hasInterest(subject: string, except?: Peer): boolean
+  subscriptions(): Iterable<Subscription>
+  observe(observer: InterestObserver): () => void
+}
+
+export interface SubscribeOptions {
+  readonly subject: string
+  readonly queue?: string
+  readonly sid?: string
+  readonly weight?: number
+  readonly isCapture?: boolean
+}

@@ -1,0 +1,42 @@
+/**
+ * The disk as a dependency. A promise that resolves from `datasync`, `syncDirectory` or
+ * `writeFileAtomic` means that what it covers survives a power cut; nothing else means that.
+ * Errors are Node's system errors (`code`: ENOSPC, EIO, ENOENT, EACCES …).
+ */
+export interface Disk {
+  /** Opens an existing file for reading, or for reading and writing. */
+  open(path: string, access: 'read' | 'write'): Promise<DiskFile>
+  /** Creates a file that must not exist yet, for reading and writing. */
+  create(path: string): Promise<DiskFile>
+  readFile(path: string): Promise<Uint8Array>
+  /** Temp file, write, fsync, rename, fsync of the directory: old or new content, never a mix. */
+  writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>
+  /** Names in a directory, sorted; an absent directory is an ENOENT error. */
+  list(directory: string): Promise<readonly string[]>
+  makeDirectory(path: string): Promise<void>
+  /** Makes creations, renames and removals in `directory` durable. */
+  syncDirectory(directory: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file; an absent one is not an error. */
+  remove(path: string): Promise<void>
+  /** Bytes that can still be written on the file system that holds `path`. */
+  freeBytes(path: string): Promise<number>
+  /**
+   * Takes the exclusive lock file of a directory. Rejects with PETIOLE_STORE_LOCKED when a living
+   * process holds it; the result releases it.
+   */
+  lock(path: string): Promise<() => Promise<void>>
+}
+
+export interface DiskFile {
+  readonly path: string
+  size(): Promise<number>
+  /** Writes all chunks at `position` as one gather write; rejects if any byte could not be written. */
+  writev(chunks: readonly Uint8Array[], position: number): Promise<void>
+  /** fdatasync. After an error the state of the file is unknown: never call it again. */
+  datasync(): Promise<void>
+  /** Reads up to `target.length` bytes at `position`; resolves to how many, 0 at the end. */
+  read(target: Uint8Array, position: number): Promise<number>
+  truncate(size: number): Promise<void>
+  close(): Promise<void>
+}

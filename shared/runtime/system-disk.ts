@@ -1,0 +1,150 @@
+import * as fs from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import * as path from 'node:path'
+import type { Disk, DiskFile } from './disk.ts'
+import { codeOf, PetioleError } from './petiole-error.ts'
+
+const FILE_MODE = 0o640
+const DIRECTORY_MODE = 0o750
+
+export class SystemDisk implements Disk {
+  async open(file: string, access: 'read' | 'write'): Promise<DiskFile> {
+    return new SystemFile(file, await open(file, access === 'read' ? 'r' : 'r+'))
+  }
+
+  async create(file: string): Promise<DiskFile> {
+    return new SystemFile(file, await open(file, 'wx+', FILE_MODE))
+  }
+
+  readFile(file: string): Promise<Uint8Array> {
+    return fs.promises.readFile(file)
+  }
+
+  async writeFileAtomic(file: string, bytes: Uint8Array): Promise<void> {
+    const temp = `${file}.tmp`
+    const handle = await open(temp, 'w', FILE_MODE)
+    try {
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await fs.promises.rename(temp, file)
+    await this.syncDirectory(path.dirname(file))
+  }
+
+  async list(directory: string): Promise<readonly string[]> {
+    return (await fs.promises.readdir(directory)).sort()
+  }
+
+  async makeDirectory(directory: string): Promise<void> {
+    await fs.promises.mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    const handle = await open(directory, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return fs.promises.rename(from, to)
+  }
+
+  remove(file: string): Promise<void> {
+    return fs.promises.rm(file, { force: true })
+  }
+
+  async freeBytes(file: string): Promise<number> {
+    const stats = await fs.promises.statfs(file)
+    return stats.bavail * stats.bsize
+  }
+
+  async lock(file: string): Promise<() => Promise<void>> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        await fs.promises.writeFile(file, `${process.pid}\n`, { flag: 'wx', mode: FILE_MODE })
+        return () => this.remove(file)
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error
+        const owner = await lockOwner(file)
+        if (owner !== undefined) {
+          throw new PetioleError(
+            'PETIOLE_STORE_LOCKED',
+            `${file} is held by process ${owner}: stop that process, or give this one another store_dir`,
+          )
+        }
+        await this.remove(file)
+      }
+    }
+    throw new PetioleError('PETIOLE_STORE_LOCKED', `${file} was taken by another process just now`)
+  }
+}
+
+/** The living process that wrote the lock file, if any: a killed one must not lock its successor out. */
+async function lockOwner(file: string): Promise<number | undefined> {
+  const text = await fs.promises.readFile(file, 'latin1').catch(() => '')
+  const pid = Number.parseInt(text, 10)
+  if (!(pid > 0) || pid === process.pid) return undefined
+  try {
+    process.kill(pid, 0)
+    return pid
+  } catch (error) {
+    return codeOf(error) === 'EPERM' ? pid : undefined
+  }
+}
+
+class SystemFile implements DiskFile {
+  readonly path: string
+  readonly #handle: FileHandle
+
+  constructor(file: string, handle: FileHandle) {
+    this.path = file
+    this.#handle = handle
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size
+  }
+
+  async writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    let rest = chunks
+    let at = position
+    for (;;) {
+      const { bytesWritten } = await this.#handle.writev(rest, at)
+      rest = remaining(rest, bytesWritten)
+      if (rest.length === 0) return
+      at += bytesWritten
+    }
+  }
+
+  async datasync(): Promise<void> {
+    await this.#handle.datasync()
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    return (await this.#handle.read(target, 0, target.length, position)).bytesRead
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#handle.truncate(size)
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+/** What a short gather write left over. */
+function remaining(chunks: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+  const rest: Uint8Array[] = []
+  let skip = written
+  for (const chunk of chunks) {
+    if (skip < chunk.length) rest.push(skip === 0 ? chunk : chunk.subarray(skip))
+    skip = Math.max(0, skip - chunk.length)
+  }
+  return rest
+}

@@ -1,0 +1,1 @@
+export type { Core, FrontDoor, Machine } from './core.ts'

@@ -1,0 +1,50 @@
+import type { PetioleError } from '../runtime/index.ts'
+import type { Committed, StateTable, StreamLimits, StreamStore } from './stream-store.ts'
+
+/** `open` takes writes; `full` refuses them until there is room again; `failed` refuses them for good. Reading always works. */
+export type StoreCondition =
+  | { readonly name: 'open' }
+  | { readonly name: 'full'; readonly reason: string }
+  | { readonly name: 'failed'; readonly error: PetioleError }
+
+export interface StoreStats {
+  readonly commits: number
+  readonly syncs: number
+  readonly bytesWritten: number
+  readonly segments: number
+  readonly diskBytes: number
+  /** Records skipped because their checksum does not hold, since the directory was made. */
+  readonly damagedRecords: number
+  /** Bytes cut from the end of the journal at the last start: writes that were never acknowledged. */
+  readonly tornBytes: number
+}
+
+/** The commit journal of one store directory, and the streams in it. */
+export interface Store {
+  readonly directory: string
+  readonly condition: StoreCondition
+  readonly stats: StoreStats
+  readonly streams: ReadonlyMap<string, StreamStore>
+  /** State that belongs to no stream: the sync ledger's watermarks, the fleet's registry. */
+  readonly marks: StateTable
+
+  /** The name must be new. */
+  createStream(
+    name: string,
+    config: Uint8Array,
+    limits: StreamLimits,
+    committed?: Committed,
+  ): StreamStore
+  removeStream(name: string, committed?: Committed): void
+  /**
+   * All that `write` appends, synchronously and to any streams and tables, is recovered whole or
+   * not at all. If it throws, nothing of it was appended.
+   */
+  transaction(write: () => void): void
+  /** Called when all that was appended before it is on disk; at once (but not inside the call) when it is already. */
+  barrier(committed: Committed): void
+  onCondition(listener: (condition: StoreCondition) => void): () => void
+  /** Commits what is gathered, then closes. Idempotent, as `destroy`, which commits nothing more. */
+  drain(): Promise<void>
+  destroy(): Promise<void>
+}

@@ -1,0 +1,130 @@
+import type { PetioleError } from '../runtime/index.ts'
+import type { SubjectFilter } from '../subject/index.ts'
+
+/**
+ * Called once for each record, in the order of the appends: with no error when the record is on
+ * disk, else with PETIOLE_STORE_FULL (nothing was kept, may be tried again) or PETIOLE_STORE_FAILED.
+ */
+export type Committed = (error: PetioleError | undefined, seq: number) => void
+
+/** Limits of one stream; 0 means none. The oldest messages make room (`old`) or the write is refused (`new`). */
+export interface StreamLimits {
+  readonly messagesMax: number
+  readonly bytesMax: number
+  readonly ageMaxMs: number
+  readonly messagesPerSubjectMax: number
+  readonly messageBytesMax: number
+  readonly discard: 'old' | 'new'
+}
+
+/** What is committed; `bytes` counts records as they lie on disk. Sequences are 0 in a stream that never had a message. */
+export interface StreamState {
+  readonly messages: number
+  readonly bytes: number
+  /** The first sequence that is stored; `lastSeq + 1` when the stream is empty. */
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly firstTimeMs: number
+  readonly lastTimeMs: number
+  readonly subjects: number
+  /** Sequences between first and last that are deleted or damaged. */
+  readonly deleted: number
+}
+
+/** A message read from disk. The byte fields are views on a chunk that is this message's to keep. */
+export interface StoredMessage {
+  readonly seq: number
+  /** Wall time at which it was stored, ms since the epoch, repaired when the clock was wrong at the time. */
+  readonly timeMs: number
+  readonly subject: string
+  readonly subjectBytes: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+}
+
+export interface ReadOptions {
+  readonly fromSeq: number
+  readonly messagesMax: number
+  /** Stops after the message that passes this many bytes; at least one message is returned. */
+  readonly bytesMax: number
+  readonly filter?: SubjectFilter
+}
+
+export interface StreamBatch {
+  readonly messages: readonly StoredMessage[]
+  /** Where to read on. Past `lastSeq` when everything up to the end was seen. */
+  readonly nextSeq: number
+}
+
+/** What left a stream without being asked to by `remove` or `purge`: limits, or damage found on disk. */
+export interface Eviction {
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly messages: number
+  readonly cause: 'age' | 'bytes' | 'messages' | 'subject' | 'damage'
+}
+
+/** A durable key/value table in the journal; the last value wins. For consumers, ledger marks, sessions. */
+export interface StateTable {
+  get(key: string): Uint8Array | undefined
+  /** Memory shows the new value at once; `committed` comes when it is on disk. */
+  set(key: string, value: Uint8Array, committed?: Committed): void
+  remove(key: string, committed?: Committed): void
+  entries(): IterableIterator<[string, Uint8Array]>
+}
+
+/** One stream's messages in the commit journal. Everything it shows is committed, unless said otherwise. */
+export interface StreamStore {
+  /** The key given to `Store.createStream`; opaque to the store. */
+  readonly name: string
+  readonly createdMs: number
+  readonly limits: StreamLimits
+  /** The owner's configuration, as last written with `configure`. */
+  readonly config: Uint8Array
+  readonly state: StreamState
+  /** The last sequence given out, committed or not. The next append gets the one after it. */
+  readonly assignedSeq: number
+  readonly states: StateTable
+
+  /**
+   * Appends to the commit that is being gathered and returns the sequence. Copies its arguments.
+   * Throws PETIOLE_STORE_FULL, PETIOLE_STORE_FAILED (see Store.condition), PETIOLE_STREAM_FULL
+   * (discard `new`) or PETIOLE_MESSAGE_TOO_LARGE; then nothing was appended.
+   * @param timeMs keeps a message's original time (mirrors, synced records); else the store's clock is used.
+   */
+  append(
+    subject: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    committed?: Committed,
+    timeMs?: number,
+  ): number
+  get(seq: number): Promise<StoredMessage | undefined>
+  read(options: ReadOptions): Promise<StreamBatch>
+  /** The last sequence stored on a subject (no wildcards), 0 when there is none. In memory. */
+  lastSeqOf(subject: string): number
+  /** Subjects that match, with their message counts; at most `subjectsMax`. */
+  subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number>
+  /** Messages from `fromSeq` on that match. Exact; may read indexes, never message data, when the filter is '>'. */
+  countFrom(fromSeq: number, filter?: SubjectFilter): number
+  /** The first sequence whose time is not before `timeMs`; `lastSeq + 1` when there is none. */
+  seqAtTime(timeMs: number): Promise<number>
+  /** Returns false when the sequence is not there. */
+  remove(seq: number, committed?: Committed): boolean
+  /**
+   * Removes messages up to and with `throughSeq` that match `filter`, leaving the newest `keep` of
+   * them; returns how many go. Without a filter this is O(segments).
+   */
+  purge(
+    options: {
+      readonly throughSeq?: number
+      readonly filter?: SubjectFilter
+      readonly keep?: number
+    },
+    committed?: Committed,
+  ): Promise<number>
+  configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void
+  /** Called after each commit that changed this stream, with the state already up to date. */
+  onCommit(listener: () => void): () => void
+  onEvict(listener: (eviction: Eviction) => void): () => void
+}

@@ -1,0 +1,1 @@
+export type { CapturedMessage, PortMessage, StreamPort } from './port.ts'

@@ -1,0 +1,31 @@
+/**
+ * What streams need of the messaging side. A role wires it to its broker: `stream` itself knows no
+ * sockets and no router. One port serves one account.
+ */
+export interface StreamPort {
+  /** A message to whoever is interested: replies, pull deliveries, advisories. */
+  publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void
+  /** API, ack and direct-get subjects. The handler's message is the handler's to keep. */
+  subscribe(subject: string, handler: (request: PortMessage) => void): () => void
+  /** Everything published on `subject` goes to `capture` before any acknowledgement. */
+  capture(subject: string, capture: (message: CapturedMessage) => void): () => void
+  hasInterest(subject: string): boolean
+}
+
+export interface PortMessage {
+  readonly subject: string
+  readonly reply: string
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+}
+
+/** Views on the router's memory, valid during the call only; `StreamStore.append` copies them. */
+export interface CapturedMessage {
+  readonly subjectBytes: Uint8Array
+  readonly subject: string
+  readonly reply: string
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+  /** Whoever takes it owes exactly one call, when the message is on disk or refused. */
+  takeCommitted(): ((error: Error | undefined) => void) | undefined
+}
