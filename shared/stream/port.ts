@@ -1,3 +1,5 @@
+import type { PetioleError } from '../runtime/index.ts'
+
 /**
  * What streams need of the messaging side. A role wires it to its broker: `stream` itself knows no
  * sockets and no router. One port serves one account.
@@ -27,5 +29,5 @@ export interface CapturedMessage {
   readonly headers: Uint8Array
   readonly payload: Uint8Array
   /** Whoever takes it owes exactly one call, when the message is on disk or refused. */
-  takeCommitted(): ((error: Error | undefined) => void) | undefined
+  takeCommitted(): ((error: PetioleError | undefined) => void) | undefined
 }
