@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { connect, type MqttClient } from 'mqtt'
 
 /**
@@ -46,7 +45,7 @@ export class Sensor {
       })
       this.#client = client
       client.on('error', () => {})
-      const closed = once(client, 'close')
+      const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
       client.on('connect', () => this.#fill(client))
       await closed
       client.end(true)
