@@ -1,10 +1,14 @@
 import type { PetioleError } from '../runtime/index.ts'
+import type { Output } from './output.ts'
 
 /**
  * One byte stream: an accepted or dialled TCP socket, a WebSocket's binary stream, or a simulated
  * one. Input arrives in the arena (see arena.ts), so that parsers and the router copy without
  * making views; output is gathered per channel in arena slots and goes out as one write per read
  * chunk or turn of the loop.
+ *
+ * No method of a channel calls its handler before it returns: callbacks come in turns of their own,
+ * so a router may write to and destroy any channel in the middle of a loop over them.
  */
 export interface Channel {
   readonly kind: 'tcp' | 'websocket' | 'memory'
@@ -14,6 +18,8 @@ export interface Channel {
   readonly localPort: number
   /** The path of a WebSocket's upgrade request (`/leafnode`); '' for the others. */
   readonly path: string
+  /** What `write`, `reserve` and `commit` work on. The hot path calls it directly: one class for all kinds. */
+  readonly output: Output
   /** Bytes taken from the writer and not yet by the kernel. */
   readonly pendingBytes: number
   readonly isClosed: boolean
@@ -24,15 +30,19 @@ export interface Channel {
   write(bytes: Uint8Array): void
   /**
    * Reserves `size` contiguous bytes of output in the arena and returns their offset, or -1 when
-   * the channel is closed or `size` is above `outputSlotBytes`: then use `write`. Fill them, then `commit`.
+   * the channel is closed, `size` is above OUTPUT_SLOT_BYTES or the arena is full: then use `write`,
+   * which always works (and does nothing on a closed channel). Fill them, then `commit`.
    */
   reserve(size: number): number
   /** Ends a reservation: output now ends at arena offset `end`. */
   commit(end: number): void
-  /** Stops reading until `resume`: back-pressure on the sender. */
+  /**
+   * Stops reading until `resume`: back-pressure on the sender. The chunk in hand is not cut short,
+   * and one that was already read may still come.
+   */
   pause(): void
   resume(): void
-  /** Sends what is gathered, then closes. Idempotent. */
+  /** Sends what is gathered, then closes; reads no more. At the latest after END_LINGER_MS. Idempotent. */
   end(): void
   /** Closes at once and drops what is gathered. `onClose` gets `error`. Idempotent. */
   destroy(error?: PetioleError): void
@@ -42,10 +52,14 @@ export interface ChannelHandler {
   /**
    * Bytes [start, end) of the arena, valid during the call only. Returns the offset of the first
    * byte not used: that tail comes again in front of the next chunk. A handler must consume (collect
-   * as chunks) what is longer than the arena's head room, see `CARRY_BYTES_MAX`.
+   * as chunks) what is longer than CARRY_BYTES_MAX; a longer tail destroys the channel with
+   * PETIOLE_CARRY_OVERFLOW. Not called again once the channel is ended or destroyed.
    */
   onChunk(start: number, end: number): number
-  /** `pendingBytes` has fallen below half of what the handler last saw above the low-water mark. */
+  /**
+   * `pendingBytes` is back at OUTPUT_LOW_WATER_BYTES or below after it was at OUTPUT_HIGH_WATER_BYTES
+   * or above. Whoever saw it that high is told by this, or by `onClose`.
+   */
   onDrain(): void
   /** Called once, when no more input comes and output is gone. `error` when it was not an orderly end. */
   onClose(error: PetioleError | undefined): void

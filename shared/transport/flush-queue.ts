@@ -1,0 +1,48 @@
+import type { Output } from './output.ts'
+
+/**
+ * The outputs that hold bytes since the last flush. A network has one: it opens the queue before it
+ * hands a chunk to a handler and flushes after it, so that all output of one chunk leaves in one
+ * write per channel. Output that comes at another time is flushed by `soon`.
+ */
+export class FlushQueue {
+  readonly #soon: (flush: () => void) => void
+  readonly #flushScheduled = (): void => {
+    this.#isScheduled = false
+    this.flush()
+  }
+  #dirty: Output[] = []
+  #isInChunk = false
+  #isScheduled = false
+
+  constructor(soon: (flush: () => void) => void) {
+    this.#soon = soon
+  }
+
+  beginChunk(): void {
+    this.#isInChunk = true
+  }
+
+  endChunk(): void {
+    this.#isInChunk = false
+    this.flush()
+  }
+
+  add(output: Output): void {
+    this.#dirty.push(output)
+    if (this.#isInChunk || this.#isScheduled) return
+    this.#isScheduled = true
+    this.#soon(this.#flushScheduled)
+  }
+
+  flush(): void {
+    const dirty = this.#dirty
+    for (let i = 0; i < dirty.length; i++) dirty[i]?.flushQueued()
+    dirty.length = 0
+  }
+
+  /** Frees the slots of all that can be sent now, when a new slot is needed and none is left. */
+  relieve(): void {
+    for (const output of this.#dirty) output.flush()
+  }
+}

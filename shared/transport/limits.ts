@@ -1,0 +1,37 @@
+/** Limits of the transport layer. Bytes and milliseconds; what is not named here has no limit. */
+
+/** One read from the kernel at most; all channels of a process share this much read memory. */
+export const READ_BYTES = 256 * 1024
+
+/** The longest unused tail that a handler may leave in front of the next chunk. */
+export const CARRY_BYTES_MAX = 64 * 1024
+
+/** A copy by whole words may read or write this far past the end of its region. */
+export const WORD_SLACK_BYTES = 64
+
+/** Regions of other layers (the router's subject heap). Memory that nobody touches costs nothing. */
+export const REGION_BYTES_MAX = 64 * 1024 * 1024
+
+/** The most that one reservation may ask for: a whole read chunk, its carried tail, and headers. */
+export const OUTPUT_SLOT_BYTES = 320 * 1024
+export const OUTPUT_SLOTS = 64
+
+/** An output starts in a small slot, so that thousands of quiet receivers fit into little memory. */
+export const SMALL_SLOT_BYTES = 16 * 1024
+export const SMALL_SLOTS = 2048
+
+/** Blocked receivers leave this part of the slots to those that still take their output. */
+export const SLOTS_SPARED_SHARE = 1 / 4
+
+/**
+ * Water marks of `pendingBytes`. A channel that reached the high mark tells its handler by
+ * `onDrain` when it is back at the low one. Pause those who fill it at the high mark or above.
+ */
+export const OUTPUT_HIGH_WATER_BYTES = 2 * 1024 * 1024
+export const OUTPUT_LOW_WATER_BYTES = 1024 * 1024
+
+/** The last resort: a channel with more pending than this is destroyed (PETIOLE_OUTPUT_OVERFLOW). */
+export const OUTPUT_PENDING_BYTES_MAX = 128 * 1024 * 1024
+
+/** How long an ended channel may take to send what is gathered and see the peer's end. */
+export const END_LINGER_MS = 5_000
