@@ -1,0 +1,114 @@
+/**
+ * Values under subjects with wildcards: the interest of an account, or what binds a subject.
+ *
+ * One node per token; `*` and `>` are slots beside the literal children, because a lookup asks for
+ * them at every level. Matching costs the number of nodes on the way, not the number of values.
+ * Empty branches are pruned at once, so that one-shot inboxes leave nothing behind.
+ */
+export class SubjectTree<T> {
+  readonly #root = new Node<T>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Adds a value under a valid subject; false when it is there already. */
+  add(subject: string, value: T): boolean {
+    let node = this.#root
+    for (const token of subject.split('.')) node = node.child(token)
+    if (node.values.has(value)) return false
+    node.values.add(value)
+    this.#size++
+    return true
+  }
+
+  /** Removes a value; false when it was not there. */
+  remove(subject: string, value: T): boolean {
+    const tokens = subject.split('.')
+    const path: Node<T>[] = [this.#root]
+    let node: Node<T> | undefined = this.#root
+    for (const token of tokens) {
+      node = node.find(token)
+      if (node === undefined) return false
+      path.push(node)
+    }
+    if (!node.values.delete(value)) return false
+    this.#size--
+    for (let depth = tokens.length; depth > 0; depth--) {
+      if (!path[depth]?.isEmpty()) break
+      path[depth - 1]?.drop(tokens[depth - 1] ?? '')
+    }
+    return true
+  }
+
+  /** Everything under subjects that match the literal `subject`; each value once per subject it is under. */
+  match(subject: string): T[] {
+    const found: T[] = []
+    // What nats-server does with an empty token: it matches nothing, not even `*`.
+    if (subject === '') return found
+    const tokens = subject.split('.')
+    if (tokens.includes('')) return found
+    collect(this.#root, tokens, 0, found)
+    return found
+  }
+}
+
+class Node<T> {
+  readonly values = new Set<T>()
+  #literals: Map<string, Node<T>> | undefined
+  one: Node<T> | undefined
+  more: Node<T> | undefined
+
+  find(token: string): Node<T> | undefined {
+    if (token === '*') return this.one
+    if (token === '>') return this.more
+    return this.#literals?.get(token)
+  }
+
+  literal(token: string): Node<T> | undefined {
+    return this.#literals?.get(token)
+  }
+
+  child(token: string): Node<T> {
+    const existing = this.find(token)
+    if (existing !== undefined) return existing
+    const made = new Node<T>()
+    if (token === '*') this.one = made
+    else if (token === '>') this.more = made
+    else {
+      this.#literals ??= new Map()
+      this.#literals.set(token, made)
+    }
+    return made
+  }
+
+  drop(token: string): void {
+    if (token === '*') this.one = undefined
+    else if (token === '>') this.more = undefined
+    else if (this.#literals?.delete(token) && this.#literals.size === 0) this.#literals = undefined
+  }
+
+  isEmpty(): boolean {
+    return (
+      this.values.size === 0 &&
+      this.#literals === undefined &&
+      this.one === undefined &&
+      this.more === undefined
+    )
+  }
+}
+
+function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, found: T[]): void {
+  let node = from
+  for (let i = depth; i < tokens.length; i++) {
+    if (node.more !== undefined) for (const value of node.more.values) found.push(value)
+    const literal = node.literal(tokens[i] ?? '')
+    if (node.one !== undefined) {
+      if (literal !== undefined) collect(literal, tokens, i + 1, found)
+      node = node.one
+    } else if (literal !== undefined) node = literal
+    else return
+  }
+  for (const value of node.values) found.push(value)
+}
