@@ -1,0 +1,50 @@
+import * as v from 'valibot'
+import { decode, Name, ServerName, Text } from './hello.ts'
+import { BUFFERS_PER_LEAF_MAX } from './limits.ts'
+
+/** What a leaf tells about itself, every few seconds and when something changed. Unknown is null. */
+
+const Count = v.pipe(v.number(), v.minValue(0))
+
+const ReportBufferSchema = v.object({
+  name: Name,
+  incarnation: Name,
+  first_seq: Count,
+  last_seq: Count,
+  synced_seq: Count,
+  backlog_msgs: Count,
+  backlog_bytes: Count,
+  /** ISO 8601; null when nothing waits, or its time is not known yet. */
+  oldest_unsynced_at: v.nullable(Text),
+  /** Dropped by a quota and not yet settled with the hub. */
+  evicted_pending: Count,
+  /** Damaged on disk and not yet settled with the hub. */
+  damaged_pending: Count,
+  /** Why the hub does not take the next record; null when it does. */
+  refusal: v.nullable(v.object({ subject: Text, reason: Text })),
+  /** False: no rule captures into it any more, it only drains. */
+  is_configured: v.boolean(),
+})
+
+const ReportSchema = v.object({
+  v: v.literal(1),
+  name: ServerName,
+  id: ServerName,
+  boot: ServerName,
+  version: Text,
+  region: Text,
+  /** The token of the probe that this answers; '' for none. */
+  probe: v.optional(Text, ''),
+  buffers: v.pipe(v.array(ReportBufferSchema), v.maxLength(BUFFERS_PER_LEAF_MAX)),
+})
+
+export type Report = v.InferOutput<typeof ReportSchema>
+export type ReportBuffer = v.InferOutput<typeof ReportBufferSchema>
+
+export function encodeReport(report: Report): Buffer {
+  return Buffer.from(JSON.stringify(report))
+}
+
+export function decodeReport(payload: Uint8Array): Report {
+  return decode(ReportSchema, payload, 'report')
+}
