@@ -25,7 +25,7 @@ const TIME_MAX_MS = 253_402_300_799_999
 /** Writes the blocks of one buffer's records into memory of its own, one after the other. */
 export class OriginHeaders {
   readonly #prefix: Buffer
-  #scratch = Buffer.allocUnsafe(1_024)
+  #scratch = Buffer.alloc(0)
   #second = Number.NaN
 
   constructor(leaf: string, buffer: string) {
@@ -41,7 +41,7 @@ export class OriginHeaders {
     this.#reserve(fields.length)
     const out = this.#scratch
     let at = this.#prefix.length
-    at += out.latin1Write(String(seq), at)
+    at += out.write(String(seq), at, 'latin1')
     out.set(TIME_LABEL, at)
     at = this.#writeTime(at + TIME_LABEL.length, timeMs)
     out.set(LINE_END, at)
@@ -56,7 +56,7 @@ export class OriginHeaders {
     const second = Math.floor(wholeMs / 1_000)
     if (second !== this.#second) {
       this.#second = second
-      out.latin1Write(new Date(second * 1_000).toISOString(), out.length - TIME_BYTES)
+      out.write(new Date(second * 1_000).toISOString(), out.length - TIME_BYTES, 'latin1')
     }
     out.copyWithin(start, out.length - TIME_BYTES, out.length)
     const ms = wholeMs - second * 1_000
@@ -70,8 +70,8 @@ export class OriginHeaders {
   /** The scratch holds the prefix at its start, and the time of the last second at its end. */
   #reserve(fieldBytes: number): void {
     const fixed = this.#prefix.length + SEQ_DIGITS_MAX + TIME_LABEL.length + 2 * TIME_BYTES + 2
-    if (this.#scratch.length >= fixed + fieldBytes && !Number.isNaN(this.#second)) return
-    this.#scratch = Buffer.allocUnsafe(Math.max(this.#scratch.length, 2 * (fixed + fieldBytes)))
+    if (this.#scratch.length >= fixed + fieldBytes) return
+    this.#scratch = Buffer.allocUnsafe(2 * (fixed + fieldBytes))
     this.#scratch.set(this.#prefix)
     this.#second = Number.NaN
   }
