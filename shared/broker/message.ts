@@ -54,6 +54,8 @@ export interface Message {
   readonly origin: Peer
   readonly subject: string
   readonly subjectBytes: Uint8Array
+  /** What receivers see; the same as `subject` but for Publication.shownSubject. */
+  readonly shownSubject: string
   /** '' when there is none. */
   readonly reply: string
   /** The header block with its `NATS/1.0` line and the final empty line; length 0 when there is none. */
@@ -72,6 +74,13 @@ export interface Publication {
   readonly reply: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /**
+   * The subject that receivers see, when it is not the one it is routed by: a stored message goes to
+   * the inbox that asked for it (`subject`) under the subject it was stored with. NATS clients get
+   * `MSG <shown> <sid> [reply] …`; over a leaf link it travels as `LMSG <subject> <reply>@<shown> …`,
+   * nats-server's form, which the last server before the client takes apart again.
+   */
+  readonly shownSubject?: Uint8Array
 }
 
 export interface PublishOptions {
