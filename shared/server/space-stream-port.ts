@@ -1,51 +1,65 @@
-import type { Message, Peer, Publication, SubjectSpace, Subscription } from '../broker/index.ts'
+import type { Message, Peer, SubjectSpace, Subscription } from '../broker/index.ts'
 import type { CapturedMessage, PortMessage, StreamPort } from '../stream/index.ts'
 
+interface Request {
+  readonly handler: (request: PortMessage) => void
+  readonly message: PortMessage
+}
+
 /**
- * Joins streams to a broker's subject space: the one place where the two meet. It is a peer of the
- * space. Captures run inside the router, which hands them views on its memory; requests are copied
- * and handled once the router has finished its turn, because a peer must not publish while it is
- * being delivered to.
+ * Joins streams to a broker's subject space: the one place where the two meet. Captures run inside
+ * the router, which hands them views on its memory; requests are copied and handled once the router
+ * has finished its turn, because a peer must not publish while it is being delivered to.
  */
-export class SpaceStreamPort implements StreamPort, Peer {
-  readonly kind = 'local'
-  readonly echo = true
-  readonly id: number
+export class SpaceStreamPort implements StreamPort {
   readonly #space: SubjectSpace
+  readonly #peer: Peer
   readonly #captures = new Map<Subscription, (message: CapturedMessage) => void>()
   readonly #handlers = new Map<Subscription, (request: PortMessage) => void>()
-  #requests: { handler: (request: PortMessage) => void; request: PortMessage }[] = []
+  /** Emptied after every read chunk, so it never holds more than one chunk's requests. */
+  #requests: Request[] = []
 
-  constructor(space: SubjectSpace, id: number) {
+  constructor(space: SubjectSpace, peerId: number) {
     this.#space = space
-    this.id = id
-  }
-
-  deliver(subscription: Subscription, message: Message): void {
-    const capture = this.#captures.get(subscription)
-    if (capture !== undefined) {
-      capture(message)
-      return
+    this.#peer = {
+      kind: 'local',
+      id: peerId,
+      echo: true,
+      deliver: (subscription, message) => this.#take(subscription, message),
     }
-    const handler = this.#handlers.get(subscription)
-    if (handler === undefined) return
-    // Emptied after every read chunk, so it never holds more than one chunk's requests.
-    if (this.#requests.length === 0) queueMicrotask(() => this.#handleRequests())
-    this.#requests.push({ handler, request: copyOf(message) })
   }
 
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void {
-    const publication: Publication = {
+    this.#space.publish(this.#peer, {
       subject: Buffer.from(subject),
       reply: Buffer.from(reply),
       headers,
       payload,
-    }
-    this.#space.publish(this, publication)
+    })
+  }
+
+  deliver(
+    inbox: string,
+    subject: Uint8Array,
+    reply: string,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): void {
+    this.#space.publish(
+      this.#peer,
+      {
+        subject: Buffer.from(inbox),
+        shownSubject: subject,
+        reply: Buffer.from(reply),
+        headers,
+        payload,
+      },
+      { capture: false },
+    )
   }
 
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void {
-    const subscription = this.#space.subscribe(this, { subject })
+    const subscription = this.#space.subscribe(this.#peer, { subject })
     this.#handlers.set(subscription, handler)
     return () => {
       if (this.#handlers.delete(subscription)) this.#space.unsubscribe(subscription)
@@ -53,7 +67,7 @@ export class SpaceStreamPort implements StreamPort, Peer {
   }
 
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void {
-    const subscription = this.#space.subscribe(this, { subject, isCapture: true })
+    const subscription = this.#space.subscribe(this.#peer, { subject, isCapture: true })
     this.#captures.set(subscription, capture)
     return () => {
       if (this.#captures.delete(subscription)) this.#space.unsubscribe(subscription)
@@ -64,10 +78,22 @@ export class SpaceStreamPort implements StreamPort, Peer {
     return this.#space.hasInterest(subject)
   }
 
+  #take(subscription: Subscription, message: Message): void {
+    const capture = this.#captures.get(subscription)
+    if (capture !== undefined) {
+      capture(message)
+      return
+    }
+    const handler = this.#handlers.get(subscription)
+    if (handler === undefined) return
+    if (this.#requests.length === 0) queueMicrotask(() => this.#handleRequests())
+    this.#requests.push({ handler, message: copyOf(message) })
+  }
+
   #handleRequests(): void {
     const requests = this.#requests
     this.#requests = []
-    for (const { handler, request } of requests) handler(request)
+    for (const { handler, message } of requests) handler(message)
   }
 }
 
