@@ -1,3 +1,5 @@
+/** The router: subject spaces, NATS client connections, and the broker that holds both. */
+export { AccountSpace } from './account-space.ts'
 export type {
   InterestObserver,
   LinkPeer,

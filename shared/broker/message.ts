@@ -14,6 +14,11 @@ export interface Peer {
   /** Told to the peer's own subscriptions too, unless false (CONNECT `echo`). */
   readonly echo: boolean
   /**
+   * Stops and restarts what the peer sends, when a receiver cannot keep up with it: its channel. A
+   * peer without one is never held up.
+   */
+  readonly flow?: { pause(): void; resume(): void }
+  /**
    * Takes one message for one of the peer's subscriptions; called synchronously from the router.
    * Never throws, never blocks, never publishes: what it causes happens after the call.
    */
@@ -96,6 +101,8 @@ export interface PublishOptions {
 export interface InterestObserver {
   subscriptionAdded(subscription: Subscription): void
   subscriptionRemoved(subscription: Subscription): void
+  /** A link's queue weight has changed in place; who sums up weights takes the difference. */
+  subscriptionReweighed?(subscription: Subscription, previousWeight: number): void
 }
 
 /**

@@ -16,6 +16,12 @@ export function isLiteral(subject: string): boolean {
   return isValidSubject(subject) && !subject.split('.').some(isWildcard)
 }
 
+/** Whether a valid subject has a wildcard token. */
+export function hasWildcard(subject: string): boolean {
+  if (!subject.includes('*') && !subject.endsWith('>')) return false
+  return subject.split('.').some(isWildcard)
+}
+
 /** Whether some literal subject matches both. */
 export function overlaps(left: string, right: string): boolean {
   const a = left.split('.')

@@ -1,0 +1,260 @@
+import { PetioleError, type Random } from '../runtime/index.ts'
+import { hasWildcard, isValidSubject, SubjectTree } from '../subject/index.ts'
+import { ClientSubscription } from './client-subscription.ts'
+import { Interest, isLinkPeer, type QueueInterest } from './interest.ts'
+import type {
+  InterestObserver,
+  LinkPeer,
+  Peer,
+  Publication,
+  PublishOptions,
+  SubjectSpace,
+  SubscribeOptions,
+  Subscription,
+} from './message.ts'
+import { RouteTable } from './route-table.ts'
+import { giveMessage, type RoutedMessage, takeMessage } from './routed-message.ts'
+
+/**
+ * One account's subject space: the router.
+ *
+ * `#tree` holds every subscription and says who matches; `routes` remembers the answer per subject.
+ * `dispatch` then hands a message to whom the answer names, by the rules of origin:
+ *
+ * - nobody gets his own message back who asked for no echo; a link never gets back what it sent;
+ * - what came from an uplink goes to clients and attached leaves, not to another uplink;
+ * - a link takes a message once, with the queue groups that its side must serve;
+ * - a queue group is served here if it has any member here, else by one link, chosen by weight;
+ * - what came over a link serves only those groups that the sender names.
+ */
+export class AccountSpace implements SubjectSpace {
+  readonly account: string
+  readonly routes: RouteTable
+  readonly #random: Random
+  readonly #tree = new SubjectTree<Subscription>()
+  readonly #subscriptions = new Set<Subscription>()
+  readonly #observers = new Set<InterestObserver>()
+
+  constructor(random: Random, account: string) {
+    this.#random = random
+    this.account = account
+    this.routes = new RouteTable(random, (subject) => this.#match(subject))
+  }
+
+  /** Throws PETIOLE_SUBJECT_INVALID. */
+  subscribe(peer: Peer, options: SubscribeOptions): Subscription {
+    if (!isValidSubject(options.subject)) {
+      throw new PetioleError(
+        'PETIOLE_SUBJECT_INVALID',
+        `subject ${JSON.stringify(options.subject)}: tokens may not be empty nor hold white space, and '>' comes last`,
+      )
+    }
+    const subscription = new PeerSubscription(peer, options)
+    this.add(subscription)
+    return subscription
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    if (!this.#subscriptions.delete(subscription)) return
+    this.#tree.remove(subscription.subject, subscription)
+    this.routes.invalidate(subscription.subject, !hasWildcard(subscription.subject))
+    for (const observer of this.#observers) observer.subscriptionRemoved(subscription)
+  }
+
+  /** Adds a subscription whose subject is known to be valid. */
+  add(subscription: Subscription): void {
+    this.#subscriptions.add(subscription)
+    this.#tree.add(subscription.subject, subscription)
+    this.routes.invalidate(subscription.subject, !hasWildcard(subscription.subject))
+    for (const observer of this.#observers) observer.subscriptionAdded(subscription)
+  }
+
+  reweigh(subscription: Subscription, weight: number): Subscription {
+    if (!(subscription instanceof PeerSubscription) || subscription.weight === weight) {
+      return subscription
+    }
+    const previous = subscription.weight
+    subscription.weight = weight
+    for (const observer of this.#observers) observer.subscriptionReweighed?.(subscription, previous)
+    return subscription
+  }
+
+  publish(origin: Peer, publication: Publication, options: PublishOptions = EVERYWHERE): number {
+    if (!isWritable(publication)) {
+      options.committed?.(
+        new PetioleError(
+          'PETIOLE_SUBJECT_INVALID',
+          `subject ${JSON.stringify(Buffer.from(publication.subject).toString())}: it may not be empty nor hold white space`,
+        ),
+      )
+      return 0
+    }
+    const interest = this.routes.locateBytes(publication.subject)
+    const message = takeMessage()
+    message.setParts(origin, publication)
+    message.committed = options.committed
+    return this.dispatch(interest, message, options)
+  }
+
+  /** Delivers by the rules above and gives the message back; returns how many peers took it. */
+  dispatch(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
+    let taken = 0
+    if (!interest.isEmpty) {
+      const { clients, locals } = interest
+      for (let i = 0; i < clients.length; i++) {
+        const subscription = clients[i]
+        if (subscription?.peer.take(subscription, message)) taken++
+      }
+      for (let i = 0; i < locals.length; i++) {
+        const subscription = locals[i]
+        if (subscription !== undefined && deliver(subscription, message, options)) taken++
+      }
+      if (interest.groups.length > 0 || interest.links.length > 0) {
+        taken += this.#serveGroupsAndLinks(interest, message, options)
+      }
+    }
+    const committed = message.takeCommitted()
+    giveMessage(message)
+    committed?.(undefined)
+    return taken
+  }
+
+  hasInterest(subject: string, except?: Peer): boolean {
+    return this.#match(subject).hasOther(except)
+  }
+
+  subscriptions(): Iterable<Subscription> {
+    return this.#subscriptions
+  }
+
+  get subscriptionCount(): number {
+    return this.#subscriptions.size
+  }
+
+  observe(observer: InterestObserver): () => void {
+    this.#observers.add(observer)
+    return () => {
+      this.#observers.delete(observer)
+    }
+  }
+
+  #match(subject: string): Interest {
+    const matching = this.#tree.match(subject)
+    return matching.length === 0 ? Interest.none : new Interest(matching)
+  }
+
+  #serveGroupsAndLinks(
+    interest: Interest,
+    message: RoutedMessage,
+    options: PublishOptions,
+  ): number {
+    const { origin } = message
+    let taken = 0
+    let remote: Map<LinkPeer, string[]> | undefined
+    for (const group of interest.groups) {
+      if (!isServed(group.queue, origin, options.queues)) continue
+      if (this.#serveHere(group, message, options)) taken++
+      else {
+        const link = this.#chooseLink(group, origin)
+        if (link === undefined) continue
+        remote ??= new Map()
+        const queues = remote.get(link)
+        if (queues === undefined) remote.set(link, [group.queue])
+        else queues.push(group.queue)
+      }
+    }
+    for (const link of interest.links) {
+      if (!mayCross(origin, link.peer)) continue
+      const queues = remote?.get(link.peer) ?? NO_QUEUES
+      if (!link.isPlain && queues.length === 0) continue
+      link.peer.forward(message, link.isPlain, queues)
+      taken++
+    }
+    return taken
+  }
+
+  /** One member here, from a random one on, the first that takes it. */
+  #serveHere(group: QueueInterest, message: RoutedMessage, options: PublishOptions): boolean {
+    const { members } = group
+    const count = members.length
+    let index = count > 1 ? this.#random.below(count) : 0
+    for (let i = 0; i < count; i++) {
+      const member = members[index]
+      if (member !== undefined && deliver(member, message, options)) return true
+      index = index + 1 === count ? 0 : index + 1
+    }
+    return false
+  }
+
+  #chooseLink(group: QueueInterest, origin: Peer): LinkPeer | undefined {
+    let total = 0
+    for (const { peer, weight } of group.links) if (mayCross(origin, peer)) total += weight
+    if (total === 0) return undefined
+    let rest = this.#random.below(total)
+    for (const { peer, weight } of group.links) {
+      if (!mayCross(origin, peer)) continue
+      rest -= weight
+      if (rest < 0 && isLinkPeer(peer)) return peer
+    }
+    return undefined
+  }
+}
+
+/** A subscription of anything but a NATS client. */
+class PeerSubscription implements Subscription {
+  readonly peer: Peer
+  readonly subject: string
+  readonly queue: string
+  readonly sid: string
+  readonly isCapture: boolean
+  weight: number
+
+  constructor(peer: Peer, options: SubscribeOptions) {
+    this.peer = peer
+    this.subject = options.subject
+    this.queue = options.queue ?? ''
+    this.sid = options.sid ?? ''
+    this.weight = options.weight ?? 1
+    this.isCapture = options.isCapture ?? false
+  }
+}
+
+/** What a client's publication asks for: captures included, all groups. */
+export const EVERYWHERE: PublishOptions = {}
+
+const NO_QUEUES: readonly string[] = []
+const SPACE = 32
+
+function deliver(
+  subscription: Subscription,
+  message: RoutedMessage,
+  options: PublishOptions,
+): boolean {
+  if (subscription instanceof ClientSubscription)
+    return subscription.peer.take(subscription, message)
+  const { peer } = subscription
+  if (peer === message.origin && !peer.echo) return false
+  if (subscription.isCapture && options.capture === false) return false
+  peer.deliver(subscription, message)
+  return true
+}
+
+function isServed(queue: string, origin: Peer, queues: readonly string[] | undefined): boolean {
+  return queues === undefined ? !isLinkPeer(origin) : queues.includes(queue)
+}
+
+/** Whether a message from `origin` may be sent over the link `to`. */
+function mayCross(origin: Peer, to: Peer): boolean {
+  return to !== origin && !(origin.kind === 'uplink' && to.kind === 'uplink')
+}
+
+/** Whether the publication's subjects can stand in a control line. */
+function isWritable({ subject, reply, shownSubject }: Publication): boolean {
+  if (subject.length === 0 || holdsBlank(subject) || holdsBlank(reply)) return false
+  return shownSubject === undefined || (shownSubject.length > 0 && !holdsBlank(shownSubject))
+}
+
+function holdsBlank(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) <= SPACE) return true
+  return false
+}

@@ -1,0 +1,225 @@
+import type { Clock } from '../runtime/index.ts'
+import { arenaBytes, arenaView, type Channel, type Output } from '../transport/index.ts'
+import type { ClientSubscription } from './client-subscription.ts'
+import { STALL_BYTES, STALL_MS } from './limits.ts'
+import type { Message, Peer, Subscription } from './message.ts'
+import { RoutedMessage, sizesLength, writeSizes } from './routed-message.ts'
+
+/** What an outlet tells its connection. */
+export interface OutletOwner {
+  /** The subscription has got the last message it asked for. */
+  exhausted(subscription: ClientSubscription): void
+  /** More is pending than the client may owe. */
+  slowConsumer(): void
+}
+
+/**
+ * The receiving half of a NATS client's connection: writes MSG and HMSG into the output.
+ *
+ * A frame goes out as one run: `MSG `, the subject with its space from where it was read, the
+ * prepared sid, and all the rest of the publisher's bytes from the reply to the last CRLF. Only a
+ * message without a frame, a very long sid, or headers that must be stripped take a slower road.
+ */
+export class ClientOutlet implements Peer {
+  readonly kind = 'client'
+  readonly id: number
+  readonly channel: Channel
+  readonly output: Output
+  readonly flow: Channel
+  echo = true
+  supportsHeaders = false
+  isClosed = false
+  deliveredMessages = 0
+  deliveredBytes = 0
+  stalls = 0
+  readonly #owner: OutletOwner
+  readonly #clock: Clock
+  readonly #pendingBytesMax: number
+  /** Publishers that wait for this receiver. */
+  #waiting: Set<Peer> | undefined
+
+  constructor(
+    clock: Clock,
+    channel: Channel,
+    id: number,
+    pendingBytesMax: number,
+    owner: OutletOwner,
+  ) {
+    this.#clock = clock
+    this.channel = channel
+    this.flow = channel
+    this.output = channel.output
+    this.id = id
+    this.#pendingBytesMax = pendingBytesMax
+    this.#owner = owner
+  }
+
+  deliver(subscription: Subscription, message: Message): void {
+    if (message instanceof RoutedMessage) this.take(subscription as ClientSubscription, message)
+  }
+
+  /** Whether the client takes the message; it does unless it is gone or wants no echo. */
+  take(subscription: ClientSubscription, message: RoutedMessage): boolean {
+    if (message.hasHeaders && !this.supportsHeaders)
+      return this.#takeStripped(subscription, message)
+    if (!message.stage()) return this.#takeParts(subscription, message, message.hasHeaders)
+    return this.takeRun(
+      subscription,
+      message.origin,
+      message.hasHeaders,
+      message.subjectStart,
+      message.tailStart,
+      message.end,
+    )
+  }
+
+  /**
+   * The hot path. Bytes [subjectStart, tailStart) of the arena are the subject and its space,
+   * [tailStart, end) the rest of the message.
+   */
+  takeRun(
+    subscription: ClientSubscription,
+    origin: Peer,
+    hasHeaders: boolean,
+    subjectStart: number,
+    tailStart: number,
+    end: number,
+  ): boolean {
+    if (!this.#admits(subscription, origin)) return false
+    const subjectSize = tailStart - subjectStart
+    const tailSize = end - tailStart
+    let at = this.output.reserve(LINE_ROOM + subjectSize + subscription.sidSize + tailSize)
+    if (at < 0) {
+      this.#writeRun(subscription, hasHeaders, subjectStart, tailStart, end)
+    } else {
+      if (hasHeaders) {
+        arenaView.setInt32(at, HMSG, true)
+        arenaBytes[at + 4] = SPACE
+        at += 5
+      } else {
+        arenaView.setInt32(at, MSG, true)
+        at += 4
+      }
+      copyWords(at, subjectStart, subjectSize)
+      at += subjectSize
+      if (subscription.sidSize <= 8) {
+        arenaView.setInt32(at, subscription.sidLow, true)
+        arenaView.setInt32(at + 4, subscription.sidHigh, true)
+      } else arenaBytes.set(subscription.sidBytes, at)
+      at += subscription.sidSize
+      if (tailSize <= COPY_WORDS_MAX) copyWords(at, tailStart, tailSize)
+      else arenaBytes.copyWithin(at, tailStart, end)
+      this.output.commit(at + tailSize)
+    }
+    this.#delivered(subscription, origin, tailSize)
+    return true
+  }
+
+  /** Output of another kind (PONG, -ERR): bounded by the same limit. */
+  write(bytes: Uint8Array): void {
+    if (this.isClosed) return
+    this.output.write(bytes)
+    if (this.output.pendingBytes > this.#pendingBytesMax) this.#owner.slowConsumer()
+  }
+
+  /** Lets the publishers go on that wait for this receiver. */
+  releasePublishers(): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting !== undefined) for (const publisher of waiting) publisher.flow?.resume()
+  }
+
+  #admits(subscription: ClientSubscription, origin: Peer): boolean {
+    return !this.isClosed && !subscription.isClosed && (origin !== this || this.echo)
+  }
+
+  #delivered(subscription: ClientSubscription, origin: Peer, size: number): void {
+    this.deliveredMessages++
+    this.deliveredBytes += size
+    const delivered = ++subscription.delivered
+    if (subscription.deliveredMax !== 0 && delivered >= subscription.deliveredMax) {
+      this.#owner.exhausted(subscription)
+    }
+    if (this.output.pendingBytes > STALL_BYTES) this.#fallBehind(origin)
+  }
+
+  #fallBehind(origin: Peer): void {
+    if (this.output.pendingBytes > this.#pendingBytesMax) {
+      this.#owner.slowConsumer()
+      return
+    }
+    if (origin === this || origin.flow === undefined || this.#waiting?.has(origin)) return
+    this.stalls++
+    const waiting = this.#waiting ?? new Set<Peer>()
+    this.#waiting = waiting
+    waiting.add(origin)
+    origin.flow.pause()
+    this.#clock.after(STALL_MS, () => {
+      if (waiting.delete(origin)) origin.flow?.resume()
+    })
+  }
+
+  /** Larger than an output slot: in pieces. */
+  #writeRun(
+    subscription: ClientSubscription,
+    hasHeaders: boolean,
+    subjectStart: number,
+    tailStart: number,
+    end: number,
+  ): void {
+    this.output.write(hasHeaders ? HMSG_BYTES : MSG_BYTES)
+    this.output.write(arenaBytes.subarray(subjectStart, tailStart))
+    this.output.write(subscription.sidBytes)
+    this.output.write(arenaBytes.subarray(tailStart, end))
+  }
+
+  #takeStripped(subscription: ClientSubscription, message: RoutedMessage): boolean {
+    return this.#takeParts(subscription, message, false)
+  }
+
+  #takeParts(
+    subscription: ClientSubscription,
+    message: RoutedMessage,
+    withHeaders: boolean,
+  ): boolean {
+    if (!this.#admits(subscription, message.origin)) return false
+    const { shownBytes, replyBytes, headers, payload } = message
+    const headerBytes = withHeaders ? headers.length : -1
+    const size = payload.length + (withHeaders ? headers.length : 0)
+    const { output } = this
+    output.write(withHeaders ? HMSG_BYTES : MSG_BYTES)
+    output.write(shownBytes)
+    output.write(SPACE_BYTES)
+    output.write(subscription.sidBytes)
+    if (replyBytes.length > 0) {
+      output.write(replyBytes)
+      output.write(SPACE_BYTES)
+    }
+    const at = output.reserve(sizesLength(headerBytes, size))
+    if (at >= 0) output.commit(writeSizes(at, headerBytes, size))
+    else output.write(Buffer.from(withHeaders ? `${headerBytes} ${size}\r\n` : `${size}\r\n`))
+    if (withHeaders) output.write(headers)
+    output.write(payload)
+    output.write(CRLF_BYTES)
+    this.#delivered(subscription, message.origin, size)
+    return true
+  }
+}
+
+const SPACE = 32
+const SPACE_BYTES = Buffer.from(' ')
+const CRLF_BYTES = Buffer.from('\r\n')
+const MSG_BYTES = Buffer.from('MSG ')
+const HMSG_BYTES = Buffer.from('HMSG ')
+const MSG = MSG_BYTES.readInt32LE(0)
+const HMSG = HMSG_BYTES.readInt32LE(0)
+/** `HMSG `, and the second word of a short sid. */
+const LINE_ROOM = 16
+/** Up to here a loop over words beats `copyWithin`, measured. */
+const COPY_WORDS_MAX = 48
+
+/** Copies by whole words, and so up to three bytes more. Both ends have slack for that. */
+function copyWords(to: number, from: number, size: number): void {
+  for (let i = 0; i < size; i += 4)
+    arenaView.setInt32(to + i, arenaView.getInt32(from + i, true), true)
+}

@@ -1,0 +1,36 @@
+import type { ClientOutlet } from './client-outlet.ts'
+import type { Subscription } from './message.ts'
+
+/** A NATS client's subscription, with its sid prepared to be written into each MSG line. */
+export class ClientSubscription implements Subscription {
+  readonly peer: ClientOutlet
+  readonly subject: string
+  readonly queue: string
+  readonly sid: string
+  readonly weight = 1
+  readonly isCapture = false
+  /** Messages delivered since SUB. */
+  delivered = 0
+  /** Ends when this many were delivered; 0 for no end. */
+  deliveredMax = 0
+  isClosed = false
+  /** The sid and a space as one little-endian double word, when they fit into it. */
+  readonly sidLow: number
+  readonly sidHigh: number
+  /** Bytes of the sid and its space. */
+  readonly sidSize: number
+  readonly sidBytes: Uint8Array
+
+  constructor(peer: ClientOutlet, subject: string, queue: string, sid: string) {
+    this.peer = peer
+    this.subject = subject
+    this.queue = queue
+    this.sid = sid
+    this.sidBytes = Buffer.from(`${sid} `)
+    this.sidSize = this.sidBytes.length
+    const words = Buffer.alloc(8)
+    words.set(this.sidBytes.subarray(0, 8))
+    this.sidLow = words.readInt32LE(0)
+    this.sidHigh = words.readInt32LE(4)
+  }
+}

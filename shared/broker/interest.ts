@@ -1,0 +1,84 @@
+import { ClientSubscription } from './client-subscription.ts'
+import type { LinkPeer, Subscription } from './message.ts'
+
+/**
+ * Who is interested in one literal subject, sorted by how they are served. Never changed once it is
+ * made: routing goes on over it while a delivery ends a subscription. Whose message it is decides
+ * at delivery, not here, so that one result serves all origins.
+ */
+export class Interest {
+  static readonly none = new Interest([])
+
+  /** The one receiver when there is nothing else: the commonest case by far. */
+  readonly only: ClientSubscription | undefined
+  /** Plain subscriptions of NATS clients. */
+  readonly clients: readonly ClientSubscription[]
+  /** Plain subscriptions of MQTT sessions and of services in this process. */
+  readonly locals: readonly Subscription[]
+  readonly links: readonly LinkInterest[]
+  readonly groups: readonly QueueInterest[]
+  readonly isEmpty: boolean
+
+  constructor(matching: readonly Subscription[]) {
+    const clients: ClientSubscription[] = []
+    const locals: Subscription[] = []
+    const links = new Map<LinkPeer, { peer: LinkPeer; isPlain: boolean }>()
+    const groups = new Map<
+      string,
+      { queue: string; members: Subscription[]; links: Subscription[] }
+    >()
+    for (const subscription of matching) {
+      const { peer, queue } = subscription
+      const isRemote = isLinkPeer(peer)
+      if (isRemote) {
+        const link = links.get(peer)
+        if (link === undefined) links.set(peer, { peer, isPlain: queue === '' })
+        else if (queue === '') link.isPlain = true
+      }
+      if (queue !== '') {
+        let group = groups.get(queue)
+        if (group === undefined) {
+          group = { queue, members: [], links: [] }
+          groups.set(queue, group)
+        }
+        if (isRemote) group.links.push(subscription)
+        else group.members.push(subscription)
+      } else if (subscription instanceof ClientSubscription) clients.push(subscription)
+      else if (!isRemote) locals.push(subscription)
+    }
+    this.clients = clients
+    this.locals = locals
+    this.links = [...links.values()]
+    this.groups = [...groups.values()]
+    this.isEmpty = matching.length === 0
+    this.only = matching.length === 1 ? clients[0] : undefined
+  }
+
+  /** Whether anybody but `except` is interested. */
+  hasOther(except: unknown): boolean {
+    return (
+      this.clients.some((subscription) => subscription.peer !== except) ||
+      this.locals.some((subscription) => subscription.peer !== except) ||
+      this.links.some((link) => link.peer !== except) ||
+      this.groups.some((group) => group.members.some((member) => member.peer !== except))
+    )
+  }
+}
+
+/** One link with any interest in the subject. */
+export interface LinkInterest {
+  readonly peer: LinkPeer
+  /** It has a plain subscription. */
+  readonly isPlain: boolean
+}
+
+/** One queue group. Members on the other side of links are asked only when there is none here. */
+export interface QueueInterest {
+  readonly queue: string
+  readonly members: readonly Subscription[]
+  readonly links: readonly Subscription[]
+}
+
+export function isLinkPeer(peer: { readonly kind: string }): peer is LinkPeer {
+  return peer.kind === 'leaf' || peer.kind === 'uplink'
+}

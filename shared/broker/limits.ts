@@ -1,0 +1,26 @@
+/** Limits of the router that no configuration changes. */
+
+/** Subjects whose receivers are remembered, per account. */
+export const CACHED_SUBJECTS_MAX = 65_536
+
+/** Bytes of remembered subjects, per account. */
+export const CACHED_SUBJECT_BYTES_MAX = 8 * 1024 * 1024
+
+/** A longer subject is routed without being remembered. */
+export const CACHED_SUBJECT_BYTES = 512
+
+/** Steps of a lookup; colliding subjects beyond are routed without being remembered. */
+export const CACHE_PROBES_MAX = 32
+
+/** Subjects seen once that are noted before the notes begin anew; bits of the filter that notes them. */
+export const FIRST_SIGHTS_MAX = 262_144
+export const FIRST_SIGHT_BITS = 1 << 20
+
+/** A message from another layer up to this size is laid out once for all its receivers. */
+export const STAGED_BYTES_MAX = 64 * 1024
+
+/** Publishers to a receiver with more output than this pending wait for it … */
+export const STALL_BYTES = 2 * 1024 * 1024
+
+/** … but not longer than this for each chunk they send: a frozen receiver must not freeze them. */
+export const STALL_MS = 10

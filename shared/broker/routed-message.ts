@@ -1,0 +1,205 @@
+import { allocate, arenaBytes } from '../transport/index.ts'
+import { decimalLength, EMPTY_HEADERS, formatDecimal } from '../wire/index.ts'
+import { STAGED_BYTES_MAX } from './limits.ts'
+import type { Message, Peer, Publication, PublishCommitted } from './message.ts'
+
+/**
+ * The message on its way, in whichever form it came, and in the other when somebody asks for it:
+ *
+ * - a frame: it lies in the arena as a client sent it, and is copied to clients as one run.
+ *
+ *       <subject> [<reply> ][<header size> ]<total size>\r\n<headers><payload>\r\n
+ *       ^ subjectStart  ^ tailStart                         ^ bodyStart          ^ end
+ *
+ * - parts: byte arrays from another layer, or a payload that was collected in chunks. They are staged
+ *   as a frame, under the subject that receivers are shown, when the first client is interested.
+ */
+export class RoutedMessage implements Message {
+  origin: Peer = NOBODY
+  committed: PublishCommitted | undefined = undefined
+  isFrame = false
+  hasHeaders = false
+  subjectStart = 0
+  tailStart = 0
+  replyEnd = 0
+  bodyStart = 0
+  end = 0
+  headerBytes = 0
+  /** Of headers and payload. */
+  totalBytes = 0
+  readonly #stage: number
+  #subjectText: string | undefined
+  #subject: Uint8Array | undefined
+  #shown: Uint8Array | undefined
+  #reply: Uint8Array | undefined
+  #headers: Uint8Array | undefined
+  #payload: Uint8Array | undefined
+
+  /** @param stage arena offset of STAGED_BYTES_MAX bytes; -1 when this message must not stage */
+  constructor(stage: number) {
+    this.#stage = stage
+  }
+
+  get subject(): string {
+    this.#subjectText ??= textOf(this.subjectBytes)
+    return this.#subjectText
+  }
+
+  get subjectBytes(): Uint8Array {
+    this.#subject ??= arenaBytes.subarray(this.subjectStart, this.tailStart - 1)
+    return this.#subject
+  }
+
+  get shownSubject(): string {
+    return this.#shown === undefined ? this.subject : textOf(this.#shown)
+  }
+
+  get shownBytes(): Uint8Array {
+    return this.#shown ?? this.subjectBytes
+  }
+
+  get reply(): string {
+    if (this.isFrame && this.replyEnd === this.tailStart) return ''
+    return textOf(this.replyBytes)
+  }
+
+  get replyBytes(): Uint8Array {
+    this.#reply ??= arenaBytes.subarray(this.tailStart, this.replyEnd)
+    return this.#reply
+  }
+
+  get headers(): Uint8Array {
+    if (!this.hasHeaders) return EMPTY_HEADERS
+    this.#headers ??= arenaBytes.subarray(this.bodyStart, this.bodyStart + this.headerBytes)
+    return this.#headers
+  }
+
+  get payload(): Uint8Array {
+    this.#payload ??= arenaBytes.subarray(
+      this.bodyStart + this.headerBytes,
+      this.bodyStart + this.totalBytes,
+    )
+    return this.#payload
+  }
+
+  get hasReply(): boolean {
+    return this.#reply === undefined ? this.replyEnd > this.tailStart : this.#reply.length > 0
+  }
+
+  takeCommitted(): PublishCommitted | undefined {
+    const committed = this.committed
+    this.committed = undefined
+    return committed
+  }
+
+  setParts(origin: Peer, publication: Publication): void {
+    this.origin = origin
+    this.isFrame = false
+    this.#subjectText = undefined
+    this.#subject = publication.subject
+    this.#shown = publication.shownSubject
+    this.#reply = publication.reply
+    this.#headers = publication.headers
+    this.#payload = publication.payload
+    this.hasHeaders = publication.headers.length > 0
+    this.headerBytes = publication.headers.length
+    this.totalBytes = publication.headers.length + publication.payload.length
+  }
+
+  /** The offsets are the caller's to set. */
+  setFrame(origin: Peer): void {
+    this.origin = origin
+    this.isFrame = true
+    this.#subjectText = undefined
+    this.#subject = undefined
+    this.#shown = undefined
+    this.#reply = undefined
+    this.#headers = undefined
+    this.#payload = undefined
+  }
+
+  /** Drops the references, so that a large payload does not outlive its delivery. */
+  clear(): void {
+    this.setFrame(NOBODY)
+    this.isFrame = false
+    this.committed = undefined
+  }
+
+  /** Lays parts out as a frame; false when they are too long for that. */
+  stage(): boolean {
+    if (this.isFrame) return true
+    const { shownBytes, replyBytes, headers, payload } = this
+    const size = shownBytes.length + replyBytes.length + this.totalBytes + FRAME_OVERHEAD
+    if (this.#stage < 0 || size > STAGED_BYTES_MAX) return false
+    let at = this.#stage
+    this.subjectStart = at
+    at = append(at, shownBytes)
+    arenaBytes[at++] = SPACE
+    this.tailStart = at
+    at = append(at, replyBytes)
+    this.replyEnd = at
+    if (replyBytes.length > 0) arenaBytes[at++] = SPACE
+    at = writeSizes(at, this.hasHeaders ? this.headerBytes : -1, this.totalBytes)
+    this.bodyStart = at
+    at = append(append(at, headers), payload)
+    arenaBytes[at] = CR
+    arenaBytes[at + 1] = LF
+    this.end = at + 2
+    this.isFrame = true
+    return true
+  }
+}
+
+const CR = 13
+const LF = 10
+const SPACE = 32
+/** Spaces, line ends and two sizes of up to nine digits. */
+const FRAME_OVERHEAD = 64
+
+/** Nobody's message: what a message in no use says of its origin. */
+const NOBODY: Peer = { kind: 'local', id: 0, echo: true, deliver: () => {} }
+
+const SHARED = new RoutedMessage(allocate(STAGED_BYTES_MAX))
+let isSharedTaken = false
+
+/**
+ * The one message of this process, to fill in, route and give back. Whoever publishes from within a
+ * delivery, which he should not, gets one of his own that is never staged.
+ */
+export function takeMessage(): RoutedMessage {
+  if (isSharedTaken) return new RoutedMessage(-1)
+  isSharedTaken = true
+  return SHARED
+}
+
+export function giveMessage(message: RoutedMessage): void {
+  message.clear()
+  if (message === SHARED) isSharedTaken = false
+}
+
+/** Writes `[<header size> ]<total size>\r\n` at an arena offset; no header size when it is -1. */
+export function writeSizes(start: number, headerBytes: number, totalBytes: number): number {
+  let at = start
+  if (headerBytes >= 0) {
+    at = formatDecimal(arenaBytes, at, headerBytes)
+    arenaBytes[at++] = SPACE
+  }
+  at = formatDecimal(arenaBytes, at, totalBytes)
+  arenaBytes[at] = CR
+  arenaBytes[at + 1] = LF
+  return at + 2
+}
+
+/** How many bytes `writeSizes` writes. */
+export function sizesLength(headerBytes: number, totalBytes: number): number {
+  return (headerBytes >= 0 ? decimalLength(headerBytes) + 1 : 0) + decimalLength(totalBytes) + 2
+}
+
+function append(at: number, bytes: Uint8Array): number {
+  if (bytes.length > 0) arenaBytes.set(bytes, at)
+  return at + bytes.length
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+}
