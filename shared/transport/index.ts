@@ -3,14 +3,27 @@ export { allocate, arenaBytes, arenaView, READ_START, release } from './arena.ts
 export type { Channel, ChannelHandler } from './channel.ts'
 export { FlushQueue } from './flush-queue.ts'
 export {
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  type ListenHttpOptions,
+  listenHttp,
+} from './http-listener.ts'
+export {
   CARRY_BYTES_MAX,
+  END_LINGER_MS,
   OUTPUT_HIGH_WATER_BYTES,
   OUTPUT_LOW_WATER_BYTES,
   OUTPUT_PENDING_BYTES_MAX,
   OUTPUT_SLOT_BYTES,
   READ_BYTES,
+  WEBSOCKET_MESSAGE_BYTES_MAX,
   WORD_SLACK_BYTES,
 } from './limits.ts'
 export type { DialOptions, Listener, ListenOptions, Network, TransportProtocol } from './network.ts'
 export { Output, type OutputSink } from './output.ts'
 export { slotsInUse } from './output-slots.ts'
+export { SystemNetwork, type SystemNetworkOptions } from './system-network.ts'
+export { fastestRoads, type TcpRoads } from './tcp-wire.ts'
+export type { Wire, WireEvents } from './wire.ts'
+export { WiredChannel } from './wired-channel.ts'

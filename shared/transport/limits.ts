@@ -35,3 +35,19 @@ export const OUTPUT_PENDING_BYTES_MAX = 128 * 1024 * 1024
 
 /** How long an ended channel may take to send what is gathered and see the peer's end. */
 export const END_LINGER_MS = 5_000
+
+/** Connections that the kernel completes before they are accepted: a fleet that redials at once. */
+export const LISTEN_BACKLOG = 2048
+
+/** `ws` gathers a whole message before it gives it out, so this is memory per connection. */
+export const WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+
+/** HTTP, for WebSocket upgrades and the monitoring port. */
+export const HTTP_HEADER_BYTES_MAX = 16 * 1024
+export const HTTP_HEADERS_TIMEOUT_MS = 10_000
+export const HTTP_REQUEST_TIMEOUT_MS = 30_000
+export const HTTP_KEEP_ALIVE_MS = 5_000
+export const HTTP_BODY_BYTES_MAX = 1024 * 1024
+export const HTTP_CONNECTIONS_MAX = 256
+/** How long requests in hand may take when the monitoring port closes. */
+export const HTTP_CLOSE_LINGER_MS = 2_000

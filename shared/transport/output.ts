@@ -64,6 +64,7 @@ export class Output {
   #limit = 0
   #slot = NO_SLOT
   #isQueued = false
+  #isEnded = false
   #isClosed = false
   #wasHigh = false
   /** The last slot went out large: begin with a large one. */
@@ -156,6 +157,13 @@ export class Output {
     if (this.pendingBytes === 0 && !this.#isClosed) this.#sink.emptied()
   }
 
+  /** Sends what is there and takes no more. */
+  end(): void {
+    this.#isEnded = true
+    this.flush()
+    if (this.#slot !== NO_SLOT) this.#setAside()
+  }
+
   /**
    * Drops what has not been sent and takes no more. The piece that the sink holds stays untouched
    * until `sent`, which a closed channel must still call.
@@ -163,6 +171,7 @@ export class Output {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#isEnded = true
     if (this.#slot !== NO_SLOT) {
       giveSlot(this.#slot)
       this.#dropSlot()
@@ -178,12 +187,12 @@ export class Output {
 
   /** Returns where `size` bytes fit now, or -1. Not the hot path: once per slot and flush. */
   #makeRoom(size: number): number {
-    if (this.#isClosed || size > OUTPUT_SLOT_BYTES) return -1
+    if (this.#isEnded || size > OUTPUT_SLOT_BYTES) return -1
     if (this.#slot !== NO_SLOT) {
       if (this.#grow(size)) return this.#position
       if (this.#sending === undefined) this.flush()
       else this.#setAside()
-      if (this.#isClosed) return -1
+      if (this.#isEnded) return -1
     }
     const slot = this.#takeSlot(size)
     if (slot === NO_SLOT) return -1
@@ -257,13 +266,13 @@ export class Output {
   /** Larger than a slot, or no slot left: slot by slot, and the heap when that fails. */
   #writeInPieces(bytes: Uint8Array): void {
     let rest = bytes
-    while (rest.length > 0 && !this.#isClosed) {
+    while (rest.length > 0 && !this.#isEnded) {
       const part = rest.subarray(0, OUTPUT_SLOT_BYTES)
       const at = this.reserve(part.length)
       if (at >= 0) {
         arenaBytes.set(part, at)
         this.#position = at + part.length
-      } else if (!this.#isClosed) {
+      } else if (!this.#isEnded) {
         if (this.#slot !== NO_SLOT) this.#setAside()
         this.#enqueue({ bytes: Buffer.from(part), slot: NO_SLOT })
       }

@@ -1,0 +1,35 @@
+/**
+ * What lies under a channel: a socket, a WebSocket, a simulated link. It moves bytes and knows no
+ * handlers; `WireEvents` is what it reports to. No event is reported from within a call.
+ */
+export interface Wire {
+  readonly kind: 'tcp' | 'websocket' | 'memory'
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly path: string
+  /** Begins to report; called once. Input stays paused until `resume`. */
+  attach(events: WireEvents): void
+  pause(): void
+  resume(): void
+  /** Hands arena bytes [start, end) over as far as that works at once; returns how many. */
+  sendNow(start: number, end: number): number
+  /** Takes all of `bytes`; true when their memory is free again at once, else `sent` follows. */
+  send(bytes: Uint8Array): boolean
+  /** All is sent: tell the other side that no more comes. Input is still read, and dropped. */
+  finish(): void
+  /** Closes at once. `closed` follows. */
+  abort(): void
+}
+
+export interface WireEvents {
+  /** `size` bytes lie at READ_START, and are free after the call. */
+  received(size: number): void
+  /** The memory given to the last `send` is free. */
+  sent(): void
+  /** The other side sends no more. */
+  ended(): void
+  /** Nothing is left of the wire, and it holds no memory of ours. */
+  closed(error: Error | undefined): void
+}
