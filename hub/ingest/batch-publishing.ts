@@ -1,0 +1,43 @@
+import type { Peer } from '../../shared/broker/index.ts'
+import type { NatsClient } from '../../shared/client/index.ts'
+import type { ReceivedBatch } from '../../shared/sync/index.ts'
+import type { BatchStoring } from './batch-storing.ts'
+import type { LedgerAccount } from './ledger-book.ts'
+
+/**
+ * Hands the records of a stored batch to whoever listens now. The streams have them already, so no
+ * stream captures them again; the leaf that they came from is not told its own messages.
+ */
+export class BatchPublishing {
+  readonly #client: NatsClient
+  readonly #storing: BatchStoring
+
+  constructor(client: NatsClient, storing: BatchStoring) {
+    this.#client = client
+    this.#storing = storing
+  }
+
+  publish(
+    origin: Peer | undefined,
+    account: LedgerAccount,
+    batch: ReceivedBatch,
+    fromSeq: number,
+    throughSeq: number,
+  ): void {
+    const headers = this.#storing.originHeaders(account)
+    const interest = new Map<string, boolean>()
+    batch.rewind()
+    while (batch.next() && batch.seq <= throughSeq) {
+      if (batch.seq < fromSeq) continue
+      const subject = batch.bytes.toString('utf8', batch.subjectStart, batch.headersStart)
+      let isWanted = interest.get(subject)
+      if (isWanted === undefined) {
+        isWanted = this.#client.hasInterest(subject)
+        interest.set(subject, isWanted)
+      }
+      if (!isWanted) continue
+      const block = headers.block(batch.seq, batch.timeMs, batch.headers)
+      this.#client.publish(subject, batch.payload, { headers: block, origin, capture: false })
+    }
+  }
+}

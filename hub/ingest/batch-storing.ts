@@ -1,0 +1,158 @@
+import { codeOf, messageOf, PetioleError } from '../../shared/runtime/index.ts'
+import type { Committed, Store } from '../../shared/store/index.ts'
+import {
+  fingerprint,
+  type LedgerEntry,
+  OriginHeaders,
+  type ReceivedBatch,
+  settle,
+} from '../../shared/sync/index.ts'
+import type { LedgerAccount, LedgerBook } from './ledger-book.ts'
+
+/** What ingest needs of a stream; `Stream` of the embedded engine fits. */
+export interface IngestStream {
+  append(subject: Uint8Array, headers: Uint8Array, payload: Uint8Array): number
+}
+
+/** Which stream binds a subject; `StreamEngine` fits. */
+export interface IngestStreams {
+  streamFor(subject: string): IngestStream | undefined
+}
+
+/** Why the record after the last stored one could not be stored. */
+export interface Refusal {
+  readonly code: string
+  readonly subject: string
+  readonly reason: string
+}
+
+export interface StoredPrefix {
+  /** The account as it is once the commit is done. */
+  readonly staged: LedgerEntry
+  /** Rejects when the commit failed; then nothing of it was kept. */
+  readonly committed: Promise<void>
+  /** undefined when the whole batch went in. */
+  readonly refusal: Refusal | undefined
+}
+
+const DONE = Promise.resolve()
+
+/** A record that stops its batch; thrown inside the transaction so that nothing of it is appended. */
+class RecordRefused extends PetioleError {
+  readonly seq: number
+  readonly refusal: Refusal
+
+  constructor(seq: number, refusal: Refusal) {
+    super('PETIOLE_SYNC_RECORD_REFUSED', refusal.reason)
+    this.seq = seq
+    this.refusal = refusal
+  }
+}
+
+/**
+ * Appends a batch's records to the streams that bind their subjects, and the new watermark, in one
+ * commit. When a record cannot be stored, the records before it are stored without it and the rest
+ * waits: order is kept, and one bad subject does not let earlier data rot on the leaf.
+ */
+export class BatchStoring {
+  readonly #store: Store
+  readonly #streams: IngestStreams
+  readonly #book: LedgerBook
+  readonly #headers = new Map<string, OriginHeaders>()
+
+  constructor(store: Store, streams: IngestStreams, book: LedgerBook) {
+    this.#store = store
+    this.#streams = streams
+    this.#book = book
+  }
+
+  /** Throws when the store takes nothing at all: PETIOLE_STORE_FULL, PETIOLE_STORE_FAILED. */
+  store(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number): StoredPrefix {
+    try {
+      const committed = this.#append(account, batch, fromSeq, batch.lastSeq)
+      return { staged: account.staged, committed, refusal: undefined }
+    } catch (error) {
+      if (!(error instanceof RecordRefused)) throw error
+      const { seq, refusal } = error
+      if (seq === fromSeq) return { staged: account.staged, committed: DONE, refusal }
+      const committed = this.#append(account, batch, fromSeq, seq - 1)
+      return { staged: account.staged, committed, refusal }
+    }
+  }
+
+  /** Headers that name the origin of this account's records. */
+  originHeaders(account: LedgerAccount): OriginHeaders {
+    const key = `${account.leaf}\n${account.buffer}`
+    let headers = this.#headers.get(key)
+    if (headers === undefined) {
+      headers = new OriginHeaders(account.leaf, account.buffer)
+      this.#headers.set(key, headers)
+    }
+    return headers
+  }
+
+  #append(
+    account: LedgerAccount,
+    batch: ReceivedBatch,
+    fromSeq: number,
+    throughSeq: number,
+  ): Promise<void> {
+    const headers = this.originHeaders(account)
+    const bound = new Map<string, IngestStream>()
+    let settled: Committed | undefined
+    const committed = new Promise<void>((resolve, reject) => {
+      settled = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    this.#store.transaction(() => {
+      let stored = 0
+      let last: number | null = null
+      batch.rewind()
+      while (batch.next() && batch.seq <= throughSeq) {
+        if (batch.seq < fromSeq) continue
+        this.#appendRecord(batch, this.#streamOf(batch, bound), headers)
+        stored++
+        if (batch.seq === throughSeq) last = fingerprintOf(batch)
+      }
+      const entry = settle(account.staged, batch, throughSeq, stored, last)
+      this.#book.write(account, entry, settled)
+      account.staged = entry
+    })
+    return committed
+  }
+
+  #appendRecord(batch: ReceivedBatch, stream: IngestStream, headers: OriginHeaders): void {
+    const { seq, timeMs, subjectBytes, payload } = batch
+    try {
+      // The hub's own time is the stream's time: a leaf without a clock, or one that comes back
+      // after a longer outage than `max_age`, would else be expired on arrival.
+      stream.append(subjectBytes, headers.block(seq, timeMs, batch.headers), payload)
+    } catch (error) {
+      if (codeOf(error).startsWith('PETIOLE_STORE_')) throw error
+      throw new RecordRefused(seq, refusalOf(batch, codeOf(error), messageOf(error)))
+    }
+  }
+
+  #streamOf(batch: ReceivedBatch, bound: Map<string, IngestStream>): IngestStream {
+    const { bytes, subjectStart, headersStart } = batch
+    const key = bytes.toString('latin1', subjectStart, headersStart)
+    const known = bound.get(key)
+    if (known !== undefined) return known
+    const subject = bytes.toString('utf8', subjectStart, headersStart)
+    const stream = this.#streams.streamFor(subject)
+    if (stream === undefined) {
+      const reason = `no stream of the hub binds ${subject}: add one under fleet.streams`
+      throw new RecordRefused(batch.seq, { code: 'PETIOLE_SUBJECT_UNBOUND', subject, reason })
+    }
+    bound.set(key, stream)
+    return stream
+  }
+}
+
+function fingerprintOf({ subjectBytes, payload, timeMs }: ReceivedBatch): number {
+  return fingerprint(subjectBytes, payload, timeMs)
+}
+
+function refusalOf(batch: ReceivedBatch, code: string, reason: string): Refusal {
+  const subject = batch.bytes.toString('utf8', batch.subjectStart, batch.headersStart)
+  return { code, subject, reason }
+}

@@ -1,0 +1,286 @@
+import type { ClientMessage, NatsClient } from '../../shared/client/index.ts'
+import type { Log } from '../../shared/log/index.ts'
+import { type Clock, codeOf, invariant, messageOf, Tasks } from '../../shared/runtime/index.ts'
+import type { Store } from '../../shared/store/index.ts'
+import {
+  type BatchReply,
+  batchSubject,
+  countDuplicates,
+  decide,
+  decodeHello,
+  encodeJson,
+  HELLO_ANYWHERE_SUBJECT,
+  type Hello,
+  type HelloReply,
+  helloSubject,
+  type LedgerEntry,
+  ReceivedBatch,
+  SYNC_QUEUE,
+  type WelcomeBuffer,
+} from '../../shared/sync/index.ts'
+import { BatchPublishing } from './batch-publishing.ts'
+import { BatchStoring, type IngestStreams, type Refusal } from './batch-storing.ts'
+import { HelloPace } from './hello-pace.ts'
+import { type LedgerAccount, LedgerBook } from './ledger-book.ts'
+import {
+  CREDIT_BYTES,
+  RETRY_BUSY_MS,
+  RETRY_FAILED_MS,
+  RETRY_FULL_MS,
+  RETRY_REFUSED_MS,
+  UNCOMMITTED_BYTES_MAX,
+} from './limits.ts'
+
+/** Whether a leaf may sync here; the fleet's registry fits. */
+export interface LeafAdmission {
+  admit(leaf: { readonly name: string; readonly id: string }): Admission
+}
+
+export type Admission =
+  | { readonly isAdmitted: true }
+  | { readonly isAdmitted: false; readonly reason: string }
+
+export interface IngestOptions {
+  /** What leaves know this hub's store by: the JetStream domain, else the server's name. */
+  readonly home: string
+  /** The largest message that the hub takes. */
+  readonly payloadBytesMax: number
+}
+
+export interface IngestDependencies {
+  readonly client: NatsClient
+  readonly store: Store
+  readonly streams: IngestStreams
+  readonly admission: LeafAdmission
+  readonly clock: Clock
+  readonly log: Log
+}
+
+type Answering = (message: ClientMessage) => Promise<HelloReply | BatchReply>
+
+/**
+ * The hub's end of the sync protocol: answers hellos with the watermarks, and batches after their
+ * records and the new watermark are on disk. It keeps nothing per leaf but the ledger.
+ */
+export class Ingest {
+  readonly book: LedgerBook
+  readonly #options: IngestOptions
+  readonly #client: NatsClient
+  readonly #store: Store
+  readonly #admission: LeafAdmission
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #storing: BatchStoring
+  readonly #publishing: BatchPublishing
+  readonly #tasks: Tasks
+  readonly #pace: HelloPace
+  readonly #listeners = new Set<(account: LedgerAccount) => void>()
+  #unsubscribe: (() => void)[] = []
+  #uncommittedBytes = 0
+
+  constructor(options: IngestOptions, dependencies: IngestDependencies) {
+    this.#options = options
+    this.#client = dependencies.client
+    this.#store = dependencies.store
+    this.#admission = dependencies.admission
+    this.#clock = dependencies.clock
+    this.#log = dependencies.log
+    this.book = new LedgerBook(dependencies.store.marks)
+    this.#storing = new BatchStoring(dependencies.store, dependencies.streams, this.book)
+    this.#publishing = new BatchPublishing(dependencies.client, this.#storing)
+    this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'sync failed'))
+    this.#pace = new HelloPace(dependencies.clock)
+  }
+
+  start(): void {
+    const { home } = this.#options
+    const queue = { queue: SYNC_QUEUE }
+    const hello = (message: ClientMessage): void =>
+      this.#receive('hello', message, (it) => this.#hello(it))
+    const batch = (message: ClientMessage): void =>
+      this.#receive('batch', message, (it) => this.#batch(it))
+    this.#unsubscribe = [
+      this.#client.subscribe(HELLO_ANYWHERE_SUBJECT, hello, queue),
+      this.#client.subscribe(helloSubject(home), hello, queue),
+      this.#client.subscribe(batchSubject(home), batch, queue),
+    ]
+  }
+
+  /** Called after each commit that moved an account. */
+  onProgress(listener: (account: LedgerAccount) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Takes nothing more, and waits for the commits of what it took: their answers are sent. */
+  async drain(): Promise<void> {
+    this.#close()
+    await this.#tasks.drain()
+  }
+
+  async destroy(): Promise<void> {
+    this.#close()
+    await this.#tasks.destroy()
+  }
+
+  #close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#unsubscribe = []
+  }
+
+  #receive(name: string, message: ClientMessage, answer: Answering): void {
+    if (message.reply === '') return
+    this.#tasks.run(name, async () => {
+      this.#client.publish(message.reply, encodeJson(await answer(message)))
+    })
+  }
+
+  async #hello(message: ClientMessage): Promise<HelloReply> {
+    let hello: Hello
+    try {
+      hello = decodeHello(message.payload)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'refused a hello')
+      return { v: 1, status: 'refused', reason: messageOf(error) }
+    }
+    const admission = this.#admission.admit(hello)
+    if (!admission.isAdmitted) {
+      this.#log.warn({ leaf: hello.name, id: hello.id }, 'refused a leaf')
+      return { v: 1, status: 'refused', reason: admission.reason }
+    }
+    if (!this.#pace.take()) {
+      const reason = 'too many leaves are coming back at once'
+      return { v: 1, status: 'later', retry_ms: RETRY_BUSY_MS, reason }
+    }
+    // Batches of this leaf may still wait for their commit, and the answer must count them in.
+    await this.#barrier()
+    return this.#welcome(hello)
+  }
+
+  #welcome(hello: Hello): HelloReply {
+    return {
+      v: 1,
+      status: 'welcome',
+      home: this.#options.home,
+      now_ms: this.#clock.wallMs(),
+      payload_max: this.#options.payloadBytesMax,
+      credit_bytes: CREDIT_BYTES,
+      buffers: hello.buffers.map((buffer) => this.#welcomeBuffer(hello.name, buffer)),
+    }
+  }
+
+  #welcomeBuffer(leaf: string, buffer: Hello['buffers'][number]): WelcomeBuffer {
+    const { name, incarnation, synced_seq: syncedSeq } = buffer
+    const known = this.book.find(leaf, name, incarnation)
+    if (known === undefined) {
+      if (syncedSeq > 0) {
+        this.#log.warn(
+          { leaf, buffer: name, incarnation, syncedSeq },
+          'an unknown incarnation was synced elsewhere before: this hub counts from there on',
+        )
+      }
+      this.book.open(leaf, name, incarnation, syncedSeq)
+      return { name, incarnation, watermark: null, fingerprint: null }
+    }
+    const { watermark, fingerprint } = known.committed
+    if (syncedSeq > watermark) {
+      this.#log.error(
+        { leaf, buffer: name, watermark, syncedSeq },
+        'the leaf was told of a higher watermark: this hub has lost records, was its store put back?',
+      )
+    }
+    return { name, incarnation, watermark, fingerprint }
+  }
+
+  async #batch(message: ClientMessage): Promise<BatchReply> {
+    let batch: ReceivedBatch
+    try {
+      batch = new ReceivedBatch(message.payload)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'refused a batch')
+      return replyOf('invalid', null, { reason: messageOf(error) })
+    }
+    const account = this.book.find(batch.leaf, batch.buffer, batch.incarnation)
+    const decision = decide(account?.staged, batch)
+    if (account === undefined || decision.name === 'unknown') return replyOf('hello', null)
+    if (decision.name === 'gap') return replyOf('gap', account.committed.watermark)
+    if (decision.name === 'repeat') return this.#repeat(account, batch)
+    return this.#storeBatch(message, account, batch, decision.fromSeq)
+  }
+
+  async #repeat(account: LedgerAccount, batch: ReceivedBatch): Promise<BatchReply> {
+    account.staged = countDuplicates(account.staged, batch.records)
+    account.committed = countDuplicates(account.committed, batch.records)
+    // What it repeats may still wait for its commit.
+    if (batch.lastSeq > account.committed.watermark) await this.#barrier()
+    return replyOf('repeat', account.committed.watermark)
+  }
+
+  async #storeBatch(
+    message: ClientMessage,
+    account: LedgerAccount,
+    batch: ReceivedBatch,
+    fromSeq: number,
+  ): Promise<BatchReply> {
+    const size = message.payload.length
+    if (this.#uncommittedBytes + size > UNCOMMITTED_BYTES_MAX) {
+      return later(account, RETRY_BUSY_MS, 'the hub has more batches in hand than it can store')
+    }
+    this.#uncommittedBytes += size
+    const { rollbacks } = account
+    try {
+      const { staged, committed, refusal } = this.#storing.store(account, batch, fromSeq)
+      await committed
+      invariant(account.rollbacks === rollbacks, 'nothing is committed on top of a failed commit')
+      this.#settled(account, staged)
+      this.#publishing.publish(message.origin, account, batch, fromSeq, staged.watermark)
+      if (refusal !== undefined) return this.#refused(account, refusal)
+      return replyOf('stored', account.committed.watermark)
+    } catch (error) {
+      if (account.rollbacks === rollbacks) {
+        account.rollbacks++
+        account.staged = account.committed
+      }
+      return this.#storeFailed(account, error)
+    } finally {
+      this.#uncommittedBytes -= size
+    }
+  }
+
+  #settled(account: LedgerAccount, staged: LedgerEntry): void {
+    if (staged.watermark <= account.committed.watermark) return
+    const { duplicates } = account.staged
+    account.committed = { ...staged, duplicates }
+    for (const listener of this.#listeners) listener(account)
+  }
+
+  #refused(account: LedgerAccount, refusal: Refusal): BatchReply {
+    const { subject, reason } = refusal
+    const { leaf, buffer, committed } = account
+    this.#log.warn({ leaf, buffer, subject, reason }, 'refused a record')
+    return replyOf('refused', committed.watermark, { retry_ms: RETRY_REFUSED_MS, subject, reason })
+  }
+
+  #storeFailed(account: LedgerAccount, error: unknown): BatchReply {
+    const { leaf, buffer } = account
+    this.#log.warn({ leaf, buffer, err: error }, 'cannot store a batch')
+    const isFull = codeOf(error) === 'PETIOLE_STORE_FULL'
+    return later(account, isFull ? RETRY_FULL_MS : RETRY_FAILED_MS, messageOf(error))
+  }
+
+  #barrier(): Promise<void> {
+    return new Promise((resolve) => this.#store.barrier(() => resolve()))
+  }
+}
+
+function later(account: LedgerAccount, retryMs: number, reason: string): BatchReply {
+  return replyOf('later', account.committed.watermark, { retry_ms: retryMs, reason })
+}
+
+function replyOf(
+  status: BatchReply['status'],
+  watermark: number | null,
+  more: Partial<BatchReply> = {},
+): BatchReply {
+  return { v: 1, status, watermark, retry_ms: 0, subject: '', reason: '', ...more }
+}

@@ -1,0 +1,12 @@
+/** Bytes that one leaf may have on the way at a time; what a welcome grants. */
+export const CREDIT_BYTES = 4 * 1024 * 1024
+/** Bytes of batches that wait for their commit; beyond them leaves are asked to come back. */
+export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
+/** Hellos that a hub answers per second; thousands of leaves come back at once after an outage. */
+export const HELLOS_PER_SECOND_MAX = 500
+/** How soon a leaf that was turned away may come back; it adds jitter of its own. */
+export const RETRY_BUSY_MS = 1_000
+export const RETRY_FULL_MS = 5_000
+export const RETRY_FAILED_MS = 30_000
+/** How often a subject that no stream binds may be tried again. */
+export const RETRY_REFUSED_MS = 5_000
