@@ -5,6 +5,9 @@
  */
 export type Role = 'hub' | 'leaf'
 
+/** Whoever belongs to no named account belongs to this one. */
+export const ROOT_ACCOUNT = '$G'
+
 /** Where a listener listens. Port 0 takes any free port (`-1` in a file, as in nats-server). */
 export interface ListenConfig {
   readonly host: string
@@ -77,14 +80,10 @@ export interface WebSocketConfig {
   readonly listen: ListenConfig
   readonly advertise: string
   readonly handshake_timeout: number
-  /** The user that a WebSocket connection without credentials becomes; '' for none. */
-  readonly no_auth_user: string
 }
 
 export interface MqttConfig {
   readonly listen: ListenConfig
-  /** The user that an MQTT connection without credentials becomes; '' for none. */
-  readonly no_auth_user: string
   /** How long a QoS 1 delivery waits for its PUBACK before it is sent again. */
   readonly ack_wait: number
   /** Unacknowledged QoS 1 deliveries per session. */

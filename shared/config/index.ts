@@ -19,4 +19,5 @@ export type {
   UserConfig,
   WebSocketConfig,
 } from './config.ts'
+export { type Checked, checkConfig, type Loaded, loadConfig, parseConfig } from './load.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'

@@ -1,0 +1,149 @@
+import {
+  type AuthorizationConfig,
+  type CoreConfig,
+  type HubConfig,
+  type JetStreamConfig,
+  type LeafConfig,
+  type LeafNodesConfig,
+  type ListenConfig,
+  type RemoteConfig,
+  ROOT_ACCOUNT,
+  type Role,
+  type UserConfig,
+} from './config.ts'
+import type { AuthorizationFile, CoreFile, RemoteFile, UserFile } from './core-schema.ts'
+import type { HubFile, LeafFile } from './schema.ts'
+
+const HOST_DEFAULT = '0.0.0.0'
+const PORT_DEFAULT = 4222
+
+/** A checked file as the configuration that the role runs on: what depends on several keys is settled here. */
+export function assembleHub(file: HubFile): HubConfig {
+  const { fleet, ...core } = file
+  return { ...assembleCore(core, 'hub', fleet.streams.length > 0), role: 'hub', fleet }
+}
+
+export function assembleLeaf(file: LeafFile): LeafConfig {
+  const { region, buffers, ...core } = file
+  return { ...assembleCore(core, 'leaf', true), role: 'leaf', region, buffers }
+}
+
+function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConfig {
+  const { listen, http_port, store_dir, no_auth_user, ...same } = file
+  const host = file.host ?? hostOf(listen)
+  return {
+    ...same,
+    host,
+    port: file.port ?? listen?.port ?? PORT_DEFAULT,
+    http: httpOf(file, host),
+    authorization: authorizationOf(file),
+    accounts: [ROOT_ACCOUNT, ...namesOf(file.accounts).filter((name) => name !== ROOT_ACCOUNT)],
+    jetstream: jetstreamOf(file, role, needsStore),
+    leafnodes: leafnodesOf(file.leafnodes),
+    websocket: file.websocket && {
+      listen: listenOf(file.websocket),
+      advertise: file.websocket.advertise,
+      handshake_timeout: file.websocket.handshake_timeout,
+    },
+    mqtt: file.mqtt && {
+      listen: listenOf(file.mqtt),
+      ack_wait: file.mqtt.ack_wait,
+      max_ack_pending: file.mqtt.max_ack_pending,
+    },
+  }
+}
+
+/** Monitoring listens where clients do unless `http` says otherwise, as in nats-server. */
+function httpOf(file: CoreFile, host: string): ListenConfig | undefined {
+  const port = file.http_port ?? file.http?.port
+  if (port === undefined) return undefined
+  return { host: file.http === undefined || file.http.host === '' ? host : file.http.host, port }
+}
+
+function authorizationOf(file: CoreFile): AuthorizationConfig {
+  const own = file.authorization
+  const users = own === undefined ? [] : usersOf(own, ROOT_ACCOUNT)
+  for (const account of file.accounts) {
+    users.push(...account.users.map((user) => userOf(user, account.name)))
+  }
+  return {
+    users,
+    token: own?.token ?? '',
+    timeout: own?.timeout ?? 2_000,
+    no_auth_user: file.no_auth_user,
+  }
+}
+
+/** `user` and `password` are a list of one user. */
+function usersOf(file: AuthorizationFile, account: string): UserConfig[] {
+  const users = file.users.map((user) => userOf(user, account))
+  if (file.user !== undefined) {
+    users.unshift({
+      user: file.user,
+      password: file.password ?? '',
+      account: file.account ?? account,
+    })
+  }
+  return users
+}
+
+function userOf(file: UserFile, account: string): UserConfig {
+  return { user: file.user, password: file.password ?? '', account: file.account ?? account }
+}
+
+function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStreamConfig {
+  const { jetstream } = file
+  const own = typeof jetstream === 'object' ? jetstream : undefined
+  const isEnabled = typeof jetstream === 'object' ? jetstream.enabled : (jetstream ?? needsStore)
+  return {
+    enabled: isEnabled,
+    store_dir: own?.store_dir ?? file.store_dir ?? `./data/${file.server_name || role}`,
+    domain: own?.domain ?? '',
+    max_file: own?.max_file ?? 0,
+    max_mem: own?.max_mem ?? 0,
+  }
+}
+
+function leafnodesOf(file: CoreFile['leafnodes']): LeafNodesConfig {
+  const isListening = file.port !== undefined || file.listen !== undefined
+  const { authorization } = file
+  return {
+    listen: isListening ? listenOf(file) : undefined,
+    advertise: file.advertise,
+    authorization: authorization && {
+      users: usersOf(authorization, authorization.account ?? ROOT_ACCOUNT),
+      token: authorization.token ?? '',
+      timeout: authorization.timeout,
+      no_auth_user: '',
+    },
+    remotes: file.remotes.filter((remote) => !remote.disabled).map(remoteOf),
+    reconnect: file.reconnect,
+    dial_timeout: file.dial_timeout,
+  }
+}
+
+function remoteOf(file: RemoteFile): RemoteConfig {
+  return {
+    urls: file.url ?? [],
+    account: file.account ?? ROOT_ACCOUNT,
+    no_randomize: file.no_randomize,
+  }
+}
+
+interface ListenerFile {
+  readonly listen?: ListenConfig | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+}
+
+function listenOf(file: ListenerFile): ListenConfig {
+  return { host: file.host ?? hostOf(file.listen), port: file.port ?? file.listen?.port ?? 0 }
+}
+
+function hostOf(listen: ListenConfig | undefined): string {
+  return listen === undefined || listen.host === '' ? HOST_DEFAULT : listen.host
+}
+
+function namesOf(named: readonly { readonly name: string }[]): string[] {
+  return named.map((one) => one.name)
+}

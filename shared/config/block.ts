@@ -1,0 +1,75 @@
+import * as v from 'valibot'
+
+/** What is known of a block's keys beside those that its schema reads. */
+export interface BlockRules {
+  /** Other spellings that nats-server knows: spelling to key. */
+  readonly aliases: Readonly<Record<string, string>>
+  /**
+   * Options of nats-server that are refused until they work: without them the server would be open
+   * where it should not be, or would behave differently. Turned off (`false`) they are fine.
+   */
+  readonly unsupported: readonly string[]
+  /** Options of nats-server that may be left out of account without harm: a warning. */
+  readonly inert: readonly string[]
+  /** Keys that belong elsewhere, with where that is. */
+  readonly elsewhere: Readonly<Record<string, string>>
+}
+
+const NO_RULES: BlockRules = { aliases: {}, unsupported: [], inert: [], elsewhere: {} }
+
+const rules = new WeakMap<v.GenericSchema, BlockRules>()
+const named = new WeakSet<v.GenericSchema>()
+
+/** A block with fixed keys. */
+export function block<const T extends v.ObjectEntries>(
+  entries: T,
+  blockRules: Partial<BlockRules> = {},
+) {
+  const schema = v.strictObject(entries, blockFault)
+  rules.set(schema, { ...NO_RULES, ...blockRules })
+  return schema
+}
+
+/** A block whose keys are names: read as a list of blocks with a `name`, in the order of the file. */
+export function namedBlocks<const T extends v.ObjectEntries>(
+  entries: T,
+  blockRules: Partial<BlockRules> = {},
+) {
+  const schema = v.array(block(entries, blockRules), 'must be a block of named blocks')
+  named.add(schema)
+  return schema
+}
+
+export function rulesOf(schema: v.GenericSchema): BlockRules {
+  return rules.get(schema) ?? NO_RULES
+}
+
+export function isNamedBlocks(schema: v.GenericSchema): boolean {
+  return named.has(schema)
+}
+
+/** The schema inside `optional`. */
+export function unwrapped(schema: v.GenericSchema): v.GenericSchema {
+  return 'wrapped' in schema ? unwrapped(schema.wrapped as v.GenericSchema) : schema
+}
+
+/** The schemas of a block's keys; undefined when the schema is of no block. */
+export function entriesOf(
+  schema: v.GenericSchema,
+): Readonly<Record<string, v.GenericSchema>> | undefined {
+  if (!('entries' in schema)) return undefined
+  return schema.entries as Readonly<Record<string, v.GenericSchema>>
+}
+
+export function itemOf(schema: v.GenericSchema): v.GenericSchema | undefined {
+  return 'item' in schema ? (schema.item as v.GenericSchema) : undefined
+}
+
+/** The choices of a union. */
+export function optionsOf(schema: v.GenericSchema): readonly v.GenericSchema[] {
+  return 'options' in schema ? (schema.options as readonly v.GenericSchema[]) : []
+}
+
+function blockFault(issue: { readonly expected: string | null }): string {
+  return issue.expected === 'Object' ? 'must be a block { … }' : 'is missing'
+}

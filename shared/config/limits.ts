@@ -1,0 +1,10 @@
+/** Blocks and lists inside one another. Real configurations stay under ten. */
+export const NESTING_MAX = 100
+/** Files that include one another. */
+export const INCLUDE_DEPTH_MAX = 20
+/** Files that one configuration may include in all. */
+export const INCLUDED_FILES_MAX = 1_000
+/** One configuration file. */
+export const FILE_BYTES_MAX = 16 * 1024 * 1024
+/** How far a misspelt key may be from the key that is suggested for it. */
+export const SUGGESTION_DISTANCE_MAX = 3

@@ -1,0 +1,171 @@
+import * as v from 'valibot'
+import type { Disk } from '../runtime/index.ts'
+import { assembleHub, assembleLeaf } from './assembly.ts'
+import type { ConfigInput, HubConfig, LeafConfig, Role } from './config.ts'
+import { checkHub, checkLeaf, type Finding, type Findings } from './cross-checks.ts'
+import { readTree } from './files.ts'
+import { mergeTrees } from './merge.ts'
+import { PlainReader } from './plain.ts'
+import { ConfigError, type Position, type Problem } from './problem.ts'
+import type { Environment } from './resolve.ts'
+import { hubSchema, leafSchema } from './schema.ts'
+import { type BlockNode, treeOf } from './tree.ts'
+
+/** A configuration that holds, and what its author should know about it all the same. */
+export interface Loaded<Config> {
+  readonly config: Config
+  readonly warnings: readonly Problem[]
+}
+
+export interface Checked {
+  /** As asked for, or as the file's keys show. */
+  readonly role: Role
+  readonly problems: readonly Problem[]
+  readonly warnings: readonly Problem[]
+}
+
+const EMPTY: BlockNode = { kind: 'block', entries: [], position: undefined }
+const COMMAND_LINE: Position = { file: 'command line', line: 0 }
+
+/**
+ * Reads a file and lays `overrides` (from the command line, see `flagsToOverrides`) over it.
+ * Without a path the overrides are all there is. Rejects with a ConfigError that holds every problem.
+ */
+export function loadConfig(
+  disk: Disk,
+  path: string | undefined,
+  role: 'hub',
+  overrides?: ConfigInput,
+  environment?: Environment,
+): Promise<Loaded<HubConfig>>
+export function loadConfig(
+  disk: Disk,
+  path: string | undefined,
+  role: 'leaf',
+  overrides?: ConfigInput,
+  environment?: Environment,
+): Promise<Loaded<LeafConfig>>
+export async function loadConfig(
+  disk: Disk,
+  path: string | undefined,
+  role: Role,
+  overrides: ConfigInput = {},
+  environment: Environment = process.env,
+): Promise<Loaded<HubConfig | LeafConfig>> {
+  const read =
+    path === undefined
+      ? { tree: EMPTY, problems: [], warnings: [] }
+      : await readTree(disk, path, environment)
+  const tree = mergeTrees(read.tree, overridesTree(overrides))
+  const judged = judge(tree, role)
+  const problems = [...read.problems, ...judged.problems]
+  if (judged.config === undefined || problems.length > 0) throw new ConfigError(inOrder(problems))
+  return { config: judged.config, warnings: [...read.warnings, ...judged.warnings] }
+}
+
+/** The same schema for a program that embeds a role. Throws a ConfigError that holds every problem. */
+export function parseConfig(input: ConfigInput, role: 'hub'): HubConfig
+export function parseConfig(input: ConfigInput, role: 'leaf'): LeafConfig
+export function parseConfig(input: ConfigInput, role: Role): HubConfig | LeafConfig {
+  const tree = treeOf(input)
+  const judged = judge(tree?.kind === 'block' ? tree : EMPTY, role)
+  if (judged.config === undefined) throw new ConfigError(judged.problems)
+  return judged.config
+}
+
+/** All that `petiole config check` prints. Without a role, the file's own keys decide it. */
+export async function checkConfig(
+  disk: Disk,
+  path: string,
+  role?: Role,
+  environment: Environment = process.env,
+): Promise<Checked> {
+  const read = await readTree(disk, path, environment)
+  const found = role ?? roleOf(read.tree)
+  // What a broken file leaves out would only be reported as missing, too.
+  const judged =
+    read.problems.length > 0 && read.tree.entries.length === 0
+      ? { problems: [], warnings: [] }
+      : judge(read.tree, found)
+  return {
+    role: found,
+    problems: inOrder([...read.problems, ...judged.problems]),
+    warnings: inOrder([...read.warnings, ...judged.warnings]),
+  }
+}
+
+/** A leaf has buffers, or dials a hub; all else is a hub. */
+function roleOf(tree: BlockNode): Role {
+  const keys = tree.entries.map((entry) => entry.key.toLowerCase())
+  if (keys.includes('fleet')) return 'hub'
+  if (keys.includes('buffers')) return 'leaf'
+  const leafnodes = tree.entries.find((entry) => /^leaf(nodes)?$/i.test(entry.key))?.value
+  if (leafnodes?.kind !== 'block') return 'hub'
+  return leafnodes.entries.some((entry) => /^remotes$/i.test(entry.key)) ? 'leaf' : 'hub'
+}
+
+interface Judged {
+  readonly config?: HubConfig | LeafConfig
+  readonly problems: readonly Problem[]
+  readonly warnings: readonly Problem[]
+}
+
+function judge(tree: BlockNode, role: Role): Judged {
+  const reader = new PlainReader()
+  const found: { config?: HubConfig | LeafConfig; issues: readonly Issue[]; findings: Findings } =
+    role === 'hub' ? judgeHub(reader, tree) : judgeLeaf(reader, tree)
+  const located = (finding: Finding): Problem => {
+    return { ...reader.placeOf(finding.keys), message: finding.message }
+  }
+  const problems = [
+    ...reader.problems,
+    ...found.issues.flatMap(leaves).map((issue) => located(findingOf(issue))),
+    ...found.findings.problems.map(located),
+  ]
+  const warnings = [...reader.warnings, ...found.findings.warnings.map(located)]
+  if (found.config === undefined || problems.length > 0) return { problems, warnings }
+  return { config: found.config, problems, warnings }
+}
+
+type Issue = v.BaseIssue<unknown>
+
+function judgeHub(reader: PlainReader, tree: BlockNode) {
+  const result = v.safeParse(hubSchema, reader.read(tree, hubSchema))
+  if (!result.success) return { issues: result.issues, findings: NONE }
+  return { config: assembleHub(result.output), issues: [], findings: checkHub(result.output) }
+}
+
+function judgeLeaf(reader: PlainReader, tree: BlockNode) {
+  const result = v.safeParse(leafSchema, reader.read(tree, leafSchema))
+  if (!result.success) return { issues: result.issues, findings: NONE }
+  return { config: assembleLeaf(result.output), issues: [], findings: checkLeaf(result.output) }
+}
+
+const NONE: Findings = { problems: [], warnings: [] }
+
+/** Of a union's issue, those of the choices that were tried. */
+function leaves(issue: Issue): readonly Issue[] {
+  if (issue.issues === undefined) return [issue]
+  const inner = issue.issues.flatMap(leaves)
+  return inner.filter((one) => (one.path?.length ?? 0) > (issue.path?.length ?? 0)).length > 0
+    ? inner.filter((one) => (one.path?.length ?? 0) > (issue.path?.length ?? 0))
+    : inner.slice(0, 1)
+}
+
+function findingOf(issue: Issue): Finding {
+  const keys = issue.path?.map((item) => item.key as string | number) ?? []
+  return { keys, message: issue.message }
+}
+
+function overridesTree(overrides: ConfigInput): BlockNode {
+  const tree = treeOf(overrides, COMMAND_LINE)
+  return tree?.kind === 'block' ? tree : EMPTY
+}
+
+function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  return problems.toSorted((a, b) => {
+    const [x, y] = [a.position, b.position]
+    if (x === undefined || y === undefined || x.file !== y.file) return 0
+    return x.line - y.line
+  })
+}

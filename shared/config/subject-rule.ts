@@ -1,0 +1,47 @@
+/**
+ * Just enough of the rules for subjects to check a configuration: this folder lies beside `subject`
+ * in the order of layers and cannot import it.
+ */
+
+/** What is wrong with a subject that may hold wildcards; undefined when nothing is. */
+export function subjectFault(subject: unknown): string | undefined {
+  if (typeof subject !== 'string') return `a subject must be a string, not ${String(subject)}`
+  if (subject === '') return 'a subject may not be empty'
+  if (/\s/.test(subject)) return `the subject "${subject}" holds white space`
+  const tokens = subject.split('.')
+  if (tokens.includes('')) {
+    return `the subject "${subject}" has an empty token: no dot may begin, end or follow another`
+  }
+  const more = tokens.indexOf('>')
+  if (more >= 0 && more < tokens.length - 1) {
+    return `the subject "${subject}" has ">" before its end`
+  }
+  if (subject.startsWith('$SYS.') || subject.startsWith('$JS.') || subject.startsWith('$FLEET.')) {
+    return `the subject "${subject}" belongs to the server itself`
+  }
+  return undefined
+}
+
+/** Whether `wide` matches every subject that `narrow` matches. */
+export function covers(wide: string, narrow: string): boolean {
+  const outer = wide.split('.')
+  const inner = narrow.split('.')
+  for (const [i, token] of outer.entries()) {
+    const other = inner[i]
+    if (other === undefined) return false
+    if (token === '>') return true
+    if (other === '>' || (token !== '*' && token !== other)) return false
+  }
+  return outer.length === inner.length
+}
+
+/** Whether some subject matches both. */
+export function overlap(left: string, right: string): boolean {
+  const [a, b] = [left.split('.'), right.split('.')]
+  for (let i = 0; ; i++) {
+    const [x, y] = [a[i], b[i]]
+    if (x === undefined || y === undefined) return x === y
+    if (x === '>' || y === '>') return true
+    if (x !== y && x !== '*' && y !== '*') return false
+  }
+}
