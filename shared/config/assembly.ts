@@ -33,6 +33,7 @@ function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConf
   const host = file.host ?? hostOf(listen)
   return {
     ...same,
+    server_name: file.server_name ?? '',
     host,
     port: file.port ?? listen?.port ?? PORT_DEFAULT,
     http: httpOf(file, host),
@@ -92,12 +93,10 @@ function userOf(file: UserFile, account: string): UserConfig {
 }
 
 function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStreamConfig {
-  const { jetstream } = file
-  const own = typeof jetstream === 'object' ? jetstream : undefined
-  const isEnabled = typeof jetstream === 'object' ? jetstream.enabled : (jetstream ?? needsStore)
+  const own = file.jetstream
   return {
-    enabled: isEnabled,
-    store_dir: own?.store_dir ?? file.store_dir ?? `./data/${file.server_name || role}`,
+    enabled: own?.enabled ?? needsStore,
+    store_dir: own?.store_dir ?? file.store_dir ?? `./data/${file.server_name ?? role}`,
     domain: own?.domain ?? '',
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,

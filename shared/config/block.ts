@@ -13,9 +13,17 @@ export interface BlockRules {
   readonly inert: readonly string[]
   /** Keys that belong elsewhere, with where that is. */
   readonly elsewhere: Readonly<Record<string, string>>
+  /** The key that is meant when the block is given as a single value; '' for none. */
+  readonly shorthand: string
 }
 
-const NO_RULES: BlockRules = { aliases: {}, unsupported: [], inert: [], elsewhere: {} }
+const NO_RULES: BlockRules = {
+  aliases: {},
+  unsupported: [],
+  inert: [],
+  elsewhere: {},
+  shorthand: '',
+}
 
 const rules = new WeakMap<v.GenericSchema, BlockRules>()
 const named = new WeakSet<v.GenericSchema>()
@@ -63,11 +71,6 @@ export function entriesOf(
 
 export function itemOf(schema: v.GenericSchema): v.GenericSchema | undefined {
   return 'item' in schema ? (schema.item as v.GenericSchema) : undefined
-}
-
-/** The choices of a union. */
-export function optionsOf(schema: v.GenericSchema): readonly v.GenericSchema[] {
-  return 'options' in schema ? (schema.options as readonly v.GenericSchema[]) : []
 }
 
 function blockFault(issue: { readonly expected: string | null }): string {

@@ -33,8 +33,6 @@ import {
 
 const MIB = 1024 * 1024
 const INT32_MAX = 2 ** 31 - 1
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
 
 /** `host:port`, `:port` or a port alone. */
 function listen() {
@@ -46,6 +44,16 @@ function listen() {
       return { value: { host, port: Math.max(0, number) } }
     }
     return { fault: `must be host:port or a port, not ${shown(input)}` }
+  })
+}
+
+/** A flag that may be spelt `enabled` or `disabled`. */
+function switched() {
+  return reading<boolean>((input) => {
+    const word = String(input).toLowerCase()
+    if (['true', 'enabled', 'enable'].includes(word)) return { value: true }
+    if (['false', 'disabled', 'disable'].includes(word)) return { value: false }
+    return { fault: `must be true, false, enabled, disabled or a block, not ${shown(input)}` }
   })
 }
 
@@ -85,7 +93,7 @@ export const authorization = block(
     token: v.optional(text()),
     account: v.optional(word()),
     users: v.optional(v.array(user, 'must be a list of users'), []),
-    timeout: v.optional(duration(), 2 * SECOND),
+    timeout: v.optional(duration(), '2s'),
   },
   {
     aliases: USER_ALIASES,
@@ -100,11 +108,12 @@ const accounts = namedBlocks(
   },
 )
 
-const jetstreamBlock = block(
+/** `jetstream { … }`, and for short `jetstream: true` or `jetstream: enabled`. */
+const jetstream = block(
   {
-    enabled: v.optional(flag(), true),
+    enabled: v.optional(switched(), true),
     store_dir: v.optional(text()),
-    domain: v.optional(tokenName(), ''),
+    domain: v.optional(tokenName()),
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
   },
@@ -117,20 +126,10 @@ const jetstreamBlock = block(
       max_memory_store: 'max_mem',
       max_mem_store: 'max_mem',
     },
+    shorthand: 'enabled',
     ...JETSTREAM_OPTIONS,
   },
 )
-
-/** `jetstream: true`, `jetstream: enabled`, or a block. */
-const jetstream = v.union([
-  reading<boolean>((input) => {
-    const word = String(input).toLowerCase()
-    if (['true', 'enabled', 'enable'].includes(word)) return { value: true }
-    if (['false', 'disabled', 'disable'].includes(word)) return { value: false }
-    return { fault: `must be true, false, enabled, disabled or a block, not ${shown(input)}` }
-  }),
-  jetstreamBlock,
-])
 
 export const remote = block(
   {
@@ -151,8 +150,8 @@ const leafnodes = block(
     advertise: v.optional(text(), ''),
     authorization: v.optional(authorization),
     remotes: v.optional(v.array(remote, 'must be a list of remotes'), []),
-    reconnect: v.optional(duration(100), SECOND),
-    dial_timeout: v.optional(duration(100), 2 * SECOND),
+    reconnect: v.optional(duration(100), '1s'),
+    dial_timeout: v.optional(duration(100), '2s'),
   },
   {
     aliases: {
@@ -170,7 +169,7 @@ const websocket = block(
     ...listener,
     advertise: v.optional(text(), ''),
     no_tls: v.optional(flag(), false),
-    handshake_timeout: v.optional(duration(100), 2 * SECOND),
+    handshake_timeout: v.optional(duration(100), '2s'),
   },
   {
     aliases: LISTEN_ALIASES,
@@ -181,7 +180,7 @@ const websocket = block(
 const mqtt = block(
   {
     ...listener,
-    ack_wait: v.optional(duration(100), 30 * SECOND),
+    ack_wait: v.optional(duration(100), '30s'),
     max_ack_pending: v.optional(count(1, 65_535), 1024),
   },
   {
@@ -197,7 +196,7 @@ const mqtt = block(
 
 export const core = {
   ...listener,
-  server_name: v.optional(word(), ''),
+  server_name: v.optional(word()),
   client_advertise: v.optional(text(), ''),
   http: v.optional(listen()),
   http_port: v.optional(port()),
@@ -212,11 +211,11 @@ export const core = {
   max_connections: v.optional(limit(), 65_536),
   max_pending: v.optional(size(1), 64 * MIB),
   max_subscriptions: v.optional(limit(), 0),
-  ping_interval: v.optional(duration(10), 2 * MINUTE),
+  ping_interval: v.optional(duration(10), '2m'),
   ping_max: v.optional(count(1, 1_000), 2),
-  write_deadline: v.optional(duration(1), 10 * SECOND),
-  lame_duck_duration: v.optional(duration(), 2 * MINUTE),
-  lame_duck_grace_period: v.optional(duration(), 10 * SECOND),
+  write_deadline: v.optional(duration(1), '10s'),
+  lame_duck_duration: v.optional(duration(), '2m'),
+  lame_duck_grace_period: v.optional(duration(), '10s'),
   authorization: v.optional(authorization),
   accounts: v.optional(accounts, []),
   no_auth_user: v.optional(text(), ''),

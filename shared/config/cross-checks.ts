@@ -86,8 +86,7 @@ function checkCore(file: CoreFile, role: Role): Findings {
     const message = 'must be true: TLS is not supported yet, let a proxy in front end it'
     findings.problems.push({ keys: ['websocket', 'no_tls'], message })
   }
-  const isTwice = typeof file.jetstream === 'object' && file.jetstream.store_dir !== undefined
-  if (file.store_dir !== undefined && isTwice) {
+  if (file.store_dir !== undefined && file.jetstream?.store_dir !== undefined) {
     findings.problems.push({ keys: ['store_dir'], message: 'is given in jetstream too' })
   }
   if (file.max_payload > file.max_pending) {
@@ -224,9 +223,7 @@ function checkDoors(findings: Findings, file: CoreFile): void {
 
 /** What is kept on disk cannot be kept with the store turned off. */
 function needsStore(findings: Findings, file: CoreFile, key: string): void {
-  const isOff =
-    typeof file.jetstream === 'object' ? !file.jetstream.enabled : file.jetstream === false
-  if (isOff)
+  if (file.jetstream?.enabled === false)
     findings.problems.push({ keys: ['jetstream'], message: `is off, but ${key} needs its store` })
 }
 

@@ -19,5 +19,7 @@ export type {
   UserConfig,
   WebSocketConfig,
 } from './config.ts'
+export { ROOT_ACCOUNT } from './config.ts'
+export { type FlagReading, flagsHelp, flagsToOverrides } from './flags.ts'
 export { type Checked, checkConfig, type Loaded, loadConfig, parseConfig } from './load.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'

@@ -7,6 +7,7 @@ import { readTree } from './files.ts'
 import { mergeTrees } from './merge.ts'
 import { PlainReader } from './plain.ts'
 import { ConfigError, type Position, type Problem } from './problem.ts'
+import { type Key, touches, without } from './pruning.ts'
 import type { Environment } from './resolve.ts'
 import { hubSchema, leafSchema } from './schema.ts'
 import { type BlockNode, treeOf } from './tree.ts'
@@ -111,50 +112,38 @@ interface Judged {
 }
 
 function judge(tree: BlockNode, role: Role): Judged {
+  return role === 'hub'
+    ? judgeWith(tree, hubSchema, assembleHub, checkHub)
+    : judgeWith(tree, leafSchema, assembleLeaf, checkLeaf)
+}
+
+function judgeWith<Schema extends v.GenericSchema>(
+  tree: BlockNode,
+  schema: Schema,
+  assemble: (file: v.InferOutput<Schema>) => HubConfig | LeafConfig,
+  check: (file: v.InferOutput<Schema>) => Findings,
+): Judged {
   const reader = new PlainReader()
-  const found: { config?: HubConfig | LeafConfig; issues: readonly Issue[]; findings: Findings } =
-    role === 'hub' ? judgeHub(reader, tree) : judgeLeaf(reader, tree)
   const located = (finding: Finding): Problem => {
     return { ...reader.placeOf(finding.keys), message: finding.message }
   }
-  const problems = [
-    ...reader.problems,
-    ...found.issues.flatMap(leaves).map((issue) => located(findingOf(issue))),
-    ...found.findings.problems.map(located),
-  ]
-  const warnings = [...reader.warnings, ...found.findings.warnings.map(located)]
-  if (found.config === undefined || problems.length > 0) return { problems, warnings }
-  return { config: found.config, problems, warnings }
-}
-
-type Issue = v.BaseIssue<unknown>
-
-function judgeHub(reader: PlainReader, tree: BlockNode) {
-  const result = v.safeParse(hubSchema, reader.read(tree, hubSchema))
-  if (!result.success) return { issues: result.issues, findings: NONE }
-  return { config: assembleHub(result.output), issues: [], findings: checkHub(result.output) }
-}
-
-function judgeLeaf(reader: PlainReader, tree: BlockNode) {
-  const result = v.safeParse(leafSchema, reader.read(tree, leafSchema))
-  if (!result.success) return { issues: result.issues, findings: NONE }
-  return { config: assembleLeaf(result.output), issues: [], findings: checkLeaf(result.output) }
+  const plain = reader.read(tree, schema)
+  const result = v.safeParse(schema, plain)
+  const faults = result.success ? [] : result.issues.map(findingOf)
+  const rest = result.success ? result : v.safeParse(schema, without(plain, faults))
+  const found = rest.success ? check(rest.output) : NONE
+  const isNew = (finding: Finding): boolean => !faults.some((fault) => touches(fault, finding))
+  const problems = [...faults, ...found.problems.filter(isNew)].map(located)
+  const warnings = [...reader.warnings, ...found.warnings.filter(isNew).map(located)]
+  const all = [...reader.problems, ...problems]
+  if (!result.success || all.length > 0) return { problems: all, warnings }
+  return { config: assemble(result.output), problems: all, warnings }
 }
 
 const NONE: Findings = { problems: [], warnings: [] }
 
-/** Of a union's issue, those of the choices that were tried. */
-function leaves(issue: Issue): readonly Issue[] {
-  if (issue.issues === undefined) return [issue]
-  const inner = issue.issues.flatMap(leaves)
-  return inner.filter((one) => (one.path?.length ?? 0) > (issue.path?.length ?? 0)).length > 0
-    ? inner.filter((one) => (one.path?.length ?? 0) > (issue.path?.length ?? 0))
-    : inner.slice(0, 1)
-}
-
-function findingOf(issue: Issue): Finding {
-  const keys = issue.path?.map((item) => item.key as string | number) ?? []
-  return { keys, message: issue.message }
+function findingOf(issue: v.BaseIssue<unknown>): Finding {
+  return { keys: issue.path?.map((item) => item.key as Key) ?? [], message: issue.message }
 }
 
 function overridesTree(overrides: ConfigInput): BlockNode {

@@ -31,6 +31,9 @@ function isSame(written: string, key: string): boolean {
 }
 
 function mergeEntries(below: ConfigEntry, over: ConfigEntry): ConfigEntry {
-  if (below.value.kind !== 'block' || over.value.kind !== 'block') return over
-  return { ...below, value: mergeTrees(below.value, over.value) }
+  if (over.value.kind !== 'block') return over
+  if (below.value.kind === 'block') return { ...below, value: mergeTrees(below.value, over.value) }
+  // `jetstream: true` is short for a block: what it says stays, unless it is set anew.
+  const spelt = { ...below.value, kind: 'block' as const, entries: [{ ...below, key: 'enabled' }] }
+  return below.value.kind === 'list' ? over : { ...below, value: mergeTrees(spelt, over.value) }
 }

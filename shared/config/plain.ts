@@ -5,15 +5,7 @@
  * remembered under the path by which the schema will name it.
  */
 import type * as v from 'valibot'
-import {
-  type BlockRules,
-  entriesOf,
-  isNamedBlocks,
-  itemOf,
-  optionsOf,
-  rulesOf,
-  unwrapped,
-} from './block.ts'
+import { type BlockRules, entriesOf, isNamedBlocks, itemOf, rulesOf, unwrapped } from './block.ts'
 import type { Position, Problem } from './problem.ts'
 import { nearest } from './suggestion.ts'
 import type { BlockNode, ConfigEntry, ConfigNode } from './tree.ts'
@@ -55,7 +47,7 @@ export class PlainReader {
     place: Place,
   ): unknown {
     this.#places.set(keyOf(keys), place)
-    const schema = choose(unwrapped(outer), node)
+    const schema = unwrapped(outer)
     const item = itemOf(schema)
     if (node.kind === 'block') {
       if (item !== undefined && isNamedBlocks(schema)) return this.#named(node, item, keys, place)
@@ -66,6 +58,11 @@ export class PlainReader {
         const path = `${place.path}[${i}]`
         return this.#value(inner, item, [...keys, i], { position: inner.position, path })
       })
+    }
+    const { shorthand } = rulesOf(schema)
+    if (shorthand !== '' && node.kind !== 'block' && node.kind !== 'list') {
+      this.#places.set(keyOf([...keys, shorthand]), place)
+      return { [shorthand]: bare(node) }
     }
     if (node.kind === 'integer' && isDuration(schema)) return node.text
     return bare(node)
@@ -126,15 +123,6 @@ export class PlainReader {
       this.problems.push({ ...at, message: `unknown key${hint}` })
     }
   }
-}
-
-/** Of a union, the block for a block, the rest for anything else. */
-function choose(schema: v.GenericSchema, node: ConfigNode): v.GenericSchema {
-  const options = optionsOf(schema)
-  const wanted = options.find(
-    (option) => (entriesOf(option) !== undefined) === (node.kind === 'block'),
-  )
-  return wanted ?? schema
 }
 
 /** A value as plain data, whatever the schema: what it does not expect, it will say. */

@@ -4,8 +4,6 @@ import { block, namedBlocks } from './block.ts'
 import { CORE_RULES, core } from './core-schema.ts'
 import { count, duration, limit, oneOf, share, size, subjects, text, tokenName } from './values.ts'
 
-const MINUTE = 60_000
-
 const buffers = namedBlocks({
   name: tokenName(),
   subjects: subjects(),
@@ -27,7 +25,7 @@ const fleetStreams = namedBlocks({
   max_msgs: v.optional(limit(), 0),
   max_msgs_per_subject: v.optional(limit(), 0),
   max_msg_size: v.optional(size(), 0),
-  duplicate_window: v.optional(duration(), 2 * MINUTE),
+  duplicate_window: v.optional(duration(), '2m'),
   discard: v.optional(oneOf('old', 'new'), 'old'),
 })
 
