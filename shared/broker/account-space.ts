@@ -1,5 +1,6 @@
 import { PetioleError, type Random } from '../runtime/index.ts'
 import { hasWildcard, isValidSubject, SubjectTree } from '../subject/index.ts'
+import { holdsBlank } from './blank.ts'
 import { ClientSubscription } from './client-subscription.ts'
 import { Interest, isLinkPeer, type QueueInterest } from './interest.ts'
 import type {
@@ -119,6 +120,11 @@ export class AccountSpace implements SubjectSpace {
     return taken
   }
 
+  /** A plain subscription of `peer` that a message on the literal `subject` would reach. */
+  subscriptionOf(peer: Peer, subject: string): Subscription | undefined {
+    return this.#tree.match(subject).find((found) => found.peer === peer && found.queue === '')
+  }
+
   hasInterest(subject: string, except?: Peer): boolean {
     return this.#match(subject).hasOther(except)
   }
@@ -223,7 +229,6 @@ class PeerSubscription implements Subscription {
 export const EVERYWHERE: PublishOptions = {}
 
 const NO_QUEUES: readonly string[] = []
-const SPACE = 32
 
 function deliver(
   subscription: Subscription,
@@ -250,11 +255,8 @@ function mayCross(origin: Peer, to: Peer): boolean {
 
 /** Whether the publication's subjects can stand in a control line. */
 function isWritable({ subject, reply, shownSubject }: Publication): boolean {
-  if (subject.length === 0 || holdsBlank(subject) || holdsBlank(reply)) return false
-  return shownSubject === undefined || (shownSubject.length > 0 && !holdsBlank(shownSubject))
-}
-
-function holdsBlank(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) <= SPACE) return true
-  return false
+  if (subject.length === 0 || holdsBlank(subject, 0, subject.length)) return false
+  if (holdsBlank(reply, 0, reply.length)) return false
+  if (shownSubject === undefined) return true
+  return shownSubject.length > 0 && !holdsBlank(shownSubject, 0, shownSubject.length)
 }

@@ -1,5 +1,6 @@
 import type { Random } from '../runtime/index.ts'
 import { allocate, arenaBytes, arenaView } from '../transport/index.ts'
+import { holdsBlank } from './blank.ts'
 import { Interest } from './interest.ts'
 import {
   CACHE_PROBES_MAX,
@@ -63,7 +64,7 @@ export class RouteTable {
       this.located = known
       return this.interestOf(known)
     }
-    if (hasControlByte(start, this.spaceAt)) {
+    if (holdsBlank(arenaBytes, start, this.spaceAt)) {
       this.spaceAt = -1
       return undefined
     }
@@ -246,12 +247,4 @@ function isEqual(start: number, words: Int32Array, wordsAt: number, size: number
   if (rest === 0) return true
   const differing = arenaView.getInt32(start + whole * 4, true) ^ (words[wordsAt + whole] ?? 0)
   return (differing & (MASKS[rest] ?? 0)) === 0
-}
-
-function hasControlByte(start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    const byte = arenaBytes[i] ?? 0
-    if (byte < SPACE) return true
-  }
-  return false
 }

@@ -1,4 +1,13 @@
 /** The NATS wire format: bytes in, typed facts out, and back. Knows no connection. */
+export {
+  ClientParser,
+  type ClientParserOptions,
+  type OperationSink,
+  type ParsedPublication,
+  type ParserMemory,
+  type PublicationSink,
+} from './client-parser.ts'
+export { CONNECT_DEFAULTS, type ConnectOptions, decodeConnect } from './connect-options.ts'
 export { ARGUMENTS_MAX, ControlLine, findLineEnd, textEnd } from './control-line.ts'
 export { decimalLength, formatDecimal, parseSize } from './decimal.ts'
 export {
@@ -13,3 +22,13 @@ export {
   headerStatus,
   headerValue,
 } from './header-block.ts'
+export { parseJsonObject } from './json-object.ts'
+export { CONTROL_LINE_BYTES_MAX, PAYLOAD_BYTES_CEILING, PAYLOAD_BYTES_MAX } from './limits.ts'
+export { encodeError, SERVER_ERRORS, type ServerErrorName } from './server-error.ts'
+export {
+  API_LEVEL,
+  decodeInfo,
+  encodeInfo,
+  SERVER_VERSION,
+  type ServerInfo,
+} from './server-info.ts'
