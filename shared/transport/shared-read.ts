@@ -16,12 +16,17 @@ const readRegion = arenaBytes.subarray(READ_START, READ_START + READ_BYTES)
 /** Where a socket reports its reads; made before the socket, filled in after it. */
 export class ReadTarget {
   received: (size: number) => void = () => {}
+  isPaused = true
 
+  /**
+   * Node stops reading when the callback returns false. `socket.pause()` alone is not enough: right
+   * after a `resume()` the stream still starts one read of its own accord.
+   */
   readonly onread: OnReadOpts = {
     buffer: readRegion,
     callback: (size) => {
       this.received(size)
-      return true
+      return !this.isPaused
     },
   }
 }

@@ -63,10 +63,12 @@ export class TcpWire implements Wire {
   }
 
   pause(): void {
+    if (this.#target !== undefined) this.#target.isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    if (this.#target !== undefined) this.#target.isPaused = false
     this.#socket.resume()
   }
 
