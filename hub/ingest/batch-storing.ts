@@ -111,7 +111,7 @@ export class BatchStoring {
         if (batch.seq < fromSeq) continue
         this.#appendRecord(batch, this.#streamOf(batch, bound), headers)
         stored++
-        if (batch.seq === throughSeq) last = fingerprintOf(batch)
+        if (batch.seq === throughSeq) last = fingerprint(batch)
       }
       const entry = settle(account.staged, batch, throughSeq, stored, last)
       this.#book.write(account, entry, settled)
@@ -146,10 +146,6 @@ export class BatchStoring {
     bound.set(key, stream)
     return stream
   }
-}
-
-function fingerprintOf({ subjectBytes, payload, timeMs }: ReceivedBatch): number {
-  return fingerprint(subjectBytes, payload, timeMs)
 }
 
 function refusalOf(batch: ReceivedBatch, code: string, reason: string): Refusal {

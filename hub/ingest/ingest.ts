@@ -11,6 +11,7 @@ import {
   encodeJson,
   HELLO_ANYWHERE_SUBJECT,
   type Hello,
+  type HelloBuffer,
   type HelloReply,
   helloSubject,
   type LedgerEntry,
@@ -165,13 +166,18 @@ export class Ingest {
       now_ms: this.#clock.wallMs(),
       payload_max: this.#options.payloadBytesMax,
       credit_bytes: CREDIT_BYTES,
-      buffers: hello.buffers.map((buffer) => this.#welcomeBuffer(hello.name, buffer)),
+      buffers: hello.buffers.map((buffer) => this.#welcomeBuffer(hello, buffer)),
     }
   }
 
-  #welcomeBuffer(leaf: string, buffer: Hello['buffers'][number]): WelcomeBuffer {
+  #welcomeBuffer(hello: Hello, buffer: HelloBuffer): WelcomeBuffer {
     const { name, incarnation, synced_seq: syncedSeq } = buffer
+    const leaf = hello.name
     const known = this.book.find(leaf, name, incarnation)
+    if (known === undefined && hello.home !== '' && hello.home !== this.#options.home) {
+      // It asks whether this is its old home under another name: it is not.
+      return { name, incarnation, watermark: null, fingerprint: null }
+    }
     if (known === undefined) {
       if (syncedSeq > 0) {
         this.#log.warn(

@@ -33,6 +33,8 @@ const HelloSchema = v.object({
   boot: ServerName,
   version: Text,
   region: Text,
+  /** Where the leaf's watermarks are; '' when it has none yet. */
+  home: Text,
   buffers: v.pipe(v.array(HelloBuffer), v.maxLength(BUFFERS_PER_LEAF_MAX)),
 })
 

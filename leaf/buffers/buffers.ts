@@ -1,0 +1,189 @@
+import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
+import type { BufferConfig } from '../../shared/config/index.ts'
+import type { Log } from '../../shared/log/index.ts'
+import type { Clock, Random } from '../../shared/runtime/index.ts'
+import type { Store, StreamStore } from '../../shared/store/index.ts'
+import type { CapturedMessage } from '../../shared/stream/index.ts'
+import { BATCH_OVERHEAD_BYTES } from '../../shared/sync/index.ts'
+import { BufferRules } from './buffer-rules.ts'
+import { Capture } from './capture.ts'
+import { LeafBuffer } from './leaf-buffer.ts'
+
+/** What a buffer needs of its stream; `Stream` of the stream engine fits. */
+export interface BufferStream {
+  readonly store: StreamStore
+  ingest(message: CapturedMessage): void
+}
+
+/** A stream's configuration in JetStream's keys; durations in nanoseconds, -1 for no limit. */
+export interface BufferStreamConfig {
+  readonly name: string
+  readonly description: string
+  readonly subjects: readonly string[]
+  readonly max_bytes: number
+  readonly max_msgs: number
+  readonly max_age: number
+  readonly max_msg_size: number
+  readonly discard: 'old' | 'new'
+  readonly deny_delete: boolean
+  readonly deny_purge: boolean
+}
+
+export interface BufferEngine {
+  ensure(
+    config: BufferStreamConfig,
+    options: { readonly isCapturing: false },
+  ): Promise<BufferStream>
+}
+
+export interface BuffersOptions {
+  readonly configs: readonly BufferConfig[]
+  /** The largest message that crosses the link. */
+  readonly payloadBytesMax: number
+}
+
+export interface BuffersDependencies {
+  readonly engine: BufferEngine
+  readonly store: Store
+  readonly space: SubjectSpace
+  readonly peerId: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+const NS_PER_MS = 1_000_000
+
+/**
+ * The leaf's buffers, and the peer that captures into them. A message goes to the first buffer whose
+ * rule matches, however many subscriptions brought it here; one that came over the uplink goes to
+ * none, so that nothing echoes.
+ *
+ * A buffer that is no longer configured captures nothing, and is drained until it is empty.
+ */
+export class Buffers implements Peer {
+  readonly kind = 'local'
+  readonly echo = true
+  readonly id: number
+  readonly #options: BuffersOptions
+  readonly #engine: BufferEngine
+  readonly #store: Store
+  readonly #space: SubjectSpace
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+  readonly #rules: BufferRules
+  readonly #streams = new Map<string, BufferStream>()
+  readonly #buffers = new Map<string, LeafBuffer>()
+  /** The buffer and the place of each subscription's subject among the buffer's own. */
+  readonly #captures = new Map<Subscription, Capture>()
+
+  constructor(options: BuffersOptions, dependencies: BuffersDependencies) {
+    this.#options = options
+    this.#engine = dependencies.engine
+    this.#store = dependencies.store
+    this.#space = dependencies.space
+    this.id = dependencies.peerId
+    this.#clock = dependencies.clock
+    this.#random = dependencies.random
+    this.#log = dependencies.log
+    this.#rules = new BufferRules(options.configs)
+  }
+
+  /** In draining order: by priority, then as configured; those that only drain come last. */
+  get all(): readonly LeafBuffer[] {
+    return [...this.#buffers.values()]
+  }
+
+  /** Makes sure of the streams and captures from then on. */
+  async start(): Promise<void> {
+    const byPriority = this.#options.configs.toSorted((a, b) => a.priority - b.priority)
+    for (const config of byPriority) await this.#open(config)
+    this.#adoptUnconfigured()
+    for (const config of this.#options.configs) this.#capture(config)
+  }
+
+  /** Whether a message on this literal subject crosses the link by sync, and so must not cross live. */
+  isBuffered(subject: string): boolean {
+    return this.#rules.bufferOf(subject) !== undefined
+  }
+
+  /** Whether a subscription is a buffer's: the hub need not be told of it. */
+  owns(subscription: Subscription): boolean {
+    return subscription.peer === this
+  }
+
+  deliver(subscription: Subscription, message: Message): void {
+    if (message.origin.kind === 'uplink') return
+    const capture = this.#captures.get(subscription)
+    if (capture === undefined || this.#rules.bufferOf(message.subject) !== capture.buffer) return
+    if (capture.isShadowed(message.subjectBytes)) return
+    capture.stream.ingest(message)
+  }
+
+  /** Stops capturing and writes down what is synced. */
+  async drain(): Promise<void> {
+    this.#stopCapturing()
+    for (const buffer of this.#buffers.values()) buffer.close()
+  }
+
+  async destroy(): Promise<void> {
+    this.#stopCapturing()
+    for (const buffer of this.#buffers.values()) buffer.abandon()
+  }
+
+  async #open(config: BufferConfig): Promise<void> {
+    const stream = await this.#engine.ensure(this.#streamConfig(config), { isCapturing: false })
+    const { name, priority } = config
+    this.#streams.set(name, stream)
+    this.#buffers.set(name, this.#bufferOn(stream.store, { name, priority, isConfigured: true }))
+  }
+
+  #streamConfig(config: BufferConfig): BufferStreamConfig {
+    return {
+      name: config.name,
+      description: 'buffer: kept until the hub has it',
+      subjects: config.subjects,
+      max_bytes: config.max_bytes || -1,
+      max_msgs: config.max_msgs || -1,
+      max_age: config.max_age * NS_PER_MS,
+      max_msg_size: Math.max(1, this.#options.payloadBytesMax - BATCH_OVERHEAD_BYTES),
+      discard: config.discard,
+      // A hole in a buffer is then damage, and nothing but damage.
+      deny_delete: true,
+      deny_purge: true,
+    }
+  }
+
+  #adoptUnconfigured(): void {
+    for (const [name, store] of this.#store.streams) {
+      if (this.#buffers.has(name) || !LeafBuffer.isBuffer(store)) continue
+      const buffer = this.#bufferOn(store, { name, priority: 10, isConfigured: false })
+      if (buffer.backlogMessages === 0) {
+        this.#log.info({ buffer: name }, 'a removed buffer is empty: its stream may be deleted')
+      } else {
+        this.#log.warn({ buffer: name }, 'a removed buffer still holds messages: it is drained')
+      }
+      this.#buffers.set(name, buffer)
+    }
+  }
+
+  #bufferOn(store: StreamStore, traits: ConstructorParameters<typeof LeafBuffer>[0]): LeafBuffer {
+    return new LeafBuffer(traits, store, this.#clock, this.#random, this.#log)
+  }
+
+  #capture(config: BufferConfig): void {
+    const stream = this.#streams.get(config.name)
+    if (stream === undefined) return
+    for (const [index, subject] of config.subjects.entries()) {
+      const subscription = this.#space.subscribe(this, { subject, isCapture: true })
+      const capture = new Capture(config.name, stream, subject, config.subjects.slice(0, index))
+      this.#captures.set(subscription, capture)
+    }
+  }
+
+  #stopCapturing(): void {
+    for (const subscription of this.#captures.keys()) this.#space.unsubscribe(subscription)
+    this.#captures.clear()
+  }
+}

@@ -1,0 +1,217 @@
+import type { Log } from '../../shared/log/index.ts'
+import { type Cancel, type Clock, PetioleError, type Random } from '../../shared/runtime/index.ts'
+import type { Eviction, StreamStore } from '../../shared/store/index.ts'
+import type { Gap } from '../../shared/sync/index.ts'
+import { explainHole, type SeqRange, withRange } from './holes.ts'
+import { DAMAGED_RANGES_MAX, SETTLE_BYTES, SETTLE_DELAY_MS } from './limits.ts'
+
+/**
+ * One buffer: a stream, and how far the hub has it. Three facts are kept in the stream's own state
+ * table, so that they come and go with the stream:
+ *
+ *     incarnation    names this history. It is on disk before it is told to anyone.
+ *     synced seq     the hub has confirmed all up to here. Written late and in one breath with the
+ *                    purge that follows from it; the hub's watermark corrects a mark that is old.
+ *     damaged        ranges that the disk could not give back and that the hub does not know of yet
+ */
+
+const MARK_KEY = 'sync/mark'
+const DAMAGED_KEY = 'sync/damaged'
+const INCARNATION_BYTES = 12
+
+interface Mark {
+  readonly incarnation: string
+  readonly syncedSeq: number
+}
+
+export interface BufferTraits {
+  readonly name: string
+  /** 1 is drained first. */
+  readonly priority: number
+  /** False: no rule captures into it any more, it only drains. */
+  readonly isConfigured: boolean
+}
+
+export class LeafBuffer {
+  readonly name: string
+  readonly priority: number
+  readonly isConfigured: boolean
+  readonly store: StreamStore
+  /** '' until one is on disk. */
+  incarnation = ''
+  /** What the hub has confirmed, as far as this process knows. */
+  syncedSeq: number
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+  #damaged: readonly SeqRange[]
+  #settledSeq: number
+  #unsettledBytes = 0
+  #cancelSettle: Cancel | undefined
+  readonly #stopEvictions: () => void
+
+  constructor(traits: BufferTraits, store: StreamStore, clock: Clock, random: Random, log: Log) {
+    this.name = traits.name
+    this.priority = traits.priority
+    this.isConfigured = traits.isConfigured
+    this.store = store
+    this.#clock = clock
+    this.#random = random
+    this.#log = log
+    const mark = decodeJson<Mark>(store.states.get(MARK_KEY))
+    this.incarnation = mark?.incarnation ?? ''
+    this.syncedSeq = mark?.syncedSeq ?? 0
+    this.#settledSeq = this.syncedSeq
+    this.#damaged = decodeJson<SeqRange[]>(store.states.get(DAMAGED_KEY)) ?? []
+    this.#stopEvictions = store.onEvict((eviction) => this.#evicted(eviction))
+  }
+
+  /** Whether a stream is, or was, a buffer. */
+  static isBuffer(store: StreamStore): boolean {
+    return store.states.get(MARK_KEY) !== undefined
+  }
+
+  /** Resolves when the buffer has an incarnation on disk; makes one when it has none. */
+  async identify(): Promise<void> {
+    if (this.incarnation === '') await this.renew()
+  }
+
+  /**
+   * Starts a new history, because this one is not a continuation of what the hub has under its name.
+   * All that is not known to be synced goes to the hub under the new incarnation.
+   */
+  async renew(): Promise<void> {
+    const incarnation = Buffer.from(this.#random.bytes(INCARNATION_BYTES)).toString('hex')
+    const mark: Mark = { incarnation, syncedSeq: this.syncedSeq }
+    await new Promise<void>((resolve, reject) => {
+      this.store.states.set(MARK_KEY, encodeJson(mark), (error) =>
+        error === undefined ? resolve() : reject(error),
+      )
+    })
+    this.#log.info({ buffer: this.name, incarnation }, 'buffer starts a new incarnation')
+    this.incarnation = incarnation
+  }
+
+  /** The hub has all up to `watermark` of this incarnation. */
+  confirm(watermark: number, bytes: number): void {
+    if (watermark <= this.syncedSeq) return
+    this.syncedSeq = watermark
+    this.#unsettledBytes += bytes
+    if (this.#unsettledBytes >= SETTLE_BYTES) this.settle()
+    else this.#cancelSettle ??= this.#clock.after(SETTLE_DELAY_MS, () => this.settle())
+  }
+
+  /** Writes down what is synced, and lets go of it. */
+  settle(): void {
+    this.#cancelSettle?.()
+    this.#cancelSettle = undefined
+    this.#unsettledBytes = 0
+    if (this.syncedSeq <= this.#settledSeq || this.incarnation === '') return
+    const { incarnation, syncedSeq } = this
+    try {
+      this.store.states.set(MARK_KEY, encodeJson({ incarnation, syncedSeq } satisfies Mark))
+      this.#forgetDamaged(syncedSeq)
+    } catch (error) {
+      // The mark may be old: the hub's watermark corrects it. The next confirmation tries again.
+      this.#log.warn({ buffer: this.name, err: error }, 'cannot write what is synced')
+      return
+    }
+    this.#settledSeq = syncedSeq
+    // The mark is in front of the purge in the journal: no purge is ever taken for an eviction.
+    this.store
+      .purge({ throughSeq: Math.min(syncedSeq, this.store.state.lastSeq) })
+      .catch((error: unknown) => {
+        this.#log.warn({ buffer: this.name, err: error }, 'cannot purge what is synced')
+      })
+  }
+
+  /** Why the sequences of a hole have no record. */
+  explain(hole: SeqRange): Gap[] {
+    return explainHole(hole, {
+      syncedSeq: this.syncedSeq,
+      firstSeq: this.store.state.firstSeq,
+      damaged: this.#damaged,
+    })
+  }
+
+  get backlogMessages(): number {
+    return this.syncedSeq >= this.store.state.lastSeq ? 0 : this.store.countFrom(this.syncedSeq + 1)
+  }
+
+  /** As they lie on disk; what is synced and not purged yet is taken off in proportion. */
+  get backlogBytes(): number {
+    const { messages, bytes } = this.store.state
+    return messages === 0 ? 0 : Math.round((bytes * this.backlogMessages) / messages)
+  }
+
+  /** Sequences without a record that the hub is not told of yet, by cause. */
+  get pendingGaps(): { readonly evicted: number; readonly damaged: number } {
+    const { firstSeq, lastSeq } = this.store.state
+    const unsynced = lastSeq - this.syncedSeq
+    const front = this.explain({
+      firstSeq: this.syncedSeq + 1,
+      lastSeq: Math.min(firstSeq - 1, lastSeq),
+    })
+    const evicted = sumOf(front.filter((gap) => gap.cause === 'evicted'))
+    return { evicted, damaged: Math.max(0, unsynced - this.backlogMessages - evicted) }
+  }
+
+  close(): void {
+    this.settle()
+    this.abandon()
+  }
+
+  abandon(): void {
+    this.#cancelSettle?.()
+    this.#cancelSettle = undefined
+    this.#stopEvictions()
+  }
+
+  #evicted(eviction: Eviction): void {
+    const { firstSeq, lastSeq, messages, cause } = eviction
+    if (lastSeq <= this.syncedSeq) return
+    const fields = { buffer: this.name, firstSeq, lastSeq, messages, cause }
+    if (cause !== 'damage') {
+      this.#log.debug(fields, 'buffer dropped unsynced messages to keep its quota')
+      return
+    }
+    this.#log.error(fields, 'buffer has damaged messages')
+    if (this.#damaged.length >= DAMAGED_RANGES_MAX) return
+    this.#damaged = withRange(this.#damaged, { firstSeq, lastSeq })
+    this.#writeDamaged()
+  }
+
+  #forgetDamaged(throughSeq: number): void {
+    const rest = this.#damaged.filter((range) => range.lastSeq > throughSeq)
+    if (rest.length === this.#damaged.length) return
+    this.#damaged = rest
+    this.#writeDamaged()
+  }
+
+  #writeDamaged(): void {
+    try {
+      this.store.states.set(DAMAGED_KEY, encodeJson(this.#damaged))
+    } catch (error) {
+      this.#log.warn({ buffer: this.name, err: error }, 'cannot write what is damaged')
+    }
+  }
+}
+
+function sumOf(ranges: readonly SeqRange[]): number {
+  return ranges.reduce((sum, range) => sum + range.lastSeq - range.firstSeq + 1, 0)
+}
+
+function encodeJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}
+
+function decodeJson<T>(bytes: Uint8Array | undefined): T | undefined {
+  if (bytes === undefined) return undefined
+  try {
+    return JSON.parse(Buffer.from(bytes).toString()) as T
+  } catch (cause) {
+    throw new PetioleError('PETIOLE_BUFFER_MARK_INVALID', 'a buffer has an unreadable mark', {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,8 @@
+/** Answers of "is this subject buffered" that are remembered; beyond it the memory starts anew. */
+export const SUBJECT_CACHE_MAX = 8_192
+/** The mark of what is synced is written, and what is synced is purged, this long after a confirmation … */
+export const SETTLE_DELAY_MS = 5_000
+/** … or when this much of the buffer is confirmed: it bounds the room that synced messages take. */
+export const SETTLE_BYTES = 4 * 1024 * 1024
+/** Ranges of damaged records that are remembered until they are settled with the hub. */
+export const DAMAGED_RANGES_MAX = 4_096
