@@ -1,0 +1,66 @@
+/**
+ * A bounded map from bytes to values, looked up without making a string or a view: open addressing
+ * in an Int32Array on an FNV hash, keys verified byte by byte. When it is full it forgets
+ * everything: a working set that does not fit would thrash any other policy as well.
+ */
+export class BytesCache<Value> {
+  readonly #entriesMax: number
+  readonly #keyBytesMax: number
+  readonly #mask: number
+  readonly #slots: Int32Array
+  #entries: { readonly hash: number; readonly key: Uint8Array; readonly value: Value }[] = []
+
+  /** @param keyBytesMax longer keys are never kept, so memory is at most the product of the two */
+  constructor(entriesMax: number, keyBytesMax: number) {
+    this.#entriesMax = entriesMax
+    this.#keyBytesMax = keyBytesMax
+    const slots = 2 ** Math.ceil(Math.log2(entriesMax * 2))
+    this.#mask = slots - 1
+    this.#slots = new Int32Array(slots).fill(-1)
+  }
+
+  get size(): number {
+    return this.#entries.length
+  }
+
+  get(bytes: Uint8Array, start: number, end: number): Value | undefined {
+    const hash = hashOf(bytes, start, end)
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const index = this.#slots[slot] ?? -1
+      if (index < 0) return undefined
+      const entry = this.#entries[index]
+      if (entry?.hash === hash && isSame(entry.key, bytes, start, end)) return entry.value
+    }
+  }
+
+  /** Keeps `value` for a key that `get` did not find. */
+  add(bytes: Uint8Array, start: number, end: number, value: Value): void {
+    if (end - start > this.#keyBytesMax) return
+    if (this.#entries.length >= this.#entriesMax) this.clear()
+    const hash = hashOf(bytes, start, end)
+    let slot = hash & this.#mask
+    while ((this.#slots[slot] ?? -1) >= 0) slot = (slot + 1) & this.#mask
+    this.#slots[slot] = this.#entries.length
+    this.#entries.push({ hash, key: Buffer.from(bytes.subarray(start, end)), value })
+  }
+
+  clear(): void {
+    this.#slots.fill(-1)
+    this.#entries = []
+  }
+}
+
+/** Whether `key` equals bytes [start, end). */
+export function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (key.length !== end - start) return false
+  for (let i = 0; i < key.length; i++) {
+    if (key[i] !== bytes[start + i]) return false
+  }
+  return true
+}
+
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = -2128831035
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] ?? 0), 16777619)
+  return hash ^ (hash >>> 15)
+}

@@ -1,0 +1,83 @@
+import { checkUtf8 } from './utf8.ts'
+import { VIOLATIONS, type Violation } from './violation.ts'
+
+/**
+ * Steps over the length-prefixed fields of a packet body and keeps the first violation it meets;
+ * after that every step stays where it is. It checks what a lenient decoder lets pass.
+ */
+export class FieldWalk {
+  readonly #bytes: Uint8Array
+  readonly #end: number
+  #at: number
+  violation: Violation | undefined
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#bytes = bytes
+    this.#at = start
+    this.#end = end
+  }
+
+  get isAtEnd(): boolean {
+    return this.violation !== undefined || this.#at === this.#end
+  }
+
+  byte(): number {
+    return this.#take(1) ? (this.#bytes[this.#at - 1] ?? 0) : 0
+  }
+
+  uint16(): number {
+    return this.#take(2) ? this.#uint16At(this.#at - 2) : 0
+  }
+
+  /** A packet identifier, which is never 0 [MQTT-2.3.1-1]. */
+  packetId(): number {
+    const id = this.uint16()
+    if (id === 0) this.#fail(VIOLATIONS.packetIdZero)
+    return id
+  }
+
+  /** Binary data; undefined after a violation. */
+  binary(): Uint8Array | undefined {
+    const size = this.uint16()
+    if (this.violation !== undefined || !this.#take(size)) return undefined
+    return this.#bytes.subarray(this.#at - size, this.#at)
+  }
+
+  /** Well-formed UTF-8, still as bytes; undefined after a violation. */
+  string(): Uint8Array | undefined {
+    const field = this.binary()
+    if (field === undefined) return undefined
+    const violation = checkUtf8(field, 0, field.length)
+    if (violation === undefined) return field
+    this.#fail(violation)
+    return undefined
+  }
+
+  /** The body must end here. */
+  end(): Violation | undefined {
+    if (this.#at < this.#end) this.#fail(VIOLATIONS.trailingBytes)
+    return this.violation
+  }
+
+  fail(violation: Violation): void {
+    this.#fail(violation)
+  }
+
+  #take(size: number): boolean {
+    if (this.violation !== undefined) return false
+    if (this.#at + size > this.#end) {
+      this.#fail(VIOLATIONS.truncated)
+      return false
+    }
+    this.#at += size
+    return true
+  }
+
+  #uint16At(at: number): number {
+    return ((this.#bytes[at] ?? 0) << 8) | (this.#bytes[at + 1] ?? 0)
+  }
+
+  #fail(violation: Violation): void {
+    this.violation ??= violation
+  }
+}

@@ -1,0 +1,119 @@
+import type { MqttConfig } from '../shared/config/index.ts'
+import type { Log } from '../shared/log/index.ts'
+import { wait } from '../shared/runtime/index.ts'
+import type { Core, FrontDoor } from '../shared/server/index.ts'
+import type { Channel, Listener } from '../shared/transport/index.ts'
+import { Clients } from './clients.ts'
+import { MqttCounters } from './counters.ts'
+import { DEFAULT_LIMITS, type MqttLimits, STRANGERS_MAX } from './limits.ts'
+import { Notices } from './notices.ts'
+import { type ClientConnection, Connection, type MqttContext, Scratch } from './session/index.ts'
+import { Translator } from './translator.ts'
+
+/**
+ * The MQTT listener. MQTT 3.1.1 and 3.1 clients publish into and subscribe from the subject space of
+ * their account, at QoS 0 and 1; a PUBACK means that whoever stores the subject has it on disk.
+ */
+export class MqttFrontDoor implements FrontDoor {
+  readonly name = 'mqtt'
+  readonly counters = new MqttCounters()
+  readonly #config: MqttConfig
+  readonly #limits: MqttLimits
+  readonly #connections = new Set<ClientConnection>()
+  #listener: Listener | undefined
+  #core: Core | undefined
+  #ending: Promise<void> | undefined
+  #emptied: (() => void) | undefined
+
+  constructor(config: MqttConfig, limits: Partial<MqttLimits> = {}) {
+    this.#config = config
+    this.#limits = { ...DEFAULT_LIMITS, ...limits }
+  }
+
+  /** The port that is listened on; 0 before `start`. */
+  get port(): number {
+    return this.#listener?.port ?? 0
+  }
+
+  /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
+  async start(core: Core): Promise<void> {
+    this.#core = core
+    const log = core.log.child({ door: this.name })
+    const context = this.#context(core, log)
+    const { host, port } = this.#config.listen
+    this.#listener = await core.machine.network.listen({ protocol: 'tcp', host, port }, (channel) =>
+      this.#accept(channel, context, log),
+    )
+    log.info({ host: this.#listener.host, port: this.#listener.port }, 'listening for mqtt clients')
+  }
+
+  /** Acknowledges what is being stored, publishes wills, closes. Idempotent. */
+  drain(): Promise<void> {
+    this.#ending ??= this.#drain()
+    return this.#ending
+  }
+
+  /** Closes at once: wills are not published, what is not acknowledged stays so. Idempotent. */
+  async destroy(): Promise<void> {
+    const closed = this.#listener?.close()
+    for (const connection of this.#connections) connection.destroy()
+    await closed
+  }
+
+  async #drain(): Promise<void> {
+    const closed = this.#listener?.close()
+    if (this.#core !== undefined && this.#connections.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#emptied = resolve
+      })
+      for (const connection of this.#connections) connection.drain()
+      const deadline = new AbortController()
+      const timeout = wait(this.#core.machine.clock, this.#limits.drainMs, deadline.signal)
+      await Promise.race([empty, timeout])
+      deadline.abort()
+    }
+    for (const connection of this.#connections) connection.destroy()
+    await closed
+  }
+
+  #accept(channel: Channel, context: MqttContext, log: Log): void {
+    if (this.#connections.size >= this.#limits.clientsMax + STRANGERS_MAX) {
+      context.notices.warn({ remote: channel.remoteAddress }, 'too many connections: closing')
+      channel.destroy()
+      return
+    }
+    const connection = new Connection(context, channel, log)
+    this.#connections.add(connection)
+    this.counters.connections = this.#connections.size
+    connection.start()
+  }
+
+  #closed(client: ClientConnection): void {
+    this.#connections.delete(client)
+    this.counters.connections = this.#connections.size
+    if (this.#connections.size === 0) this.#emptied?.()
+  }
+
+  #context(core: Core, log: Log): MqttContext {
+    const notices = new Notices(core.machine.clock, log)
+    const clients = new Clients(core, {
+      limits: this.#limits,
+      counters: this.counters,
+      notices,
+    })
+    return {
+      clock: core.machine.clock,
+      limits: this.#limits,
+      counters: this.counters,
+      notices,
+      translator: new Translator(),
+      scratch: new Scratch(),
+      payloadBytesMax: core.payloadBytesMax,
+      ackPendingMax: this.#config.max_ack_pending,
+      nextPeerId: () => core.nextPeerId(),
+      admit: (packet, client) => clients.admit(packet, client),
+      left: (client) => clients.left(client),
+      closed: (client) => this.#closed(client),
+    }
+  }
+}

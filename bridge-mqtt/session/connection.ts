@@ -1,0 +1,340 @@
+import type { Log } from '../../shared/log/index.ts'
+import type { Cancel, PetioleError } from '../../shared/runtime/index.ts'
+import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
+import {
+  CONNACK,
+  type ConnectPacket,
+  decodeConnect,
+  decodeSubscribe,
+  decodeUnsubscribe,
+  encodeConnack,
+  encodeSuback,
+  encodeUnsuback,
+  encodeVersionRefusal,
+  type Frame,
+  PACKET,
+  PINGRESP_BYTES,
+  readPuback,
+  VIOLATIONS,
+  type Violation,
+  type WillMessage,
+} from '../codec/index.ts'
+import { ANSWERS_PENDING_BYTES_MAX, CONNECT_BYTES_MAX, PACKET_OVERHEAD_BYTES } from '../limits.ts'
+import type { ClientConnection, MqttContext } from './context.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { PacketCollector } from './packet-collector.ts'
+import { Session, type SessionLine } from './session.ts'
+
+/**
+ * One connection: cuts the input into packets, answers them, and ends it by the rules. Before an accepted
+ * CONNECT there is no session; after the end there is none either, and nothing more is read.
+ *
+ * The will is kept here, because it is the connection's way of ending that decides about it: DISCONNECT
+ * discards it [MQTT-3.14.4-3], everything else publishes it [MQTT-3.1.2-8].
+ */
+export class Connection implements ChannelHandler, ClientConnection, SessionLine {
+  readonly channel: Channel
+  readonly #context: MqttContext
+  readonly #log: Log
+  readonly #collector = new PacketCollector()
+  #session: Session | undefined
+  #will: WillMessage | undefined
+  #keepAlive: KeepAlive | undefined
+  #cancelTimer: Cancel | undefined
+  #isPaused = false
+  #isRefusing = false
+  #isEnded = false
+
+  constructor(context: MqttContext, channel: Channel, log: Log) {
+    this.#context = context
+    this.channel = channel
+    this.#log = log
+  }
+
+  start(): void {
+    const { clock, limits } = this.#context
+    this.#cancelTimer = clock.after(limits.connectTimeoutMs, () => {
+      this.#end({ timeout_ms: limits.connectTimeoutMs }, 'no CONNECT in time')
+    })
+    this.channel.start(this)
+  }
+
+  onChunk(start: number, end: number): number {
+    this.#keepAlive?.noteActivity()
+    let at = start
+    if (this.#collector.isActive) {
+      at = this.#collector.take(arenaBytes, at, end)
+      if (this.#collector.isActive) return end
+      this.#readCollected()
+    }
+    const { frame } = this.#context.scratch
+    while (at < end && !this.#isEnded) {
+      const state = frame.read(arenaBytes, at, end)
+      if (state === 'whole') {
+        this.#readPacket(arenaBytes, frame)
+        at = frame.bodyEnd
+      } else if (state === 'malformed') {
+        this.#violated(VIOLATIONS.remainingLength)
+      } else {
+        at = this.#wait(frame, at, end)
+        break
+      }
+    }
+    this.#pauseIfFull()
+    return this.#isEnded ? end : at
+  }
+
+  onDrain(): void {
+    this.#session?.flushQueue()
+    this.#resumeIfRoom()
+  }
+
+  onClose(error: PetioleError | undefined): void {
+    this.#end(error === undefined ? {} : { err: error }, 'connection closed by the client')
+    this.#context.closed(this)
+  }
+
+  takeOver(): void {
+    this.#context.counters.takeovers++
+    this.#end({}, 'another connection has come with this client id')
+  }
+
+  acknowledged(): void {
+    if (this.#isPaused) this.#resumeIfRoom()
+  }
+
+  /**
+   * 3.1.1 has no answer for "not stored". Without a PUBACK the device sends it again when it is
+   * connected anew, so the connection is closed, after a while in which nothing is read, so that a device
+   * that retries at once cannot keep the server busy.
+   */
+  uncommitted(error: PetioleError): void {
+    if (this.#isRefusing) return
+    this.#isRefusing = true
+    this.#pause()
+    const fields = { client: this.#session?.clientId, err: error }
+    this.#context.notices.warn(fields, 'publish not stored and not acknowledged: closing')
+    this.#cancelTimer = this.#context.clock.after(this.#context.limits.refusedCloseMs, () => {
+      this.#end({}, 'publish could not be stored')
+    })
+  }
+
+  /** Reads no more, waits for commits that are on their way, publishes the will, says good-bye. */
+  drain(): void {
+    this.#pause()
+    this.#isRefusing = true
+    const publishWill = (): void => {
+      const will = this.#takeWill()
+      const end = (): void => this.#end({}, 'server is shutting down')
+      if (will === undefined || this.#session === undefined) end()
+      else this.#session.publishWill(will, end)
+    }
+    if (this.#session === undefined) publishWill()
+    else this.#session.whenIdle(publishWill)
+  }
+
+  destroy(): void {
+    this.#will = undefined
+    this.#end({}, 'server is shutting down')
+    this.channel.destroy()
+  }
+
+  #readPacket(bytes: Uint8Array, frame: Frame): void {
+    if (frame.hasReservedFlags) this.#violated(VIOLATIONS.reservedFlags)
+    else if (frame.size > this.#packetBytesMax) this.#violated(VIOLATIONS.packetTooLarge)
+    else if (this.#session !== undefined) this.#readSessionPacket(this.#session, bytes, frame)
+    else if (frame.type === PACKET.connect) this.#connect(bytes, frame)
+    else this.#violated(VIOLATIONS.firstPacket)
+  }
+
+  #readSessionPacket(session: Session, bytes: Uint8Array, frame: Frame): void {
+    let violation: Violation | undefined
+    switch (frame.type) {
+      case PACKET.publish:
+        violation = session.publish(bytes, frame)
+        break
+      case PACKET.puback: {
+        const packetId = readPuback(bytes, frame)
+        if (typeof packetId === 'number') session.acknowledgedByClient(packetId)
+        else violation = packetId
+        break
+      }
+      case PACKET.pingreq:
+        if (frame.bodyEnd > frame.bodyStart) violation = VIOLATIONS.trailingBytes
+        else this.channel.write(PINGRESP_BYTES)
+        break
+      case PACKET.subscribe:
+        violation = this.#subscribe(session, bytes, frame)
+        break
+      case PACKET.unsubscribe:
+        violation = this.#unsubscribe(session, bytes, frame)
+        break
+      case PACKET.disconnect:
+        if (frame.bodyEnd > frame.bodyStart) violation = VIOLATIONS.trailingBytes
+        else this.#disconnect()
+        break
+      case PACKET.connect:
+        violation = VIOLATIONS.secondConnect
+        break
+      case PACKET.pubrec:
+      case PACKET.pubrel:
+      case PACKET.pubcomp:
+        violation = VIOLATIONS.publishQos2
+        break
+      default:
+        violation = VIOLATIONS.unknownType
+    }
+    if (violation !== undefined) this.#violated(violation)
+  }
+
+  #connect(bytes: Uint8Array, frame: Frame): void {
+    const result = decodeConnect(bytes, frame)
+    if (result.kind === 'violation') {
+      this.#violated(result.violation)
+    } else if (result.kind === 'version') {
+      this.#context.counters.refused++
+      this.channel.write(encodeVersionRefusal(result.level))
+      this.#end({ level: result.level }, 'protocol version is not served')
+    } else {
+      this.#admit(result.packet)
+    }
+  }
+
+  #admit(packet: ConnectPacket): void {
+    const admission = this.#context.admit(packet, this)
+    if (admission.kind === 'refused') {
+      this.#context.counters.refused++
+      this.channel.write(encodeConnack(admission.returnCode))
+      this.#end({ client: packet.clientId, code: admission.returnCode }, admission.reason)
+      return
+    }
+    this.#cancelTimer?.()
+    this.#session = new Session(this.#context, admission.space, this, admission.clientId)
+    this.#will = packet.will
+    this.#keepAlive = new KeepAlive(this.#context.clock, packet.keepAliveSeconds, () => {
+      this.#keepAliveExpired()
+    })
+    this.#keepAlive.start()
+    this.channel.write(encodeConnack(CONNACK.accepted))
+    this.#log.debug({ client: admission.clientId, user: packet.user }, 'client connected')
+  }
+
+  #subscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
+    const packet = decodeSubscribe(bytes, frame)
+    if ('rule' in packet) return packet
+    this.channel.write(encodeSuback(packet.packetId, session.subscribe(packet)))
+    return undefined
+  }
+
+  #unsubscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
+    const packet = decodeUnsubscribe(bytes, frame)
+    if ('rule' in packet) return packet
+    session.unsubscribe(packet)
+    this.channel.write(encodeUnsuback(packet.packetId))
+    return undefined
+  }
+
+  #disconnect(): void {
+    this.#will = undefined
+    this.#end({}, 'client disconnected')
+  }
+
+  #readCollected(): void {
+    const packet = this.#collector.join()
+    const { frame } = this.#context.scratch
+    frame.read(packet, 0, packet.length)
+    this.#readPacket(packet, frame)
+  }
+
+  /** The packet at `at` is not all here yet: leaves it in the arena, or collects it if it is long. */
+  #wait(frame: Frame, at: number, end: number): number {
+    if (!frame.isSized) return at
+    if (frame.size > this.#packetBytesMax) {
+      this.#violated(
+        this.#session === undefined ? VIOLATIONS.firstPacket : VIOLATIONS.packetTooLarge,
+      )
+      return end
+    }
+    if (!PacketCollector.isNeededFor(frame.size)) return at
+    this.#collector.begin(frame.size)
+    return this.#collector.take(arenaBytes, at, end)
+  }
+
+  get #packetBytesMax(): number {
+    if (this.#session === undefined) return CONNECT_BYTES_MAX
+    return this.#context.payloadBytesMax + PACKET_OVERHEAD_BYTES
+  }
+
+  #pauseIfFull(): void {
+    const unacknowledged = this.#session?.unacknowledged ?? 0
+    if (
+      unacknowledged >= this.#context.limits.inboundUnackedMax ||
+      this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX
+    ) {
+      this.#pause()
+    }
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#isPaused || this.#isRefusing || this.#isEnded) return
+    const unacknowledged = this.#session?.unacknowledged ?? 0
+    if (unacknowledged * 2 > this.#context.limits.inboundUnackedMax) return
+    if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return
+    this.#isPaused = false
+    this.#keepAlive?.noteActivity()
+    this.channel.resume()
+  }
+
+  #pause(): void {
+    if (this.#isPaused || this.#isEnded) return
+    this.#isPaused = true
+    this.channel.pause()
+  }
+
+  #keepAliveExpired(): void {
+    if (this.#isPaused) {
+      // It may well have sent something: we are not reading.
+      this.#keepAlive?.start()
+      return
+    }
+    this.#context.counters.keepAliveExpired++
+    this.#end({}, 'nothing came for one and a half keep-alive intervals')
+  }
+
+  #violated(violation: Violation): void {
+    this.#context.counters.violations++
+    const fields = {
+      client: this.#session?.clientId,
+      remote: this.channel.remoteAddress,
+      rule: violation.rule,
+      reason: violation.text,
+    }
+    this.#context.notices.warn(fields, 'packet breaks the protocol: closing')
+    this.#end({ rule: violation.rule }, 'packet broke the protocol')
+  }
+
+  #takeWill(): WillMessage | undefined {
+    const will = this.#will
+    this.#will = undefined
+    return will
+  }
+
+  /** The one end of all ways. What was answered before still leaves. */
+  #end(fields: Readonly<Record<string, unknown>>, reason: string): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#cancelTimer?.()
+    this.#keepAlive?.stop()
+    this.channel.end()
+    const session = this.#session
+    this.#context.left(this)
+    if (session === undefined) {
+      this.#log.debug({ ...fields, reason }, 'connection ended before a session')
+      return
+    }
+    session.close()
+    const will = this.#takeWill()
+    if (will !== undefined) session.publishWill(will)
+    this.#log.debug({ ...fields, client: session.clientId, reason }, 'client gone')
+  }
+}

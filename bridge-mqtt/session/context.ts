@@ -1,0 +1,58 @@
+import type { SubjectSpace } from '../../shared/broker/index.ts'
+import type { Clock } from '../../shared/runtime/index.ts'
+import { type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
+import type { MqttCounters } from '../counters.ts'
+import type { MqttLimits } from '../limits.ts'
+import type { Notices } from '../notices.ts'
+import { NO_HEADERS } from '../publish-qos.ts'
+import type { Translator } from '../translator.ts'
+
+/** What all connections of a front door share. */
+export interface MqttContext {
+  readonly clock: Clock
+  readonly limits: MqttLimits
+  readonly counters: MqttCounters
+  readonly notices: Notices
+  readonly translator: Translator
+  readonly scratch: Scratch
+  /** Headers and payload of one message at most. */
+  readonly payloadBytesMax: number
+  /** QoS 1 deliveries of one client that wait for its PUBACK. */
+  readonly ackPendingMax: number
+  nextPeerId(): number
+  /** Lets a client in, closing an elder connection of the same client id, or says why not. */
+  admit(packet: ConnectPacket, client: ClientConnection): Admission
+  /** The connection has ended: its client id is free. */
+  left(client: ClientConnection): void
+  /** Its channel is gone as well. */
+  closed(client: ClientConnection): void
+}
+
+/** What the front door and its registry of clients know of a connection. */
+export interface ClientConnection {
+  /** Ends it when what is in hand is done. */
+  drain(): void
+  /** Ends it at once, without its will. */
+  destroy(): void
+  /** Ends it because another connection has come with the same client id [MQTT-3.1.4-2]. */
+  takeOver(): void
+}
+
+export type Admission =
+  | { readonly kind: 'admitted'; readonly clientId: string; readonly space: SubjectSpace }
+  | { readonly kind: 'refused'; readonly returnCode: number; readonly reason: string }
+
+/**
+ * Objects that are filled for one packet and read at once. Packets are handled one after the other
+ * to their end, so one of each serves all connections.
+ */
+export class Scratch {
+  readonly frame = new Frame()
+  readonly publish = new PublishReader()
+  readonly publication = {
+    subject: NO_HEADERS,
+    reply: NO_HEADERS,
+    headers: NO_HEADERS,
+    payload: NO_HEADERS,
+  }
+}

@@ -1,0 +1,256 @@
+import type {
+  Message,
+  Peer,
+  PublishCommitted,
+  PublishOptions,
+  SubjectSpace,
+  Subscription,
+} from '../../shared/broker/index.ts'
+import type { PetioleError } from '../../shared/runtime/index.ts'
+import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
+import { isSame } from '../bytes-cache.ts'
+import {
+  type Frame,
+  PUBACK_SIZE,
+  SUBACK_FAILURE,
+  type SubscribePacket,
+  type UnsubscribePacket,
+  VIOLATIONS,
+  type Violation,
+  type WillMessage,
+  writePuback,
+} from '../codec/index.ts'
+import { NO_HEADERS, QOS1_HEADERS, qosOfHeaders } from '../publish-qos.ts'
+import type { Topic } from '../translator.ts'
+import { ClientFilters } from './client-filters.ts'
+import type { MqttContext } from './context.ts'
+import { type AckOwner, InboundAcks } from './inbound-acks.ts'
+import { Outbound } from './outbound.ts'
+
+/** What a session asks of the connection it is attached to. */
+export interface SessionLine {
+  readonly channel: Channel
+  /** A commit made room: input that was paused may flow again. */
+  acknowledged(): void
+  /** A publish could not be stored; it must not be acknowledged, and the client must send it again. */
+  uncommitted(error: PetioleError): void
+}
+
+const QOS_GRANTED_MAX = 1
+
+/**
+ * A client's session, a peer of its account's subject space: what it publishes, what it is subscribed
+ * to, what is in flight either way. It lives as long as its connection; it reads no packets and owns
+ * no timer, so that a session that outlives connections can stand in its place.
+ */
+export class Session implements Peer, AckOwner {
+  readonly kind = 'mqtt'
+  readonly echo = true
+  readonly id: number
+  readonly clientId: string
+  /** The topic and QoS of the message that is being routed now: other sessions ask for them. */
+  publishing: Topic | undefined
+  publishingQos = 0
+  readonly #context: MqttContext
+  readonly #space: SubjectSpace
+  readonly #line: SessionLine
+  readonly #acks: InboundAcks
+  readonly #outbound: Outbound
+  readonly #filters: ClientFilters
+  #lastTopic: Topic | undefined
+  #isClosed = false
+  #idle: (() => void) | undefined
+
+  constructor(context: MqttContext, space: SubjectSpace, line: SessionLine, clientId: string) {
+    this.#context = context
+    this.#space = space
+    this.#line = line
+    this.id = context.nextPeerId()
+    this.clientId = clientId
+    this.#acks = new InboundAcks(this)
+    const { queuedMessagesMax, queuedBytesMax } = context.limits
+    const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
+    this.#outbound = new Outbound(line.channel, limits, context.counters)
+    this.#filters = new ClientFilters(space, this)
+  }
+
+  /** QoS 1 publishes that wait for their commit. */
+  get unacknowledged(): number {
+    return this.#acks.pending
+  }
+
+  /** Routes one PUBLISH. Its PUBACK leaves when the message is committed. */
+  publish(bytes: Uint8Array, frame: Frame): Violation | undefined {
+    const packet = this.#context.scratch.publish
+    const violation = packet.read(bytes, frame)
+    if (violation !== undefined) return violation
+    if (packet.qos === 2) return VIOLATIONS.publishQos2
+    let topic = this.#lastTopic
+    if (topic === undefined || !isSame(topic.bytes, bytes, packet.topicStart, packet.topicEnd)) {
+      const found = this.#context.translator.topic(bytes, packet.topicStart, packet.topicEnd)
+      if ('rule' in found) return found
+      topic = found
+      this.#lastTopic = topic
+    }
+    if (packet.qos === 1 && this.#acks.isFull) return VIOLATIONS.tooManyUnacked
+    const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
+    const headers = packet.qos === 0 ? NO_HEADERS : QOS1_HEADERS
+    if (headers.length + payload.length > this.#context.payloadBytesMax) {
+      return VIOLATIONS.payloadTooLarge
+    }
+    if (packet.isRetain) this.#noticeRetain()
+    const { counters } = this.#context
+    counters.receivedMessages++
+    counters.receivedBytes += payload.length
+    const options = packet.qos === 0 ? undefined : this.#acks.open(packet.packetId)
+    if (topic.isReserved) this.#deny(topic, options)
+    else this.#route(topic, packet.qos, payload, options)
+    return undefined
+  }
+
+  deliver(subscription: Subscription, message: Message): void {
+    const subject = message.subjectBytes
+    const granted = this.#filters.grantedQos(subscription, subject)
+    if (granted < 0) return
+    const { origin } = message
+    let topic: Uint8Array | undefined
+    let qos = 0
+    if (origin instanceof Session) {
+      const { publishing } = origin
+      topic = publishing?.subject === subject ? publishing.bytes : undefined
+      qos = origin.publishingQos
+    } else if (granted > 0) {
+      qos = qosOfHeaders(message.headers)
+    }
+    topic ??= this.#context.translator.topicOf(subject)
+    if (topic === undefined) this.#context.counters.untranslatable++
+    else this.#outbound.send(topic, message.payload, Math.min(granted, qos))
+  }
+
+  /** PUBACK of the client for a delivery. */
+  acknowledgedByClient(packetId: number): void {
+    this.#outbound.acknowledged(packetId)
+  }
+
+  /** Return codes in the order of the filters [MQTT-3.9.3-1]. */
+  subscribe(packet: SubscribePacket): number[] {
+    const { counters, limits, notices } = this.#context
+    const before = this.#filters.size
+    const codes = packet.filters.map(({ filter, qos }) => {
+      if (this.#filters.size >= limits.filtersPerClientMax && !this.#filters.has(filter)) {
+        notices.warn(
+          { client: this.clientId, max: limits.filtersPerClientMax },
+          'client has too many topic filters',
+        )
+        return SUBACK_FAILURE
+      }
+      const granted = Math.min(qos, QOS_GRANTED_MAX)
+      return this.#filters.set(filter, granted) ? granted : SUBACK_FAILURE
+    })
+    counters.filters += this.#filters.size - before
+    return codes
+  }
+
+  unsubscribe(packet: UnsubscribePacket): void {
+    for (const filter of packet.filters) {
+      if (this.#filters.delete(filter)) this.#context.counters.filters--
+    }
+  }
+
+  /** The output has room again. */
+  flushQueue(): void {
+    this.#outbound.flushQueue()
+  }
+
+  publishWill(will: WillMessage, committed?: PublishCommitted): void {
+    const topic = this.#context.translator.topic(will.topic, 0, will.topic.length)
+    if ('rule' in topic || topic.isReserved) {
+      committed?.(undefined)
+      return
+    }
+    if (will.isRetain) this.#noticeRetain()
+    this.#context.counters.wills++
+    const options = committed === undefined ? undefined : { committed }
+    this.#route(topic, Math.min(will.qos, QOS_GRANTED_MAX), will.payload, options)
+  }
+
+  /** Calls `idle` once, when no publish waits for its commit any more or none will be committed. */
+  whenIdle(idle: () => void): void {
+    if (this.#acks.pending === 0 || this.#isClosed) idle()
+    else this.#idle = idle
+  }
+
+  /** Receives and acknowledges nothing from now on. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#context.counters.filters -= this.#filters.size
+    this.#filters.clear()
+    this.#becameIdle()
+  }
+
+  acknowledge(packetId: number): void {
+    this.#context.counters.acknowledged++
+    if (this.#isClosed) return
+    const { channel } = this.#line
+    const at = channel.reserve(PUBACK_SIZE)
+    if (at >= 0) {
+      channel.commit(writePuback(arenaBytes, at, packetId))
+    } else {
+      const puback = new Uint8Array(PUBACK_SIZE)
+      writePuback(puback, 0, packetId)
+      channel.write(puback)
+    }
+    this.#line.acknowledged()
+    if (this.#acks.pending === 0) this.#becameIdle()
+  }
+
+  uncommitted(error: PetioleError): void {
+    this.#context.counters.uncommitted++
+    if (!this.#isClosed) this.#line.uncommitted(error)
+    this.#becameIdle()
+  }
+
+  #becameIdle(): void {
+    const idle = this.#idle
+    this.#idle = undefined
+    idle?.()
+  }
+
+  #route(
+    topic: Topic,
+    qos: number,
+    payload: Uint8Array,
+    options: PublishOptions | undefined,
+  ): void {
+    const { publication } = this.#context.scratch
+    publication.subject = topic.subject
+    publication.headers = qos === 0 ? NO_HEADERS : QOS1_HEADERS
+    publication.payload = payload
+    this.publishing = topic
+    this.publishingQos = qos
+    this.#space.publish(this, publication, options)
+    this.publishing
+    publication.payload = NO_HEADERS
+  }
+
+  /**
+   * 3.1.1 cannot refuse a publish: the server acknowledges it or closes the connection [MQTT-3.3.5-2].
+   * Closing would make the device send it again for ever, so it is acknowledged and goes nowhere.
+   */
+  #deny(topic: Topic, options: PublishOptions | undefined): void {
+    this.#context.counters.deniedPublishes++
+    this.#context.notices.warn(
+      { client: this.clientId, topic: Buffer.from(topic.bytes).toString() },
+      'publish to a topic of the server is dropped',
+    )
+    options?.committed?.(undefined)
+  }
+
+  #noticeRetain(): void {
+    this.#context.notices.once(
+      { client: this.clientId },
+      'retained publishes are delivered to present subscribers and not kept',
+    )
+  }
+}

@@ -1,0 +1,61 @@
+import { BytesCache } from './bytes-cache.ts'
+import { checkUtf8, VIOLATIONS, type Violation } from './codec/index.ts'
+import { CACHED_TOPIC_BYTES, CACHED_TOPICS_MAX, SUBJECT_BYTES_MAX } from './limits.ts'
+import { subjectToTopic, topicToSubject } from './topic-map.ts'
+
+/** A topic name that has passed every check, with the subject it maps to. */
+export interface Topic {
+  readonly bytes: Uint8Array
+  readonly subject: Uint8Array
+  /** A topic of the server itself, which devices may read but not write. */
+  readonly isReserved: boolean
+}
+
+/** First levels that belong to the server: its API, its fleet protocol, its own reports. */
+const RESERVED_LEVELS: ReadonlySet<string> = new Set(['$SYS', '$JS', '$JSC', '$FLEET', '$MQTT'])
+
+const UNTRANSLATABLE = new Uint8Array(0)
+const TOPIC_BYTES_MAX = 65_535
+
+/** Topics to subjects and back, for all clients: checked and converted once, then remembered. */
+export class Translator {
+  readonly #topics = new BytesCache<Topic>(CACHED_TOPICS_MAX, CACHED_TOPIC_BYTES)
+  readonly #subjects = new BytesCache<Uint8Array>(CACHED_TOPICS_MAX, CACHED_TOPIC_BYTES)
+
+  /** The topic name in bytes [start, end), or the rule that it breaks. */
+  topic(bytes: Uint8Array, start: number, end: number): Topic | Violation {
+    const known = this.#topics.get(bytes, start, end)
+    if (known !== undefined) return known
+    const violation = checkUtf8(bytes, start, end)
+    if (violation !== undefined) return violation
+    const name = Buffer.from(bytes.subarray(start, end))
+    const subject = topicToSubject(name)
+    if (subject === undefined) return VIOLATIONS.topicWildcard
+    if (subject.length > SUBJECT_BYTES_MAX) return VIOLATIONS.topicTooLong
+    const topic = { bytes: name, subject, isReserved: isReserved(name) }
+    this.#topics.add(bytes, start, end, topic)
+    return topic
+  }
+
+  /** The topic of a subject, or undefined when no topic name can carry it. */
+  topicOf(subject: Uint8Array): Uint8Array | undefined {
+    let topic = this.#subjects.get(subject, 0, subject.length)
+    if (topic === undefined) {
+      topic = translate(subject)
+      this.#subjects.add(subject, 0, subject.length, topic)
+    }
+    return topic === UNTRANSLATABLE ? undefined : topic
+  }
+}
+
+function translate(subject: Uint8Array): Uint8Array {
+  const topic = subjectToTopic(subject)
+  if (topic === undefined || topic.length > TOPIC_BYTES_MAX) return UNTRANSLATABLE
+  return checkUtf8(topic, 0, topic.length) === undefined ? topic : UNTRANSLATABLE
+}
+
+function isReserved(topic: Buffer): boolean {
+  if (topic[0] !== 0x24) return false
+  const end = topic.indexOf('/')
+  return RESERVED_LEVELS.has(topic.toString('utf8', 0, end < 0 ? topic.length : end))
+}
