@@ -1,0 +1,230 @@
+import type {
+  InterestObserver,
+  LinkPeer,
+  Peer,
+  SubjectSpace,
+  Subscription,
+} from '../broker/index.ts'
+import type { Random } from '../runtime/index.ts'
+
+/**
+ * The interest of one account as its leaf links tell it: per (subject, queue) how much there is and
+ * who it came from. A link's view is what there is less what it may not hear of, so the table is as
+ * large as the interest and not as large as interest times links:
+ *
+ *     to a leaf    everything but what came from that leaf, or from its cluster
+ *     to the hub   what is born here and what came from leaves, never what came from a hub
+ *
+ * Interest is told when a view goes from none to some and back; of a queue group also each change of
+ * its weight. `$LDS.…` subjects find rings: each server has one per account and tells it over all its
+ * links first; whoever hears its own again has a ring. So they pass everywhere but back to where they
+ * came from, also from hub to hub. Source: nats-server's smap, in the leafnode protocol digest, 2.
+ */
+export interface InterestListener {
+  readonly peer: LinkPeer
+  /** Servers of one cluster hear of each other without us; '' for none. */
+  readonly remoteCluster: string
+  /** The other side asked not to be told the interest of other leaves. */
+  readonly isIsolated: boolean
+  /** `weight` 0: there is none any more. */
+  interestChanged(subject: string, queue: string, weight: number): void
+}
+
+const LOOP_PREFIX = '$LDS.'
+const LOOP_TOKEN_BYTES = 16
+const LOOP_TOKEN_LENGTH = 22
+
+interface Interest {
+  readonly subject: string
+  readonly queue: string
+  readonly isLoopSubject: boolean
+  /** Clients, MQTT sessions and services of this server. */
+  born: number
+  /** As `born`, but only leaves hear of it, no hub. */
+  confined: number
+  fromLeaves: number
+  fromHubs: number
+  /** What came over links, by cluster or else by link. */
+  byGroup: Map<string | Peer, number> | undefined
+}
+
+export class AccountLinks implements InterestObserver {
+  readonly space: SubjectSpace
+  readonly loopSubject: string
+  readonly #isConfined: (subscription: Subscription) => boolean
+  readonly #interests = new Map<string, Interest>()
+  readonly #listeners = new Map<Peer, InterestListener>()
+
+  /**
+   * @param isConfined local subscriptions that no hub is to hear of: what a buffer captures is not
+   *   asked for from other sites
+   */
+  constructor(
+    space: SubjectSpace,
+    random: Random,
+    isConfined: (subscription: Subscription) => boolean,
+  ) {
+    this.space = space
+    this.#isConfined = isConfined
+    const token = Buffer.from(random.bytes(LOOP_TOKEN_BYTES)).toString('base64url')
+    this.loopSubject = `${LOOP_PREFIX}${token.replaceAll(/[-_]/g, '0').slice(0, LOOP_TOKEN_LENGTH)}`
+    for (const subscription of space.subscriptions()) this.subscriptionAdded(subscription)
+    space.observe(this)
+  }
+
+  /** Tells the listener all there is for it, then each change, until `leave`. */
+  join(listener: InterestListener): void {
+    this.#listeners.set(listener.peer, listener)
+    listener.interestChanged(this.loopSubject, '', 1)
+    for (const interest of this.#interests.values()) {
+      const weight = viewOf(interest, listener)
+      if (weight > 0) listener.interestChanged(interest.subject, interest.queue, weight)
+    }
+  }
+
+  leave(listener: InterestListener): void {
+    this.#listeners.delete(listener.peer)
+  }
+
+  subscriptionAdded(subscription: Subscription): void {
+    this.#change(subscription, weightOf(subscription))
+  }
+
+  subscriptionRemoved(subscription: Subscription): void {
+    this.#change(subscription, -weightOf(subscription))
+  }
+
+  subscriptionReweighed(subscription: Subscription, previous: number): void {
+    if (subscription.queue !== '') this.#change(subscription, subscription.weight - previous)
+  }
+
+  #change(subscription: Subscription, delta: number): void {
+    if (delta === 0) return
+    const interest = this.#interestOf(subscription)
+    const { peer } = subscription
+    const isConfined = !isLink(peer) && this.#isConfined(subscription)
+    const group = isLink(peer) ? this.#groupOf(peer) : undefined
+    if (isConfined) interest.confined += delta
+    else if (group === undefined) interest.born += delta
+    else if (peer.kind === 'leaf') interest.fromLeaves += delta
+    else interest.fromHubs += delta
+    if (group !== undefined) addTo(interest, group, delta)
+
+    for (const listener of this.#listeners.values()) {
+      if (!concerns(interest, listener, peer, isConfined, group)) continue
+      const after = viewOf(interest, listener)
+      const before = after - delta
+      const isToggled = after > 0 !== before > 0
+      if (isToggled || (interest.queue !== '' && after > 0)) {
+        listener.interestChanged(interest.subject, interest.queue, Math.max(after, 0))
+      }
+    }
+    if (isEmpty(interest)) this.#interests.delete(keyOf(subscription))
+  }
+
+  #interestOf(subscription: Subscription): Interest {
+    const key = keyOf(subscription)
+    const known = this.#interests.get(key)
+    if (known !== undefined) return known
+    const interest: Interest = {
+      subject: subscription.subject,
+      queue: subscription.queue,
+      isLoopSubject: subscription.subject.startsWith(LOOP_PREFIX),
+      born: 0,
+      confined: 0,
+      fromLeaves: 0,
+      fromHubs: 0,
+      byGroup: undefined,
+    }
+    this.#interests.set(key, interest)
+    return interest
+  }
+
+  /** Stays the same for a peer from its first subscription to its last: it leaves after them. */
+  #groupOf(peer: Peer): string | Peer {
+    return groupOf(peer, this.#listeners.get(peer)?.remoteCluster ?? '')
+  }
+}
+
+function viewOf(interest: Interest, listener: InterestListener): number {
+  const group = groupOf(listener.peer, listener.remoteCluster)
+  const own = interest.byGroup?.get(group) ?? 0
+  const { born, confined, fromLeaves, fromHubs } = interest
+  if (interest.isLoopSubject) return born + confined + fromLeaves + fromHubs - own
+  if (listener.peer.kind === 'uplink') return born + fromLeaves
+  if (listener.isIsolated) return born + confined
+  return born + confined + fromLeaves + fromHubs - own
+}
+
+/** Whether a change that `peer` caused shows in the listener's view. */
+function concerns(
+  interest: Interest,
+  listener: InterestListener,
+  peer: Peer,
+  isConfined: boolean,
+  group: string | Peer | undefined,
+): boolean {
+  if (group === undefined) return !isConfined || listener.peer.kind === 'leaf'
+  const isSameGroup = group === groupOf(listener.peer, listener.remoteCluster)
+  if (interest.isLoopSubject) return !isSameGroup
+  if (listener.peer.kind === 'uplink') return peer.kind === 'leaf'
+  return !isSameGroup && !listener.isIsolated
+}
+
+function groupOf(peer: Peer, remoteCluster: string): string | Peer {
+  return remoteCluster === '' ? peer : remoteCluster
+}
+
+function addTo(interest: Interest, group: string | Peer, delta: number): void {
+  interest.byGroup ??= new Map()
+  const sum = (interest.byGroup.get(group) ?? 0) + delta
+  if (sum > 0) interest.byGroup.set(group, sum)
+  else interest.byGroup.delete(group)
+}
+
+function isEmpty(interest: Interest): boolean {
+  const { born, confined, fromLeaves, fromHubs } = interest
+  return born + confined + fromLeaves + fromHubs <= 0
+}
+
+function isLink(peer: Peer): boolean {
+  return peer.kind === 'leaf' || peer.kind === 'uplink'
+}
+
+/** Plain interest is there or not; of a queue group the members count. */
+function weightOf(subscription: Subscription): number {
+  return subscription.queue === '' ? 1 : subscription.weight
+}
+
+function keyOf(subscription: Subscription): string {
+  return subscription.queue === ''
+    ? subscription.subject
+    : `${subscription.subject} ${subscription.queue}`
+}
+
+/** The accounts of one server that links can bind to. One registry serves all its links. */
+export class LinkAccounts {
+  readonly #space: (account: string) => SubjectSpace
+  readonly #random: Random
+  readonly #isConfined: (subscription: Subscription) => boolean
+  readonly #accounts = new Map<string, AccountLinks>()
+
+  constructor(options: {
+    readonly space: (account: string) => SubjectSpace
+    readonly random: Random
+    /** Local subscriptions that no hub is to hear of; default none. */
+    readonly isConfined?: (subscription: Subscription) => boolean
+  }) {
+    this.#space = options.space
+    this.#random = options.random
+    this.#isConfined = options.isConfined ?? (() => false)
+  }
+
+  of(account: string): AccountLinks {
+    const known = this.#accounts.get(account)
+    if (known !== undefined) return known
+    const links = new AccountLinks(this.#space(account), this.#random, this.#isConfined)
+    this.#accounts.set(account, links)
+    return links
+  }
+}

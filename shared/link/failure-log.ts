@@ -1,0 +1,61 @@
+import type { Log } from '../log/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { FAILURE_LOG_INTERVAL_MS } from './limits.ts'
+
+export interface UplinkFailure {
+  readonly url: string
+  readonly reason: string
+  /** What to do about it; '' when there is nothing to say. */
+  readonly advice: string
+  readonly retryInMs: number
+}
+
+/**
+ * An outage in the log: the first failure and each new reason at once, the same one again every few
+ * minutes with a count, and how long it took when it is over. A night without a link is a hundred
+ * lines, not thirty thousand.
+ */
+export class FailureLog {
+  readonly #log: Log
+  readonly #clock: Clock
+  #sinceMs: number | undefined
+  #failures = 0
+  #loggedReason = ''
+  #loggedMs = 0
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  failed(failure: UplinkFailure): void {
+    const now = this.#clock.monotonicMs()
+    this.#sinceMs ??= now
+    this.#failures++
+    const isRepeated = failure.reason === this.#loggedReason
+    if (isRepeated && now - this.#loggedMs < FAILURE_LOG_INTERVAL_MS) return
+    this.#loggedReason = failure.reason
+    this.#loggedMs = now
+    this.#log.warn(
+      {
+        url: failure.url,
+        reason: failure.reason,
+        ...(failure.advice === '' ? {} : { advice: failure.advice }),
+        retryInMs: Math.round(failure.retryInMs),
+        failures: this.#failures,
+        downMs: Math.round(now - this.#sinceMs),
+      },
+      this.#failures === 1 ? 'uplink down' : 'uplink still down',
+    )
+  }
+
+  /** What the line that says "up" tells of the outage before it. */
+  recovered(): { readonly failures: number; readonly downMs: number } {
+    const now = this.#clock.monotonicMs()
+    const summary = { failures: this.#failures, downMs: Math.round(now - (this.#sinceMs ?? now)) }
+    this.#sinceMs = undefined
+    this.#failures = 0
+    this.#loggedReason = ''
+    return summary
+  }
+}

@@ -1,0 +1,11 @@
+/** Leaf links: the NATS leafnode protocol, accepting and soliciting side, over any channel. */
+export type { LeafHello } from './accepted-leaf.ts'
+export { AccountLinks, LinkAccounts } from './account-links.ts'
+export { BACKOFF_BASE_MS, DIAL_TIMEOUT_MS, LINK_LIMITS, type LinkLimits } from './limits.ts'
+export type { LinkStats } from './link.ts'
+export { type AttachedLeaf, LinkAcceptor, type LinkAcceptorOptions } from './link-acceptor.ts'
+export { comeBackIn } from './link-errors.ts'
+export type { ServerCard } from './server-card.ts'
+export { ServerIdentity, verifySignature } from './server-identity.ts'
+export { Uplink, type UplinkOptions } from './uplink.ts'
+export type { UplinkHub, UplinkState } from './uplink-state.ts'

@@ -1,0 +1,106 @@
+/** Limits of leaf links. Bytes and milliseconds; what is not named here has no limit. */
+
+/** nats-server bounds the control lines of a leaf link at 16 times those of a client. */
+export const CONTROL_LINE_BYTES_MAX = 16 * 4096
+
+/** The smallest head room that building a message's control line starts with. */
+export const HEAD_BYTES_MIN = 8 * 1024
+
+/** Redial after a failure: decorrelated jitter between these two. */
+export const BACKOFF_BASE_MS = 250
+export const BACKOFF_MAX_MS = 30_000
+
+/** A link that stood this long counts as good: the next failure starts again at the base. */
+export const STABLE_AFTER_MS = 5_000
+
+/** How long to stay away after refusals that a redial cannot mend [leafnode protocol, 8]. */
+export const LOOP_WAIT_MS = 30_000
+export const SAME_CLUSTER_WAIT_MS = 30_000
+export const PERMISSION_WAIT_MS = 30_000
+export const DUPLICATE_WAIT_MS = 30_000
+export const NAME_TAKEN_WAIT_MS = 30_000
+export const AUTHORIZATION_WAIT_MS = 10_000
+export const VERSION_WAIT_MS = 5_000
+
+/** A hub may say "come back in N s"; more than this is not believed. */
+export const COME_BACK_MAX_S = 3_600
+
+/** Given waits get up to this part on top, or refused leaves come back in step. */
+export const WAIT_JITTER = 0.2
+
+/**
+ * Dial, first INFO and answer to CONNECT. nats-server allows 1, 1 and 2 s, which a radio that has to
+ * wake up does not make.
+ */
+export const DIAL_TIMEOUT_MS = 10_000
+export const FIRST_INFO_TIMEOUT_MS = 5_000
+export const CONNECT_INFO_TIMEOUT_MS = 10_000
+
+/** Addresses that one uplink knows: those of its configuration and those its hub has told. */
+export const POOL_URLS_MAX = 64
+
+/** The same failure is logged again after this time, with a count. */
+export const FAILURE_LOG_INTERVAL_MS = 5 * 60_000
+
+/** What the channel may hold of ours. More waits in the link, so that a PING overtakes it. */
+export const IN_FLIGHT_BYTES_MAX = 256 * 1024
+
+/** How often a link looks whether its channel takes more, when the last look brought nothing. */
+export const PUMP_INTERVAL_MS = 5
+
+/** A link no slower than this is not taken for dead while its socket's buffer empties. */
+export const SLOWEST_BYTES_PER_SECOND = 4 * 1024
+
+/** What a kernel may hold of one connection, as far as the patience for a PONG reckons with it. */
+export const KERNEL_BYTES_MAX = 256 * 1024
+
+/** A closed link has this long to send its last words; a half-open one never would. */
+export const CLOSE_GRACE_MS = 1_000
+
+/** Answers of the `withhold` rule that are remembered; beyond it the memory starts anew. */
+export const WITHHOLD_CACHE_MAX = 4_096
+
+/** Dropped messages are counted at once, and logged at most this often. */
+export const DROP_LOG_INTERVAL_MS = 60_000
+
+/** Connections that have not presented credentials yet. */
+export const HANDSHAKES_MAX = 4_096
+
+export interface LinkLimits {
+  /** Headers and payload of one message, as INFO `max_payload`. */
+  readonly payloadBytesMax: number
+  readonly controlLineBytesMax: number
+  /**
+   * A link that was silent for so long is asked with a PING, and given up when nothing comes within
+   * `pongTimeoutMs`: half-open is found within 40 s. nats-server asks every two minutes. An idle link
+   * costs some 150 bytes on the wire per interval, 13 MB a month at 30 s; a metered site that has to
+   * save them sets two minutes. Only silence is asked about: traffic proves the link by itself.
+   */
+  readonly pingIntervalMs: number
+  readonly pongTimeoutMs: number
+  /**
+   * Messages that wait for a slow link; more are dropped and counted. As in nats-server a slow leaf
+   * link is not cut: it would redial into the same backlog for ever. Live traffic is at most once.
+   */
+  readonly pendingBytesMax: number
+  /** Subjects that one link may subscribe to. */
+  readonly subscriptionsMax: number
+  /** From accept to a valid CONNECT. */
+  readonly authTimeoutMs: number
+  /** Attached leaves per server. */
+  readonly leavesMax: number
+}
+
+export const LINK_LIMITS: LinkLimits = {
+  payloadBytesMax: 1024 * 1024,
+  controlLineBytesMax: CONTROL_LINE_BYTES_MAX,
+  pingIntervalMs: 30_000,
+  pongTimeoutMs: 10_000,
+  pendingBytesMax: 8 * 1024 * 1024,
+  subscriptionsMax: 1_000_000,
+  authTimeoutMs: 5_000,
+  leavesMax: 65_536,
+}
+
+/** The accepting side asks later than the soliciting one, so that on a quiet link only one asks. */
+export const ACCEPTOR_PING_FACTOR = 1.5

@@ -1,0 +1,254 @@
+import type {
+  LinkPeer,
+  Message,
+  Publication,
+  PublishOptions,
+  SubjectSpace,
+  Subscription,
+} from '../broker/index.ts'
+import type { Log } from '../log/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { isValidSubject } from '../subject/index.ts'
+import type { AccountLinks, InterestListener } from './account-links.ts'
+import { withShownSubject } from './ack-reply.ts'
+import { DROP_LOG_INTERVAL_MS, type LinkLimits } from './limits.ts'
+import type { LinkConnection, LinkPhase } from './link-connection.ts'
+import { loopDetected, TOO_MANY_SUBSCRIPTIONS } from './link-errors.ts'
+import type { LinkPermissions } from './link-permissions.ts'
+
+/**
+ * A link that is up, the same on both sides once the handshake is done: the other side's interest
+ * lives in our subject space as subscriptions of this peer, ours is told as it changes, and messages
+ * cross by interest, at most once. `leaf` is a spoke that attached to us, `uplink` the hub above us;
+ * the kind alone decides which interest the other side hears of (see account-links.ts).
+ */
+export interface LinkOptions {
+  readonly kind: 'leaf' | 'uplink'
+  /** Unique in this process: `Core.nextPeerId`. */
+  readonly id: number
+  readonly connection: LinkConnection
+  readonly links: AccountLinks
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: LinkLimits
+  readonly permissions: LinkPermissions
+  readonly remote: {
+    readonly cluster: string
+    readonly hasHeaders: boolean
+    readonly isIsolated: boolean
+    /** The largest message that the other side takes; 0 when it did not say. */
+    readonly payloadBytesMax: number
+  }
+  /** Messages that do not leave over this link though the other side is interested. */
+  readonly withholds: (message: Message) => boolean
+  /** Messages that came over this link and are passed over when false. */
+  readonly accepts: (publication: Publication) => boolean
+  /** INFO after the handshake: the other side's addresses have changed, say. */
+  readonly onInfo: (json: string) => void
+  readonly onRefused: (error: string) => void
+  readonly onEnded: (reason: string) => void
+}
+
+/** Counters since the link came up; plain numbers, read by whoever scrapes. */
+export interface LinkStats {
+  readonly messagesIn: number
+  readonly messagesOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Not taken because the link was slower than its messages. */
+  readonly droppedSlow: number
+  /** Not sent because the other side takes no messages of that size. */
+  readonly droppedLarge: number
+  /** Came in on subjects that may not cross, or were not accepted. */
+  readonly droppedIn: number
+  readonly subscriptions: number
+  readonly pendingBytes: number
+}
+
+const NO_QUEUES: PublishOptions = { queues: [] }
+
+export class Link implements LinkPeer, InterestListener, LinkPhase {
+  readonly kind: 'leaf' | 'uplink'
+  readonly id: number
+  readonly echo = false
+  readonly remoteCluster: string
+  readonly isIsolated: boolean
+  readonly connection: LinkConnection
+  readonly #options: LinkOptions
+  readonly #space: SubjectSpace
+  readonly #subscriptions = new Map<string, Subscription>()
+  #isAttached = false
+  #messagesIn = 0
+  #messagesOut = 0
+  #droppedSlow = 0
+  #droppedLarge = 0
+  #droppedIn = 0
+  #dropLoggedMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+    this.kind = options.kind
+    this.id = options.id
+    this.connection = options.connection
+    this.remoteCluster = options.remote.cluster
+    this.isIsolated = options.remote.isIsolated
+    this.#space = options.links.space
+  }
+
+  get peer(): LinkPeer {
+    return this
+  }
+
+  get stats(): LinkStats {
+    return {
+      messagesIn: this.#messagesIn,
+      messagesOut: this.#messagesOut,
+      bytesIn: this.connection.bytesIn,
+      bytesOut: this.connection.output.writtenBytes,
+      droppedSlow: this.#droppedSlow,
+      droppedLarge: this.#droppedLarge,
+      droppedIn: this.#droppedIn,
+      subscriptions: this.#subscriptions.size,
+      pendingBytes: this.connection.output.pendingBytes,
+    }
+  }
+
+  /** Tells the other side all our interest, and each change from now on. */
+  attach(pingIntervalMs: number): void {
+    this.#isAttached = true
+    this.connection.enter(this, pingIntervalMs)
+    this.#options.links.join(this)
+  }
+
+  forward(message: Message, _plain: boolean, queues: readonly string[]): void {
+    if (!this.#isAttached || message.origin === this || this.#isSibling(message)) return
+    const { permissions, withholds, remote, connection } = this.#options
+    if (!permissions.maySend(message.subjectBytes) || withholds(message)) return
+    const size = message.headers.length + message.payload.length
+    if (remote.payloadBytesMax > 0 && size > remote.payloadBytesMax) {
+      this.#droppedLarge++
+      this.#logDrop(`message of ${size} bytes is above the other side's max_payload`)
+      return
+    }
+    if (connection.output.message(message, queues, remote.hasHeaders)) {
+      this.#messagesOut++
+    } else {
+      this.#droppedSlow++
+      this.#logDrop('the link is slower than its live messages')
+    }
+  }
+
+  deliver(subscription: Subscription, message: Message): void {
+    this.forward(message, subscription.queue === '', queuesOf(subscription))
+  }
+
+  interestChanged(subject: string, queue: string, weight: number): void {
+    if (!this.#isAttached || !this.#options.permissions.mayAdvertise(subject)) return
+    this.connection.send(Buffer.from(interestLine(subject, queue, weight)))
+  }
+
+  interest(subject: string, queue: string, weight: number): void {
+    const { links, permissions, limits, log } = this.#options
+    if (subject === links.loopSubject) {
+      this.connection.fail(loopDetected(this.#space.account))
+      return
+    }
+    if (!isValidSubject(subject) || !permissions.mayServe(subject)) {
+      log.debug({ subject }, 'interest of the other side passed over')
+      return
+    }
+    const key = keyOf(subject, queue)
+    const known = this.#subscriptions.get(key)
+    if (known !== undefined) {
+      if (queue !== '') this.#subscriptions.set(key, this.#space.reweigh(known, weight))
+      return
+    }
+    if (this.#subscriptions.size >= limits.subscriptionsMax) {
+      this.connection.send(Buffer.from(`-ERR '${TOO_MANY_SUBSCRIPTIONS}'\r\n`))
+      return
+    }
+    const subscription = this.#space.subscribe(this, { subject, queue, weight, sid: key })
+    this.#subscriptions.set(key, subscription)
+  }
+
+  interestGone(subject: string, queue: string): void {
+    const key = keyOf(subject, queue)
+    const known = this.#subscriptions.get(key)
+    if (known === undefined) return
+    this.#subscriptions.delete(key)
+    this.#space.unsubscribe(known)
+  }
+
+  message(publication: Publication, queues: readonly string[]): void {
+    const { permissions, accepts } = this.#options
+    if (!permissions.mayReceive(publication.subject) || !accepts(publication)) {
+      this.#droppedIn++
+      return
+    }
+    this.#messagesIn++
+    const options = queues.length === 0 ? NO_QUEUES : { queues }
+    this.#space.publish(this, withShownSubject(publication), options)
+  }
+
+  info(json: string): void {
+    this.#options.onInfo(json)
+  }
+
+  /** A second CONNECT changes nothing [leafnode protocol, 8b]. */
+  connect(_json: string): void {}
+
+  allowsHeartbeat(): boolean {
+    return true
+  }
+
+  refused(error: string): void {
+    this.#options.onRefused(error)
+  }
+
+  ended(reason: string): void {
+    if (this.#isAttached) this.#detach()
+    this.#options.onEnded(reason)
+  }
+
+  /** The subscriptions go first: their interest is counted by the group of a joined link. */
+  #detach(): void {
+    this.#isAttached = false
+    for (const subscription of this.#subscriptions.values()) this.#space.unsubscribe(subscription)
+    this.#subscriptions.clear()
+    this.#options.links.leave(this)
+  }
+
+  /** Servers of one cluster have passed the message to each other already. */
+  #isSibling(message: Message): boolean {
+    const { origin } = message
+    return (
+      origin instanceof Link &&
+      this.remoteCluster !== '' &&
+      origin.remoteCluster === this.remoteCluster
+    )
+  }
+
+  #logDrop(reason: string): void {
+    const now = this.#options.clock.monotonicMs()
+    if (now - this.#dropLoggedMs < DROP_LOG_INTERVAL_MS) return
+    this.#dropLoggedMs = now
+    const { droppedSlow, droppedLarge, pendingBytes } = this.stats
+    this.#options.log.warn(
+      { reason, droppedSlow, droppedLarge, pendingBytes },
+      'live messages dropped on a leaf link',
+    )
+  }
+}
+
+function queuesOf(subscription: Subscription): readonly string[] {
+  return subscription.queue === '' ? [] : [subscription.queue]
+}
+
+function keyOf(subject: string, queue: string): string {
+  return queue === '' ? subject : `${subject} ${queue}`
+}
+
+function interestLine(subject: string, queue: string, weight: number): string {
+  if (weight === 0) return `LS- ${keyOf(subject, queue)}\r\n`
+  return queue === '' ? `LS+ ${subject}\r\n` : `LS+ ${subject} ${queue} ${weight}\r\n`
+}
