@@ -1,5 +1,5 @@
 import type { Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
-import { overlaps, SubjectFilter } from '../../shared/subject/index.ts'
+import { isValidSubject, overlaps, SubjectFilter } from '../../shared/subject/index.ts'
 import { beginsWithDollar, filterToSubjects } from '../topic-map.ts'
 
 /** One topic filter of a client, with the subscriptions that stand for it. */
@@ -54,7 +54,7 @@ export class ClientFilters {
       return true
     }
     const mapped = SHARED.test(filter) ? undefined : filterToSubjects(filter)
-    if (mapped === undefined) return false
+    if (mapped === undefined || !mapped.subjects.every(isValidSubject)) return false
     const sid = String(++this.#age)
     const entry: ClientFilter = {
       filter,
