@@ -1,0 +1,172 @@
+import type { NatsClient } from '../../shared/client/index.ts'
+import type { Log } from '../../shared/log/index.ts'
+import { type Cancel, type Clock, messageOf, type Random } from '../../shared/runtime/index.ts'
+import {
+  type BatchReply,
+  batchSubject,
+  decodeBatchReply,
+  encodeBatch,
+  type Welcome,
+} from '../../shared/sync/index.ts'
+import type { BufferDrain, Flight } from './buffer-drain.ts'
+import { FlightWindow } from './flight-window.ts'
+import { Lane } from './lane.ts'
+
+export interface SessionDependencies {
+  readonly client: NatsClient
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/**
+ * What lies between a welcome and the moment when the home stops answering: batches go out as far as
+ * the window allows, answers come back in any order. A session holds nothing that matters; its
+ * successor starts again from the hub's watermarks.
+ */
+export class SyncSession {
+  readonly drains: readonly BufferDrain[]
+  readonly #leaf: string
+  readonly #welcome: Welcome
+  readonly #client: NatsClient
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+  readonly #window: FlightWindow
+  readonly #lane: Lane
+  readonly #abort = new AbortController()
+  #pausedUntilMs = 0
+  #wake: (() => void) | undefined
+  #isWoken = false
+  #cancelTimer: Cancel | undefined
+
+  constructor(
+    leaf: string,
+    welcome: Welcome,
+    drains: readonly BufferDrain[],
+    dependencies: SessionDependencies,
+  ) {
+    this.#leaf = leaf
+    this.#welcome = welcome
+    this.drains = drains
+    this.#client = dependencies.client
+    this.#clock = dependencies.clock
+    this.#random = dependencies.random
+    this.#log = dependencies.log
+    this.#window = new FlightWindow(welcome.credit_bytes)
+    this.#lane = new Lane(drains)
+  }
+
+  /** Resolves when the session is over. */
+  async run(): Promise<void> {
+    const unsubscribe = this.drains.map(({ buffer }) => buffer.store.onCommit(() => this.wake()))
+    const stopInterest = this.#client.onInterest(batchSubject(this.#welcome.home), () => {
+      if (!this.#client.hasInterest(batchSubject(this.#welcome.home))) this.end('the link is down')
+    })
+    try {
+      while (!this.#abort.signal.aborted) await this.#sendNext()
+    } finally {
+      this.#cancelTimer?.()
+      stopInterest()
+      for (const stop of unsubscribe) stop()
+    }
+  }
+
+  /** Gives up what is on the way. Idempotent. */
+  end(reason: string): void {
+    if (this.#abort.signal.aborted) return
+    this.#log.debug({ reason }, 'sync session ended')
+    this.#abort.abort()
+    this.wake()
+  }
+
+  wake(): void {
+    this.#isWoken = true
+    this.#wake?.()
+  }
+
+  async #sendNext(): Promise<void> {
+    this.#isWoken = false
+    const nowMs = this.#clock.monotonicMs()
+    const isPaused = nowMs < this.#pausedUntilMs
+    const drain = isPaused || !this.#window.hasRoom ? undefined : this.#lane.next(nowMs)
+    if (drain === undefined) {
+      return this.#sleep(isPaused ? this.#pausedUntilMs : this.#lane.wakeAtMs(nowMs), nowMs)
+    }
+    const flight = await drain.cut(this.#window.batchBytes)
+    if (flight !== undefined && !this.#abort.signal.aborted) this.#send(drain, flight)
+  }
+
+  #send(drain: BufferDrain, flight: Flight): void {
+    const { buffer } = drain
+    const { cut } = flight
+    const header = {
+      leaf: this.#leaf,
+      buffer: buffer.name,
+      incarnation: buffer.incarnation,
+      firstSeq: cut.firstSeq,
+      lastSeq: cut.lastSeq,
+      gaps: cut.gaps,
+    }
+    const bytes = encodeBatch(header, cut.records, this.#window.isSlow)
+    if (bytes.length > this.#welcome.payload_max) {
+      this.#tooLarge(drain, flight, bytes.length)
+      return
+    }
+    const sentMs = this.#clock.monotonicMs()
+    this.#window.sent(bytes.length)
+    const choices = { deadlineMs: this.#window.deadlineMs, signal: this.#abort.signal }
+    this.#client.request(batchSubject(this.#welcome.home), bytes, choices).then(
+      (message) => {
+        const nowMs = this.#clock.monotonicMs()
+        this.#window.answered(bytes.length, nowMs - sentMs, nowMs)
+        this.#answered(drain, flight, message.payload, nowMs)
+      },
+      (error: unknown) => this.end(messageOf(error)),
+    )
+  }
+
+  #answered(drain: BufferDrain, flight: Flight, payload: Uint8Array, nowMs: number): void {
+    if (this.#abort.signal.aborted) return
+    let reply: BatchReply
+    try {
+      reply = decodeBatchReply(payload)
+    } catch (error) {
+      this.end(messageOf(error))
+      return
+    }
+    const wasRefused = drain.refusal !== undefined
+    const effect = drain.answered(flight, reply, nowMs)
+    if (drain.refusal !== undefined && !wasRefused) {
+      const { subject, reason } = drain.refusal
+      this.#log.warn({ buffer: drain.buffer.name, subject, reason }, 'the hub refuses a record')
+    }
+    if (effect === 'hello again') this.end('the hub wants a hello')
+    if (reply.status === 'later') {
+      const waitMs = reply.retry_ms * (1 + this.#random.float())
+      this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + waitMs)
+    }
+    this.wake()
+  }
+
+  #tooLarge(drain: BufferDrain, { cut }: Flight, size: number): void {
+    const subject = cut.records[0]?.subject ?? ''
+    const reason = `a batch of ${size} bytes is larger than the hub's max_payload of ${this.#welcome.payload_max}: raise it at the hub`
+    drain.blockOn({ subject, reason }, this.#clock.monotonicMs())
+  }
+
+  #sleep(untilMs: number, nowMs: number): Promise<void> {
+    if (this.#isWoken || this.#abort.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined
+        this.#cancelTimer?.()
+        this.#cancelTimer = undefined
+        resolve()
+      }
+      if (Number.isFinite(untilMs)) {
+        this.#cancelTimer = this.#clock.after(untilMs - nowMs, () => this.#wake?.())
+      }
+    })
+  }
+}
