@@ -2,6 +2,7 @@
  * nats-server's command line: Go's flags, so `-name value`, `--name value`, `-name=value`, and switches that
  * take no value. Each sets one key of the configuration and comes before what a file says.
  */
+import { PetioleError } from '../runtime/index.ts'
 import type { ConfigInput, Role } from './config.ts'
 import { nearest } from './suggestion.ts'
 
@@ -115,20 +116,29 @@ const INERT: Readonly<Record<string, boolean>> = {
   profile: true,
 }
 
+const WANTS: Readonly<Record<string, FlagReading['wants']>> = {
+  t: 'check',
+  h: 'help',
+  help: 'help',
+  v: 'version',
+  version: 'version',
+}
+
 /** What a command line asks for. */
 export interface FlagReading {
-  readonly overrides: ConfigInput
+  /** `check` is `-t`: look at the configuration and exit. */
+  readonly wants: 'run' | 'check' | 'help' | 'version'
   /** `-c FILE`; undefined when not given. */
   readonly configFile: string | undefined
-  /** `-t`: only check the configuration. */
-  readonly isCheck: boolean
-  readonly isHelp: boolean
-  readonly isVersion: boolean
-  readonly problems: readonly string[]
+  /** For `loadConfig`. */
+  readonly overrides: ConfigInput
   readonly warnings: readonly string[]
 }
 
-/** Reads the arguments behind `petiole hub` or `petiole leaf`. Says all that is wrong, throws nothing. */
+/**
+ * Reads the arguments behind `petiole hub` or `petiole leaf`. Throws PETIOLE_BAD_FLAGS with all that is
+ * wrong, one flag per line.
+ */
 export function flagsToOverrides(args: readonly string[], role: Role): FlagReading {
   return new FlagReader(args, role).read()
 }
@@ -153,8 +163,8 @@ class FlagReader {
   readonly #overrides: Record<string, unknown> = {}
   readonly #problems: string[] = []
   readonly #warnings: string[] = []
-  readonly #asked = new Set<string>()
   #configFile: string | undefined
+  #wants: FlagReading['wants'] = 'run'
   #at = 0
 
   constructor(args: readonly string[], role: Role) {
@@ -164,13 +174,13 @@ class FlagReader {
 
   read(): FlagReading {
     while (this.#at < this.#args.length) this.#argument(this.#args[this.#at++] ?? '')
+    if (this.#wants !== 'help' && this.#problems.length > 0) {
+      throw new PetioleError('PETIOLE_BAD_FLAGS', this.#problems.join('\n'))
+    }
     return {
-      overrides: this.#overrides,
+      wants: this.#wants,
       configFile: this.#configFile,
-      isCheck: this.#asked.has('t'),
-      isHelp: this.#asked.has('h') || this.#asked.has('help'),
-      isVersion: this.#asked.has('v') || this.#asked.has('version'),
-      problems: this.#problems,
+      overrides: this.#overrides,
       warnings: this.#warnings,
     }
   }
@@ -184,7 +194,8 @@ class FlagReader {
     }
     const given = match?.[2]
     const flag = FLAGS.find((known) => known.names.includes(name))
-    if (['t', 'h', 'help', 'v', 'version'].includes(name)) this.#asked.add(name)
+    const wants = Object.hasOwn(WANTS, name) ? WANTS[name] : undefined
+    if (wants !== undefined) this.#wants = this.#wants === 'help' ? 'help' : wants
     else if (name === 'c' || name === 'config') this.#configFile = this.#value(argument, given)
     else if (Object.hasOwn(UNSUPPORTED, name)) {
       if (UNSUPPORTED[name] === true && given === undefined) this.#at++

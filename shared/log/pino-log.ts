@@ -10,16 +10,19 @@ import type pinoPretty from 'pino-pretty'
 import { codeOf, messageOf } from '../runtime/index.ts'
 import type { Log } from './log.ts'
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+/** What a configuration says of the log; the names are its keys. */
+export interface LogSettings {
+  readonly debug: boolean
+  readonly trace: boolean
+  /** Every line says when. */
+  readonly logtime: boolean
+  /** A file to append to; '' writes to standard output. */
+  readonly log_file: string
+}
 
 export interface LogOptions {
-  readonly level: LogLevel
-  /** For people (a terminal) instead of one JSON object per line. */
-  readonly isPretty: boolean
-  /** Every line says when. */
-  readonly hasTime: boolean
-  /** A file to append to; '' writes to standard output. */
-  readonly file: string
+  /** For people, instead of one JSON object per line. By default in a terminal. */
+  readonly isPretty?: boolean
   /** Paths in the fields whose values are secrets, beside the usual ones; pino's syntax. */
   readonly redact?: readonly string[]
   /** Takes the lines instead of a file or standard output. */
@@ -45,11 +48,11 @@ const REDACTED = '…'
  * The log of a process. Lines are written before the call returns: the last one before a crash is
  * there, and logging happens per connection, not per message.
  */
-export function createLog(options: LogOptions): Log {
-  const settings: LoggerOptions = {
-    level: options.level,
+export function createLog(settings: LogSettings, options: LogOptions = {}): Log {
+  const loggerOptions: LoggerOptions = {
+    level: levelOf(settings),
     base: null,
-    timestamp: options.hasTime ? stdTimeFunctions.isoTime : false,
+    timestamp: settings.logtime ? stdTimeFunctions.isoTime : false,
     formatters: { level: (level) => ({ level }) },
     serializers: { err: errorFields, error: errorFields },
     redact: {
@@ -57,29 +60,29 @@ export function createLog(options: LogOptions): Log {
       censor: REDACTED,
     },
   }
-  return pino(settings, streamOf(options))
+  return pino(loggerOptions, streamOf(settings, options))
 }
 
-/** The level that nats-server's `debug` and `trace` ask for. */
-export function logLevel(config: { readonly debug: boolean; readonly trace: boolean }): LogLevel {
-  if (config.trace) return 'trace'
-  return config.debug ? 'debug' : 'info'
+function levelOf(settings: LogSettings): string {
+  if (settings.trace) return 'trace'
+  return settings.debug ? 'debug' : 'info'
 }
 
-function streamOf(options: LogOptions): DestinationStream {
+function streamOf(settings: LogSettings, options: LogOptions): DestinationStream {
   const { write } = options
+  const isTerminal = write === undefined && settings.log_file === '' && process.stdout.isTTY
   const target =
     write === undefined
-      ? destination({ dest: options.file === '' ? 1 : options.file, mkdir: true, sync: true })
+      ? destination({ dest: settings.log_file || 1, mkdir: true, sync: true })
       : { write }
-  return options.isPretty ? prettyStream(target, options) : target
+  return (options.isPretty ?? isTerminal) ? prettyStream(target, isTerminal) : target
 }
 
 /** Loaded only when somebody looks: it costs more memory than the whole log. */
-function prettyStream(target: DestinationStream, options: LogOptions): DestinationStream {
+function prettyStream(target: DestinationStream, isTerminal: boolean): DestinationStream {
   const pretty: typeof pinoPretty = createRequire(import.meta.url)('pino-pretty')
   const format = pretty.prettyFactory({
-    colorize: options.file === '' && options.write === undefined,
+    colorize: isTerminal,
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
   })
