@@ -5,8 +5,19 @@ import type { PetioleError } from '../runtime/index.ts'
  * sockets and no router. One port serves one account.
  */
 export interface StreamPort {
-  /** A message to whoever is interested: replies, pull deliveries, advisories. */
+  /** A message to whoever is interested: replies, statuses, advisories. */
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void
+  /**
+   * A stored message to the inbox that asked for it: routed by `inbox`, shown to its receiver with
+   * `subject`, under which it was stored. Captures are passed over.
+   */
+  deliver(
+    inbox: string,
+    subject: Uint8Array,
+    reply: string,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): void
   /** API, ack and direct-get subjects. The handler's message is the handler's to keep. */
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void
   /** Everything published on `subject` goes to `capture` before any acknowledgement. */

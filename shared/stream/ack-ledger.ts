@@ -1,0 +1,234 @@
+/**
+ * What one consumer has delivered and what of it is acknowledged. Pure bookkeeping: no clock, no
+ * I/O; times come in as monotonic milliseconds.
+ *
+ *   delivered   the newest first delivery; everything up to it was delivered or skipped
+ *   pending     delivered and not acknowledged, by stream sequence, in ascending order. Each keeps
+ *               the consumer sequence of its first delivery, so consumer sequences ascend as well
+ *   redelivery  pending messages that wait to be delivered again, in the order they fell due
+ *   ack floor   just below the first pending message; all below it is done with. It is derived
+ *               from `pending`, hence the two can not disagree
+ *
+ * Messages enter `pending` once, in stream order, and leave it by ack, term, exhaustion or removal
+ * from the stream. A consumer without acknowledgements keeps nothing pending.
+ */
+import { invariant } from '../runtime/index.ts'
+import type { AckPolicy } from './consumer-config.ts'
+
+export interface AckRules {
+  readonly policy: AckPolicy
+  readonly ackWaitMs: number
+  /** Takes the place of `ackWaitMs`: one wait for each delivery, the last one for all further. */
+  readonly backoffMs: readonly number[]
+  /** -1: no limit. */
+  readonly maxDeliver: number
+}
+
+export interface Pending {
+  readonly consumerSeq: number
+  deliveries: number
+  /** When it falls due for redelivery; meaningless while it is queued for that. */
+  deadlineMs: number
+  isDue: boolean
+}
+
+export interface SequencePair {
+  readonly consumerSeq: number
+  readonly streamSeq: number
+}
+
+/** A message that was delivered as often as it may be: out of `pending`, never delivered again. */
+export interface Exhausted {
+  readonly streamSeq: number
+  readonly deliveries: number
+}
+
+export class AckLedger {
+  #rules: AckRules
+  #consumerSeq: number
+  #streamSeq: number
+  readonly #pending = new Map<number, Pending>()
+  #due: number[] = []
+  #dueHead = 0
+  #redelivered = 0
+  #nextDeadlineMs = Number.POSITIVE_INFINITY
+
+  /** @param startSeq the first stream sequence to be delivered */
+  constructor(rules: AckRules, startSeq: number) {
+    this.#rules = rules
+    this.#consumerSeq = 0
+    this.#streamSeq = startSeq - 1
+  }
+
+  get delivered(): SequencePair {
+    return { consumerSeq: this.#consumerSeq, streamSeq: this.#streamSeq }
+  }
+
+  get ackFloor(): SequencePair {
+    for (const [streamSeq, { consumerSeq }] of this.#pending) {
+      return { consumerSeq: consumerSeq - 1, streamSeq: streamSeq - 1 }
+    }
+    return this.delivered
+  }
+
+  get pending(): ReadonlyMap<number, Readonly<Pending>> {
+    return this.#pending
+  }
+
+  /** Pending messages that were delivered more than once. */
+  get redelivered(): number {
+    return this.#redelivered
+  }
+
+  /** A lower bound of when something falls due; Infinity when nothing can. */
+  get nextDeadlineMs(): number {
+    return this.#nextDeadlineMs
+  }
+
+  set rules(rules: AckRules) {
+    this.#rules = rules
+  }
+
+  /** Records a first delivery; returns its consumer sequence. */
+  deliver(streamSeq: number, nowMs: number): number {
+    invariant(streamSeq > this.#streamSeq, `delivery of ${streamSeq} after ${this.#streamSeq}`)
+    this.#streamSeq = streamSeq
+    const consumerSeq = ++this.#consumerSeq
+    if (this.#rules.policy !== 'none') {
+      const deadlineMs = nowMs + this.#waitMs(1)
+      this.#pending.set(streamSeq, { consumerSeq, deliveries: 1, deadlineMs, isDue: false })
+      this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, deadlineMs)
+    }
+    return consumerSeq
+  }
+
+  /** Nothing below `streamSeq + 1` is left to deliver for the first time. */
+  skipTo(streamSeq: number): void {
+    if (streamSeq > this.#streamSeq) this.#streamSeq = streamSeq
+  }
+
+  /** The next message to deliver again, undefined when none is due. It stays queued. */
+  peekDue(): number | undefined {
+    for (;;) {
+      const streamSeq = this.#due[this.#dueHead]
+      if (streamSeq === undefined) {
+        this.#due = []
+        this.#dueHead = 0
+        return undefined
+      }
+      if (this.#pending.get(streamSeq)?.isDue) return streamSeq
+      this.#dueHead++
+    }
+  }
+
+  /** Records that a due message was delivered again. */
+  redeliver(streamSeq: number, nowMs: number): { consumerSeq: number; deliveries: number } {
+    const pending = this.#pending.get(streamSeq)
+    invariant(pending?.isDue, `redelivery of ${streamSeq}, which is not due`)
+    if (this.#due[this.#dueHead] === streamSeq) this.#dueHead++
+    pending.isDue = false
+    pending.deliveries++
+    if (pending.deliveries === 2) this.#redelivered++
+    this.#setDeadline(pending, nowMs + this.#waitMs(pending.deliveries))
+    return { consumerSeq: ++this.#consumerSeq, deliveries: pending.deliveries }
+  }
+
+  /** Returns whether anything was pending under it. */
+  ack(streamSeq: number): boolean {
+    if (this.#rules.policy !== 'all') return this.forget(streamSeq)
+    let isAny = false
+    for (const seq of this.#pending.keys()) {
+      if (seq > streamSeq) break
+      isAny = this.forget(seq) || isAny
+    }
+    return isAny
+  }
+
+  /** Takes one message out, without touching others: term, or gone from the stream. */
+  forget(streamSeq: number): boolean {
+    const pending = this.#pending.get(streamSeq)
+    if (pending === undefined) return false
+    if (pending.deliveries > 1) this.#redelivered--
+    return this.#pending.delete(streamSeq)
+  }
+
+  /** Takes out all below `streamSeq`: they left the stream. Returns whether there were any. */
+  forgetBelow(streamSeq: number): boolean {
+    let isAny = false
+    for (const seq of this.#pending.keys()) {
+      if (seq >= streamSeq) break
+      isAny = this.forget(seq) || isAny
+    }
+    return isAny
+  }
+
+  /** Asks for it again, at once or after `delayMs`. Returns what that exhausted, if it did. */
+  nak(streamSeq: number, delayMs: number, nowMs: number): Exhausted | undefined {
+    const pending = this.#pending.get(streamSeq)
+    if (pending === undefined || pending.isDue) return undefined
+    if (delayMs <= 0) return this.#fallDue(streamSeq, pending)
+    this.#setDeadline(pending, nowMs + delayMs)
+    return undefined
+  }
+
+  /** Work goes on: the wait starts anew. */
+  progress(streamSeq: number, nowMs: number): void {
+    const pending = this.#pending.get(streamSeq)
+    if (pending === undefined || pending.isDue) return
+    pending.deadlineMs = nowMs + this.#waitMs(pending.deliveries)
+  }
+
+  /** Queues what fell due by `nowMs`; returns what must not be delivered again. O(pending). */
+  expire(nowMs: number): readonly Exhausted[] {
+    const exhausted: Exhausted[] = []
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const [streamSeq, pending] of this.#pending) {
+      if (pending.isDue) continue
+      if (pending.deadlineMs > nowMs) {
+        nextMs = Math.min(nextMs, pending.deadlineMs)
+        continue
+      }
+      const dropped = this.#fallDue(streamSeq, pending)
+      if (dropped !== undefined) exhausted.push(dropped)
+    }
+    this.#nextDeadlineMs = nextMs
+    return exhausted
+  }
+
+  /** Puts back what was written down before a restart; `pending` in ascending order. */
+  restore(delivered: SequencePair, pending: Iterable<readonly [number, Pending]>): void {
+    this.#consumerSeq = delivered.consumerSeq
+    this.#streamSeq = delivered.streamSeq
+    this.#pending.clear()
+    this.#due = []
+    this.#dueHead = 0
+    this.#redelivered = 0
+    this.#nextDeadlineMs = Number.POSITIVE_INFINITY
+    for (const [streamSeq, entry] of pending) {
+      this.#pending.set(streamSeq, { ...entry, isDue: false })
+      if (entry.deliveries > 1) this.#redelivered++
+      this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, entry.deadlineMs)
+    }
+  }
+
+  #fallDue(streamSeq: number, pending: Pending): Exhausted | undefined {
+    const { maxDeliver } = this.#rules
+    if (maxDeliver > 0 && pending.deliveries >= maxDeliver) {
+      this.forget(streamSeq)
+      return { streamSeq, deliveries: pending.deliveries }
+    }
+    pending.isDue = true
+    this.#due.push(streamSeq)
+    return undefined
+  }
+
+  #setDeadline(pending: Pending, deadlineMs: number): void {
+    pending.deadlineMs = deadlineMs
+    this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, deadlineMs)
+  }
+
+  #waitMs(deliveries: number): number {
+    const { backoffMs, ackWaitMs } = this.#rules
+    return backoffMs[Math.min(deliveries, backoffMs.length) - 1] ?? ackWaitMs
+  }
+}

@@ -1,0 +1,36 @@
+import type { Clock, Random } from '../runtime/index.ts'
+import { NO_BYTES } from './headers.ts'
+import type { StreamPort } from './port.ts'
+import { formatTime } from './timestamp.ts'
+
+/** Events about streams and consumers on `$JS.EVENT.ADVISORY.>`. Made only when somebody listens. */
+export class Advisories {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #port: StreamPort
+  readonly #domain: string
+
+  constructor(clock: Clock, random: Random, port: StreamPort, domain: string) {
+    this.#clock = clock
+    this.#random = random
+    this.#port = port
+    this.#domain = domain
+  }
+
+  /**
+   * @param event what follows `$JS.EVENT.ADVISORY.`
+   * @param type what follows `io.nats.jetstream.advisory.v1.`
+   */
+  publish(event: string, type: string, facts: Readonly<Record<string, unknown>>): void {
+    const subject = `$JS.EVENT.ADVISORY.${event}`
+    if (!this.#port.hasInterest(subject)) return
+    const advisory = {
+      type: `io.nats.jetstream.advisory.v1.${type}`,
+      id: Buffer.from(this.#random.bytes(12)).toString('hex'),
+      timestamp: formatTime(this.#clock.wallMs()),
+      ...facts,
+      ...(this.#domain === '' ? {} : { domain: this.#domain }),
+    }
+    this.#port.publish(subject, '', NO_BYTES, Buffer.from(JSON.stringify(advisory)))
+  }
+}

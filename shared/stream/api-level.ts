@@ -1,0 +1,34 @@
+/** What the JetStream API level of a nats-server version is, and what its answers carry because of it. */
+export interface ApiLevel {
+  readonly version: string
+  readonly level: number
+  /** Whether answers carry `_nats.*` metadata: since 2.11. */
+  readonly hasMetadata: boolean
+}
+
+const LEVELS: readonly (readonly [minor: number, level: number])[] = [
+  [15, 5],
+  [14, 4],
+  [12, 2],
+  [11, 1],
+]
+
+export function apiLevelOf(version: string): ApiLevel {
+  const minor = Number(/^2\.(\d+)\./.exec(version)?.[1] ?? 0)
+  const level = LEVELS.find(([from]) => minor >= from)?.[1] ?? 0
+  return { version, level, hasMetadata: minor >= 11 }
+}
+
+/** The metadata as an answer shows it; undefined leaves the key out. */
+export function answeredMetadata(
+  metadata: Readonly<Record<string, string>> | undefined,
+  { version, level, hasMetadata }: ApiLevel,
+): Readonly<Record<string, string>> | undefined {
+  if (!hasMetadata) return metadata
+  return {
+    ...metadata,
+    '_nats.level': String(level),
+    '_nats.req.level': '0',
+    '_nats.ver': version,
+  }
+}

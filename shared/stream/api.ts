@@ -1,0 +1,149 @@
+/**
+ * `$JS.API.>` of one account: finds the route of a request, answers it, counts it. Requests are
+ * begun in the order they come; those that wait for the disk do not hold up the ones behind them.
+ */
+import type { Log } from '../log/index.ts'
+import { messageOf } from '../runtime/index.ts'
+import type { ApiContext, ApiRequest, ApiRoute } from './api-context.ts'
+import { CONSUMER_ROUTES } from './consumer-api.ts'
+import { headerValue, NO_BYTES, statusHeaders } from './headers.ts'
+import { JetStreamError, toJetStreamError } from './jetstream-error.ts'
+import { API_REQUESTS_MAX } from './limits.ts'
+import { directGet, MESSAGE_ROUTES } from './message-api.ts'
+import type { PortMessage } from './port.ts'
+import { STREAM_ROUTES } from './stream-api.ts'
+
+export const API_PREFIX = '$JS.API.'
+
+const TYPE_PREFIX = 'io.nats.jetstream.api.v1.'
+
+/** Known to clients, and answered with the reason why this server does not do it. */
+const REFUSED: Readonly<Record<string, readonly [type: string, errCode: number]>> = {
+  'STREAM.SNAPSHOT': ['stream_snapshot', 10052],
+  'STREAM.RESTORE': ['stream_restore', 10052],
+  'CONSUMER.PAUSE': ['consumer_pause', 10012],
+  'CONSUMER.UNPIN': ['consumer_unpin', 10012],
+  'CONSUMER.RESET': ['consumer_reset', 10012],
+  'STREAM.PEER': ['stream_remove_peer', 10010],
+  'STREAM.LEADER': ['stream_leader_stepdown', 10010],
+  'CONSUMER.LEADER': ['consumer_leader_stepdown', 10010],
+  'META.LEADER': ['meta_leader_stepdown', 10010],
+}
+
+const ROUTES: ReadonlyMap<string, ApiRoute> = new Map([
+  ...Object.entries(STREAM_ROUTES),
+  ...Object.entries(CONSUMER_ROUTES),
+  ...Object.entries(MESSAGE_ROUTES),
+])
+
+export class Api {
+  readonly #context: ApiContext
+  readonly #log: Log
+
+  constructor(context: ApiContext, log: Log) {
+    this.#context = context
+    this.#log = log
+  }
+
+  /** @param subject the request's, without the API's prefix */
+  handle(subject: string, message: PortMessage): void {
+    const tokens = subject.split('.')
+    if (tokens[0] === 'CONSUMER' && tokens[1] === 'MSG' && tokens[2] === 'NEXT') {
+      this.#pull(tokens, message)
+      return
+    }
+    if (tokens[0] === 'DIRECT' && tokens[1] === 'GET') {
+      this.#direct({ args: tokens.slice(2), message })
+      return
+    }
+    const found = findRoute(tokens)
+    if (found === undefined) {
+      this.#log.debug({ subject: `${API_PREFIX}${subject}` }, 'unknown jetstream request')
+      return
+    }
+    this.#answer(found.route, { args: found.args, message }).catch((error: unknown) => {
+      this.#log.error({ subject, err: messageOf(error) }, 'jetstream request failed')
+    })
+  }
+
+  async #answer(route: ApiRoute, request: ApiRequest): Promise<void> {
+    const { counts, port } = this.#context
+    counts.total++
+    const type = `${TYPE_PREFIX}${route.type}_response`
+    let body: Readonly<Record<string, unknown>>
+    try {
+      if (counts.inflight >= API_REQUESTS_MAX) throw new JetStreamError(10167)
+      counts.inflight++
+      try {
+        this.#checkLevel(request.message)
+        body = await route.handle(this.#context, request)
+      } finally {
+        counts.inflight--
+      }
+    } catch (error) {
+      counts.errors++
+      const refusal = toJetStreamError(error)
+      if (refusal !== error) {
+        this.#log.warn({ type, err: messageOf(error) }, 'jetstream request failed')
+      }
+      body = { error: refusal }
+    }
+    if (request.message.reply === '') return
+    const answer = Buffer.from(JSON.stringify({ type, ...body }))
+    port.publish(request.message.reply, '', NO_BYTES, answer)
+  }
+
+  #checkLevel({ headers }: PortMessage): void {
+    const required = headerValue(headers, 'Nats-Required-Api-Level')
+    if (required === undefined) return
+    if (!(Number(required) <= this.#context.level.level)) throw new JetStreamError(10185)
+  }
+
+  /** CONSUMER.MSG.NEXT.<stream>.<consumer> */
+  #pull(tokens: readonly string[], { reply, payload }: PortMessage): void {
+    const [, , , streamName = '', consumerName = ''] = tokens
+    const consumer = this.#context.stream(streamName)?.consumers.get(consumerName)
+    if (consumer !== undefined && tokens.length === 5) consumer.pull(reply, payload)
+    else this.#nobody(reply)
+  }
+
+  #direct(request: ApiRequest): void {
+    directGet(this.#context, request).catch((error: unknown) => {
+      this.#log.error({ err: messageOf(error) }, 'direct get failed')
+    })
+  }
+
+  /** What a client would get from its own server if nothing were subscribed there. */
+  #nobody(reply: string): void {
+    if (reply !== '') this.#context.port.publish(reply, '', statusHeaders('503'), NO_BYTES)
+  }
+}
+
+/** The longest route whose tokens begin the subject, with the tokens left over. */
+function findRoute(
+  tokens: readonly string[],
+): { route: ApiRoute; args: readonly string[] } | undefined {
+  for (let length = Math.min(3, tokens.length); length > 0; length--) {
+    const name = tokens.slice(0, length).join('.')
+    const args = tokens.slice(length)
+    const route = ROUTES.get(name)
+    if (route !== undefined && fits(route, args.length)) return { route, args }
+    const refused = REFUSED[name]
+    if (refused !== undefined) return { route: refusal(name, refused), args }
+  }
+  return undefined
+}
+
+function fits(route: ApiRoute, args: number): boolean {
+  return route.isOpen ? args >= route.args : args === route.args
+}
+
+function refusal(name: string, [type, errCode]: readonly [string, number]): ApiRoute {
+  return {
+    type,
+    args: 0,
+    handle: () => {
+      throw new JetStreamError(errCode, `${name} is not supported yet by this version`)
+    },
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * A consumer's durable state: where delivery stands and what is pending. As the floor follows from
+ * the pending messages, a value that was written after an acknowledgement never lets the consumer
+ * go back before it.
+ *
+ *   u8 version | varint delivered consumer seq | varint delivered stream seq | varint through seq
+ *   | varint pending count | for each: varint stream seq delta | varint consumer seq delta
+ *   | varint deliveries | varint milliseconds until due
+ *
+ * `through` is the end of a `last_per_subject` start: up to it only the newest message of each
+ * subject is delivered. 0 for all others.
+ */
+import { PetioleError } from '../runtime/index.ts'
+import type { Pending, SequencePair } from './ack-ledger.ts'
+
+const VERSION = 1
+const VARINT_BYTES_MAX = 8
+
+export interface ConsumerState {
+  readonly delivered: SequencePair
+  readonly throughSeq: number
+  /** Ascending by stream sequence; deadlines are monotonic times of this process. */
+  readonly pending: ReadonlyMap<number, Readonly<Pending>>
+}
+
+export function encodeConsumerState(state: ConsumerState, nowMs: number): Uint8Array {
+  const bytes = new Uint8Array(1 + (4 + 4 * state.pending.size) * VARINT_BYTES_MAX)
+  bytes[0] = VERSION
+  let at = 1
+  const put = (value: number): void => {
+    let rest = value
+    while (rest >= 128) {
+      bytes[at++] = (rest % 128) + 128
+      rest = Math.floor(rest / 128)
+    }
+    bytes[at++] = rest
+  }
+  put(state.delivered.consumerSeq)
+  put(state.delivered.streamSeq)
+  put(state.throughSeq)
+  put(state.pending.size)
+  let streamSeq = 0
+  let consumerSeq = 0
+  for (const [seq, pending] of state.pending) {
+    put(seq - streamSeq)
+    put(pending.consumerSeq - consumerSeq)
+    put(pending.deliveries)
+    put(pending.isDue ? 0 : Math.max(0, Math.ceil(pending.deadlineMs - nowMs)))
+    streamSeq = seq
+    consumerSeq = pending.consumerSeq
+  }
+  return bytes.slice(0, at)
+}
+
+/** Throws PETIOLE_CONSUMER_STATE when the bytes are not such a state. */
+export function decodeConsumerState(bytes: Uint8Array, nowMs: number): ConsumerState {
+  if (bytes[0] !== VERSION) {
+    throw new PetioleError(
+      'PETIOLE_CONSUMER_STATE',
+      `consumer state of version ${bytes[0] ?? 'none'}: this release reads version ${VERSION}`,
+    )
+  }
+  let at = 1
+  const take = (): number => {
+    let value = 0
+    let scale = 1
+    for (;;) {
+      const byte = bytes[at++]
+      if (byte === undefined) {
+        throw new PetioleError('PETIOLE_CONSUMER_STATE', 'consumer state ends in the middle')
+      }
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+      scale *= 128
+    }
+  }
+  const delivered = { consumerSeq: take(), streamSeq: take() }
+  const throughSeq = take()
+  const pending = new Map<number, Pending>()
+  let streamSeq = 0
+  let consumerSeq = 0
+  for (let count = take(); count > 0; count--) {
+    streamSeq += take()
+    consumerSeq += take()
+    const deliveries = take()
+    pending.set(streamSeq, { consumerSeq, deliveries, deadlineMs: nowMs + take(), isDue: false })
+  }
+  return { delivered, throughSeq, pending }
+}

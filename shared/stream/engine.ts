@@ -1,0 +1,366 @@
+/**
+ * JetStream for one account: its streams, which of them binds a subject, and their API. Streams lie
+ * in the store as `<account>/<stream>`, so that one journal serves all accounts.
+ */
+import type { Log } from '../log/index.ts'
+import { type Clock, messageOf, type Random } from '../runtime/index.ts'
+import type { Committed, Store, StreamStore } from '../store/index.ts'
+import { overlaps, SubjectFilter } from '../subject/index.ts'
+import { ACK_SUBJECTS, parseAck, parseAckSubject } from './ack-subject.ts'
+import { Advisories } from './advisories.ts'
+import { API_PREFIX, Api } from './api.ts'
+import type { AccountLimits, ApiContext } from './api-context.ts'
+import { apiLevelOf } from './api-level.ts'
+import { JetStreamError } from './jetstream-error.ts'
+import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
+import type { CapturedMessage, PortMessage, StreamPort } from './port.ts'
+import { decodeConfig, encodeConfig, limitsOf, Stream, type StreamMode } from './stream.ts'
+import {
+  type StreamConfig,
+  type StreamRequest,
+  streamConfig,
+  updatedConfig,
+} from './stream-config.ts'
+
+export interface StreamEngineOptions {
+  readonly account: string
+  readonly store: Store
+  readonly port: StreamPort
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** '' for none; else the API answers under `$JS.<domain>.API` too. */
+  readonly domain: string
+  readonly serverName: string
+  /**
+   * The nats-server version that INFO reports: answers carry what that version's do. Without it
+   * they carry what all versions' do.
+   */
+  readonly serverVersion?: string
+  readonly limits: AccountLimits
+}
+
+export const UNLIMITED: AccountLimits = {
+  streamsMax: 0,
+  consumersPerStreamMax: 0,
+  storageBytesMax: 0,
+}
+
+const CAPTURING: StreamMode = { isCapturing: true, mayOverlap: false }
+const NAME_LENGTH = 8
+
+export class StreamEngine {
+  readonly account: string
+  readonly #options: StreamEngineOptions
+  readonly #store: Store
+  readonly #port: StreamPort
+  readonly #log: Log
+  readonly #advisories: Advisories
+  readonly #api: Api
+  readonly #streams = new Map<string, Stream>()
+  /** Literal subject to its stream; emptied whenever any stream's subjects change. */
+  readonly #bySubject = new Map<string, Stream | undefined>()
+  #filters: (readonly [SubjectFilter, Stream])[] | undefined
+  #subscriptions: (() => void)[] = []
+  #isStarted = false
+
+  constructor(options: StreamEngineOptions) {
+    this.account = options.account
+    this.#options = options
+    this.#store = options.store
+    this.#port = options.port
+    this.#log = options.log
+    const { clock, random, port, domain } = options
+    this.#advisories = new Advisories(clock, random, port, domain)
+    this.#api = new Api(this.#apiContext(), options.log)
+  }
+
+  /** Recovers streams and consumers from the store, then takes messages and requests. */
+  async start(): Promise<void> {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    const prefix = `${this.account}/`
+    for (const [key, store] of this.#store.streams) {
+      if (key.startsWith(prefix)) await this.#recover(key, store)
+    }
+    for (const stream of this.#streams.values()) stream.openCaptures()
+    this.#subscribe()
+  }
+
+  stream(name: string): Stream | undefined {
+    return this.#streams.get(name)
+  }
+
+  /** In the order of their names. */
+  streams(): readonly Stream[] {
+    return [...this.#streams.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /**
+   * The stream that binds a literal subject. Streams that do not capture by themselves count too;
+   * where several of those overlap, the one whose name sorts first is returned.
+   */
+  streamFor(subject: string): Stream | undefined {
+    const known = this.#bySubject.get(subject)
+    if (known !== undefined || this.#bySubject.has(subject)) return known
+    this.#filters ??= this.streams().flatMap((stream) =>
+      stream.config.subjects.map((own) => [new SubjectFilter(own), stream] as const),
+    )
+    const bytes = Buffer.from(subject)
+    const found = this.#filters.find(([filter]) => filter.matches(bytes))?.[1]
+    if (this.#bySubject.size >= SUBJECT_CACHE_MAX) this.#bySubject.clear()
+    this.#bySubject.set(subject, found)
+    return found
+  }
+
+  /**
+   * Makes sure that a stream with this configuration exists: creates it, or updates it when it
+   * differs. Keys as on the wire, durations in nanoseconds. With `isCapturing: false` its owner
+   * captures and calls `Stream.ingest`; such a stream has no duplicate window unless it asks for one.
+   * Throws JetStreamError.
+   */
+  async ensure(request: StreamRequest, options: Partial<StreamMode> = {}): Promise<Stream> {
+    const mode = { ...CAPTURING, ...options }
+    const config = this.#configOf(request, mode)
+    const existing = this.#streams.get(config.name)
+    if (existing === undefined) return this.#create(config, mode)
+    if (existing.mode.isCapturing !== mode.isCapturing) {
+      throw new JetStreamError(
+        10058,
+        'another kind of stream has this name: rename one of them, or remove the old one',
+      )
+    }
+    if (JSON.stringify(existing.config) === JSON.stringify(config)) return existing
+    return this.#update(existing, config)
+  }
+
+  /** Resolves when it is gone from disk; false when there is no such stream. */
+  async remove(name: string): Promise<boolean> {
+    const stream = this.#streams.get(name)
+    if (stream === undefined) return false
+    this.#streams.delete(name)
+    this.#subjectsChanged()
+    stream.close('409 Consumer Deleted', false)
+    await new Promise<void>((resolve, reject) => {
+      this.#store.removeStream(this.#key(name), settle(resolve, reject))
+    })
+    return true
+  }
+
+  /** Stops taking messages, tells waiting pulls, writes consumers' states a last time. Idempotent. */
+  async drain(): Promise<void> {
+    this.#close(true)
+    await new Promise<void>((resolve) => this.#store.barrier(() => resolve()))
+  }
+
+  /** Stops at once. Idempotent. */
+  destroy(): Promise<void> {
+    this.#close(false)
+    return Promise.resolve()
+  }
+
+  async #recover(key: string, store: StreamStore): Promise<void> {
+    try {
+      const { config, isCapturing, mayOverlap } = decodeConfig(store.config)
+      const stream = this.#open(store, config, { isCapturing, mayOverlap })
+      await stream.recover()
+      this.#streams.set(config.name, stream)
+    } catch (error) {
+      // One stream that can not be read must not keep the others from being served.
+      this.#log.error({ stream: key, err: messageOf(error) }, 'stream not recovered')
+    }
+  }
+
+  async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
+    const { limits } = this.#options
+    if (this.#streams.size >= (limits.streamsMax || STREAMS_MAX)) throw new JetStreamError(10027)
+    this.#checkOverlap(config, mode)
+    let stream: Stream | undefined
+    await new Promise<void>((resolve, reject) => {
+      const bytes = encodeConfig(config, mode)
+      const done = settle(resolve, reject)
+      const store = this.#store.createStream(this.#key(config.name), bytes, limitsOf(config), done)
+      stream = this.#open(store, config, mode)
+      this.#streams.set(config.name, stream)
+      this.#subjectsChanged()
+      // What is published from here on is stored after the stream's own record in the journal.
+      if (this.#isStarted) stream.openCaptures()
+    }).catch((error: unknown) => {
+      stream?.close('409 Consumer Deleted', false)
+      this.#streams.delete(config.name)
+      this.#subjectsChanged()
+      throw error
+    })
+    this.#advise('CREATED', 'create', config.name)
+    return this.#streams.get(config.name) ?? this.#gone()
+  }
+
+  async #update(stream: Stream, config: StreamConfig): Promise<Stream> {
+    const updated = updatedConfig(stream.config, config)
+    this.#checkOverlap(updated, stream.mode)
+    const written = stream.update(updated)
+    this.#subjectsChanged()
+    await written
+    this.#advise('UPDATED', 'modify', stream.name)
+    return stream
+  }
+
+  #open(store: StreamStore, config: StreamConfig, mode: StreamMode): Stream {
+    const { clock, port, log, limits, domain } = this.#options
+    return new Stream(
+      {
+        clock,
+        port,
+        log: log.child({ stream: config.name }),
+        root: this.#store,
+        domain,
+        advisories: this.#advisories,
+        consumersMax: limits.consumersPerStreamMax || CONSUMERS_PER_STREAM_MAX,
+      },
+      store,
+      config,
+      mode,
+    )
+  }
+
+  #configOf(request: StreamRequest, mode: StreamMode): StreamConfig {
+    const config = streamConfig(request)
+    const hasWindow = mode.isCapturing || (request.duplicate_window ?? 0) > 0
+    return hasWindow ? config : { ...config, duplicate_window: 0 }
+  }
+
+  /** Throws 10065 when another stream binds some of the same subjects. */
+  #checkOverlap({ name, subjects }: StreamConfig, mode: StreamMode): void {
+    for (const other of this.#streams.values()) {
+      if (other.name === name || (mode.mayOverlap && other.mode.mayOverlap)) continue
+      const isShared = other.config.subjects.some((theirs) =>
+        subjects.some((ours) => overlaps(ours, theirs)),
+      )
+      if (isShared) throw new JetStreamError(10065)
+    }
+  }
+
+  #subscribe(): void {
+    const { domain } = this.#options
+    const prefixes = domain === '' ? [API_PREFIX] : [API_PREFIX, `$JS.${domain}.API.`]
+    for (const prefix of prefixes) {
+      this.#subscriptions.push(
+        this.#port.subscribe(`${prefix}>`, (message) =>
+          this.#api.handle(message.subject.slice(prefix.length), message),
+        ),
+      )
+    }
+    for (const subject of ACK_SUBJECTS) {
+      this.#subscriptions.push(
+        this.#port.subscribe(subject, (message) => this.#acknowledge(message)),
+      )
+    }
+    if (domain !== '') this.#captureForDomain(`$JS.${domain}.API.`)
+  }
+
+  /** Key-value and object clients of a domain put its API prefix before their subjects [ADR-8]. */
+  #captureForDomain(prefix: string): void {
+    for (const space of ['$KV.>', '$O.>']) {
+      const stop = this.#port.capture(`${prefix}${space}`, (message) => {
+        const subject = message.subject.slice(prefix.length)
+        const stream = this.streamFor(subject)
+        if (stream?.mode.isCapturing) stream.ingest(renamed(message, subject))
+      })
+      this.#subscriptions.push(stop)
+    }
+  }
+
+  #acknowledge(message: PortMessage): void {
+    const address = parseAckSubject(message.subject)
+    const request = parseAck(message.payload)
+    if (address === undefined || request === undefined) return
+    const consumer = this.#streams.get(address.stream)?.consumers.get(address.consumer)
+    consumer?.acknowledge(address, request, message.reply)
+  }
+
+  #close(isKept: boolean): void {
+    for (const stop of this.#subscriptions) stop()
+    this.#subscriptions = []
+    for (const stream of this.#streams.values()) stream.close('409 Server Shutdown', isKept)
+  }
+
+  #subjectsChanged(): void {
+    this.#bySubject.clear()
+    this.#filters = undefined
+  }
+
+  #key(name: string): string {
+    return `${this.account}/${name}`
+  }
+
+  #gone(): never {
+    throw new JetStreamError(10059)
+  }
+
+  #advise(event: string, action: string, name: string): void {
+    this.#advisories.publish(`STREAM.${event}.${name}`, 'stream_action', { stream: name, action })
+  }
+
+  #apiContext(): ApiContext {
+    const { port, domain, limits, serverVersion, clock } = this.#options
+    return {
+      port,
+      domain,
+      level: apiLevelOf(serverVersion ?? ''),
+      limits,
+      counts: { total: 0, errors: 0, inflight: 0 },
+      nowMs: () => clock.wallMs(),
+      stream: (name) => this.#streams.get(name),
+      streams: () => this.streams(),
+      create: (request) => this.#createByClient(request),
+      update: (request) => this.#updateByClient(request),
+      remove: async (name) => {
+        const isRemoved = await this.remove(name)
+        if (isRemoved) this.#advise('DELETED', 'delete', name)
+        return isRemoved
+      },
+      newName: () => this.#newName(),
+      advise: (event, type, facts) => this.#advisories.publish(event, type, facts),
+    }
+  }
+
+  async #createByClient(request: StreamRequest): Promise<{ stream: Stream; isNew: boolean }> {
+    const config = this.#configOf(request, CAPTURING)
+    const existing = this.#streams.get(config.name)
+    if (existing === undefined)
+      return { stream: await this.#create(config, CAPTURING), isNew: true }
+    if (JSON.stringify(existing.config) !== JSON.stringify(config)) throw new JetStreamError(10058)
+    return { stream: existing, isNew: false }
+  }
+
+  async #updateByClient(request: StreamRequest): Promise<Stream> {
+    const config = this.#configOf(request, CAPTURING)
+    const stream = this.#streams.get(config.name)
+    if (stream === undefined) throw new JetStreamError(10059)
+    return this.#update(stream, config)
+  }
+
+  #newName(): string {
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+    let name = ''
+    for (let i = 0; i < NAME_LENGTH; i++) {
+      name += letters[this.#options.random.below(letters.length)]
+    }
+    return name
+  }
+}
+
+function settle(resolve: () => void, reject: (error: unknown) => void): Committed {
+  return (error) => (error === undefined ? resolve() : reject(error))
+}
+
+function renamed(message: CapturedMessage, subject: string): CapturedMessage {
+  return {
+    subject,
+    subjectBytes: Buffer.from(subject),
+    reply: message.reply,
+    headers: message.headers,
+    payload: message.payload,
+    takeCommitted: () => message.takeCommitted(),
+  }
+}

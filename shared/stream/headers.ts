@@ -1,0 +1,78 @@
+/**
+ * Header blocks as bytes: `NATS/1.0[ status]\r\n` then `Name: value\r\n`… and an empty line. Looked
+ * through in place: most messages have none of the headers that a stream cares about, so nothing is
+ * decoded before a name matches.
+ */
+
+const CR = 13
+const LF = 10
+const COLON = 58
+const SPACE = 32
+
+export const NO_BYTES = new Uint8Array(0)
+
+/** The value of the first header with this name (exact case, [ADR-4]), undefined when there is none. */
+export function headerValue(headers: Uint8Array, name: string): string | undefined {
+  let line = nextLine(headers, 0)
+  while (line < headers.length) {
+    const end = lineEnd(headers, line)
+    if (nameMatches(headers, line, end, name)) {
+      let start = line + name.length + 1
+      let stop = end
+      while (start < stop && headers[start] === SPACE) start++
+      while (stop > start && headers[stop - 1] === SPACE) stop--
+      return Buffer.from(headers.buffer, headers.byteOffset + start, stop - start).toString()
+    }
+    line = nextLine(headers, line)
+  }
+  return undefined
+}
+
+/** Whether any header name begins with `Nats-`: the quick way past all that a stream looks for. */
+export function hasNatsHeader(headers: Uint8Array): boolean {
+  let line = nextLine(headers, 0)
+  while (line < headers.length) {
+    // 'N', 't', '-' are enough to tell; a false yes only costs the lookups.
+    if (headers[line] === 78 && headers[line + 2] === 116 && headers[line + 4] === 45) return true
+    line = nextLine(headers, line)
+  }
+  return false
+}
+
+/** The block with more headers at its end; makes one when there is none. */
+export function withHeaders(
+  headers: Uint8Array,
+  added: readonly (readonly [name: string, value: string])[],
+): Uint8Array {
+  const text = added.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const head = headers.length === 0 ? Buffer.from('NATS/1.0\r\n') : headers.subarray(0, -2)
+  return Buffer.concat([head, Buffer.from(`${text}\r\n`)])
+}
+
+/** A header block that is a status: `100 Idle Heartbeat`. */
+export function statusHeaders(
+  status: string,
+  added: readonly (readonly [name: string, value: string | number])[] = [],
+): Uint8Array {
+  const lines = added.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return Buffer.from(`NATS/1.0 ${status}\r\n${lines}\r\n`)
+}
+
+function nameMatches(bytes: Uint8Array, start: number, end: number, name: string): boolean {
+  if (end - start <= name.length || bytes[start + name.length] !== COLON) return false
+  for (let i = 0; i < name.length; i++) {
+    if (bytes[start + i] !== name.charCodeAt(i)) return false
+  }
+  return true
+}
+
+function lineEnd(bytes: Uint8Array, start: number): number {
+  const at = bytes.indexOf(LF, start)
+  if (at < 0) return bytes.length
+  return at > start && bytes[at - 1] === CR ? at - 1 : at
+}
+
+function nextLine(bytes: Uint8Array, start: number): number {
+  const at = bytes.indexOf(LF, start)
+  return at < 0 ? bytes.length : at + 1
+}

@@ -1,0 +1,49 @@
+/**
+ * The bounds of this folder. The first group is wire format or nats-server's defaults (clients rely
+ * on them); the second bounds our own memory.
+ */
+export const NS_PER_MS = 1_000_000
+export const NS_PER_SECOND = 1_000_000_000
+
+export const NAME_BYTES_MAX = 255
+export const DESCRIPTION_BYTES_MAX = 4096
+export const METADATA_BYTES_MAX = 128 * 1024
+export const HEADER_BYTES_MAX = 64 * 1024
+export const NAMES_PAGE = 1024
+export const LIST_PAGE = 256
+export const SUBJECT_DETAILS_PAGE = 100_000
+export const REPLICAS_MAX = 5
+export const AGE_MIN_NS = 100 * NS_PER_MS
+export const DUPLICATE_WINDOW_NS = 120 * NS_PER_SECOND
+export const DUPLICATE_WINDOW_MIN_NS = 100 * NS_PER_MS
+export const ACK_WAIT_NS = 30 * NS_PER_SECOND
+export const WAITING_PULLS = 512
+export const ACK_PENDING = 1000
+export const EPHEMERAL_INACTIVE_NS = 5 * NS_PER_SECOND
+export const DIRECT_BATCH_SUBJECTS_MAX = 1024
+export const DIRECT_BATCH_BYTES_MAX = 64 * 1024 * 1024
+
+/** Streams and consumers in one account, when its limits do not say otherwise. */
+export const STREAMS_MAX = 10_000
+export const CONSUMERS_PER_STREAM_MAX = 100_000
+/** API requests that wait for the disk at one time; more are refused with 10167. */
+export const API_REQUESTS_MAX = 10_000
+/** Message ids remembered per stream; beyond it the oldest is forgotten before its window ends. */
+export const DEDUP_IDS_MAX = 2_000_000
+/** `max_ack_pending: -1` means this many: what is unacknowledged is kept in memory. */
+export const ACK_PENDING_MAX = 65_536
+/** `max_waiting` above this is refused. */
+export const WAITING_PULLS_MAX = 65_536
+/** One read-ahead of one consumer. */
+export const READ_AHEAD_MESSAGES = 256
+export const READ_AHEAD_BYTES = 256 * 1024
+/** A consumer lets others have the loop after so many bytes. */
+export const DELIVERY_TURN_BYTES = 1024 * 1024
+/** How long acknowledgements gather before they are written, when nobody waits for the write. */
+export const CONSUMER_STATE_DELAY_MS = 200
+/** A count of pending messages that removals made stale is renewed at most this often. */
+export const PENDING_RECOUNT_MS = 100
+/** Subjects looked at for `last_per_subject` and for `multi_last`. */
+export const LAST_PER_SUBJECT_MAX = 1_000_000
+/** Literal subjects whose stream is remembered. */
+export const SUBJECT_CACHE_MAX = 16_384
