@@ -1,4 +1,4 @@
-import type { Authenticator, Credentials } from '../account/index.ts'
+import type { Authenticator, Credentials, Identity } from '../account/index.ts'
 import type { Publication } from '../broker/index.ts'
 import { type Cancel, type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
@@ -106,7 +106,7 @@ export class AcceptedLeaf implements LinkPhase {
       return
     }
     const { name, domain, cluster, remoteAccount, petiole } = connect
-    const identity = this.#options.authenticator.authenticate(credentialsOf(connect))
+    const identity = this.#login(connect)
     if (identity === undefined) {
       this.connection.fail(AUTHORIZATION_VIOLATION, `wrong credentials of leaf ${name}`)
       return
@@ -168,6 +168,14 @@ export class AcceptedLeaf implements LinkPhase {
     this.#options.onEnded(this, reason)
   }
 
+  /** A URL's lone user may be a user or a token: nats-server sends it as both. */
+  #login(connect: LinkConnect): Identity | undefined {
+    const { authenticator } = this.#options
+    const identity = authenticator.authenticate(credentialsOf(connect))
+    if (identity !== undefined || connect.token === undefined) return identity
+    return authenticator.authenticate({ token: connect.token })
+  }
+
   #refuseUnasked(): void {
     this.connection.fail(AUTHORIZATION_VIOLATION, 'something else came before CONNECT')
   }
@@ -203,12 +211,9 @@ export class AcceptedLeaf implements LinkPhase {
   }
 }
 
-/** All that was sent: of a URL's lone user nats-server makes both, and it may be either. */
-function credentialsOf(connect: LinkConnect): Credentials {
-  const { user, password, token } = connect
+function credentialsOf({ user, password }: LinkConnect): Credentials {
   return {
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { password }),
-    ...(token === undefined ? {} : { token }),
   }
 }
