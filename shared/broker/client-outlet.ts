@@ -70,12 +70,13 @@ export class ClientOutlet implements Peer {
       message.subjectStart,
       message.tailStart,
       message.end,
+      message.totalBytes,
     )
   }
 
   /**
    * The hot path. Bytes [subjectStart, tailStart) of the arena are the subject and its space,
-   * [tailStart, end) the rest of the message.
+   * [tailStart, end) the rest of the message, of which `totalBytes` are headers and payload.
    */
   takeRun(
     subscription: ClientSubscription,
@@ -84,6 +85,7 @@ export class ClientOutlet implements Peer {
     subjectStart: number,
     tailStart: number,
     end: number,
+    totalBytes: number,
   ): boolean {
     if (!this.#admits(subscription, origin)) return false
     const subjectSize = tailStart - subjectStart
@@ -111,7 +113,7 @@ export class ClientOutlet implements Peer {
       else arenaBytes.copyWithin(at, tailStart, end)
       this.output.commit(at + tailSize)
     }
-    this.#delivered(subscription, origin, tailSize)
+    this.#delivered(subscription, origin, totalBytes)
     return true
   }
 

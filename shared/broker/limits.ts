@@ -24,3 +24,6 @@ export const STALL_BYTES = 2 * 1024 * 1024
 
 /** … but not longer than this for each chunk they send: a frozen receiver must not freeze them. */
 export const STALL_MS = 10
+
+/** Connections that left and are still shown by monitoring; nats-server's default is more. */
+export const CLOSED_CONNECTIONS_MAX = 1_000

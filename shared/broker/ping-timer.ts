@@ -1,0 +1,78 @@
+import type { Cancel, Clock, Random } from '../runtime/index.ts'
+
+export interface PingOptions {
+  readonly pingIntervalMs: number
+  readonly firstPingMs: number
+  readonly pingsOutMax: number
+}
+
+/** Asks the other side whether it is there: `ping` sends the question, `stale` gives up. */
+export interface PingEffects {
+  ping(): void
+  stale(): void
+}
+
+/**
+ * The liveness of one connection. Input within an interval is an answer too, so that a busy
+ * connection is never asked; only the first question always goes out, for the round trip.
+ */
+export class PingTimer {
+  /** The last measured round trip; undefined before there is one. */
+  roundTripMs: number | undefined
+  readonly #clock: Clock
+  readonly #options: PingOptions
+  readonly #effects: PingEffects
+  #hadInput = false
+  #pingsOut = 0
+  #sentAtMs = 0
+  #cancel: Cancel
+
+  constructor(clock: Clock, random: Random, options: PingOptions, effects: PingEffects) {
+    this.#clock = clock
+    this.#options = options
+    this.#effects = effects
+    const firstMs = Math.min(options.firstPingMs, options.pingIntervalMs)
+    this.#cancel = clock.after(firstMs * (1 + random.float() * JITTER), () => this.#first())
+  }
+
+  heard(): void {
+    this.#hadInput = true
+  }
+
+  pong(): void {
+    if (this.#pingsOut > 0) this.roundTripMs = this.#clock.monotonicMs() - this.#sentAtMs
+    this.#pingsOut = 0
+  }
+
+  stop(): void {
+    this.#cancel()
+  }
+
+  #first(): void {
+    this.#ask()
+    this.#arm()
+  }
+
+  #arm(): void {
+    this.#hadInput = false
+    this.#cancel = this.#clock.after(this.#options.pingIntervalMs, () => this.#tick())
+  }
+
+  #tick(): void {
+    if (this.#hadInput) this.#pingsOut = 0
+    if (this.#pingsOut >= this.#options.pingsOutMax) this.#effects.stale()
+    else {
+      if (!this.#hadInput) this.#ask()
+      this.#arm()
+    }
+  }
+
+  #ask(): void {
+    this.#pingsOut++
+    this.#sentAtMs = this.#clock.monotonicMs()
+    this.#effects.ping()
+  }
+}
+
+/** Connections that were made together should not be asked together. */
+const JITTER = 0.2
