@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import * as path from 'node:path'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { eventually } from './link-node.ts'
+
+/** A real nats-server, for the interop tests: `NATS_SERVER`, `.peers/bin`, or the search path. */
+export class NatsServerPeer {
+  readonly #process: ChildProcess
+  readonly #directory: string
+  readonly #clients: NatsConnection[] = []
+  readonly port: number
+  #output = ''
+  #isRunning = true
+
+  private constructor(child: ChildProcess, directory: string, port: number) {
+    this.#process = child
+    this.#directory = directory
+    this.port = port
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#output += chunk.toString()
+    })
+    child.on('exit', () => {
+      this.#isRunning = false
+    })
+  }
+
+  /** @param config all but the client port and the store; `%DIR%` stands for its own folder */
+  static async start(config: string): Promise<NatsServerPeer> {
+    const directory = mkdtempSync(path.join(tmpdir(), 'petiole-interop-'))
+    const port = await freePort()
+    const file = path.join(directory, 'nats.conf')
+    const text = config.replaceAll('%DIR%', directory)
+    writeFileSync(file, `listen: "127.0.0.1:${port}"\n${text}\n`)
+    const child = spawn(findBinary(), ['-c', file, '-D'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const peer = new NatsServerPeer(child, directory, port)
+    await eventually(
+      () => peer.#output.includes('Server is ready') || !peer.#isRunning,
+      'nats-server ready',
+    )
+    if (!peer.#isRunning) throw new Error(`nats-server did not start:\n${peer.#output}`)
+    return peer
+  }
+
+  /** Its log so far. */
+  get output(): string {
+    return this.#output
+  }
+
+  async client(options: { user?: string; pass?: string } = {}): Promise<NatsConnection> {
+    const client = await connect({ servers: `127.0.0.1:${this.port}`, ...options })
+    this.#clients.push(client)
+    return client
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients) await client.close()
+    this.#process.kill('SIGTERM')
+    await eventually(() => !this.#isRunning, 'nats-server stopped')
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+function findBinary(): string {
+  const named = process.env['NATS_SERVER']
+  if (named !== undefined) return named
+  const own = path.resolve(import.meta.dirname, '../../.peers/bin')
+  const folders = [own, ...(process.env['PATH'] ?? '').split(path.delimiter)]
+  for (const folder of folders) {
+    const file = path.join(folder, 'nats-server')
+    try {
+      accessSync(file, constants.X_OK)
+      return file
+    } catch {}
+  }
+  throw new Error('nats-server is not here: set NATS_SERVER to its path, or put it into .peers/bin')
+}
