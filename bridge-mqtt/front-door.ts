@@ -62,18 +62,26 @@ export class MqttFrontDoor implements FrontDoor {
 
   async #drain(): Promise<void> {
     const closed = this.#listener?.close()
-    if (this.#core !== undefined && this.#connections.size > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.#emptied = resolve
-      })
-      for (const connection of this.#connections) connection.drain()
+    if (this.#core !== undefined) {
       const deadline = new AbortController()
       const timeout = wait(this.#core.machine.clock, this.#limits.drainMs, deadline.signal)
-      await Promise.race([empty, timeout])
+      // Wills first, so that those who watch for them are still there.
+      const settled = [...this.#connections].map((connection) => connection.settle())
+      await Promise.race([Promise.all(settled), timeout])
+      const emptied = this.#whenEmpty()
+      for (const connection of this.#connections) connection.end()
+      await Promise.race([emptied, timeout])
       deadline.abort()
     }
     for (const connection of this.#connections) connection.destroy()
     await closed
+  }
+
+  #whenEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#emptied = resolve
+      if (this.#connections.size === 0) resolve()
+    })
   }
 
   #accept(channel: Channel, context: MqttContext, log: Log): void {

@@ -119,18 +119,22 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     })
   }
 
-  /** Reads no more, waits for commits that are on their way, publishes the will, says good-bye. */
-  drain(): void {
+  settle(): Promise<void> {
     this.#pause()
     this.#isRefusing = true
-    const publishWill = (): void => {
-      const will = this.#takeWill()
-      const end = (): void => this.#end({}, 'server is shutting down')
-      if (will === undefined || this.#session === undefined) end()
-      else this.#session.publishWill(will, end)
-    }
-    if (this.#session === undefined) publishWill()
-    else this.#session.whenIdle(publishWill)
+    return new Promise((resolve) => {
+      const publishWill = (): void => {
+        const will = this.#takeWill()
+        if (will === undefined || this.#session === undefined) resolve()
+        else this.#session.publishWill(will, () => resolve())
+      }
+      if (this.#session === undefined) resolve()
+      else this.#session.whenIdle(publishWill)
+    })
+  }
+
+  end(): void {
+    this.#end({}, 'server is shutting down')
   }
 
   destroy(): void {
@@ -140,11 +144,19 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   #readPacket(bytes: Uint8Array, frame: Frame): void {
-    if (frame.hasReservedFlags) this.#violated(VIOLATIONS.reservedFlags)
-    else if (frame.size > this.#packetBytesMax) this.#violated(VIOLATIONS.packetTooLarge)
-    else if (this.#session !== undefined) this.#readSessionPacket(this.#session, bytes, frame)
-    else if (frame.type === PACKET.connect) this.#connect(bytes, frame)
-    else this.#violated(VIOLATIONS.firstPacket)
+    const violation = this.#headerViolation(frame)
+    if (violation !== undefined) this.#violated(violation)
+    else if (this.#session === undefined) this.#connect(bytes, frame)
+    else this.#readSessionPacket(this.#session, bytes, frame)
+  }
+
+  /** What can be told from the fixed header, as soon as it is here. */
+  #headerViolation(frame: Frame): Violation | undefined {
+    const isStranger = this.#session === undefined
+    if (isStranger && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
+    if (frame.hasReservedFlags) return VIOLATIONS.reservedFlags
+    if (frame.isSized && frame.size > this.#packetBytesMax) return VIOLATIONS.packetTooLarge
+    return undefined
   }
 
   #readSessionPacket(session: Session, bytes: Uint8Array, frame: Frame): void {
@@ -248,14 +260,12 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   /** The packet at `at` is not all here yet: leaves it in the arena, or collects it if it is long. */
   #wait(frame: Frame, at: number, end: number): number {
-    if (!frame.isSized) return at
-    if (frame.size > this.#packetBytesMax) {
-      this.#violated(
-        this.#session === undefined ? VIOLATIONS.firstPacket : VIOLATIONS.packetTooLarge,
-      )
+    const violation = this.#headerViolation(frame)
+    if (violation !== undefined) {
+      this.#violated(violation)
       return end
     }
-    if (!PacketCollector.isNeededFor(frame.size)) return at
+    if (!frame.isSized || !PacketCollector.isNeededFor(frame.size)) return at
     this.#collector.begin(frame.size)
     return this.#collector.take(arenaBytes, at, end)
   }

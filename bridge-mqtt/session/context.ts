@@ -30,8 +30,10 @@ export interface MqttContext {
 
 /** What the front door and its registry of clients know of a connection. */
 export interface ClientConnection {
-  /** Ends it when what is in hand is done. */
-  drain(): void
+  /** Reads no more, waits for commits that are on their way, publishes the will and waits for it. */
+  settle(): Promise<void>
+  /** Says what is left to say, then closes. */
+  end(): void
   /** Ends it at once, without its will. */
   destroy(): void
   /** Ends it because another connection has come with the same client id [MQTT-3.1.4-2]. */
