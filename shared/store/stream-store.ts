@@ -15,6 +15,11 @@ export interface StreamLimits {
   readonly messagesPerSubjectMax: number
   readonly messageBytesMax: number
   readonly discard: 'old' | 'new'
+  /**
+   * With discard `new`: refuses a message whose subject has its share already. Without it the oldest
+   * of the subject makes room whatever `discard` says, as in nats-server.
+   */
+  readonly discardNewPerSubject?: boolean
 }
 
 /** What is committed; `bytes` counts records as they lie on disk. Sequences are 0 in a stream that never had a message. */
@@ -40,6 +45,12 @@ export interface StoredMessage {
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+}
+
+export interface MessageId {
+  readonly id: string
+  readonly seq: number
+  readonly timeMs: number
 }
 
 export interface ReadOptions {
@@ -101,6 +112,8 @@ export interface StreamStore {
   ): number
   get(seq: number): Promise<StoredMessage | undefined>
   read(options: ReadOptions): Promise<StreamBatch>
+  /** Messages since `sinceMs` that carry a Nats-Msg-Id, oldest first: for deduplication after a start. */
+  recentIds(sinceMs: number): Promise<readonly MessageId[]>
   /** The last sequence stored on a subject (no wildcards), 0 when there is none. In memory. */
   lastSeqOf(subject: string): number
   /** Subjects that match, with their message counts; at most `subjectsMax`. */

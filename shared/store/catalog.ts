@@ -1,0 +1,224 @@
+/**
+ * Everything the store knows: segments, streams, tables, boots. `apply` takes one record that is on
+ * disk, whether its commit has just ended or it was found at start: there is one way in.
+ */
+import type { Log } from '../log/index.ts'
+import { invariant } from '../runtime/index.ts'
+import type { Boots } from './boots.ts'
+import type { JournalStream, RecordPlace, StreamDefinition } from './journal-stream.ts'
+import { type RecordCursor, RecordFlag, RecordType } from './record.ts'
+import type { Segment } from './segment.ts'
+import type { JournalTable } from './state-table.ts'
+import { StreamIndex } from './stream-index.ts'
+import type { StreamLimits } from './stream-store.ts'
+
+export const NO_LIMITS: StreamLimits = {
+  messagesMax: 0,
+  bytesMax: 0,
+  ageMaxMs: 0,
+  messagesPerSubjectMax: 0,
+  messageBytesMax: 0,
+  discard: 'old',
+}
+
+export type MakeStream = (
+  id: number,
+  definition: StreamDefinition,
+  index: StreamIndex,
+) => JournalStream
+
+export class Catalog {
+  readonly boots: Boots
+  readonly streams = new Map<string, JournalStream>()
+  readonly streamsById = new Map<number, JournalStream>()
+  /** Removed streams of which records may still lie in older segments. */
+  readonly tombstones = new Map<number, RecordPlace>()
+  readonly marks: JournalTable
+  damagedRecords = 0
+  lastStreamId = 0
+  #subjectCount = 0
+  /** Streams that records were applied to since the last call of `takeTouched`. */
+  #touched = new Set<JournalStream>()
+  readonly #segments = new Map<number, Segment>()
+  readonly #log: Log
+  readonly #makeStream: MakeStream
+
+  constructor(boots: Boots, marks: JournalTable, makeStream: MakeStream, log: Log) {
+    this.boots = boots
+    this.marks = marks
+    this.#makeStream = makeStream
+    this.#log = log
+  }
+
+  /** In order of their ids. */
+  get segments(): readonly Segment[] {
+    return [...this.#segments.values()]
+  }
+
+  /** Distinct subjects of all streams; checked per append, so it is a sum over streams that is kept. */
+  get subjectCount(): number {
+    return this.#subjectCount
+  }
+
+  /** Counts the subjects anew; called after each commit, which is often enough for a limit. */
+  recountSubjects(): void {
+    let total = 0
+    for (const stream of this.streams.values()) total += stream.index.subjects.size
+    this.#subjectCount = total
+  }
+
+  get segmentCount(): number {
+    return this.#segments.size
+  }
+
+  addSegment(segment: Segment): void {
+    this.#segments.set(segment.id, segment)
+  }
+
+  segment(id: number): Segment {
+    const segment = this.#segments.get(id)
+    invariant(segment !== undefined, `segment ${id} is known`)
+    return segment
+  }
+
+  hasSegment(id: number): boolean {
+    return this.#segments.has(id)
+  }
+
+  removeSegment(id: number): void {
+    this.#segments.delete(id)
+    for (const stream of this.streamsById.values()) stream.index.dropSpans(id)
+  }
+
+  takeTouched(): Set<JournalStream> {
+    const touched = this.#touched
+    this.#touched = new Set()
+    return touched
+  }
+
+  noteDamage(where: Readonly<Record<string, unknown>>, records: number): void {
+    this.damagedRecords += records
+    this.#log.error({ ...where, records }, 'damaged journal record skipped')
+  }
+
+  makeStream(id: number, definition: StreamDefinition): JournalStream {
+    const index = new StreamIndex(this.boots, (segmentId, delta) => {
+      const segment = this.#segments.get(segmentId)
+      if (segment !== undefined) segment.liveBytes += delta
+    })
+    const stream = this.#makeStream(id, definition, index)
+    this.lastStreamId = Math.max(this.lastStreamId, id)
+    this.streamsById.set(id, stream)
+    return stream
+  }
+
+  apply(segment: Segment, cursor: RecordCursor, offset: number): void {
+    const { type } = cursor
+    if (type === RecordType.boot) return this.#applyBoot(segment, cursor, offset)
+    const { streamId } = cursor
+    if (type === RecordType.state && streamId === 0) {
+      return this.#applyState(this.marks, segment, cursor, offset)
+    }
+    if (this.tombstones.has(streamId)) return
+    const stream = this.stream(streamId)
+    this.#touched.add(stream)
+    if (type === RecordType.message) stream.applyMessage(segment.id, cursor, offset)
+    else if (type === RecordType.delete) {
+      for (const target of stream.applyDelete(cursor)) segment.deleteTargets.add(target)
+    } else if (type === RecordType.purge) {
+      stream.applyFloor(cursor)
+      stream.floorAt = this.replace(stream.floorAt, place(segment, cursor, offset))
+    } else if (type === RecordType.state) {
+      this.#applyState(stream.states, segment, cursor, offset)
+    } else this.#applyStreamRecord(stream, segment, cursor, offset)
+  }
+
+  /** A stream whose configuration was not met yet has no name, and nobody sees it. */
+  stream(id: number): JournalStream {
+    const known = this.streamsById.get(id)
+    if (known !== undefined) return known
+    const definition = { name: '', createdMs: 0, limits: NO_LIMITS, config: new Uint8Array(0) }
+    return this.makeStream(id, definition)
+  }
+
+  applyDefinition(stream: JournalStream, definition: StreamDefinition, at: RecordPlace): void {
+    stream.configAt = this.replace(stream.configAt, at)
+    stream.applyDefinition(definition)
+    this.streams.set(definition.name, stream)
+  }
+
+  /** Forgets a stream; its records stay in the file until their segments go. */
+  applyRemoval(stream: JournalStream, at: RecordPlace): void {
+    const { index, id } = stream
+    for (const span of index.spans) this.#addLive(span.segmentId, -span.liveBytes)
+    for (const entry of stream.states.committed.values()) {
+      this.#addLive(entry.segmentId, -entry.length)
+    }
+    if (stream.configAt !== undefined)
+      this.#addLive(stream.configAt.segmentId, -stream.configAt.length)
+    if (stream.floorAt !== undefined)
+      this.#addLive(stream.floorAt.segmentId, -stream.floorAt.length)
+    this.streamsById.delete(id)
+    if (this.streams.get(stream.name) === stream) this.streams.delete(stream.name)
+    this.#addLive(at.segmentId, at.length)
+    this.tombstones.set(id, at)
+    this.lastStreamId = Math.max(this.lastStreamId, id)
+    stream.isRemoved = true
+    this.#touched.delete(stream)
+  }
+
+  dropTombstone(id: number): void {
+    const at = this.tombstones.get(id)
+    if (at === undefined) return
+    this.#addLive(at.segmentId, -at.length)
+    this.tombstones.delete(id)
+  }
+
+  /** The live record of something moves: its segments are worth less and more. */
+  replace(before: RecordPlace | undefined, now: RecordPlace): RecordPlace {
+    if (before !== undefined) this.#addLive(before.segmentId, -before.length)
+    this.#addLive(now.segmentId, now.length)
+    return now
+  }
+
+  #applyBoot(segment: Segment, cursor: RecordCursor, offset: number): void {
+    const shiftMs = cursor.chunk.view.getFloat64(cursor.payloadStart, true)
+    this.boots.apply({ ref: cursor.seq, shiftMs, segmentId: segment.id, offset })
+  }
+
+  #applyState(table: JournalTable, segment: Segment, cursor: RecordCursor, offset: number): void {
+    const key = Buffer.from(cursor.subject).toString()
+    const isRemoved = (cursor.flags & RecordFlag.removed) !== 0
+    const at = place(segment, cursor, offset)
+    const before = table.apply(key, {
+      value: isRemoved ? undefined : cursor.payload.slice(),
+      ...at,
+    })
+    this.replace(before, at)
+  }
+
+  #applyStreamRecord(
+    stream: JournalStream,
+    segment: Segment,
+    cursor: RecordCursor,
+    offset: number,
+  ): void {
+    const at = place(segment, cursor, offset)
+    if ((cursor.flags & RecordFlag.removed) !== 0) return this.applyRemoval(stream, at)
+    const header = JSON.parse(Buffer.from(cursor.headers).toString()) as {
+      createdMs: number
+      limits: StreamLimits
+    }
+    const name = Buffer.from(cursor.subject).toString()
+    this.applyDefinition(stream, { name, ...header, config: cursor.payload.slice() }, at)
+  }
+
+  #addLive(segmentId: number, delta: number): void {
+    const segment = this.#segments.get(segmentId)
+    if (segment !== undefined) segment.liveBytes += delta
+  }
+}
+
+function place(segment: Segment, cursor: RecordCursor, offset: number): RecordPlace {
+  return { segmentId: segment.id, offset, length: cursor.length }
+}

@@ -1,0 +1,293 @@
+/**
+ * Writes what has gathered: one gather write and one fdatasync, while the next commit gathers. Only
+ * then records are applied and acknowledged, in order.
+ *
+ * When the disk is full, the file is cut back to what was committed and everything staged is
+ * refused. Any other error of a write or a sync stops the store for good: after a failed sync the
+ * kernel may have dropped the pages, and a later sync that succeeds would lie.
+ */
+import {
+  type Clock,
+  codeOf,
+  type Disk,
+  type DiskFile,
+  messageOf,
+  type PetioleError,
+  type Random,
+} from '../runtime/index.ts'
+import type { Catalog } from './catalog.ts'
+import type { Batch } from './gather.ts'
+import type { JournalStream } from './journal-stream.ts'
+import { RecordCursor, RecordFlag, stampChecksum } from './record.ts'
+import { fullError, type Room } from './room.ts'
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, Segment, segmentPath } from './segment.ts'
+import type { SegmentFiles } from './segment-files.ts'
+import type { Writer } from './writer.ts'
+
+export interface CommitterEvents {
+  /** A commit is done and applied; its callbacks come next. */
+  committed(touched: ReadonlySet<JournalStream>): void
+  /** A segment will not be written to any more. */
+  sealed(segment: Segment): void
+  /** The last chance to add records to the commit. */
+  gathering(): void
+}
+
+export interface CommitterParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly journalDirectory: string
+  readonly segmentBytes: number
+  readonly catalog: Catalog
+  readonly files: SegmentFiles
+  readonly room: Room
+  readonly writer: Writer
+  readonly events: CommitterEvents
+}
+
+export class Committer {
+  commits = 0
+  syncs = 0
+  bytesWritten = 0
+  readonly #parts: CommitterParts
+  #segment: Segment | undefined
+  #file: DiskFile | undefined
+  #nextSegmentId = 1
+  #isScheduled = false
+  #running: Promise<void> | undefined
+  #isStopped = false
+  #isRollWanted = false
+
+  constructor(parts: CommitterParts) {
+    this.#parts = parts
+    parts.writer.wake = () => this.wake()
+  }
+
+  get currentSegment(): Segment | undefined {
+    return this.#segment
+  }
+
+  /** Goes on in the last segment of the directory, or in a new one after `lastId`. */
+  resume(lastId: number, segment: Segment | undefined, file: DiskFile | undefined): void {
+    this.#nextSegmentId = lastId + 1
+    this.#segment = segment
+    this.#file = file
+    if (segment !== undefined && file !== undefined) this.#parts.files.adopt(segment.id, file)
+  }
+
+  wake(): void {
+    if (this.#isScheduled || this.#running !== undefined || this.#isStopped) return
+    this.#isScheduled = true
+    this.#parts.clock.soon(() => {
+      this.#isScheduled = false
+      if (this.#running !== undefined || this.#isStopped) return
+      this.#running = this.#commitNext().finally(() => {
+        this.#running = undefined
+        if (!this.#parts.writer.gather.isEmpty) this.wake()
+      })
+    })
+  }
+
+  /** The current segment is closed with the next commit, although it is not full. */
+  rollSoon(): void {
+    this.#isRollWanted = true
+  }
+
+  /** Resolves when nothing waits any more. */
+  async drain(): Promise<void> {
+    while (
+      !this.#isStopped &&
+      (this.#running !== undefined || !this.#parts.writer.gather.isEmpty)
+    ) {
+      this.wake()
+      await (this.#running ?? new Promise<void>((resolve) => this.#parts.clock.soon(resolve)))
+    }
+  }
+
+  /** What waits is refused; a commit that is under way is still awaited. */
+  async stop(error: PetioleError): Promise<void> {
+    this.#isStopped = true
+    await this.#running
+    this.#refuseAll([], error)
+  }
+
+  async #commitNext(): Promise<void> {
+    const { writer, events, room } = this.#parts
+    if (!room.isFailed) events.gathering()
+    const batch = writer.gather.take()
+    if (batch === undefined) return
+    if (room.condition.name === 'failed') return this.#refuseAll([batch], room.condition.error)
+    if (batch.bytes > 0 && !(await this.#write(batch))) return
+    this.#finish(batch)
+  }
+
+  async #write(batch: Batch): Promise<boolean> {
+    const { room, catalog, events } = this.#parts
+    const before = this.#segment
+    if (before !== undefined && (before.size >= this.#parts.segmentBytes || this.#isRollWanted)) {
+      this.#leaveSegment(before)
+      events.sealed(before)
+    }
+    let segment: Segment
+    let file: DiskFile
+    try {
+      ;({ segment, file } = await this.#openSegment())
+    } catch (error) {
+      return this.#refused(batch, undefined, undefined, error, 'a new segment could not be made')
+    }
+    stamp(batch, segment.salt)
+    try {
+      await file.writev(views(batch), segment.size)
+    } catch (error) {
+      return this.#refused(batch, segment, file, error, 'a write failed')
+    }
+    if (!(await this.#sync(file))) {
+      this.#refuseAll([batch], failure(room))
+      return false
+    }
+    const start = segment.size
+    segment.size += batch.bytes
+    room.usedBytes += batch.bytes
+    room.freeBytes -= batch.bytes
+    this.bytesWritten += batch.bytes
+    this.commits++
+    applyBatch(catalog, segment, batch, start)
+    return true
+  }
+
+  async #sync(file: DiskFile): Promise<boolean> {
+    try {
+      await file.datasync()
+      this.syncs++
+      return true
+    } catch (error) {
+      this.#parts.room.fail(error, 'a sync failed')
+      return false
+    }
+  }
+
+  #finish(batch: Batch): void {
+    const { writer, catalog, events } = this.#parts
+    for (const chunk of batch.chunks) writer.gather.release(chunk)
+    if (writer.gather.isEmpty) writer.settled()
+    const touched = catalog.takeTouched()
+    events.committed(touched)
+    for (let i = 0; i < batch.callbacks.length; i++) {
+      batch.callbacks[i]?.(undefined, batch.seqs[i] ?? 0)
+    }
+    for (const stream of touched) stream.notifyCommit()
+  }
+
+  async #openSegment(): Promise<{ segment: Segment; file: DiskFile }> {
+    if (this.#segment !== undefined && this.#file !== undefined) {
+      return { segment: this.#segment, file: this.#file }
+    }
+    const { disk, random, journalDirectory, catalog, files, room } = this.#parts
+    const id = this.#nextSegmentId
+    const path = segmentPath(journalDirectory, id)
+    const salt = new DataView(random.bytes(4).slice().buffer).getUint32(0)
+    const header = { id, salt, isRewritten: false }
+    await disk.remove(path)
+    const file = await disk.create(path)
+    try {
+      await file.writev([encodeSegmentHeader(header)], 0)
+      await file.datasync()
+      await disk.syncDirectory(journalDirectory)
+    } catch (error) {
+      await file.close().catch(() => {})
+      await disk.remove(path).catch(() => {})
+      throw error
+    }
+    const segment = new Segment(header, SEGMENT_HEADER_BYTES)
+    this.#nextSegmentId = id + 1
+    this.#segment = segment
+    this.#file = file
+    this.#isRollWanted = false
+    room.usedBytes += SEGMENT_HEADER_BYTES
+    catalog.addSegment(segment)
+    files.adopt(id, file)
+    return { segment, file }
+  }
+
+  #leaveSegment(segment: Segment): void {
+    segment.isSealed = true
+    this.#parts.files.disown(segment.id)
+    this.#segment = undefined
+    this.#file = undefined
+  }
+
+  /** A write that did not succeed: full when the disk says so and the file can be cut back, else the end. */
+  async #refused(
+    batch: Batch,
+    segment: Segment | undefined,
+    file: DiskFile | undefined,
+    error: unknown,
+    what: string,
+  ): Promise<false> {
+    const { room } = this.#parts
+    const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
+    if (!isFull) room.fail(error, what)
+    else if (segment !== undefined && file !== undefined) {
+      try {
+        await file.truncate(segment.size)
+        await file.datasync()
+      } catch (cutError) {
+        room.fail(cutError, 'a write that found no space could not be taken back')
+      }
+    }
+    if (room.isFailed) this.#refuseAll([batch], failure(room))
+    else {
+      const reason = `no space left for ${this.#parts.journalDirectory} (${messageOf(error)}): free some, or purge streams`
+      room.freeBytes = 0
+      room.becomeFull(reason)
+      this.#refuseAll([batch], fullError(reason))
+    }
+    return false
+  }
+
+  #refuseAll(batches: readonly Batch[], error: PetioleError): void {
+    const { writer } = this.#parts
+    const all = [...batches, ...writer.gather.takeAll()]
+    writer.unstageAll()
+    for (const batch of all) {
+      for (const chunk of batch.chunks) writer.gather.release(chunk)
+      for (let i = 0; i < batch.callbacks.length; i++) {
+        batch.callbacks[i]?.(error, batch.seqs[i] ?? 0)
+      }
+    }
+  }
+}
+
+function failure(room: Room): PetioleError {
+  return room.condition.name === 'failed' ? room.condition.error : fullError('')
+}
+
+/** The checksums, now that the salt is known, and the mark of the commit's first record. */
+function stamp(batch: Batch, salt: number): void {
+  let isFirst = true
+  for (const chunk of batch.chunks) {
+    for (let at = 0; at < chunk.end; ) {
+      if (isFirst) chunk.bytes[at + 9] = (chunk.bytes[at + 9] as number) | RecordFlag.commitStart
+      isFirst = false
+      stampChecksum(chunk, at, salt)
+      at += chunk.view.getUint32(at, true)
+    }
+  }
+}
+
+function views(batch: Batch): Uint8Array[] {
+  return batch.chunks.map((chunk) => chunk.bytes.subarray(0, chunk.end))
+}
+
+function applyBatch(catalog: Catalog, segment: Segment, batch: Batch, start: number): void {
+  let base = start
+  for (const chunk of batch.chunks) {
+    const cursor = new RecordCursor(chunk)
+    while (cursor.at < chunk.end) {
+      catalog.apply(segment, cursor, base + cursor.at)
+      cursor.at += cursor.length
+    }
+    base += chunk.end
+  }
+}

@@ -1,0 +1,72 @@
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Size at which a segment is sealed. A leaf keeps them small, because retention removes whole ones. */
+export const LEAF_SEGMENT_BYTES = 16 * MIB
+export const HUB_SEGMENT_BYTES = 64 * MIB
+export const SEGMENT_BYTES_MIN = 512
+/** Offsets in a segment are 32 bits. */
+export const SEGMENT_BYTES_MAX = 1024 * MIB
+
+/** One gather write; more waits for the next commit. */
+export const COMMIT_BYTES_MAX = 8 * MIB
+/** What may wait for the disk in memory before appends are refused. */
+export const GATHERED_BYTES_MAX = 64 * MIB
+/** Size of the pooled chunks that records are encoded into, and how many of them are kept. */
+export const CHUNK_BYTES = 256 * KIB
+export const CHUNKS_POOLED_MAX = 24
+
+/** One record with everything in it. */
+export const RECORD_BYTES_MAX = 80 * MIB
+/** The subject of a message and the key of a state share the u16 length field. */
+export const SUBJECT_BYTES_MAX = 0xffff
+
+/** Distinct subjects held in memory over all streams, about 100 bytes each. More are refused. */
+export const SUBJECTS_MAX = 1_000_000
+/** Evictions that wait for the first listener of a stream; more are merged into the last. */
+export const EVICTIONS_WAITING_MAX = 256
+
+/** A sparse index entry is made at least every so many records, bytes of journal and milliseconds. */
+export const ENTRY_RECORDS = 16
+export const ENTRY_JOURNAL_BYTES = 64 * KIB
+export const ENTRY_TIME_MS = 0xffff
+
+/** Sequential reads; also the step of a recovery scan. */
+export const READ_BYTES = 256 * KIB
+export const SCAN_BYTES = 4 * MIB
+/** How far a gap between two wanted records is read through instead of being jumped over. */
+export const READ_THROUGH_BYTES = 16 * KIB
+/** Sealed segments whose file is held open for reading. */
+export const OPEN_FILES_MAX = 32
+/** Index files read at the same time at start. */
+export const INDEX_READS_MAX = 8
+/** Sequences in one delete record. */
+export const DELETE_SEQS_MAX = 16 * KIB
+
+/** Wall clocks before 2024 are those of machines that have not learned the time yet. */
+export const PLAUSIBLE_WALL_MS = Date.UTC(2024, 0, 1)
+/** The wall clock leads the monotonic one by more than this: it jumped. */
+export const CLOCK_JUMP_MS = 60_000
+/** At start nothing is known but the newest record: a wall clock this far ahead of it must settle. */
+export const CLOCK_START_JUMP_MS = 30 * 24 * 3_600_000
+/** How long a jump forward must last before the age limit believes it. */
+export const CLOCK_SETTLE_MS = 600_000
+
+/** The age limit is looked at when the next message is due, within these bounds. */
+export const AGE_CHECK_MIN_MS = 50
+export const AGE_CHECK_MAX_MS = 10_000
+/** How long an eviction may wait for other records to share its commit. */
+export const EVICTION_LOG_DELAY_MS = 1_000
+
+/** Room kept for deletes and purges: messages are refused before the disk is really full. */
+export const RESERVE_BYTES = 4 * MIB
+/** How often a full store looks whether there is room again, and how often an open one asks the disk. */
+export const FULL_PROBE_MS = 1_000
+export const FREE_CHECK_BYTES = 1 * MIB
+
+/** A sealed segment with a smaller live share is rewritten. */
+export const COMPACT_LIVE_SHARE = 0.5
+/** Smaller segments are not worth a rewrite of their own, unless nothing in them is live. */
+export const COMPACT_BYTES_MIN = 256
+/** Pause between two rewrites, so that they never take the disk for themselves. */
+export const COMPACT_PAUSE_MS = 20

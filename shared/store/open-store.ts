@@ -1,0 +1,180 @@
+/**
+ * Opens a store directory:
+ *
+ *     store.json   format, version, id, and the server it belongs to
+ *     lock         held by the living process
+ *     journal/     segments and their indexes
+ */
+import * as path from 'node:path'
+import type { Log } from '../log/index.ts'
+import { type Clock, type Disk, PetioleError, type Random } from '../runtime/index.ts'
+import { Boots } from './boots.ts'
+import { Catalog } from './catalog.ts'
+import { Committer } from './committer.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { Journal } from './journal.ts'
+import { JournalStream, type StreamHost } from './journal-stream.ts'
+import {
+  CHUNK_BYTES,
+  CHUNKS_POOLED_MAX,
+  COMMIT_BYTES_MAX,
+  GATHERED_BYTES_MAX,
+  LEAF_SEGMENT_BYTES,
+  OPEN_FILES_MAX,
+  RESERVE_BYTES,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+  SUBJECTS_MAX,
+} from './limits.ts'
+import { Recovery } from './recovery.ts'
+import { Room } from './room.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { JournalTable } from './state-table.ts'
+import type { Store } from './store.ts'
+import { claimDirectory } from './store-directory.ts'
+import { StreamReader } from './stream-reader.ts'
+import { Writer } from './writer.ts'
+
+export interface StoreOptions {
+  readonly directory: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly log: Log
+  /** Whose directory this is, such as the server's identity. Another owner is refused from then on. */
+  readonly owner?: string
+  /** Size at which a segment is sealed. Default: 16 MiB. */
+  readonly segmentBytes?: number
+  /** Quota for all files of the store. Default: 0, only the disk is the limit. */
+  readonly bytesMax?: number
+  /** Largest gather write. Default: 8 MiB, and never more than a segment. */
+  readonly commitBytesMax?: number
+  /** What may wait for the disk in memory. Default: 64 MiB. */
+  readonly gatheredBytesMax?: number
+  /** Room that messages may not use. Default: 4 MiB, and never more than a quarter of the quota. */
+  readonly reserveBytes?: number
+  /** Distinct subjects over all streams. Default: 1,000,000. */
+  readonly subjectsMax?: number
+}
+
+interface Settings extends Required<StoreOptions> {
+  readonly journalDirectory: string
+}
+
+/**
+ * Recovers the directory and opens it for writing. Rejects with PETIOLE_STORE_LOCKED,
+ * PETIOLE_STORE_FOREIGN or PETIOLE_STORE_UNWRITABLE.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const settings = withDefaults(options)
+  const unlock = await claimDirectory(settings)
+  try {
+    return await openJournal(settings, unlock)
+  } catch (error) {
+    await unlock()
+    throw error
+  }
+}
+
+function withDefaults(options: StoreOptions): Settings {
+  const segmentBytes = Math.min(
+    Math.max(options.segmentBytes ?? LEAF_SEGMENT_BYTES, SEGMENT_BYTES_MIN),
+    SEGMENT_BYTES_MAX,
+  )
+  return {
+    owner: '',
+    bytesMax: 0,
+    gatheredBytesMax: GATHERED_BYTES_MAX,
+    reserveBytes: RESERVE_BYTES,
+    subjectsMax: SUBJECTS_MAX,
+    ...options,
+    segmentBytes,
+    commitBytesMax: Math.min(options.commitBytesMax ?? COMMIT_BYTES_MAX, segmentBytes),
+    journalDirectory: path.join(options.directory, 'journal'),
+  }
+}
+
+async function openJournal(settings: Settings, unlock: () => Promise<void>): Promise<Store> {
+  const { directory, journalDirectory, clock, random, disk, log } = settings
+  const room = new Room(directory, settings)
+  const files = new SegmentFiles(disk, journalDirectory, log, OPEN_FILES_MAX)
+  let isRecovering = true
+  const boots = new Boots()
+  const writer = new Writer(clock, random, boots, room, {
+    chunkBytes: CHUNK_BYTES,
+    chunksPooledMax: CHUNKS_POOLED_MAX,
+    commitBytesMax: settings.commitBytesMax,
+  })
+  const marks = new JournalTable(0, { writer, clock, checkOpen: () => {} })
+  const catalog: Catalog = new Catalog(
+    boots,
+    marks,
+    (id, definition, index) => new JournalStream(id, definition, index, host),
+    log,
+  )
+  const waiting = new Set<JournalStream>()
+  const host: StreamHost = {
+    clock,
+    writer,
+    reader: new StreamReader(catalog, files),
+    checkSubjects: (stream, subject) =>
+      checkSubjects(catalog, settings.subjectsMax, stream, subject),
+    evictionsWait: (stream) => waiting.add(stream),
+    isRecovering: () => isRecovering && catalog.damagedRecords > 0,
+  }
+  const recovered = await new Recovery(
+    disk,
+    journalDirectory,
+    catalog,
+    log,
+    settings.segmentBytes,
+  ).run()
+  isRecovering = false
+  room.usedBytes = recovered.usedBytes
+  const housekeeping = new Housekeeping(clock, catalog, log)
+  const committer = new Committer({
+    ...settings,
+    catalog,
+    files,
+    room,
+    writer,
+    events: {
+      gathering: () => {
+        for (const stream of waiting) stream.logEvictions()
+        waiting.clear()
+      },
+      committed: (touched) => {
+        for (const stream of touched) stream.enforceLimits(undefined)
+      },
+      sealed: (segment) => housekeeping.sealed(segment),
+    },
+  })
+  committer.resume(recovered.lastId, recovered.current, recovered.file)
+  return new Journal({
+    directory,
+    catalog,
+    room,
+    writer,
+    committer,
+    files,
+    housekeeping,
+    tornBytes: recovered.tornBytes,
+    wallMs: () => clock.wallMs(),
+    unlock,
+  })
+}
+
+/** Subjects are held in memory, so their number is bounded: new ones are refused above the limit. */
+function checkSubjects(
+  catalog: Catalog,
+  subjectsMax: number,
+  stream: JournalStream,
+  subject: Uint8Array,
+): void {
+  if (catalog.subjectCount < subjectsMax) return
+  if (stream.index.subjects.find(subject, 0, subject.length) >= 0) return
+  throw new PetioleError(
+    'PETIOLE_STORE_FULL',
+    `the store holds ${catalog.subjectCount} distinct subjects, its limit is ${subjectsMax}: purge streams, or use fewer subjects`,
+  )
+}

@@ -1,0 +1,49 @@
+/** Which sequences a purge takes: a new floor when it takes all of them, else a list. */
+import type { SubjectFilter } from '../subject/index.ts'
+import type { StreamIndex } from './stream-index.ts'
+
+export interface Purge {
+  readonly throughSeq?: number
+  readonly filter?: SubjectFilter
+  readonly keep?: number
+}
+
+export interface PurgePlan {
+  /** 0: no new floor. */
+  readonly floor: number
+  readonly seqs: number[]
+  readonly messages: number
+}
+
+export function seqsToPurge(index: StreamIndex, purge: Purge & { throughSeq: number }): PurgePlan {
+  const { throughSeq, filter, keep = 0 } = purge
+  if (filter === undefined || filter.isAll) {
+    const through = keep === 0 ? throughSeq : seqBeforeNewest(index, throughSeq, keep)
+    if (through <= index.floor) return { floor: 0, seqs: [], messages: 0 }
+    const messages = index.messages - index.countFrom(through + 1, undefined)
+    return { floor: through, seqs: [], messages }
+  }
+  const seqs: number[] = []
+  const matches = index.matching(filter)
+  index.walk(0, (span, ordinal) => {
+    const seq = span.seqAt(ordinal)
+    if (seq > throughSeq) return false
+    if (matches[span.subjectIds.get(ordinal)] === 1) seqs.push(seq)
+    return true
+  })
+  seqs.length = Math.max(0, seqs.length - keep)
+  return { floor: 0, seqs, messages: seqs.length }
+}
+
+/** The seq below the newest `keep` messages up to and with `throughSeq`. */
+function seqBeforeNewest(index: StreamIndex, throughSeq: number, keep: number): number {
+  const messages = index.messages - index.countFrom(throughSeq + 1, undefined)
+  let skip = messages - keep
+  if (skip <= 0) return 0
+  let through = 0
+  index.walk(0, (span, ordinal) => {
+    through = span.seqAt(ordinal)
+    return --skip > 0
+  })
+  return through
+}

@@ -1,0 +1,167 @@
+/**
+ * Brings the catalog to what the directory says. Segments are taken in order of their ids: from
+ * their index when it is there and fits, else by a scan. Only the last one can have a torn end.
+ */
+import type { Log } from '../log/index.ts'
+import { type Disk, type DiskFile, messageOf } from '../runtime/index.ts'
+import type { Catalog } from './catalog.ts'
+import { reportGaps } from './damage.ts'
+import { loadIndex } from './index-file.ts'
+import { INDEX_READS_MAX } from './limits.ts'
+import { Chunk } from './record.ts'
+import {
+  decodeSegmentHeader,
+  indexPath,
+  SEGMENT_HEADER_BYTES,
+  Segment,
+  segmentIdOf,
+  segmentPath,
+} from './segment.ts'
+import { scanSegment } from './segment-scan.ts'
+
+export interface Recovered {
+  readonly lastId: number
+  /** The segment to go on with, when there is one. */
+  readonly current: Segment | undefined
+  readonly file: DiskFile | undefined
+  readonly tornBytes: number
+  readonly usedBytes: number
+  /** Sealed segments that were scanned and lack an index. */
+  readonly withoutIndex: readonly Segment[]
+}
+
+export class Recovery {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #catalog: Catalog
+  readonly #log: Log
+  readonly #segmentBytes: number
+  readonly #damaged = new Set<number>()
+  readonly #withoutIndex: Segment[] = []
+  #tornBytes = 0
+  #usedBytes = 0
+
+  constructor(disk: Disk, directory: string, catalog: Catalog, log: Log, segmentBytes: number) {
+    this.#disk = disk
+    this.#directory = directory
+    this.#catalog = catalog
+    this.#log = log
+    this.#segmentBytes = segmentBytes
+  }
+
+  async run(): Promise<Recovered> {
+    const names = await this.#disk.list(this.#directory)
+    const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
+    const lastId = ids[ids.length - 1] ?? 0
+    const known = new Set(names)
+    const indexes = new Map<number, Promise<Uint8Array | undefined>>()
+    let current: Segment | undefined
+    for (const [i, id] of ids.entries()) {
+      for (const ahead of ids.slice(i, i + INDEX_READS_MAX)) {
+        const name = indexPath('', ahead)
+        if (!indexes.has(ahead) && known.has(name)) indexes.set(ahead, this.#readIndex(ahead))
+      }
+      const index = await indexes.get(id)
+      indexes.delete(id)
+      const segment = await this.#take(id, id === lastId, index)
+      current = id === lastId ? segment : undefined
+    }
+    this.#catalog.takeTouched()
+    reportGaps(this.#catalog, this.#damaged)
+    const file = current === undefined ? undefined : await this.#goOn(current)
+    return {
+      lastId,
+      current: file === undefined ? undefined : current,
+      file,
+      tornBytes: this.#tornBytes,
+      usedBytes: this.#usedBytes,
+      withoutIndex: this.#withoutIndex,
+    }
+  }
+
+  async #take(
+    id: number,
+    isLast: boolean,
+    index: Uint8Array | undefined,
+  ): Promise<Segment | undefined> {
+    const path = segmentPath(this.#directory, id)
+    if (index !== undefined && !isLast) {
+      const segment = await this.#takeIndexed(id, path, index)
+      if (segment !== undefined) return segment
+    }
+    const bytes = await this.#disk.readFile(path)
+    const header = decodeSegmentHeader(bytes, path)
+    if (header === undefined || header.id !== id) {
+      if (isLast && bytes.length <= SEGMENT_HEADER_BYTES) await this.#removeUnborn(path, bytes)
+      else this.#catalog.noteDamage({ file: path, err: 'header does not hold' }, 1)
+      return undefined
+    }
+    const segment = new Segment(header, bytes.length)
+    this.#catalog.addSegment(segment)
+    await this.#scan(segment, new Chunk(bytes), isLast)
+    this.#usedBytes += segment.size
+    segment.isSealed = !isLast
+    if (!isLast) this.#withoutIndex.push(segment)
+    return segment
+  }
+
+  async #scan(segment: Segment, chunk: Chunk, isLast: boolean): Promise<void> {
+    const { end, damagedPlaces } = scanSegment(chunk, segment.salt, isLast, (cursor) =>
+      this.#catalog.apply(segment, cursor, cursor.at),
+    )
+    if (damagedPlaces > 0) {
+      this.#damaged.add(segment.id)
+      this.#catalog.noteDamage({ segment: segment.id }, damagedPlaces)
+    }
+    if (end === chunk.bytes.length) return
+    this.#tornBytes += chunk.bytes.length - end
+    this.#log.warn({ segment: segment.id, bytes: chunk.bytes.length - end }, 'torn end cut')
+    segment.size = end
+  }
+
+  async #takeIndexed(id: number, path: string, index: Uint8Array): Promise<Segment | undefined> {
+    const file = await this.#disk.open(path, 'read')
+    try {
+      const head = new Uint8Array(SEGMENT_HEADER_BYTES)
+      await file.read(head, 0)
+      const header = decodeSegmentHeader(head, path)
+      const segment = loadIndex(index, id, header, await file.size(), this.#catalog)
+      if (segment === undefined) {
+        this.#log.warn({ segment: id }, 'index does not fit its segment, scanning instead')
+        return undefined
+      }
+      this.#usedBytes += segment.size + segment.indexBytes
+      return segment
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #readIndex(id: number): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#disk.readFile(indexPath(this.#directory, id))
+    } catch (error) {
+      this.#log.warn({ segment: id, err: messageOf(error) }, 'index not readable')
+      return undefined
+    }
+  }
+
+  /** A file that a crash left behind before its header was on disk: nothing in it was acknowledged. */
+  async #removeUnborn(path: string, bytes: Uint8Array): Promise<void> {
+    this.#tornBytes += bytes.length
+    await this.#disk.remove(path)
+    await this.#disk.syncDirectory(this.#directory)
+  }
+
+  /** Cuts what is torn and makes sure that what was read is on disk, before anything follows it. */
+  async #goOn(segment: Segment): Promise<DiskFile | undefined> {
+    const file = await this.#disk.open(segmentPath(this.#directory, segment.id), 'write')
+    if ((await file.size()) > segment.size) await file.truncate(segment.size)
+    await file.datasync()
+    if (segment.size < this.#segmentBytes && !segment.isRewritten) return file
+    await file.close()
+    segment.isSealed = true
+    this.#withoutIndex.push(segment)
+    return undefined
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Whether the store takes writes. `full` is left by itself when there is room again, `failed` never.
+ * Messages are refused while a reserve is still free, so that deletes and purges, which make room,
+ * can always be written.
+ */
+import { PetioleError } from '../runtime/index.ts'
+import type { StoreCondition } from './store.ts'
+
+export interface RoomLimits {
+  /** Quota for the whole store, 0 for none. */
+  readonly bytesMax: number
+  readonly reserveBytes: number
+  readonly gatheredBytesMax: number
+}
+
+export class Room {
+  /** Bytes in the store's files. */
+  usedBytes = 0
+  /** As the file system said when it was last asked, less what was written since. */
+  freeBytes = Number.POSITIVE_INFINITY
+  readonly #directory: string
+  readonly #limits: RoomLimits
+  readonly #listeners = new Set<(condition: StoreCondition) => void>()
+  #condition: StoreCondition = { name: 'open' }
+  #isClosed = false
+
+  constructor(directory: string, limits: RoomLimits) {
+    this.#directory = directory
+    this.#limits = limits
+  }
+
+  get condition(): StoreCondition {
+    return this.#condition
+  }
+
+  get isFailed(): boolean {
+    return this.#condition.name === 'failed'
+  }
+
+  onCondition(listener: (condition: StoreCondition) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  check(bytes: number, urge: 'message' | 'upkeep'): void {
+    if (this.#isClosed) {
+      throw new PetioleError('PETIOLE_STORE_CLOSED', `the store ${this.#directory} is closed`)
+    }
+    if (this.#condition.name === 'failed') throw this.#condition.error
+    if (bytes > this.#limits.gatheredBytesMax) {
+      throw fullError(
+        `${bytes} bytes wait for the disk of ${this.#directory}: it is too slow, send less`,
+      )
+    }
+    if (urge === 'upkeep') return
+    const shortage = this.#shortage(bytes)
+    if (shortage === undefined && this.#condition.name === 'open') return
+    if (shortage !== undefined) this.becomeFull(shortage)
+    throw fullError(this.#condition.name === 'full' ? this.#condition.reason : '')
+  }
+
+  /** Why so many more bytes do not fit; undefined when they do. */
+  #shortage(bytes: number): string | undefined {
+    const { bytesMax, reserveBytes } = this.#limits
+    if (bytesMax > 0 && this.usedBytes + bytes > bytesMax - Math.min(reserveBytes, bytesMax / 4)) {
+      return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes: raise max_file_store, or purge streams`
+    }
+    if (this.freeBytes - bytes < reserveBytes) {
+      return `the file system of ${this.#directory} has ${this.freeBytes} bytes left: free some, or purge streams`
+    }
+    return undefined
+  }
+
+  /** Takes writes again when at least `bytes` fit. */
+  reopen(bytes: number): boolean {
+    if (this.#condition.name !== 'full' || this.#shortage(bytes) !== undefined) return false
+    this.#enter({ name: 'open' })
+    return true
+  }
+
+  becomeFull(reason: string): void {
+    if (this.#condition.name === 'open') this.#enter({ name: 'full', reason })
+  }
+
+  fail(cause: unknown, what: string): PetioleError {
+    if (this.#condition.name === 'failed') return this.#condition.error
+    const error = new PetioleError(
+      'PETIOLE_STORE_FAILED',
+      `${what} in ${this.#directory}: what was not acknowledged may be lost, nothing more is written; check the disk and start again`,
+      { cause },
+    )
+    this.#enter({ name: 'failed', error })
+    return error
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  #enter(condition: StoreCondition): void {
+    this.#condition = condition
+    for (const listener of this.#listeners) listener(condition)
+  }
+}
+
+export function fullError(reason: string): PetioleError {
+  return new PetioleError('PETIOLE_STORE_FULL', reason)
+}

@@ -1,0 +1,90 @@
+/**
+ * Goes through the records of one segment as it lies on disk.
+ *
+ * A record that does not hold is either the torn end of a commit that was never acknowledged, or
+ * damage in data that was. It is torn when it lies in the last segment and no commit begins after
+ * it: then everything from it on is cut, together with the part of its transaction that lies before
+ * it. Everywhere else it is damage: the next record that holds is searched for, byte by byte, with
+ * the segment's salt.
+ */
+import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
+import { SEGMENT_HEADER_BYTES } from './segment.ts'
+
+export interface ScanResult {
+  /** Where the intact part ends; the file's size unless a torn end must be cut. */
+  readonly end: number
+  /** Places that did not hold, each of them one record or more. */
+  readonly damagedPlaces: number
+}
+
+export function scanSegment(
+  chunk: Chunk,
+  salt: number,
+  isLast: boolean,
+  visit: (cursor: RecordCursor) => void,
+): ScanResult {
+  const size = chunk.bytes.length
+  const cursor = new RecordCursor(chunk)
+  let group: number[] = []
+  let damagedPlaces = 0
+  const flush = (): void => {
+    for (const at of group) {
+      cursor.at = at
+      visit(cursor)
+    }
+    group = []
+  }
+  let at = SEGMENT_HEADER_BYTES
+  while (at < size) {
+    cursor.at = at
+    if (!holds(cursor, size, salt)) {
+      const next = nextRecord(chunk, at + 1, size, salt)
+      if (isLast && !commitBeginsFrom(chunk, next, size, salt)) {
+        return { end: group[0] ?? at, damagedPlaces }
+      }
+      damagedPlaces++
+      flush()
+      at = next
+      continue
+    }
+    const { length } = cursor
+    const hasMore = (cursor.flags & RecordFlag.more) !== 0
+    group.push(at)
+    if (!hasMore) flush()
+    at += length
+  }
+  if (isLast && group[0] !== undefined) return { end: group[0], damagedPlaces }
+  flush()
+  return { end: size, damagedPlaces }
+}
+
+function holds(cursor: RecordCursor, size: number, salt: number): boolean {
+  return (
+    cursor.at + RECORD_HEADER_BYTES <= size &&
+    cursor.isPlausible &&
+    cursor.at + cursor.length <= size &&
+    cursor.isIntact(salt)
+  )
+}
+
+/** The first place from `from` on where a record holds; `size` when there is none. */
+function nextRecord(chunk: Chunk, from: number, size: number, salt: number): number {
+  const cursor = new RecordCursor(chunk)
+  for (let at = from; at + RECORD_HEADER_BYTES <= size; at++) {
+    cursor.at = at
+    if (holds(cursor, size, salt)) return at
+  }
+  return size
+}
+
+function commitBeginsFrom(chunk: Chunk, from: number, size: number, salt: number): boolean {
+  const cursor = new RecordCursor(chunk)
+  let at = from
+  while (at < size) {
+    cursor.at = at
+    if (!holds(cursor, size, salt)) at = nextRecord(chunk, at + 1, size, salt)
+    else if ((cursor.flags & RecordFlag.commitStart) !== 0) return true
+    else at += cursor.length
+  }
+  return false
+}

@@ -1,0 +1,294 @@
+/**
+ * All that is in memory of one stream's committed messages: spans in rising order of seq, the
+ * subjects, the floor (everything up to and with it is gone) and the sums. Synchronous and pure; it
+ * is built by the same calls when a commit is done, when a segment is scanned and when an index is
+ * loaded.
+ *
+ * Invariants: spans do not overlap; no live record has a seq <= floor; `firstSeq` is the first live
+ * seq, or lastSeq + 1; sums equal those of the spans.
+ */
+import { invariant } from '../runtime/index.ts'
+import type { SubjectFilter } from '../subject/index.ts'
+import type { Boots } from './boots.ts'
+import { Span, type SpanRecord } from './span.ts'
+import { SubjectTable } from './subject-table.ts'
+
+export interface Place {
+  readonly span: Span
+  readonly ordinal: number
+}
+
+/** Told of every change of a span's live bytes, so that segments know what they are worth. */
+export type LiveBytesListener = (segmentId: number, delta: number) => void
+
+export class StreamIndex {
+  messages = 0
+  bytes = 0
+  floor = 0
+  lastSeq = 0
+  lastTimeMs = 0
+  readonly subjects = new SubjectTable()
+  spans: Span[] = []
+  #firstSeq = 0
+  readonly #boots: Boots
+  readonly #onLiveBytes: LiveBytesListener
+
+  constructor(boots: Boots, onLiveBytes: LiveBytesListener) {
+    this.#boots = boots
+    this.#onLiveBytes = onLiveBytes
+  }
+
+  get firstSeq(): number {
+    if (this.lastSeq === 0) return 0
+    this.#settleFirst()
+    return this.#firstSeq
+  }
+
+  get firstTimeMs(): number {
+    const place = this.place(this.firstSeq)
+    return place === undefined ? 0 : this.timeAt(place)
+  }
+
+  /** Appends a message; false when its seq does not rise, or lies under the floor. */
+  add(
+    segmentId: number,
+    record: Omit<SpanRecord, 'subjectId'>,
+    subject: Uint8Array,
+    subjectStart: number,
+    subjectEnd: number,
+  ): boolean {
+    const { seq } = record
+    let span = this.spans[this.spans.length - 1]
+    if (seq <= (span?.lastSeq ?? 0)) return false
+    if (span === undefined || span.segmentId !== segmentId) {
+      span = new Span(segmentId, seq)
+      this.spans.push(span)
+    }
+    const subjectId = this.subjects.intern(subject, subjectStart, subjectEnd)
+    this.subjects.add(subjectId, seq)
+    // Spelled out, because a spread costs more than all the rest of this function.
+    span.push({
+      seq,
+      offset: record.offset,
+      length: record.length,
+      subjectId,
+      wallMs: record.wallMs,
+      wrongBoot: record.wrongBoot,
+    })
+    this.messages++
+    this.bytes += record.length
+    this.#onLiveBytes(segmentId, record.length)
+    this.#noteLast(seq, Math.floor(record.wallMs) + this.#boots.shiftMs(record.wrongBoot))
+    if (seq <= this.floor) this.killAt({ span, ordinal: span.count - 1 })
+    return true
+  }
+
+  get newestSubjectId(): number {
+    const span = this.spans[this.spans.length - 1]
+    return span === undefined ? 0 : span.subjectIds.get(span.count - 1)
+  }
+
+  /** Takes a whole span from an index file; its subject ids must be this table's already. */
+  addSpan(span: Span): void {
+    const last = this.spans[this.spans.length - 1]
+    invariant(last === undefined || last.lastSeq < span.firstSeq, 'spans rise')
+    this.spans.push(span)
+    for (let i = 0; i < span.count; i++) this.subjects.add(span.subjectIds.get(i), span.seqAt(i))
+    this.messages += span.liveCount
+    this.bytes += span.liveBytes
+    this.#onLiveBytes(span.segmentId, span.liveBytes)
+    this.#noteLast(span.lastSeq, this.timeAt({ span, ordinal: span.count - 1 }))
+  }
+
+  place(seq: number): Place | undefined {
+    if (seq <= this.floor) return undefined
+    const span = this.spans[this.#spanFrom(seq)]
+    if (span === undefined) return undefined
+    const ordinal = span.ordinalOf(seq)
+    return ordinal >= 0 && span.isLive(ordinal) ? { span, ordinal } : undefined
+  }
+
+  /** The span whose range covers a seq, whether the record is live or not. */
+  spanOf(seq: number): Span | undefined {
+    const span = this.spans[this.#spanFrom(seq)]
+    return span !== undefined && span.ordinalOf(seq) >= 0 ? span : undefined
+  }
+
+  /** The stream went on to `seq` once, whatever is left of it. */
+  restoreLast(seq: number, timeMs: number): void {
+    this.#noteLast(seq, timeMs)
+  }
+
+  shiftMs(bootRef: number): number {
+    return this.#boots.shiftMs(bootRef)
+  }
+
+  has(seq: number): boolean {
+    return this.place(seq) !== undefined
+  }
+
+  kill(seq: number): boolean {
+    const place = this.place(seq)
+    if (place !== undefined) this.killAt(place)
+    return place !== undefined
+  }
+
+  killAt({ span, ordinal }: Place): void {
+    const length = span.lengths.get(ordinal)
+    span.kill(ordinal)
+    this.subjects.remove(span.subjectIds.get(ordinal), span.seqAt(ordinal))
+    this.messages--
+    this.bytes -= length
+    this.#onLiveBytes(span.segmentId, -length)
+  }
+
+  /** Removes everything up to and with `floor`; returns how many messages went. */
+  raiseFloor(floor: number): number {
+    if (floor <= this.floor) return 0
+    const before = this.messages
+    for (const span of this.spans) {
+      if (span.firstSeq > floor) break
+      if (span.lastSeq <= this.floor) continue
+      const end = span.ordinalFrom(floor + 1)
+      for (
+        let i = span.nextLive(span.ordinalFrom(this.floor + 1));
+        i < end;
+        i = span.nextLive(i + 1)
+      ) {
+        this.killAt({ span, ordinal: i })
+      }
+    }
+    this.floor = floor
+    return before - this.messages
+  }
+
+  /** Live messages from `fromSeq` on, in order. The callback returns false to stop. */
+  walk(fromSeq: number, visit: (span: Span, ordinal: number) => boolean): void {
+    const from = Math.max(fromSeq, this.firstSeq)
+    for (let s = this.#spanFrom(from); s < this.spans.length; s++) {
+      const span = this.spans[s] as Span
+      if (span.liveCount === 0) continue
+      for (
+        let i = span.nextLive(span.ordinalFrom(from));
+        i < span.count;
+        i = span.nextLive(i + 1)
+      ) {
+        if (!visit(span, i)) return
+      }
+    }
+  }
+
+  timeAt({ span, ordinal }: Place): number {
+    const entry = span.entryOf(ordinal)
+    const timeMs = (span.entryTimes[entry] as number) + span.timeDeltas.get(ordinal)
+    return timeMs + this.#boots.shiftMs(span.entryBoots.get(entry))
+  }
+
+  lastSeqOf(subjectId: number): number {
+    const last = this.subjects.last(subjectId)
+    if (last > 0) return last
+    for (let s = this.#spanFrom(-last); s >= 0; s--) {
+      const span = this.spans[Math.min(s, this.spans.length - 1)] as Span
+      let i = span.subjectIds.lastIndexOf(subjectId, span.ordinalFrom(-last + 1) - 1)
+      while (i >= 0 && !span.isLive(i)) i = span.subjectIds.lastIndexOf(subjectId, i - 1)
+      if (i >= 0) {
+        const seq = span.seqAt(i)
+        this.subjects.setLast(subjectId, seq)
+        return seq
+      }
+    }
+    invariant(false, 'a subject with a count has a last message')
+  }
+
+  /** The oldest live message of a subject. */
+  firstOf(subjectId: number): Place {
+    const bound = Math.max(this.subjects.firstBound(subjectId), this.firstSeq)
+    for (let s = this.#spanFrom(bound); s < this.spans.length; s++) {
+      const span = this.spans[s] as Span
+      let i = span.subjectIds.indexOf(subjectId, span.ordinalFrom(bound))
+      while (i >= 0 && !span.isLive(i)) i = span.subjectIds.indexOf(subjectId, i + 1)
+      if (i >= 0) {
+        this.subjects.setFirstBound(subjectId, span.seqAt(i))
+        return { span, ordinal: i }
+      }
+    }
+    invariant(false, 'a subject with a count has a first message')
+  }
+
+  /** By subject id: 1 when it matches, 0 when not. */
+  matching(filter: SubjectFilter): Uint8Array {
+    const { subjects } = this
+    const matches = new Uint8Array(subjects.idEnd)
+    if (filter.isLiteral) {
+      const bytes = Buffer.from(filter.subject)
+      const id = subjects.find(bytes, 0, bytes.length)
+      if (id >= 0) matches[id] = 1
+      return matches
+    }
+    for (let id = 0; id < matches.length; id++) {
+      if (subjects.count(id) > 0 && filter.matches(subjects.bytes(id))) matches[id] = 1
+    }
+    return matches
+  }
+
+  countFrom(fromSeq: number, filter: SubjectFilter | undefined): number {
+    const matches = filter === undefined || filter.isAll ? undefined : this.matching(filter)
+    if (matches !== undefined && fromSeq <= this.firstSeq) {
+      let total = 0
+      for (let id = 0; id < matches.length; id++) {
+        if (matches[id] === 1) total += this.subjects.count(id)
+      }
+      return total
+    }
+    let total = 0
+    for (let s = this.#spanFrom(fromSeq); s < this.spans.length; s++) {
+      const span = this.spans[s] as Span
+      if (matches === undefined && span.firstSeq >= fromSeq) total += span.liveCount
+      else {
+        const from = span.ordinalFrom(fromSeq)
+        for (let i = span.nextLive(from); i < span.count; i = span.nextLive(i + 1)) {
+          if (matches === undefined || matches[span.subjectIds.get(i)] === 1) total++
+        }
+      }
+    }
+    return total
+  }
+
+  /** Forgets what a removed segment held. */
+  dropSpans(segmentId: number): void {
+    this.spans = this.spans.filter((span) => span.segmentId !== segmentId)
+  }
+
+  /** Index of the first span that reaches `seq`; spans.length when none does. */
+  #spanFrom(seq: number): number {
+    let low = 0
+    let high = this.spans.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.spans[middle] as Span).lastSeq < seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #noteLast(seq: number, timeMs: number): void {
+    if (seq <= this.lastSeq) return
+    this.lastSeq = seq
+    this.lastTimeMs = timeMs
+  }
+
+  /** Firsts only rise, so that looking for the next one costs each record once. */
+  #settleFirst(): void {
+    const from = Math.max(this.#firstSeq, this.floor + 1)
+    for (let s = this.#spanFrom(from); s < this.spans.length; s++) {
+      const span = this.spans[s] as Span
+      if (span.liveCount === 0) continue
+      const ordinal = span.nextLive(span.ordinalFrom(from))
+      if (ordinal < span.count) {
+        this.#firstSeq = span.seqAt(ordinal)
+        return
+      }
+    }
+    this.#firstSeq = this.lastSeq + 1
+  }
+}

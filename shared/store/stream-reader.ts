@@ -1,0 +1,249 @@
+/**
+ * Reads messages of one stream out of the interleaved journal. The index says which records are
+ * wanted; the nearest sparse entry says where to start; from there the journal is read forward in
+ * chunks, and jumped over where the next wanted record is far away. Checksums are checked on the
+ * way; a record that does not hold is reported as damage and skipped.
+ */
+import type { DiskFile } from '../runtime/index.ts'
+import type { SubjectFilter } from '../subject/index.ts'
+import type { Catalog } from './catalog.ts'
+import type { JournalStream } from './journal-stream.ts'
+import { ENTRY_RECORDS, READ_BYTES, READ_THROUGH_BYTES } from './limits.ts'
+import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
+import type { Segment } from './segment.ts'
+import type { SegmentFiles } from './segment-files.ts'
+import type { Span } from './span.ts'
+import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
+
+const ID_BATCH_MESSAGES = 1000
+const ID_HEADER = /^Nats-Msg-Id:[ \t]*(.*?)[ \t]*$/im
+
+interface Wanted {
+  readonly span: Span
+  readonly segment: Segment
+  readonly salt: number
+  readonly ordinals: number[]
+}
+
+interface Plan {
+  readonly runs: Wanted[]
+  readonly nextSeq: number
+}
+
+export class StreamReader {
+  readonly #catalog: Catalog
+  readonly #files: SegmentFiles
+
+  constructor(catalog: Catalog, files: SegmentFiles) {
+    this.#catalog = catalog
+    this.#files = files
+  }
+
+  async get(stream: JournalStream, seq: number): Promise<StoredMessage | undefined> {
+    if (!stream.index.has(seq)) return undefined
+    const { messages } = await this.read(stream, { fromSeq: seq, messagesMax: 1, bytesMax: 1 })
+    return messages[0]?.seq === seq ? messages[0] : undefined
+  }
+
+  async read(stream: JournalStream, options: ReadOptions): Promise<StreamBatch> {
+    const plan = this.#plan(stream, options)
+    const messages: StoredMessage[] = []
+    for (const run of plan.runs) {
+      await this.#files.use(run.segment.id, (file) => readRun(stream, run, file, messages, this))
+    }
+    return { messages, nextSeq: plan.nextSeq }
+  }
+
+  async recentIds(stream: JournalStream, sinceMs: number): Promise<readonly MessageId[]> {
+    const ids: MessageId[] = []
+    let fromSeq = await stream.seqAtTime(sinceMs)
+    while (fromSeq <= stream.index.lastSeq) {
+      const batch = await this.read(stream, {
+        fromSeq,
+        messagesMax: ID_BATCH_MESSAGES,
+        bytesMax: READ_BYTES * 4,
+      })
+      for (const { headers, seq, timeMs } of batch.messages) {
+        if (headers.length === 0) continue
+        const id = ID_HEADER.exec(Buffer.from(headers).toString())?.[1]
+        if (id !== undefined && id !== '' && timeMs >= sinceMs) ids.push({ id, seq, timeMs })
+      }
+      fromSeq = batch.nextSeq
+    }
+    return ids
+  }
+
+  /** The record cannot be read any more: out of the index, counted and reported. */
+  damaged(stream: JournalStream, span: Span, ordinal: number): void {
+    const seq = span.seqAt(ordinal)
+    if (!stream.index.has(seq)) return
+    this.#catalog.noteDamage({ segment: span.segmentId, stream: stream.name, seq }, 1)
+    stream.noteDamage(seq, seq, 1)
+  }
+
+  timeAt(stream: JournalStream, span: Span, ordinal: number, wallMs: number): number {
+    const entry = span.entryOf(ordinal)
+    return wallMs + stream.index.shiftMs(span.entryBoots.get(entry))
+  }
+
+  /** Done in one go, so that the offsets belong to the files as they are now. */
+  #plan(stream: JournalStream, options: ReadOptions): Plan {
+    const { index } = stream
+    const matches = subjectMatcher(stream, options.filter)
+    const runs: Wanted[] = []
+    let run: Wanted | undefined
+    let messages = 0
+    let bytes = 0
+    let nextSeq = index.lastSeq + 1
+    index.walk(options.fromSeq, (span, ordinal) => {
+      if (messages >= options.messagesMax || (messages > 0 && bytes >= options.bytesMax)) {
+        nextSeq = span.seqAt(ordinal)
+        return false
+      }
+      if (!matches(span.subjectIds.get(ordinal))) return true
+      if (run === undefined || run.span !== span) {
+        const segment = this.#catalog.segment(span.segmentId)
+        run = { span, segment, salt: segment.salt, ordinals: [] }
+        runs.push(run)
+      }
+      run.ordinals.push(ordinal)
+      messages++
+      bytes += span.lengths.get(ordinal)
+      return true
+    })
+    return { runs, nextSeq: Math.max(nextSeq, options.fromSeq) }
+  }
+}
+
+function subjectMatcher(
+  stream: JournalStream,
+  filter: SubjectFilter | undefined,
+): (subjectId: number) => boolean {
+  if (filter === undefined || filter.isAll) return () => true
+  const { subjects } = stream.index
+  if (filter.isLiteral) {
+    const bytes = Buffer.from(filter.subject)
+    const wanted = subjects.find(bytes, 0, bytes.length)
+    return (id) => id === wanted
+  }
+  const known = new Map<number, boolean>()
+  return (id) => {
+    let isMatch = known.get(id)
+    if (isMatch === undefined) {
+      isMatch = filter.matches(subjects.bytes(id))
+      known.set(id, isMatch)
+    }
+    return isMatch
+  }
+}
+
+/** Reads the wanted records of one segment, in order, into `messages`. */
+async function readRun(
+  stream: JournalStream,
+  run: Wanted,
+  file: DiskFile,
+  messages: StoredMessage[],
+  reader: StreamReader,
+): Promise<void> {
+  const { span, ordinals } = run
+  const window = new ReadWindow(file)
+  let offset = 0
+  for (let i = 0; i < ordinals.length; i++) {
+    const ordinal = ordinals[i] as number
+    const entryOffset = span.entryOffsets.get(span.entryOf(ordinal))
+    if (entryOffset > offset + READ_THROUGH_BYTES || offset < entryOffset) offset = entryOffset
+    const ahead = bytesAhead(span, ordinals, i, offset)
+    const found = await findRecord(window, offset, stream.id, span.seqAt(ordinal), ahead)
+    if (found === undefined || !found.isIntact(run.salt)) {
+      reader.damaged(stream, span, ordinal)
+      offset = 0
+      continue
+    }
+    offset = window.offsetOf(found) + found.length
+    messages.push({
+      seq: found.seq,
+      timeMs: reader.timeAt(stream, span, ordinal, found.wallMs),
+      subjectBytes: found.subject,
+      subject: Buffer.from(
+        found.chunk.bytes.buffer as ArrayBuffer,
+        found.chunk.bytes.byteOffset + found.subjectStart,
+        found.subjectLength,
+      ).toString(),
+      headers: found.headers,
+      payload: found.payload,
+    })
+  }
+}
+
+/** How much to read at once: what the wanted records and their neighbours need, within a chunk. */
+function bytesAhead(span: Span, ordinals: readonly number[], from: number, offset: number): number {
+  const first = span.entryOrdinals.get(span.entryOf(ordinals[from] as number))
+  const to = Math.min(ordinals.length, from + 4096)
+  const last = ordinals[to - 1] as number
+  if (last - first > 4096) return READ_BYTES
+  const own = span.lengths.sum(first, last + 1)
+  const entryEnd = span.entryOffsets.get(span.entryOf(last)) - offset
+  const perEntry = Math.max(0, entryEnd)
+  return Math.min(
+    Math.max(own, perEntry + (own / Math.max(1, last - first + 1)) * ENTRY_RECORDS),
+    Math.max(READ_BYTES, own),
+  )
+}
+
+/** Goes forward from `offset` to the stream's record with this seq; undefined when it is not there. */
+async function findRecord(
+  window: ReadWindow,
+  offset: number,
+  streamId: number,
+  seq: number,
+  ahead: number,
+): Promise<RecordCursor | undefined> {
+  let at = offset
+  for (;;) {
+    const cursor = await window.at(at, RECORD_HEADER_BYTES, ahead)
+    if (cursor === undefined || !cursor.isPlausible) return undefined
+    if (cursor.type === RecordType.message && cursor.streamId === streamId) {
+      if (cursor.seq > seq) return undefined
+      if (cursor.seq === seq) return window.at(at, cursor.length, ahead)
+    }
+    at += cursor.length
+  }
+}
+
+/** A chunk of a file that moves forward. Chunks are not used again: messages are views on them. */
+class ReadWindow {
+  readonly #file: DiskFile
+  #chunk = new Chunk(new Uint8Array(0))
+  #start = 0
+
+  constructor(file: DiskFile) {
+    this.#file = file
+  }
+
+  /** A cursor at a file offset with at least `size` bytes behind it; undefined past the end. */
+  async at(offset: number, size: number, ahead: number): Promise<RecordCursor | undefined> {
+    const isInside = offset >= this.#start && offset + size <= this.#start + this.#chunk.end
+    if (!isInside) {
+      const chunk = new Chunk(Buffer.allocUnsafeSlow(Math.ceil(Math.max(size, ahead, 512))))
+      chunk.end = await readFully(this.#file, chunk.bytes, offset)
+      this.#chunk = chunk
+      this.#start = offset
+      if (chunk.end < size) return undefined
+    }
+    return new RecordCursor(this.#chunk, offset - this.#start)
+  }
+
+  offsetOf(cursor: RecordCursor): number {
+    return this.#start + cursor.at
+  }
+}
+
+async function readFully(file: DiskFile, target: Uint8Array, offset: number): Promise<number> {
+  let got = 0
+  while (got < target.length) {
+    const read = await file.read(target.subarray(got), offset + got)
+    if (read === 0) break
+    got += read
+  }
+  return got
+}

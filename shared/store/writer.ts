@@ -1,0 +1,205 @@
+/**
+ * The front of the commit: stamps records with time and boot, refuses them when there is no room,
+ * keeps transactions whole, and wakes the committer.
+ */
+import { type Clock, invariant, PetioleError, type Random } from '../runtime/index.ts'
+import type { Boots } from './boots.ts'
+import { Gather, type GatherLimits } from './gather.ts'
+import { PLAUSIBLE_WALL_MS, RECORD_BYTES_MAX } from './limits.ts'
+import { RecordFlag, RecordType } from './record.ts'
+import type { Room } from './room.ts'
+import type { Committed } from './stream-store.ts'
+
+/** Whatever shows or counts what is staged, and must forget it when a commit fails. */
+export interface Staging {
+  unstage(): void
+  /** Nothing of it is staged any more. */
+  settled(): void
+}
+
+/** What a record is for: a stored message needs room, what frees room or follows it may use the reserve. */
+export type RecordUrge = 'message' | 'upkeep'
+
+export interface RecordDraft {
+  readonly type: RecordType
+  readonly flags: number
+  readonly streamId: number
+  readonly seq: number
+  readonly subject: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+  readonly timeMs: number | undefined
+}
+
+const NO_BYTES = new Uint8Array(0)
+const BOOT_ID_BYTES = 16
+
+export class Writer {
+  readonly gather: Gather
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #boots: Boots
+  readonly #room: Room
+  readonly #staged = new Set<Staging>()
+  #undo: (() => void)[] | undefined
+  #bootRef = 0
+  #isClockWrong = false
+  #startWallMs = 0
+  #startMonotonicMs = 0
+  /** Set by the committer; called when there is something to commit. */
+  wake: () => void = () => {}
+
+  constructor(clock: Clock, random: Random, boots: Boots, room: Room, limits: GatherLimits) {
+    this.#clock = clock
+    this.#random = random
+    this.#boots = boots
+    this.#room = room
+    this.gather = new Gather(limits)
+  }
+
+  /** Throws when the record may not be written now; nothing was appended then. */
+  check(bytes: number, urge: RecordUrge): void {
+    if (bytes > RECORD_BYTES_MAX) {
+      throw new PetioleError(
+        'PETIOLE_MESSAGE_TOO_LARGE',
+        `a record of ${bytes} bytes is larger than the store's limit of ${RECORD_BYTES_MAX}: send less at once`,
+      )
+    }
+    this.#room.check(bytes + this.gather.bytes, urge)
+  }
+
+  append(draft: RecordDraft, committed: Committed | undefined): void {
+    if (this.#bootRef === 0) this.#startBoot()
+    const wallMs = this.#clock.wallMs()
+    if (this.#isClockWrong && wallMs >= PLAUSIBLE_WALL_MS) this.#learnTime(wallMs)
+    const monotonicMs = this.#clock.monotonicMs()
+    const isWrong = this.#isClockWrong && draft.timeMs === undefined
+    this.gather.append(
+      {
+        type: draft.type,
+        flags:
+          draft.flags |
+          (isWrong ? RecordFlag.clockWrong : 0) |
+          (this.gather.isGrouping ? RecordFlag.more : 0),
+        streamId: draft.streamId,
+        seq: draft.seq,
+        wallMs: draft.timeMs ?? (isWrong ? this.#steadyWallMs(monotonicMs) : wallMs),
+        bootRef: this.#bootRef,
+        monotonicMs,
+        subject: draft.subject,
+        headers: draft.headers,
+        payload: draft.payload,
+      },
+      committed,
+    )
+    this.wake()
+  }
+
+  /** Remembers who must be told when the commit fails. */
+  stage(staging: Staging): void {
+    this.#staged.add(staging)
+  }
+
+  /** Only inside a transaction. */
+  onUndo(undo: () => void): void {
+    this.#undo?.push(undo)
+  }
+
+  /** Called back with the commit of all that was appended before. */
+  barrier(committed: Committed): void {
+    this.gather.callBack(committed, 0)
+    this.wake()
+  }
+
+  get isInTransaction(): boolean {
+    return this.#undo !== undefined
+  }
+
+  transaction(write: () => void): void {
+    if (this.#undo !== undefined) return write()
+    this.#room.check(0, 'upkeep')
+    if (this.#bootRef === 0) this.#startBoot()
+    const savepoint = this.gather.beginGroup()
+    this.#undo = []
+    try {
+      write()
+      this.gather.endGroup()
+    } catch (error) {
+      for (const undo of this.#undo.reverse()) undo()
+      this.gather.rollBack(savepoint)
+      throw error
+    } finally {
+      this.#undo = undefined
+    }
+  }
+
+  /** All that is staged is void. */
+  unstageAll(): void {
+    for (const staging of this.#staged) staging.unstage()
+    this.#staged.clear()
+    const boot = this.#boots.get(this.#bootRef)
+    if (boot === undefined) this.#bootRef = 0
+    else this.#isClockWrong = Number.isNaN(boot.shiftMs)
+  }
+
+  /** Nothing waits and nothing is under way. */
+  settled(): void {
+    for (const staging of this.#staged) staging.settled()
+    this.#staged.clear()
+  }
+
+  /** The boot that this process writes records of; 0 before the first. */
+  get bootRef(): number {
+    return this.#bootRef
+  }
+
+  /** The boot's record once more, as the mark of a clean end. */
+  repeatBoot(): void {
+    const shiftMs = this.#boots.get(this.#bootRef)?.shiftMs ?? Number.NaN
+    this.#appendBoot(shiftMs)
+    this.wake()
+  }
+
+  #startBoot(): void {
+    this.#startMonotonicMs = this.#clock.monotonicMs()
+    this.#startWallMs = this.#clock.wallMs()
+    this.#isClockWrong = this.#startWallMs < PLAUSIBLE_WALL_MS
+    this.#bootRef = this.#boots.nextRef
+    this.#appendBoot(this.#isClockWrong ? Number.NaN : 0)
+  }
+
+  /** A wrong clock counts on from the start, whatever is done to it, so that one shift repairs all. */
+  #steadyWallMs(monotonicMs: number): number {
+    return this.#startWallMs + (monotonicMs - this.#startMonotonicMs)
+  }
+
+  #learnTime(wallMs: number): void {
+    this.#isClockWrong = false
+    this.onUndo(() => {
+      this.#isClockWrong = true
+    })
+    this.#appendBoot(wallMs - this.#steadyWallMs(this.#clock.monotonicMs()))
+  }
+
+  #appendBoot(shiftMs: number): void {
+    invariant(this.#bootRef > 0, 'a boot has a reference')
+    const payload = new Uint8Array(8 + BOOT_ID_BYTES)
+    new DataView(payload.buffer).setFloat64(0, shiftMs, true)
+    payload.set(this.#random.bytes(BOOT_ID_BYTES), 8)
+    this.gather.append(
+      {
+        type: RecordType.boot,
+        flags: this.gather.isGrouping ? RecordFlag.more : 0,
+        streamId: 0,
+        seq: this.#bootRef,
+        wallMs: this.#clock.wallMs(),
+        bootRef: this.#bootRef,
+        monotonicMs: this.#clock.monotonicMs(),
+        subject: NO_BYTES,
+        headers: NO_BYTES,
+        payload,
+      },
+      undefined,
+    )
+  }
+}
