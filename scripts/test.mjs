@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+/**
+ * All that must hold before a change goes in: types, style, tests. Ends with `N passed, N failed`. With
+ * arguments it runs mocha alone and passes them on: `npm test -- test/unit/store`.
+ */
+import { spawn } from 'node:child_process'
+import * as path from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+
+const ROOT = path.resolve(import.meta.dirname, '..')
+const bin = (name, file) => path.join(ROOT, 'node_modules', name, file)
+const mochaArgs = process.argv.slice(2)
+
+const CHECKS = [
+  ['types', [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json', '--noEmit']],
+  ['style', [bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings', '.']],
+]
+
+let passed = 0
+let failed = 0
+const failures = []
+
+if (mochaArgs.length === 0) {
+  for (const [name, args] of CHECKS) {
+    process.stdout.write(`${name} …\n`)
+    const { code, output } = await run(args, false)
+    if (code === 0) passed++
+    else fail(name, output)
+  }
+}
+await tests()
+for (const name of failures) process.stdout.write(`failed: ${name}\n`)
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
+process.exitCode = failed === 0 ? 0 : 1
+
+async function tests() {
+  const colour = process.stdout.isTTY ? ['--color'] : []
+  const { code, output } = await run([bin('mocha', 'bin/mocha.js'), ...colour, ...mochaArgs], true)
+  const plain = stripVTControlCharacters(output)
+  const passing = countOf(plain, 'passing')
+  const failing = countOf(plain, 'failing')
+  passed += passing ?? 0
+  failed += failing ?? 0
+  if ((failing ?? 0) > 0) failures.push('tests, see above')
+  else if (code !== 0 || passing === undefined) fail(`mocha ended with ${code}`, '')
+}
+
+/** mocha's last words: `123 passing (4s)`. */
+function countOf(output, word) {
+  const found = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}\\b`, 'gm'))].at(-1)
+  return found === undefined ? undefined : Number(found[1])
+}
+
+function fail(name, output) {
+  process.stdout.write(output)
+  failures.push(name)
+  failed++
+}
+
+/** Runs one of the tools; resolves to what it said and how it ended. */
+function run(args, isShown) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        output += text
+        if (isShown) process.stdout.write(text)
+      })
+    }
+    child.on('close', (code, signal) => resolve({ code: code ?? signal, output }))
+  })
+}
