@@ -7,10 +7,12 @@ import type { CapturedMessage } from '../../shared/stream/index.ts'
 import { BATCH_OVERHEAD_BYTES } from '../../shared/sync/index.ts'
 import { BufferRules } from './buffer-rules.ts'
 import { Capture } from './capture.ts'
-import { LeafBuffer } from './leaf-buffer.ts'
+import { DamageLog } from './damage-log.ts'
+import { type BufferTraits, LeafBuffer } from './leaf-buffer.ts'
 
 /** What a buffer needs of its stream; `Stream` of the stream engine fits. */
 export interface BufferStream {
+  readonly name: string
   readonly store: StreamStore
   ingest(message: CapturedMessage): void
 }
@@ -27,13 +29,17 @@ export interface BufferStreamConfig {
   readonly discard: 'old' | 'new'
   readonly deny_delete: boolean
   readonly deny_purge: boolean
+  readonly no_ack: boolean
 }
 
+/** `StreamEngine` fits. */
 export interface BufferEngine {
   ensure(
     config: BufferStreamConfig,
-    options: { readonly isCapturing: false },
+    mode: { readonly isCapturing: false; readonly mayOverlap: true },
   ): Promise<BufferStream>
+  streams(): readonly BufferStream[]
+  remove(name: string): Promise<boolean>
 }
 
 export interface BuffersOptions {
@@ -53,13 +59,17 @@ export interface BuffersDependencies {
 }
 
 const NS_PER_MS = 1_000_000
+/** Which of two overlapping buffers takes a message is decided here, not by the streams. */
+const MODE = { isCapturing: false, mayOverlap: true } as const
+const PRIORITY_LAST = 10
 
 /**
  * The leaf's buffers, and the peer that captures into them. A message goes to the first buffer whose
  * rule matches, however many subscriptions brought it here; one that came over the uplink goes to
  * none, so that nothing echoes.
  *
- * A buffer that is no longer configured captures nothing, and is drained until it is empty.
+ * Must be made as soon as the store is open, before the streams are recovered: damage that the store
+ * found is told once only. A buffer that is no longer configured captures nothing, and is drained until it is empty.
  */
 export class Buffers implements Peer {
   readonly kind = 'local'
@@ -67,7 +77,6 @@ export class Buffers implements Peer {
   readonly id: number
   readonly #options: BuffersOptions
   readonly #engine: BufferEngine
-  readonly #store: Store
   readonly #space: SubjectSpace
   readonly #clock: Clock
   readonly #random: Random
@@ -75,19 +84,22 @@ export class Buffers implements Peer {
   readonly #rules: BufferRules
   readonly #streams = new Map<string, BufferStream>()
   readonly #buffers = new Map<string, LeafBuffer>()
+  readonly #damage = new Map<StreamStore, DamageLog>()
   /** The buffer and the place of each subscription's subject among the buffer's own. */
   readonly #captures = new Map<Subscription, Capture>()
 
   constructor(options: BuffersOptions, dependencies: BuffersDependencies) {
     this.#options = options
     this.#engine = dependencies.engine
-    this.#store = dependencies.store
     this.#space = dependencies.space
     this.id = dependencies.peerId
     this.#clock = dependencies.clock
     this.#random = dependencies.random
     this.#log = dependencies.log
     this.#rules = new BufferRules(options.configs)
+    for (const store of dependencies.store.streams.values()) {
+      if (LeafBuffer.isBuffer(store)) this.#damage.set(store, this.#damageLogOf(store))
+    }
   }
 
   /** In draining order: by priority, then as configured; those that only drain come last. */
@@ -99,7 +111,7 @@ export class Buffers implements Peer {
   async start(): Promise<void> {
     const byPriority = this.#options.configs.toSorted((a, b) => a.priority - b.priority)
     for (const config of byPriority) await this.#open(config)
-    this.#adoptUnconfigured()
+    await this.#adoptUnconfigured()
     for (const config of this.#options.configs) this.#capture(config)
   }
 
@@ -133,7 +145,7 @@ export class Buffers implements Peer {
   }
 
   async #open(config: BufferConfig): Promise<void> {
-    const stream = await this.#engine.ensure(this.#streamConfig(config), { isCapturing: false })
+    const stream = await this.#engine.ensure(this.#streamConfig(config), MODE)
     const { name, priority } = config
     this.#streams.set(name, stream)
     this.#buffers.set(name, this.#bufferOn(stream.store, { name, priority, isConfigured: true }))
@@ -152,24 +164,40 @@ export class Buffers implements Peer {
       // A hole in a buffer is then damage, and nothing but damage.
       deny_delete: true,
       deny_purge: true,
+      // Else every request on the leaf would be answered by this buffer's acknowledgement.
+      no_ack: config.subjects.includes('>'),
     }
   }
 
-  #adoptUnconfigured(): void {
-    for (const [name, store] of this.#store.streams) {
+  /** Buffers that the configuration does not name any more. */
+  async #adoptUnconfigured(): Promise<void> {
+    for (const { name, store } of this.#engine.streams()) {
       if (this.#buffers.has(name) || !LeafBuffer.isBuffer(store)) continue
-      const buffer = this.#bufferOn(store, { name, priority: 10, isConfigured: false })
-      if (buffer.backlogMessages === 0) {
-        this.#log.info({ buffer: name }, 'a removed buffer is empty: its stream may be deleted')
-      } else {
+      const traits = { name, priority: PRIORITY_LAST, isConfigured: false }
+      const buffer = this.#bufferOn(store, traits)
+      if (buffer.syncedSeq < store.state.lastSeq) {
         this.#log.warn({ buffer: name }, 'a removed buffer still holds messages: it is drained')
+        this.#buffers.set(name, buffer)
+        continue
       }
-      this.#buffers.set(name, buffer)
+      buffer.abandon()
+      await this.#engine.remove(name)
+      this.#log.info({ buffer: name }, 'a removed buffer was drained and is gone')
     }
   }
 
-  #bufferOn(store: StreamStore, traits: ConstructorParameters<typeof LeafBuffer>[0]): LeafBuffer {
-    return new LeafBuffer(traits, store, this.#clock, this.#random, this.#log)
+  #bufferOn(store: StreamStore, traits: BufferTraits): LeafBuffer {
+    const damage = this.#damage.get(store) ?? this.#damageLogOf(store)
+    return new LeafBuffer(traits, store, {
+      damage,
+      clock: this.#clock,
+      random: this.#random,
+      log: this.#log,
+    })
+  }
+
+  #damageLogOf(store: StreamStore): DamageLog {
+    return new DamageLog(store, this.#log.child({ buffer: store.name }))
   }
 
   #capture(config: BufferConfig): void {

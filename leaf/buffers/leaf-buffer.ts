@@ -1,22 +1,21 @@
 import type { Log } from '../../shared/log/index.ts'
 import { type Cancel, type Clock, PetioleError, type Random } from '../../shared/runtime/index.ts'
-import type { Eviction, StreamStore } from '../../shared/store/index.ts'
+import type { StreamStore } from '../../shared/store/index.ts'
 import type { Gap } from '../../shared/sync/index.ts'
-import { explainHole, type SeqRange, withRange } from './holes.ts'
-import { DAMAGED_RANGES_MAX, SETTLE_BYTES, SETTLE_DELAY_MS } from './limits.ts'
+import type { DamageLog } from './damage-log.ts'
+import { explainHole, type SeqRange } from './holes.ts'
+import { SETTLE_BYTES, SETTLE_DELAY_MS } from './limits.ts'
 
 /**
- * One buffer: a stream, and how far the hub has it. Three facts are kept in the stream's own state
+ * One buffer: a stream, and how far the hub has it. Two facts are kept in the stream's own state
  * table, so that they come and go with the stream:
  *
  *     incarnation    names this history. It is on disk before it is told to anyone.
  *     synced seq     the hub has confirmed all up to here. Written late and in one breath with the
  *                    purge that follows from it; the hub's watermark corrects a mark that is old.
- *     damaged        ranges that the disk could not give back and that the hub does not know of yet
  */
 
 const MARK_KEY = 'sync/mark'
-const DAMAGED_KEY = 'sync/damaged'
 const INCARNATION_BYTES = 12
 
 interface Mark {
@@ -32,6 +31,13 @@ export interface BufferTraits {
   readonly isConfigured: boolean
 }
 
+export interface LeafBufferDependencies {
+  readonly damage: DamageLog
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
 export class LeafBuffer {
   readonly name: string
   readonly priority: number
@@ -44,26 +50,24 @@ export class LeafBuffer {
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
-  #damaged: readonly SeqRange[]
+  readonly #damage: DamageLog
   #settledSeq: number
   #unsettledBytes = 0
   #cancelSettle: Cancel | undefined
-  readonly #stopEvictions: () => void
 
-  constructor(traits: BufferTraits, store: StreamStore, clock: Clock, random: Random, log: Log) {
+  constructor(traits: BufferTraits, store: StreamStore, dependencies: LeafBufferDependencies) {
     this.name = traits.name
     this.priority = traits.priority
     this.isConfigured = traits.isConfigured
     this.store = store
-    this.#clock = clock
-    this.#random = random
-    this.#log = log
+    this.#clock = dependencies.clock
+    this.#random = dependencies.random
+    this.#log = dependencies.log
+    this.#damage = dependencies.damage
     const mark = decodeJson<Mark>(store.states.get(MARK_KEY))
     this.incarnation = mark?.incarnation ?? ''
     this.syncedSeq = mark?.syncedSeq ?? 0
     this.#settledSeq = this.syncedSeq
-    this.#damaged = decodeJson<SeqRange[]>(store.states.get(DAMAGED_KEY)) ?? []
-    this.#stopEvictions = store.onEvict((eviction) => this.#evicted(eviction))
   }
 
   /** Whether a stream is, or was, a buffer. */
@@ -110,7 +114,7 @@ export class LeafBuffer {
     const { incarnation, syncedSeq } = this
     try {
       this.store.states.set(MARK_KEY, encodeJson({ incarnation, syncedSeq } satisfies Mark))
-      this.#forgetDamaged(syncedSeq)
+      this.#damage.forget(syncedSeq)
     } catch (error) {
       // The mark may be old: the hub's watermark corrects it. The next confirmation tries again.
       this.#log.warn({ buffer: this.name, err: error }, 'cannot write what is synced')
@@ -130,7 +134,7 @@ export class LeafBuffer {
     return explainHole(hole, {
       syncedSeq: this.syncedSeq,
       firstSeq: this.store.state.firstSeq,
-      damaged: this.#damaged,
+      damaged: this.#damage.ranges,
     })
   }
 
@@ -164,36 +168,7 @@ export class LeafBuffer {
   abandon(): void {
     this.#cancelSettle?.()
     this.#cancelSettle = undefined
-    this.#stopEvictions()
-  }
-
-  #evicted(eviction: Eviction): void {
-    const { firstSeq, lastSeq, messages, cause } = eviction
-    if (lastSeq <= this.syncedSeq) return
-    const fields = { buffer: this.name, firstSeq, lastSeq, messages, cause }
-    if (cause !== 'damage') {
-      this.#log.debug(fields, 'buffer dropped unsynced messages to keep its quota')
-      return
-    }
-    this.#log.error(fields, 'buffer has damaged messages')
-    if (this.#damaged.length >= DAMAGED_RANGES_MAX) return
-    this.#damaged = withRange(this.#damaged, { firstSeq, lastSeq })
-    this.#writeDamaged()
-  }
-
-  #forgetDamaged(throughSeq: number): void {
-    const rest = this.#damaged.filter((range) => range.lastSeq > throughSeq)
-    if (rest.length === this.#damaged.length) return
-    this.#damaged = rest
-    this.#writeDamaged()
-  }
-
-  #writeDamaged(): void {
-    try {
-      this.store.states.set(DAMAGED_KEY, encodeJson(this.#damaged))
-    } catch (error) {
-      this.#log.warn({ buffer: this.name, err: error }, 'cannot write what is damaged')
-    }
+    this.#damage.stop()
   }
 }
 

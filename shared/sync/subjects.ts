@@ -13,7 +13,7 @@ export const REPORT_SUBJECT = '$FLEET.REPORT'
 export const PROBE_SUBJECT = '$FLEET.PROBE'
 /** Anyone asks a hub for the fleet's status. */
 export const STATUS_SUBJECT = '$FLEET.STATUS'
-/** An operator gives a leaf's name free: `{ "name": "press-7" }`. */
+/** An operator gives a leaf's name free; the payload is the name. */
 export const RELEASE_SUBJECT = '$FLEET.RELEASE'
 
 export function helloSubject(home: string): string {

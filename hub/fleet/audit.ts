@@ -1,0 +1,29 @@
+import { isBalanced, lostOf } from '../../shared/sync/index.ts'
+import type { LedgerBook } from '../ingest/index.ts'
+
+/** One buffer's sum: what must be zero for the promise to hold. */
+export interface AuditLine {
+  readonly leaf: string
+  readonly buffer: string
+  readonly incarnation: string
+  /** Every sequence is exactly one of stored, evicted, removed, damaged, forgotten. */
+  readonly isBalanced: boolean
+  readonly stored: number
+  readonly lost: number
+}
+
+/** The sum is checkable: adds up every account of the ledger, as it is committed. */
+export function audit(book: LedgerBook): AuditLine[] {
+  return book.leaves.flatMap((leaf) =>
+    book.buffersOf(leaf).flatMap((buffer) =>
+      book.incarnations(leaf, buffer).map(({ incarnation, committed }) => ({
+        leaf,
+        buffer,
+        incarnation,
+        isBalanced: isBalanced(committed),
+        stored: committed.stored,
+        lost: lostOf(committed),
+      })),
+    ),
+  )
+}

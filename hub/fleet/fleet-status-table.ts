@@ -1,0 +1,128 @@
+import type { BufferStatus, FleetStatus, LeafStatus } from './fleet-status.ts'
+
+/**
+ * The status for a terminal, to be read at two in the morning: what is wrong comes first, then one
+ * line per buffer, sites that are not in sync above those that are.
+ */
+
+const COLUMNS = [
+  'SITE',
+  'STATE',
+  'BUFFER',
+  'BACKLOG',
+  'BYTES',
+  'OLDEST',
+  'IN/S',
+  'OUT/S',
+  'ETA',
+  'EVICTED',
+  'LOST',
+  'SEEN',
+] as const
+const LEFT_COLUMNS = 3
+const STATE_ORDER = { refused: 0, offline: 1, draining: 2, in_sync: 3 } as const
+const UNKNOWN = '?'
+
+export function renderFleetStatus(status: FleetStatus): string {
+  if (status.leaves.length === 0) return `no leaf has come to this hub yet (${status.as_of})\n`
+  const leaves = status.leaves.toSorted(
+    (a, b) => STATE_ORDER[a.state] - STATE_ORDER[b.state] || (a.name < b.name ? -1 : 1),
+  )
+  const rows = leaves.flatMap((leaf) => rowsOf(leaf, Date.parse(status.as_of)))
+  const widths = COLUMNS.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  )
+  const lines = [COLUMNS, ...rows].map((row) =>
+    row
+      .map((cell, i) =>
+        i < LEFT_COLUMNS ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  )
+  const notes = leaves.flatMap(notesOf)
+  return `${headline(status)}\n\n${[...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')}\n`
+}
+
+function headline({ leaves, as_of: asOf }: FleetStatus): string {
+  const counts = Object.keys(STATE_ORDER).flatMap((state) => {
+    const count = leaves.filter((leaf) => leaf.state === state).length
+    return count === 0 ? [] : [`${count} ${state.replace('_', ' ')}`]
+  })
+  const losses = leaves.flatMap((leaf) => leaf.buffers).map((buffer) => buffer.lost_msgs)
+  const lost = losses.reduce<number>((total, each) => total + (each ?? 0), 0)
+  const unknown = losses.includes(null) ? ' (of some unknown)' : ''
+  const sites = `${leaves.length} ${leaves.length === 1 ? 'site' : 'sites'}`
+  return `${sites}: ${counts.join(', ')}; lost ${lost}${unknown}  (${asOf})`
+}
+
+function rowsOf(leaf: LeafStatus, nowMs: number): string[][] {
+  const site = [leaf.name, leaf.state.replace('_', ' ')]
+  const seen = ageOf(leaf.last_seen, nowMs)
+  if (leaf.buffers.length === 0) return [[...site, '-', ...Array(8).fill(UNKNOWN), seen]]
+  return leaf.buffers.map((buffer, i) => [
+    ...(i === 0 ? site : ['', '']),
+    buffer.name,
+    countOf(buffer.backlog_msgs),
+    bytesOf(buffer.backlog_bytes),
+    buffer.backlog_msgs === 0 ? '-' : ageOf(buffer.oldest_unsynced_at, nowMs),
+    countOf(buffer.in_rate === null ? null : Math.round(buffer.in_rate)),
+    countOf(buffer.drain_rate === null ? null : Math.round(buffer.drain_rate)),
+    etaText(buffer),
+    countOf(buffer.evicted_msgs),
+    countOf(buffer.lost_msgs),
+    i === 0 ? seen : '',
+  ])
+}
+
+/** What somebody has to do something about. */
+function notesOf(leaf: LeafStatus): string[] {
+  return leaf.buffers.flatMap((buffer) => {
+    const where = `${leaf.name}/${buffer.name}`
+    const notes: string[] = []
+    if (buffer.refused !== null) {
+      const { subject, reason } = buffer.refused
+      notes.push(`${where}: refused at ${subject || 'the next record'}: ${reason}`)
+    }
+    if ((buffer.lost_msgs ?? 0) > 0) {
+      notes.push(`${where}: ${buffer.lost_msgs} messages are lost: see the logs of leaf and hub`)
+    }
+    return notes
+  })
+}
+
+function etaText(buffer: BufferStatus): string {
+  if (buffer.backlog_msgs === 0) return '-'
+  return buffer.eta_s === null ? UNKNOWN : durationOf(buffer.eta_s)
+}
+
+function countOf(count: number | null): string {
+  if (count === null) return UNKNOWN
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+function bytesOf(bytes: number | null): string {
+  if (bytes === null) return UNKNOWN
+  const units = ['B', 'K', 'M', 'G', 'T']
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)}${units[unit]}`
+}
+
+function ageOf(time: string | null, nowMs: number): string {
+  if (time === null) return UNKNOWN
+  return durationOf(Math.max(0, (nowMs - Date.parse(time)) / 1_000))
+}
+
+function durationOf(seconds: number): string {
+  const s = Math.round(seconds)
+  if (s < 60) return `${s}s`
+  if (s < 3_600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`
+  if (s < 86_400)
+    return `${Math.floor(s / 3_600)}h${String(Math.floor((s % 3_600) / 60)).padStart(2, '0')}m`
+  return `${Math.floor(s / 86_400)}d${String(Math.floor((s % 86_400) / 3_600)).padStart(2, '0')}h`
+}

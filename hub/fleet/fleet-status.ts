@@ -1,0 +1,52 @@
+/**
+ * The fleet's status as operators and programs read it: `petiole fleet status --json`, `$FLEET.STATUS`
+ * and the console. What is not known is null, never 0.
+ */
+export interface FleetStatus {
+  /** ISO 8601, by the hub's clock. */
+  readonly as_of: string
+  readonly leaves: readonly LeafStatus[]
+}
+
+/**
+ * `offline`: not heard of, its buffers may grow. `refused`: the hub does not take some record, see
+ * the buffer's `refused`. `draining`: has a backlog and works on it. `in_sync`: the hub has all.
+ */
+export type LeafState = 'in_sync' | 'draining' | 'refused' | 'offline'
+
+export interface LeafStatus {
+  readonly name: string
+  readonly id: string
+  readonly region: string
+  readonly state: LeafState
+  /** ISO 8601; null when this hub has not heard of it yet. */
+  readonly last_seen: string | null
+  readonly version: string | null
+  readonly buffers: readonly BufferStatus[]
+}
+
+export interface BufferStatus {
+  readonly name: string
+  readonly incarnation: string
+  /** The first sequence that the leaf still has. */
+  readonly first_seq: number | null
+  readonly last_seq: number | null
+  /** The last sequence that is durable at this hub. */
+  readonly synced_seq: number | null
+  readonly backlog_msgs: number | null
+  readonly backlog_bytes: number | null
+  /** ISO 8601; null when nothing waits, or when its time is not known. */
+  readonly oldest_unsynced_at: string | null
+  /** Dropped by the leaf's quota before they could be sent, over all incarnations. */
+  readonly evicted_msgs: number | null
+  readonly duplicates_dropped: number | null
+  /** Neither at the hub nor dropped by a policy: damaged on a disk, or lost by a restored hub. */
+  readonly lost_msgs: number | null
+  /** Messages per second into the buffer, and out of it to the hub. */
+  readonly in_rate: number | null
+  readonly drain_rate: number | null
+  /** Seconds until the hub has all, at these rates; null when it does not get there. */
+  readonly eta_s: number | null
+  /** Why the hub does not take the next record. */
+  readonly refused: { readonly subject: string; readonly reason: string } | null
+}

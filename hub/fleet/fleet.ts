@@ -1,0 +1,197 @@
+import type { ClientMessage, NatsClient } from '../../shared/client/index.ts'
+import type { Log } from '../../shared/log/index.ts'
+import { type Cancel, type Clock, Tasks } from '../../shared/runtime/index.ts'
+import {
+  decodeReport,
+  PROBE_SUBJECT,
+  RELEASE_SUBJECT,
+  REPORT_SUBJECT,
+  type Report,
+  STATUS_SUBJECT,
+} from '../../shared/sync/index.ts'
+import type { LedgerBook } from '../ingest/index.ts'
+import type { BufferStatus, FleetStatus, LeafState, LeafStatus } from './fleet-status.ts'
+import { LeafView } from './leaf-view.ts'
+import { OFFLINE_AFTER_MS, PROBE_WAIT_MS } from './limits.ts'
+import type { LeafRecord, Registry } from './registry.ts'
+
+/** What fleet needs of ingest; `Ingest` fits. */
+export interface LedgerSource {
+  readonly book: LedgerBook
+  onProgress(listener: (account: { leaf: string; buffer: string }) => void): () => void
+}
+
+export interface FleetDependencies {
+  readonly client: NatsClient
+  readonly registry: Registry
+  readonly ledger: LedgerSource
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * The status of all leaves, from three sources: the registry knows who they are, the ledger what the
+ * hub has of them, and their reports what they still hold. A report that is old does not say what a
+ * leaf holds now, so a status that is asked for asks the leaves first.
+ */
+export class Fleet {
+  readonly #client: NatsClient
+  readonly #registry: Registry
+  readonly #ledger: LedgerSource
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #tasks: Tasks
+  readonly #views = new Map<string, LeafView>()
+  readonly #answered = new Set<() => void>()
+  #stop: (() => void)[] = []
+  #probes = 0
+  #probing: Promise<FleetStatus> | undefined
+
+  constructor(dependencies: FleetDependencies) {
+    this.#client = dependencies.client
+    this.#registry = dependencies.registry
+    this.#ledger = dependencies.ledger
+    this.#clock = dependencies.clock
+    this.#log = dependencies.log
+    this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'status failed'))
+  }
+
+  start(): void {
+    this.#stop = [
+      this.#client.subscribe(REPORT_SUBJECT, (message) => this.#reported(message)),
+      this.#client.subscribe(STATUS_SUBJECT, (message) => this.#asked(message)),
+      this.#client.subscribe(RELEASE_SUBJECT, (message) => this.#release(message)),
+      this.#ledger.onProgress(({ leaf, buffer }) => {
+        const nowMs = this.#clock.monotonicMs()
+        this.#views.get(leaf)?.progressed(this.#ledger.book, buffer, nowMs)
+      }),
+    ]
+    this.#client.publish(PROBE_SUBJECT, Buffer.from(''))
+  }
+
+  async drain(): Promise<void> {
+    this.#close()
+    await this.#tasks.drain()
+  }
+
+  async destroy(): Promise<void> {
+    this.#close()
+    for (const answered of [...this.#answered]) answered()
+    await this.#tasks.destroy()
+  }
+
+  /** What is known now. What a leaf holds is null when its report is older than a few seconds. */
+  status(): FleetStatus {
+    const nowMs = this.#clock.monotonicMs()
+    return this.#statusWhere((view) => nowMs - view.reportedMs < OFFLINE_AFTER_MS)
+  }
+
+  /** Asks the leaves first: what a leaf holds is null when it did not answer now. */
+  freshStatus(): Promise<FleetStatus> {
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = undefined
+    })
+    return this.#probing
+  }
+
+  async #probe(): Promise<FleetStatus> {
+    const token = `${++this.#probes}`
+    const isFresh = (view: LeafView): boolean => view.probe === token
+    const askedMs = this.#clock.monotonicMs()
+    const asked = [...this.#views.values()].filter(
+      (view) => askedMs - view.reportedMs < OFFLINE_AFTER_MS,
+    )
+    this.#client.publish(PROBE_SUBJECT, Buffer.from(token))
+    if (asked.length > 0) await this.#until(() => asked.every(isFresh), PROBE_WAIT_MS)
+    return this.#statusWhere(isFresh)
+  }
+
+  #until(holds: () => boolean, waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      let cancel: Cancel = () => {}
+      const done = (): void => {
+        cancel()
+        this.#answered.delete(check)
+        resolve()
+      }
+      const check = (): void => {
+        if (this.#stop.length === 0 || holds()) done()
+      }
+      this.#answered.add(check)
+      cancel = this.#clock.after(waitMs, done)
+      check()
+    })
+  }
+
+  #asked(message: ClientMessage): void {
+    if (message.reply === '') return
+    this.#tasks.run('fleet-status', async () => {
+      const status = await this.freshStatus()
+      this.#client.publish(message.reply, Buffer.from(JSON.stringify(status)))
+    })
+  }
+
+  /** An operator at the hub may do this, nobody at a leaf. */
+  #release({ origin, payload, reply }: ClientMessage): void {
+    if (reply === '') return
+    const name = Buffer.from(payload).toString()
+    const isAllowed = origin?.kind !== 'leaf'
+    const isReleased = isAllowed && this.#registry.release(name)
+    if (isReleased) this.#views.delete(name)
+    if (isReleased) this.#log.warn({ leaf: name }, 'released the name of a leaf')
+    const error = isAllowed ? `no leaf is called ${name}` : 'names are released at the hub only'
+    const answer = isReleased ? { released: name } : { error }
+    this.#client.publish(reply, Buffer.from(JSON.stringify(answer)))
+  }
+
+  #reported(message: ClientMessage): void {
+    let report: Report
+    try {
+      report = decodeReport(message.payload)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'refused a report')
+      return
+    }
+    if (!this.#registry.admit(report).isAdmitted) return
+    const view = this.#views.get(report.name) ?? new LeafView(report.name)
+    this.#views.set(report.name, view)
+    view.take(report, this.#ledger.book, this.#clock.monotonicMs())
+    for (const check of [...this.#answered]) check()
+  }
+
+  #statusWhere(isFresh: (view: LeafView) => boolean): FleetStatus {
+    return {
+      as_of: new Date(this.#clock.wallMs()).toISOString(),
+      leaves: this.#registry.all.map((record) => {
+        const view = this.#views.get(record.name) ?? new LeafView(record.name)
+        return this.#leaf(record, view, isFresh(view))
+      }),
+    }
+  }
+
+  #leaf(record: LeafRecord, view: LeafView, isFresh: boolean): LeafStatus {
+    const nowMs = this.#clock.monotonicMs()
+    const buffers = view.buffers(this.#ledger.book, isFresh, nowMs)
+    const isOnline = isFresh || nowMs - view.reportedMs < OFFLINE_AFTER_MS
+    return {
+      name: record.name,
+      id: record.id,
+      region: record.region,
+      state: isOnline ? stateOf(buffers) : 'offline',
+      last_seen: record.last_seen === 0 ? null : new Date(record.last_seen).toISOString(),
+      version: record.version === '' ? null : record.version,
+      buffers,
+    }
+  }
+
+  #close(): void {
+    for (const stop of this.#stop) stop()
+    this.#stop = []
+    for (const check of [...this.#answered]) check()
+  }
+}
+
+function stateOf(buffers: readonly BufferStatus[]): LeafState {
+  if (buffers.some((buffer) => buffer.refused !== null)) return 'refused'
+  return buffers.every((buffer) => buffer.backlog_msgs === 0) ? 'in_sync' : 'draining'
+}
