@@ -2,7 +2,7 @@ import type { Authenticator, Credentials, Identity } from '../account/index.ts'
 import type { Publication } from '../broker/index.ts'
 import { type Cancel, type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
-import type { LinkLimits } from './limits.ts'
+import { type LinkLimits, NAME_LENGTH_MAX } from './limits.ts'
 import { LinkConnection, type LinkPhase } from './link-connection.ts'
 import {
   AUTHENTICATION_TIMEOUT,
@@ -11,6 +11,7 @@ import {
   CLIENT_ON_LEAF_PORT,
   CLUSTER_HAS_SPACES,
   gatewayOnLeafPort,
+  NAME_TOO_LONG,
   SAME_CLUSTER,
 } from './link-errors.ts'
 import { helloLine, LINK_PROTOCOL, type LinkConnect, parseLinkConnect } from './link-hello.ts'
@@ -182,6 +183,7 @@ export class AcceptedLeaf implements LinkPhase {
 
   #refusalOf(connect: LinkConnect): string | undefined {
     if (connect.lang !== '') return CLIENT_ON_LEAF_PORT
+    if (connect.name.length > NAME_LENGTH_MAX) return NAME_TOO_LONG
     if (connect.cluster.includes(' ')) return CLUSTER_HAS_SPACES
     const own = this.#options.server.cluster
     if (own !== '' && connect.cluster === own) return SAME_CLUSTER

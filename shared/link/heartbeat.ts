@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../runtime/index.ts'
-import { KERNEL_BYTES_MAX, SLOWEST_BYTES_PER_SECOND } from './limits.ts'
+import { FIRST_PING_MS, KERNEL_BYTES_MAX, SLOWEST_BYTES_PER_SECOND } from './limits.ts'
 
 /**
  * Finds out whether the other end of a link is still there. Anything heard proves it; a link that
@@ -26,6 +26,8 @@ export class Heartbeat {
   #cancel: Cancel | undefined
   #heardMs: number
   #pingedMs = 0
+  #isAsked = false
+  #roundTripMs: number | undefined
   /** What was written when we last knew that all before it had arrived. */
   #arrivedBytes = 0
   #takenBytes = 0
@@ -49,7 +51,7 @@ export class Heartbeat {
 
   start(): void {
     this.#heardMs = this.#clock.monotonicMs()
-    this.#cancel = this.#clock.after(this.#intervalMs, () => this.#look())
+    this.#cancel = this.#clock.after(Math.min(FIRST_PING_MS, this.#intervalMs), () => this.#ask())
   }
 
   stop(): void {
@@ -57,8 +59,19 @@ export class Heartbeat {
     this.#cancel = undefined
   }
 
+  /** Milliseconds from the last PING to its PONG; undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs
+  }
+
   heard(): void {
     this.#heardMs = this.#clock.monotonicMs()
+  }
+
+  pong(): void {
+    if (!this.#isAsked) return
+    this.#isAsked = false
+    this.#roundTripMs = this.#clock.monotonicMs() - this.#pingedMs
   }
 
   #look(): void {
@@ -67,6 +80,11 @@ export class Heartbeat {
       this.#cancel = this.#clock.after(this.#intervalMs - silentMs, () => this.#look())
       return
     }
+    this.#ask()
+  }
+
+  #ask(): void {
+    this.#isAsked = true
     this.#pingedMs = this.#clock.monotonicMs()
     this.#takenBytes = this.#taken()
     this.#ping()

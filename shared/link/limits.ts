@@ -54,6 +54,12 @@ export const SLOWEST_BYTES_PER_SECOND = 4 * 1024
 /** What a kernel may hold of one connection, as far as the patience for a PONG reckons with it. */
 export const KERNEL_BYTES_MAX = 256 * 1024
 
+/** The round trip of a new link is measured once this soon, whatever the traffic. */
+export const FIRST_PING_MS = 1_000
+
+/** Of a leaf's name, which appears in logs and refusals. */
+export const NAME_LENGTH_MAX = 256
+
 /** A closed link has this long to send its last words; a half-open one never would. */
 export const CLOSE_GRACE_MS = 1_000
 

@@ -7,7 +7,7 @@ import { AcceptedLeaf, type LeafHello } from './accepted-leaf.ts'
 import type { LinkAccounts } from './account-links.ts'
 import { ACCEPTOR_PING_FACTOR, HANDSHAKES_MAX, type LinkLimits } from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
-import { DUPLICATE_LEAF, nameTaken, TOO_MANY_LEAVES } from './link-errors.ts'
+import { DOMAIN_TAKEN_ADVICE, DUPLICATE_LEAF, nameTaken, TOO_MANY_LEAVES } from './link-errors.ts'
 import type { LinkConnect } from './link-hello.ts'
 import { LinkPermissions } from './link-permissions.ts'
 import type { ServerCard } from './server-card.ts'
@@ -54,6 +54,8 @@ export class LinkAcceptor {
   readonly #options: LinkAcceptorOptions
   readonly #handshakes = new Set<AcceptedLeaf>()
   readonly #names = new Map<string, Map<string, Attachment>>()
+  /** How many attached leaves have each JetStream domain. */
+  readonly #domains = new Map<string, number>()
   #attachedCount = 0
   #isClosing = false
 
@@ -174,6 +176,7 @@ export class LinkAcceptor {
     const links = this.#names.get(nameKey) ?? new Map<string, Attachment>()
     this.#names.set(nameKey, links.set(bindingOf(attachment.hello, handshake), attachment))
     this.#attachedCount++
+    this.#countDomain(attachment.hello, 1)
   }
 
   #detached(attachment: Attachment, handshake: AcceptedLeaf, reason: string): void {
@@ -182,8 +185,20 @@ export class LinkAcceptor {
     links?.delete(bindingOf(attachment.hello, handshake))
     if (links?.size === 0) this.#names.delete(nameKey)
     this.#attachedCount--
+    this.#countDomain(attachment.hello, -1)
     this.#log(attachment.hello).info({ reason }, 'leaf detached')
     this.#options.onDetached?.(attachment, reason)
+  }
+
+  #countDomain(hello: LeafHello, delta: number): void {
+    const { domain } = hello
+    if (domain === '') return
+    const own = domain === this.#options.server.domain ? 1 : 0
+    const count = (this.#domains.get(domain) ?? 0) + delta
+    if (count > 0) this.#domains.set(domain, count)
+    else this.#domains.delete(domain)
+    if (delta < 0 || count + own < 2) return
+    this.#log(hello).warn({ domain, advice: DOMAIN_TAKEN_ADVICE }, 'two servers with one domain')
   }
 
   #handshakeFailed(handshake: AcceptedLeaf, reason: string): void {

@@ -56,6 +56,10 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     return this.#bytesIn
   }
 
+  get roundTripMs(): number | undefined {
+    return this.#heartbeat?.roundTripMs
+  }
+
   start(): void {
     this.channel.start(this)
   }
@@ -86,7 +90,11 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   }
 
   send(bytes: Uint8Array): void {
-    if (!this.#isEnded) this.output.control(bytes)
+    if (this.#isEnded) return
+    this.output.control(bytes)
+    const { pendingBytes } = this.channel
+    if (pendingBytes <= this.#limits.pendingBytesMax) return
+    this.destroy(`${pendingBytes} bytes of interest wait for the link: it is too slow for it`)
   }
 
   /** Says why with an -ERR, and closes. */
@@ -142,7 +150,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   }
 
   pong(): void {
-    this.#phase.allowsHeartbeat()
+    if (this.#phase.allowsHeartbeat()) this.#heartbeat?.pong()
   }
 
   error(text: string): void {

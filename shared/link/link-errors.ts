@@ -24,6 +24,7 @@ export const WRONG_PORT = 'attempted to connect to wrong port'
 export const TOO_MANY_SUBSCRIPTIONS = 'maximum subscriptions exceeded'
 export const TOO_MANY_LEAVES = 'maximum account active connections exceeded'
 export const CONNECT_INFO_MISSING = 'Stale Leaf Node Connection - Closing'
+export const NAME_TOO_LONG = 'server name is too long'
 export const BAD_IDENTITY = 'Petiole identity cannot be verified'
 
 const NAME_TAKEN = 'is taken by another'
@@ -33,7 +34,7 @@ export function loopDetected(account: string): string {
 }
 
 export function gatewayOnLeafPort(gateway: string): string {
-  return `Rejecting connection from gateway "${gateway}" on the leafnode port`
+  return `Rejecting connection from gateway ${JSON.stringify(gateway)} on the leafnode port`
 }
 
 /** A refusal for a while: the soliciting side stays away for as long. Whole seconds, at least 1. */
@@ -43,10 +44,14 @@ export function comeBackIn(seconds: number): string {
 
 export function nameTaken(name: string, holder: string): string {
   return (
-    `Leaf name "${name}" ${NAME_TAKEN} identity, ${holder}. Give this server its own server_name; ` +
+    `Leaf name ${JSON.stringify(name)} ${NAME_TAKEN} identity, ${holder}. Give this server its own server_name; ` +
     `if it replaces that one, stop that one first`
   )
 }
+
+/** JetStream domains are told apart by name alone: `$JS.<domain>.API` reaches whoever has it. */
+export const DOMAIN_TAKEN_ADVICE =
+  'requests to $JS.<domain>.API may be answered by the wrong one: give each server its own domain'
 
 export interface Refusal {
   /** undefined: nothing speaks against an ordinary backoff. */

@@ -63,6 +63,8 @@ export interface LinkStats {
   readonly droppedIn: number
   readonly subscriptions: number
   readonly pendingBytes: number
+  /** Of the last PING; undefined before the first answer. */
+  readonly roundTripMs: number | undefined
 }
 
 const NO_QUEUES: PublishOptions = { queues: [] }
@@ -110,6 +112,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
       droppedIn: this.#droppedIn,
       subscriptions: this.#subscriptions.size,
       pendingBytes: this.connection.output.pendingBytes,
+      roundTripMs: this.connection.roundTripMs,
     }
   }
 

@@ -16,6 +16,8 @@ export interface UplinkHandshakeOptions {
   readonly user: string
   readonly password: string
   readonly hasJetStream: boolean
+  /** Asks not to be told the interest of the other side's other leaves. */
+  readonly isIsolated: boolean
   readonly clock: Clock
   readonly limits: LinkLimits
   /** `first` is what the other side is; `accepted` what it lets us do. They may be the same. */
@@ -117,7 +119,7 @@ export class UplinkHandshake implements LinkPhase {
   }
 
   #connectFields(nonce: string): object {
-    const { server, account, user, password, hasJetStream } = this.#options
+    const { server, account, user, password, hasJetStream, isIsolated } = this.#options
     const { identity, name, domain, cluster } = server
     return {
       version: server.protocolVersion,
@@ -129,6 +131,7 @@ export class UplinkHandshake implements LinkPhase {
       headers: true,
       jetstream: hasJetStream,
       protocol: LINK_PROTOCOL,
+      ...(isIsolated ? { isolate: true } : {}),
       remote_account: account,
       ...(user === '' ? {} : { user }),
       ...(password === '' ? {} : { pass: password }),

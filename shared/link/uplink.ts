@@ -8,7 +8,7 @@ import { Backoff } from './backoff.ts'
 import { FailureLog } from './failure-log.ts'
 import { BACKOFF_MAX_MS, type LinkLimits, STABLE_AFTER_MS, WAIT_JITTER } from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
-import { refusalOf } from './link-errors.ts'
+import { DOMAIN_TAKEN_ADVICE, refusalOf } from './link-errors.ts'
 import { type LinkInfo, parseLinkInfo } from './link-hello.ts'
 import { LinkPermissions } from './link-permissions.ts'
 import type { ServerCard } from './server-card.ts'
@@ -34,6 +34,8 @@ export interface UplinkOptions {
   /** `Core.nextPeerId`. */
   readonly nextPeerId: () => number
   readonly hasJetStream: boolean
+  /** True spares this link the interest of the hub's other leaves; they cannot be reached then. */
+  readonly isIsolated?: boolean
   /** Subjects that a buffer captures: what is born here on them does not cross live. */
   readonly withhold?: (subject: string) => boolean
   /** False: a message from the hub is passed over, such as one that this leaf brought there itself. */
@@ -150,7 +152,7 @@ export class Uplink {
   }
 
   #shakeHands(url: RemoteUrl, channel: Channel): void {
-    const { server, links, clock, limits, hasJetStream } = this.#options
+    const { server, links, clock, limits, hasJetStream, isIsolated = false } = this.#options
     this.#refusal = undefined
     const handshake = new UplinkHandshake({
       channel,
@@ -159,6 +161,7 @@ export class Uplink {
       user: url.user,
       password: url.password,
       hasJetStream,
+      isIsolated,
       clock,
       limits,
       onAccepted: (first, accepted) => this.#accepted(url, handshake, first, accepted),
@@ -207,6 +210,12 @@ export class Uplink {
     link.attach(limits.pingIntervalMs)
     if (connection.isEnded) return
     log.info({ url: url.text, ...this.#failures.recovered() }, 'uplink up')
+    if (server.domain !== '' && server.domain === first.domain) {
+      log.warn(
+        { domain: server.domain, advice: DOMAIN_TAKEN_ADVICE },
+        'two servers with one domain',
+      )
+    }
     const { name, serverId, version, cluster, domain } = first
     const hub = { name, id: serverId, version, cluster, domain, account: accepted.remoteAccount }
     this.#move({ type: 'accepted', nowMs: clock.monotonicMs(), hub })
@@ -238,16 +247,17 @@ export class Uplink {
   #failed(reason: string, advice: string): void {
     if (this.#state.name === 'stopped') return
     const { clock, random, backoffBaseMs } = this.#options
-    const refusal = this.#refusal === undefined ? undefined : refusalOf(this.#refusal)
+    // We may have refused too: whichever side hears its own loop subject says so.
+    const refusal = refusalOf(this.#refusal ?? reason)
     this.#refusal = undefined
     const isRoundDone = this.#pool.advance()
     const backoffMs = isRoundDone ? this.#backoff.nextMs() : random.float() * backoffBaseMs
-    const namedMs = (refusal?.waitMs ?? 0) * (1 + random.float() * WAIT_JITTER)
+    const namedMs = (refusal.waitMs ?? 0) * (1 + random.float() * WAIT_JITTER)
     const waitMs = Math.max(backoffMs, namedMs)
     this.#failures.failed({
       url: 'url' in this.#state ? this.#state.url : '',
       reason,
-      advice: refusal?.advice ?? advice,
+      advice: refusal.advice || advice,
       retryInMs: waitMs,
     })
     this.#cancelWait = clock.after(waitMs, () => this.#dial())
