@@ -1,7 +1,7 @@
-import type { Authenticator } from '../../shared/account/index.ts'
-import { GLOBAL_ACCOUNT } from '../../shared/account/index.ts'
+import { type Authenticator, UserAuthenticator } from '../../shared/account/index.ts'
 import {
-  AccountSpace,
+  BROKER_DEFAULTS,
+  Broker,
   type Message,
   type Peer,
   type PublishCommitted,
@@ -12,44 +12,52 @@ import type { MqttConfig } from '../../shared/config/index.ts'
 import type { Log, LogFields } from '../../shared/log/index.ts'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { Core } from '../../shared/server/index.ts'
-import { SystemNetwork } from '../../shared/transport/index.ts'
+import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
 
 /** A core without streams: real sockets and the real router, for tests of the MQTT front door. */
 export class MqttCore implements Core {
   readonly serverName = 'mqtt-test'
   readonly payloadBytesMax: number
   readonly authenticator: Authenticator
-  readonly log: RecordingLog
+  readonly log = new RecordingLog()
   readonly machine: Core['machine']
-  readonly #spaces = new Map<string, AccountSpace>()
-  #peerId = 0
+  readonly broker: Broker
+  #natsListener: Listener | undefined
 
   constructor(options: { authenticator?: Authenticator; payloadBytesMax?: number } = {}) {
-    this.authenticator = options.authenticator ?? LETS_ALL_IN
+    this.authenticator = options.authenticator ?? new UserAuthenticator({ users: [] })
     this.payloadBytesMax = options.payloadBytesMax ?? 1024 * 1024
-    this.log = new RecordingLog([])
     const clock = new SystemClock()
+    const random = new SeededRandom(1)
     const network = new SystemNetwork({ clock, onTrouble: () => {} })
-    this.machine = { clock, random: new SeededRandom(1), disk: new SystemDisk(), network }
+    this.machine = { clock, random, disk: new SystemDisk(), network }
+    this.broker = new Broker(
+      { clock, random, log: this.log, authenticator: this.authenticator },
+      { ...BROKER_DEFAULTS, serverId: 'NMQTT', serverName: this.serverName },
+    )
   }
 
   space(account: string): SubjectSpace {
-    let space = this.#spaces.get(account)
-    if (space === undefined) {
-      space = new AccountSpace(this.machine.random, account)
-      this.#spaces.set(account, space)
-    }
-    return space
+    return this.broker.space(account)
   }
 
   nextPeerId(): number {
-    return ++this.#peerId
+    return this.broker.nextPeerId()
   }
-}
 
-const LETS_ALL_IN: Authenticator = {
-  isRequired: false,
-  authenticate: () => ({ user: '', account: GLOBAL_ACCOUNT }),
+  /** Opens a listener for NATS clients; returns its port. */
+  async listenForNats(): Promise<number> {
+    const where = { protocol: 'tcp', host: '127.0.0.1', port: 0 } as const
+    this.#natsListener = await this.machine.network.listen(where, (channel) =>
+      this.broker.accept(channel),
+    )
+    return this.#natsListener.port
+  }
+
+  async close(): Promise<void> {
+    this.broker.destroy()
+    await this.#natsListener?.close()
+  }
 }
 
 export const MQTT_CONFIG: MqttConfig = {
@@ -66,11 +74,7 @@ export interface LogLine {
 
 /** Keeps what was logged above debug. */
 export class RecordingLog implements Log {
-  readonly lines: LogLine[]
-
-  constructor(lines: LogLine[]) {
-    this.lines = lines
-  }
+  readonly lines: LogLine[] = []
 
   trace(): void {}
   debug(): void {}
