@@ -48,14 +48,17 @@ export class SimDisk implements Disk {
     this.#volume = options.volume ?? formatted(this.#isRecording)
   }
 
-  open(path: string): Promise<DiskFile> {
-    return this.run('open', path, () => new SimFile(this, this.#volume.fileAt(path, 'open'), path))
+  open(path: string, access: 'read' | 'write'): Promise<DiskFile> {
+    return this.run('open', path, () => {
+      const file = this.#volume.fileAt(path, 'open')
+      return new SimFile(this, file, path, access)
+    })
   }
 
   create(path: string): Promise<DiskFile> {
     return this.run('create', path, () => {
       this.apply({ type: 'create', path, kind: 'file' })
-      return new SimFile(this, this.#volume.fileAt(path, 'open'), path)
+      return new SimFile(this, this.#volume.fileAt(path, 'open'), path, 'write')
     })
   }
 
@@ -116,7 +119,7 @@ export class SimDisk implements Disk {
   }
 
   freeBytes(path: string): Promise<number> {
-    return this.run('statfs', path, () => Math.max(0, this.quotaBytes - this.#volume.usedBytes()))
+    return this.run('statfs', path, () => this.room())
   }
 
   /** Locks die with their incarnation, as those of a dead process do. */
@@ -170,6 +173,11 @@ export class SimDisk implements Disk {
     return this.#volume.usedBytes()
   }
 
+  room(): number {
+    if (this.quotaBytes === Number.POSITIVE_INFINITY) return this.quotaBytes
+    return Math.max(0, this.quotaBytes - this.usedBytes())
+  }
+
   /** From now on no promise of this disk settles and no change happens. */
   die(): void {
     this.#isDead = true
@@ -216,9 +224,11 @@ class SimFile implements DiskFile {
   readonly path: string
   readonly #disk: SimDisk
   readonly #file: FileNode
+  readonly #access: 'read' | 'write'
   #isClosed = false
 
-  constructor(disk: SimDisk, file: FileNode, path: string) {
+  constructor(disk: SimDisk, file: FileNode, path: string, access: 'read' | 'write') {
+    this.#access = access
     this.path = path
     this.#disk = disk
     this.#file = file
@@ -231,14 +241,11 @@ class SimFile implements DiskFile {
   /** The bytes are in the cache at once; a failing write leaves a part of them there. */
   writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
     const bytes = Buffer.concat(chunks)
-    return this.#run('write', () => {
+    return this.#change('write', () => {
       const growth = Math.max(0, position + bytes.length - this.#file.content.size)
-      const room = this.#disk.quotaBytes - this.#disk.usedBytes()
+      const room = this.#disk.room()
       if (growth > room) {
-        this.#write(
-          bytes.subarray(0, Math.max(0, bytes.length - growth + Math.max(0, room))),
-          position,
-        )
+        this.#write(bytes.subarray(0, bytes.length - growth + room), position)
         throw systemError('ENOSPC', 'write', this.path)
       }
       if (this.#disk.faults.writes > 0) {
@@ -269,7 +276,7 @@ class SimFile implements DiskFile {
   }
 
   truncate(size: number): Promise<void> {
-    return this.#run('ftruncate', () => {
+    return this.#change('ftruncate', () => {
       this.#disk.apply({ type: 'truncate', file: this.#file.id, size })
     })
   }
@@ -282,6 +289,13 @@ class SimFile implements DiskFile {
 
   #write(bytes: Uint8Array, at: number): void {
     if (bytes.length > 0) this.#disk.apply({ type: 'write', file: this.#file.id, at, bytes })
+  }
+
+  #change(call: string, work: () => void): Promise<void> {
+    return this.#run(call, () => {
+      if (this.#access === 'read') throw systemError('EBADF', call, this.path)
+      work()
+    })
   }
 
   #run<Result>(call: string, work: () => Result): Promise<Result> {
