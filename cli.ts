@@ -134,7 +134,7 @@ async function fleetStatus(options: {
   json?: boolean
   watch?: boolean
 }): Promise<void> {
-  const { renderFleetStatus } = await import('./hub/fleet/fleet-status-table.ts')
+  const { renderFleetStatus } = await import('./hub/index.ts')
   const ask = (): Promise<string> => askHub(options.hub, '$FLEET.STATUS', '')
   const show = (status: string): string =>
     options.json ? status : renderFleetStatus(JSON.parse(status))
@@ -147,25 +147,22 @@ async function fleetStatus(options: {
 }
 
 async function fleetRelease(name: string, hub: string): Promise<void> {
-  const answer = JSON.parse(await askHub(hub, '$FLEET.RELEASE', JSON.stringify({ name })))
+  const answer = JSON.parse(await askHub(hub, '$FLEET.RELEASE', name))
   if (typeof answer?.error === 'string') throw new Error(answer.error)
   print(`released ${name}: the next leaf that attaches under this name keeps it`)
 }
 
 async function askHub(hub: string, subject: string, body: string): Promise<string> {
   const { connect } = await import('@nats-io/transport-node')
-  const { user, pass, token, servers } = credentialsOf(hub)
-  const connection = await connect({
-    servers,
-    user,
-    pass,
-    token,
-    timeout: FLEET_DEADLINE_MS,
-  }).catch((error: unknown) => {
-    throw new Error(
-      `no hub at ${servers}: ${messageOf(error)}. Is it running? Name another with --hub URL`,
-    )
-  })
+  const credentials = credentialsOf(hub)
+  const { servers } = credentials
+  const connection = await connect({ ...credentials, timeout: FLEET_DEADLINE_MS }).catch(
+    (error: unknown) => {
+      throw new Error(
+        `no hub at ${servers}: ${messageOf(error)}. Is it running? Name another with --hub URL`,
+      )
+    },
+  )
   try {
     return (await connection.request(subject, body, { timeout: FLEET_DEADLINE_MS })).string()
   } catch (error) {

@@ -1,1 +1,118 @@
-export {}
+/**
+ * The library's door: `startHub` and `startLeaf` take a configuration file's blocks as an object, with the
+ * same schema and the same errors, and return a handle with an in-process client.
+ */
+import { createRequire } from 'node:module'
+import type { NatsClient } from './shared/client/index.ts'
+import {
+  type ConfigInput,
+  type HubConfig,
+  type LeafConfig,
+  parseConfig,
+} from './shared/config/index.ts'
+import { type Log, silentLog } from './shared/log/index.ts'
+import {
+  type FrontDoor,
+  type Machine,
+  type Ports,
+  type ServerCore,
+  systemMachine,
+} from './shared/server/index.ts'
+
+export type { ClientMessage, NatsClient } from './shared/client/index.ts'
+export { ConfigError, type ConfigInput } from './shared/config/index.ts'
+export type { Log } from './shared/log/index.ts'
+export { PetioleError } from './shared/runtime/index.ts'
+export type { FrontDoor, Machine, Ports } from './shared/server/index.ts'
+
+export interface StartOptions {
+  /** Default: says nothing. */
+  readonly log?: Log
+  /** Default: the machine that the process runs on. */
+  readonly machine?: Machine
+}
+
+/** A running hub or leaf. */
+export interface Running {
+  readonly name: string
+  /** The nkey that the server is known by; kept in its store directory. */
+  readonly id: string
+  /** The ports that were taken, also where the configuration left the choice open. */
+  readonly ports: Ports
+  /** A client of an account in this process, without a socket; closed with the server. */
+  client(account?: string): NatsClient
+  /** Finishes what is in hand, then stops. Idempotent. */
+  drain(): Promise<void>
+  /** Stops at once; what was acknowledged stays on disk. Idempotent. */
+  destroy(): Promise<void>
+}
+
+const { version } = createRequire(import.meta.url)(packageFile()) as { version: string }
+
+/** Rejects with a ConfigError, or with what kept a port or the store from being opened. */
+export function startHub(config: ConfigInput, options: StartOptions = {}): Promise<Running> {
+  return startRole(parseConfig(config, 'hub'), options)
+}
+
+/** Rejects as `startHub`. Resolves whether or not a hub is in sight. */
+export function startLeaf(config: ConfigInput, options: StartOptions = {}): Promise<Running> {
+  return startRole(parseConfig(config, 'leaf'), options)
+}
+
+/** Starts a role from a configuration that was read and checked already. */
+export async function startRole(
+  config: HubConfig | LeafConfig,
+  { log = silentLog, machine = systemMachine(log) }: StartOptions = {},
+): Promise<Running> {
+  const frontDoors = await openDoors(config)
+  const running =
+    config.role === 'hub'
+      ? await (await import('./hub/index.ts')).Hub.start({
+          config,
+          machine,
+          log,
+          version,
+          frontDoors,
+        })
+      : await (await import('./leaf/index.ts')).Leaf.start({
+          config,
+          machine,
+          log,
+          version,
+          frontDoors,
+        })
+  log.info({}, 'Server is ready')
+  return handleOf(running)
+}
+
+async function openDoors(config: HubConfig | LeafConfig): Promise<readonly FrontDoor[]> {
+  if (config.mqtt === undefined) return []
+  const { MqttFrontDoor } = await import('./bridge-mqtt/index.ts')
+  return [new MqttFrontDoor(config.mqtt)]
+}
+
+interface Role {
+  readonly core: ServerCore
+  readonly ports: Ports | undefined
+  drain(): Promise<void>
+  destroy(): Promise<void>
+}
+
+function handleOf(role: Role): Running {
+  const { core } = role
+  return {
+    name: core.serverName,
+    id: core.identity.id,
+    ports: role.ports ?? { client: { host: '', port: 0 }, ...NO_PORTS },
+    client: (account = '$G') => core.client(account),
+    drain: () => role.drain(),
+    destroy: () => role.destroy(),
+  }
+}
+
+const NO_PORTS = { webSocket: undefined, leafNodes: undefined, http: undefined }
+
+/** Beside the sources, and one folder above what is built from them. */
+function packageFile(): string {
+  return import.meta.url.endsWith('.ts') ? './package.json' : '../package.json'
+}

@@ -1,0 +1,147 @@
+import type { FleetStreamConfig, HubConfig } from '../shared/config/index.ts'
+import type { LeafHello } from '../shared/link/index.ts'
+import type { Log } from '../shared/log/index.ts'
+import { jsonResponse } from '../shared/monitor/index.ts'
+import { type FrontDoor, type Machine, type Ports, ServerCore } from '../shared/server/index.ts'
+import type { Store } from '../shared/store/index.ts'
+import { isFromLeaf } from '../shared/sync/index.ts'
+import { Fleet, type FleetStatus, Registry } from './fleet/index.ts'
+import { Ingest } from './ingest/index.ts'
+
+export interface HubOptions {
+  readonly config: HubConfig
+  readonly machine: Machine
+  readonly log: Log
+  readonly version: string
+  readonly frontDoors: readonly FrontDoor[]
+}
+
+/** The fleet's services and streams live in the account that leaves attach to by default. */
+const FLEET_ACCOUNT = '$G'
+const NS_PER_MS = 1_000_000
+
+/** What a hub adds to the core when it has a store: ingest, and the fleet's registry and status. */
+interface FleetParts {
+  readonly ingest: Ingest
+  readonly fleet: Fleet
+}
+
+/**
+ * The hub: the core, the streams that leaves' records go to, ingest, and the fleet. Without a store
+ * it is a messaging server only, and says so.
+ */
+export class Hub {
+  readonly core: ServerCore
+  readonly #parts: FleetParts | undefined
+
+  private constructor(core: ServerCore, parts: FleetParts | undefined) {
+    this.core = core
+    this.#parts = parts
+  }
+
+  /** Resolves when every port is open. Whatever fails, nothing is left open. */
+  static async start(options: HubOptions): Promise<Hub> {
+    const { config, log } = options
+    // The registry lives in the store, which the core opens; links come after both.
+    let registry: Registry | undefined
+    let fleet: Fleet | undefined
+    const core = await ServerCore.open({
+      ...options,
+      role: 'hub',
+      admit: (leaf) => admission(registry, leaf),
+      // What a leaf brought here itself, live interest must not take back there.
+      withhold: (leaf, { headers }) => leaf.isPetiole && isFromLeaf(headers, leaf.name),
+      monitorRoutes: new Map([
+        [
+          '/fleetz',
+          {
+            title: 'Fleet',
+            handler: async (request) =>
+              jsonResponse(request, 200, (await fleet?.freshStatus()) ?? { leaves: [] }),
+          },
+        ],
+      ]),
+    })
+    try {
+      if (core.store !== undefined) registry = new Registry(core.store.marks, core.machine.clock)
+      const parts = await startFleet(core, config, core.store, registry)
+      fleet = parts?.fleet
+      if (parts === undefined) log.warn({}, 'no store: leaves cannot sync here, see jetstream')
+      await core.listen()
+      return new Hub(core, parts)
+    } catch (error) {
+      await core.destroy()
+      throw error
+    }
+  }
+
+  get ports(): Ports | undefined {
+    return this.core.ports
+  }
+
+  /** What `petiole fleet status` shows; undefined on a hub without a store. */
+  async status(): Promise<FleetStatus | undefined> {
+    return this.#parts?.fleet.freshStatus()
+  }
+
+  async drain(): Promise<void> {
+    await this.#parts?.ingest.drain()
+    await this.#parts?.fleet.drain()
+    await this.core.drain()
+  }
+
+  async destroy(): Promise<void> {
+    await this.#parts?.ingest.destroy()
+    await this.#parts?.fleet.destroy()
+    await this.core.destroy()
+  }
+}
+
+async function startFleet(
+  core: ServerCore,
+  config: HubConfig,
+  store: Store | undefined,
+  registry: Registry | undefined,
+): Promise<FleetParts | undefined> {
+  if (store === undefined || registry === undefined) return undefined
+  const { clock } = core.machine
+  const streams = core.engine(FLEET_ACCOUNT)
+  for (const stream of config.fleet.streams) await streams.ensure(streamRequest(stream))
+  const client = core.client(FLEET_ACCOUNT)
+  const ingest = new Ingest(
+    { home: config.jetstream.domain || core.serverName, payloadBytesMax: config.max_payload },
+    { client, store, streams, admission: registry, clock, log: core.log.child({ part: 'ingest' }) },
+  )
+  const fleet = new Fleet({
+    client,
+    registry,
+    ledger: ingest,
+    clock,
+    log: core.log.child({ part: 'fleet' }),
+  })
+  ingest.start()
+  fleet.start()
+  return { ingest, fleet }
+}
+
+function admission(registry: Registry | undefined, leaf: LeafHello): string | undefined {
+  if (!leaf.isPetiole || registry === undefined) return undefined
+  const admitted = registry.admit(leaf)
+  return admitted.isAdmitted ? undefined : admitted.reason
+}
+
+/** JetStream's keys and units: nanoseconds, and -1 for no limit. */
+function streamRequest(config: FleetStreamConfig) {
+  return {
+    name: config.name,
+    description: config.description,
+    subjects: [...config.subjects],
+    max_age: config.max_age * NS_PER_MS,
+    max_bytes: config.max_bytes || -1,
+    max_msgs: config.max_msgs || -1,
+    max_msgs_per_subject: config.max_msgs_per_subject || -1,
+    max_msg_size: config.max_msg_size || -1,
+    duplicate_window: config.duplicate_window * NS_PER_MS,
+    discard: config.discard,
+  }
+}

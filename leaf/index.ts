@@ -1,0 +1,2 @@
+/** The leaf role. */
+export { Leaf, type LeafOptions } from './leaf.ts'

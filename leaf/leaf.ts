@@ -1,0 +1,141 @@
+import type { LeafConfig } from '../shared/config/index.ts'
+import type { Log } from '../shared/log/index.ts'
+import { type FrontDoor, type Machine, type Ports, ServerCore } from '../shared/server/index.ts'
+import type { Store } from '../shared/store/index.ts'
+import { isFromLeaf } from '../shared/sync/index.ts'
+import { Buffers } from './buffers/index.ts'
+import { FleetReporter, Outbox } from './outbox/index.ts'
+
+export interface LeafOptions {
+  readonly config: LeafConfig
+  readonly machine: Machine
+  readonly log: Log
+  readonly version: string
+  readonly frontDoors: readonly FrontDoor[]
+}
+
+const DEFAULT_ACCOUNT = '$G'
+/** A leaf whose clock is further off than this is told so: its records carry that time. */
+const CLOCK_OFF_MAX_MS = 60_000
+
+/** What a leaf adds to the core when it has a store: buffers, and what brings them to their hub. */
+interface SyncParts {
+  readonly buffers: Buffers
+  readonly outbox: Outbox
+  readonly reporter: FleetReporter
+}
+
+/**
+ * The leaf: the core, its buffers, the uplinks to its hub, and the outbox that drains the buffers over
+ * them. The link may be down for as long as it likes: nothing here waits for it.
+ */
+export class Leaf {
+  readonly core: ServerCore
+  readonly #parts: SyncParts | undefined
+
+  private constructor(core: ServerCore, parts: SyncParts | undefined) {
+    this.core = core
+    this.#parts = parts
+  }
+
+  /** Resolves when every port is open, whether or not a hub is in sight. Whatever fails, nothing is left open. */
+  static async start(options: LeafOptions): Promise<Leaf> {
+    const { config } = options
+    let buffers: Buffers | undefined
+    const core = await ServerCore.open({
+      ...options,
+      role: 'leaf',
+      isConfined: ({ peer }) => peer === buffers,
+    })
+    try {
+      const parts = makeSync(core, config, core.store)
+      buffers = parts?.buffers
+      await buffers?.start()
+      const isBuffered = (subject: string): boolean => buffers?.isBuffered(subject) ?? false
+      for (const remote of config.leafnodes.remotes) {
+        core.uplink(remote, {
+          withhold: isBuffered,
+          // What comes back under our own name, our subscribers have had already.
+          acceptsInbound: ({ headers }) => !isFromLeaf(headers, core.serverName),
+        })
+      }
+      await core.listen()
+      parts?.outbox.start()
+      parts?.reporter.start()
+      for (const uplink of core.uplinks) uplink.start()
+      return new Leaf(core, parts)
+    } catch (error) {
+      await core.destroy()
+      throw error
+    }
+  }
+
+  get ports(): Ports | undefined {
+    return this.core.ports
+  }
+
+  /** Stays with what is on disk: the backlog goes to the hub after the next start. */
+  async drain(): Promise<void> {
+    await this.#parts?.outbox.drain()
+    await this.#parts?.reporter.drain()
+    await this.core.drain()
+    await this.#parts?.buffers.drain()
+  }
+
+  async destroy(): Promise<void> {
+    await this.#parts?.outbox.destroy()
+    await this.#parts?.reporter.destroy()
+    await this.core.destroy()
+  }
+}
+
+function makeSync(core: ServerCore, config: LeafConfig, store: Store | undefined) {
+  if (store === undefined) return undefined
+  const { clock, random } = core.machine
+  const log = core.log.child({ part: 'sync' })
+  // Buffers and links belong together: a buffer drains over the link of its account.
+  const account = config.leafnodes.remotes[0]?.account ?? DEFAULT_ACCOUNT
+  const engine = core.engine(account)
+  const buffers = new Buffers(
+    { configs: config.buffers, payloadBytesMax: config.max_payload },
+    {
+      engine: {
+        ensure: (request, mode) =>
+          engine.ensure({ ...request, subjects: [...request.subjects] }, mode),
+        streams: () => engine.streams(),
+        remove: (name) => engine.remove(name),
+      },
+      store,
+      space: core.space(account),
+      peerId: core.nextPeerId(),
+      clock,
+      random,
+      log,
+    },
+  )
+  const identity = {
+    name: core.serverName,
+    id: core.identity.id,
+    boot: core.boot,
+    version: core.version,
+    region: config.region,
+  }
+  const client = core.client(account)
+  const outbox = new Outbox(identity, {
+    client,
+    store,
+    buffers,
+    clock,
+    random,
+    log,
+    onHubTime: (wallMs) => warnOfClock(wallMs - clock.wallMs(), log),
+  })
+  const reporter = new FleetReporter(identity, { client, outbox, buffers, clock, log })
+  return { buffers, outbox, reporter }
+}
+
+function warnOfClock(offMs: number, log: Log): void {
+  if (Math.abs(offMs) < CLOCK_OFF_MAX_MS) return
+  const offS = Math.round(offMs / 1_000)
+  log.warn({ offS }, "this clock is off the hub's: records carry the time of this clock")
+}

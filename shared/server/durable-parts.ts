@@ -1,0 +1,48 @@
+import type { CoreConfig, Role } from '../config/index.ts'
+import { ServerIdentity } from '../link/index.ts'
+import type { Log } from '../log/index.ts'
+import { openStore, type Store } from '../store/index.ts'
+import type { Machine } from './core.ts'
+
+/** A hub's disk takes larger segments than a leaf's SD card: fewer files for more data. */
+const SEGMENT_BYTES: Readonly<Record<Role, number>> = {
+  hub: 64 * 1024 * 1024,
+  leaf: 16 * 1024 * 1024,
+}
+
+/** What a server keeps between its starts: who it is, and its journal. */
+export interface DurableParts {
+  readonly identity: ServerIdentity
+  /** `server_name`, or the identity where none is configured. */
+  readonly serverName: string
+  /** undefined: JetStream is off, so nothing is kept, and the identity is new at each start. */
+  readonly store: Store | undefined
+}
+
+/** Rejects with the errors of `openStore`; then nothing is left open. */
+export async function openDurableParts(
+  config: CoreConfig,
+  role: Role,
+  machine: Machine,
+  log: Log,
+): Promise<DurableParts> {
+  const { clock, random, disk } = machine
+  const { enabled, store_dir: directory, max_file: bytesMax } = config.jetstream
+  if (!enabled) {
+    const identity = ServerIdentity.create(random)
+    return { identity, serverName: config.server_name || identity.id, store: undefined }
+  }
+  const identity = await ServerIdentity.load(disk, random, directory)
+  const serverName = config.server_name || identity.id
+  const store = await openStore({
+    directory,
+    clock,
+    random,
+    disk,
+    log: log.child({ part: 'store' }),
+    owner: `${role} ${serverName}`,
+    segmentBytes: SEGMENT_BYTES[role],
+    bytesMax,
+  })
+  return { identity, serverName, store }
+}

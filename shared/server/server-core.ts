@@ -1,0 +1,345 @@
+import { type Authenticator, UserAuthenticator } from '../account/index.ts'
+import {
+  type AccountSpace,
+  BROKER_DEFAULTS,
+  Broker,
+  type Message,
+  type Subscription,
+} from '../broker/index.ts'
+import { LocalClient } from '../client/index.ts'
+import type { AuthorizationConfig, CoreConfig, RemoteConfig, Role } from '../config/index.ts'
+import {
+  type AttachedLeaf,
+  type LeafHello,
+  LINK_LIMITS,
+  LinkAcceptor,
+  LinkAccounts,
+  type LinkLimits,
+  type ServerCard,
+  type ServerIdentity,
+  Uplink,
+  type UplinkOptions,
+} from '../link/index.ts'
+import type { Log } from '../log/index.ts'
+import { createMonitor, type MonitorRoute } from '../monitor/index.ts'
+import { PetioleError } from '../runtime/index.ts'
+import type { Store } from '../store/index.ts'
+import { StreamEngine, UNLIMITED } from '../stream/index.ts'
+import { SERVER_VERSION } from '../wire/index.ts'
+import type { Core, FrontDoor, Machine } from './core.ts'
+import { openDurableParts } from './durable-parts.ts'
+import { Listeners, type Ports } from './listeners.ts'
+import { monitorSources } from './monitor-sources.ts'
+import { SpaceStreamPort } from './space-stream-port.ts'
+
+/** What a role adds to the core, and what it decides for it. */
+export interface ServerCoreOptions {
+  readonly role: Role
+  readonly config: CoreConfig
+  readonly machine: Machine
+  readonly log: Log
+  /** Petiole's own version. */
+  readonly version: string
+  readonly frontDoors: readonly FrontDoor[]
+  /** Local subscriptions that no hub is to hear of. */
+  readonly isConfined?: (subscription: Subscription) => boolean
+  readonly admit?: (leaf: LeafHello) => string | undefined
+  readonly withhold?: (leaf: LeafHello, message: Message) => boolean
+  readonly onAttached?: (leaf: AttachedLeaf) => void
+  readonly onDetached?: (leaf: AttachedLeaf) => void
+  readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
+}
+
+const BOOT_BYTES = 8
+
+/**
+ * One server as hub and leaf share it: store, subject spaces, streams, links, listeners, monitoring.
+ * `open` recovers what is on disk and listens nowhere yet, so that a role can put its own parts in
+ * place; `listen` opens the ports. Whatever fails, nothing is left open.
+ */
+export class ServerCore implements Core {
+  readonly machine: Machine
+  readonly log: Log
+  readonly config: CoreConfig
+  readonly identity: ServerIdentity
+  readonly serverName: string
+  readonly store: Store | undefined
+  readonly broker: Broker
+  readonly acceptor: LinkAcceptor
+  readonly authenticator: Authenticator
+  readonly payloadBytesMax: number
+  readonly boot: string
+  readonly startedMs: number
+  readonly #options: ServerCoreOptions
+  readonly #card: ServerCard
+  readonly #linkLimits: LinkLimits
+  readonly #links: LinkAccounts
+  readonly #engines = new Map<string, StreamEngine>()
+  readonly #clients: LocalClient[] = []
+  readonly #listeners = new Listeners()
+  #uplinks: Uplink[] = []
+  #ports: Ports | undefined
+  #ending: Promise<void> | undefined
+  #peerIds = 0
+
+  private constructor(
+    options: ServerCoreOptions,
+    durable: { identity: ServerIdentity; serverName: string; store: Store | undefined },
+  ) {
+    const { config, machine, log } = options
+    this.#options = options
+    this.machine = machine
+    this.log = log
+    this.config = config
+    this.identity = durable.identity
+    this.serverName = durable.serverName
+    this.store = durable.store
+    this.payloadBytesMax = config.max_payload
+    this.startedMs = machine.clock.wallMs()
+    this.boot = Buffer.from(machine.random.bytes(BOOT_BYTES)).toString('hex')
+    this.authenticator = authenticatorOf(config.authorization)
+    this.broker = this.#makeBroker()
+    this.#card = this.#makeCard()
+    this.#linkLimits = { ...LINK_LIMITS, payloadBytesMax: config.max_payload }
+    this.#links = new LinkAccounts({
+      space: (account) => this.space(account),
+      random: machine.random,
+      ...(options.isConfined === undefined ? {} : { isConfined: options.isConfined }),
+    })
+    this.acceptor = this.#makeAcceptor()
+  }
+
+  /** Rejects when the store cannot be opened, see `openStore`. */
+  static async open(options: ServerCoreOptions): Promise<ServerCore> {
+    const { config, role, machine, log } = options
+    const durable = await openDurableParts(config, role, machine, log)
+    const core = new ServerCore(options, durable)
+    try {
+      await core.#startEngines()
+      return core
+    } catch (error) {
+      await core.destroy()
+      throw error
+    }
+  }
+
+  /** Petiole's own version. */
+  get version(): string {
+    return this.#options.version
+  }
+
+  get ports(): Ports | undefined {
+    return this.#ports
+  }
+
+  get uplinks(): readonly Uplink[] {
+    return this.#uplinks
+  }
+
+  get engines(): ReadonlyMap<string, StreamEngine> {
+    return this.#engines
+  }
+
+  /** Throws PETIOLE_NO_STORE when JetStream is off: for parts that cannot do without. */
+  engine(account: string): StreamEngine {
+    const engine = this.#engines.get(account)
+    if (engine !== undefined) return engine
+    throw new PetioleError(
+      'PETIOLE_NO_STORE',
+      this.store === undefined
+        ? 'this needs a store: add `jetstream { store_dir: "…" }` to the configuration'
+        : `there is no account ${account} in the configuration`,
+    )
+  }
+
+  space(account: string): AccountSpace {
+    return this.broker.space(account)
+  }
+
+  nextPeerId(): number {
+    return ++this.#peerIds
+  }
+
+  /** An in-process client of an account; the core closes it. */
+  client(account: string): LocalClient {
+    const { clock } = this.machine
+    const client = new LocalClient(this.space(account), this.nextPeerId(), clock)
+    this.#clients.push(client)
+    return client
+  }
+
+  /** An uplink to a configured remote; `start` it when the role is ready for what comes over it. */
+  uplink(remote: RemoteConfig, rules: Pick<UplinkOptions, 'withhold' | 'acceptsInbound'>): Uplink {
+    const { clock, random, network } = this.machine
+    const { reconnect, dial_timeout } = this.config.leafnodes
+    const uplink = new Uplink({
+      network,
+      urls: remote.urls,
+      isShuffled: !remote.no_randomize,
+      dialTimeoutMs: dial_timeout,
+      backoffBaseMs: reconnect,
+      links: this.#links.of(remote.account),
+      server: this.#card,
+      clock,
+      random,
+      log: this.log.child({ link: 'uplink' }),
+      limits: this.#linkLimits,
+      nextPeerId: () => this.nextPeerId(),
+      hasJetStream: this.store !== undefined,
+      ...rules,
+    })
+    this.#uplinks = [...this.#uplinks, uplink]
+    return uplink
+  }
+
+  /** Opens all ports and front doors. When one fails the core is destroyed. */
+  async listen(): Promise<Ports> {
+    try {
+      const { config, machine, log, broker, acceptor } = this
+      const monitor = createMonitor({
+        clock: machine.clock,
+        sources: monitorSources(this),
+        address: () => this.#ports?.http ?? config.http ?? { host: '', port: 0 },
+        basePath: config.http_base_path,
+        routes: this.#options.monitorRoutes ?? new Map(),
+      })
+      this.#ports = await this.#listeners.open({ config, machine, log, broker, acceptor, monitor })
+      for (const door of this.#options.frontDoors) await door.start(this)
+      return this.#ports
+    } catch (error) {
+      await this.destroy()
+      throw error
+    }
+  }
+
+  /** Why this server does not do its work, for people; undefined when it does. */
+  trouble(): string | undefined {
+    const condition = this.store?.condition
+    if (condition?.name === 'failed') return `the store has failed: ${condition.error.message}`
+    if (condition?.name === 'full') return `the store is full: ${condition.reason}`
+    return undefined
+  }
+
+  /** Takes nothing more, finishes what is in hand, closes. Idempotent. */
+  drain(): Promise<void> {
+    this.#ending ??= this.#drain()
+    return this.#ending
+  }
+
+  /** Closes at once; what was not committed is not. Idempotent. */
+  async destroy(): Promise<void> {
+    await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
+    await this.#listeners.close()
+    await Promise.all(this.#uplinks.map((uplink) => uplink.destroy()))
+    this.acceptor.destroy('this server stops')
+    for (const client of this.#clients) client.destroy()
+    this.broker.destroy()
+    await Promise.all([...this.#engines.values()].map((engine) => engine.destroy()))
+    await this.store?.destroy()
+  }
+
+  async #drain(): Promise<void> {
+    await this.#listeners.close()
+    // Devices first: their last messages still reach buffers, streams and links.
+    await Promise.all(this.#options.frontDoors.map((door) => door.drain()))
+    await Promise.all(this.#clients.map((client) => client.drain()))
+    await Promise.all(this.#uplinks.map((uplink) => uplink.drain()))
+    this.acceptor.drain('this server stops')
+    await this.broker.drain()
+    await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
+    await this.store?.drain()
+  }
+
+  async #startEngines(): Promise<void> {
+    const { store, config, machine } = this
+    if (store === undefined) return
+    for (const account of config.accounts) {
+      const engine = new StreamEngine({
+        account,
+        store,
+        port: new SpaceStreamPort(this.space(account), this.nextPeerId()),
+        clock: machine.clock,
+        random: machine.random,
+        log: this.log.child({ part: 'streams', account }),
+        domain: config.jetstream.domain,
+        serverName: this.serverName,
+        serverVersion: SERVER_VERSION,
+        limits: { ...UNLIMITED, storageBytesMax: config.jetstream.max_file },
+      })
+      this.#engines.set(account, engine)
+      await engine.start()
+    }
+  }
+
+  #makeBroker(): Broker {
+    const { config, machine, log } = this
+    const dependencies = {
+      clock: machine.clock,
+      random: machine.random,
+      log: log.child({ part: 'broker' }),
+      authenticator: this.authenticator,
+      nextPeerId: () => this.nextPeerId(),
+    }
+    return new Broker(dependencies, {
+      ...BROKER_DEFAULTS,
+      serverId: this.identity.id,
+      serverName: this.serverName,
+      host: config.host,
+      port: config.port,
+      jetstream: this.store !== undefined,
+      domain: this.store === undefined ? '' : config.jetstream.domain,
+      connectionsMax: config.max_connections,
+      subscriptionsMax: config.max_subscriptions,
+      payloadBytesMax: config.max_payload,
+      controlLineBytesMax: config.max_control_line,
+      pendingBytesMax: config.max_pending,
+      pingIntervalMs: config.ping_interval,
+      pingsOutMax: config.ping_max,
+      authTimeoutMs: config.authorization.timeout,
+    })
+  }
+
+  #makeCard(): ServerCard {
+    return {
+      identity: this.identity,
+      name: this.serverName,
+      domain: this.store === undefined ? '' : this.config.jetstream.domain,
+      cluster: '',
+      protocolVersion: SERVER_VERSION,
+      version: this.#options.version,
+      boot: this.boot,
+    }
+  }
+
+  #makeAcceptor(): LinkAcceptor {
+    const { clock, random } = this.machine
+    const { admit, withhold, onAttached, onDetached } = this.#options
+    const { authorization } = this.config.leafnodes
+    return new LinkAcceptor({
+      accounts: this.#links,
+      authenticator:
+        authorization === undefined ? this.authenticator : authenticatorOf(authorization),
+      server: this.#card,
+      clock,
+      random,
+      log: this.log.child({ part: 'links' }),
+      limits: this.#linkLimits,
+      nextPeerId: () => this.nextPeerId(),
+      hasJetStream: this.store !== undefined,
+      leafnodeUrls: [],
+      ...(admit === undefined ? {} : { admit }),
+      ...(withhold === undefined ? {} : { withhold }),
+      ...(onAttached === undefined ? {} : { onAttached }),
+      ...(onDetached === undefined ? {} : { onDetached }),
+    })
+  }
+}
+
+function authenticatorOf(authorization: AuthorizationConfig): Authenticator {
+  const { users, token, no_auth_user: noAuthUser } = authorization
+  return new UserAuthenticator({
+    users,
+    ...(token === '' ? {} : { token }),
+    ...(noAuthUser === '' ? {} : { noAuthUser }),
+  })
+}
