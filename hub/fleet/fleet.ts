@@ -62,8 +62,8 @@ export class Fleet {
       this.#client.subscribe(STATUS_SUBJECT, (message) => this.#asked(message)),
       this.#client.subscribe(RELEASE_SUBJECT, (message) => this.#release(message)),
       this.#ledger.onProgress(({ leaf, buffer }) => {
-        const nowMs = this.#clock.monotonicMs()
-        this.#views.get(leaf)?.progressed(this.#ledger.book, buffer, nowMs)
+        this.#registry.heard(leaf)
+        this.#view(leaf).progressed(this.#ledger.book, buffer, this.#clock.monotonicMs())
       }),
     ]
     this.#client.publish(PROBE_SUBJECT, Buffer.from(''))
@@ -97,10 +97,9 @@ export class Fleet {
   async #probe(): Promise<FleetStatus> {
     const token = `${++this.#probes}`
     const isFresh = (view: LeafView): boolean => view.probe === token
-    const askedMs = this.#clock.monotonicMs()
-    const asked = [...this.#views.values()].filter(
-      (view) => askedMs - view.reportedMs < OFFLINE_AFTER_MS,
-    )
+    const asked = this.#registry.all
+      .filter(({ name }) => this.#registry.silentMs(name) < OFFLINE_AFTER_MS)
+      .map(({ name }) => this.#view(name))
     this.#client.publish(PROBE_SUBJECT, Buffer.from(token))
     if (asked.length > 0) await this.#until(() => asked.every(isFresh), PROBE_WAIT_MS)
     return this.#statusWhere(isFresh)
@@ -153,9 +152,7 @@ export class Fleet {
       return
     }
     if (!this.#registry.admit(report).isAdmitted) return
-    const view = this.#views.get(report.name) ?? new LeafView(report.name)
-    this.#views.set(report.name, view)
-    view.take(report, this.#ledger.book, this.#clock.monotonicMs())
+    this.#view(report.name).take(report, this.#ledger.book, this.#clock.monotonicMs())
     for (const check of [...this.#answered]) check()
   }
 
@@ -163,7 +160,7 @@ export class Fleet {
     return {
       as_of: new Date(this.#clock.wallMs()).toISOString(),
       leaves: this.#registry.all.map((record) => {
-        const view = this.#views.get(record.name) ?? new LeafView(record.name)
+        const view = this.#view(record.name)
         return this.#leaf(record, view, isFresh(view))
       }),
     }
@@ -172,7 +169,7 @@ export class Fleet {
   #leaf(record: LeafRecord, view: LeafView, isFresh: boolean): LeafStatus {
     const nowMs = this.#clock.monotonicMs()
     const buffers = view.buffers(this.#ledger.book, isFresh, nowMs)
-    const isOnline = isFresh || nowMs - view.reportedMs < OFFLINE_AFTER_MS
+    const isOnline = this.#registry.silentMs(record.name) < OFFLINE_AFTER_MS
     return {
       name: record.name,
       id: record.id,
@@ -182,6 +179,12 @@ export class Fleet {
       version: record.version === '' ? null : record.version,
       buffers,
     }
+  }
+
+  #view(leaf: string): LeafView {
+    const view = this.#views.get(leaf) ?? new LeafView(leaf)
+    this.#views.set(leaf, view)
+    return view
   }
 
   #close(): void {

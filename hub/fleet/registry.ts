@@ -36,6 +36,8 @@ export class Registry {
   readonly #clock: Clock
   readonly #leaves = new Map<string, LeafRecord>()
   readonly #writtenMs = new Map<string, number>()
+  /** Monotonic, since this hub started. */
+  readonly #heardMs = new Map<string, number>()
 
   constructor(marks: StateTable, clock: Clock) {
     this.#marks = marks
@@ -78,9 +80,22 @@ export class Registry {
     return { isAdmitted: true }
   }
 
+  /** A sign of life that needs no admission. */
+  heard(name: string): void {
+    const known = this.#leaves.get(name)
+    if (known !== undefined) this.#seen(known, known)
+  }
+
+  /** How long ago the leaf gave a sign of life; Infinity when it did not since this hub started. */
+  silentMs(name: string): number {
+    const heardMs = this.#heardMs.get(name)
+    return heardMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() - heardMs
+  }
+
   /** The next leaf of this name may be another one. False when nobody has the name. */
   release(name: string): boolean {
     this.#writtenMs.delete(name)
+    this.#heardMs.delete(name)
     this.#marks.remove(KEY_PREFIX + name)
     return this.#leaves.delete(name)
   }
@@ -100,6 +115,7 @@ export class Registry {
     const isNews =
       known === undefined || known.region !== record.region || known.version !== record.version
     const monotonicMs = this.#clock.monotonicMs()
+    this.#heardMs.set(card.name, monotonicMs)
     if (!isNews && monotonicMs - writtenMs < LAST_SEEN_WRITE_MS) return
     try {
       this.#marks.set(KEY_PREFIX + card.name, Buffer.from(JSON.stringify(record)))

@@ -1,4 +1,3 @@
-import type { Peer } from '../../shared/broker/index.ts'
 import type { NatsClient } from '../../shared/client/index.ts'
 import type { ReceivedBatch } from '../../shared/sync/index.ts'
 import type { BatchStoring } from './batch-storing.ts'
@@ -6,7 +5,8 @@ import type { LedgerAccount } from './ledger-book.ts'
 
 /**
  * Hands the records of a stored batch to whoever listens now. The streams have them already, so no
- * stream captures them again; the leaf that they came from is not told its own messages.
+ * stream captures them again. Links know by the header that names the leaf to whom not to bring them
+ * (`isFromLeaf`): to publish in the name of the leaf's link would leave queue groups unserved.
  */
 export class BatchPublishing {
   readonly #client: NatsClient
@@ -17,13 +17,7 @@ export class BatchPublishing {
     this.#storing = storing
   }
 
-  publish(
-    origin: Peer | undefined,
-    account: LedgerAccount,
-    batch: ReceivedBatch,
-    fromSeq: number,
-    throughSeq: number,
-  ): void {
+  publish(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number, throughSeq: number): void {
     const headers = this.#storing.originHeaders(account)
     const interest = new Map<string, boolean>()
     batch.rewind()
@@ -37,7 +31,7 @@ export class BatchPublishing {
       }
       if (!isWanted) continue
       const block = headers.block(batch.seq, batch.timeMs, batch.headers)
-      this.#client.publish(subject, batch.payload, { headers: block, origin, capture: false })
+      this.#client.publish(subject, batch.payload, { headers: block, capture: false })
     }
   }
 }

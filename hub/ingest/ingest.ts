@@ -239,7 +239,7 @@ export class Ingest {
       await committed
       invariant(account.rollbacks === rollbacks, 'nothing is committed on top of a failed commit')
       this.#settled(account, staged)
-      this.#publishing.publish(message.origin, account, batch, fromSeq, staged.watermark)
+      this.#publishing.publish(account, batch, fromSeq, staged.watermark)
       if (refusal !== undefined) return this.#refused(account, refusal)
       return replyOf('stored', account.committed.watermark)
     } catch (error) {

@@ -52,9 +52,9 @@ export class LocalClient implements NatsClient, Peer {
   }
 
   publish(subject: string, payload: Uint8Array, choices: PublishChoices = {}): number {
-    const { origin, capture, committed } = choices
+    const { capture, committed } = choices
     return this.#space.publish(
-      origin ?? this,
+      this,
       {
         subject: Buffer.from(subject),
         reply: Buffer.from(choices.reply ?? ''),

@@ -16,8 +16,6 @@ export type MessageHandler = (message: ClientMessage) => void
 export interface PublishChoices {
   readonly reply?: string
   readonly headers?: Uint8Array
-  /** Publishes in the name of another peer of this process, so that it is not told its own message. */
-  readonly origin?: Peer | undefined
   /** False for what is stored already: streams do not capture it again. */
   readonly capture?: boolean
   readonly committed?: PublishCommitted

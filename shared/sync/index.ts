@@ -33,6 +33,6 @@ export {
   settle,
 } from './ledger.ts'
 export * from './limits.ts'
-export { OriginHeaders, PETIOLE_LEAF_HEADER } from './origin-headers.ts'
+export { isFromLeaf, OriginHeaders } from './origin-headers.ts'
 export { decodeReport, encodeReport, type Report, type ReportBuffer } from './report.ts'
 export * from './subjects.ts'

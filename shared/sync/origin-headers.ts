@@ -10,7 +10,6 @@
  *     … the record's own fields
  */
 
-export const PETIOLE_LEAF_HEADER = 'Petiole-Leaf'
 const FOREIGN = Buffer.from('Petiole-')
 const OWN_FIELD = /^Petiole-(Leaf|Buffer|Seq|Time):/
 const TIME_LABEL = Buffer.from('\r\nPetiole-Time: ')
@@ -18,6 +17,10 @@ const TIME_BYTES = '2026-11-21T06:20:31.120Z'.length
 const SEQ_DIGITS_MAX = 16
 const LINE_END = Buffer.from('\r\n')
 const LF = 10
+const CR = 13
+/** The last letter of the label: tells most other blocks apart without a comparison. */
+const LABEL_END = 102
+const LEAF_LABEL = Buffer.from('NATS/1.0\r\nPetiole-Leaf: ')
 const ZERO = 48
 /** The largest time that a Date can print with four digits of year. */
 const TIME_MAX_MS = 253_402_300_799_999
@@ -75,6 +78,19 @@ export class OriginHeaders {
     this.#scratch.set(this.#prefix)
     this.#second = Number.NaN
   }
+}
+
+/**
+ * Whether a message is a synced record of this leaf: links do not bring it back there. Looks at the
+ * first field only, which is where a hub puts it.
+ */
+export function isFromLeaf(headers: Uint8Array, leaf: string): boolean {
+  if (headers.length <= LEAF_LABEL.length || headers[LEAF_LABEL.length - 3] !== LABEL_END)
+    return false
+  const bytes = Buffer.from(headers.buffer, headers.byteOffset, headers.length)
+  if (bytes.compare(LEAF_LABEL, 0, LEAF_LABEL.length, 0, LEAF_LABEL.length) !== 0) return false
+  const end = bytes.indexOf(CR, LEAF_LABEL.length)
+  return bytes.toString('utf8', LEAF_LABEL.length, end) === leaf
 }
 
 /** Behind the version line, with the empty line at the end. */
