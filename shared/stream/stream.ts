@@ -43,8 +43,6 @@ export interface StreamMode {
 
 type Told = (error: PetioleError | undefined) => void
 
-const RECOVERY_BATCH = { messagesMax: 1024, bytesMax: 1024 * 1024 }
-
 export class Stream {
   readonly name: string
   readonly store: StreamStore
@@ -365,18 +363,8 @@ export class Stream {
     if (windowMs === 0 || lastSeq === 0) return
     const wallMs = this.#clock.wallMs()
     const nowMs = this.#clock.monotonicMs()
-    let next = await this.store.seqAtTime(wallMs - windowMs)
-    // Beyond the window's bound the oldest would be forgotten at once: do not even read them.
-    next = Math.max(next, lastSeq - DEDUP_IDS_MAX + 1)
-    while (next <= lastSeq) {
-      const { messages, nextSeq } = await this.store.read({ fromSeq: next, ...RECOVERY_BATCH })
-      for (const { headers, seq, timeMs } of messages) {
-        const msgId = messageIdOf(headers)
-        if (msgId !== '') {
-          this.#dedup.remember(msgId, seq, nowMs - Math.max(0, wallMs - timeMs))
-        }
-      }
-      next = nextSeq
+    for (const { id, seq, timeMs } of await this.store.recentIds(wallMs - windowMs)) {
+      this.#dedup.remember(id, seq, nowMs - Math.max(0, wallMs - timeMs))
     }
   }
 }
@@ -396,9 +384,9 @@ export function limitsOf(config: StreamConfig): StreamLimits {
     messagesMax: Math.max(0, config.max_msgs),
     bytesMax: Math.max(0, config.max_bytes),
     ageMaxMs: config.max_age / NS_PER_MS,
-    messagesPerSubjectMax:
-      config.discard_new_per_subject === true ? 0 : Math.max(0, config.max_msgs_per_subject),
+    messagesPerSubjectMax: Math.max(0, config.max_msgs_per_subject),
     messageBytesMax: Math.max(0, config.max_msg_size),
     discard: config.discard,
+    discardNewPerSubject: config.discard_new_per_subject ?? false,
   }
 }
