@@ -1,6 +1,6 @@
 import type { Log } from '../log/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { FAILURE_LOG_INTERVAL_MS } from './limits.ts'
+import { FAILURE_LOG_INTERVAL_MS, FAILURE_REASONS_MAX } from './limits.ts'
 
 export interface UplinkFailure {
   readonly url: string
@@ -20,8 +20,8 @@ export class FailureLog {
   readonly #clock: Clock
   #sinceMs: number | undefined
   #failures = 0
-  #loggedReason = ''
-  #loggedMs = 0
+  /** When each reason was logged last in this outage. Several addresses may fail in turn. */
+  readonly #logged = new Map<string, number>()
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
@@ -32,10 +32,11 @@ export class FailureLog {
     const now = this.#clock.monotonicMs()
     this.#sinceMs ??= now
     this.#failures++
-    const isRepeated = failure.reason === this.#loggedReason
-    if (isRepeated && now - this.#loggedMs < FAILURE_LOG_INTERVAL_MS) return
-    this.#loggedReason = failure.reason
-    this.#loggedMs = now
+    const kind = failure.reason.replaceAll(/\d+/g, '#')
+    const loggedMs = this.#logged.get(kind)
+    if (loggedMs !== undefined && now - loggedMs < FAILURE_LOG_INTERVAL_MS) return
+    if (this.#logged.size >= FAILURE_REASONS_MAX) this.#logged.clear()
+    this.#logged.set(kind, now)
     this.#log.warn(
       {
         url: failure.url,
@@ -55,7 +56,7 @@ export class FailureLog {
     const summary = { failures: this.#failures, downMs: Math.round(now - (this.#sinceMs ?? now)) }
     this.#sinceMs = undefined
     this.#failures = 0
-    this.#loggedReason = ''
+    this.#logged.clear()
     return summary
   }
 }

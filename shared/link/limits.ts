@@ -42,6 +42,9 @@ export const POOL_URLS_MAX = 64
 /** The same failure is logged again after this time, with a count. */
 export const FAILURE_LOG_INTERVAL_MS = 5 * 60_000
 
+/** Different failures of one outage that are told apart in the log. */
+export const FAILURE_REASONS_MAX = 32
+
 /** What the channel may hold of ours. More waits in the link, so that a PING overtakes it. */
 export const IN_FLIGHT_BYTES_MAX = 256 * 1024
 

@@ -236,11 +236,6 @@ export class Uplink {
 
   #lost(reason: string): void {
     this.#link = undefined
-    const state = this.#state
-    if (state.name === 'up') {
-      const upMs = this.#options.clock.monotonicMs() - state.sinceMs
-      if (upMs >= STABLE_AFTER_MS) this.#backoff.reset()
-    }
     this.#failed(reason, '')
   }
 
@@ -250,8 +245,7 @@ export class Uplink {
     // We may have refused too: whichever side hears its own loop subject says so.
     const refusal = refusalOf(this.#refusal ?? reason)
     this.#refusal = undefined
-    const isRoundDone = this.#pool.advance()
-    const backoffMs = isRoundDone ? this.#backoff.nextMs() : random.float() * backoffBaseMs
+    const backoffMs = this.#advance() ? this.#backoff.nextMs() : random.float() * backoffBaseMs
     const namedMs = (refusal.waitMs ?? 0) * (1 + random.float() * WAIT_JITTER)
     const waitMs = Math.max(backoffMs, namedMs)
     this.#failures.failed({
@@ -262,6 +256,16 @@ export class Uplink {
     })
     this.#cancelWait = clock.after(waitMs, () => this.#dial())
     this.#move({ type: 'failed', untilMs: clock.monotonicMs() + waitMs, reason })
+  }
+
+  /** Chooses the next address; true when it is time to wait longer than before. */
+  #advance(): boolean {
+    const state = this.#state
+    const upMs = state.name === 'up' ? this.#options.clock.monotonicMs() - state.sinceMs : 0
+    if (upMs < STABLE_AFTER_MS) return this.#pool.advance()
+    this.#backoff.reset()
+    this.#pool.restart()
+    return true
   }
 
   #move(event: UplinkEvent): void {

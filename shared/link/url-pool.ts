@@ -26,6 +26,11 @@ export class UrlPool {
     return urls[this.#next % urls.length]
   }
 
+  /** After a link that stood: the first address is this server's own hub, the others stand in. */
+  restart(): void {
+    this.#next = 0
+  }
+
   /** After a failure; true when all have been tried once more. */
   advance(): boolean {
     this.#next = (this.#next + 1) % Math.max(1, this.urls.length)

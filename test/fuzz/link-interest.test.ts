@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { AccountSpace, type Peer, type Subscription } from '../../shared/broker/index.ts'
+import { AccountLinks, type InterestListener } from '../../shared/link/account-links.ts'
+import { SeededRandom } from '../../shared/runtime/index.ts'
+import { RecordingLink, RecordingPeer } from '../support/recording-peer.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 150)
+const STEPS = 120
+
+const SUBJECTS = ['a', 'b.>', 'cap.>', '$LDS.other']
+const QUEUES = ['', '', 'q', 'r']
+
+/** A link that keeps what the other side has been told, as the other side would. */
+class ToldLink implements InterestListener {
+  readonly peer: RecordingLink
+  readonly remoteCluster: string
+  readonly isIsolated: boolean
+  readonly told = new Map<string, number>()
+  readonly subscriptions: Subscription[] = []
+
+  constructor(kind: 'leaf' | 'uplink', remoteCluster: string, isIsolated: boolean) {
+    this.peer = new RecordingLink(kind)
+    this.remoteCluster = remoteCluster
+    this.isIsolated = isIsolated
+  }
+
+  interestChanged(subject: string, queue: string, weight: number): void {
+    const key = `${subject} ${queue}`
+    const known = this.told.get(key)
+    if (weight === 0) assert.ok(known !== undefined, `LS- of what was never told: ${key}`)
+    if (weight > 0 && queue === '') assert.equal(known, undefined, `told twice: ${key}`)
+    if (weight === 0) this.told.delete(key)
+    else this.told.set(key, queue === '' ? 1 : weight)
+  }
+}
+
+function isConfined(subscription: Subscription): boolean {
+  return subscription.subject === 'cap.>' && subscription.isCapture
+}
+
+/** The rule of account-links.ts, written as one would say it. */
+function expected(space: AccountSpace, link: ToldLink, links: readonly ToldLink[], own: string) {
+  const sums = new Map<string, number>([[`${own} `, 1]])
+  for (const it of space.subscriptions()) {
+    if (!isTold(it, link, links)) continue
+    const key = `${it.subject} ${it.queue}`
+    sums.set(key, it.queue === '' ? 1 : (sums.get(key) ?? 0) + it.weight)
+  }
+  return sums
+}
+
+function isTold(it: Subscription, link: ToldLink, links: readonly ToldLink[]): boolean {
+  const from = links.find((other) => other.peer === (it.peer as Peer))
+  const isToHub = link.peer.kind === 'uplink'
+  if (from === undefined) return !(isToHub && isConfined(it))
+  const isSame =
+    from === link || (from.remoteCluster !== '' && from.remoteCluster === link.remoteCluster)
+  if (it.subject.startsWith('$LDS.')) return !isSame
+  if (isToHub) return from.peer.kind === 'leaf'
+  return !isSame && !link.isIsolated
+}
+
+describe(`link interest against a naive model (SEED=${SEED})`, () => {
+  it('tells each link exactly what it may know, after every change', () => {
+    const random = new SeededRandom(SEED)
+    for (let run = 0; run < RUNS; run++) play(random, `SEED=${SEED} run ${run}`)
+  })
+})
+
+function play(random: SeededRandom, what: string): void {
+  const space = new AccountSpace(random, '$G')
+  const accountLinks = new AccountLinks(space, random, isConfined)
+  const locals: Subscription[] = []
+  let links: ToldLink[] = []
+  const pick = <T>(items: readonly T[]): T => items[random.below(items.length)]!
+
+  for (let step = 0; step < STEPS; step++) {
+    const action = random.below(10)
+    if (action === 0 && links.length < 5) {
+      const link = new ToldLink(
+        random.below(3) === 0 ? 'uplink' : 'leaf',
+        // Hubs and leaves never share a cluster: the handshake refuses it.
+        '',
+        random.below(4) === 0,
+      )
+      const clustered =
+        link.peer.kind === 'leaf' && random.below(2) === 0
+          ? new ToldLink('leaf', 'cluster-1', link.isIsolated)
+          : link
+      links.push(clustered)
+      accountLinks.join(clustered)
+    } else if (action === 1 && links.length > 0) {
+      const link = pick(links)
+      for (const it of link.subscriptions) space.unsubscribe(it)
+      accountLinks.leave(link)
+      links = links.filter((it) => it !== link)
+    } else if (action < 5) {
+      const isCapture = random.below(2) === 0
+      const peer = new RecordingPeer(pick(['client', 'mqtt', 'local'] as const))
+      const queue = isCapture ? '' : pick(QUEUES)
+      locals.push(space.subscribe(peer, { subject: pick(SUBJECTS), queue, isCapture }))
+    } else if (action === 5 && locals.length > 0) {
+      space.unsubscribe(locals.splice(random.below(locals.length), 1)[0]!)
+    } else if (links.length > 0) {
+      changeLink(space, pick(links), random)
+    }
+    for (const link of links) {
+      const want = expected(space, link, links, accountLinks.loopSubject)
+      const sorted = (map: ReadonlyMap<string, number>) => [...map].sort()
+      assert.deepEqual(sorted(link.told), sorted(want), `${what} step ${step} ${link.peer.kind}`)
+    }
+  }
+}
+
+/** One LS+ or LS-, as the other side of a link sends it: each (subject, queue) once. */
+function changeLink(space: AccountSpace, link: ToldLink, random: SeededRandom): void {
+  const subject = SUBJECTS[random.below(SUBJECTS.length)]!
+  const queue = QUEUES[random.below(QUEUES.length)]!
+  const known = link.subscriptions.find((it) => it.subject === subject && it.queue === queue)
+  if (known === undefined) {
+    const weight = queue === '' ? 1 : 1 + random.below(4)
+    link.subscriptions.push(space.subscribe(link.peer, { subject, queue, weight }))
+  } else if (queue !== '' && random.below(2) === 0) {
+    space.reweigh(known, 1 + random.below(5))
+  } else {
+    space.unsubscribe(known)
+    link.subscriptions.splice(link.subscriptions.indexOf(known), 1)
+  }
+}
