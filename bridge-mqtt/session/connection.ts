@@ -42,7 +42,8 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #keepAlive: KeepAlive | undefined
   #cancelTimer: Cancel | undefined
   #isPaused = false
-  #isRefusing = false
+  /** Whatever comes is not looked at any more; answers still leave. */
+  #isDeaf = false
   #isEnded = false
 
   constructor(context: MqttContext, channel: Channel, log: Log) {
@@ -68,7 +69,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       this.#readCollected()
     }
     const { frame } = this.#context.scratch
-    while (at < end && !this.#isEnded) {
+    while (at < end && !this.#isEnded && !this.#isDeaf) {
       const state = frame.read(arenaBytes, at, end)
       if (state === 'whole') {
         this.#readPacket(arenaBytes, frame)
@@ -81,7 +82,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       }
     }
     this.#pauseIfFull()
-    return this.#isEnded ? end : at
+    return this.#isEnded || this.#isDeaf ? end : at
   }
 
   onDrain(): void {
@@ -105,12 +106,13 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   /**
    * 3.1.1 has no answer for "not stored". Without a PUBACK the device sends it again when it is
-   * connected anew, so the connection is closed, after a while in which nothing is read, so that a device
-   * that retries at once cannot keep the server busy.
+   * connected anew, so the connection is closed, after a while in which nothing is read: what was sent
+   * behind the lost one must not overtake it, and a device that retries at once must not keep the
+   * server busy.
    */
   uncommitted(error: PetioleError): void {
-    if (this.#isRefusing) return
-    this.#isRefusing = true
+    if (this.#isDeaf) return
+    this.#isDeaf = true
     this.#pause()
     const fields = { client: this.#session?.clientId, err: error }
     this.#context.notices.warn(fields, 'publish not stored and not acknowledged: closing')
@@ -121,7 +123,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   settle(): Promise<void> {
     this.#pause()
-    this.#isRefusing = true
+    this.#isDeaf = true
     return new Promise((resolve) => {
       const publishWill = (): void => {
         const will = this.#takeWill()
@@ -286,7 +288,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   #resumeIfRoom(): void {
-    if (!this.#isPaused || this.#isRefusing || this.#isEnded) return
+    if (!this.#isPaused || this.#isDeaf || this.#isEnded) return
     const unacknowledged = this.#session?.unacknowledged ?? 0
     if (unacknowledged * 2 > this.#context.limits.inboundUnackedMax) return
     if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { MqttCounters } from '../../../../bridge-mqtt/counters.ts'
+import { ANSWERS_PENDING_BYTES_MAX, DEFAULT_LIMITS } from '../../../../bridge-mqtt/limits.ts'
+import { Notices } from '../../../../bridge-mqtt/notices.ts'
+import { Connection, Scratch } from '../../../../bridge-mqtt/session/index.ts'
+import { Translator } from '../../../../bridge-mqtt/translator.ts'
+import { AccountSpace } from '../../../../shared/broker/index.ts'
+import { silentLog } from '../../../../shared/log/index.ts'
+import { PetioleError, SeededRandom } from '../../../../shared/runtime/index.ts'
+import { allocate, arenaBytes, release } from '../../../../shared/transport/index.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+import { HeldCapture, RecordingLog } from '../../../support/mqtt-core.ts'
+import { connectPacket, publishPacket } from '../../../support/mqtt-packets.ts'
+import { RecordingChannel } from '../../../support/recording-channel.ts'
+
+const ROOM = 64 * 1024
+const CONNACK = '20020000'
+
+describe('connection', () => {
+  let outputStart: number
+  let inputStart: number
+  let clock: ManualClock
+  let channel: RecordingChannel
+  let capture: HeldCapture
+  let counters: MqttCounters
+  let log: RecordingLog
+  let connection: Connection
+
+  beforeEach(() => {
+    outputStart = allocate(ROOM)
+    inputStart = allocate(ROOM)
+    clock = new ManualClock()
+    channel = new RecordingChannel(outputStart)
+    counters = new MqttCounters()
+    log = new RecordingLog()
+    const space = new AccountSpace(new SeededRandom(1), '$G')
+    capture = new HeldCapture(space, 'held')
+    const context = {
+      clock,
+      limits: { ...DEFAULT_LIMITS, inboundUnackedMax: 4 },
+      counters,
+      notices: new Notices(clock, log),
+      translator: new Translator(),
+      scratch: new Scratch(),
+      payloadBytesMax: 1024,
+      ackPendingMax: 10,
+      nextPeerId: () => 1,
+      admit: () => ({ kind: 'admitted', clientId: 'c', space }) as const,
+      left: () => {},
+      closed: () => {},
+    }
+    connection = new Connection(context, channel, silentLog)
+    connection.start()
+  })
+
+  afterEach(() => {
+    release(outputStart, ROOM)
+    release(inputStart, ROOM)
+  })
+
+  function receive(...packets: Uint8Array[]): number {
+    const bytes = Buffer.concat(packets)
+    arenaBytes.set(bytes, inputStart)
+    return connection.onChunk(inputStart, inputStart + bytes.length) - inputStart
+  }
+
+  function held(...packetIds: number[]): Uint8Array[] {
+    return packetIds.map((packetId) => publishPacket('held', 'x', { packetId }))
+  }
+
+  it('stops reading at the limit of unacknowledged publishes, reads on at half of it', () => {
+    receive(connectPacket('c'), ...held(1, 2, 3))
+    assert.equal(channel.isPaused, false)
+    receive(...held(4))
+    assert.equal(channel.isPaused, true)
+    capture.commit(1)
+    assert.equal(channel.isPaused, true)
+    capture.commit(1)
+    assert.equal(channel.isPaused, false)
+    assert.equal(channel.text, `${CONNACK}4002000140020002`)
+  })
+
+  it('takes a chunk that comes although reading was stopped', () => {
+    receive(connectPacket('c'), ...held(1, 2, 3, 4))
+    receive(...held(5, 6))
+    assert.equal(capture.held.length, 6)
+    capture.commit(4)
+    assert.equal(channel.isPaused, false)
+  })
+
+  it('stops reading from a client that never reads its answers, until it does', () => {
+    receive(connectPacket('c'))
+    channel.pendingBytes = ANSWERS_PENDING_BYTES_MAX
+    receive(Buffer.from('c000', 'hex'))
+    assert.equal(channel.isPaused, true)
+    channel.pendingBytes = 0
+    connection.onDrain()
+    assert.equal(channel.isPaused, false)
+  })
+
+  it('after a publish that was not stored: nothing overtakes it, closes a while later', () => {
+    receive(connectPacket('c'), ...held(1, 2))
+    capture.refuse(new PetioleError('PETIOLE_STORE_FULL', 'no room'))
+    capture.commit(1)
+    assert.equal(receive(...held(3)), held(3)[0]?.length)
+    assert.equal(capture.held.length, 2)
+    assert.equal(channel.isClosed, false)
+    clock.advance(DEFAULT_LIMITS.refusedCloseMs)
+    assert.equal(channel.isClosed, true)
+    assert.equal(channel.text, CONNACK)
+    assert.equal(counters.uncommitted, 1)
+  })
+
+  it('closes a connection without CONNECT in time, and disarms the timer by CONNECT', () => {
+    clock.advance(DEFAULT_LIMITS.connectTimeoutMs - 1)
+    assert.equal(channel.isClosed, false)
+    receive(connectPacket('c'))
+    clock.advance(DEFAULT_LIMITS.connectTimeoutMs * 10)
+    assert.equal(channel.isClosed, false)
+    assert.equal(clock.timers, 0)
+  })
+
+  it('closes at exactly one and a half keep-alive intervals after the last packet', () => {
+    receive(connectPacket('c', { keepalive: 60 }))
+    clock.advance(89_999)
+    assert.equal(receive(Buffer.from('c000', 'hex')), 2)
+    clock.advance(89_999)
+    assert.equal(channel.isClosed, false)
+    clock.advance(1)
+    assert.equal(channel.isClosed, true)
+    assert.equal(clock.timers, 0)
+  })
+
+  it('does not blame a client for silence while it is not read', () => {
+    receive(connectPacket('c', { keepalive: 1 }), ...held(1, 2, 3, 4))
+    clock.advance(60_000)
+    assert.equal(channel.isClosed, false)
+    capture.commit(4)
+    clock.advance(1_500)
+    assert.equal(channel.isClosed, true)
+  })
+
+  it('leaves the begun packet for the next chunk', () => {
+    const packet = publishPacket('free', 'x', { packetId: 9 })
+    const cut = Buffer.concat([connectPacket('c'), packet.subarray(0, 5)])
+    assert.equal(receive(cut), cut.length - 5)
+    assert.equal(receive(packet), packet.length)
+    assert.equal(channel.text, `${CONNACK}40020009`)
+  })
+
+  it('closes a client that uses up more than all packet identifiers', () => {
+    receive(connectPacket('c'))
+    const packet = publishPacket('held', '', { packetId: 1 })
+    const many = Buffer.concat(Array.from({ length: 4_000 }, () => packet))
+    for (let i = 0; i < 17 && !channel.isClosed; i++) receive(many)
+    assert.equal(channel.isClosed, true)
+    assert.equal(capture.held.length, 65_536)
+  })
+
+  it('logs the reason of a close once in an interval, with what was left out', () => {
+    const notices = new Notices(clock, log)
+    for (let i = 0; i < 5; i++) notices.warn({ i }, 'odd')
+    clock.advance(10_000)
+    notices.warn({ i: 9 }, 'odd')
+    assert.deepEqual(
+      log.lines.map(({ fields }) => fields),
+      [{ i: 0 }, { i: 9, suppressed: 4 }],
+    )
+  })
+})
