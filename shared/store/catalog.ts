@@ -114,12 +114,20 @@ export class Catalog {
 
   apply(segment: Segment, cursor: RecordCursor, offset: number): void {
     const { type } = cursor
-    if (type === RecordType.boot) return this.#applyBoot(segment, cursor, offset)
     const { streamId } = cursor
-    if (type === RecordType.state && streamId === 0) {
-      return this.#applyState(this.marks, segment, cursor, offset)
+    if (type === RecordType.boot) {
+      this.#applyBoot(segment, cursor, offset)
+      return
     }
-    if (this.tombstones.has(streamId)) return
+    if (type === RecordType.state && streamId === 0) {
+      this.#applyState(this.marks, segment, cursor, offset)
+      return
+    }
+    if (this.tombstones.has(streamId)) {
+      const isTombstone = type === RecordType.stream && (cursor.flags & RecordFlag.removed) !== 0
+      if (isTombstone) this.#moveTombstone(streamId, place(segment, cursor, offset))
+      return
+    }
     const stream = this.stream(streamId)
     this.#touched.add(stream)
     if (type === RecordType.message) stream.applyMessage(segment.id, cursor, offset)
@@ -181,6 +189,26 @@ export class Catalog {
     return now
   }
 
+  /** The records of a rewritten segment lie elsewhere in it now. */
+  moveRecords(segmentId: number, offsets: ReadonlyMap<number, number>): void {
+    const moved = <At extends { segmentId: number; offset: number }>(at: At): At | undefined => {
+      const offset = at.segmentId === segmentId ? offsets.get(at.offset) : undefined
+      return offset === undefined ? undefined : { ...at, offset }
+    }
+    this.marks.moveEntries(moved)
+    for (const stream of this.streamsById.values()) {
+      stream.states.moveEntries(moved)
+      if (stream.configAt !== undefined) stream.configAt = moved(stream.configAt) ?? stream.configAt
+      if (stream.floorAt !== undefined) stream.floorAt = moved(stream.floorAt) ?? stream.floorAt
+    }
+    for (const [id, at] of this.tombstones) this.tombstones.set(id, moved(at) ?? at)
+    for (const boot of this.boots.values()) this.boots.apply(moved(boot) ?? boot)
+  }
+
+  #moveTombstone(id: number, at: RecordPlace): void {
+    this.tombstones.set(id, this.replace(this.tombstones.get(id), at))
+  }
+
   #applyBoot(segment: Segment, cursor: RecordCursor, offset: number): void {
     const shiftMs = cursor.chunk.view.getFloat64(cursor.payloadStart, true)
     this.boots.apply({ ref: cursor.seq, shiftMs, segmentId: segment.id, offset })
@@ -204,7 +232,10 @@ export class Catalog {
     offset: number,
   ): void {
     const at = place(segment, cursor, offset)
-    if ((cursor.flags & RecordFlag.removed) !== 0) return this.applyRemoval(stream, at)
+    if ((cursor.flags & RecordFlag.removed) !== 0) {
+      this.applyRemoval(stream, at)
+      return
+    }
     const header = JSON.parse(Buffer.from(cursor.headers).toString()) as {
       createdMs: number
       limits: StreamLimits

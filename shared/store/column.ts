@@ -27,6 +27,11 @@ export class Column {
     this.#cells[index] = value
   }
 
+  /** Makes room at once for so many cells of values up to `valueMax`. */
+  reserve(capacity: number, valueMax: number): void {
+    this.#resize(Math.max(capacity, this.length), valueMax)
+  }
+
   push(value: number): void {
     if (this.length === this.#cells.length || value > this.#valueMax) {
       const capacity = this.length === this.#cells.length ? this.length * 1.5 : this.#cells.length

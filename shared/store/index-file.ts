@@ -1,12 +1,253 @@
+/**
+ * The index of a sealed segment: everything that the catalog needs of it, so that a start reads no
+ * data. It belongs to one segment file by salt and size; when it is lost or does not fit, a scan of
+ * the segment gives the same.
+ *
+ *     u32 magic | u32 version | segment id | salt | rewritten | size
+ *     spans       stream, first seq, columns, sparse entries, own subjects
+ *     dead        streams' deleted sequences in the segments that records of this one delete from
+ *     floors, definitions, tombstones, states, boots: those whose latest record lies here
+ *     u32 crc of all before
+ *
+ * Deletes are written as all that is dead in the segments concerned, which is more than what this
+ * segment's records say, and the same when it is applied again.
+ */
+import type { Boot } from './boots.ts'
 import type { Catalog } from './catalog.ts'
-import type { Segment, SegmentHeader } from './segment.ts'
+import { crc32 } from './crc.ts'
+import type { SeqRun } from './delete-runs.ts'
+import type { JournalStream, RecordPlace } from './journal-stream.ts'
+import { PackReader, PackWriter } from './pack.ts'
+import { Segment, type SegmentHeader } from './segment.ts'
+import { packSpan, unpackSpan } from './span-pack.ts'
+import type { JournalTable } from './state-table.ts'
+import type { StreamLimits } from './stream-store.ts'
 
+const MAGIC = 0x31585450
+const VERSION = 1
+const CRC_BYTES = 4
+
+export function encodeIndex(segment: Segment, catalog: Catalog): Uint8Array {
+  const out = new PackWriter()
+  for (const value of [MAGIC, VERSION, segment.id, segment.salt, Number(segment.isRewritten)]) {
+    out.u32(value)
+  }
+  out.u32(segment.size)
+  out.u32(segment.pinnedBytes)
+  packSpans(out, segment, catalog)
+  packDead(out, segment, catalog)
+  packStreamRecords(out, segment, catalog)
+  out.list(
+    [...catalog.tombstones].filter(([, at]) => at.segmentId === segment.id),
+    ([id, at]) => {
+      out.u32(id)
+      packPlace(out, at)
+    },
+  )
+  out.list(
+    [0, ...catalog.streamsById.keys()].filter((id) => tableOf(catalog, id).isIn(segment.id)),
+    (id) => packStates(out, id, tableOf(catalog, id), segment.id),
+  )
+  out.list(
+    [...catalog.boots.values()].filter((boot) => boot.segmentId === segment.id),
+    (boot) => packBoot(out, boot),
+  )
+  const bytes = out.finish()
+  out.u32(crc32(bytes, 0, bytes.length, 0))
+  return out.finish()
+}
+
+/** Adds the segment to the catalog; undefined, and nothing added, when the index does not fit. */
 export function loadIndex(
-  _bytes: Uint8Array,
-  _id: number,
-  _header: SegmentHeader | undefined,
-  _size: number,
-  _catalog: Catalog,
+  bytes: Uint8Array,
+  id: number,
+  header: SegmentHeader | undefined,
+  fileSize: number,
+  catalog: Catalog,
 ): Segment | undefined {
-  return undefined
+  const end = bytes.length - CRC_BYTES
+  if (end < CRC_BYTES) return undefined
+  const input = new PackReader(bytes)
+  if (crc32(bytes, 0, end, 0) !== input.u32At(end)) return undefined
+  if (input.u32() !== MAGIC || input.u32() !== VERSION || input.u32() !== id) return undefined
+  const salt = input.u32()
+  const isRewritten = input.u32() === 1
+  const size = input.u32()
+  if ((header !== undefined && header.salt !== salt) || fileSize !== size) return undefined
+  const segment = new Segment({ id, salt, isRewritten }, size)
+  segment.isSealed = true
+  segment.indexBytes = bytes.length
+  segment.pinnedBytes = input.u32()
+  segment.liveBytes = segment.pinnedBytes
+  catalog.addSegment(segment)
+  input.each(() => loadSpan(input, id, catalog))
+  loadDead(input, segment, catalog)
+  input.each(() => loadDefinition(input, id, catalog))
+  input.each(() => loadFloor(input, id, catalog))
+  input.each(() => {
+    const streamId = input.u32()
+    const at = unpackPlace(input, id)
+    catalog.applyRemoval(catalog.stream(streamId), at)
+  })
+  input.each(() => loadStates(input, id, catalog))
+  input.each(() => {
+    const boot = { ref: input.f64(), shiftMs: input.f64(), offset: input.u32(), segmentId: id }
+    catalog.boots.apply(boot)
+  })
+  return segment
+}
+
+function packSpans(out: PackWriter, segment: Segment, catalog: Catalog): void {
+  const spans = [...catalog.streamsById.values()].flatMap((stream) => {
+    const span = stream.index.spanIn(segment.id)
+    return span === undefined ? [] : [{ stream, span }]
+  })
+  out.list(spans, ({ stream, span }) => {
+    out.u32(stream.id)
+    packSpan(out, span, stream.index.subjects)
+  })
+}
+
+function loadSpan(input: PackReader, segmentId: number, catalog: Catalog): void {
+  const streamId = input.u32()
+  const stream = catalog.tombstones.has(streamId) ? undefined : catalog.stream(streamId)
+  const span = unpackSpan(input, segmentId, stream?.index.subjects)
+  if (stream === undefined || span === undefined) return
+  stream.index.addSpan(span)
+  stream.assignedSeq = Math.max(stream.assignedSeq, span.lastSeq)
+}
+
+function packDead(out: PackWriter, segment: Segment, catalog: Catalog): void {
+  out.list([...segment.deleteTargets], (id) => out.u32(id))
+  out.list(deadRunsOf(segment, catalog), ({ stream, runs }) => {
+    out.u32(stream.id)
+    out.list(runs, ([first, last]) => {
+      out.f64(first)
+      out.f64(last)
+    })
+  })
+}
+
+function loadDead(input: PackReader, segment: Segment, catalog: Catalog): void {
+  input.each(() => segment.deleteTargets.add(input.u32()))
+  input.each(() => {
+    const stream = catalog.streamsById.get(input.u32())
+    input.each(() => {
+      const first = input.f64()
+      const last = input.f64()
+      if (stream !== undefined) for (let seq = first; seq <= last; seq++) stream.index.kill(seq)
+    })
+  })
+}
+
+/** What lies dead in the segments that records of this one delete from. */
+export function deadRunsOf(
+  segment: Segment,
+  catalog: Catalog,
+  exceptSegment = 0,
+): { readonly stream: JournalStream; readonly runs: SeqRun[] }[] {
+  const found: { stream: JournalStream; runs: SeqRun[] }[] = []
+  for (const target of segment.deleteTargets) {
+    if (target === exceptSegment || !catalog.hasSegment(target)) continue
+    for (const stream of catalog.streamsById.values()) {
+      const runs = stream.index.spanIn(target)?.deadRuns(stream.index.floor) ?? []
+      if (runs.length > 0) found.push({ stream, runs })
+    }
+  }
+  return found
+}
+
+function packStreamRecords(out: PackWriter, segment: Segment, catalog: Catalog): void {
+  const streams = [...catalog.streamsById.values()]
+  out.list(
+    streams.filter(({ configAt }) => configAt?.segmentId === segment.id),
+    (stream) => {
+      const { name, createdMs, limits, config } = stream.definition
+      out.u32(stream.id)
+      out.bytes(Buffer.from(name))
+      out.bytes(Buffer.from(JSON.stringify({ createdMs, limits })))
+      out.bytes(config)
+      packPlace(out, stream.configAt)
+    },
+  )
+  out.list(
+    streams.filter(({ floorAt }) => floorAt?.segmentId === segment.id),
+    (stream) => {
+      out.u32(stream.id)
+      out.f64(stream.index.floor)
+      out.f64(stream.index.lastSeq)
+      out.f64(stream.index.lastTimeMs)
+      packPlace(out, stream.floorAt)
+    },
+  )
+}
+
+function loadDefinition(input: PackReader, segmentId: number, catalog: Catalog): void {
+  const streamId = input.u32()
+  const name = Buffer.from(input.bytes()).toString()
+  const header = JSON.parse(Buffer.from(input.bytes()).toString()) as {
+    createdMs: number
+    limits: StreamLimits
+  }
+  const config = input.bytes().slice()
+  const at = unpackPlace(input, segmentId)
+  if (catalog.tombstones.has(streamId)) return
+  catalog.applyDefinition(catalog.stream(streamId), { name, ...header, config }, at)
+}
+
+function loadFloor(input: PackReader, segmentId: number, catalog: Catalog): void {
+  const streamId = input.u32()
+  const floor = input.f64()
+  const lastSeq = input.f64()
+  const lastTimeMs = input.f64()
+  const at = unpackPlace(input, segmentId)
+  if (catalog.tombstones.has(streamId)) return
+  const stream = catalog.stream(streamId)
+  stream.restoreFloor(floor, lastSeq, lastTimeMs)
+  stream.floorAt = catalog.replace(stream.floorAt, at)
+}
+
+function packStates(out: PackWriter, id: number, table: JournalTable, segmentId: number): void {
+  out.u32(id)
+  const entries = [...table.committed].filter(([, entry]) => entry.segmentId === segmentId)
+  out.list(entries, ([key, entry]) => {
+    out.bytes(Buffer.from(key))
+    out.u32(entry.value === undefined ? 1 : 0)
+    out.bytes(entry.value ?? new Uint8Array(0))
+    packPlace(out, entry)
+  })
+}
+
+function loadStates(input: PackReader, segmentId: number, catalog: Catalog): void {
+  const streamId = input.u32()
+  const isKnown = !catalog.tombstones.has(streamId)
+  const table =
+    streamId === 0 ? catalog.marks : isKnown ? catalog.stream(streamId).states : undefined
+  input.each(() => {
+    const key = Buffer.from(input.bytes()).toString()
+    const isRemoved = input.u32() === 1
+    const value = input.bytes().slice()
+    const at = unpackPlace(input, segmentId)
+    if (table === undefined) return
+    catalog.replace(table.apply(key, { value: isRemoved ? undefined : value, ...at }), at)
+  })
+}
+
+function tableOf(catalog: Catalog, streamId: number): JournalTable {
+  return streamId === 0 ? catalog.marks : catalog.stream(streamId).states
+}
+
+function packBoot(out: PackWriter, boot: Boot): void {
+  out.f64(boot.ref)
+  out.f64(boot.shiftMs)
+  out.u32(boot.offset)
+}
+
+function packPlace(out: PackWriter, at: RecordPlace | undefined): void {
+  out.u32(at?.offset ?? 0)
+  out.u32(at?.length ?? 0)
+}
+
+function unpackPlace(input: PackReader, segmentId: number): RecordPlace {
+  return { segmentId, offset: input.u32(), length: input.u32() }
 }

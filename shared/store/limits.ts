@@ -66,7 +66,11 @@ export const FREE_CHECK_BYTES = 1 * MIB
 
 /** A sealed segment with a smaller live share is rewritten. */
 export const COMPACT_LIVE_SHARE = 0.5
-/** Smaller segments are not worth a rewrite of their own, unless nothing in them is live. */
-export const COMPACT_BYTES_MIN = 256
-/** Pause between two rewrites, so that they never take the disk for themselves. */
-export const COMPACT_PAUSE_MS = 20
+/** How long what died may gather before segments are looked at. */
+export const HOUSEKEEPING_DELAY_MS = 100
+/** A full store closes a current segment of at least this size when less than half of it is live. */
+export const ROLL_BYTES_MIN = 4 * KIB
+/** A rewrite lets commits and readers go on after so many bytes. */
+export const REWRITE_SLICE_BYTES = 512 * KIB
+/** Segments one batch of a read may touch; the next batch goes on. */
+export const READ_SEGMENTS_MAX = 16

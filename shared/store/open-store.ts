@@ -18,6 +18,7 @@ import {
   CHUNK_BYTES,
   CHUNKS_POOLED_MAX,
   COMMIT_BYTES_MAX,
+  EVICTION_LOG_DELAY_MS,
   GATHERED_BYTES_MAX,
   LEAF_SEGMENT_BYTES,
   OPEN_FILES_MAX,
@@ -113,13 +114,17 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
     log,
   )
   const waiting = new Set<JournalStream>()
+  const recoveredDamage = new Set<JournalStream>()
+  let evictionsWait = (stream: JournalStream): void => {
+    recoveredDamage.add(stream)
+  }
   const host: StreamHost = {
     clock,
     writer,
     reader: new StreamReader(catalog, files),
     checkSubjects: (stream, subject) =>
       checkSubjects(catalog, settings.subjectsMax, stream, subject),
-    evictionsWait: (stream) => waiting.add(stream),
+    evictionsWait: (stream) => evictionsWait(stream),
     isRecovering: () => isRecovering && catalog.damagedRecords > 0,
   }
   const recovered = await new Recovery(
@@ -131,7 +136,6 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   ).run()
   isRecovering = false
   room.usedBytes = recovered.usedBytes
-  const housekeeping = new Housekeeping(clock, catalog, log)
   const committer = new Committer({
     ...settings,
     catalog,
@@ -144,12 +148,34 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
         waiting.clear()
       },
       committed: (touched) => {
-        for (const stream of touched) stream.enforceLimits(undefined)
+        catalog.recountSubjects()
+        housekeeping.committed(touched)
       },
       sealed: (segment) => housekeeping.sealed(segment),
     },
   })
+  const housekeeping = new Housekeeping({
+    ...settings,
+    directory: journalDirectory,
+    syncDirectory: () =>
+      disk.syncDirectory(journalDirectory).catch((error: unknown) => {
+        throw room.fail(error, 'a sync of the directory failed')
+      }),
+    catalog,
+    files,
+    room,
+    writer,
+    committer,
+  })
+  evictionsWait = (stream) => {
+    if (waiting.size === 0) clock.after(EVICTION_LOG_DELAY_MS, () => committer.wake())
+    waiting.add(stream)
+    housekeeping.wake()
+  }
+  for (const stream of recoveredDamage) evictionsWait(stream)
   committer.resume(recovered.lastId, recovered.current, recovered.file)
+  room.freeBytes = await disk.freeBytes(directory)
+  housekeeping.start(recovered.withoutIndex)
   return new Journal({
     directory,
     catalog,

@@ -15,6 +15,11 @@ interface Shared {
   isRetired: boolean
 }
 
+export interface Pin {
+  readonly file: Promise<DiskFile>
+  readonly release: () => void
+}
+
 export class SegmentFiles {
   readonly #disk: Disk
   readonly #directory: string
@@ -42,14 +47,26 @@ export class SegmentFiles {
     try {
       return await work(await shared.file)
     } finally {
-      this.#release(segmentId, shared)
+      this.#release(shared)
     }
   }
 
   /** Ends what `adopt` began; the file stays open for reading as long as there is room. */
   disown(segmentId: number): void {
     const shared = this.#shared.get(segmentId)
-    if (shared !== undefined) this.#release(segmentId, shared)
+    if (shared !== undefined) this.#release(shared)
+  }
+
+  /** Takes the file as it is now, for reading later on; the result gives it back. */
+  pin(segmentId: number): Pin {
+    const shared = this.#take(segmentId)
+    shared.users++
+    return { file: shared.file, release: () => this.#release(shared) }
+  }
+
+  /** Resolves when an opening that is under way has ended. */
+  async opened(segmentId: number): Promise<void> {
+    await this.#shared.get(segmentId)?.file.catch(() => {})
   }
 
   /** The next use opens the path anew; those that read now go on with the old file. */
@@ -84,7 +101,7 @@ export class SegmentFiles {
     return shared
   }
 
-  #release(_segmentId: number, shared: Shared): void {
+  #release(shared: Shared): void {
     shared.users--
     if (shared.users > 0) return
     if (shared.isRetired) this.#close(shared)

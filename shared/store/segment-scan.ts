@@ -58,7 +58,8 @@ export function scanSegment(
   return { end: size, damagedPlaces }
 }
 
-function holds(cursor: RecordCursor, size: number, salt: number): boolean {
+/** Whether a record lies here whole and its checksum is right. */
+export function holds(cursor: RecordCursor, size: number, salt: number): boolean {
   return (
     cursor.at + RECORD_HEADER_BYTES <= size &&
     cursor.isPlausible &&
@@ -68,7 +69,7 @@ function holds(cursor: RecordCursor, size: number, salt: number): boolean {
 }
 
 /** The first place from `from` on where a record holds; `size` when there is none. */
-function nextRecord(chunk: Chunk, from: number, size: number, salt: number): number {
+export function nextRecord(chunk: Chunk, from: number, size: number, salt: number): number {
   const cursor = new RecordCursor(chunk)
   for (let at = from; at + RECORD_HEADER_BYTES <= size; at++) {
     cursor.at = at

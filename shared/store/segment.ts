@@ -29,6 +29,8 @@ export class Segment {
   size: number
   /** Bytes of records that still mean something: live messages, latest states and so on. */
   liveBytes = 0
+  /** Bytes of delete records that a rewrite put here: they count as live. */
+  pinnedBytes = 0
   isRewritten: boolean
   isSealed = false
   /** Bytes of the index file, 0 while there is none. */

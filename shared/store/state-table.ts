@@ -80,6 +80,23 @@ export class JournalTable implements StateTable, Staging {
     this.#staged.clear()
   }
 
+  /** Whether the latest record of some key lies in the segment. */
+  isIn(segmentId: number): boolean {
+    for (const entry of this.committed.values()) if (entry.segmentId === segmentId) return true
+    return false
+  }
+
+  moveEntries(moved: (entry: StateEntry) => StateEntry | undefined): void {
+    for (const [key, entry] of this.committed) {
+      const now = moved(entry)
+      if (now !== undefined) this.committed.set(key, now)
+    }
+  }
+
+  isStaged(key: string): boolean {
+    return this.#staged.has(key)
+  }
+
   forget(key: string): void {
     this.committed.delete(key)
   }

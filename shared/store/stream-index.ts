@@ -93,11 +93,33 @@ export class StreamIndex {
     const last = this.spans[this.spans.length - 1]
     invariant(last === undefined || last.lastSeq < span.firstSeq, 'spans rise')
     this.spans.push(span)
-    for (let i = 0; i < span.count; i++) this.subjects.add(span.subjectIds.get(i), span.seqAt(i))
+    for (let i = 0; i < span.count; i++) {
+      if (span.isLive(i)) this.subjects.add(span.subjectIds.get(i), span.seqAt(i))
+    }
     this.messages += span.liveCount
     this.bytes += span.liveBytes
     this.#onLiveBytes(span.segmentId, span.liveBytes)
     this.#noteLast(span.lastSeq, this.timeAt({ span, ordinal: span.count - 1 }))
+    const end = span.ordinalFrom(this.floor + 1)
+    for (let i = span.nextLive(0); i < end; i = span.nextLive(i + 1)) {
+      this.killAt({ span, ordinal: i })
+    }
+  }
+
+  spanIn(segmentId: number): Span | undefined {
+    return this.spans.find((span) => span.segmentId === segmentId)
+  }
+
+  /** Puts a rewritten segment's span where the old one was. What died meanwhile is dead in it too. */
+  replaceSpan(before: Span, now: Span): void {
+    for (let i = 0; i < now.count; i++) {
+      const ordinal = before.ordinalOf(now.seqAt(i))
+      if (ordinal < 0 || !before.isLive(ordinal)) now.kill(i)
+    }
+    invariant(now.liveBytes === before.liveBytes, 'a rewrite keeps what is live')
+    const at = this.spans.indexOf(before)
+    if (now.count === 0) this.spans.splice(at, 1)
+    else this.spans[at] = now
   }
 
   place(seq: number): Place | undefined {

@@ -8,10 +8,9 @@ import type { DiskFile } from '../runtime/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { ENTRY_RECORDS, READ_BYTES, READ_THROUGH_BYTES } from './limits.ts'
+import { ENTRY_RECORDS, READ_BYTES, READ_SEGMENTS_MAX, READ_THROUGH_BYTES } from './limits.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
-import type { Segment } from './segment.ts'
-import type { SegmentFiles } from './segment-files.ts'
+import type { Pin, SegmentFiles } from './segment-files.ts'
 import type { Span } from './span.ts'
 import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
 
@@ -20,7 +19,7 @@ const ID_HEADER = /^Nats-Msg-Id:[ \t]*(.*?)[ \t]*$/im
 
 interface Wanted {
   readonly span: Span
-  readonly segment: Segment
+  readonly pin: Pin
   readonly salt: number
   readonly ordinals: number[]
 }
@@ -48,10 +47,14 @@ export class StreamReader {
   async read(stream: JournalStream, options: ReadOptions): Promise<StreamBatch> {
     const plan = this.#plan(stream, options)
     const messages: StoredMessage[] = []
-    for (const run of plan.runs) {
-      await this.#files.use(run.segment.id, (file) => readRun(stream, run, file, messages, this))
+    try {
+      for (const run of plan.runs) {
+        await readRun(stream, run, await run.pin.file, messages, this)
+      }
+      return { messages, nextSeq: plan.nextSeq }
+    } finally {
+      for (const run of plan.runs) run.pin.release()
     }
-    return { messages, nextSeq: plan.nextSeq }
   }
 
   async recentIds(stream: JournalStream, sinceMs: number): Promise<readonly MessageId[]> {
@@ -76,7 +79,7 @@ export class StreamReader {
   /** The record cannot be read any more: out of the index, counted and reported. */
   damaged(stream: JournalStream, span: Span, ordinal: number): void {
     const seq = span.seqAt(ordinal)
-    if (!stream.index.has(seq)) return
+    if (stream.index.place(seq)?.span !== span) return
     this.#catalog.noteDamage({ segment: span.segmentId, stream: stream.name, seq }, 1)
     stream.noteDamage(seq, seq, 1)
   }
@@ -102,8 +105,12 @@ export class StreamReader {
       }
       if (!matches(span.subjectIds.get(ordinal))) return true
       if (run === undefined || run.span !== span) {
-        const segment = this.#catalog.segment(span.segmentId)
-        run = { span, segment, salt: segment.salt, ordinals: [] }
+        if (runs.length === READ_SEGMENTS_MAX) {
+          nextSeq = span.seqAt(ordinal)
+          return false
+        }
+        const { id, salt } = this.#catalog.segment(span.segmentId)
+        run = { span, pin: this.#files.pin(id), salt, ordinals: [] }
         runs.push(run)
       }
       run.ordinals.push(ordinal)

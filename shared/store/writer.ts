@@ -116,7 +116,10 @@ export class Writer {
   }
 
   transaction(write: () => void): void {
-    if (this.#undo !== undefined) return write()
+    if (this.#undo !== undefined) {
+      write()
+      return
+    }
     this.#room.check(0, 'upkeep')
     if (this.#bootRef === 0) this.#startBoot()
     const savepoint = this.gather.beginGroup()
@@ -155,9 +158,12 @@ export class Writer {
 
   /** The boot's record once more, as the mark of a clean end. */
   repeatBoot(): void {
+    if (this.#bootRef === 0) {
+      this.#startBoot()
+      return
+    }
     const shiftMs = this.#boots.get(this.#bootRef)?.shiftMs ?? Number.NaN
-    this.#appendBoot(shiftMs)
-    this.wake()
+    this.appendBoot(this.#bootRef, shiftMs)
   }
 
   #startBoot(): void {
@@ -165,7 +171,7 @@ export class Writer {
     this.#startWallMs = this.#clock.wallMs()
     this.#isClockWrong = this.#startWallMs < PLAUSIBLE_WALL_MS
     this.#bootRef = this.#boots.nextRef
-    this.#appendBoot(this.#isClockWrong ? Number.NaN : 0)
+    this.appendBoot(this.#bootRef, this.#isClockWrong ? Number.NaN : 0)
   }
 
   /** A wrong clock counts on from the start, whatever is done to it, so that one shift repairs all. */
@@ -178,11 +184,12 @@ export class Writer {
     this.onUndo(() => {
       this.#isClockWrong = true
     })
-    this.#appendBoot(wallMs - this.#steadyWallMs(this.#clock.monotonicMs()))
+    this.appendBoot(this.#bootRef, wallMs - this.#steadyWallMs(this.#clock.monotonicMs()))
   }
 
-  #appendBoot(shiftMs: number): void {
-    invariant(this.#bootRef > 0, 'a boot has a reference')
+  /** What is known of a boot's clock. */
+  appendBoot(ref: number, shiftMs: number): void {
+    invariant(ref > 0, 'a boot has a reference')
     const payload = new Uint8Array(8 + BOOT_ID_BYTES)
     new DataView(payload.buffer).setFloat64(0, shiftMs, true)
     payload.set(this.#random.bytes(BOOT_ID_BYTES), 8)
@@ -191,7 +198,7 @@ export class Writer {
         type: RecordType.boot,
         flags: this.gather.isGrouping ? RecordFlag.more : 0,
         streamId: 0,
-        seq: this.#bootRef,
+        seq: ref,
         wallMs: this.#clock.wallMs(),
         bootRef: this.#bootRef,
         monotonicMs: this.#clock.monotonicMs(),
@@ -201,5 +208,6 @@ export class Writer {
       },
       undefined,
     )
+    this.wake()
   }
 }

@@ -1,0 +1,63 @@
+/**
+ * Before a segment goes, whatever in it still says what is true is written again at the journal's
+ * end: states, configurations, floors, repaired boots, and the deletes of messages that still lie in
+ * other segments. What was removed only has to be remembered while older segments exist.
+ */
+import type { Catalog } from './catalog.ts'
+import { deadRunsOf } from './index-file.ts'
+import { RecordFlag, RecordType } from './record.ts'
+import type { Segment } from './segment.ts'
+import type { JournalTable } from './state-table.ts'
+import type { Writer } from './writer.ts'
+
+const NO_BYTES = new Uint8Array(0)
+
+export function carryForward(segment: Segment, catalog: Catalog, writer: Writer): void {
+  const isOldest = catalog.segments[0] === segment
+  carryTable(catalog.marks, segment, isOldest)
+  for (const stream of catalog.streamsById.values()) {
+    if (stream.isRemoved) continue
+    carryTable(stream.states, segment, isOldest)
+    if (stream.configAt?.segmentId === segment.id) stream.stageDefinition(stream.definition, 0)
+    const { index } = stream
+    const isLastHere =
+      index.lastSeq > stream.loggedLastSeq && index.spanIn(segment.id)?.lastSeq === index.lastSeq
+    if (stream.floorAt?.segmentId === segment.id || isLastHere) stream.stageFloor(index.floor)
+  }
+  for (const { stream, runs } of deadRunsOf(segment, catalog, segment.id)) {
+    if (!stream.isRemoved) stream.stageKnownDeletes(runs)
+  }
+  for (const [id, at] of catalog.tombstones) {
+    if (at.segmentId !== segment.id) continue
+    if (isOldest) catalog.dropTombstone(id)
+    else writeTombstone(writer, id)
+  }
+  for (const boot of catalog.boots.values()) {
+    const isNeeded = boot.segmentId === segment.id && Number.isFinite(boot.shiftMs)
+    if (isNeeded && boot.shiftMs !== 0) writer.appendBoot(boot.ref, boot.shiftMs)
+  }
+}
+
+function carryTable(table: JournalTable, segment: Segment, isOldest: boolean): void {
+  for (const [key, entry] of table.committed) {
+    if (entry.segmentId !== segment.id) continue
+    if (entry.value === undefined && isOldest && !table.isStaged(key)) table.forget(key)
+    else table.repeat(key)
+  }
+}
+
+function writeTombstone(writer: Writer, streamId: number): void {
+  writer.append(
+    {
+      type: RecordType.stream,
+      flags: RecordFlag.removed,
+      streamId,
+      seq: 0,
+      subject: NO_BYTES,
+      headers: NO_BYTES,
+      payload: NO_BYTES,
+      timeMs: undefined,
+    },
+    undefined,
+  )
+}

@@ -1,0 +1,231 @@
+/**
+ * Rewrites a sealed segment without what is dead in it: a new file beside the old one, synced, then
+ * renamed over it. Until the rename is on disk the old file is the segment; afterwards the new one,
+ * whose other salt voids the old index. Reading goes on all the time; what dies while the copy is
+ * made is dead in the new file too.
+ */
+import { type Clock, type Disk, invariant, type Random } from '../runtime/index.ts'
+import type { Catalog } from './catalog.ts'
+import { encodeRuns } from './delete-runs.ts'
+import { deadRunsOf } from './index-file.ts'
+import type { JournalStream } from './journal-stream.ts'
+import { DELETE_SEQS_MAX, REWRITE_SLICE_BYTES } from './limits.ts'
+import {
+  Chunk,
+  encodeRecord,
+  RECORD_HEADER_BYTES,
+  RecordCursor,
+  RecordFlag,
+  RecordType,
+  stampChecksum,
+} from './record.ts'
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
+import type { SegmentFiles } from './segment-files.ts'
+import { holds, nextRecord } from './segment-scan.ts'
+import { Span } from './span.ts'
+
+export interface RewriteParts {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly random: Random
+  readonly directory: string
+  readonly catalog: Catalog
+  readonly files: SegmentFiles
+  /** Syncs the journal's directory; a failure stops the store. */
+  readonly syncDirectory: () => Promise<void>
+}
+
+interface Moved {
+  readonly from: number
+  readonly to: number
+}
+
+/** The new file as it grows. */
+class Copy {
+  readonly chunk: Chunk
+  readonly salt: number
+  readonly spans = new Map<JournalStream, Span>()
+  readonly moved: Moved[] = []
+  pinnedBytes = 0
+
+  constructor(bytesMax: number, salt: number) {
+    this.chunk = new Chunk(Buffer.allocUnsafeSlow(bytesMax))
+    this.salt = salt
+    this.chunk.end = SEGMENT_HEADER_BYTES
+  }
+
+  /** Returns where the record lies in the new file. */
+  add(cursor: RecordCursor): number {
+    const at = this.chunk.end
+    const { length } = cursor
+    this.chunk.bytes.set(cursor.chunk.bytes.subarray(cursor.at, cursor.at + length), at)
+    const flags = cursor.flags & ~(RecordFlag.more | RecordFlag.commitStart)
+    this.chunk.bytes[at + 9] = flags
+    stampChecksum(this.chunk, at, this.salt)
+    this.chunk.end += length
+    return at
+  }
+}
+
+/** Returns by how many bytes the files shrank. The segment must be sealed. */
+export async function rewriteSegment(
+  segment: Segment,
+  parts: RewriteParts,
+  signal: AbortSignal,
+): Promise<number> {
+  const { disk, directory, files, random } = parts
+  invariant(segment.isSealed, 'only sealed segments are rewritten')
+  const file = segmentPath(directory, segment.id)
+  const temp = `${file}.tmp`
+  return files.use(segment.id, async () => {
+    const source = new Chunk(await disk.readFile(file))
+    const salt = new DataView(random.bytes(4).slice().buffer).getUint32(0)
+    const copy = await copyLive(segment, source, salt, parts, signal)
+    if (signal.aborted) return 0
+    await writeTemp(disk, temp, copy.chunk.bytes.subarray(0, copy.chunk.end))
+    await disk.rename(temp, file)
+    const shrunk = swap(segment, copy, parts)
+    await parts.syncDirectory()
+    return shrunk
+  })
+}
+
+async function copyLive(
+  segment: Segment,
+  source: Chunk,
+  salt: number,
+  parts: RewriteParts,
+  signal: AbortSignal,
+): Promise<Copy> {
+  const { catalog, clock } = parts
+  const deletes = deadRunsOf(segment, catalog, segment.id)
+  const runs = deletes.reduce((total, found) => total + found.runs.length, 0)
+  const deleteBytes = deletes.length * RECORD_HEADER_BYTES * 2 + runs * 32
+  const copy = new Copy(source.bytes.length + deleteBytes + RECORD_HEADER_BYTES, salt)
+  const cursor = new RecordCursor(source)
+  const size = Math.min(segment.size, source.bytes.length)
+  let pauseAt = REWRITE_SLICE_BYTES
+  for (let at = SEGMENT_HEADER_BYTES; at < size && !signal.aborted; ) {
+    cursor.at = at
+    if (!holds(cursor, size, segment.salt)) {
+      at = nextRecord(source, at + 1, size, segment.salt)
+      continue
+    }
+    if (isLive(catalog, segment, cursor)) copyRecord(catalog, segment, cursor, copy)
+    at += cursor.length
+    if (at >= pauseAt) {
+      pauseAt = at + REWRITE_SLICE_BYTES
+      await new Promise<void>((resolve) => clock.soon(resolve))
+    }
+  }
+  for (const found of deletes) copyDeletes(copy, found.stream.id, found.runs)
+  const header = { id: segment.id, salt, isRewritten: true }
+  copy.chunk.bytes.set(encodeSegmentHeader(header), 0)
+  return copy
+}
+
+function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor): boolean {
+  const { type, streamId, seq, at } = cursor
+  const isHere = (place: { segmentId: number; offset: number } | undefined): boolean =>
+    place?.segmentId === segment.id && place.offset === at
+  if (type === RecordType.boot) return isHere(catalog.boots.get(seq))
+  const key = (): string => Buffer.from(cursor.subject).toString()
+  if (type === RecordType.state && streamId === 0) return isHere(catalog.marks.committed.get(key()))
+  const stream = catalog.streamsById.get(streamId)
+  if (stream === undefined) return isHere(catalog.tombstones.get(streamId))
+  if (type === RecordType.message) return stream.index.place(seq)?.span.segmentId === segment.id
+  if (type === RecordType.state) return isHere(stream.states.committed.get(key()))
+  if (type === RecordType.stream) return isHere(stream.configAt)
+  return type === RecordType.purge && isHere(stream.floorAt)
+}
+
+function copyRecord(catalog: Catalog, segment: Segment, cursor: RecordCursor, copy: Copy): void {
+  const offset = copy.add(cursor)
+  if (cursor.type !== RecordType.message) {
+    copy.moved.push({ from: cursor.at, to: offset })
+    return
+  }
+  const stream = catalog.stream(cursor.streamId)
+  const old = stream.index.spanIn(segment.id)
+  const ordinal = old?.ordinalOf(cursor.seq) ?? -1
+  if (old === undefined || ordinal < 0) return
+  let span = copy.spans.get(stream)
+  if (span === undefined) {
+    span = new Span(segment.id, cursor.seq)
+    copy.spans.set(stream, span)
+  }
+  span.push({
+    seq: cursor.seq,
+    offset,
+    length: cursor.length,
+    subjectId: old.subjectIds.get(ordinal),
+    wallMs: cursor.wallMs,
+    wrongBoot: (cursor.flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,
+  })
+}
+
+function copyDeletes(
+  copy: Copy,
+  streamId: number,
+  runs: readonly (readonly [number, number])[],
+): void {
+  const none = new Uint8Array(0)
+  for (let i = 0; i < runs.length; i += DELETE_SEQS_MAX) {
+    const part = runs.slice(i, i + DELETE_SEQS_MAX)
+    const at = copy.chunk.end
+    encodeRecord(copy.chunk, {
+      type: RecordType.delete,
+      flags: 0,
+      streamId,
+      seq: part[0]?.[0] ?? 0,
+      wallMs: 0,
+      bootRef: 0,
+      monotonicMs: 0,
+      subject: none,
+      headers: none,
+      payload: encodeRuns(part),
+    })
+    stampChecksum(copy.chunk, at, copy.salt)
+    copy.pinnedBytes += copy.chunk.end - at
+  }
+}
+
+async function writeTemp(disk: Disk, temp: string, bytes: Uint8Array): Promise<void> {
+  await disk.remove(temp)
+  const file = await disk.create(temp)
+  try {
+    await file.writev([bytes], 0)
+    await file.datasync()
+  } catch (error) {
+    await file.close().catch(() => {})
+    await disk.remove(temp).catch(() => {})
+    throw error
+  }
+  await file.close()
+}
+
+/** In one go: from here on readers find the new offsets in the new file. */
+function swap(segment: Segment, copy: Copy, parts: RewriteParts): number {
+  const { catalog, files } = parts
+  for (const stream of catalog.streamsById.values()) {
+    const old = stream.index.spanIn(segment.id)
+    if (old === undefined) continue
+    const now = copy.spans.get(stream) ?? new Span(segment.id, old.firstSeq)
+    for (let i = old.nextLive(0); i < old.count; i = old.nextLive(i + 1)) {
+      if (now.ordinalOf(old.seqAt(i)) >= 0) continue
+      catalog.noteDamage({ segment: segment.id, stream: stream.name, seq: old.seqAt(i) }, 1)
+      stream.noteDamage(old.seqAt(i), old.seqAt(i), 1)
+    }
+    stream.index.replaceSpan(old, now)
+    now.trim()
+  }
+  catalog.moveRecords(segment.id, new Map(copy.moved.map(({ from, to }) => [from, to])))
+  const shrunk = segment.size - copy.chunk.end
+  segment.liveBytes += copy.pinnedBytes - segment.pinnedBytes
+  segment.pinnedBytes = copy.pinnedBytes
+  segment.salt = copy.salt
+  segment.size = copy.chunk.end
+  segment.isRewritten = true
+  files.retire(segment.id)
+  return shrunk
+}

@@ -1,0 +1,103 @@
+/** A span in an index file. Its subjects come along, numbered by their first appearance. */
+import { Column } from './column.ts'
+import type { PackReader, PackWriter } from './pack.ts'
+import { Span } from './span.ts'
+import type { SubjectTable } from './subject-table.ts'
+
+export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): void {
+  const { localIds, globalIds } = numberSubjects(span)
+  out.f64(span.firstSeq)
+  for (const column of [span.lengths, span.timeDeltas, localIds]) packColumn(out, column)
+  out.u32(span.seqDeltas === undefined ? 0 : 1)
+  if (span.seqDeltas !== undefined) packColumn(out, span.seqDeltas)
+  for (const column of [span.entryOrdinals, span.entryOffsets, span.entryBoots]) {
+    packColumn(out, column)
+  }
+  out.list(span.entryTimes, (timeMs) => out.f64(timeMs))
+  out.list(globalIds, (id) => out.bytes(id < 0 ? new Uint8Array(0) : subjects.bytes(id)))
+  packDead(out, span)
+}
+
+/** @param subjects undefined when the stream is gone; then the span is only passed over. */
+export function unpackSpan(
+  input: PackReader,
+  segmentId: number,
+  subjects: SubjectTable | undefined,
+): Span | undefined {
+  const firstSeq = input.f64()
+  const lengths = unpackColumn(input)
+  const timeDeltas = unpackColumn(input)
+  const localIds = unpackColumn(input)
+  const seqDeltas = input.u32() === 1 ? unpackColumn(input) : undefined
+  const entryOrdinals = unpackColumn(input)
+  const entryOffsets = unpackColumn(input)
+  const entryBoots = unpackColumn(input)
+  const entryTimes: number[] = []
+  input.each(() => entryTimes.push(input.f64()))
+  const globalIds: number[] = []
+  input.each(() => {
+    const bytes = input.bytes()
+    if (subjects === undefined) return
+    globalIds.push(bytes.length === 0 ? -1 : subjects.intern(bytes, 0, bytes.length))
+  })
+  const dead: number[] = []
+  input.each(() => dead.push(input.u32()))
+  if (subjects === undefined) return undefined
+  const span = new Span(segmentId, firstSeq, {
+    lengths,
+    timeDeltas,
+    subjectIds: renumber(localIds, globalIds),
+    seqDeltas,
+    entryOrdinals,
+    entryOffsets,
+    entryBoots,
+    entryTimes,
+  })
+  for (const ordinal of dead) span.kill(ordinal)
+  return span
+}
+
+/** Dead records come along too: their subjects may be gone, so nobody may count them. */
+function packDead(out: PackWriter, span: Span): void {
+  const dead: number[] = []
+  for (let i = 0; i < span.count; i++) if (!span.isLive(i)) dead.push(i)
+  out.list(dead, (ordinal) => out.u32(ordinal))
+}
+
+/** -1 stands for the subject of records that are dead. */
+function numberSubjects(span: Span): { localIds: Column; globalIds: number[] } {
+  const localOf = new Map<number, number>()
+  const localIds = new Column()
+  const globalIds: number[] = []
+  for (let i = 0; i < span.count; i++) {
+    const global = span.isLive(i) ? span.subjectIds.get(i) : -1
+    let local = localOf.get(global)
+    if (local === undefined) {
+      local = globalIds.length
+      localOf.set(global, local)
+      globalIds.push(global)
+    }
+    localIds.push(local)
+  }
+  return { localIds, globalIds }
+}
+
+function renumber(localIds: Column, globalIds: readonly number[]): Column {
+  if (globalIds.every((global, local) => global === local)) return localIds
+  const ids = new Column()
+  ids.reserve(localIds.length, Math.max(0, ...globalIds))
+  for (let i = 0; i < localIds.length; i++) {
+    ids.push(Math.max(0, globalIds[localIds.get(i)] as number))
+  }
+  return ids
+}
+
+function packColumn(out: PackWriter, column: Column): void {
+  out.u32(column.bytesPerCell)
+  out.bytes(column.toBytes())
+}
+
+function unpackColumn(input: PackReader): Column {
+  const bytesPerCell = input.u32()
+  return Column.fromBytes(input.bytes(), bytesPerCell)
+}
