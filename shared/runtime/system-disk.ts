@@ -2,7 +2,8 @@ import * as fs from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { Disk, DiskFile } from './disk.ts'
-import { codeOf, PetioleError } from './petiole-error.ts'
+import { takeLock } from './lock-file.ts'
+import { PetioleError } from './petiole-error.ts'
 
 const FILE_MODE = 0o640
 const DIRECTORY_MODE = 0o750
@@ -63,37 +64,8 @@ export class SystemDisk implements Disk {
     return stats.bavail * stats.bsize
   }
 
-  async lock(file: string): Promise<() => Promise<void>> {
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        await fs.promises.writeFile(file, `${process.pid}\n`, { flag: 'wx', mode: FILE_MODE })
-        return () => this.remove(file)
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error
-        const owner = await lockOwner(file)
-        if (owner !== undefined) {
-          throw new PetioleError(
-            'PETIOLE_STORE_LOCKED',
-            `${file} is held by process ${owner}: stop that process, or give this one another store_dir`,
-          )
-        }
-        await this.remove(file)
-      }
-    }
-    throw new PetioleError('PETIOLE_STORE_LOCKED', `${file} was taken by another process just now`)
-  }
-}
-
-/** The living process that wrote the lock file, if any: a killed one must not lock its successor out. */
-async function lockOwner(file: string): Promise<number | undefined> {
-  const text = await fs.promises.readFile(file, 'latin1').catch(() => '')
-  const pid = Number.parseInt(text, 10)
-  if (!(pid > 0) || pid === process.pid) return undefined
-  try {
-    process.kill(pid, 0)
-    return pid
-  } catch (error) {
-    return codeOf(error) === 'EPERM' ? pid : undefined
+  lock(file: string): Promise<() => Promise<void>> {
+    return takeLock(file)
   }
 }
 
@@ -111,12 +83,12 @@ class SystemFile implements DiskFile {
   }
 
   async writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
-    let rest = chunks
+    let rest = remaining(chunks, 0)
     let at = position
-    for (;;) {
+    while (rest.length > 0) {
       const { bytesWritten } = await this.#handle.writev(rest, at)
+      if (bytesWritten === 0) throw this.#nothingWritten(at)
       rest = remaining(rest, bytesWritten)
-      if (rest.length === 0) return
       at += bytesWritten
     }
   }
@@ -136,6 +108,14 @@ class SystemFile implements DiskFile {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+
+  /** Trying again would spin for ever. */
+  #nothingWritten(at: number): PetioleError {
+    return new PetioleError(
+      'PETIOLE_WRITE_REFUSED',
+      `the system took no byte of a write to ${this.path} at ${at}, and gave no reason`,
+    )
+  }
 }
 
 /** What a short gather write left over. */
@@ -143,7 +123,7 @@ function remaining(chunks: readonly Uint8Array[], written: number): readonly Uin
   const rest: Uint8Array[] = []
   let skip = written
   for (const chunk of chunks) {
-    if (skip < chunk.length) rest.push(skip === 0 ? chunk : chunk.subarray(skip))
+    if (chunk.length > skip) rest.push(skip === 0 ? chunk : chunk.subarray(skip))
     skip = Math.max(0, skip - chunk.length)
   }
   return rest

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SystemDisk } from '../../../shared/runtime/index.ts'
+
+const onLinux = process.platform === 'linux' ? it : it.skip
+
+describe('system disk', () => {
+  const disk = new SystemDisk()
+  let directory: string
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'petiole-disk-'))
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+
+  it('writes chunks in one piece and reads them back', async () => {
+    const path = join(directory, 'log')
+    const file = await disk.create(path)
+    await file.writev([Buffer.from('one'), new Uint8Array(0), Buffer.from('two')], 0)
+    await file.writev([], 6)
+    await file.datasync()
+    assert.equal(await file.size(), 6)
+    const target = new Uint8Array(10)
+    assert.equal(await file.read(target, 2), 4)
+    assert.equal(Buffer.from(target.subarray(0, 4)).toString(), 'etwo')
+    await file.truncate(3)
+    await file.close()
+    assert.equal(Buffer.from(await disk.readFile(path)).toString(), 'one')
+    await assert.rejects(disk.create(path), { code: 'EEXIST' })
+    await assert.rejects(disk.open(join(directory, 'none'), 'read'), { code: 'ENOENT' })
+  })
+
+  it('finishes a short gather write, and throws when nothing is written', async () => {
+    const path = join(directory, 'log')
+    const file = await disk.create(path)
+    const handle = await open(path)
+    const prototype = Object.getPrototypeOf(handle)
+    await handle.close()
+    const { writev } = prototype
+    try {
+      prototype.writev = function (chunks: Buffer[], at: number) {
+        return writev.call(this, [chunks[0]!.subarray(0, 2)], at)
+      }
+      await file.writev([Buffer.from('abc'), Buffer.from('defg')], 0)
+      prototype.writev = async () => ({ bytesWritten: 0 })
+      await assert.rejects(file.writev([Buffer.from('x')], 7), { code: 'PETIOLE_WRITE_REFUSED' })
+    } finally {
+      prototype.writev = writev
+    }
+    await file.close()
+    assert.equal(await readFile(path, 'latin1'), 'abcdefg')
+  })
+
+  it('replaces a file whole and leaves no temp file', async () => {
+    const path = join(directory, 'state')
+    await disk.writeFileAtomic(path, Buffer.from('first, and longer'))
+    await disk.writeFileAtomic(path, Buffer.from('second'))
+    assert.equal(await readFile(path, 'latin1'), 'second')
+    assert.deepEqual(await disk.list(directory), ['state'])
+    await disk.remove(path)
+    await disk.remove(path)
+    assert.ok((await disk.freeBytes(directory)) > 0)
+  })
+
+  describe('lock', () => {
+    it('is held once, also by this process, until it is released', async () => {
+      const path = join(directory, 'lock')
+      const release = await disk.lock(path)
+      await assert.rejects(disk.lock(path), { code: 'PETIOLE_STORE_LOCKED' })
+      assert.deepEqual(await readdir(directory), ['lock'])
+      await release()
+      await release()
+      assert.deepEqual(await readdir(directory), [])
+      await (await disk.lock(path))()
+    })
+
+    it('goes to one of two that come at once', async () => {
+      const path = join(directory, 'lock')
+      const settled = await Promise.allSettled([disk.lock(path), disk.lock(path)])
+      assert.deepEqual(settled.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+      for (const result of settled) if (result.status === 'fulfilled') await result.value()
+    })
+
+    it('is refused while its holder lives, and names it', async () => {
+      const path = join(directory, 'lock')
+      await withLivingProcess(async (pid) => {
+        await writeFile(path, `${pid}\n`)
+        await assert.rejects(disk.lock(path), (error: Error) =>
+          error.message.includes(`process ${pid}`),
+        )
+      })
+      await (await disk.lock(path))()
+    })
+
+    onLinux('is refused with the full record of a living holder', async () => {
+      const path = join(directory, 'lock')
+      await withLivingProcess(async (pid) => {
+        await writeFile(path, `${pid} ${await bootId()} ${await startTime(pid)}\n`)
+        await assert.rejects(disk.lock(path), { code: 'PETIOLE_STORE_LOCKED' })
+      })
+    })
+
+    onLinux(
+      'is taken from a holder of an earlier boot whose pid another process has now',
+      async () => {
+        const path = join(directory, 'lock')
+        await withLivingProcess(async (pid) => {
+          await writeFile(
+            path,
+            `${pid} 00000000-0000-0000-0000-000000000000 ${await startTime(pid)}\n`,
+          )
+          await (await disk.lock(path))()
+        })
+      },
+    )
+
+    onLinux(
+      'is taken from a holder that died since the boot and whose pid was given again',
+      async () => {
+        const path = join(directory, 'lock')
+        await withLivingProcess(async (pid) => {
+          await writeFile(path, `${pid} ${await bootId()} 1\n`)
+          await (await disk.lock(path))()
+        })
+      },
+    )
+
+    for (const torn of ['', '\0\0\0\0\0\0', 'garbage\n', `${process.pid}\n`]) {
+      it(`is taken over when the file says ${JSON.stringify(torn)}`, async () => {
+        const path = join(directory, 'lock')
+        await writeFile(path, torn)
+        await (await disk.lock(path))()
+        assert.deepEqual(await readdir(directory), [])
+      })
+    }
+  })
+})
+
+async function withLivingProcess(work: (pid: number) => Promise<void>): Promise<void> {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+  try {
+    await work(child.pid!)
+  } finally {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim()
+}
+
+async function startTime(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]!
+}
