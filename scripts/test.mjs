@@ -4,6 +4,7 @@
  * arguments it runs mocha alone and passes them on: `npm test -- test/unit/store`.
  */
 import { spawn } from 'node:child_process'
+import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 
@@ -35,7 +36,13 @@ process.exitCode = failed === 0 ? 0 : 1
 
 async function tests() {
   const colour = process.stdout.isTTY ? ['--color'] : []
-  const { code, output } = await run([bin('mocha', 'bin/mocha.js'), ...colour, ...mochaArgs], true)
+  // mocha adds the files it is given to those of its configuration: named ones stand alone.
+  const isNamed = mochaArgs.some((arg) => /\.test\.ts$|^test\//.test(arg))
+  const settings = isNamed ? settingsWithoutSpec() : []
+  const { code, output } = await run(
+    [bin('mocha', 'bin/mocha.js'), ...settings, ...colour, ...mochaArgs.flatMap(filesOf)],
+    true,
+  )
   const plain = stripVTControlCharacters(output)
   const passing = countOf(plain, 'passing')
   const failing = countOf(plain, 'failing')
@@ -43,6 +50,26 @@ async function tests() {
   failed += failing ?? 0
   if ((failing ?? 0) > 0) failures.push('tests, see above')
   else if (code !== 0 || passing === undefined) fail(`mocha ended with ${code}`, '')
+}
+
+function settingsWithoutSpec() {
+  const {
+    spec: _,
+    ignore: __,
+    ...settings
+  } = JSON.parse(fs.readFileSync(path.join(ROOT, '.mocharc.json'), 'utf8'))
+  const flags = Object.entries(settings).flatMap(([name, value]) => {
+    if (value === true) return [`--${name}`]
+    return [value].flat().flatMap((one) => [`--${name}`, String(one)])
+  })
+  return ['--no-config', ...flags]
+}
+
+/** A folder stands for the tests in it. */
+function filesOf(argument) {
+  const isFolder =
+    argument.startsWith('test/') && !argument.includes('*') && !argument.endsWith('.ts')
+  return isFolder ? [`${argument.replace(/\/$/, '')}/**/*.test.ts`] : [argument]
 }
 
 /** mocha's last words: `123 passing (4s)`. */

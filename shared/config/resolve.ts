@@ -7,6 +7,7 @@
  * keys and the environment only. Source for these rules: nats-server's conf/parse.go.
  */
 import * as path from 'node:path'
+import { INCLUDED_FILES_MAX } from './limits.ts'
 import { parseValue } from './parser.ts'
 import { ConfigError, type Position, type Problem, placeOf } from './problem.ts'
 import type { BlockNode, ConfigEntry, ConfigNode, WrittenBlock, WrittenNode } from './tree.ts'
@@ -34,7 +35,7 @@ export function resolve(
 
 /** The path that an `include` in `file` means. */
 export function includedPath(file: string, written: string): string {
-  return path.resolve(path.dirname(file), written)
+  return path.isAbsolute(written) ? written : path.join(path.dirname(file), written)
 }
 
 class Entry implements ConfigEntry {
@@ -58,7 +59,10 @@ class Resolver {
   readonly #problems: Problem[] = []
   readonly #warnings: Problem[] = []
   /** Variables of the environment that are being read: one must not need itself. */
-  readonly #reading = new Set<string>()
+  readonly #reading = new Map<string, Position>()
+  /** Files that are being included, outermost first. */
+  readonly #including = new Set<string>()
+  #includes = 0
 
   constructor(files: ReadonlyMap<string, WrittenBlock>, environment: Environment) {
     this.#files = files
@@ -67,7 +71,11 @@ class Resolver {
 
   resolve(file: string): Resolved {
     const scope: Scope = new Map()
+    this.#including.add(file)
     this.#fill(scope, this.#files.get(file), file, [scope])
+    if (this.#includes > INCLUDED_FILES_MAX) {
+      this.#fail({ file, line: 0 }, `more than ${INCLUDED_FILES_MAX} includes`)
+    }
     const position = this.#files.get(file)?.position
     const tree: BlockNode = { kind: 'block', entries: [...scope.values()], position }
     return { tree, problems: this.#problems, warnings: this.#warnings }
@@ -86,8 +94,12 @@ class Resolver {
   }
 
   #include(scope: Scope, file: string): void {
+    // A circle was reported when the files were read; many copies of a few files are no circle.
+    if (this.#including.has(file) || ++this.#includes > INCLUDED_FILES_MAX) return
     const included: Scope = new Map()
+    this.#including.add(file)
     this.#fill(included, this.#files.get(file), file, [included])
+    this.#including.delete(file)
     for (const entry of included.values()) this.#set(scope, entry)
   }
 
@@ -133,7 +145,7 @@ class Resolver {
       return this.#fail(position, `$${name} is neither an earlier key nor set in the environment`)
     }
     if (this.#reading.has(name)) return this.#fail(position, `$${name} refers to itself`)
-    this.#reading.add(name)
+    this.#reading.set(name, position)
     try {
       const value = this.#node(parseValue(text, `$${name}`), '', [])
       return value === undefined ? undefined : { ...value, position }
@@ -150,6 +162,7 @@ class Resolver {
   }
 
   #fail(position: Position, message: string): undefined {
-    this.#problems.push({ position, path: '', message })
+    const [outermost = position] = this.#reading.values()
+    this.#problems.push({ position: outermost, path: '', message })
   }
 }
