@@ -50,6 +50,7 @@ export class AckLedger {
   readonly #pending = new Map<number, Pending>()
   #due: number[] = []
   #dueHead = 0
+  #dueCount = 0
   #redelivered = 0
   #nextDeadlineMs = Number.POSITIVE_INFINITY
 
@@ -73,6 +74,11 @@ export class AckLedger {
 
   get pending(): ReadonlyMap<number, Readonly<Pending>> {
     return this.#pending
+  }
+
+  /** Pending messages that wait to be delivered again. */
+  get dueCount(): number {
+    return this.#dueCount
   }
 
   /** Pending messages that were delivered more than once. */
@@ -127,6 +133,7 @@ export class AckLedger {
     invariant(pending?.isDue, `redelivery of ${streamSeq}, which is not due`)
     if (this.#due[this.#dueHead] === streamSeq) this.#dueHead++
     pending.isDue = false
+    this.#dueCount--
     pending.deliveries++
     if (pending.deliveries === 2) this.#redelivered++
     this.#setDeadline(pending, nowMs + this.#waitMs(pending.deliveries))
@@ -149,6 +156,7 @@ export class AckLedger {
     const pending = this.#pending.get(streamSeq)
     if (pending === undefined) return false
     if (pending.deliveries > 1) this.#redelivered--
+    if (pending.isDue) this.#dueCount--
     return this.#pending.delete(streamSeq)
   }
 
@@ -202,6 +210,7 @@ export class AckLedger {
     this.#pending.clear()
     this.#due = []
     this.#dueHead = 0
+    this.#dueCount = 0
     this.#redelivered = 0
     this.#nextDeadlineMs = Number.POSITIVE_INFINITY
     for (const [streamSeq, entry] of pending) {
@@ -218,6 +227,7 @@ export class AckLedger {
       return { streamSeq, deliveries: pending.deliveries }
     }
     pending.isDue = true
+    this.#dueCount++
     this.#due.push(streamSeq)
     return undefined
   }

@@ -269,7 +269,7 @@ export class Consumer {
 
   #nothingToTake(request: PullRequest): string | undefined {
     if (!request.isNoWait) return undefined
-    const takeable = this.#reader.remaining + (this.#ledger.peekDue() === undefined ? 0 : 1)
+    const takeable = this.#reader.remaining + this.#ledger.dueCount
     if (takeable === 0) return request.expiresMs === 0 ? '404 No Messages' : undefined
     return takeable < this.#pulls.batchTotal ? '408 Requests Pending' : undefined
   }

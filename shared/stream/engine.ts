@@ -6,6 +6,7 @@ import type { Log } from '../log/index.ts'
 import { type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import { overlaps, SubjectFilter } from '../subject/index.ts'
+import { SERVER_VERSION } from '../wire/index.ts'
 import { ACK_SUBJECTS, parseAck, parseAckSubject } from './ack-subject.ts'
 import { Advisories } from './advisories.ts'
 import { API_PREFIX, Api } from './api.ts'
@@ -32,11 +33,6 @@ export interface StreamEngineOptions {
   /** '' for none; else the API answers under `$JS.<domain>.API` too. */
   readonly domain: string
   readonly serverName: string
-  /**
-   * The nats-server version that INFO reports: answers carry what that version's do. Without it
-   * they carry what all versions' do.
-   */
-  readonly serverVersion?: string
   readonly limits: AccountLimits
 }
 
@@ -302,11 +298,11 @@ export class StreamEngine {
   }
 
   #apiContext(): ApiContext {
-    const { port, domain, limits, serverVersion, clock } = this.#options
+    const { port, domain, limits, clock } = this.#options
     return {
       port,
       domain,
-      level: apiLevelOf(serverVersion ?? ''),
+      level: apiLevelOf(SERVER_VERSION),
       limits,
       counts: { total: 0, errors: 0, inflight: 0 },
       nowMs: () => clock.wallMs(),

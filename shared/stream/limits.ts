@@ -38,7 +38,7 @@ export const WAITING_PULLS_MAX = 65_536
 export const READ_AHEAD_MESSAGES = 256
 export const READ_AHEAD_BYTES = 256 * 1024
 /** A consumer lets others have the loop after so many bytes. */
-export const DELIVERY_TURN_BYTES = 1024 * 1024
+export const DELIVERY_TURN_BYTES = 256 * 1024
 /** How long acknowledgements gather before they are written, when nobody waits for the write. */
 export const CONSUMER_STATE_DELAY_MS = 200
 /** A count of pending messages that removals made stale is renewed at most this often. */

@@ -1,0 +1,386 @@
+/**
+ * A Store that keeps everything in memory, with commits the test decides on. What is appended is
+ * staged; `commit` applies it and calls back, `failCommit` drops it with an error, `restarted` gives
+ * the store that a new process would find: only what was committed.
+ */
+import { PetioleError } from '../../shared/runtime/index.ts'
+import type {
+  Committed,
+  Eviction,
+  MessageId,
+  ReadOptions,
+  StateTable,
+  Store,
+  StoreCondition,
+  StoredMessage,
+  StoreStats,
+  StreamBatch,
+  StreamLimits,
+  StreamState,
+  StreamStore,
+} from '../../shared/store/index.ts'
+import type { SubjectFilter } from '../../shared/subject/index.ts'
+
+interface Staged {
+  apply(): void
+  undo(): void
+  readonly committed: Committed | undefined
+  readonly seq: number
+}
+
+export class MemoryStore implements Store {
+  readonly directory = 'memory'
+  condition: StoreCondition = { name: 'open' }
+  readonly stats: StoreStats = {
+    commits: 0,
+    syncs: 0,
+    bytesWritten: 0,
+    segments: 0,
+    diskBytes: 0,
+    damagedRecords: 0,
+    tornBytes: 0,
+  }
+  readonly #streams = new Map<string, MemoryStream>()
+  readonly marks: StateTable
+  readonly wallMs: () => number
+  /** Commits by itself at the end of the turn. */
+  isAuto = true
+  #gathered: Staged[] = []
+  #isScheduled = false
+
+  constructor(wallMs: () => number) {
+    this.wallMs = wallMs
+    this.marks = new MemoryTable(this)
+  }
+
+  get streams(): ReadonlyMap<string, StreamStore> {
+    return this.#streams
+  }
+
+  createStream(
+    name: string,
+    config: Uint8Array,
+    limits: StreamLimits,
+    committed?: Committed,
+  ): StreamStore {
+    const stream = new MemoryStream(this, name, config, limits)
+    this.#streams.set(name, stream)
+    this.stage({ apply: () => {}, undo: () => void this.#streams.delete(name), committed, seq: 0 })
+    return stream
+  }
+
+  removeStream(name: string, committed?: Committed): void {
+    this.#streams.delete(name)
+    this.stage({ apply: () => {}, undo: () => {}, committed, seq: 0 })
+  }
+
+  transaction(write: () => void): void {
+    const before = this.#gathered.length
+    try {
+      write()
+    } catch (error) {
+      for (const staged of this.#gathered.splice(before).reverse()) staged.undo()
+      throw error
+    }
+  }
+
+  barrier(committed: Committed): void {
+    this.stage({ apply: () => {}, undo: () => {}, committed, seq: 0 })
+  }
+
+  onCondition(): () => void {
+    return () => {}
+  }
+
+  async drain(): Promise<void> {
+    this.commit()
+  }
+
+  async destroy(): Promise<void> {
+    this.#gathered = []
+  }
+
+  stage(staged: Staged): void {
+    this.#gathered.push(staged)
+    if (!this.isAuto || this.#isScheduled) return
+    this.#isScheduled = true
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      if (this.isAuto) this.commit()
+    })
+  }
+
+  commit(): void {
+    const gathered = this.#gathered
+    this.#gathered = []
+    for (const staged of gathered) staged.apply()
+    for (const staged of gathered) staged.committed?.(undefined, staged.seq)
+    for (const stream of this.#streams.values()) stream.tellCommit()
+  }
+
+  failCommit(): void {
+    const gathered = this.#gathered
+    this.#gathered = []
+    const error = new PetioleError('PETIOLE_STORE_FULL', 'no room')
+    for (const staged of [...gathered].reverse()) staged.undo()
+    for (const staged of gathered) staged.committed?.(error, staged.seq)
+  }
+
+  /** What a new process finds after this one was killed. */
+  restarted(): MemoryStore {
+    const store = new MemoryStore(this.wallMs)
+    for (const [name, stream] of this.#streams) store.#streams.set(name, stream.restarted(store))
+    return store
+  }
+}
+
+class MemoryTable implements StateTable {
+  readonly committed = new Map<string, Uint8Array>()
+  readonly #shown = new Map<string, Uint8Array>()
+  readonly #store: MemoryStore
+  writes = 0
+
+  constructor(store: MemoryStore, committed: ReadonlyMap<string, Uint8Array> = new Map()) {
+    this.#store = store
+    for (const [key, value] of committed) {
+      this.committed.set(key, value)
+      this.#shown.set(key, value)
+    }
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#shown.get(key)
+  }
+
+  set(key: string, value: Uint8Array, committed?: Committed): void {
+    const before = this.#shown.get(key)
+    this.#shown.set(key, value)
+    this.writes++
+    this.#store.stage({
+      apply: () => this.committed.set(key, value),
+      undo: () => (before ? this.#shown.set(key, before) : this.#shown.delete(key)),
+      committed,
+      seq: 0,
+    })
+  }
+
+  remove(key: string, committed?: Committed): void {
+    this.#shown.delete(key)
+    const apply = (): unknown => this.committed.delete(key)
+    this.#store.stage({ apply, undo: () => {}, committed, seq: 0 })
+  }
+
+  entries(): IterableIterator<[string, Uint8Array]> {
+    return this.#shown.entries()
+  }
+}
+
+export class MemoryStream implements StreamStore {
+  readonly name: string
+  readonly createdMs: number
+  limits: StreamLimits
+  config: Uint8Array
+  assignedSeq = 0
+  readonly states: MemoryTable
+  readonly #store: MemoryStore
+  #messages = new Map<number, StoredMessage>()
+  #lastSeq = 0
+  #hasChanged = false
+  readonly #commitListeners = new Set<() => void>()
+  readonly #evictListeners = new Set<(eviction: Eviction) => void>()
+
+  constructor(
+    store: MemoryStore,
+    name: string,
+    config: Uint8Array,
+    limits: StreamLimits,
+    states?: ReadonlyMap<string, Uint8Array>,
+  ) {
+    this.#store = store
+    this.name = name
+    this.createdMs = store.wallMs()
+    this.config = config
+    this.limits = limits
+    this.states = new MemoryTable(store, states)
+  }
+
+  get state(): StreamState {
+    const messages = [...this.#messages.values()]
+    const first = messages[0]
+    return {
+      messages: messages.length,
+      bytes: messages.reduce((sum, { payload }) => sum + payload.length, 0),
+      firstSeq: first?.seq ?? (this.#lastSeq === 0 ? 0 : this.#lastSeq + 1),
+      lastSeq: this.#lastSeq,
+      firstTimeMs: first?.timeMs ?? 0,
+      lastTimeMs: messages.at(-1)?.timeMs ?? 0,
+      subjects: new Set(messages.map(({ subject }) => subject)).size,
+      deleted: first === undefined ? 0 : this.#lastSeq - first.seq + 1 - messages.length,
+    }
+  }
+
+  append(
+    subjectBytes: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    committed?: Committed,
+    timeMs = this.#store.wallMs(),
+  ): number {
+    const { messagesMax, discard } = this.limits
+    if (discard === 'new' && messagesMax > 0 && this.#messages.size >= messagesMax) {
+      throw new PetioleError('PETIOLE_STREAM_FULL', 'the stream is full')
+    }
+    const before = this.assignedSeq
+    const seq = ++this.assignedSeq
+    const message: StoredMessage = {
+      seq,
+      timeMs,
+      subject: Buffer.from(subjectBytes).toString(),
+      subjectBytes: subjectBytes.slice(),
+      headers: headers.slice(),
+      payload: payload.slice(),
+    }
+    const apply = (): void => this.#insert(message)
+    const undo = (): void => {
+      this.assignedSeq = before
+    }
+    this.#store.stage({ apply, undo, committed, seq })
+    return seq
+  }
+
+  async get(seq: number): Promise<StoredMessage | undefined> {
+    return this.#messages.get(seq)
+  }
+
+  async read({ fromSeq, messagesMax, filter }: ReadOptions): Promise<StreamBatch> {
+    const messages: StoredMessage[] = []
+    for (const message of this.#messages.values()) {
+      if (message.seq < fromSeq || filter?.matches(message.subjectBytes) === false) continue
+      if (messages.length === messagesMax) return { messages, nextSeq: message.seq }
+      messages.push(message)
+    }
+    return { messages, nextSeq: this.#lastSeq + 1 }
+  }
+
+  async recentIds(sinceMs: number): Promise<readonly MessageId[]> {
+    const found: MessageId[] = []
+    for (const { headers, seq, timeMs } of this.#messages.values()) {
+      const id = /\nNats-Msg-Id: (.*)\r\n/.exec(Buffer.from(headers).toString())?.[1]
+      if (timeMs >= sinceMs && id !== undefined) found.push({ id, seq, timeMs })
+    }
+    return found
+  }
+
+  lastSeqOf(subject: string): number {
+    let last = 0
+    for (const message of this.#messages.values()) {
+      if (message.subject === subject) last = message.seq
+    }
+    return last
+  }
+
+  subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
+    const found = new Map<string, number>()
+    for (const { subject, subjectBytes } of this.#messages.values()) {
+      if (!filter.matches(subjectBytes)) continue
+      if (found.has(subject) || found.size < subjectsMax) {
+        found.set(subject, (found.get(subject) ?? 0) + 1)
+      }
+    }
+    return found
+  }
+
+  countFrom(fromSeq: number, filter?: SubjectFilter): number {
+    let count = 0
+    for (const { seq, subjectBytes } of this.#messages.values()) {
+      if (seq >= fromSeq && filter?.matches(subjectBytes) !== false) count++
+    }
+    return count
+  }
+
+  async seqAtTime(timeMs: number): Promise<number> {
+    for (const message of this.#messages.values()) if (message.timeMs >= timeMs) return message.seq
+    return this.#lastSeq + 1
+  }
+
+  remove(seq: number, committed?: Committed): boolean {
+    const isThere = this.#messages.has(seq)
+    if (isThere) this.#store.stage({ apply: () => this.#drop(seq), undo: () => {}, committed, seq })
+    return isThere
+  }
+
+  async purge(
+    options: { throughSeq?: number; filter?: SubjectFilter; keep?: number },
+    committed?: Committed,
+  ): Promise<number> {
+    const { throughSeq = this.#lastSeq, filter, keep = 0 } = options
+    const matching = [...this.#messages.values()].filter(
+      ({ seq, subjectBytes }) => seq <= throughSeq && filter?.matches(subjectBytes) !== false,
+    )
+    const gone = matching.slice(0, Math.max(0, matching.length - keep))
+    for (const { seq } of gone) this.#drop(seq)
+    this.#store.stage({ apply: () => {}, undo: () => {}, committed, seq: 0 })
+    return gone.length
+  }
+
+  configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void {
+    this.config = config
+    this.limits = limits
+    this.#store.stage({ apply: () => {}, undo: () => {}, committed, seq: 0 })
+  }
+
+  onCommit(listener: () => void): () => void {
+    this.#commitListeners.add(listener)
+    return () => this.#commitListeners.delete(listener)
+  }
+
+  onEvict(listener: (eviction: Eviction) => void): () => void {
+    this.#evictListeners.add(listener)
+    return () => this.#evictListeners.delete(listener)
+  }
+
+  tellCommit(): void {
+    if (!this.#hasChanged) return
+    this.#hasChanged = false
+    for (const listener of this.#commitListeners) listener()
+  }
+
+  restarted(store: MemoryStore): MemoryStream {
+    const stream = new MemoryStream(
+      store,
+      this.name,
+      this.config,
+      this.limits,
+      this.states.committed,
+    )
+    stream.#messages = new Map(this.#messages)
+    stream.#lastSeq = this.#lastSeq
+    stream.assignedSeq = this.#lastSeq
+    return stream
+  }
+
+  #insert(message: StoredMessage): void {
+    this.#messages.set(message.seq, message)
+    this.#lastSeq = message.seq
+    this.#hasChanged = true
+    const { messagesPerSubjectMax, messagesMax } = this.limits
+    const same = [...this.#messages.values()].filter(({ subject }) => subject === message.subject)
+    if (messagesPerSubjectMax > 0 && same.length > messagesPerSubjectMax) {
+      this.#evict(same[0]!.seq, 'subject')
+    }
+    if (messagesMax > 0 && this.#messages.size > messagesMax) {
+      this.#evict([...this.#messages.keys()][0]!, 'messages')
+    }
+  }
+
+  #evict(seq: number, cause: Eviction['cause']): void {
+    this.#drop(seq)
+    for (const listener of this.#evictListeners) {
+      listener({ firstSeq: seq, lastSeq: seq, messages: 1, cause })
+    }
+  }
+
+  #drop(seq: number): void {
+    this.#hasChanged = this.#messages.delete(seq) || this.#hasChanged
+  }
+}
