@@ -5,7 +5,7 @@ import { jsonResponse } from '../shared/monitor/index.ts'
 import { type FrontDoor, type Machine, type Ports, ServerCore } from '../shared/server/index.ts'
 import type { Store } from '../shared/store/index.ts'
 import { isFromLeaf } from '../shared/sync/index.ts'
-import { Fleet, type FleetStatus, Registry } from './fleet/index.ts'
+import { type AuditLine, audit, Fleet, type FleetStatus, Registry } from './fleet/index.ts'
 import { Ingest } from './ingest/index.ts'
 
 export interface HubOptions {
@@ -82,6 +82,11 @@ export class Hub {
   /** What `petiole fleet status` shows; undefined on a hub without a store. */
   async status(): Promise<FleetStatus | undefined> {
     return this.#parts?.fleet.freshStatus()
+  }
+
+  /** The ledger added up, line by line: what must balance. */
+  audit(): readonly AuditLine[] {
+    return this.#parts === undefined ? [] : audit(this.#parts.ingest.book)
   }
 
   async drain(): Promise<void> {

@@ -74,6 +74,12 @@ export class Leaf {
     return this.core.ports
   }
 
+  /** Messages of all buffers that no hub is known to have yet. */
+  get backlogMessages(): number {
+    const buffers = this.#parts?.buffers.all ?? []
+    return buffers.reduce((sum, buffer) => sum + buffer.backlogMessages, 0)
+  }
+
   /** Stays with what is on disk: the backlog goes to the hub after the next start. */
   async drain(): Promise<void> {
     await this.#parts?.outbox.drain()

@@ -1,0 +1,355 @@
+import assert from 'node:assert/strict'
+import { Hub } from '../../hub/index.ts'
+import { Leaf } from '../../leaf/index.ts'
+import { type HubConfig, type LeafConfig, parseConfig } from '../../shared/config/index.ts'
+import { silentLog } from '../../shared/log/index.ts'
+import type { SeededRandom } from '../../shared/runtime/index.ts'
+import { LAN, type SimNode, SimWorld } from './index.ts'
+import { SimDevice, SimSensor } from './sim-sensor.ts'
+
+/**
+ * A hub and its leaves through a stretch of bad luck, and the check that follows: after the faults have ended, each
+ * reading that a leaf acknowledged is at the hub exactly once, in order, and the ledger adds up.
+ * Everything comes from the seed: how many leaves, how they publish, which faults strike and when.
+ */
+
+export interface ScenarioResult {
+  readonly seed: number
+  readonly hash: string
+  readonly simulatedMs: number
+  readonly acknowledged: number
+  readonly stored: number
+  readonly refused: number
+  readonly faults: readonly string[]
+}
+
+const LEAVES_MAX = 3
+const SENSORS_MAX = 3
+const FAULTS_MAX = 6
+const LOAD_MS = 6_000
+const FAULT_LASTS_MS = 2_500
+const DRAIN_MS = 300_000
+const STREAM = 'plant'
+const STORE_BYTES = 64 * 1024 * 1024
+const DAY_MS = 86_400_000
+
+interface Site<Role extends Hub | Leaf> {
+  readonly node: SimNode
+  readonly start: () => Promise<Role>
+  running: Role | undefined
+  /** Starts that failed because the disk was full or broken; they are tried again. */
+  failedStarts: number
+}
+
+export async function runScenario(
+  seed: number,
+  options: { traceLines?: number } = {},
+): Promise<ScenarioResult> {
+  const scenario = new Scenario(seed, options.traceLines ?? 0)
+  try {
+    return await scenario.run()
+  } finally {
+    scenario.world.destroy()
+  }
+}
+
+class Scenario {
+  readonly world: SimWorld
+  readonly #random: SeededRandom
+  readonly #seed: number
+  readonly #hub: Site<Hub>
+  readonly #leaves: (Site<Leaf> & { readonly sensors: readonly SimSensor[] })[]
+  readonly #faults: string[] = []
+  #isLoading = true
+
+  constructor(seed: number, traceLines: number) {
+    this.#seed = seed
+    this.world = new SimWorld({ seed, traceLines })
+    this.#random = this.world.random.fork()
+    this.#hub = this.#site('hub', (node) => startHub(node))
+    const count = 1 + this.#random.below(LEAVES_MAX)
+    this.#leaves = Array.from({ length: count }, (_, i) => this.#leafSite(`leaf-${i}`))
+  }
+
+  async run(): Promise<ScenarioResult> {
+    const { world } = this
+    for (const { node } of this.#leaves) world.setLink(node, this.#hub.node, this.#quality())
+    for (const site of this.#sites) this.#start(site)
+    for (const leaf of this.#leaves) this.#load(leaf)
+    this.#planFaults()
+    await world.run({ forMs: LOAD_MS })
+    this.#isLoading = false
+    this.#endFaults()
+    await world.run({
+      until: () => this.#isDrained(),
+      forMs: DRAIN_MS,
+      what: 'every buffer is drained',
+    })
+    const readings = this.#readings()
+    await world.run({ until: () => readings.isRead, forMs: 60_000, what: 'the stream is read' })
+    return this.#check(readings.all)
+  }
+
+  get #sites(): readonly (Site<Hub> | Site<Leaf>)[] {
+    return [this.#hub, ...this.#leaves]
+  }
+
+  #site<Role extends Hub | Leaf>(
+    name: string,
+    start: (node: SimNode) => Promise<Role>,
+  ): Site<Role> {
+    const node = this.world.node(name)
+    return { node, start: () => start(node), running: undefined, failedStarts: 0 }
+  }
+
+  #leafSite(name: string) {
+    const sensors = Array.from(
+      { length: 1 + this.#random.below(SENSORS_MAX) },
+      (_, i) => new SimSensor(`plant.${name}.s${i}`),
+    )
+    return Object.assign(this.#site(name, startLeaf), { sensors })
+  }
+
+  #quality() {
+    const isSlow = this.#random.below(3) === 0
+    const delayMs = isSlow ? 20 + this.#random.float() * 200 : 0.2
+    return isSlow
+      ? { delayMs, jitterMs: delayMs / 3, bytesPerMs: 20 + this.#random.below(500) }
+      : LAN
+  }
+
+  /** What a supervisor does: a server that could not start is started again. */
+  #start(site: Site<Hub> | Site<Leaf>): void {
+    const { machine } = site.node
+    site.start().then(
+      (running) => {
+        if (site.node.isUp && site.node.machine === machine) site.running = running
+      },
+      () => {
+        site.failedStarts++
+        this.world.after(250, () => {
+          if (site.node.isUp && site.node.machine === machine) this.#start(site)
+        })
+      },
+    )
+  }
+
+  #load(leaf: Site<Leaf> & { readonly sensors: readonly SimSensor[] }): void {
+    const paceMs = 2 + this.#random.below(40)
+    let device: SimDevice | undefined
+    let core: unknown
+    const tick = (): void => {
+      if (!this.#isLoading) return
+      const running = leaf.running
+      if (running !== undefined && leaf.node.isUp) {
+        if (core !== running.core) device = new SimDevice(running.core.nextPeerId())
+        core = running.core
+        const burst = 1 + this.#random.below(8)
+        for (const sensor of leaf.sensors) {
+          for (let i = 0; i < burst; i++) if (device) sensor.publish(running.core, device)
+        }
+      }
+      this.world.after(paceMs, tick)
+    }
+    tick()
+  }
+
+  #planFaults(): void {
+    const count = 1 + this.#random.below(FAULTS_MAX)
+    for (let i = 0; i < count; i++) {
+      const leaf = this.#leaves[this.#random.below(this.#leaves.length)]!
+      const site = this.#random.below(2) === 0 ? leaf : this.#hub
+      const kinds = Object.keys(FAULTS)
+      const name = kinds[this.#random.below(kinds.length)]!
+      const atMs = this.#random.float() * LOAD_MS
+      const lastsMs = this.#random.float() * FAULT_LASTS_MS
+      this.world.after(atMs, () => {
+        if (!this.#isLoading) return
+        this.#faults.push(`${Math.round(atMs)} ms ${name} ${site.node.name}`)
+        FAULTS[name]!(this.#hands(site, leaf), lastsMs)
+      })
+    }
+  }
+
+  #hands(site: Site<Hub> | Site<Leaf>, leaf: Site<Leaf>): Hands {
+    const { world } = this
+    const crash = (kind: 'power' | 'kill', downMs: number): void => {
+      if (!site.node.isUp) return
+      site.running = undefined
+      world.crash(site.node, kind)
+      world.after(downMs, () => {
+        if (!site.node.isUp) {
+          world.restart(site.node)
+          this.#start(site)
+        }
+      })
+    }
+    return {
+      world,
+      node: site.node,
+      leaf: leaf.node,
+      hub: this.#hub.node,
+      random: this.#random,
+      crash,
+    }
+  }
+
+  #endFaults(): void {
+    this.world.heal()
+    for (const site of this.#sites) {
+      site.node.disk.quotaBytes = Number.POSITIVE_INFINITY
+      site.node.diskSlowness = 1
+    }
+  }
+
+  #isDrained(): boolean {
+    const hub = this.#hub.running
+    if (hub === undefined || this.#leaves.some(({ running }) => running === undefined)) return false
+    return this.#leaves.every(({ running }) => running?.backlogMessages === 0)
+  }
+
+  #readings(): { isRead: boolean; all: { subject: string; reading: number }[] } {
+    const result = { isRead: false, all: [] as { subject: string; reading: number }[] }
+    const store = this.#hub.running?.core.engine('$G').stream(STREAM)?.store
+    assert.ok(store)
+    const readOn = async (fromSeq: number): Promise<void> => {
+      const { messages, nextSeq } = await store.read({
+        fromSeq,
+        messagesMax: 10_000,
+        bytesMax: 1024 * 1024,
+      })
+      for (const { subject, payload } of messages) {
+        result.all.push({ subject, reading: Number(Buffer.from(payload).toString()) })
+      }
+      if (nextSeq <= store.state.lastSeq) return readOn(nextSeq)
+      result.isRead = true
+      return undefined
+    }
+    void readOn(1)
+    return result
+  }
+
+  #check(all: readonly { subject: string; reading: number }[]): ScenarioResult {
+    const where = `seed=${this.#seed} faults: ${this.#faults.join(', ')}`
+    let acknowledged = 0
+    let refused = 0
+    for (const sensor of this.#leaves.flatMap(({ sensors }) => sensors)) {
+      const readings = all.filter(({ subject }) => subject === sensor.subject)
+      const numbers = readings.map(({ reading }) => reading)
+      const isRising = numbers.every((n, i) => i === 0 || n > numbers[i - 1]!)
+      assert.ok(isRising, `${sensor.subject}: once and in order; ${where}`)
+      const seen = new Set(numbers)
+      const missing = [...sensor.acknowledged].filter((n) => !seen.has(n))
+      assert.deepEqual(missing, [], `${sensor.subject}: acknowledged, not at the hub; ${where}`)
+      acknowledged += sensor.acknowledged.size
+      refused += sensor.refused
+    }
+    const lines = this.#hub.running?.audit() ?? []
+    for (const line of lines) {
+      assert.ok(line.isBalanced, `the ledger of ${line.leaf} adds up; ${where}`)
+      assert.equal(line.lost, 0, `nothing of ${line.leaf} is lost; ${where}`)
+    }
+    const stored = lines.reduce((sum, line) => sum + line.stored, 0)
+    assert.equal(all.length, stored, `the ledger and the stream agree; ${where}`)
+    return {
+      seed: this.#seed,
+      hash: this.world.hash,
+      simulatedMs: Math.round(this.world.nowMs),
+      acknowledged,
+      stored,
+      refused,
+      faults: this.#faults,
+    }
+  }
+}
+
+interface Hands {
+  readonly world: SimWorld
+  readonly node: SimNode
+  readonly leaf: SimNode
+  readonly hub: SimNode
+  readonly random: SeededRandom
+  crash(kind: 'power' | 'kill', downMs: number): void
+}
+
+const FAULTS: Readonly<Record<string, (hands: Hands, lastsMs: number) => void>> = {
+  powerCut: ({ crash }, lastsMs) => crash('power', lastsMs),
+  kill: ({ crash }, lastsMs) => crash('kill', lastsMs / 4),
+  cut: ({ world, leaf, hub }) => world.cut(leaf, hub),
+  partition({ world, leaf, hub }, lastsMs) {
+    world.partition(leaf, hub)
+    world.after(lastsMs, () => world.heal(leaf, hub))
+  },
+  stalledUp({ world, leaf, hub }, lastsMs) {
+    world.blockOneWay(leaf, hub)
+    world.after(lastsMs, () => world.heal(leaf, hub))
+  },
+  stalledDown({ world, leaf, hub }, lastsMs) {
+    world.blockOneWay(hub, leaf)
+    world.after(lastsMs, () => world.heal(leaf, hub))
+  },
+  diskFull({ world, node, random }, lastsMs) {
+    node.disk.quotaBytes = random.below(STORE_BYTES / 64)
+    world.after(lastsMs, () => {
+      node.disk.quotaBytes = Number.POSITIVE_INFINITY
+    })
+  },
+  slowDisk({ world, node, random }, lastsMs) {
+    node.diskSlowness = 2 + random.below(50)
+    world.after(lastsMs, () => {
+      node.diskSlowness = 1
+    })
+  },
+  clockJump({ node, random }) {
+    node.wall.jump((random.float() - 0.5) * 2 * 365 * DAY_MS)
+  },
+  /** Fail-stop: the server refuses writes from here on, and its supervisor restarts the machine. */
+  failedSync({ node, crash }, lastsMs) {
+    node.disk.faults.syncs = 1
+    crashLater(crash, lastsMs, node)
+  },
+}
+
+function crashLater(crash: Hands['crash'], lastsMs: number, node: SimNode): void {
+  node.machine.clock.after(lastsMs, () => {
+    node.disk.faults.syncs = 0
+    crash('power', 100)
+  })
+}
+
+const HUB: HubConfig = parseConfig(
+  {
+    server_name: 'hub',
+    host: 'hub',
+    port: 4222,
+    jetstream: { store_dir: '/data/store', domain: 'hub' },
+    websocket: { host: 'hub', port: 8443, no_tls: true },
+    fleet: { streams: { [STREAM]: { subjects: ['plant.>'] } } },
+  },
+  'hub',
+)
+
+function leafConfig(name: string): LeafConfig {
+  return parseConfig(
+    {
+      server_name: name,
+      host: name,
+      port: 4223,
+      jetstream: { store_dir: '/data/store', domain: name },
+      leafnodes: { remotes: [{ url: 'ws://hub:8443' }] },
+      buffers: { telemetry: { subjects: ['plant.>'] } },
+    },
+    'leaf',
+  )
+}
+
+const VERSION = '0.0.0-sim'
+
+function startHub({ machine }: SimNode): Promise<Hub> {
+  return Hub.start({ config: HUB, machine, log: silentLog, version: VERSION, frontDoors: [] })
+}
+
+function startLeaf({ name, machine }: SimNode): Promise<Leaf> {
+  const config = leafConfig(name)
+  return Leaf.start({ config, machine, log: silentLog, version: VERSION, frontDoors: [] })
+}

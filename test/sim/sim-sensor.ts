@@ -1,0 +1,52 @@
+import type { Message, Peer, Subscription } from '../../shared/broker/index.ts'
+import type { ServerCore } from '../../shared/server/index.ts'
+
+/**
+ * A device of a simulated leaf: numbers its readings, publishes each once, and remembers which the
+ * leaf said are on disk. What is on its way when the leaf goes down stays unknown and is not sent again.
+ */
+export class SimSensor {
+  readonly subject: string
+  readonly acknowledged = new Set<number>()
+  refused = 0
+  #sent = 0
+
+  constructor(subject: string) {
+    this.subject = subject
+  }
+
+  get sent(): number {
+    return this.#sent
+  }
+
+  publish(core: ServerCore, peer: SimDevice): void {
+    const reading = ++this.#sent
+    const publication = {
+      subject: Buffer.from(this.subject),
+      reply: EMPTY,
+      headers: EMPTY,
+      payload: Buffer.from(String(reading)),
+    }
+    core.space('$G').publish(peer, publication, {
+      committed: (error) => {
+        if (error === undefined) this.acknowledged.add(reading)
+        else this.refused++
+      },
+    })
+  }
+}
+
+/** The peer that a leaf's devices publish through. */
+export class SimDevice implements Peer {
+  readonly kind = 'mqtt'
+  readonly echo = false
+  readonly id: number
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  deliver(_subscription: Subscription, _message: Message): void {}
+}
+
+const EMPTY = new Uint8Array(0)
