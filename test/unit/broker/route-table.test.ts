@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { AccountSpace } from '../../../shared/broker/index.ts'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { SubjectFilter } from '../../../shared/subject/index.ts'
+import { RecordingPeer } from '../../support/recording-peer.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+const ROUNDS = 20_000
+const SUBJECTS = 70_000
+
+function publish(space: AccountSpace, origin: RecordingPeer, subject: string): number {
+  const empty = new Uint8Array(0)
+  return space.publish(origin, {
+    subject: Buffer.from(subject),
+    reply: empty,
+    headers: empty,
+    payload: empty,
+  })
+}
+
+describe('remembered routes', () => {
+  it(`never differ from what the subscriptions say, seed=${SEED}`, () => {
+    const random = new SeededRandom(SEED)
+    const space = new AccountSpace(random.fork(), '$G')
+    const origin = new RecordingPeer('mqtt')
+    const tokens = ['a', 'b', 'cc', 'ddd', 'eeee']
+    const pick = <T>(values: readonly T[]): T => values[random.below(values.length)] as T
+    const subject = (): string =>
+      Array.from({ length: 1 + random.below(3) }, () => pick(tokens)).join('.')
+    const live: { stop: () => void; filter: SubjectFilter }[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const choice = random.below(10)
+      if (choice === 0) {
+        const shape = random.below(4)
+        const text = shape === 0 ? `${subject()}.>` : shape === 1 ? `*.${subject()}` : subject()
+        const subscription = space.subscribe(new RecordingPeer('local'), { subject: text })
+        live.push({ stop: () => space.unsubscribe(subscription), filter: new SubjectFilter(text) })
+      } else if (choice === 1 && live.length > 20) {
+        live.splice(random.below(live.length), 1)[0]?.stop()
+      } else {
+        const to = subject()
+        const expected = live.filter(({ filter }) => filter.matchesText(to)).length
+        assert.equal(publish(space, origin, to), expected, `seed=${SEED} round=${round} ${to}`)
+      }
+    }
+  })
+
+  it('begin anew when there are too many, and stay right', () => {
+    const space = new AccountSpace(new SeededRandom(SEED), '$G')
+    const origin = new RecordingPeer('mqtt')
+    const even = new RecordingPeer('local')
+    space.subscribe(even, { subject: 's.*.even' })
+    for (let pass = 0; pass < 3; pass++) {
+      for (let i = 0; i < SUBJECTS; i++) {
+        const parity = i % 2 === 0 ? 'even' : 'odd'
+        assert.equal(
+          publish(space, origin, `s.${i}.${parity}`),
+          1 - (i % 2),
+          `${i} in pass ${pass}`,
+        )
+      }
+    }
+    assert.ok(
+      space.routes.size > 0 && space.routes.size <= 65_536,
+      `${space.routes.size} remembered`,
+    )
+  })
+
+  it('do not fill with subjects that are seen once', () => {
+    const space = new AccountSpace(new SeededRandom(SEED), '$G')
+    const origin = new RecordingPeer('mqtt')
+    for (let i = 0; i < 10_000; i++) publish(space, origin, `_INBOX.${i}.${i * 7}`)
+    assert.ok(space.routes.size < 200, `${space.routes.size} remembered`)
+  })
+
+  it('take subjects of any length and any letters', () => {
+    const space = new AccountSpace(new SeededRandom(SEED), '$G')
+    const peer = new RecordingPeer('local')
+    for (const length of [1, 2, 3, 4, 5, 7, 8, 100, 509, 510, 511, 512, 513, 2000]) {
+      const subject = 'ü'.repeat(length >> 1) + 'x'.repeat(length & 1)
+      const other = `${subject.slice(0, -1)}y`
+      space.subscribe(peer, { subject })
+      for (let i = 0; i < 3; i++) {
+        assert.equal(publish(space, peer, subject), 1, `${length} bytes`)
+        assert.equal(publish(space, peer, other), 0, `${length} bytes, another`)
+      }
+    }
+    assert.equal(new Set(peer.got.map((message) => message.subject)).size, 14)
+  })
+})
