@@ -219,7 +219,7 @@ export class Catalog {
     const isRemoved = (cursor.flags & RecordFlag.removed) !== 0
     const at = place(segment, cursor, offset)
     const before = table.apply(key, {
-      value: isRemoved ? undefined : cursor.payload.slice(),
+      value: isRemoved ? undefined : new Uint8Array(cursor.payload),
       ...at,
     })
     this.replace(before, at)
@@ -241,7 +241,7 @@ export class Catalog {
       limits: StreamLimits
     }
     const name = Buffer.from(cursor.subject).toString()
-    this.applyDefinition(stream, { name, ...header, config: cursor.payload.slice() }, at)
+    this.applyDefinition(stream, { name, ...header, config: new Uint8Array(cursor.payload) }, at)
   }
 
   #addLive(segmentId: number, delta: number): void {

@@ -69,7 +69,7 @@ export class Column {
   }
 
   static fromBytes(bytes: Uint8Array, bytesPerCell: number): Column {
-    const buffer = bytes.slice().buffer
+    const buffer = new Uint8Array(bytes).buffer
     if (bytesPerCell === 1) return new Column(new Uint8Array(buffer))
     return new Column(bytesPerCell === 2 ? new Uint16Array(buffer) : new Uint32Array(buffer))
   }

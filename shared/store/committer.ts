@@ -186,7 +186,7 @@ export class Committer {
     const { disk, random, journalDirectory, catalog, files, room } = this.#parts
     const id = this.#nextSegmentId
     const path = segmentPath(journalDirectory, id)
-    const salt = new DataView(random.bytes(4).slice().buffer).getUint32(0)
+    const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
     const header = { id, salt, isRewritten: false }
     await disk.remove(path)
     const file = await disk.create(path)

@@ -189,7 +189,7 @@ function loadDefinition(input: PackReader, segmentId: number, catalog: Catalog):
     createdMs: number
     limits: StreamLimits
   }
-  const config = input.bytes().slice()
+  const config = new Uint8Array(input.bytes())
   const at = unpackPlace(input, segmentId)
   if (catalog.tombstones.has(streamId)) return
   catalog.applyDefinition(catalog.stream(streamId), { name, ...header, config }, at)
@@ -226,7 +226,7 @@ function loadStates(input: PackReader, segmentId: number, catalog: Catalog): voi
   input.each(() => {
     const key = Buffer.from(input.bytes()).toString()
     const isRemoved = input.u32() === 1
-    const value = input.bytes().slice()
+    const value = new Uint8Array(input.bytes())
     const at = unpackPlace(input, segmentId)
     if (table === undefined) return
     catalog.replace(table.apply(key, { value: isRemoved ? undefined : value, ...at }), at)

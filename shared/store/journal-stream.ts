@@ -224,7 +224,11 @@ export class JournalStream implements StreamStore, Staging {
 
   configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void {
     this.#checkOpen()
-    this.stageDefinition({ ...this.definition, config: config.slice(), limits }, 0, committed)
+    this.stageDefinition(
+      { ...this.definition, config: new Uint8Array(config), limits },
+      0,
+      committed,
+    )
   }
 
   onCommit(listener: () => void): () => void {

@@ -72,7 +72,7 @@ export class Journal implements Store {
       throw new PetioleError('PETIOLE_STREAM_EXISTS', `the store has a stream ${name} already`)
     }
     writer.check(config.length, 'message')
-    const definition = { name, createdMs: wallMs(), limits, config: config.slice() }
+    const definition = { name, createdMs: wallMs(), limits, config: new Uint8Array(config) }
     const stream = catalog.makeStream(catalog.lastStreamId + 1, definition)
     const undo = (): void => {
       catalog.streamsById.delete(stream.id)

@@ -79,7 +79,7 @@ export async function rewriteSegment(
   const temp = `${file}.tmp`
   return files.use(segment.id, async () => {
     const source = new Chunk(await disk.readFile(file))
-    const salt = new DataView(random.bytes(4).slice().buffer).getUint32(0)
+    const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
     const copy = await copyLive(segment, source, salt, parts, signal)
     if (signal.aborted) return 0
     await writeTemp(disk, temp, copy.chunk.bytes.subarray(0, copy.chunk.end))

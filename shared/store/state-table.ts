@@ -48,7 +48,7 @@ export class JournalTable implements StateTable, Staging {
   }
 
   set(key: string, value: Uint8Array, committed?: Committed): void {
-    this.#change(key, value.slice(), committed)
+    this.#change(key, new Uint8Array(value), committed)
   }
 
   remove(key: string, committed?: Committed): void {
