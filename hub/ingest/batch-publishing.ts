@@ -19,19 +19,16 @@ export class BatchPublishing {
 
   publish(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number, throughSeq: number): void {
     const headers = this.#storing.originHeaders(account)
-    const interest = new Map<string, boolean>()
+    const isIgnored = new Map<string, boolean>()
     batch.rewind()
     while (batch.next() && batch.seq <= throughSeq) {
       if (batch.seq < fromSeq) continue
-      const subject = batch.bytes.toString('utf8', batch.subjectStart, batch.headersStart)
-      let isWanted = interest.get(subject)
-      if (isWanted === undefined) {
-        isWanted = this.#client.hasInterest(subject)
-        interest.set(subject, isWanted)
-      }
-      if (!isWanted) continue
+      const key = batch.bytes.toString('latin1', batch.subjectStart, batch.headersStart)
+      if (isIgnored.get(key)) continue
       const block = headers.block(batch.seq, batch.timeMs, batch.headers)
-      this.#client.publish(subject, batch.payload, { headers: block, capture: false })
+      const choices = { headers: block, capture: false }
+      const takers = this.#client.publish(batch.subjectBytes, batch.payload, choices)
+      if (takers === 0) isIgnored.set(key, true)
     }
   }
 }

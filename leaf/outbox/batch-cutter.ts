@@ -7,7 +7,7 @@ import {
   recordBytes,
 } from '../../shared/sync/index.ts'
 import type { LeafBuffer } from '../buffers/index.ts'
-import { READ_AHEAD_BYTES } from './limits.ts'
+import { READ_AHEAD_BYTES, READ_AHEAD_RECORDS } from './limits.ts'
 
 /** A span of a buffer's sequences, ready to be encoded: every one of them is a record or in a gap. */
 export interface Cut {
@@ -92,7 +92,7 @@ export class BatchCutter {
     const { lastSeq } = this.#buffer.store.state
     const { messages, nextSeq } = await this.#buffer.store.read({
       fromSeq,
-      messagesMax: BATCH_RECORDS_MAX,
+      messagesMax: READ_AHEAD_RECORDS,
       bytesMax: Math.min(READ_AHEAD_BYTES, 4 * bytesMax),
     })
     if (this.#nextSeq !== fromSeq || this.#aheadIndex !== this.#ahead.length) return false

@@ -20,6 +20,7 @@ export const QUEUE_DELAY_MS = 150
 export const COMPRESS_BELOW_BYTES_PER_S = 1024 * 1024
 /** Read from disk ahead of what is sent, per buffer. */
 export const READ_AHEAD_BYTES = 1024 * 1024
+export const READ_AHEAD_RECORDS = 2_048
 
 export const REPORT_INTERVAL_MS = 5_000
 /** Changes are reported no more often than this. */

@@ -51,12 +51,12 @@ export class LocalClient implements NatsClient, Peer {
     this.#inboxPrefix = `_INBOX.local-${id}.`
   }
 
-  publish(subject: string, payload: Uint8Array, choices: PublishChoices = {}): number {
+  publish(subject: string | Uint8Array, payload: Uint8Array, choices: PublishChoices = {}): number {
     const { capture, committed } = choices
     return this.#space.publish(
       this,
       {
-        subject: Buffer.from(subject),
+        subject: typeof subject === 'string' ? Buffer.from(subject) : subject,
         reply: Buffer.from(choices.reply ?? ''),
         headers: choices.headers ?? EMPTY_HEADERS,
         payload,

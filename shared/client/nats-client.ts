@@ -34,7 +34,7 @@ export interface RequestChoices {
  */
 export interface NatsClient {
   /** Returns how many peers took it, as far as this end can know. */
-  publish(subject: string, payload: Uint8Array, choices?: PublishChoices): number
+  publish(subject: string | Uint8Array, payload: Uint8Array, choices?: PublishChoices): number
   subscribe(subject: string, handler: MessageHandler, choices?: { queue?: string }): () => void
   /**
    * Rejects with PETIOLE_NO_RESPONDERS at once when nobody subscribes, PETIOLE_REQUEST_TIMEOUT at

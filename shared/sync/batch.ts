@@ -30,6 +30,7 @@ const CODEC_NONE = 0
 const CODEC_DEFLATE = 1
 const GAP_BYTES = 17
 const RECORD_BYTES = 18
+const NO_HEADERS = new Uint8Array(0)
 
 /**
  * Why a sequence has no record: a quota made room, somebody deleted it, its record on disk was
@@ -212,6 +213,7 @@ export class ReceivedBatch implements BatchHeader {
   }
 
   get headers(): Uint8Array {
+    if (this.headersStart === this.payloadStart) return NO_HEADERS
     return this.bytes.subarray(this.headersStart, this.payloadStart)
   }
 
