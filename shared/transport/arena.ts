@@ -52,9 +52,9 @@ export function allocate(size: number): number {
   const released = freeRegions.get(size)?.pop()
   if (released !== undefined) return released
   const start = regionsTop
-  const end = (start + size + WORD_SLACK_BYTES + 7) & ~7
-  invariant(size > 0 && end <= REGIONS_END, `no room for a region of ${size} bytes in the arena`)
-  regionsTop = end
+  const isThereRoom = size > 0 && size <= REGIONS_END - start - WORD_SLACK_BYTES
+  invariant(isThereRoom, `no room for a region of ${size} bytes in the arena`)
+  regionsTop = (start + size + WORD_SLACK_BYTES + 7) & ~7
   return start
 }
 

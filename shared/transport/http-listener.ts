@@ -91,11 +91,8 @@ async function answer(
     sendText(response, 405, 'only GET, HEAD and POST are answered here\n')
     return
   }
-  const url = parseTarget(message.url ?? '/')
-  if (url === undefined) {
-    sendText(response, 400, 'malformed request target\n')
-    return
-  }
+  const target = message.url ?? '/'
+  const url = new URL(`http://localhost${target.startsWith('/') ? target : `/${target}`}`)
   const body = await readBody(message)
   if (body === 'gone') return
   if (body === 'too large') {
@@ -114,11 +111,6 @@ async function answer(
 function sendText(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain', 'content-length': text.length })
   response.end(text)
-}
-
-function parseTarget(target: string): URL | undefined {
-  const url = `http://localhost${target.startsWith('/') ? target : `/${target}`}`
-  return URL.canParse(url) ? new URL(url) : undefined
 }
 
 function joinHeaders(message: IncomingMessage): Record<string, string> {

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
+import {
+  allocate,
+  arenaBytes,
+  FlushQueue,
+  OUTPUT_HIGH_WATER_BYTES,
+  OUTPUT_LOW_WATER_BYTES,
+  OUTPUT_PENDING_BYTES_MAX,
+  OUTPUT_SLOT_BYTES,
+  Output,
+  type OutputSink,
+  release,
+  slotsInUse,
+} from '../../../shared/transport/index.ts'
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+
+/** A sink as slow as it is told to be; it reads what it holds only when it lets go of it. */
+class SlowSink implements OutputSink {
+  readonly output: Output
+  readonly random: SeededRandom
+  parts: Buffer[] = []
+  held: Uint8Array | undefined
+  /** Of ten sends, how many are done at once. */
+  ease = 0
+  drains = 0
+  empties = 0
+  overflows = 0
+
+  constructor(queue: FlushQueue, random: SeededRandom) {
+    this.random = random
+    this.output = new Output(this, queue)
+  }
+
+  sendNow(start: number, end: number): number {
+    assert.equal(this.held, undefined)
+    if (this.random.below(10) >= this.ease) return 0
+    const size = this.random.below(3) === 0 ? this.random.below(end - start) : end - start
+    this.#take(arenaBytes.subarray(start, start + size))
+    return size
+  }
+
+  send(bytes: Uint8Array): boolean {
+    assert.equal(this.held, undefined, 'one send at a time')
+    assert.ok(bytes.length > 0)
+    if (this.random.below(10) < this.ease) {
+      this.#take(bytes)
+      return true
+    }
+    this.held = bytes
+    return false
+  }
+
+  letGo(): void {
+    if (this.held === undefined) return
+    this.#take(this.held)
+    this.held = undefined
+    this.output.sent()
+  }
+
+  drained(): void {
+    this.drains++
+    assert.ok(this.output.pendingBytes <= OUTPUT_LOW_WATER_BYTES)
+  }
+
+  emptied(): void {
+    this.empties++
+    assert.equal(this.output.pendingBytes, 0)
+  }
+
+  overflowed(): void {
+    this.overflows++
+    this.output.close()
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.parts.push(Buffer.from(bytes))
+  }
+}
+
+describe('output', () => {
+  let queue: FlushQueue
+  let scheduled: (() => void)[]
+
+  beforeEach(() => {
+    assert.equal(slotsInUse(), 0)
+    scheduled = []
+    queue = new FlushQueue((flush) => scheduled.push(flush))
+  })
+  afterEach(() => assert.equal(slotsInUse(), 0, `seed=${seed}`))
+
+  it('keeps order and bytes, whatever is written and however slow the sinks are', () => {
+    const random = new SeededRandom(seed)
+    const sinks = Array.from({ length: 120 }, () => new SlowSink(queue, random))
+    const expected: Buffer[][] = sinks.map(() => [])
+    let largest = 0
+    for (let step = 0; step < 6_000; step++) {
+      const i = random.below(sinks.length)
+      const sink = sinks[i]!
+      if (random.below(100) === 0) sink.ease = random.below(11)
+      if (random.below(3) === 0) sink.letGo()
+      if (random.below(10) === 0) queue.flush()
+      const bytes = Buffer.alloc(sizeOf(random), step & 0xff)
+      writeSomehow(sink.output, bytes, random)
+      expected[i]!.push(bytes)
+      largest = Math.max(largest, sink.output.pendingBytes)
+    }
+    assert.ok(largest > OUTPUT_SLOT_BYTES, 'the test saw back-pressure')
+    queue.flush()
+    for (const sink of sinks) while (sink.held !== undefined) sink.letGo()
+    for (const [i, sink] of sinks.entries()) {
+      assert.ok(Buffer.concat(sink.parts).equals(Buffer.concat(expected[i]!)), `seed=${seed}`)
+      assert.equal(sink.output.pendingBytes, 0)
+    }
+  })
+
+  it('gathers what is written in a chunk and sends it once', () => {
+    const sink = new SlowSink(queue, new SeededRandom(seed))
+    queue.beginChunk()
+    for (let i = 0; i < 2_000; i++) sink.output.write(Buffer.alloc(100, 'm'))
+    assert.equal(scheduled.length, 0)
+    queue.endChunk()
+    assert.equal(sink.held?.length, 200_000)
+    sink.letGo()
+    assert.equal(sink.empties, 1)
+  })
+
+  it('schedules one flush for what is written outside a chunk', () => {
+    const sinks = [1, 2].map(() => new SlowSink(queue, new SeededRandom(seed)))
+    for (const sink of sinks) {
+      sink.output.write(Buffer.from('a'))
+      sink.output.write(Buffer.from('b'))
+    }
+    assert.equal(scheduled.length, 1)
+    scheduled[0]?.()
+    for (const sink of sinks) {
+      assert.equal(Buffer.from(sink.held!).toString(), 'ab')
+      sink.letGo()
+    }
+    sinks[0]?.output.write(Buffer.from('c'))
+    assert.equal(scheduled.length, 2)
+    scheduled[1]?.()
+    sinks[0]?.letGo()
+  })
+
+  it('tells of the low-water mark once for each time above the high one', () => {
+    const sink = new SlowSink(queue, new SeededRandom(seed))
+    for (let round = 1; round <= 3; round++) {
+      while (sink.output.pendingBytes < OUTPUT_HIGH_WATER_BYTES)
+        sink.output.write(new Uint8Array(9_999))
+      while (sink.output.pendingBytes > OUTPUT_LOW_WATER_BYTES) {
+        assert.equal(sink.drains, round - 1)
+        sink.letGo()
+      }
+      assert.equal(sink.drains, round)
+    }
+    while (sink.held !== undefined) sink.letGo()
+    assert.equal(sink.drains, 3)
+  })
+
+  it('after end sends what is there and takes no more; after close drops it', () => {
+    for (const close of [false, true]) {
+      const sink = new SlowSink(queue, new SeededRandom(seed))
+      sink.output.write(new Uint8Array(OUTPUT_SLOT_BYTES))
+      sink.output.write(new Uint8Array(1_000))
+      sink.output.end()
+      assert.equal(sink.output.reserve(1), -1)
+      sink.output.write(new Uint8Array(1))
+      if (close) sink.output.close()
+      sink.letGo()
+      assert.equal(sink.held !== undefined, !close)
+      sink.letGo()
+      assert.equal(Buffer.concat(sink.parts).length, OUTPUT_SLOT_BYTES + (close ? 0 : 1_000))
+    }
+  })
+
+  it('a reservation that was not committed leaves nothing', () => {
+    const sink = new SlowSink(queue, new SeededRandom(seed))
+    assert.ok(sink.output.reserve(100) > 0)
+    assert.ok(sink.output.reserve(OUTPUT_SLOT_BYTES) > 0)
+    queue.flush()
+    assert.equal(sink.held, undefined)
+    assert.equal(sink.output.reserve(OUTPUT_SLOT_BYTES + 1), -1)
+  })
+
+  it('overflows past the last limit, and never holds more', () => {
+    const sink = new SlowSink(queue, new SeededRandom(seed))
+    const part = new Uint8Array(OUTPUT_SLOT_BYTES)
+    while (sink.overflows === 0) {
+      sink.output.write(part)
+      assert.ok(sink.output.pendingBytes <= OUTPUT_PENDING_BYTES_MAX + 2 * part.length)
+    }
+    sink.letGo()
+    assert.equal(sink.overflows, 1)
+  })
+})
+
+describe('arena', () => {
+  it('gives out regions apart from each other, and released ones again', () => {
+    const first = allocate(1_000)
+    const second = allocate(1_000)
+    assert.ok(second >= first + 1_000 || first >= second + 1_000)
+    assert.equal(first % 8, 0)
+    release(second, 1_000)
+    assert.equal(allocate(1_000), second)
+    release(second, 1_000)
+    release(first, 1_000)
+    assert.throws(() => allocate(2 ** 31), { code: 'PETIOLE_INVARIANT' })
+  })
+})
+
+function sizeOf(random: SeededRandom): number {
+  switch (random.below(8)) {
+    case 0:
+      return 1 + random.below(600_000)
+    case 1:
+      return 1 + random.below(40_000)
+    default:
+      return 1 + random.below(300)
+  }
+}
+
+function writeSomehow(output: Output, bytes: Buffer, random: SeededRandom): void {
+  const at = random.below(2) === 0 ? output.reserve(bytes.length) : -1
+  if (at < 0) {
+    output.write(bytes)
+    return
+  }
+  arenaBytes.set(bytes, at)
+  arenaBytes.fill(0xee, at + bytes.length, at + bytes.length + random.below(64))
+  output.commit(at + bytes.length)
+}

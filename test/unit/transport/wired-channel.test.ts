@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { PetioleError } from '../../../shared/runtime/index.ts'
+import {
+  CARRY_BYTES_MAX,
+  type Channel,
+  END_LINGER_MS,
+  slotsInUse,
+} from '../../../shared/transport/index.ts'
+import { SimWorld } from '../../sim/index.ts'
+import { ChannelProbe } from '../../support/channel-probe.ts'
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+
+/** The rules of closing and carrying, on a clock that a test can let run for seconds. */
+describe('wired channel', () => {
+  let world: SimWorld
+  let left: ChannelProbe
+  let right: ChannelProbe
+
+  beforeEach(async () => {
+    world = new SimWorld({ seed })
+    const [a, b] = [world.node('a').machine.network, world.node('b').machine.network]
+    const accepted: Channel[] = []
+    const options = { protocol: 'tcp', port: 1 } as const
+    await b.listen({ ...options, host: '' }, (channel) => accepted.push(channel))
+    const dial = { ...options, host: 'b', path: '', timeoutMs: 1_000 }
+    let dialled: Channel | undefined
+    void a.dial(dial, new AbortController().signal).then((channel) => {
+      dialled = channel
+    })
+    await world.run({ until: () => dialled !== undefined && accepted.length === 1, forMs: 1_000 })
+    left = new ChannelProbe(dialled!)
+    right = new ChannelProbe(accepted[0]!)
+  })
+
+  afterEach(() => {
+    world.destroy()
+    assert.equal(slotsInUse(), 0, `seed=${seed}`)
+  })
+
+  it('an ended channel does not wait for ever for a peer that does not read', async () => {
+    right.channel.pause()
+    left.channel.write(new Uint8Array(5_000_000))
+    left.channel.end()
+    await world.run({ forMs: END_LINGER_MS - 10 })
+    assert.equal(left.isClosed, false)
+    await world.run({ forMs: 20 })
+    assert.equal(left.isClosed, true)
+    assert.equal(left.error?.code, 'PETIOLE_END_TIMEOUT')
+  })
+
+  it('an ended channel whose bytes are all sent closes in order, even if the peer never does', async () => {
+    right.channel.pause()
+    left.channel.write(new Uint8Array(1_000))
+    left.channel.end()
+    await world.run({ forMs: END_LINGER_MS + 10 })
+    assert.equal(left.isClosed, true)
+    assert.equal(left.error, undefined)
+  })
+
+  for (const close of ['end', 'destroy'] as const) {
+    it(`reads nothing more after ${close}, also in the middle of a chunk`, async () => {
+      right.use = (start) => {
+        right.channel[close]()
+        return start
+      }
+      left.channel.write(Buffer.alloc(500_000))
+      await world.run({ until: () => right.isClosed, forMs: 20_000 })
+      assert.equal(right.chunks, 1)
+      assert.equal(right.error, undefined)
+    })
+  }
+
+  it('carries a tail up to the limit and refuses a longer one', async () => {
+    right.use = (start, end) => (end - start >= CARRY_BYTES_MAX ? end : start)
+    left.channel.write(Buffer.alloc(CARRY_BYTES_MAX, 'a'))
+    await world.run({ until: () => right.size === CARRY_BYTES_MAX, forMs: 1_000 })
+    right.use = (start) => start
+    left.channel.write(Buffer.alloc(CARRY_BYTES_MAX + 1, 'b'))
+    await world.run({ until: () => right.isClosed, forMs: 1_000 })
+    assert.equal(right.error?.code, 'PETIOLE_CARRY_OVERFLOW')
+  })
+
+  it('calls no handler from within a call, and keeps the first reason', async () => {
+    const why = new PetioleError('PETIOLE_TEST', 'enough')
+    left.channel.write(new Uint8Array(9_000_000))
+    left.channel.resume()
+    left.channel.destroy(why)
+    left.channel.destroy(new PetioleError('PETIOLE_TEST', 'too late'))
+    left.channel.end()
+    assert.deepEqual([left.isClosed, left.chunks, left.drains], [false, 0, 0])
+    await world.run({ until: () => left.isClosed, forMs: 1_000 })
+    assert.equal(left.error, why)
+  })
+})
