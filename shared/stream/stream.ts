@@ -301,6 +301,7 @@ export class Stream {
     readonly filter?: SubjectFilter
     readonly keep?: number
   }): Promise<number> {
+    if (options.throughSeq === 0) return 0
     const { firstSeq, lastSeq } = this.store.state
     const purged = await this.store.purge(options)
     if (purged > 0) {

@@ -276,32 +276,35 @@ describe('jetstream', () => {
   it('4.4 starts where the deliver policy says', async () => {
     await create()
     await js.publish(`${name}.a`, '1')
+    await new Promise((resolve) => setTimeout(resolve, 5))
     await js.publish(`${name}.b`, '2')
     const { time } = (await jsm.streams.getMessage(name, { seq: 2 }))!
     await js.publish(`${name}.a`, '3')
-    const start = async (config: Record<string, unknown>): Promise<string[]> => {
-      const { name: consumer } = await jsm.consumers.add(name, {
+    const start = async (count: number, config: Record<string, unknown>): Promise<string[]> => {
+      const { name: consumer, num_pending } = await jsm.consumers.add(name, {
         ack_policy: AckPolicy.None,
         inactive_threshold: nanos(5_000),
         ...config,
       })
-      const messages = await fetched(consumer, 5)
-      return messages.map((m) => m.string())
+      assert.equal(num_pending, count)
+      return count === 0 ? [] : texts(await fetched(consumer, count))
     }
-    assert.deepEqual(await start({ deliver_policy: DeliverPolicy.All }), ['1', '2', '3'])
-    assert.deepEqual(await start({ deliver_policy: DeliverPolicy.Last }), ['3'])
-    assert.deepEqual(await start({ deliver_policy: DeliverPolicy.New }), [])
+    const { All, Last, New, StartSequence, StartTime, LastPerSubject } = DeliverPolicy
+    const fromTime = time.toISOString()
+    const everything = { filter_subject: `${name}.>` }
+    assert.deepEqual(await start(3, { deliver_policy: All }), ['1', '2', '3'])
+    assert.deepEqual(await start(1, { deliver_policy: Last }), ['3'])
+    assert.deepEqual(await start(0, { deliver_policy: New }), [])
+    assert.deepEqual(await start(2, { deliver_policy: StartSequence, opt_start_seq: 2 }), [
+      '2',
+      '3',
+    ])
     assert.deepEqual(
-      await start({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: 2 }),
-      ['2', '3'],
+      (await start(2, { deliver_policy: StartTime, opt_start_time: fromTime })).at(-1),
+      '3',
     )
-    const byTime = { deliver_policy: DeliverPolicy.StartTime, opt_start_time: time.toISOString() }
-    assert.ok((await start(byTime)).includes('3'))
-    assert.deepEqual(
-      await start({ deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: `${name}.>` }),
-      ['2', '3'],
-    )
-    assert.deepEqual(await start({ filter_subjects: [`${name}.b`, `${name}.c`] }), ['2'])
+    assert.deepEqual(await start(2, { deliver_policy: LastPerSubject, ...everything }), ['2', '3'])
+    assert.deepEqual(await start(1, { filter_subjects: [`${name}.b`, `${name}.c`] }), ['2'])
   })
 
   it('4.5 stops at max_ack_pending and goes on when it is acknowledged', async () => {

@@ -45,6 +45,8 @@ export class MemoryStore implements Store {
   readonly wallMs: () => number
   /** Commits by itself at the end of the turn. */
   isAuto = true
+  /** How many commits there were. */
+  commits = 0
   #gathered: Staged[] = []
   #isScheduled = false
 
@@ -113,6 +115,7 @@ export class MemoryStore implements Store {
   commit(): void {
     const gathered = this.#gathered
     this.#gathered = []
+    this.commits++
     for (const staged of gathered) staged.apply()
     for (const staged of gathered) staged.committed?.(undefined, staged.seq)
     for (const stream of this.#streams.values()) stream.tellCommit()

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import {
+  checkConsumerUpdate,
+  consumerConfig,
+  decodeConsumerRequest,
+} from '../../../shared/stream/consumer-config.ts'
+import { DedupWindow } from '../../../shared/stream/dedup-window.ts'
+import { StagedSubjects } from '../../../shared/stream/staged-subjects.ts'
+import {
+  decodeStreamRequest,
+  streamConfig,
+  updatedConfig,
+} from '../../../shared/stream/stream-config.ts'
+
+const stream = streamConfig({ name: 'S', subjects: ['s.>'] })
+
+describe('stream configuration', () => {
+  it('has the defaults that nats-server has', () => {
+    assert.deepEqual(streamConfig({ name: 'S' }), {
+      name: 'S',
+      subjects: ['S'],
+      retention: 'limits',
+      max_consumers: -1,
+      max_msgs: -1,
+      max_bytes: -1,
+      max_age: 0,
+      max_msgs_per_subject: -1,
+      max_msg_size: -1,
+      discard: 'old',
+      storage: 'file',
+      num_replicas: 1,
+      duplicate_window: 120e9,
+      compression: 'none',
+      allow_direct: false,
+      mirror_direct: false,
+      sealed: false,
+      deny_delete: false,
+      deny_purge: false,
+      allow_rollup_hdrs: false,
+      consumer_limits: {},
+      allow_msg_ttl: false,
+    })
+    assert.equal(streamConfig({ name: 'S', max_age: 60e9 }).duplicate_window, 60e9)
+    assert.equal(streamConfig({ name: 'S', max_msgs: -7 }).max_msgs, -1)
+  })
+
+  const refused: readonly (readonly [object, number, RegExp])[] = [
+    [{ name: '' }, 10052, /name is required/],
+    [{ name: 'a.b' }, 10052, /can not contain/],
+    [{ name: 'x'.repeat(256) }, 10052, /too long/],
+    [{ subjects: ['a..b'] }, 10052, /invalid subject/],
+    [{ subjects: ['a', 'a'] }, 10052, /duplicate subjects/],
+    [{ subjects: ['a.*', 'a.b'] }, 10052, /overlaps/],
+    [{ subjects: ['>'] }, 10052, /no-ack/],
+    [{ subjects: ['$JS.API.>'] }, 10052, /jetstream api/],
+    [{ subjects: ['$SYS.>'] }, 10052, /system api/],
+    [{ max_age: -1 }, 10052, /negative/],
+    [{ max_age: 1e6 }, 10052, />= 100ms/],
+    [{ max_age: 60e9, duplicate_window: 61e9 }, 10052, /larger then max age/],
+    [{ num_replicas: 3 }, 10074, /non-clustered/],
+    [{ num_replicas: -1 }, 10133, /negative/],
+    [{ discard_new_per_subject: true }, 10052, /discard new policy/],
+    [{ deny_purge: true, allow_rollup_hdrs: true }, 10052, /purge permission/],
+    [{ max_msgs: -2, pedantic: true }, 10157, /max_msgs must be set to -1/],
+    [{ retention: 'sometimes' }, 10052, /invalid retention/],
+    [{ first_seq: 10 }, 10052, /first_seq is not supported yet/],
+    [{ max_msgs: 'many' }, 10025, /cannot unmarshal string .*max_msgs of type int64/],
+    [{ maxmsgs: 1 }, 10025, /unknown field "maxmsgs"/],
+  ]
+  for (const [request, errCode, text] of refused) {
+    it(`refuses ${JSON.stringify(request).slice(0, 60)}`, () => {
+      const given = { name: 'S', ...request }
+      assert.throws(
+        () => streamConfig(decodeStreamRequest(given)),
+        (error: unknown) => {
+          const { errCode: got, message } = error as { errCode: number; message: string }
+          assert.equal(got, errCode)
+          assert.match(message, text)
+          return true
+        },
+      )
+    })
+  }
+
+  it('lets events and the system account be stored', () => {
+    assert.ok(streamConfig({ name: 'E', subjects: ['$JS.EVENT.ADVISORY.>'] }))
+    assert.ok(streamConfig({ name: 'E', subjects: ['$SYS.ACCOUNT.A.CONNECT'] }))
+    assert.ok(streamConfig({ name: 'E', subjects: ['>'], no_ack: true }))
+  })
+
+  it('does not take back a seal or a denial', () => {
+    const sealed = updatedConfig(stream, streamConfig({ name: 'S', sealed: true }))
+    assert.deepEqual([sealed.deny_delete, sealed.deny_purge, sealed.discard], [true, true, 'new'])
+    assert.throws(() => updatedConfig(sealed, stream), { errCode: 10052 })
+    const denied = streamConfig({ name: 'S', deny_delete: true })
+    assert.throws(() => updatedConfig(denied, stream), { errCode: 10052 })
+  })
+})
+
+describe('consumer configuration', () => {
+  const of = (request: object, name = 'c') =>
+    consumerConfig(decodeConsumerRequest(request), name, stream)
+
+  it('has the defaults that nats-server has', () => {
+    assert.deepEqual(of({ durable_name: 'c', ack_policy: 'explicit' }), {
+      durable_name: 'c',
+      name: 'c',
+      deliver_policy: 'all',
+      ack_policy: 'explicit',
+      ack_wait: 30e9,
+      max_deliver: -1,
+      replay_policy: 'instant',
+      max_waiting: 512,
+      max_ack_pending: 1000,
+      num_replicas: 0,
+    })
+    const ephemeral = of({ ack_policy: 'none' })
+    assert.equal(ephemeral.inactive_threshold, 5e9)
+    assert.equal(ephemeral.max_ack_pending, undefined)
+    assert.equal(of({ ack_policy: 'explicit', backoff: [1e9, 5e9] }).ack_wait, 1e9)
+  })
+
+  const refused: readonly (readonly [object, number])[] = [
+    [{ durable_name: 'a', name: 'b' }, 10132],
+    [{ ack_policy: 'sometimes' }, 10181],
+    [{ replay_policy: 'backwards' }, 10182],
+    [{ replay_policy: 'original' }, 10012],
+    [{ ack_wait: -1 }, 10183],
+    [{ backoff: [-1] }, 10184],
+    [{ backoff: [1, 2, 3], max_deliver: 2 }, 10116],
+    [{ idle_heartbeat: 1e9 }, 10088],
+    [{ flow_control: true }, 10089],
+    [{ rate_limit_bps: 1 }, 10086],
+    [{ max_expires: 1000 }, 10115],
+    [{ num_replicas: 3 }, 10126],
+    [{ filter_subject: 'a', filter_subjects: ['b'] }, 10136],
+    [{ filter_subjects: ['s.a', ''] }, 10139],
+    [{ filter_subjects: ['s.>', 's.a'] }, 10138],
+    [{ filter_subject: 'other' }, 10093],
+    [{ deliver_policy: 'by_start_sequence' }, 10094],
+    [{ deliver_policy: 'all', opt_start_seq: 3 }, 10094],
+    [{ deliver_policy: 'last_per_subject' }, 10094],
+    [{ sample_freq: 'often' }, 10095],
+    [{ priority_policy: 'overflow', priority_groups: ['g'] }, 10012],
+    [{ pause_until: '2999-01-01T00:00:00Z' }, 10012],
+    [{ surprise: 1 }, 10025],
+  ]
+  for (const [request, errCode] of refused) {
+    it(`refuses ${JSON.stringify(request)} with ${errCode}`, () => {
+      assert.throws(() => of(request), { errCode })
+    })
+  }
+
+  it('may change only what may change', () => {
+    const old = of({ durable_name: 'c', ack_policy: 'explicit' })
+    checkConsumerUpdate(old, of({ durable_name: 'c', ack_policy: 'explicit', max_deliver: 4 }))
+    const other = of({ durable_name: 'c', ack_policy: 'all' })
+    assert.throws(() => checkConsumerUpdate(old, other), { errCode: 10012 })
+  })
+})
+
+describe('DedupWindow', () => {
+  it('is bounded, and counts what it had to forget', () => {
+    const window = new DedupWindow(1_000, 2)
+    for (const [i, id] of ['a', 'b', 'c'].entries()) window.remember(id, i + 1, i)
+    assert.equal(window.find('a', 3), undefined)
+    assert.equal(window.find('c', 3), 3)
+    assert.equal(window.forgotten, 1)
+    window.forget('c', 2)
+    assert.equal(window.find('c', 3), 3, 'another message took the id meanwhile')
+    window.forget('c', 3)
+    assert.equal(window.find('c', 3), undefined)
+    assert.equal(window.find('b', 1_001), undefined)
+    assert.equal(window.size, 0)
+  })
+})
+
+describe('StagedSubjects', () => {
+  it('keeps the newest of each subject through failures in any order', () => {
+    const staged = new StagedSubjects()
+    staged.add(5, 'a')
+    staged.add(6, 'b')
+    staged.add(7, 'a')
+    assert.equal(staged.lastSeqOf('a'), 7)
+    staged.trim(6)
+    assert.equal(staged.lastSeqOf('a'), 5)
+    staged.add(6, 'c')
+    assert.equal(staged.lastSeqOf('b'), 0)
+    assert.equal(
+      staged.lastSeqWhere((subject) => subject !== 'a'),
+      6,
+    )
+    assert.equal(staged.countOf('a'), 1)
+    for (const seq of [5, 6]) staged.remove(seq)
+    assert.equal(staged.size, 0)
+  })
+})

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { ackSubject, parseAck, parseAckSubject } from '../../../shared/stream/ack-subject.ts'
+import { decodeConsumerState, encodeConsumerState } from '../../../shared/stream/consumer-state.ts'
+import { headerValue, statusHeaders, withHeaders } from '../../../shared/stream/headers.ts'
+import { parsePublishHeaders } from '../../../shared/stream/publish-headers.ts'
+import { parsePullRequest } from '../../../shared/stream/pull-request.ts'
+import { formatTime, nanosText, parseTime } from '../../../shared/stream/timestamp.ts'
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+const block = (...lines: readonly string[]): Uint8Array =>
+  bytes(`NATS/1.0\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`)
+
+describe('timestamp', () => {
+  it('writes and reads what Date would', () => {
+    for (let i = 0; i < 2_000; i++) {
+      const ms = Math.floor(Math.random() * 4e12) - 1e11
+      const expected = new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z')
+      assert.equal(formatTime(ms), ms === 0 ? '0001-01-01T00:00:00Z' : expected)
+      assert.equal(parseTime(expected), ms)
+    }
+  })
+
+  it('keeps fractions of milliseconds, and gives nanoseconds as digits', () => {
+    assert.equal(formatTime(1_700_000_000_000.25), '2023-11-14T22:13:20.00025Z')
+    assert.equal(nanosText(1_700_000_000_000.25), '1700000000000250000')
+    assert.equal(nanosText(1_700_000_000_000), '1700000000000000000')
+  })
+
+  it('reads offsets and refuses what is no time', () => {
+    assert.equal(parseTime('2024-02-29T12:00:00+02:00'), Date.UTC(2024, 1, 29, 10))
+    assert.equal(parseTime('2024-02-29T12:00:00.5-00:30'), Date.UTC(2024, 1, 29, 12, 30, 0, 500))
+    for (const text of ['', 'now', '2024-13-01T00:00:00Z', '2024-01-01 00:00:00Z', '2024-01-01']) {
+      assert.equal(parseTime(text), undefined, text)
+    }
+  })
+})
+
+describe('ack subject', () => {
+  it('is read back in both of its forms', () => {
+    const subject = ackSubject('$JS.ACK.S.c.', 2, 7, 9, 1_700_000_000_000, 4)
+    assert.equal(subject, '$JS.ACK.S.c.2.7.9.1700000000000000000.4')
+    const address = { stream: 'S', consumer: 'c', deliveries: 2, streamSeq: 7, consumerSeq: 9 }
+    assert.deepEqual(parseAckSubject(subject), address)
+    assert.deepEqual(parseAckSubject('$JS.ACK._.hash.S.c.2.7.9.17.4'), address)
+    assert.deepEqual(parseAckSubject('$JS.ACK.hub.hash.S.c.2.7.9.17.4.rnd'), address)
+    for (const wrong of [
+      '$JS.ACK.S.c.2.7.9.17',
+      '$JS.ACK.S.c.2.0.9.17.4',
+      '$JS.ACK.S.c.2.x.9.1.4',
+    ]) {
+      assert.equal(parseAckSubject(wrong), undefined, wrong)
+    }
+  })
+
+  it('takes every kind of acknowledgement', () => {
+    const kinds = ['', '+ACK', '+OK', '-NAK', '+WPI', '+TERM', '+NXT'].map(
+      (text) => parseAck(bytes(text))?.type,
+    )
+    assert.deepEqual(kinds, ['ack', 'ack', 'ack', 'nak', 'progress', 'term', 'next'])
+    assert.deepEqual(parseAck(bytes('-NAK {"delay": 1500000}')), { type: 'nak', delayMs: 1.5 })
+    assert.deepEqual(parseAck(bytes('-NAK {"delay": "x"}')), { type: 'nak', delayMs: 0 })
+    assert.deepEqual(parseAck(bytes('+TERM bad data')), { type: 'term', reason: 'bad data' })
+    assert.equal(parseAck(bytes('hello')), undefined)
+  })
+})
+
+describe('pull request', () => {
+  const one = { batch: 1, expiresMs: 0, isNoWait: false, bytesMax: 0, heartbeatMs: 0 }
+
+  it('is empty, a number, or JSON with fields it may not know', () => {
+    assert.deepEqual(parsePullRequest(bytes('')), one)
+    assert.deepEqual(parsePullRequest(bytes('25')), { ...one, batch: 25 })
+    assert.deepEqual(parsePullRequest(bytes('nonsense')), one)
+    const request = { batch: 3, expires: 2e9, no_wait: true, max_bytes: 9, news: 1 }
+    assert.deepEqual(parsePullRequest(bytes(JSON.stringify(request))), {
+      batch: 3,
+      expiresMs: 2_000,
+      isNoWait: true,
+      bytesMax: 9,
+      heartbeatMs: 0,
+    })
+  })
+
+  it('is refused when it makes no sense', () => {
+    const refused = (request: object): void => {
+      assert.throws(() => parsePullRequest(bytes(JSON.stringify(request))), { errCode: 10005 })
+    }
+    refused({ batch: 1, expires: 1e9, idle_heartbeat: 6e8 })
+    refused({ batch: 1, min_pending: 4 })
+    refused({ batch: 1, id: 'pin' })
+    refused({ batch: 1, priority: 10 })
+    assert.throws(() => parsePullRequest(bytes('{"batch"')), { errCode: 10025 })
+  })
+})
+
+describe('header block', () => {
+  it('is looked through by exact names', () => {
+    const headers = block('Nats-Msg-Id:  one ', 'Other: x', 'Nats-Msg-Id: two')
+    assert.equal(headerValue(headers, 'Nats-Msg-Id'), 'one')
+    assert.equal(headerValue(headers, 'nats-msg-id'), undefined)
+    assert.equal(headerValue(headers, 'Nats-Msg'), undefined)
+    assert.equal(headerValue(new Uint8Array(0), 'Other'), undefined)
+  })
+
+  it('is extended, and made when there is none', () => {
+    const text = (headers: Uint8Array): string => Buffer.from(headers).toString()
+    assert.equal(text(withHeaders(block('A: 1'), [['B', '2']])), text(block('A: 1', 'B: 2')))
+    assert.equal(text(withHeaders(new Uint8Array(0), [['B', '2']])), text(block('B: 2')))
+    assert.equal(text(statusHeaders('404 No Messages')), 'NATS/1.0 404 No Messages\r\n\r\n')
+  })
+
+  it('says what a publisher expects, cut off anywhere without harm', () => {
+    const headers = block(
+      'Key: value',
+      'Nats-Msg-Id: id',
+      'Nats-Expected-Stream: S',
+      'Nats-Expected-Last-Sequence: 4',
+      'Nats-Expected-Last-Subject-Sequence: 0',
+      'Nats-Rollup: sub',
+    )
+    const parsed = parsePublishHeaders(headers)
+    assert.deepEqual(
+      [parsed.msgId, parsed.expectedStream, parsed.expectedLastSeq, parsed.expectedLastSubjectSeq],
+      ['id', 'S', 4, 0],
+    )
+    assert.equal(parsed.rollup, 'sub')
+    for (let end = 0; end < headers.length; end++) {
+      try {
+        parsePublishHeaders(headers.subarray(0, end))
+      } catch (error) {
+        assert.equal((error as { errCode?: number }).errCode, 10111, `cut at ${end}`)
+      }
+    }
+    assert.throws(() => parsePublishHeaders(block('Nats-Rollup: none')), { errCode: 10111 })
+    assert.throws(() => parsePublishHeaders(block('Nats-Batch-Id: b')), { errCode: 10174 })
+    const orphan = block('Nats-Expected-Last-Subject-Sequence-Subject: s')
+    assert.throws(() => parsePublishHeaders(orphan), { errCode: 10193 })
+    assert.throws(() => parsePublishHeaders(new Uint8Array(65 * 1024)), { errCode: 10097 })
+  })
+})
+
+describe('consumer state', () => {
+  it('comes back as it was written, and never from half of it', () => {
+    const pending = new Map([
+      [3, { consumerSeq: 2, deliveries: 1, deadlineMs: 150, isDue: false }],
+      [2 ** 40, { consumerSeq: 2 ** 33, deliveries: 300, deadlineMs: 90_100, isDue: false }],
+    ])
+    const state = {
+      delivered: { consumerSeq: 2 ** 34, streamSeq: 2 ** 41 },
+      throughSeq: 2 ** 42,
+      pending,
+    }
+    const encoded = encodeConsumerState(state, 100)
+    assert.deepEqual(decodeConsumerState(encoded, 100), state)
+    for (let end = 0; end < encoded.length; end++) {
+      const cut = encoded.subarray(0, end)
+      assert.throws(() => decodeConsumerState(cut, 0), { code: 'PETIOLE_CONSUMER_STATE' })
+    }
+  })
+})
