@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/index.ts'
 import { arenaBytes, arenaView, type Channel, type Output } from '../transport/index.ts'
 import type { ClientSubscription } from './client-subscription.ts'
-import { STALL_BYTES, STALL_MS } from './limits.ts'
+import { STALL_BYTES, STALL_MS, STALL_PROGRESS_BYTES } from './limits.ts'
 import type { Message, Peer, Subscription } from './message.ts'
 import { RoutedMessage, sizesLength, writeSizes } from './routed-message.ts'
 
@@ -127,8 +127,10 @@ export class ClientOutlet implements Peer {
   /** Lets the publishers go on that wait for this receiver. */
   releasePublishers(): void {
     const waiting = this.#waiting
+    if (waiting === undefined) return
     this.#waiting = undefined
-    if (waiting !== undefined) for (const publisher of waiting) publisher.flow?.resume()
+    for (const publisher of waiting) publisher.flow?.resume()
+    waiting.clear()
   }
 
   #admits(subscription: ClientSubscription, origin: Peer): boolean {
@@ -152,12 +154,23 @@ export class ClientOutlet implements Peer {
     }
     if (origin === this || origin.flow === undefined || this.#waiting?.has(origin)) return
     this.stalls++
-    const waiting = this.#waiting ?? new Set<Peer>()
-    this.#waiting = waiting
-    waiting.add(origin)
+    this.#waiting ??= new Set()
+    this.#waiting.add(origin)
     origin.flow.pause()
+    this.#hold(origin, this.#waiting, this.output.pendingBytes)
+  }
+
+  /** Holds the publisher for as long as this receiver catches up. */
+  #hold(publisher: Peer, waiting: Set<Peer>, pendingBytes: number): void {
     this.#clock.after(STALL_MS, () => {
-      if (waiting.delete(origin)) origin.flow?.resume()
+      if (!waiting.has(publisher)) return
+      const pendingNow = this.output.pendingBytes
+      if (pendingBytes - pendingNow >= STALL_PROGRESS_BYTES) {
+        this.#hold(publisher, waiting, pendingNow)
+      } else {
+        waiting.delete(publisher)
+        publisher.flow?.resume()
+      }
     })
   }
 

@@ -1,3 +1,5 @@
+import { OUTPUT_HIGH_WATER_BYTES } from '../transport/index.ts'
+
 /** Limits of the router that no configuration changes. */
 
 /** Subjects whose receivers are remembered, per account. */
@@ -19,11 +21,15 @@ export const FIRST_SIGHT_BITS = 1 << 20
 /** A message from another layer up to this size is laid out once for all its receivers. */
 export const STAGED_BYTES_MAX = 64 * 1024
 
-/** Publishers to a receiver with more output than this pending wait for it … */
-export const STALL_BYTES = 2 * 1024 * 1024
+/** Publishers to a receiver with more output than this pending wait for it: the output's high water. */
+export const STALL_BYTES = OUTPUT_HIGH_WATER_BYTES
 
-/** … but not longer than this for each chunk they send: a frozen receiver must not freeze them. */
+/**
+ * They wait this long at a time, and on while the receiver takes so much in that time. A receiver that
+ * is slower gets what nats-server gives it: it must not hold up the others, and is cut off in the end.
+ */
 export const STALL_MS = 10
+export const STALL_PROGRESS_BYTES = 64 * 1024
 
 /** Connections that left and are still shown by monitoring; nats-server's default is more. */
 export const CLOSED_CONNECTIONS_MAX = 1_000
