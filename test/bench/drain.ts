@@ -40,9 +40,11 @@ export async function benchDrain(messages: number, payloadBytes: number): Promis
   const hub = await SyncHub.start({ machine: machine('hub'), home: 'hub-eu', streams })
   try {
     await fill(leaf, messages, payloadBytes)
-    const link = new FaultyLink(new SystemRandom(), (_delayMs, run) => queueMicrotask(run))
+    const link = new FaultyLink('press-7', new SystemRandom(), (_delayMs, run) =>
+      queueMicrotask(run),
+    )
     const startedMs = performance.now()
-    link.up(leaf.core.space, hub.core.space)
+    link.up(leaf.core.space, hub.core.space, (subject) => leaf.buffers.isBuffered(subject))
     await drained(leaf)
     const seconds = (performance.now() - startedMs) / 1_000
     link.down()

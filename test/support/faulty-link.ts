@@ -6,6 +6,7 @@ import type {
   Subscription,
 } from '../../shared/broker/index.ts'
 import type { Random } from '../../shared/runtime/index.ts'
+import { isFromLeaf } from '../../shared/sync/index.ts'
 
 export interface LinkFaults {
   /** Chances, from 0 to 1. */
@@ -25,22 +26,29 @@ type After = (delayMs: number, run: () => void) => void
 export class FaultyLink {
   readonly faults: LinkFaults = { loss: 0, duplication: 0, delayMinMs: 1, delayMaxMs: 1 }
   carried = 0
+  readonly #leafName: string
   readonly #after: After
   readonly #random: Random
   #ends: readonly [LinkEnd, LinkEnd] | undefined
   #epoch = 0
 
-  constructor(random: Random, after: After) {
+  constructor(leafName: string, random: Random, after: After) {
+    this.#leafName = leafName
     this.#random = random
     this.#after = after
   }
 
-  up(leaf: AccountSpace, hub: AccountSpace): void {
+  /** @param withholds subjects that the leaf does not send live */
+  up(leaf: AccountSpace, hub: AccountSpace, withholds: (subject: string) => boolean): void {
     this.down()
     const epoch = this.#epoch
     const carry = (to: () => LinkEnd, message: Publication): void => this.#carry(epoch, to, message)
-    const atLeaf: LinkEnd = new LinkEnd('uplink', leaf, (message) => carry(() => atHub, message))
-    const atHub: LinkEnd = new LinkEnd('leaf', hub, (message) => carry(() => atLeaf, message))
+    const atLeaf: LinkEnd = new LinkEnd('uplink', leaf, (message) => {
+      if (!withholds(Buffer.from(message.subject).toString())) carry(() => atHub, message)
+    })
+    const atHub: LinkEnd = new LinkEnd('leaf', hub, (message) => {
+      if (!isFromLeaf(message.headers, this.#leafName)) carry(() => atLeaf, message)
+    })
     atLeaf.mirror(hub)
     atHub.mirror(leaf)
     this.#ends = [atLeaf, atHub]

@@ -81,7 +81,7 @@ export class SyncSimulation {
     this.streams = options.streams ?? { plant: ['plant.>'] }
     this.hubMachine = new SimMachine(this.loop, 'hub', this.random.fork())
     this.leafMachine = new SimMachine(this.loop, 'leaf', this.random.fork())
-    this.link = new FaultyLink(this.random.fork(), (delayMs, run) => {
+    this.link = new FaultyLink(LEAF, this.random.fork(), (delayMs, run) => {
       this.loop.after(delayMs, 'link', run)
     })
   }
@@ -120,7 +120,8 @@ export class SyncSimulation {
   }
 
   connect(): void {
-    this.link.up(this.leaf.core.space, this.hub.core.space)
+    const { buffers } = this.leaf
+    this.link.up(this.leaf.core.space, this.hub.core.space, (it) => buffers.isBuffered(it))
   }
 
   publish(count: number, subject = 'plant.a'): void {
