@@ -206,7 +206,7 @@ export class JournalStream implements StreamStore, Staging {
   async purge(options: Purge, committed?: Committed): Promise<number> {
     this.#checkOpen()
     const throughSeq = Math.min(options.throughSeq ?? this.assignedSeq, this.assignedSeq)
-    if (throughSeq > this.index.lastSeq) await this.#barrier()
+    if (this.#isStaged) await this.#barrier()
     const { floor, seqs, messages } = seqsToPurge(this.index, { ...options, throughSeq })
     const alreadyStaged = seqs.filter((seq) => this.#stagedDeletes.has(seq)).length
     await new Promise<void>((resolve, reject) => {
