@@ -41,6 +41,10 @@ export class ManagedProcess {
     })
   }
 
+  get pid() {
+    return this.#child.pid
+  }
+
   /** Asks it to finish what is in hand. */
   stop() {
     if (this.#isStopping) return

@@ -73,7 +73,7 @@ async function start(name, args) {
   running.push(child)
   child.ended.then((code) => onEnd(child, code))
   const isReady = await child.ready
-  if (isReady) say(`${name} is ready`)
+  if (isReady) say(`${name} is ready (process ${child.pid})`)
 }
 
 /** One that ends unasked takes the others with it. */
