@@ -1,6 +1,6 @@
 /**
- * The disk as a dependency. A promise that resolves from `datasync`, `syncDirectory` or
- * `writeFileAtomic` means that what it covers survives a power cut; nothing else means that.
+ * The disk as a dependency. A promise that resolves from `datasync`, `syncDirectory`,
+ * `makeDirectory` or `writeFileAtomic` means that what it covers survives a power cut; nothing else means that.
  * Errors are Node's system errors (`code`: ENOSPC, EIO, ENOENT, EACCES …).
  */
 export interface Disk {
@@ -13,6 +13,7 @@ export interface Disk {
   writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>
   /** Names in a directory, sorted; an absent directory is an ENOENT error. */
   list(directory: string): Promise<readonly string[]>
+  /** Makes a directory and the parents it lacks, durably: whatever is synced in it will be found. */
   makeDirectory(path: string): Promise<void>
   /** Makes creations, renames and removals in `directory` durable. */
   syncDirectory(directory: string): Promise<void>

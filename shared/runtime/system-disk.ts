@@ -39,7 +39,15 @@ export class SystemDisk implements Disk {
   }
 
   async makeDirectory(directory: string): Promise<void> {
-    await fs.promises.mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    const target = path.resolve(directory)
+    const made = await fs.promises.mkdir(target, { recursive: true, mode: DIRECTORY_MODE })
+    // The entry of each new directory lies in its parent. That of the target is synced in any case:
+    // it may have been made by a start that lost its power before this line.
+    const topmost = path.dirname(made ?? target)
+    for (let parent = path.dirname(target); ; parent = path.dirname(parent)) {
+      await this.syncDirectory(parent)
+      if (parent === topmost) return
+    }
   }
 
   async syncDirectory(directory: string): Promise<void> {

@@ -41,6 +41,11 @@ interface Site<Role extends Hub | Leaf> {
   failedStarts: number
 }
 
+interface LeafSite extends Site<Leaf> {
+  readonly sensors: readonly SimSensor[]
+  device: SimDevice | undefined
+}
+
 export async function runScenario(
   seed: number,
   options: { traceLines?: number } = {},
@@ -58,7 +63,7 @@ class Scenario {
   readonly #random: SeededRandom
   readonly #seed: number
   readonly #hub: Site<Hub>
-  readonly #leaves: (Site<Leaf> & { readonly sensors: readonly SimSensor[] })[]
+  readonly #leaves: LeafSite[]
   readonly #faults: string[] = []
   #isLoading = true
 
@@ -102,12 +107,12 @@ class Scenario {
     return { node, start: () => start(node), running: undefined, failedStarts: 0 }
   }
 
-  #leafSite(name: string) {
+  #leafSite(name: string): LeafSite {
     const sensors = Array.from(
       { length: 1 + this.#random.below(SENSORS_MAX) },
       (_, i) => new SimSensor(`plant.${name}.s${i}`),
     )
-    return Object.assign(this.#site(name, startLeaf), { sensors })
+    return { ...this.#site(name, startLeaf), sensors, device: undefined }
   }
 
   #quality() {
@@ -134,19 +139,16 @@ class Scenario {
     )
   }
 
-  #load(leaf: Site<Leaf> & { readonly sensors: readonly SimSensor[] }): void {
+  #load(leaf: LeafSite): void {
     const paceMs = 2 + this.#random.below(40)
-    let device: SimDevice | undefined
-    let core: unknown
     const tick = (): void => {
       if (!this.#isLoading) return
-      const running = leaf.running
-      if (running !== undefined && leaf.node.isUp) {
-        if (core !== running.core) device = new SimDevice(running.core.nextPeerId())
-        core = running.core
+      const { running, node, sensors } = leaf
+      if (running !== undefined && node.isUp) {
+        if (leaf.device?.core !== running.core) leaf.device = new SimDevice(running.core)
         const burst = 1 + this.#random.below(8)
-        for (const sensor of leaf.sensors) {
-          for (let i = 0; i < burst; i++) if (device) sensor.publish(running.core, device)
+        for (const sensor of sensors) {
+          for (let i = 0; i < burst; i++) sensor.publish(leaf.device)
         }
       }
       this.world.after(paceMs, tick)
@@ -205,7 +207,10 @@ class Scenario {
   #isDrained(): boolean {
     const hub = this.#hub.running
     if (hub === undefined || this.#leaves.some(({ running }) => running === undefined)) return false
-    return this.#leaves.every(({ running }) => running?.backlogMessages === 0)
+    return this.#leaves.every(
+      ({ running, device }) =>
+        running?.backlogMessages === 0 && (device?.core !== running.core || device.pending === 0),
+    )
   }
 
   #readings(): { isRead: boolean; all: { subject: string; reading: number }[] } {
@@ -230,6 +235,31 @@ class Scenario {
   }
 
   #check(all: readonly { subject: string; reading: number }[]): ScenarioResult {
+    if (process.env['DBG']) {
+      const m = new Map<string, number[]>()
+      for (const r of all) {
+        if (!m.has(r.subject)) m.set(r.subject, [])
+        m.get(r.subject)!.push(r.reading)
+      }
+      for (const [k, v] of m) console.log(k, v.length, v.slice(0, 5), v.at(-1))
+      for (const l of this.#leaves)
+        for (const q of l.sensors) console.log(q.subject, q.sent, q.acknowledged.size)
+    }
+    if (process.env['DBG2'])
+      console.log(
+        this.#hub.running?.core.engine('$G').stream(STREAM)?.store.state,
+        all.length,
+        all[0],
+        this.#hub.running?.audit(),
+        this.#hub.running?.core.store?.stats,
+        this.#hub.running?.core.trouble(),
+        this.#leaves.map((l) => [
+          l.running?.core.store?.stats,
+          l.running?.core.trouble(),
+          l.failedStarts,
+        ]),
+        this.#hub.failedStarts,
+      )
     const where = `seed=${this.#seed} faults: ${this.#faults.join(', ')}`
     let acknowledged = 0
     let refused = 0

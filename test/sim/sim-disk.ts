@@ -87,16 +87,20 @@ export class SimDisk implements Disk {
     )
   }
 
-  makeDirectory(path: string): Promise<void> {
-    return this.run('mkdir', path, () => {
+  async makeDirectory(path: string): Promise<void> {
+    const names = path.split('/').filter((part) => part !== '')
+    await this.run('mkdir', path, () => {
       let at = ''
-      for (const name of path.split('/').filter((part) => part !== '')) {
+      for (const name of names) {
         at = `${at}/${name}`
         const node = this.#volume.find(at)
         if (node === undefined) this.apply({ type: 'create', path: at, kind: 'directory' })
         else if (node.kind !== 'directory') throw systemError('EEXIST', 'mkdir', at)
       }
     })
+    for (let depth = names.length - 1; depth >= 0; depth--) {
+      await this.syncDirectory(`/${names.slice(0, depth).join('/')}`)
+    }
   }
 
   syncDirectory(path: string): Promise<void> {

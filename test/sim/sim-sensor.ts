@@ -19,7 +19,7 @@ export class SimSensor {
     return this.#sent
   }
 
-  publish(core: ServerCore, peer: SimDevice): void {
+  publish(device: SimDevice): void {
     const reading = ++this.#sent
     const publication = {
       subject: Buffer.from(this.subject),
@@ -27,8 +27,10 @@ export class SimSensor {
       headers: EMPTY,
       payload: Buffer.from(String(reading)),
     }
-    core.space('$G').publish(peer, publication, {
+    device.pending++
+    device.core.space('$G').publish(device, publication, {
       committed: (error) => {
+        device.pending--
         if (error === undefined) this.acknowledged.add(reading)
         else this.refused++
       },
@@ -36,14 +38,18 @@ export class SimSensor {
   }
 }
 
-/** The peer that a leaf's devices publish through. */
+/** The peer that a leaf's sensors publish through, for one start of the leaf. */
 export class SimDevice implements Peer {
   readonly kind = 'mqtt'
   readonly echo = false
   readonly id: number
+  readonly core: ServerCore
+  /** Published and neither acknowledged nor refused. */
+  pending = 0
 
-  constructor(id: number) {
-    this.id = id
+  constructor(core: ServerCore) {
+    this.core = core
+    this.id = core.nextPeerId()
   }
 
   deliver(_subscription: Subscription, _message: Message): void {}
