@@ -67,6 +67,7 @@ describe('npm start', () => {
     assert(started.output.indexOf('── hub is ready') < started.output.indexOf('── leaf is ready'))
     await started.says(`mosquitto_pub -p ${ports.mqtt} -q 1`)
     await started.says(`fleet status --watch --hub nats://127.0.0.1:${ports.nats}`)
+    await started.says('leaf attached')
     started.child.kill('SIGINT')
     assert.equal(await started.ended, 0, started.output)
     assert.match(
