@@ -19,11 +19,9 @@ export function carryForward(segment: Segment, catalog: Catalog, writer: Writer)
     if (stream.isRemoved) continue
     carryTable(stream.states, segment, isOldest)
     if (stream.configAt?.segmentId === segment.id) stream.stageDefinition(stream.definition, 0)
-    const { index } = stream
-    const isLastHere =
-      index.lastSeq > stream.loggedLastSeq && index.spanIn(segment.id)?.lastSeq === index.lastSeq
-    if (stream.floorAt?.segmentId === segment.id || isLastHere) stream.stageFloor(index.floor)
+    if (stream.floorAt?.segmentId === segment.id) stream.stageFloor(stream.index.floor)
   }
+  carryLastSeqs(segment, catalog)
   for (const { stream, runs } of deadRunsOf(segment, catalog, segment.id)) {
     if (!stream.isRemoved) stream.stageKnownDeletes(runs)
   }
@@ -35,6 +33,18 @@ export function carryForward(segment: Segment, catalog: Catalog, writer: Writer)
   for (const boot of catalog.boots.values()) {
     const isNeeded = boot.segmentId === segment.id && Number.isFinite(boot.shiftMs)
     if (isNeeded && boot.shiftMs !== 0) writer.appendBoot(boot.ref, boot.shiftMs)
+  }
+}
+
+/**
+ * A stream's last sequence must not be given out again, though its message is deleted and its record
+ * gone. Needed before a rewrite too.
+ */
+export function carryLastSeqs(segment: Segment, catalog: Catalog): void {
+  for (const stream of catalog.streamsById.values()) {
+    const { index } = stream
+    if (stream.isRemoved || index.lastSeq <= stream.loggedLastSeq) continue
+    if (index.spanIn(segment.id)?.lastSeq === index.lastSeq) stream.stageFloor(index.floor)
   }
 }
 

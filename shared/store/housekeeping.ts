@@ -7,7 +7,7 @@
  */
 import type { Log } from '../log/index.ts'
 import { type Cancel, messageOf, Tasks } from '../runtime/index.ts'
-import { carryForward } from './carry-forward.ts'
+import { carryForward, carryLastSeqs } from './carry-forward.ts'
 import type { Committer } from './committer.ts'
 import { encodeIndex } from './index-file.ts'
 import type { JournalStream } from './journal-stream.ts'
@@ -173,6 +173,7 @@ export class Housekeeping {
   }
 
   async #rewrite(segment: Segment, signal: AbortSignal): Promise<void> {
+    carryLastSeqs(segment, this.#parts.catalog)
     await this.#barrier()
     const shrunk = await rewriteSegment(segment, this.#parts, signal)
     if (signal.aborted) return

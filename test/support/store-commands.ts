@@ -76,7 +76,7 @@ export class StoreCommands {
     const stream = store.streams.get(name)
     if (stream === undefined) return
     await committedBarrier(store)
-    const throughSeq = this.random.below(stream.state.lastSeq + 2)
+    const throughSeq = this.random.below(stream.state.lastSeq + 1)
     const filter = this.#pick(FILTERS)
     const keep = this.random.below(3)
     const step = this.#step(`purge ${name} ${throughSeq} ${filter} ${keep}`, (model) =>
