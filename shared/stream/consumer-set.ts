@@ -131,9 +131,13 @@ export class ConsumerSet {
     for (const consumer of this.#consumers.values()) consumer.removed(first, last, filter)
   }
 
-  /** Limits took messages in [first, last], perhaps not all. */
-  evicted(first: number, last: number): void {
-    for (const consumer of this.#consumers.values()) consumer.evicted(first, last)
+  purged(): void {
+    for (const consumer of this.#consumers.values()) consumer.purged()
+  }
+
+  /** Limits took messages up to `last`, perhaps not all. */
+  evicted(last: number): void {
+    for (const consumer of this.#consumers.values()) consumer.evicted(last)
   }
 
   close(status: string, isKept: boolean): void {

@@ -197,18 +197,22 @@ export class Consumer {
     this.#delivery.wake()
   }
 
-  /** Sequences [first, last], or those of them that match, left the stream by whatever cause. */
+  /** Sequences [first, last], or those of them that match, left the stream. */
   removed(first: number, last: number, filter?: SubjectFilter): void {
     this.#reader.drop(first, last, filter)
-    if (!this.#ledger.forgetBelow(this.#parts.store.state.firstSeq)) return
-    this.#changed('')
-    this.#delivery.wake()
+    this.#forgetRemoved()
   }
 
-  /** Limits took messages in [first, last], perhaps not all: what is read ahead is delivered still. */
-  evicted(first: number, last: number): void {
-    if (last >= this.#reader.nextSeq) this.#reader.drop(Math.max(first, this.#reader.nextSeq), last)
-    if (this.#ledger.forgetBelow(this.#parts.store.state.firstSeq)) this.#changed('')
+  /** A purge took what only the stream knows. */
+  purged(): void {
+    this.#reader.reload()
+    this.#forgetRemoved()
+  }
+
+  /** Limits took messages up to `last`: what is read ahead is delivered still. */
+  evicted(last: number): void {
+    if (last >= this.#reader.nextSeq) this.#reader.recount()
+    this.#forgetRemoved()
   }
 
   info(): Record<string, unknown> {
@@ -272,6 +276,12 @@ export class Consumer {
     const takeable = this.#reader.remaining + this.#ledger.dueCount
     if (takeable === 0) return request.expiresMs === 0 ? '404 No Messages' : undefined
     return takeable < this.#pulls.batchTotal ? '408 Requests Pending' : undefined
+  }
+
+  #forgetRemoved(): void {
+    if (!this.#ledger.forgetBelow(this.#parts.store.state.firstSeq)) return
+    this.#changed('')
+    this.#delivery.wake()
   }
 
   #delivered(): void {

@@ -42,6 +42,7 @@ export function toJetStreamError(error: unknown): JetStreamError {
       return new JetStreamError(10077, messageOf(error), { cause: error })
     case 'PETIOLE_MESSAGE_TOO_LARGE':
       return new JetStreamError(10054, '', { cause: error })
+    case 'PETIOLE_STORE_CLOSED':
     case 'PETIOLE_INVARIANT':
       return new JetStreamError(10008, '', { cause: error })
     default:

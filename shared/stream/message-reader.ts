@@ -12,6 +12,14 @@ import { READ_AHEAD_BYTES, READ_AHEAD_MESSAGES } from './limits.ts'
 import { PendingCount } from './pending-count.ts'
 
 const LISTED_AT_ONCE = 64
+/** More removals than this during one read, and the read is begun again. */
+const REMOVALS_MAX = 1024
+
+interface Removal {
+  readonly first: number
+  readonly last: number
+  readonly filter: SubjectFilter | undefined
+}
 
 export class MessageReader {
   readonly #store: StreamStore
@@ -25,6 +33,9 @@ export class MessageReader {
   #batch: readonly StoredMessage[] = []
   #batchAt = 0
   #ahead: Promise<StreamBatch> | undefined
+  #isFilling = false
+  /** What left the stream since the reads that are on their way began. */
+  #goneMeanwhile: Removal[] = []
   /** Bumped by every seek: a read that began before it is thrown away. */
   #generation = 0
 
@@ -77,37 +88,66 @@ export class MessageReader {
     this.#batchAt++
   }
 
-  /** Sequences [first, last] are gone, or those of them that match. */
+  /**
+   * Sequences [first, last] are gone, or those of them that match. Reads that are on their way are
+   * sifted when they arrive: throwing them away would let a busy writer starve a reader.
+   */
   drop(first: number, last: number, filter?: SubjectFilter): void {
-    const isGone = ({ seq, subjectBytes }: StoredMessage): boolean =>
-      seq >= first && seq <= last && (filter === undefined || filter.matches(subjectBytes))
+    const gone = { first, last, filter }
     const rest = this.#batch.slice(this.#batchAt)
-    const kept = rest.filter((message) => !isGone(message))
+    const kept = rest.filter((message) => !isWithin(message, gone))
     if (kept.length !== rest.length) this.#take(kept)
-    if (last < this.#nextSeq) return
+    if (last >= this.#nextSeq) this.#unread.invalidate()
+    if (this.#ahead === undefined && !this.#isFilling) return
+    if (this.#goneMeanwhile.length < REMOVALS_MAX) this.#goneMeanwhile.push(gone)
+    else this.#restart(this.#nextSeq, this.#batch.slice(this.#batchAt))
+  }
+
+  /** Reads again what was read ahead and not handed out: part of it is gone, and not known which. */
+  reload(): void {
+    const head = this.peek()
+    const wasListed = head !== undefined && this.#listedAt > 0
+    const listed = wasListed ? this.#listed.lastIndexOf(head.seq, this.#listedAt - 1) : -1
+    if (listed >= 0) this.#listedAt = listed
+    this.#restart(head === undefined || listed >= 0 ? this.#nextSeq : head.seq)
+  }
+
+  /** Some of what lies ahead may be gone; what was read is handed out still. */
+  recount(): void {
     this.#unread.invalidate()
-    this.#ahead = undefined
-    this.#generation++
   }
 
   /** Brings the next batch. May bring none: when what was read does not match the filters. */
   async fill(): Promise<void> {
-    const generation = this.#generation
-    if (this.#listedAt < this.#listed.length) {
-      const seqs = this.#listed.slice(this.#listedAt, this.#listedAt + LISTED_AT_ONCE)
-      const found = await Promise.all(seqs.map((seq) => this.#store.get(seq)))
-      if (generation !== this.#generation) return
-      this.#listedAt += seqs.length
-      this.#take(found.filter((message) => message !== undefined))
-      return
+    this.#isFilling = true
+    try {
+      if (this.#listedAt < this.#listed.length) await this.#fillListed()
+      else await this.#fillOn()
+    } finally {
+      this.#isFilling = false
     }
+  }
+
+  async #fillListed(): Promise<void> {
+    const generation = this.#generation
+    const seqs = this.#listed.slice(this.#listedAt, this.#listedAt + LISTED_AT_ONCE)
+    const found = await Promise.all(seqs.map((seq) => this.#store.get(seq)))
+    if (generation !== this.#generation) return
+    this.#listedAt += seqs.length
+    this.#take(this.#sifted(found.filter((message) => message !== undefined)))
+  }
+
+  async #fillOn(): Promise<void> {
+    const generation = this.#generation
     const read = this.#ahead ?? this.#read()
     this.#ahead = undefined
     const { messages, nextSeq } = await read
     if (generation !== this.#generation) return
     this.#nextSeq = Math.max(nextSeq, this.#nextSeq)
-    this.#take(this.#filters.length > 1 ? messages.filter((m) => this.#matches(m)) : messages)
-    this.#unread.taken(this.#batch.length)
+    const isPlain = this.#filters.length < 2
+    const matching = isPlain ? messages : messages.filter((message) => this.#matches(message))
+    this.#unread.taken(matching.length)
+    this.#take(this.#sifted(matching))
     if (this.#nextSeq <= this.#store.state.lastSeq) {
       this.#ahead = this.#read()
       // Whoever awaits it gets the error; until then nobody is told of it.
@@ -115,17 +155,25 @@ export class MessageReader {
     }
   }
 
+  #sifted(messages: readonly StoredMessage[]): readonly StoredMessage[] {
+    const gone = this.#goneMeanwhile
+    if (gone.length === 0) return messages
+    this.#goneMeanwhile = []
+    return messages.filter((message) => !gone.some((removal) => isWithin(message, removal)))
+  }
+
   #take(messages: readonly StoredMessage[]): void {
     this.#batch = messages
     this.#batchAt = 0
   }
 
-  #restart(seq: number): void {
+  #restart(seq: number, batch: readonly StoredMessage[] = []): void {
     this.#generation++
     this.#ahead = undefined
+    this.#goneMeanwhile = []
     this.#nextSeq = seq
     this.#unread.reset(this.#filters)
-    this.#take([])
+    this.#take(batch)
   }
 
   #read(): Promise<StreamBatch> {
@@ -141,4 +189,8 @@ export class MessageReader {
   #matches(message: StoredMessage): boolean {
     return this.#filters.some((filter) => filter.matches(message.subjectBytes))
   }
+}
+
+function isWithin({ seq, subjectBytes }: StoredMessage, { first, last, filter }: Removal): boolean {
+  return seq >= first && seq <= last && (filter === undefined || filter.matches(subjectBytes))
 }

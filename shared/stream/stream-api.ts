@@ -85,8 +85,9 @@ function showStream(context: ApiContext, request: ApiRequest): Record<string, un
     INFO_FIELDS,
     'JSApiStreamInfoRequest',
   )
-  if (fields.deleted_details)
-    throw new JetStreamError(10052, 'deleted_details is not supported yet')
+  if (fields.deleted_details && stream.store.state.deleted > 0) {
+    throw new JetStreamError(10052, 'deleted_details is not supported yet by this version')
+  }
   const info = streamInfo(stream, context.domain, context.level, context.nowMs())
   const filter = fields.subjects_filter ?? ''
   if (filter === '') return info

@@ -57,7 +57,6 @@ export class Stream {
   #lastMsgId = ''
   readonly #stopCaptures = new Map<string, () => void>()
   readonly #stopListening: (() => void)[]
-  #evictedFirst = 0
   #evictedLast = 0
   #isClosed = false
 
@@ -74,9 +73,7 @@ export class Stream {
     this.consumers = new ConsumerSet({ ...parts, stream: this })
     this.#stopListening = [
       store.onCommit(() => this.#committed()),
-      store.onEvict(({ firstSeq, lastSeq }) => {
-        this.#evictedFirst =
-          this.#evictedFirst === 0 ? firstSeq : Math.min(this.#evictedFirst, firstSeq)
+      store.onEvict(({ lastSeq }) => {
         this.#evictedLast = Math.max(this.#evictedLast, lastSeq)
       }),
     ]
@@ -301,13 +298,13 @@ export class Stream {
     readonly filter?: SubjectFilter
     readonly keep?: number
   }): Promise<number> {
-    if (options.throughSeq === 0) return 0
-    const { firstSeq, lastSeq } = this.store.state
+    const { throughSeq, filter, keep } = options
+    if (throughSeq === 0) return 0
+    const { firstSeq } = this.store.state
     const purged = await this.store.purge(options)
-    if (purged > 0) {
-      // What is kept of a filter is not known here; it only has to be read again.
-      this.consumers.removed(firstSeq, options.throughSeq ?? lastSeq, options.filter)
-    }
+    if (purged === 0) return 0
+    if (throughSeq === undefined || keep !== undefined) this.consumers.purged()
+    else this.consumers.removed(firstSeq, throughSeq, filter)
     return purged
   }
 
@@ -349,8 +346,7 @@ export class Stream {
   #committed(): void {
     if (this.#evictedLast > 0) {
       // Consumers keep what they have read ahead: it is only no longer counted as still to come.
-      this.consumers.evicted(this.#evictedFirst, this.#evictedLast)
-      this.#evictedFirst = 0
+      this.consumers.evicted(this.#evictedLast)
       this.#evictedLast = 0
     }
     this.consumers.wake()

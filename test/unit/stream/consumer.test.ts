@@ -101,6 +101,17 @@ describe('Consumer', () => {
     assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [3, 5])
   })
 
+  it('delivers what a purge kept of what was read ahead', async () => {
+    await consumer()
+    await publish('s.a', 's.b', 's.b', 's.b', 's.a')
+    await pull('1')
+    await world.port.api('STREAM.PURGE.S', { filter: 's.b', keep: 1 })
+    assert.equal((await info()).num_pending, 2)
+    assert.deepEqual(seqs(await pull('1')), [4])
+    await world.port.api('STREAM.PURGE.S', { keep: 1 })
+    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [5])
+  })
+
   it('lets go of pending messages that a purge took', async () => {
     await consumer({ ack_wait: 1e9 })
     await publish('s.a', 's.a', 's.a')
