@@ -129,14 +129,14 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
 
   closed(error: Error | undefined): void {
     if (this.#state === 'closed') return
-    const wasOpen = this.#state === 'open'
+    const wasBroken = this.#state === 'broken'
     this.#state = 'closed'
     this.#carry = undefined
     this.#cancelLinger?.()
     this.output.close()
     this.output.sent()
-    if (error !== undefined && (wasOpen || this.#error === undefined))
-      this.#error = this.#lost(error)
+    // Whoever destroyed the channel said why, or that there is no why; a late reset says less.
+    if (error !== undefined && !wasBroken) this.#error = this.#lost(error)
     this.#handler?.onClose(this.#error)
   }
 

@@ -8,6 +8,7 @@ import {
   type Listener,
   listenHttp,
 } from '../../../shared/transport/index.ts'
+import { HTTP_CLOSE_LINGER_MS } from '../../../shared/transport/limits.ts'
 
 describe('HTTP listener', () => {
   let listener: Listener
@@ -92,6 +93,34 @@ describe('HTTP listener', () => {
     }
     assert.equal(await (await fetch(url('/'))).text(), 'alive')
     assert.deepEqual(troubles, [])
+  })
+
+  it('closes under a request that does not end, once the linger is over', async () => {
+    const clock = new SystemClock()
+    const lingers: number[] = []
+    const impatient = {
+      wallMs: () => clock.wallMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      soon: (fn: () => void) => clock.soon(fn),
+      after: (delayMs: number, fn: () => void) => {
+        lingers.push(delayMs)
+        return clock.after(20, fn)
+      },
+    }
+    const options = { host: '127.0.0.1', port: 0, clock: impatient, onTrouble: assert.fail }
+    let isAsked = (): void => {}
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve
+    })
+    const other = await listenHttp(options, () => {
+      isAsked()
+      return new Promise(() => {})
+    })
+    const answer = fetch(`http://127.0.0.1:${other.port}/`)
+    await asked
+    await Promise.all([other.close(), assert.rejects(answer)])
+    assert.deepEqual(lingers, [HTTP_CLOSE_LINGER_MS])
+    await other.close()
   })
 
   it('names a taken port', async () => {
