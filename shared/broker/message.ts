@@ -89,7 +89,10 @@ export interface Publication {
 }
 
 export interface PublishOptions {
-  /** Queue groups to serve; undefined serves all. Messages from a leaf link carry the sender's choice. */
+  /**
+   * Queue groups to serve: messages from a link carry the sender's choice. undefined serves all, but
+   * none when the origin is a link: a queue member is never served from an un-queued link message.
+   */
   readonly queues?: readonly string[]
   /** False for what is stored already: captures are passed over. */
   readonly capture?: boolean
@@ -113,10 +116,11 @@ export interface SubjectSpace {
   readonly account: string
   subscribe(peer: Peer, options: SubscribeOptions): Subscription
   unsubscribe(subscription: Subscription): void
-  /** Changes a link's queue weight in place. */
+  /** Changes a link's queue weight in place; observers get `subscriptionReweighed`. */
   reweigh(subscription: Subscription, weight: number): Subscription
   /**
-   * Routes one message; returns how many peers took it.
+   * Routes one message; returns how many peers took it. A subject or reply with white space in it
+   * reaches nobody, and `committed` gets PETIOLE_SUBJECT_INVALID.
    * With a `reply` and none taking it, the caller sends the 503 if its protocol has one.
    */
   publish(origin: Peer, publication: Publication, options?: PublishOptions): number
