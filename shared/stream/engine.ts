@@ -34,6 +34,8 @@ export interface StreamEngineOptions {
   readonly domain: string
   readonly serverName: string
   readonly limits: AccountLimits
+  /** What INFO reports, and so what answers must carry; the wire's own version when absent. */
+  readonly serverVersion?: string
 }
 
 export const UNLIMITED: AccountLimits = {
@@ -59,6 +61,7 @@ export class StreamEngine {
   #filters: (readonly [SubjectFilter, Stream])[] | undefined
   #subscriptions: (() => void)[] = []
   #isStarted = false
+  #isClosed = false
 
   constructor(options: StreamEngineOptions) {
     this.account = options.account
@@ -145,6 +148,7 @@ export class StreamEngine {
 
   /** Stops taking messages, tells waiting pulls, writes consumers' states a last time. Idempotent. */
   async drain(): Promise<void> {
+    if (this.#isClosed) return
     this.#close(true)
     await new Promise<void>((resolve) => this.#store.barrier(() => resolve()))
   }
@@ -275,6 +279,7 @@ export class StreamEngine {
   }
 
   #close(isKept: boolean): void {
+    this.#isClosed = true
     for (const stop of this.#subscriptions) stop()
     this.#subscriptions = []
     for (const stream of this.#streams.values()) stream.close('409 Server Shutdown', isKept)
@@ -298,11 +303,11 @@ export class StreamEngine {
   }
 
   #apiContext(): ApiContext {
-    const { port, domain, limits, clock } = this.#options
+    const { port, domain, limits, clock, serverVersion = SERVER_VERSION } = this.#options
     return {
       port,
       domain,
-      level: apiLevelOf(SERVER_VERSION),
+      level: apiLevelOf(serverVersion),
       limits,
       counts: { total: 0, errors: 0, inflight: 0 },
       nowMs: () => clock.wallMs(),
