@@ -99,6 +99,9 @@ export class PlainReader {
       const key = rules.aliases[written] ?? written
       const at = { position: entry.position, path: joined(place.path, entry.key) }
       const inner = Object.hasOwn(entries, key) && key !== NAME ? entries[key] : undefined
+      if (inner !== undefined && rules.inert.includes(key)) {
+        this.warnings.push({ ...at, message: 'has no effect here' })
+      }
       if (inner !== undefined) plain[key] = this.#value(entry.value, inner, [...keys, key], at)
       else this.#unknown(entry, at, rules, Object.keys(entries))
     }

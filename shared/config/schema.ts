@@ -4,17 +4,20 @@ import { block, namedBlocks } from './block.ts'
 import { CORE_RULES, core } from './core-schema.ts'
 import { count, duration, limit, oneOf, share, size, subjects, text, tokenName } from './values.ts'
 
-const buffers = namedBlocks({
-  name: tokenName(),
-  subjects: subjects(),
-  max_bytes: v.optional(size(), 0),
-  max_age: v.optional(duration(), 0),
-  max_msgs: v.optional(limit(), 0),
-  priority: v.optional(count(1, 9), 5),
-  share: v.optional(share(), 0),
-  discard: v.optional(oneOf('old', 'new'), 'old'),
-  order: v.optional(oneOf('fifo', 'lifo', 'latest'), 'fifo'),
-})
+const buffers = namedBlocks(
+  {
+    name: tokenName(),
+    subjects: subjects(),
+    max_bytes: v.optional(size(), 0),
+    max_age: v.optional(duration(), 0),
+    max_msgs: v.optional(limit(), 0),
+    priority: v.optional(count(1, 9), 5),
+    share: v.optional(share(), 0),
+    discard: v.optional(oneOf('old', 'new'), 'old'),
+    order: v.optional(oneOf('fifo', 'lifo', 'latest'), 'fifo'),
+  },
+  { inert: ['share'] },
+)
 
 const fleetStreams = namedBlocks({
   name: tokenName(),

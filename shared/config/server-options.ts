@@ -123,7 +123,7 @@ export const LEAFNODES_OPTIONS: ServerOptions = {
     'isolate',
     'write_timeout',
   ],
-  inert: ['no_advertise', 'compression', 'write_deadline'],
+  inert: ['advertise', 'no_advertise', 'compression', 'write_deadline'],
 }
 
 export const WEBSOCKET_OPTIONS: ServerOptions = {
@@ -144,12 +144,13 @@ export const WEBSOCKET_OPTIONS: ServerOptions = {
     'pass_cookie',
     'token_cookie',
   ],
-  inert: ['compress', 'compression', 'headers', 'ping_interval'],
+  inert: ['advertise', 'handshake_timeout', 'compress', 'compression', 'headers', 'ping_interval'],
 }
 
 export const MQTT_OPTIONS: ServerOptions = {
   unsupported: ['tls', 'authorization', 'authentication', 'no_auth_user', 'js_domain'],
   inert: [
+    'ack_wait',
     'js_api_timeout',
     'api_timeout',
     'stream_replicas',
@@ -203,6 +204,10 @@ export const CORE_OPTIONS: ServerOptions = {
     'write_timeout',
   ],
   inert: [
+    'client_advertise',
+    'lame_duck_duration',
+    'lame_duck_grace_period',
+    'write_deadline',
     'connect_error_reports',
     'disable_sublist_cache',
     'feature_flags',

@@ -33,7 +33,10 @@ describe('config: examples', () => {
       ['alarms', 'telemetry'],
     )
     assert.equal(config.buffers[1]?.max_bytes, 512 * 1024 * 1024)
-    assert.equal(config.buffers[1]?.share, 0.2)
+    assert.deepEqual(
+      config.buffers.map(({ priority }) => priority),
+      [1, 5],
+    )
     assert.equal(config.jetstream.store_dir, './data/press-7')
     assert.equal(config.mqtt?.listen.port, 1883)
     const url = config.leafnodes.remotes[0]?.urls[0]
