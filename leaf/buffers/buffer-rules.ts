@@ -41,7 +41,7 @@ export class BufferRules {
     const isReserved = subject[0] === DOLLAR || subject[0] === UNDERSCORE
     for (const { name, filters } of this.#rules) {
       const isTaken = filters.some(
-        (filter) => filter.matches(subject) && !(isReserved && beginsWithWildcard(filter)),
+        (filter) => filter.matches(subject) && !(isReserved && beginsWithWildcard(filter.subject)),
       )
       if (isTaken) return name
     }
@@ -49,6 +49,6 @@ export class BufferRules {
   }
 }
 
-function beginsWithWildcard({ subject }: SubjectFilter): boolean {
+export function beginsWithWildcard(subject: string): boolean {
   return subject === '>' || subject === '*' || subject.startsWith('*.')
 }

@@ -4,8 +4,9 @@ import type { Log } from '../../shared/log/index.ts'
 import type { Clock, Random } from '../../shared/runtime/index.ts'
 import type { Store, StreamStore } from '../../shared/store/index.ts'
 import type { CapturedMessage } from '../../shared/stream/index.ts'
+import { overlaps, subsetOf } from '../../shared/subject/index.ts'
 import { BATCH_OVERHEAD_BYTES } from '../../shared/sync/index.ts'
-import { BufferRules } from './buffer-rules.ts'
+import { BufferRules, beginsWithWildcard } from './buffer-rules.ts'
 import { Capture } from './capture.ts'
 import { DamageLog } from './damage-log.ts'
 import { type BufferTraits, LeafBuffer } from './leaf-buffer.ts'
@@ -155,7 +156,7 @@ export class Buffers implements Peer {
     return {
       name: config.name,
       description: 'buffer: kept until the hub has it',
-      subjects: config.subjects,
+      subjects: bindable(config.subjects),
       max_bytes: config.max_bytes || -1,
       max_msgs: config.max_msgs || -1,
       max_age: config.max_age * NS_PER_MS,
@@ -214,4 +215,19 @@ export class Buffers implements Peer {
     for (const subscription of this.#captures.keys()) this.#space.unsubscribe(subscription)
     this.#captures.clear()
   }
+}
+
+/**
+ * The subjects that a stream may bind: none overlaps another, none overlaps the machinery's own. What
+ * is left out is captured all the same, by the rules here; the stream only does not show it.
+ */
+function bindable(subjects: readonly string[]): string[] {
+  const kept: string[] = []
+  const isWider = (subject: string, i: number): boolean =>
+    !subjects.some((other, j) => i !== j && other !== subject && subsetOf(subject, other))
+  for (const subject of subjects.filter(isWider)) {
+    const isOverlapping = kept.some((other) => overlaps(other, subject))
+    if (!isOverlapping && (subject === '>' || !beginsWithWildcard(subject))) kept.push(subject)
+  }
+  return kept
 }

@@ -5,6 +5,7 @@ import {
   ANSWER_DEADLINE_START_MS,
   COMPRESS_BELOW_BYTES_PER_S,
   QUEUE_DELAY_MS,
+  SLOW_DELAY_MS,
   WINDOW_MAX_BYTES,
   WINDOW_MIN_BYTES,
   WINDOW_START_BYTES,
@@ -76,8 +77,17 @@ export class FlightWindow {
     this.#inFlight -= bytes
     this.#shortestMs = Math.min(this.#shortestMs, delayMs)
     this.#smoothedMs += (delayMs - this.#smoothedMs) * (this.#smoothedMs === 0 ? 1 : SMOOTHING)
-    if (delayMs > 2 * this.#shortestMs + QUEUE_DELAY_MS) this.#shrink(delayMs, nowMs)
+    if (delayMs > this.#delayMaxMs) this.#shrink(delayMs, nowMs)
     else this.#grow(bytes)
+  }
+
+  /**
+   * What a delay may be before it counts as a queue. The shortest one seen includes the time that a
+   * batch itself takes on the line, so on a slow line it is only found by making batches smaller.
+   */
+  get #delayMaxMs(): number {
+    const shortest = this.#shortestMs
+    return Math.min(2 * shortest + QUEUE_DELAY_MS, Math.max(SLOW_DELAY_MS, 1.25 * shortest))
   }
 
   #grow(bytes: number): void {

@@ -16,6 +16,8 @@ export const WINDOW_MIN_BYTES = 8 * 1024
 export const WINDOW_MAX_BYTES = 4 * 1024 * 1024
 /** A delay that is above twice the shortest seen by this much is a queue that we have built. */
 export const QUEUE_DELAY_MS = 150
+/** A delay beyond this is too long for what waits behind it, unless the link itself is so slow. */
+export const SLOW_DELAY_MS = 2_000
 /** Below this rate a link is slow enough that compressing costs less than sending. */
 export const COMPRESS_BELOW_BYTES_PER_S = 1024 * 1024
 /** Read from disk ahead of what is sent, per buffer. */

@@ -46,7 +46,6 @@ export class SyncCore {
       log: machine.log ?? silentLog,
       domain: name,
       serverName: name,
-      serverVersion: '2.11.0',
       limits: UNLIMITED,
     })
   }

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { AccountSpace } from '../../../shared/broker/index.ts'
+import { LocalClient } from '../../../shared/client/index.ts'
+import { SeededRandom, SystemClock } from '../../../shared/runtime/index.ts'
+import { encodeHeaders } from '../../../shared/wire/index.ts'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+const text = (payload: Uint8Array): string => Buffer.from(payload).toString()
+
+describe('local client', () => {
+  let space: AccountSpace
+  let one: LocalClient
+  let two: LocalClient
+
+  beforeEach(() => {
+    space = new AccountSpace(new SeededRandom(1), '$G')
+    one = new LocalClient(space, 1, new SystemClock())
+    two = new LocalClient(space, 2, new SystemClock())
+  })
+
+  afterEach(() => {
+    one.destroy()
+    two.destroy()
+  })
+
+  it('hands out messages that may be kept, after the router is done', async () => {
+    const heard: string[] = []
+    two.subscribe('a.*', ({ subject, payload, origin }) => {
+      heard.push(`${subject} ${text(payload)} ${origin?.id}`)
+    })
+    const payload = bytes('x')
+    assert.equal(one.publish('a.b', payload), 1)
+    payload[0] = 121
+    assert.deepEqual(heard, [], 'not inside the publication')
+    await Promise.resolve()
+    assert.deepEqual(heard, ['a.b x 1'])
+  })
+
+  it('asks and is answered, many at a time', async () => {
+    two.subscribe('double', ({ payload, reply }) => {
+      two.publish(reply, bytes(`${2 * Number(text(payload))}`))
+    })
+    const answers = await Promise.all(
+      [1, 2, 3].map((n) => one.request('double', bytes(`${n}`), { deadlineMs: 1_000 })),
+    )
+    assert.deepEqual(
+      answers.map(({ payload }) => text(payload)),
+      ['2', '4', '6'],
+    )
+  })
+
+  it('is told at once when nobody is there, here or behind a link', async () => {
+    const code = 'PETIOLE_NO_RESPONDERS'
+    await assert.rejects(one.request('nobody', bytes(''), { deadlineMs: 60_000 }), { code })
+    two.subscribe('far', ({ reply }) => {
+      two.publish(reply, bytes(''), { headers: encodeHeaders([], { code: 503 }) })
+    })
+    await assert.rejects(one.request('far', bytes(''), { deadlineMs: 60_000 }), { code })
+  })
+
+  it('gives up at the deadline, when told to, and when it ends', async () => {
+    two.subscribe('silent', () => {})
+    await assert.rejects(one.request('silent', bytes(''), { deadlineMs: 5 }), {
+      code: 'PETIOLE_REQUEST_TIMEOUT',
+    })
+    const abort = new AbortController()
+    const choices = { deadlineMs: 60_000, signal: abort.signal }
+    const aborted = one.request('silent', bytes(''), choices)
+    abort.abort()
+    await assert.rejects(aborted, { code: 'PETIOLE_REQUEST_ABORTED' })
+    await assert.rejects(one.request('silent', bytes(''), choices), {
+      code: 'PETIOLE_REQUEST_ABORTED',
+    })
+    const ended = one.request('silent', bytes(''), { deadlineMs: 60_000 })
+    one.destroy()
+    await assert.rejects(ended, { code: 'PETIOLE_CLIENT_CLOSED' })
+    await assert.rejects(one.request('silent', bytes(''), { deadlineMs: 1 }), {
+      code: 'PETIOLE_CLIENT_CLOSED',
+    })
+  })
+
+  it('finishes on drain what it has begun, and leaves nothing behind', async () => {
+    const heard: string[] = []
+    two.subscribe('late', ({ payload, reply }) => {
+      heard.push(text(payload))
+      if (reply !== '') queueMicrotask(() => two.publish(reply, bytes('done')))
+    })
+    one.publish('late', bytes('1'))
+    const answer = one.request('late', bytes('2'), { deadlineMs: 1_000 })
+    await Promise.all([two.drain(), one.drain()])
+    assert.equal(text((await answer).payload), 'done')
+    assert.deepEqual(heard, ['1', '2'])
+    assert.equal(space.subscriptionCount, 0)
+    await one.drain()
+  })
+
+  it('sees interest come and go, but not its own', async () => {
+    const seen: boolean[] = []
+    one.onInterest('svc.x', () => seen.push(one.hasInterest('svc.x')))
+    one.subscribe('svc.*', () => {})
+    const stop = two.subscribe('svc.>', () => {})
+    await Promise.resolve()
+    stop()
+    two.subscribe('other', () => {})
+    await Promise.resolve()
+    assert.deepEqual(seen, [true, false])
+  })
+
+  it('drops what its handlers do not keep up with, and counts it', () => {
+    two.subscribe('big', () => {})
+    const payload = Buffer.alloc(8 * 1024 * 1024)
+    for (let i = 0; i < 10; i++) one.publish('big', payload)
+    assert.equal(two.dropped, 2)
+  })
+})
