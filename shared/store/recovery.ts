@@ -68,6 +68,8 @@ export class Recovery {
     }
     this.#catalog.takeTouched()
     reportGaps(this.#catalog, this.#damaged)
+    // A killed process may leave names behind that are not on disk yet: nothing may follow them so.
+    await this.#disk.syncDirectory(this.#directory)
     const file = current === undefined ? undefined : await this.#goOn(current)
     return {
       lastId,
