@@ -63,6 +63,9 @@ export const FIRST_PING_MS = 1_000
 /** Of a leaf's name, which appears in logs and refusals. */
 export const NAME_LENGTH_MAX = 256
 
+/** How long a slow link may take for what waits for it when this server stops. */
+export const DRAIN_MAX_MS = 5_000
+
 /** A closed link has this long to send its last words; a half-open one never would. */
 export const CLOSE_GRACE_MS = 1_000
 

@@ -2,7 +2,7 @@ import type { Publication } from '../broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../transport/index.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { CLOSE_GRACE_MS, type LinkLimits } from './limits.ts'
+import { CLOSE_GRACE_MS, DRAIN_MAX_MS, type LinkLimits } from './limits.ts'
 import { STALE_CONNECTION } from './link-errors.ts'
 import { LinkOutput } from './link-output.ts'
 import { type LinkFacts, LinkParser } from './link-parser.ts'
@@ -114,6 +114,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
 
   /** As `close`, once the messages that wait for a slow link are with the channel. */
   drain(reason: string): void {
+    this.#clock.after(DRAIN_MAX_MS, () => this.close(reason))
     this.output.whenEmpty(() => this.close(reason))
   }
 
