@@ -5,7 +5,7 @@
  * What is there already stays; what cannot be had is said, and the tests that need it are skipped.
  *
  *   node scripts/peers.mjs             print where each is, exit 1 when one is missing
- *   node scripts/peers.mjs --force     fetch nats-server again
+ *   node scripts/peers.mjs --force     fetch them again
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -18,9 +18,13 @@ const SYSTEM_PATHS = ['/usr/sbin', '/usr/local/sbin', '/usr/bin', '/usr/local/bi
 
 const isForced = process.argv.includes('--force')
 fs.mkdirSync(BIN, { recursive: true })
+// A build comes first: distributions ship a nats-server that is years old.
 const found = [
-  ['nats-server', peer('nats-server', [buildNatsServer, () => installPackage('nats-server')])],
-  ['mosquitto', peer('mosquitto', [() => installPackage('mosquitto')])],
+  [
+    'nats-server',
+    peer('nats-server', [buildNatsServer, linkTo('nats-server'), packaged('nats-server')]),
+  ],
+  ['mosquitto', peer('mosquitto', [linkTo('mosquitto'), packaged('mosquitto')])],
 ]
 for (const [name, file] of found) {
   const version = file === undefined ? 'is not there, and cannot be had' : versionOf(file)
@@ -28,24 +32,15 @@ for (const [name, file] of found) {
 }
 process.exitCode = found.every(([, file]) => file !== undefined) ? 0 : 1
 
-/** The peer's path in .peers/bin, after as many ways of getting it as it takes. */
+/** The peer's path in .peers/bin: as it is there, else the first of the ways that gets it. */
 function peer(name, ways) {
-  const wanted = path.join(BIN, name)
-  const isFresh = isForced && name === 'nats-server'
-  if (!isFresh && fs.existsSync(wanted)) return wanted
-  const present = isFresh ? undefined : onSystem(name)
-  // A build beats what the system happens to have: distributions ship nats-server years old.
-  const order =
-    name === 'nats-server'
-      ? [ways[0], () => link(name, present), ways[1]]
-      : [() => link(name, present), ...ways]
-  for (const way of order) {
+  const file = path.join(BIN, name)
+  if (isForced) fs.rmSync(file, { force: true })
+  for (const way of [() => {}, ...ways]) {
     way()
-    if (fs.existsSync(wanted)) return wanted
-    link(name, onSystem(name))
-    if (name !== 'nats-server' && fs.existsSync(wanted)) return wanted
+    if (fs.existsSync(file)) return file
   }
-  return fs.existsSync(wanted) ? wanted : undefined
+  return undefined
 }
 
 function buildNatsServer() {
@@ -61,6 +56,7 @@ function buildNatsServer() {
   if (status !== 0) say(`go install failed: ${lastLine(stderr)}`)
 }
 
+/** Installs a package where that can be done unasked, else says what to do. */
 function installPackage(name) {
   if (spawnSync('apt-get', ['--version']).status !== 0) {
     return say(`install ${name} with the system's package manager, then run this again`)
@@ -73,17 +69,21 @@ function installPackage(name) {
   if (status !== 0) say(`apt-get install ${name} failed: ${lastLine(stderr)}`)
 }
 
-function onSystem(name) {
-  const places = [...(process.env.PATH ?? '').split(path.delimiter), ...SYSTEM_PATHS]
-  return places
-    .filter((place) => place !== '' && !place.startsWith(ROOT))
-    .map((place) => path.join(place, name))
-    .find((file) => fs.existsSync(file))
+function packaged(name) {
+  return () => {
+    installPackage(name)
+    linkTo(name)()
+  }
 }
 
-function link(name, file) {
-  if (file !== undefined && !fs.existsSync(path.join(BIN, name))) {
-    fs.symlinkSync(file, path.join(BIN, name))
+/** Puts a link to the system's own into .peers/bin, if the system has it. */
+function linkTo(name) {
+  return () => {
+    const file = [...(process.env.PATH ?? '').split(path.delimiter), ...SYSTEM_PATHS]
+      .filter((place) => place !== '' && !place.startsWith(ROOT))
+      .map((place) => path.join(place, name))
+      .find((candidate) => fs.existsSync(candidate))
+    if (file !== undefined) fs.symlinkSync(file, path.join(BIN, name))
   }
 }
 

@@ -103,17 +103,32 @@ describe('npm start', () => {
     assert(started.output.includes(`${leaf}:1: mqtt.prot: unknown key, did you mean "port"?`))
   })
 
+  it('a second Ctrl-C kills what does not stop', async () => {
+    const { args, ports } = await onFreePorts(files)
+    started = new Started(args)
+    await started.says('leaf attached')
+    process.kill(pidOf(started, 'leaf'), 'SIGSTOP')
+    const again = setInterval(() => started?.child.kill('SIGINT'), 100)
+    assert.equal(await started.ended, 1, started.output)
+    clearInterval(again)
+    await listenOnce(ports.mqtt)
+  })
+
   it('when one ends by itself, the other is stopped and the exit code tells', async () => {
     const { args, ports } = await onFreePorts(files)
     started = new Started(args)
     await started.says('── leaf is ready')
-    const pid = /hub is ready \(process (\d+)\)/.exec(started.output)?.[1]
-    process.kill(Number(pid), 'SIGKILL')
+    process.kill(pidOf(started, 'hub'), 'SIGKILL')
     assert.notEqual(await started.ended, 0)
     assert(started.output.includes('── hub ended by itself'), started.output)
     await listenOnce(ports.mqtt)
   })
 })
+
+/** The process that `npm start` runs under this name. */
+function pidOf(started: Started, name: string): number {
+  return Number(new RegExp(`${name} is ready \\(process (\\d+)\\)`).exec(started.output)?.[1])
+}
 
 async function onFreePorts(files: ConfigFiles) {
   const [nats, webSocket, leaf, mqtt] = await Promise.all([1, 2, 3, 4].map(() => listenOnce(0)))
