@@ -23,6 +23,8 @@ export const COMPRESS_BELOW_BYTES_PER_S = 1024 * 1024
 /** Read from disk ahead of what is sent, per buffer. */
 export const READ_AHEAD_BYTES = 1024 * 1024
 export const READ_AHEAD_RECORDS = 2_048
+/** How long to wait before a read that gave nothing is tried again. */
+export const READ_PAUSE_MS = 50
 
 export const REPORT_INTERVAL_MS = 5_000
 /** Changes are reported no more often than this. */

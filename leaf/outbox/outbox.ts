@@ -74,10 +74,6 @@ export class Outbox {
     this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'task failed'))
   }
 
-  get #isClosing(): boolean {
-    return this.#abort.signal.aborted
-  }
-
   get state(): OutboxState {
     return this.#state
   }
@@ -105,6 +101,10 @@ export class Outbox {
   async destroy(): Promise<void> {
     this.#close()
     await this.#tasks.destroy()
+  }
+
+  get #isClosing(): boolean {
+    return this.#abort.signal.aborted
   }
 
   #close(): void {

@@ -11,6 +11,7 @@ import {
 import type { BufferDrain, Flight } from './buffer-drain.ts'
 import { FlightWindow } from './flight-window.ts'
 import { Lane } from './lane.ts'
+import { READ_PAUSE_MS } from './limits.ts'
 
 export interface SessionDependencies {
   readonly client: NatsClient
@@ -94,7 +95,9 @@ export class SyncSession {
       return this.#sleep(isPaused ? this.#pausedUntilMs : this.#lane.wakeAtMs(nowMs), nowMs)
     }
     const flight = await drain.cut(this.#window.batchBytes)
-    if (flight !== undefined && !this.#abort.signal.aborted) this.#send(drain, flight)
+    // Nothing to cut where something was expected: sent back meanwhile, or the disk is not ready.
+    if (flight === undefined) return this.#sleep(nowMs + READ_PAUSE_MS, nowMs)
+    if (!this.#abort.signal.aborted) this.#send(drain, flight)
   }
 
   #send(drain: BufferDrain, flight: Flight): void {

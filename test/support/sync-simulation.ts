@@ -49,11 +49,6 @@ class SimMachine implements SyncMachine {
     this.disk = kind === 'kill' ? this.disk.kill() : this.disk.powerCut()
     this.clock = new SimClock(this.#loop, this.#wall, this.#name)
   }
-
-  /** An image of the disk as it is: what a backup would put back. */
-  get wall(): SimWallClock {
-    return this.#wall
-  }
 }
 
 /**

@@ -205,6 +205,31 @@ describe('sync, leaf to hub', () => {
     assert.equal((await it.stored()).length, 55)
   })
 
+  it('counts as lost what the leaf’s disk has damaged, at the front too', async () => {
+    const it = await world()
+    await it.pass(1_000)
+    it.link.down()
+    for (let i = 0; i < 20; i++) {
+      it.publish(10)
+      await it.pass(50)
+    }
+    const journal = (await it.finish(it.leafMachine.disk.list('/data/journal'))).find((name) =>
+      name.endsWith('.log'),
+    )
+    const file = `/data/journal/${journal}`
+    const bytes = Buffer.from(it.leafMachine.disk.bytesOf(file))
+    it.leafMachine.crash('kill')
+    for (const payload of ['plant.a0', 'plant.a57', 'plant.a58']) {
+      it.leafMachine.disk.corrupt(file, bytes.indexOf(payload), 1)
+    }
+    await it.startLeaf()
+    it.connect()
+    await it.synced()
+    const [buffer] = (await statusOf(it)).buffers
+    assert.deepEqual([buffer!.lost_msgs, buffer!.evicted_msgs, buffer!.synced_seq], [3, 0, 200])
+    assert.equal((await it.stored()).length, 197)
+  })
+
   it('refuses another leaf under a taken name, until the name is given free', async () => {
     const it = await world()
     it.publish(5)
