@@ -77,7 +77,7 @@ function authorizationOf(file: CoreFile): AuthorizationConfig {
 
 /** `user` and `password` are a list of one user. */
 function usersOf(file: AuthorizationFile, account: string): UserConfig[] {
-  const users = file.users.map((user) => userOf(user, account))
+  const users = (file.users ?? []).map((user) => userOf(user, account))
   if (file.user !== undefined) {
     users.unshift({
       user: file.user,
@@ -105,20 +105,26 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
 
 function leafnodesOf(file: CoreFile['leafnodes']): LeafNodesConfig {
   const isListening = file.port !== undefined || file.listen !== undefined
-  const { authorization } = file
+  const own = namesSomebody(file.authorization)
   return {
     listen: isListening ? listenOf(file) : undefined,
     advertise: file.advertise,
-    authorization: authorization && {
-      users: usersOf(authorization, authorization.account ?? ROOT_ACCOUNT),
-      token: authorization.token ?? '',
-      timeout: authorization.timeout,
+    authorization: own && {
+      users: usersOf(own, own.account ?? ROOT_ACCOUNT),
+      token: own.token ?? '',
+      timeout: own.timeout,
       no_auth_user: '',
     },
     remotes: file.remotes.filter((remote) => !remote.disabled).map(remoteOf),
     reconnect: file.reconnect,
     dial_timeout: file.dial_timeout,
   }
+}
+
+/** A block with a timeout alone leaves links to authenticate as clients do: it must not open the door. */
+function namesSomebody(file: AuthorizationFile | undefined): AuthorizationFile | undefined {
+  const { user, users, token } = file ?? {}
+  return user === undefined && users === undefined && token === undefined ? undefined : file
 }
 
 function remoteOf(file: RemoteFile): RemoteConfig {

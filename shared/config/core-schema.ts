@@ -86,13 +86,18 @@ export const user = block(
   { aliases: USER_ALIASES, ...USER_OPTIONS },
 )
 
+/** A list that lets nobody in is a mistake, not an open door. */
+function users() {
+  return v.pipe(v.array(user, 'must be a list of users'), v.minLength(1, 'may not be empty'))
+}
+
 export const authorization = block(
   {
     user: v.optional(text()),
     password: v.optional(text()),
     token: v.optional(text()),
     account: v.optional(word()),
-    users: v.optional(v.array(user, 'must be a list of users'), []),
+    users: v.optional(users()),
     timeout: v.optional(duration(), '2s'),
   },
   {

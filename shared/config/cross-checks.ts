@@ -108,7 +108,7 @@ function checkUsers(findings: Findings, file: CoreFile): void {
       checkUser(findings, user, ['accounts', i, 'users', j], names)
     }
   }
-  for (const [i, user] of file.authorization?.users.entries() ?? []) {
+  for (const [i, user] of file.authorization?.users?.entries() ?? []) {
     checkAccount(findings, accounts, user.account, ['authorization', 'users', i, 'account'])
   }
   for (const [i, remote] of file.leafnodes.remotes.entries()) {
@@ -119,6 +119,10 @@ function checkUsers(findings: Findings, file: CoreFile): void {
     checkAuthorization(findings, file.leafnodes.authorization, keys, new Set())
     const { account } = file.leafnodes.authorization
     checkAccount(findings, accounts, account, [...keys, 'account'])
+    const { user, users, token } = file.leafnodes.authorization
+    if (account !== undefined && (user ?? users ?? token) === undefined) {
+      findings.problems.push({ keys: [...keys, 'account'], message: 'needs a user beside it' })
+    }
   }
   if (file.no_auth_user !== '' && !names.has(file.no_auth_user)) {
     const message = `"${file.no_auth_user}" is none of the configured users`
@@ -132,7 +136,7 @@ function checkAuthorization(
   keys: readonly (string | number)[],
   names: Set<string>,
 ): void {
-  const { user, password, token, users } = file
+  const { user, password, token, users = [] } = file
   if (user !== undefined) checkUser(findings, { user, password }, keys, names)
   else if (password !== undefined) {
     findings.problems.push({ keys: [...keys, 'password'], message: 'needs a user beside it' })
@@ -162,7 +166,7 @@ function checkUser(
     findings.problems.push({ keys: [...keys, 'user'], message: 'may not be empty' })
   if (user.password === undefined) {
     findings.problems.push({ keys, message: `the user "${user.user}" has no password` })
-  } else if (/^\$2[abxy]\$\d\d\$/.test(user.password)) {
+  } else if (/^\$2[abxy]\$/.test(user.password)) {
     const message =
       'bcrypt hashes are not supported yet: give the password itself, as "$NAME" from the environment'
     findings.problems.push({ keys: [...keys, 'password'], message })

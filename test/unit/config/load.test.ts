@@ -131,6 +131,17 @@ describe('config: defaults and units', () => {
     assert.equal(config.authorization.no_auth_user, 'b')
   })
 
+  it('a timeout alone does not open leaf links to everybody', () => {
+    const users = { user: 'a', password: 'b' }
+    const config = parseConfig(
+      { authorization: users, leafnodes: { port: -1, authorization: { timeout: 5 } } },
+      'hub',
+    )
+    assert.equal(config.leafnodes.authorization, undefined)
+    const own = parseConfig({ leafnodes: { port: -1, authorization: users } }, 'hub')
+    assert.equal(own.leafnodes.authorization?.users.length, 1)
+  })
+
   it('knows no key that the types do not', () => {
     const config = parseConfig({ listen: '1.2.3.4:5', http: ':8222', store_dir: 'x' }, 'leaf')
     assert.equal(config.host, '1.2.3.4')

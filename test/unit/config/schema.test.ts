@@ -77,6 +77,15 @@ describe('config schema: every mistake is named with its line', () => {
       'authorization { user: a, password: b, permissions { publish: x } }',
       '1: authorization.permissions: an option of nats-server that is not supported yet: remove it',
     ],
+    ['authorization { users: [] }', '1: authorization.users: may not be empty'],
+    [
+      'authorization { user: a, password: "$2b$10$abc" }',
+      '1: authorization.password: bcrypt hashes are not supported yet: give the password itself, as "$NAME" from the environment',
+    ],
+    [
+      'accounts { A {} }, leafnodes { authorization { account: A } }',
+      '1: leafnodes.authorization.account: needs a user beside it',
+    ],
     ['no_auth_user: x', '1: no_auth_user: "x" is none of the configured users'],
     [
       'accounts {\n A { users: [{user: a, password: b}], exports: [{stream: x}] } }',
