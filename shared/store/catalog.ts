@@ -5,10 +5,12 @@
 import type { Log } from '../log/index.ts'
 import { invariant } from '../runtime/index.ts'
 import type { Boots } from './boots.ts'
-import type { JournalStream, RecordPlace, StreamDefinition } from './journal-stream.ts'
+import type { JournalStream } from './journal-stream.ts'
 import { type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import type { Segment } from './segment.ts'
 import type { JournalTable } from './state-table.ts'
+import type { StreamDefinition } from './stream-drafts.ts'
+import type { RecordPlace } from './stream-host.ts'
 import { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
 

@@ -16,11 +16,12 @@ import type { Boot } from './boots.ts'
 import type { Catalog } from './catalog.ts'
 import { crc32 } from './crc.ts'
 import type { SeqRun } from './delete-runs.ts'
-import type { JournalStream, RecordPlace } from './journal-stream.ts'
+import type { JournalStream } from './journal-stream.ts'
 import { PackReader, PackWriter } from './pack.ts'
 import { Segment, type SegmentHeader } from './segment.ts'
 import { packSpan, unpackSpan } from './span-pack.ts'
 import type { JournalTable } from './state-table.ts'
+import type { RecordPlace } from './stream-host.ts'
 import type { StreamLimits } from './stream-store.ts'
 
 const MAGIC = 0x31585450

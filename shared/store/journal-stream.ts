@@ -2,17 +2,24 @@
  * One stream of the journal. What is staged (given a sequence, waiting for its commit) is only
  * counted here; messages become visible in `applyMessage`, when their commit is done.
  */
-import { type Clock, PetioleError } from '../runtime/index.ts'
+import { PetioleError } from '../runtime/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
-import { decodeRuns, encodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
+import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
-import { DELETE_SEQS_MAX, SUBJECT_BYTES_MAX } from './limits.ts'
+import { SUBJECT_BYTES_MAX } from './limits.ts'
 import { type Purge, seqsToPurge } from './purge.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
+import { StagedMessages } from './staged-messages.ts'
 import { JournalTable } from './state-table.ts'
+import {
+  definitionDraft,
+  deleteDrafts,
+  floorDraft,
+  type StreamDefinition,
+} from './stream-drafts.ts'
+import type { RecordPlace, StreamHost } from './stream-host.ts'
 import type { StreamIndex } from './stream-index.ts'
-import type { StreamReader } from './stream-reader.ts'
 import type {
   Committed,
   Eviction,
@@ -24,35 +31,7 @@ import type {
   StreamState,
   StreamStore,
 } from './stream-store.ts'
-import type { Staging, Writer } from './writer.ts'
-
-const NO_BYTES = new Uint8Array(0)
-
-/** Where the record lies that says what is true now, so that its segment carries it along. */
-export interface RecordPlace {
-  readonly segmentId: number
-  readonly offset: number
-  readonly length: number
-}
-
-export interface StreamHost {
-  readonly clock: Clock
-  readonly writer: Writer
-  readonly reader: StreamReader
-  /** Throws when the store knows too many subjects to take new ones. */
-  checkSubjects(stream: JournalStream, subject: Uint8Array): void
-  /** The stream has evictions that wait to be logged. */
-  evictionsWait(stream: JournalStream): void
-  /** Whether the directory is still being read, and damage was found in it. */
-  isRecovering(): boolean
-}
-
-export interface StreamDefinition {
-  readonly name: string
-  readonly createdMs: number
-  readonly limits: StreamLimits
-  readonly config: Uint8Array
-}
+import type { RecordDraft, Staging } from './writer.ts'
 
 export class JournalStream implements StreamStore, Staging {
   readonly id: number
@@ -71,11 +50,11 @@ export class JournalStream implements StreamStore, Staging {
   readonly evictions: EvictionLog
   readonly #host: StreamHost
   readonly #listeners = new Set<() => void>()
-  #stagedMessages = 0
-  #stagedBytes = 0
-  readonly #stagedSubjects = new Map<string, number>()
+  readonly #staged = new StagedMessages()
   readonly #stagedDeletes = new Set<number>()
   #isStaged = false
+  /** The transaction that knows how to undo what it stages here. */
+  #undoneBy = 0
   /** Subjects that got messages since limits were last enforced; all of them when the limits are new. */
   readonly #grownSubjects = new Set<number>()
   #areLimitsNew = true
@@ -107,18 +86,7 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   get state(): StreamState {
-    const { index } = this
-    const { firstSeq, lastSeq, messages } = index
-    return {
-      messages,
-      bytes: index.bytes,
-      firstSeq,
-      lastSeq,
-      firstTimeMs: index.firstTimeMs,
-      lastTimeMs: index.lastTimeMs,
-      subjects: index.subjects.size,
-      deleted: lastSeq === 0 ? 0 : lastSeq - firstSeq + 1 - messages,
-    }
+    return this.index.state
   }
 
   append(
@@ -133,8 +101,7 @@ export class JournalStream implements StreamStore, Staging {
     const seq = this.assignedSeq + 1
     this.#stage()
     this.assignedSeq = seq
-    this.#stagedMessages++
-    this.#stagedBytes += length
+    this.#staged.add(length)
     this.#host.writer.append(
       {
         type: RecordType.message,
@@ -171,14 +138,7 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
-    const table = this.index.subjects
-    const found = new Map<string, number>()
-    for (let id = 0; id < table.idEnd && found.size < subjectsMax; id++) {
-      if (table.count(id) === 0) continue
-      const bytes = table.bytes(id)
-      if (filter.matches(bytes)) found.set(Buffer.from(bytes).toString(), table.count(id))
-    }
-    return found
+    return this.index.subjectCounts(filter, subjectsMax)
   }
 
   countFrom(fromSeq: number, filter?: SubjectFilter): number {
@@ -186,13 +146,7 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   async seqAtTime(timeMs: number): Promise<number> {
-    let found = this.index.lastSeq + 1
-    this.index.walk(0, (span, ordinal) => {
-      if (this.index.timeAt({ span, ordinal }) < timeMs) return true
-      found = span.seqAt(ordinal)
-      return false
-    })
-    return found
+    return this.index.seqAtTime(timeMs)
   }
 
   remove(seq: number, committed?: Committed): boolean {
@@ -242,48 +196,23 @@ export class JournalStream implements StreamStore, Staging {
 
   /** Written twice: without its configuration a stream's messages belong to nobody. */
   stageDefinition(definition: StreamDefinition, flags: number, committed?: Committed): void {
-    const draft = {
-      type: RecordType.stream,
-      flags,
-      streamId: this.id,
-      seq: 0,
-      subject: Buffer.from(definition.name),
-      headers: Buffer.from(
-        JSON.stringify({ createdMs: definition.createdMs, limits: definition.limits }),
-      ),
-      payload: definition.config,
-      timeMs: undefined,
-    }
-    this.#stage()
-    this.#host.writer.append(draft, undefined)
-    this.#host.writer.append(draft, committed)
+    const draft = definitionDraft(this.id, definition, flags)
+    this.#write([draft, draft], committed)
   }
 
   stageFloor(floor: number, committed?: Committed): void {
-    const payload = new Uint8Array(16)
-    const view = new DataView(payload.buffer)
-    view.setFloat64(0, this.index.lastSeq, true)
-    view.setFloat64(8, this.index.lastTimeMs, true)
-    this.#write(RecordType.purge, 0, floor, NO_BYTES, payload, committed)
+    this.#write([floorDraft(this.id, floor, this.index)], committed)
   }
 
   /** Writes again which records in the file are deleted; nothing about them is new. */
   stageKnownDeletes(runs: readonly SeqRun[], committed?: Committed): void {
-    for (let i = 0; i < runs.length; i += DELETE_SEQS_MAX) {
-      const part = runs.slice(i, i + DELETE_SEQS_MAX)
-      const seq = part[0]?.[0] ?? 0
-      const done = i + DELETE_SEQS_MAX >= runs.length ? committed : undefined
-      this.#write(RecordType.delete, 0, seq, NO_BYTES, encodeRuns(part), done)
-    }
+    this.#write(deleteDrafts(this.id, runs), committed)
   }
 
   /** A message whose commit is done, or that was found at start. Returns false when it counts for nothing. */
   applyMessage(segmentId: number, cursor: RecordCursor, offset: number): boolean {
     const { subjectStart, flags, seq } = cursor
-    if (seq <= this.assignedSeq && this.#stagedMessages > 0) {
-      this.#stagedMessages--
-      this.#stagedBytes -= cursor.length
-    }
+    this.#staged.committed(cursor.length)
     const isApplied = this.index.add(
       segmentId,
       {
@@ -380,15 +309,12 @@ export class JournalStream implements StreamStore, Staging {
 
   unstage(): void {
     this.assignedSeq = this.index.lastSeq
-    this.#stagedSubjects.clear()
     this.#stagedDeletes.clear()
     this.settled()
   }
 
   settled(): void {
-    this.#stagedMessages = 0
-    this.#stagedBytes = 0
-    this.#stagedSubjects.clear()
+    this.#staged.clear()
     this.#isStaged = false
   }
 
@@ -415,38 +341,9 @@ export class JournalStream implements StreamStore, Staging {
     }
     this.#host.writer.check(length, 'message')
     this.#host.checkSubjects(this, subject)
-    if (limits.discard === 'new') this.#checkDiscardNew(length, subject)
-  }
-
-  /** A message that replaces one of its own subject does not raise the count. */
-  #checkDiscardNew(length: number, subject: Uint8Array): void {
-    const { limits, index } = this
-    let isReplacing = false
-    if (limits.messagesPerSubjectMax > 0) {
-      const id = index.subjects.find(subject, 0, subject.length)
-      const key = Buffer.from(subject).toString('latin1')
-      const staged = this.#stagedSubjects.get(key) ?? 0
-      isReplacing = (id < 0 ? 0 : index.subjects.count(id)) + staged >= limits.messagesPerSubjectMax
-      if (isReplacing && limits.discardNewPerSubject === true) {
-        throw this.#fullError(`messages per subject: ${limits.messagesPerSubjectMax}`)
-      }
-      this.#stagedSubjects.set(key, staged + 1)
+    if (limits.discard === 'new') {
+      this.#staged.checkDiscardNew(this.name, limits, this.index, subject, length)
     }
-    const messages = index.messages + this.#stagedMessages + 1
-    if (limits.messagesMax > 0 && messages > limits.messagesMax && !isReplacing) {
-      throw this.#fullError(`messages: ${limits.messagesMax}`)
-    }
-    const bytes = index.bytes + this.#stagedBytes + length
-    if (limits.bytesMax > 0 && bytes > limits.bytesMax && !isReplacing) {
-      throw this.#fullError(`bytes: ${limits.bytesMax}`)
-    }
-  }
-
-  #fullError(limit: string): PetioleError {
-    return new PetioleError(
-      'PETIOLE_STREAM_FULL',
-      `stream ${this.name} is at its limit of ${limit}`,
-    )
   }
 
   #stageDeletes(runs: readonly SeqRun[], committed: Committed | undefined): void {
@@ -463,40 +360,22 @@ export class JournalStream implements StreamStore, Staging {
     this.stageKnownDeletes(runs, committed)
   }
 
-  #write(
-    type: RecordType,
-    flags: number,
-    seq: number,
-    subject: Uint8Array,
-    payload: Uint8Array,
-    committed: Committed | undefined,
-  ): void {
+  #write(drafts: readonly RecordDraft[], committed: Committed | undefined): void {
     this.#stage()
-    this.#host.writer.append(
-      {
-        type,
-        flags,
-        streamId: this.id,
-        seq,
-        subject,
-        headers: NO_BYTES,
-        payload,
-        timeMs: undefined,
-      },
-      committed,
-    )
+    for (const [i, draft] of drafts.entries()) {
+      this.#host.writer.append(draft, i === drafts.length - 1 ? committed : undefined)
+    }
   }
 
   #stage(): void {
     const { writer } = this.#host
-    if (writer.isInTransaction) {
+    if (writer.isInTransaction && this.#undoneBy !== writer.transactions) {
+      this.#undoneBy = writer.transactions
       const { assignedSeq } = this
-      const messages = this.#stagedMessages
-      const bytes = this.#stagedBytes
+      const restore = this.#staged.snapshot()
       writer.onUndo(() => {
         this.assignedSeq = assignedSeq
-        this.#stagedMessages = messages
-        this.#stagedBytes = bytes
+        restore()
       })
     }
     if (this.#isStaged) return

@@ -11,9 +11,10 @@ import { type Clock, type Disk, PetioleError, type Random } from '../runtime/ind
 import { Boots } from './boots.ts'
 import { Catalog } from './catalog.ts'
 import { Committer } from './committer.ts'
+import { EvictionQueue } from './eviction-queue.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Journal } from './journal.ts'
-import { JournalStream, type StreamHost } from './journal-stream.ts'
+import { JournalStream } from './journal-stream.ts'
 import {
   CHUNK_BYTES,
   CHUNKS_POOLED_MAX,
@@ -33,6 +34,7 @@ import { SegmentFiles } from './segment-files.ts'
 import { JournalTable } from './state-table.ts'
 import type { Store } from './store.ts'
 import { claimDirectory } from './store-directory.ts'
+import type { StreamHost } from './stream-host.ts'
 import { StreamReader } from './stream-reader.ts'
 import { Writer } from './writer.ts'
 
@@ -95,11 +97,20 @@ function withDefaults(options: StoreOptions): Settings {
   }
 }
 
-async function openJournal(settings: Settings, unlock: () => Promise<void>): Promise<Store> {
+interface Memory {
+  readonly room: Room
+  readonly files: SegmentFiles
+  readonly writer: Writer
+  readonly catalog: Catalog
+  readonly evictions: EvictionQueue
+  isRecovering: boolean
+}
+
+/** What is there before anything is read. */
+function makeMemory(settings: Settings): Memory {
   const { directory, journalDirectory, clock, random, disk, log } = settings
   const room = new Room(directory, settings)
   const files = new SegmentFiles(disk, journalDirectory, log, OPEN_FILES_MAX)
-  let isRecovering = true
   const boots = new Boots()
   const writer = new Writer(clock, random, boots, room, {
     chunkBytes: CHUNK_BYTES,
@@ -113,40 +124,34 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
     (id, definition, index) => new JournalStream(id, definition, index, host),
     log,
   )
-  const waiting = new Set<JournalStream>()
-  const recoveredDamage = new Set<JournalStream>()
-  let evictionsWait = (stream: JournalStream): void => {
-    recoveredDamage.add(stream)
-  }
+  const evictions = new EvictionQueue()
+  const memory = { room, files, writer, catalog, evictions, isRecovering: true }
   const host: StreamHost = {
     clock,
     writer,
     reader: new StreamReader(catalog, files),
     checkSubjects: (stream, subject) =>
       checkSubjects(catalog, settings.subjectsMax, stream, subject),
-    evictionsWait: (stream) => evictionsWait(stream),
-    isRecovering: () => isRecovering && catalog.damagedRecords > 0,
+    evictionsWait: (stream) => evictions.add(stream),
+    isRecovering: () => memory.isRecovering && catalog.damagedRecords > 0,
   }
-  const recovered = await new Recovery(
-    disk,
-    journalDirectory,
-    catalog,
-    log,
-    settings.segmentBytes,
-  ).run()
-  isRecovering = false
+  return memory
+}
+
+async function openJournal(settings: Settings, unlock: () => Promise<void>): Promise<Store> {
+  const { directory, journalDirectory, clock, disk, log, segmentBytes } = settings
+  const memory = makeMemory(settings)
+  const { room, catalog, evictions } = memory
+  const recovery = new Recovery(disk, journalDirectory, catalog, log, segmentBytes)
+  const recovered = await recovery.run()
+  memory.isRecovering = false
   room.usedBytes = recovered.usedBytes
+  room.freeBytes = await disk.freeBytes(directory)
   const committer = new Committer({
     ...settings,
-    catalog,
-    files,
-    room,
-    writer,
+    ...memory,
     events: {
-      gathering: () => {
-        for (const stream of waiting) stream.logEvictions()
-        waiting.clear()
-      },
+      gathering: () => evictions.logAll(),
       committed: (touched) => {
         catalog.recountSubjects()
         housekeeping.committed(touched)
@@ -156,33 +161,25 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   })
   const housekeeping = new Housekeeping({
     ...settings,
+    ...memory,
     directory: journalDirectory,
     syncDirectory: () =>
       disk.syncDirectory(journalDirectory).catch((error: unknown) => {
         throw room.fail(error, 'a sync of the directory failed')
       }),
-    catalog,
-    files,
-    room,
-    writer,
     committer,
   })
-  evictionsWait = (stream) => {
-    if (waiting.size === 0) clock.after(EVICTION_LOG_DELAY_MS, () => committer.wake())
-    waiting.add(stream)
+  evictions.onFirst = () => {
+    clock.after(EVICTION_LOG_DELAY_MS, () => committer.wake())
     housekeeping.wake()
   }
-  for (const stream of recoveredDamage) evictionsWait(stream)
+  if (!evictions.isEmpty) evictions.onFirst()
   committer.resume(recovered.lastId, recovered.current, recovered.file)
-  room.freeBytes = await disk.freeBytes(directory)
   housekeeping.start(recovered.withoutIndex)
   return new Journal({
     directory,
-    catalog,
-    room,
-    writer,
+    ...memory,
     committer,
-    files,
     housekeeping,
     tornBytes: recovered.tornBytes,
     wallMs: () => clock.wallMs(),

@@ -11,6 +11,7 @@ import { invariant } from '../runtime/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Boots } from './boots.ts'
 import { Span, type SpanRecord } from './span.ts'
+import type { StreamState } from './stream-store.ts'
 import { SubjectTable } from './subject-table.ts'
 
 export interface Place {
@@ -274,6 +275,41 @@ export class StreamIndex {
       }
     }
     return total
+  }
+
+  subjectCounts(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
+    const found = new Map<string, number>()
+    for (const id of this.subjects.ids()) {
+      if (found.size >= subjectsMax) break
+      const bytes = this.subjects.bytes(id)
+      if (filter.matches(bytes)) found.set(Buffer.from(bytes).toString(), this.subjects.count(id))
+    }
+    return found
+  }
+
+  /** Times need not rise (mirrors keep the original's), so each message is looked at, in memory. */
+  seqAtTime(timeMs: number): number {
+    let found = this.lastSeq + 1
+    this.walk(0, (span, ordinal) => {
+      if (this.timeAt({ span, ordinal }) < timeMs) return true
+      found = span.seqAt(ordinal)
+      return false
+    })
+    return found
+  }
+
+  get state(): StreamState {
+    const { firstSeq, lastSeq, messages } = this
+    return {
+      messages,
+      bytes: this.bytes,
+      firstSeq,
+      lastSeq,
+      firstTimeMs: this.firstTimeMs,
+      lastTimeMs: this.lastTimeMs,
+      subjects: this.subjects.size,
+      deleted: lastSeq === 0 ? 0 : lastSeq - firstSeq + 1 - messages,
+    }
   }
 
   /** Forgets what a removed segment held. */

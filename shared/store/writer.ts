@@ -48,6 +48,8 @@ export class Writer {
   #startMonotonicMs = 0
   /** Set by the committer; called when there is something to commit. */
   wake: () => void = () => {}
+  /** Transactions begun. */
+  transactions = 0
 
   constructor(clock: Clock, random: Random, boots: Boots, room: Room, limits: GatherLimits) {
     this.#clock = clock
@@ -124,6 +126,7 @@ export class Writer {
     if (this.#bootRef === 0) this.#startBoot()
     const savepoint = this.gather.beginGroup()
     this.#undo = []
+    this.transactions++
     try {
       write()
       this.gather.endGroup()

@@ -1,0 +1,23 @@
+import type { Clock } from '../runtime/index.ts'
+import type { JournalStream } from './journal-stream.ts'
+import type { StreamReader } from './stream-reader.ts'
+import type { Writer } from './writer.ts'
+
+/** Where the record lies that says what is true now, so that its segment carries it along. */
+export interface RecordPlace {
+  readonly segmentId: number
+  readonly offset: number
+  readonly length: number
+}
+
+export interface StreamHost {
+  readonly clock: Clock
+  readonly writer: Writer
+  readonly reader: StreamReader
+  /** Throws when the store knows too many subjects to take new ones. */
+  checkSubjects(stream: JournalStream, subject: Uint8Array): void
+  /** The stream has evictions that wait to be logged. */
+  evictionsWait(stream: JournalStream): void
+  /** Whether the directory is still being read, and damage was found in it. */
+  isRecovering(): boolean
+}
