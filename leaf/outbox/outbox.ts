@@ -96,6 +96,8 @@ export class Outbox {
   async drain(): Promise<void> {
     this.#close()
     await this.#tasks.drain()
+    // The buffers go on capturing until the last client is gone, but nothing more is confirmed.
+    for (const buffer of this.#buffers.all) buffer.settle()
   }
 
   async destroy(): Promise<void> {

@@ -72,6 +72,17 @@ describe('sync, leaf to hub', () => {
     assert.equal((await it.stored()).length, 301)
   })
 
+  it('writes down what is synced when it stops in order', async () => {
+    const it = await world()
+    it.publish(300)
+    await it.pass(200)
+    await it.synced()
+    await it.finish(it.leaf.drain())
+    await it.startLeaf()
+    const [buffer] = it.leaf.buffers.all
+    assert.deepEqual([buffer!.syncedSeq, buffer!.store.state.messages], [300, 0])
+  })
+
   it('tells live subscribers at the hub, queue groups too, with the stored headers', async () => {
     const it = await world()
     const heard: string[] = []
