@@ -7,11 +7,15 @@ import type { SeqRun } from './delete-runs.ts'
 import type { JournalStream } from './journal-stream.ts'
 
 export function reportGaps(catalog: Catalog, damagedSegments: ReadonlySet<number>): void {
-  if (damagedSegments.size === 0) return
   for (const stream of catalog.streamsById.values()) {
-    for (const [first, last] of gapsOf(stream, damagedSegments)) {
-      stream.noteDamage(first, last, last - first + 1)
-    }
+    if (damagedSegments.size > 0) reportStreamGaps(stream, damagedSegments)
+    stream.absentDeletes.clear()
+  }
+}
+
+function reportStreamGaps(stream: JournalStream, damagedSegments: ReadonlySet<number>): void {
+  for (const [first, last] of gapsOf(stream, damagedSegments)) {
+    stream.noteDamage(first, last, last - first + 1)
   }
 }
 

@@ -136,7 +136,12 @@ function loadDead(input: PackReader, segment: Segment, catalog: Catalog): void {
     input.each(() => {
       const first = input.f64()
       const last = input.f64()
-      if (stream !== undefined) for (let seq = first; seq <= last; seq++) stream.index.kill(seq)
+      if (stream === undefined) return
+      for (let seq = first; seq <= last; seq++) {
+        if (!stream.index.kill(seq) && stream.index.spanOf(seq) === undefined) {
+          stream.absentDeletes.add(seq)
+        }
+      }
     })
   })
 }

@@ -283,8 +283,9 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   noteDamage(firstSeq: number, lastSeq: number, messages: number): void {
-    for (let seq = firstSeq; seq <= lastSeq && messages > 0; seq++) {
-      if (this.index.kill(seq)) this.evictions.kills.push(seq)
+    for (let seq = firstSeq; seq <= lastSeq; seq++) {
+      this.index.kill(seq)
+      this.evictions.kills.push(seq)
     }
     this.evictions.report({ firstSeq, lastSeq, messages, cause: 'damage' })
     this.#host.evictionsWait(this)

@@ -2,6 +2,7 @@
 import { invariant, PetioleError } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import type { Committer } from './committer.ts'
+import type { EvictionQueue } from './eviction-queue.ts'
 import type { Housekeeping } from './housekeeping.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { RecordFlag } from './record.ts'
@@ -18,6 +19,7 @@ export interface JournalParts {
   readonly writer: Writer
   readonly committer: Committer
   readonly files: SegmentFiles
+  readonly evictions: EvictionQueue
   readonly housekeeping: Housekeeping
   readonly tornBytes: number
   readonly wallMs: () => number
@@ -155,8 +157,9 @@ export class Journal implements Store {
    * is never taken for a torn end, and it keeps the last sequence of each stream.
    */
   #markClean(): void {
-    const { catalog, writer } = this.#parts
-    if (writer.bootRef === 0 || this.condition.name !== 'open') return
+    const { catalog, writer, evictions } = this.#parts
+    const isUnchanged = writer.bootRef === 0 && evictions.isEmpty
+    if (isUnchanged || this.condition.name !== 'open') return
     for (const stream of catalog.streams.values()) markLast(catalog, stream)
     writer.repeatBoot()
   }

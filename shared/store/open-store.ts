@@ -133,7 +133,7 @@ function makeMemory(settings: Settings): Memory {
     checkSubjects: (stream, subject) =>
       checkSubjects(catalog, settings.subjectsMax, stream, subject),
     evictionsWait: (stream) => evictions.add(stream),
-    isRecovering: () => memory.isRecovering && catalog.damagedRecords > 0,
+    isRecovering: () => memory.isRecovering,
   }
   return memory
 }

@@ -18,6 +18,6 @@ export interface StreamHost {
   checkSubjects(stream: JournalStream, subject: Uint8Array): void
   /** The stream has evictions that wait to be logged. */
   evictionsWait(stream: JournalStream): void
-  /** Whether the directory is still being read, and damage was found in it. */
+  /** Whether the directory is still being read. */
   isRecovering(): boolean
 }

@@ -21,7 +21,14 @@ interface Wanted {
   readonly span: Span
   readonly pin: Pin
   readonly salt: number
+  /** Where the segment's committed records end. */
+  readonly endOffset: number
   readonly ordinals: number[]
+}
+
+interface WantedRecord {
+  readonly streamId: number
+  readonly seq: number
 }
 
 interface Plan {
@@ -109,8 +116,8 @@ export class StreamReader {
           nextSeq = span.seqAt(ordinal)
           return false
         }
-        const { id, salt } = this.#catalog.segment(span.segmentId)
-        run = { span, pin: this.#files.pin(id), salt, ordinals: [] }
+        const { id, salt, size } = this.#catalog.segment(span.segmentId)
+        run = { span, pin: this.#files.pin(id), salt, endOffset: size, ordinals: [] }
         runs.push(run)
       }
       run.ordinals.push(ordinal)
@@ -160,8 +167,12 @@ async function readRun(
     const entryOffset = span.entryOffsets.get(span.entryOf(ordinal))
     if (entryOffset > offset + READ_THROUGH_BYTES || offset < entryOffset) offset = entryOffset
     const ahead = bytesAhead(span, ordinals, i, offset)
-    const found = await findRecord(window, offset, stream.id, span.seqAt(ordinal), ahead)
+    const wanted = { streamId: stream.id, seq: span.seqAt(ordinal) }
+    let found = await findRecord(window, offset, wanted, ahead)
     if (found === undefined || !found.isIntact(run.salt)) {
+      found = await searchRecord(window, entryOffset, run, wanted)
+    }
+    if (found === undefined) {
       reader.damaged(stream, span, ordinal)
       offset = 0
       continue
@@ -201,8 +212,7 @@ function bytesAhead(span: Span, ordinals: readonly number[], from: number, offse
 async function findRecord(
   window: ReadWindow,
   offset: number,
-  streamId: number,
-  seq: number,
+  { streamId, seq }: WantedRecord,
   ahead: number,
 ): Promise<RecordCursor | undefined> {
   let at = offset
@@ -215,6 +225,33 @@ async function findRecord(
     }
     at += cursor.length
   }
+}
+
+/**
+ * The slow way, when the fast one met damage: takes no record's word without its checksum, and goes
+ * on byte by byte where none holds.
+ */
+async function searchRecord(
+  window: ReadWindow,
+  offset: number,
+  { salt, endOffset }: Wanted,
+  { streamId, seq }: WantedRecord,
+): Promise<RecordCursor | undefined> {
+  let at = offset
+  while (at + RECORD_HEADER_BYTES <= endOffset) {
+    const head = await window.at(at, RECORD_HEADER_BYTES, READ_BYTES)
+    const isPossible = head?.isPlausible === true && at + head.length <= endOffset
+    const cursor = isPossible ? await window.at(at, head.length, READ_BYTES) : undefined
+    if (cursor === undefined || !cursor.isIntact(salt)) {
+      at++
+      continue
+    }
+    const isOfStream = cursor.type === RecordType.message && cursor.streamId === streamId
+    if (isOfStream && cursor.seq === seq) return cursor
+    if (isOfStream && cursor.seq > seq) return undefined
+    at += cursor.length
+  }
+  return undefined
 }
 
 /** A chunk of a file that moves forward. Chunks are not used again: messages are views on them. */

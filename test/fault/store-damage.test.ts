@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { silentLog } from '../../shared/log/index.ts'
+import { SeededRandom } from '../../shared/runtime/index.ts'
+import { type Eviction, openStore, type Store } from '../../shared/store/index.ts'
+import { SimDisk } from '../sim/index.ts'
+import { appendDurably, bytes, noLimits, readAll } from '../support/opened-store.ts'
+import { StoreClock, settle } from '../support/store-clock.ts'
+
+const COUNT = 8
+const FIRST = '/data/journal/0000000001.log'
+
+function open(disk: SimDisk, segmentBytes = 1 << 20): Promise<Store> {
+  return openStore({
+    directory: '/data',
+    clock: new StoreClock(),
+    random: new SeededRandom(7),
+    disk,
+    log: silentLog,
+    segmentBytes,
+  })
+}
+
+/** A closed store with one segment of a few messages, all in separate commits. */
+async function written(): Promise<{ disk: SimDisk; lines: string[] }> {
+  const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
+  const store = await open(disk)
+  const stream = store.createStream('a', bytes('config'), noLimits)
+  for (let i = 1; i <= COUNT; i++) await appendDurably(stream, `s.${i % 3}`, `payload ${i}`)
+  const lines = await readAll(stream)
+  await store.drain()
+  return { disk, lines }
+}
+
+describe('store and damage', function () {
+  this.timeout(60_000)
+
+  it('loses only the record in which a bit was flipped, and reports it, for each byte', async () => {
+    const { disk, lines } = await written()
+    const size = disk.bytesOf(FIRST).length
+    let damaged = 0
+    for (let at = 0; at < size; at++) {
+      const copy = disk.powerCutAt(disk.recorded, new SeededRandom(at))
+      copy.corrupt(FIRST, at, 1 << (at % 8))
+      const store = await open(copy)
+      const stream = store.streams.get('a')
+      assert.ok(stream, `stream is there, byte ${at}`)
+      const evictions: Eviction[] = []
+      stream.onEvict((eviction) => evictions.push(eviction))
+      await settle(3)
+      const left = await readAll(stream)
+      const lost = lines.filter((line) => !left.includes(line))
+      assert.ok(lost.length <= 1, `byte ${at} costs ${lost.length} messages`)
+      assert.deepEqual(
+        left,
+        lines.filter((line) => !lost.includes(line)),
+      )
+      assert.equal(stream.state.lastSeq, COUNT, `byte ${at}`)
+      assert.deepEqual(
+        evictions.map(({ firstSeq, lastSeq, messages, cause }) => [
+          firstSeq,
+          lastSeq,
+          messages,
+          cause,
+        ]),
+        lost.map((line) => [Number.parseInt(line, 10), Number.parseInt(line, 10), 1, 'damage']),
+        `byte ${at}`,
+      )
+      damaged += store.stats.damagedRecords
+      if (lost.length === 1) assert.equal(store.stats.damagedRecords, 1)
+      assert.equal(await appendDurably(stream, 'next', 'x'), COUNT + 1)
+      await store.destroy()
+    }
+    assert.ok(damaged > size / 2)
+  })
+
+  it('reports a damaged message once, also when reading finds it', async () => {
+    const { disk } = await written()
+    const store = await open(disk)
+    const stream = store.streams.get('a')
+    assert.ok(stream)
+    const at = Buffer.from(disk.bytesOf(FIRST)).indexOf('payload 5')
+    disk.corrupt(FIRST, at, 4)
+    const evictions: Eviction[] = []
+    stream.onEvict((eviction) => evictions.push(eviction))
+    assert.equal(await stream.get(5), undefined)
+    assert.equal((await readAll(stream)).length, COUNT - 1)
+    assert.deepEqual(evictions, [{ firstSeq: 5, lastSeq: 5, messages: 1, cause: 'damage' }])
+    await store.drain()
+    const again = await open(disk)
+    const recovered = again.streams.get('a')
+    assert.ok(recovered)
+    recovered.onEvict((eviction) => evictions.push(eviction))
+    await settle(3)
+    assert.equal(evictions.length, 1)
+    assert.equal(recovered.state.messages, COUNT - 1)
+    await again.destroy()
+  })
+
+  it('keeps a prefix when the segment is cut at any byte', async () => {
+    const { disk, lines } = await written()
+    const size = disk.bytesOf(FIRST).length
+    for (let cut = 0; cut <= size; cut++) {
+      const copy = disk.powerCutAt(disk.recorded, new SeededRandom(cut))
+      const file = await copy.open(FIRST, 'write')
+      await file.truncate(cut)
+      await file.datasync()
+      await file.close()
+      const store = await open(copy)
+      const stream = store.streams.get('a')
+      const left = stream === undefined ? [] : await readAll(stream)
+      assert.deepEqual(left, lines.slice(0, left.length), `cut at ${cut}`)
+      assert.equal(store.stats.damagedRecords, 0)
+      if (cut === size) assert.equal(left.length, COUNT)
+      await store.destroy()
+    }
+  })
+
+  it('scans a segment whose index is lost or damaged', async () => {
+    const disk = new SimDisk({ random: new SeededRandom(3) })
+    const clock = new StoreClock()
+    const options = {
+      directory: '/data',
+      clock,
+      random: new SeededRandom(4),
+      disk,
+      log: silentLog,
+      segmentBytes: 1000,
+    }
+    const store = await openStore(options)
+    const stream = store.createStream('a', bytes(''), noLimits)
+    for (let i = 1; i <= 60; i++) await appendDurably(stream, 's', `${i}`)
+    for (const seq of [3, 4, 31]) stream.remove(seq)
+    clock.advance(2_000)
+    await settle(100)
+    const lines = await readAll(stream)
+    await store.drain()
+    const indexes = (await disk.list('/data/journal')).filter((name) => name.endsWith('.idx'))
+    assert.ok(indexes.length >= 3)
+    await disk.remove(`/data/journal/${indexes[0]}`)
+    disk.corrupt(`/data/journal/${indexes[1]}`, 60, 255)
+    const again = await openStore(options)
+    const recovered = again.streams.get('a')
+    assert.ok(recovered)
+    assert.deepEqual(await readAll(recovered), lines)
+    await again.destroy()
+  })
+})
