@@ -204,12 +204,13 @@ export class Ingest {
       batch = new ReceivedBatch(message.payload)
     } catch (error) {
       this.#log.warn({ err: error }, 'refused a batch')
-      return replyOf('invalid', null, { reason: messageOf(error) })
+      return replyOf('', 'invalid', null, { reason: messageOf(error) })
     }
     const account = this.book.find(batch.leaf, batch.buffer, batch.incarnation)
     const decision = decide(account?.staged, batch)
-    if (account === undefined || decision.name === 'unknown') return replyOf('hello', null)
-    if (decision.name === 'gap') return replyOf('gap', account.committed.watermark)
+    if (account === undefined || decision.name === 'unknown')
+      return replyOf(batch.incarnation, 'hello', null)
+    if (decision.name === 'gap') return answerOf(account, 'gap')
     if (decision.name === 'repeat') return this.#repeat(account, batch)
     return this.#storeBatch(message, account, batch, decision.fromSeq)
   }
@@ -219,7 +220,7 @@ export class Ingest {
     account.committed = countDuplicates(account.committed, batch.records)
     // What it repeats may still wait for its commit.
     if (batch.lastSeq > account.committed.watermark) await this.#barrier()
-    return replyOf('repeat', account.committed.watermark)
+    return answerOf(account, 'repeat')
   }
 
   async #storeBatch(
@@ -241,7 +242,7 @@ export class Ingest {
       this.#settled(account, staged)
       this.#publishing.publish(account, batch, fromSeq, staged.watermark)
       if (refusal !== undefined) return this.#refused(account, refusal)
-      return replyOf('stored', account.committed.watermark)
+      return answerOf(account, 'stored')
     } catch (error) {
       if (account.rollbacks === rollbacks) {
         account.rollbacks++
@@ -262,9 +263,9 @@ export class Ingest {
 
   #refused(account: LedgerAccount, refusal: Refusal): BatchReply {
     const { subject, reason } = refusal
-    const { leaf, buffer, committed } = account
+    const { leaf, buffer } = account
     this.#log.warn({ leaf, buffer, subject, reason }, 'refused a record')
-    return replyOf('refused', committed.watermark, { retry_ms: RETRY_REFUSED_MS, subject, reason })
+    return answerOf(account, 'refused', { retry_ms: RETRY_REFUSED_MS, subject, reason })
   }
 
   #storeFailed(account: LedgerAccount, error: unknown): BatchReply {
@@ -280,13 +281,23 @@ export class Ingest {
 }
 
 function later(account: LedgerAccount, retryMs: number, reason: string): BatchReply {
-  return replyOf('later', account.committed.watermark, { retry_ms: retryMs, reason })
+  return answerOf(account, 'later', { retry_ms: retryMs, reason })
+}
+
+/** Only what is committed is ever told. */
+function answerOf(
+  account: LedgerAccount,
+  status: BatchReply['status'],
+  more: Partial<BatchReply> = {},
+): BatchReply {
+  return replyOf(account.incarnation, status, account.committed.watermark, more)
 }
 
 function replyOf(
+  incarnation: string,
   status: BatchReply['status'],
   watermark: number | null,
   more: Partial<BatchReply> = {},
 ): BatchReply {
-  return { v: 1, status, watermark, retry_ms: 0, subject: '', reason: '', ...more }
+  return { v: 1, incarnation, status, watermark, retry_ms: 0, subject: '', reason: '', ...more }
 }

@@ -138,6 +138,10 @@ export class SyncSession {
       this.end(messageOf(error))
       return
     }
+    if (reply.incarnation !== drain.buffer.incarnation && reply.status !== 'invalid') {
+      this.end(`an answer to ${drain.buffer.name} is about another incarnation`)
+      return
+    }
     const wasRefused = drain.refusal !== undefined
     const effect = drain.answered(flight, reply, nowMs)
     if (drain.refusal !== undefined && !wasRefused) {

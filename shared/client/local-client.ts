@@ -1,5 +1,5 @@
 import type { Message, Peer, SubjectSpace, Subscription } from '../broker/index.ts'
-import { type Cancel, type Clock, PetioleError } from '../runtime/index.ts'
+import { type Cancel, type Clock, PetioleError, type Random } from '../runtime/index.ts'
 import { overlaps } from '../subject/index.ts'
 import { EMPTY_HEADERS, headerStatus } from '../wire/index.ts'
 import { PENDING_BYTES_MAX, REQUESTS_MAX } from './limits.ts'
@@ -12,6 +12,7 @@ import type {
 } from './nats-client.ts'
 
 const NO_RESPONDERS = 503
+const INBOX_BYTES = 12
 
 interface PendingRequest {
   readonly settle: (error: PetioleError | undefined, message?: ClientMessage) => void
@@ -44,11 +45,12 @@ export class LocalClient implements NatsClient, Peer {
   #isUnsubscribed = false
   #idle: (() => void)[] = []
 
-  constructor(space: SubjectSpace, id: number, clock: Clock) {
+  /** @param random makes the inbox unlike that of any other process that the answers may pass. */
+  constructor(space: SubjectSpace, id: number, clock: Clock, random: Random) {
     this.#space = space
     this.#clock = clock
     this.id = id
-    this.#inboxPrefix = `_INBOX.local-${id}.`
+    this.#inboxPrefix = `_INBOX.${Buffer.from(random.bytes(INBOX_BYTES)).toString('hex')}.`
   }
 
   publish(subject: string | Uint8Array, payload: Uint8Array, choices: PublishChoices = {}): number {

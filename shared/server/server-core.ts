@@ -162,8 +162,8 @@ export class ServerCore implements Core {
 
   /** An in-process client of an account; the core closes it. */
   client(account: string): LocalClient {
-    const { clock } = this.machine
-    const client = new LocalClient(this.space(account), this.nextPeerId(), clock)
+    const { clock, random } = this.machine
+    const client = new LocalClient(this.space(account), this.nextPeerId(), clock, random)
     this.#clients.push(client)
     return client
   }

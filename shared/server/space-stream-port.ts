@@ -101,7 +101,8 @@ function copyOf(message: Message): PortMessage {
   return {
     subject: message.subject,
     reply: message.reply,
-    headers: message.headers.slice(),
-    payload: message.payload.slice(),
+    // Not slice(): these may be Buffers, whose slice shares the router's memory.
+    headers: new Uint8Array(message.headers),
+    payload: new Uint8Array(message.payload),
   }
 }

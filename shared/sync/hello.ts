@@ -73,6 +73,8 @@ const HelloReplySchema = v.variant('status', [
 
 const BatchReplySchema = v.object({
   v: v.literal(1),
+  /** Of the batch that is answered, so that no answer is ever taken for another buffer's; '' for one that was not understood. */
+  incarnation: Text,
   /**
    * `stored` and `repeat`: durable up to the watermark. `gap`: the next sequence must be the one
    * after the watermark. `hello`: this incarnation is unknown, say hello first. `later`: no room

@@ -26,8 +26,8 @@ export interface ScenarioResult {
 const LEAVES_MAX = 3
 const SENSORS_MAX = 3
 const FAULTS_MAX = 6
-const LOAD_MS = 6_000
-const FAULT_LASTS_MS = 2_500
+const LOAD_MS = 2_000
+const FAULT_LASTS_MS = 1_500
 const DRAIN_MS = 300_000
 const STREAM = 'plant'
 const STORE_BYTES = 64 * 1024 * 1024
@@ -140,13 +140,13 @@ class Scenario {
   }
 
   #load(leaf: LeafSite): void {
-    const paceMs = 2 + this.#random.below(40)
+    const paceMs = 5 + this.#random.below(60)
     const tick = (): void => {
       if (!this.#isLoading) return
       const { running, node, sensors } = leaf
       if (running !== undefined && node.isUp) {
         if (leaf.device?.core !== running.core) leaf.device = new SimDevice(running.core)
-        const burst = 1 + this.#random.below(8)
+        const burst = 1 + this.#random.below(4)
         for (const sensor of sensors) {
           for (let i = 0; i < burst; i++) sensor.publish(leaf.device)
         }
@@ -235,31 +235,6 @@ class Scenario {
   }
 
   #check(all: readonly { subject: string; reading: number }[]): ScenarioResult {
-    if (process.env['DBG']) {
-      const m = new Map<string, number[]>()
-      for (const r of all) {
-        if (!m.has(r.subject)) m.set(r.subject, [])
-        m.get(r.subject)!.push(r.reading)
-      }
-      for (const [k, v] of m) console.log(k, v.length, v.slice(0, 5), v.at(-1))
-      for (const l of this.#leaves)
-        for (const q of l.sensors) console.log(q.subject, q.sent, q.acknowledged.size)
-    }
-    if (process.env['DBG2'])
-      console.log(
-        this.#hub.running?.core.engine('$G').stream(STREAM)?.store.state,
-        all.length,
-        all[0],
-        this.#hub.running?.audit(),
-        this.#hub.running?.core.store?.stats,
-        this.#hub.running?.core.trouble(),
-        this.#leaves.map((l) => [
-          l.running?.core.store?.stats,
-          l.running?.core.trouble(),
-          l.failedStarts,
-        ]),
-        this.#hub.failedStarts,
-      )
     const where = `seed=${this.#seed} faults: ${this.#faults.join(', ')}`
     let acknowledged = 0
     let refused = 0
@@ -334,17 +309,13 @@ const FAULTS: Readonly<Record<string, (hands: Hands, lastsMs: number) => void>> 
     node.wall.jump((random.float() - 0.5) * 2 * 365 * DAY_MS)
   },
   /** Fail-stop: the server refuses writes from here on, and its supervisor restarts the machine. */
-  failedSync({ node, crash }, lastsMs) {
+  failedSync({ world, node, crash }, lastsMs) {
     node.disk.faults.syncs = 1
-    crashLater(crash, lastsMs, node)
+    world.after(lastsMs, () => {
+      node.disk.faults.syncs = 0
+      crash('power', 100)
+    })
   },
-}
-
-function crashLater(crash: Hands['crash'], lastsMs: number, node: SimNode): void {
-  node.machine.clock.after(lastsMs, () => {
-    node.disk.faults.syncs = 0
-    crash('power', 100)
-  })
 }
 
 const HUB: HubConfig = parseConfig(

@@ -36,7 +36,7 @@ export class SyncCore {
     this.machine = machine
     this.store = store
     this.space = new AccountSpace(random, '$G')
-    this.client = new LocalClient(this.space, 1, clock)
+    this.client = new LocalClient(this.space, 1, clock, random)
     this.engine = new StreamEngine({
       account: '$G',
       store,

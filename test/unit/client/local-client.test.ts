@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { AccountSpace } from '../../../shared/broker/index.ts'
 import { LocalClient } from '../../../shared/client/index.ts'
-import { SeededRandom, SystemClock } from '../../../shared/runtime/index.ts'
+import { SeededRandom, SystemClock, SystemRandom } from '../../../shared/runtime/index.ts'
 import { encodeHeaders } from '../../../shared/wire/index.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
@@ -14,13 +14,25 @@ describe('local client', () => {
 
   beforeEach(() => {
     space = new AccountSpace(new SeededRandom(1), '$G')
-    one = new LocalClient(space, 1, new SystemClock())
-    two = new LocalClient(space, 2, new SystemClock())
+    one = new LocalClient(space, 1, new SystemClock(), new SystemRandom())
+    two = new LocalClient(space, 2, new SystemClock(), new SystemRandom())
   })
 
   afterEach(() => {
     one.destroy()
     two.destroy()
+  })
+
+  it('has an inbox that no other process has, also with the same peer id', async () => {
+    const other = new LocalClient(space, 1, new SystemClock(), new SystemRandom())
+    const inboxes: string[] = []
+    two.subscribe('ask', ({ reply }) => inboxes.push(reply.slice(0, reply.lastIndexOf('.'))))
+    for (const client of [one, other]) {
+      const choices = { deadlineMs: 50 }
+      await client.request('ask', bytes(''), choices).catch(() => {})
+    }
+    assert.equal(new Set(inboxes).size, 2, inboxes.join(' '))
+    other.destroy()
   })
 
   it('hands out messages that may be kept, after the router is done', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { LocalClient } from '../../../shared/client/index.ts'
+import { SystemRandom } from '../../../shared/runtime/index.ts'
 import { BATCH_BYTES_MAX, helloSubject, SYNC_QUEUE } from '../../../shared/sync/index.ts'
 import { eventually, LinkNode, reached } from '../../support/link-node.ts'
 
@@ -9,8 +10,13 @@ describe('local clients over a leaf link', () => {
     const leaf = new LinkNode('leaf')
     try {
       const port = await hub.listen('websocket')
-      const service = new LocalClient(hub.space$G, hub.nextPeerId(), hub.clock)
-      const client = new LocalClient(leaf.space$G, leaf.nextPeerId(), leaf.clock)
+      const service = new LocalClient(hub.space$G, hub.nextPeerId(), hub.clock, new SystemRandom())
+      const client = new LocalClient(
+        leaf.space$G,
+        leaf.nextPeerId(),
+        leaf.clock,
+        new SystemRandom(),
+      )
       const subject = helloSubject('')
       const stop = service.subscribe(
         subject,

@@ -24,7 +24,7 @@ const hello = {
 describe('sync messages', () => {
   it('are read, and unknown keys of newer peers passed over', () => {
     assert.deepEqual(decodeHello(json({ ...hello, colour: 'green' })), hello)
-    const reply = { v: 1, status: 'stored', watermark: 3 }
+    const reply = { v: 1, incarnation: 'a1', status: 'stored', watermark: 3 }
     assert.deepEqual(decodeBatchReply(json(reply)), {
       ...reply,
       retry_ms: 0,
@@ -52,7 +52,7 @@ describe('sync messages', () => {
     ['an unknown status', () => decodeHelloReply(json({ v: 1, status: 'what' })), /status/],
     [
       'a reply without a watermark',
-      () => decodeBatchReply(json({ v: 1, status: 'stored' })),
+      () => decodeBatchReply(json({ v: 1, incarnation: 'a1', status: 'stored' })),
       /watermark/,
     ],
     ['a list', () => decodeReport(json([])), /not a report/],
