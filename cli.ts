@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { codeOf, messageOf, SystemDisk } from './shared/runtime/index.ts'
@@ -11,6 +12,7 @@ import { codeOf, messageOf, SystemDisk } from './shared/runtime/index.ts'
 const FLEET_DEADLINE_MS = 5_000
 const WATCH_INTERVAL_MS = 2_000
 const DRAIN_DEADLINE_MS = 30_000
+const DESTROY_DEADLINE_MS = 2_000
 const CLEAR_SCREEN = '\x1b[2J\x1b[H'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
@@ -82,10 +84,13 @@ async function runRole(role: 'hub' | 'leaf', flags: readonly string[]): Promise<
 
   const { createLog } = await import('./shared/log/index.ts')
   const log = createLog(loaded.config)
+  for (const warning of parsed.warnings) log.warn({}, warning)
   for (const warning of loaded.warnings) log.warn({}, formatProblem(warning))
   const { startRole } = await import('./index.ts')
-  const running = await startRole(loaded.config, { log })
-  drainOnSignal(running, log)
+  const starting = startRole(loaded.config, { log })
+  drainOnSignal(starting, log)
+  await starting
+  if (loaded.config.pid_file !== '') keepPidFile(loaded.config.pid_file)
 }
 
 interface Running {
@@ -99,21 +104,22 @@ interface Said {
   error(fields: object, message: string): void
 }
 
-/** The first signal finishes what is in hand, the second does not. */
-function drainOnSignal(running: Running, log: Said): void {
+/** The first signal finishes what is in hand, also a start; the second does not. */
+function drainOnSignal(starting: Promise<Running>, log: Said): void {
   let isDraining = false
   const stop = (signal: NodeJS.Signals): void => {
     if (isDraining) {
       log.warn({ signal }, 'stopping at once')
       const exit = (): never => process.exit(1)
-      running.destroy().then(exit, exit)
+      starting.then((running) => running.destroy()).then(exit, exit)
+      setTimeout(exit, DESTROY_DEADLINE_MS)
       return
     }
     isDraining = true
     log.info({ signal }, 'draining')
     const timer = setTimeout(() => stop(signal), DRAIN_DEADLINE_MS)
-    running
-      .drain()
+    starting
+      .then((running) => running.drain())
       .then(() => {
         clearTimeout(timer)
         log.info({}, 'Server Exiting..')
@@ -127,6 +133,11 @@ function drainOnSignal(running: Running, log: Said): void {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   process.on('SIGHUP', () => log.warn({}, 'reload is not supported yet: restart to apply changes'))
+}
+
+function keepPidFile(file: string): void {
+  writeFileSync(file, `${process.pid}\n`)
+  process.on('exit', () => rmSync(file, { force: true }))
 }
 
 async function fleetStatus(options: {

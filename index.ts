@@ -3,6 +3,9 @@
  * same schema and the same errors, and return a handle with an in-process client.
  */
 import { createRequire } from 'node:module'
+import { MqttFrontDoor } from './bridge-mqtt/index.ts'
+import { Hub } from './hub/index.ts'
+import { Leaf } from './leaf/index.ts'
 import type { NatsClient } from './shared/client/index.ts'
 import {
   type ConfigInput,
@@ -12,10 +15,9 @@ import {
 } from './shared/config/index.ts'
 import { type Log, silentLog } from './shared/log/index.ts'
 import {
-  type FrontDoor,
   type Machine,
-  type Ports,
   type ServerCore,
+  type ServerPorts,
   systemMachine,
 } from './shared/server/index.ts'
 
@@ -23,7 +25,7 @@ export type { ClientMessage, NatsClient } from './shared/client/index.ts'
 export { ConfigError, type ConfigInput } from './shared/config/index.ts'
 export type { Log } from './shared/log/index.ts'
 export { PetioleError } from './shared/runtime/index.ts'
-export type { FrontDoor, Machine, Ports } from './shared/server/index.ts'
+export type { FrontDoor, Machine, ServerPorts } from './shared/server/index.ts'
 
 export interface StartOptions {
   /** Default: says nothing. */
@@ -38,7 +40,7 @@ export interface Running {
   /** The nkey that the server is known by; kept in its store directory. */
   readonly id: string
   /** The ports that were taken, also where the configuration left the choice open. */
-  readonly ports: Ports
+  readonly ports: ServerPorts
   /** A client of an account in this process, without a socket; closed with the server. */
   client(account?: string): NatsClient
   /** Finishes what is in hand, then stops. Idempotent. */
@@ -64,36 +66,19 @@ export async function startRole(
   config: HubConfig | LeafConfig,
   { log = silentLog, machine = systemMachine(log) }: StartOptions = {},
 ): Promise<Running> {
-  const frontDoors = await openDoors(config)
+  const frontDoors = config.mqtt === undefined ? [] : [new MqttFrontDoor(config.mqtt)]
+  const options = { machine, log, version, frontDoors }
   const running =
     config.role === 'hub'
-      ? await (await import('./hub/index.ts')).Hub.start({
-          config,
-          machine,
-          log,
-          version,
-          frontDoors,
-        })
-      : await (await import('./leaf/index.ts')).Leaf.start({
-          config,
-          machine,
-          log,
-          version,
-          frontDoors,
-        })
+      ? await Hub.start({ ...options, config })
+      : await Leaf.start({ ...options, config })
   log.info({}, 'Server is ready')
   return handleOf(running)
 }
 
-async function openDoors(config: HubConfig | LeafConfig): Promise<readonly FrontDoor[]> {
-  if (config.mqtt === undefined) return []
-  const { MqttFrontDoor } = await import('./bridge-mqtt/index.ts')
-  return [new MqttFrontDoor(config.mqtt)]
-}
-
 interface Role {
   readonly core: ServerCore
-  readonly ports: Ports | undefined
+  readonly ports: ServerPorts | undefined
   drain(): Promise<void>
   destroy(): Promise<void>
 }
@@ -110,7 +95,12 @@ function handleOf(role: Role): Running {
   }
 }
 
-const NO_PORTS = { webSocket: undefined, leafNodes: undefined, http: undefined }
+const NO_PORTS = {
+  frontDoors: {},
+  webSocket: undefined,
+  leafNodes: undefined,
+  http: undefined,
+}
 
 /** Beside the sources, and one folder above what is built from them. */
 function packageFile(): string {

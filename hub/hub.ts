@@ -2,7 +2,12 @@ import type { FleetStreamConfig, HubConfig } from '../shared/config/index.ts'
 import type { LeafHello } from '../shared/link/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import { jsonResponse } from '../shared/monitor/index.ts'
-import { type FrontDoor, type Machine, type Ports, ServerCore } from '../shared/server/index.ts'
+import {
+  type FrontDoor,
+  type Machine,
+  ServerCore,
+  type ServerPorts,
+} from '../shared/server/index.ts'
 import type { Store } from '../shared/store/index.ts'
 import { isFromLeaf } from '../shared/sync/index.ts'
 import { type AuditLine, audit, Fleet, type FleetStatus, Registry } from './fleet/index.ts'
@@ -75,7 +80,7 @@ export class Hub {
     }
   }
 
-  get ports(): Ports | undefined {
+  get ports(): ServerPorts | undefined {
     return this.core.ports
   }
 

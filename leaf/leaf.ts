@@ -1,6 +1,11 @@
 import type { LeafConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
-import { type FrontDoor, type Machine, type Ports, ServerCore } from '../shared/server/index.ts'
+import {
+  type FrontDoor,
+  type Machine,
+  ServerCore,
+  type ServerPorts,
+} from '../shared/server/index.ts'
 import type { Store } from '../shared/store/index.ts'
 import { isFromLeaf } from '../shared/sync/index.ts'
 import { Buffers } from './buffers/index.ts'
@@ -41,17 +46,18 @@ export class Leaf {
   /** Resolves when every port is open, whether or not a hub is in sight. Whatever fails, nothing is left open. */
   static async start(options: LeafOptions): Promise<Leaf> {
     const { config } = options
-    let buffers: Buffers | undefined
+    let parts: SyncParts | undefined
     const core = await ServerCore.open({
       ...options,
       role: 'leaf',
-      isConfined: ({ peer }) => peer === buffers,
+      isConfined: (subscription) => parts?.buffers.owns(subscription) ?? false,
+      beforeStreams: (opened) => {
+        parts = makeSync(opened, config, opened.store)
+      },
     })
     try {
-      const parts = makeSync(core, config, core.store)
-      buffers = parts?.buffers
-      await buffers?.start()
-      const isBuffered = (subject: string): boolean => buffers?.isBuffered(subject) ?? false
+      await parts?.buffers.start()
+      const isBuffered = (subject: string): boolean => parts?.buffers.isBuffered(subject) ?? false
       for (const remote of config.leafnodes.remotes) {
         core.uplink(remote, {
           withhold: isBuffered,
@@ -70,7 +76,7 @@ export class Leaf {
     }
   }
 
-  get ports(): Ports | undefined {
+  get ports(): ServerPorts | undefined {
     return this.core.ports
   }
 
@@ -95,21 +101,24 @@ export class Leaf {
   }
 }
 
-function makeSync(core: ServerCore, config: LeafConfig, store: Store | undefined) {
+function makeSync(
+  core: ServerCore,
+  config: LeafConfig,
+  store: Store | undefined,
+): SyncParts | undefined {
   if (store === undefined) return undefined
   const { clock, random } = core.machine
   const log = core.log.child({ part: 'sync' })
   // Buffers and links belong together: a buffer drains over the link of its account.
   const account = config.leafnodes.remotes[0]?.account ?? DEFAULT_ACCOUNT
-  const engine = core.engine(account)
   const buffers = new Buffers(
     { configs: config.buffers, payloadBytesMax: config.max_payload },
     {
       engine: {
         ensure: (request, mode) =>
-          engine.ensure({ ...request, subjects: [...request.subjects] }, mode),
-        streams: () => engine.streams(),
-        remove: (name) => engine.remove(name),
+          core.engine(account).ensure({ ...request, subjects: [...request.subjects] }, mode),
+        streams: () => core.engine(account).streams(),
+        remove: (name) => core.engine(account).remove(name),
       },
       store,
       space: core.space(account),

@@ -4,13 +4,18 @@
  * arguments it runs mocha alone and passes them on: `npm test -- test/unit/store`.
  */
 import { spawn } from 'node:child_process'
-import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
 const bin = (name, file) => path.join(ROOT, 'node_modules', name, file)
 const mochaArgs = process.argv.slice(2)
+
+/** What needs no peers and no patience; `npm run interop` and the benchmarks are asked for by name. */
+const EVERY_MACHINE = [
+  'test/*.test.ts',
+  'test/{unit,fuzz,conformance,integration,sim,fault}/**/*.test.ts',
+]
 
 const CHECKS = [
   ['types', [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json', '--noEmit']],
@@ -36,11 +41,10 @@ process.exitCode = failed === 0 ? 0 : 1
 
 async function tests() {
   const colour = process.stdout.isTTY ? ['--color'] : []
-  // mocha adds the files it is given to those of its configuration: named ones stand alone.
   const isNamed = mochaArgs.some((arg) => /\.test\.ts$|^test\//.test(arg))
-  const settings = isNamed ? settingsWithoutSpec() : []
+  const files = isNamed ? [] : EVERY_MACHINE
   const { code, output } = await run(
-    [bin('mocha', 'bin/mocha.js'), ...settings, ...colour, ...mochaArgs.flatMap(filesOf)],
+    [bin('mocha', 'bin/mocha.js'), ...colour, ...files, ...mochaArgs.flatMap(filesOf)],
     true,
   )
   const plain = stripVTControlCharacters(output)
@@ -50,19 +54,6 @@ async function tests() {
   failed += failing ?? 0
   if ((failing ?? 0) > 0) failures.push('tests, see above')
   else if (code !== 0 || passing === undefined) fail(`mocha ended with ${code}`, '')
-}
-
-function settingsWithoutSpec() {
-  const {
-    spec: _,
-    ignore: __,
-    ...settings
-  } = JSON.parse(fs.readFileSync(path.join(ROOT, '.mocharc.json'), 'utf8'))
-  const flags = Object.entries(settings).flatMap(([name, value]) => {
-    if (value === true) return [`--${name}`]
-    return [value].flat().flatMap((one) => [`--${name}`, String(one)])
-  })
-  return ['--no-config', ...flags]
 }
 
 /** A folder stands for the tests in it. */

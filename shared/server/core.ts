@@ -27,6 +27,8 @@ export interface Core {
 /** A protocol's listener that a role opens when its core is up, and closes before it. */
 export interface FrontDoor {
   readonly name: string
+  /** The port that was taken; 0 while nothing listens. */
+  readonly port: number
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
   start(core: Core): Promise<void>
   /** Stops accepting, finishes what is in hand. Idempotent, as `destroy`, which does not finish it. */

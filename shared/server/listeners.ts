@@ -13,6 +13,11 @@ export interface Ports {
   readonly http: ListenConfig | undefined
 }
 
+/** The same, and the ports of the front doors by their names (`mqtt`). */
+export interface ServerPorts extends Ports {
+  readonly frontDoors: Readonly<Record<string, number>>
+}
+
 export interface ListenersParts {
   readonly config: CoreConfig
   readonly machine: Machine

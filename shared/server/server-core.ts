@@ -28,7 +28,7 @@ import { StreamEngine, UNLIMITED } from '../stream/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { openDurableParts } from './durable-parts.ts'
-import { Listeners, type Ports } from './listeners.ts'
+import { Listeners, type ServerPorts } from './listeners.ts'
 import { monitorSources } from './monitor-sources.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
 
@@ -48,6 +48,8 @@ export interface ServerCoreOptions {
   readonly onAttached?: (leaf: AttachedLeaf) => void
   readonly onDetached?: (leaf: AttachedLeaf) => void
   readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
+  /** Called when the store is open and its streams are not yet recovered: what it found is told once. */
+  readonly beforeStreams?: (core: ServerCore) => void
 }
 
 const BOOT_BYTES = 8
@@ -78,7 +80,7 @@ export class ServerCore implements Core {
   readonly #clients: LocalClient[] = []
   readonly #listeners = new Listeners()
   #uplinks: Uplink[] = []
-  #ports: Ports | undefined
+  #ports: ServerPorts | undefined
   #ending: Promise<void> | undefined
   #peerIds = 0
 
@@ -115,6 +117,7 @@ export class ServerCore implements Core {
     const durable = await openDurableParts(config, role, machine, log)
     const core = new ServerCore(options, durable)
     try {
+      options.beforeStreams?.(core)
       await core.#startEngines()
       return core
     } catch (error) {
@@ -128,7 +131,7 @@ export class ServerCore implements Core {
     return this.#options.version
   }
 
-  get ports(): Ports | undefined {
+  get ports(): ServerPorts | undefined {
     return this.#ports
   }
 
@@ -193,7 +196,7 @@ export class ServerCore implements Core {
   }
 
   /** Opens all ports and front doors. When one fails the core is destroyed. */
-  async listen(): Promise<Ports> {
+  async listen(): Promise<ServerPorts> {
     try {
       const { config, machine, log, broker, acceptor } = this
       const monitor = createMonitor({
@@ -203,8 +206,10 @@ export class ServerCore implements Core {
         basePath: config.http_base_path,
         routes: this.#options.monitorRoutes ?? new Map(),
       })
-      this.#ports = await this.#listeners.open({ config, machine, log, broker, acceptor, monitor })
+      const ports = await this.#listeners.open({ config, machine, log, broker, acceptor, monitor })
       for (const door of this.#options.frontDoors) await door.start(this)
+      const doors = this.#options.frontDoors.map(({ name, port }) => [name, port] as const)
+      this.#ports = { ...ports, frontDoors: Object.fromEntries(doors) }
       return this.#ports
     } catch (error) {
       await this.destroy()
@@ -245,8 +250,9 @@ export class ServerCore implements Core {
     await Promise.all(this.#clients.map((client) => client.drain()))
     await Promise.all(this.#uplinks.map((uplink) => uplink.drain()))
     this.acceptor.drain('this server stops')
-    await this.broker.drain()
+    // Streams before clients: those who wait for messages are told that the server stops.
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
+    await this.broker.drain()
     await this.store?.drain()
   }
 
@@ -323,7 +329,10 @@ export class ServerCore implements Core {
       clock,
       random,
       log: this.log.child({ part: 'links' }),
-      limits: this.#linkLimits,
+      limits: {
+        ...this.#linkLimits,
+        authTimeoutMs: (authorization ?? this.config.authorization).timeout,
+      },
       nextPeerId: () => this.nextPeerId(),
       hasJetStream: this.store !== undefined,
       leafnodeUrls: [],
