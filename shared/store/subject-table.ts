@@ -153,9 +153,10 @@ export class SubjectTable {
     this.#free.push(id)
   }
 
+  /** Grows when ids fill a quarter of it, else only sweeps out what is gone. */
   #rehash(): void {
-    const capacity =
-      this.size * 4 > this.#slots.length ? this.#slots.length * 2 : this.#slots.length
+    const ids = this.#ids - this.#free.length
+    const capacity = ids * 4 >= this.#slots.length ? this.#slots.length * 2 : this.#slots.length
     const old = this.#slots
     this.#slots = new Int32Array(capacity).fill(EMPTY)
     this.#slotsUsed = 0
