@@ -138,6 +138,13 @@ export class Span {
     return low
   }
 
+  /** The entry that covers an ordinal, when it is `entry` or one soon after it. */
+  entryAfter(entry: number, ordinal: number): number {
+    let at = entry
+    while (at + 1 < this.entryOrdinals.length && this.entryOrdinals.get(at + 1) <= ordinal) at++
+    return at
+  }
+
   /** Runs of deleted sequences that still lie in the file and are above `floor`. */
   deadRuns(floor: number): [first: number, last: number][] {
     const runs: [number, number][] = []

@@ -13,7 +13,7 @@ export interface StoreStats {
   readonly bytesWritten: number
   readonly segments: number
   readonly diskBytes: number
-  /** Records skipped because their checksum does not hold, since the directory was made. */
+  /** Records skipped because their checksum does not hold, since the store was opened. */
   readonly damagedRecords: number
   /** Bytes cut from the end of the journal at the last start: writes that were never acknowledged. */
   readonly tornBytes: number

@@ -4,12 +4,12 @@
  * chunks, and jumped over where the next wanted record is far away. Checksums are checked on the
  * way; a record that does not hold is reported as damage and skipped.
  */
-import type { DiskFile } from '../runtime/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { ENTRY_RECORDS, READ_BYTES, READ_SEGMENTS_MAX, READ_THROUGH_BYTES } from './limits.ts'
-import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
+import { READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
+import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
+import type { RecordCursor } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
 import type { Span } from './span.ts'
 import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
@@ -17,22 +17,12 @@ import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './strea
 const ID_BATCH_MESSAGES = 1000
 const ID_HEADER = /^Nats-Msg-Id:[ \t]*(.*?)[ \t]*$/im
 
-interface Wanted {
-  readonly span: Span
+interface PinnedRun extends RecordRun {
   readonly pin: Pin
-  readonly salt: number
-  /** Where the segment's committed records end. */
-  readonly endOffset: number
-  readonly ordinals: number[]
-}
-
-interface WantedRecord {
-  readonly streamId: number
-  readonly seq: number
 }
 
 interface Plan {
-  readonly runs: Wanted[]
+  readonly runs: PinnedRun[]
   readonly nextSeq: number
 }
 
@@ -56,7 +46,7 @@ export class StreamReader {
     const messages: StoredMessage[] = []
     try {
       for (const run of plan.runs) {
-        await readRun(stream, run, await run.pin.file, messages, this)
+        await this.#readRun(stream, run, new ReadWindow(await run.pin.file), messages)
       }
       return { messages, nextSeq: plan.nextSeq }
     } finally {
@@ -83,25 +73,58 @@ export class StreamReader {
     return ids
   }
 
+  /** Reads the wanted records of one segment, in order, into `messages`. */
+  async #readRun(
+    stream: JournalStream,
+    run: RecordRun,
+    window: ReadWindow,
+    messages: StoredMessage[],
+  ): Promise<void> {
+    const { span, ordinals } = run
+    const subjects = new Map<number, string>()
+    let entry = span.entryOf(ordinals[0] as number)
+    let offset = 0
+    for (let i = 0; i < ordinals.length; i++) {
+      const ordinal = ordinals[i] as number
+      entry = span.entryAfter(entry, ordinal)
+      offset = Math.max(offset, span.entryOffsets.get(entry))
+      const wanted = { streamId: stream.id, seq: span.seqAt(ordinal) }
+      let isFound = findRecord(window, offset, wanted)
+      // Waiting costs more than all else here, so it is done once per chunk only.
+      while (
+        isFound === undefined &&
+        (await window.load(bytesAhead(run, i, window.wantedOffset)))
+      ) {
+        isFound = findRecord(window, window.wantedOffset, wanted)
+      }
+      if (isFound !== true || !window.cursor.isIntact(run.salt)) {
+        isFound = await searchRecord(window, span.entryOffsets.get(entry), run, wanted)
+      }
+      if (!isFound) {
+        this.#damaged(stream, span, ordinal)
+        offset = 0
+        continue
+      }
+      offset = window.offset + window.cursor.length
+      const shiftMs = stream.index.shiftMs(span.entryBoots.get(entry))
+      messages.push(messageAt(window.cursor, shiftMs, span.subjectIds.get(ordinal), subjects))
+    }
+  }
+
   /** The record cannot be read any more: out of the index, counted and reported. */
-  damaged(stream: JournalStream, span: Span, ordinal: number): void {
+  #damaged(stream: JournalStream, span: Span, ordinal: number): void {
     const seq = span.seqAt(ordinal)
     if (stream.index.place(seq)?.span !== span) return
     this.#catalog.noteDamage({ segment: span.segmentId, stream: stream.name, seq }, 1)
     stream.noteDamage(seq, seq, 1)
   }
 
-  timeAt(stream: JournalStream, span: Span, ordinal: number, wallMs: number): number {
-    const entry = span.entryOf(ordinal)
-    return wallMs + stream.index.shiftMs(span.entryBoots.get(entry))
-  }
-
   /** Done in one go, so that the offsets belong to the files as they are now. */
   #plan(stream: JournalStream, options: ReadOptions): Plan {
     const { index } = stream
     const matches = subjectMatcher(stream, options.filter)
-    const runs: Wanted[] = []
-    let run: Wanted | undefined
+    const runs: PinnedRun[] = []
+    let run: PinnedRun | undefined
     let messages = 0
     let bytes = 0
     let nextSeq = index.lastSeq + 1
@@ -151,143 +174,29 @@ function subjectMatcher(
   }
 }
 
-/** Reads the wanted records of one segment, in order, into `messages`. */
-async function readRun(
-  stream: JournalStream,
-  run: Wanted,
-  file: DiskFile,
-  messages: StoredMessage[],
-  reader: StreamReader,
-): Promise<void> {
-  const { span, ordinals } = run
-  const window = new ReadWindow(file)
-  let offset = 0
-  for (let i = 0; i < ordinals.length; i++) {
-    const ordinal = ordinals[i] as number
-    const entryOffset = span.entryOffsets.get(span.entryOf(ordinal))
-    if (entryOffset > offset + READ_THROUGH_BYTES || offset < entryOffset) offset = entryOffset
-    const ahead = bytesAhead(span, ordinals, i, offset)
-    const wanted = { streamId: stream.id, seq: span.seqAt(ordinal) }
-    let found = await findRecord(window, offset, wanted, ahead)
-    if (found === undefined || !found.isIntact(run.salt)) {
-      found = await searchRecord(window, entryOffset, run, wanted)
-    }
-    if (found === undefined) {
-      reader.damaged(stream, span, ordinal)
-      offset = 0
-      continue
-    }
-    offset = window.offsetOf(found) + found.length
-    messages.push({
-      seq: found.seq,
-      timeMs: reader.timeAt(stream, span, ordinal, found.wallMs),
-      subjectBytes: found.subject,
-      subject: Buffer.from(
-        found.chunk.bytes.buffer as ArrayBuffer,
-        found.chunk.bytes.byteOffset + found.subjectStart,
-        found.subjectLength,
-      ).toString(),
-      headers: found.headers,
-      payload: found.payload,
-    })
+/** @param subjects decoded in this read already, by id: a stream has few subjects and many messages */
+function messageAt(
+  cursor: RecordCursor,
+  shiftMs: number,
+  subjectId: number,
+  subjects: Map<number, string>,
+): StoredMessage {
+  const { bytes } = cursor.chunk
+  const start = cursor.subjectStart
+  const headersStart = start + cursor.subjectLength
+  const payloadStart = headersStart + cursor.headersLength
+  const subjectBytes = bytes.subarray(start, headersStart)
+  let subject = subjects.get(subjectId)
+  if (subject === undefined) {
+    subject = Buffer.from(subjectBytes).toString()
+    subjects.set(subjectId, subject)
   }
-}
-
-/** How much to read at once: what the wanted records and their neighbours need, within a chunk. */
-function bytesAhead(span: Span, ordinals: readonly number[], from: number, offset: number): number {
-  const first = span.entryOrdinals.get(span.entryOf(ordinals[from] as number))
-  const to = Math.min(ordinals.length, from + 4096)
-  const last = ordinals[to - 1] as number
-  if (last - first > 4096) return READ_BYTES
-  const own = span.lengths.sum(first, last + 1)
-  const entryEnd = span.entryOffsets.get(span.entryOf(last)) - offset
-  const perEntry = Math.max(0, entryEnd)
-  return Math.min(
-    Math.max(own, perEntry + (own / Math.max(1, last - first + 1)) * ENTRY_RECORDS),
-    Math.max(READ_BYTES, own),
-  )
-}
-
-/** Goes forward from `offset` to the stream's record with this seq; undefined when it is not there. */
-async function findRecord(
-  window: ReadWindow,
-  offset: number,
-  { streamId, seq }: WantedRecord,
-  ahead: number,
-): Promise<RecordCursor | undefined> {
-  let at = offset
-  for (;;) {
-    const cursor = await window.at(at, RECORD_HEADER_BYTES, ahead)
-    if (cursor === undefined || !cursor.isPlausible) return undefined
-    if (cursor.type === RecordType.message && cursor.streamId === streamId) {
-      if (cursor.seq > seq) return undefined
-      if (cursor.seq === seq) return window.at(at, cursor.length, ahead)
-    }
-    at += cursor.length
+  return {
+    seq: cursor.seq,
+    timeMs: cursor.wallMs + shiftMs,
+    subject,
+    subjectBytes,
+    headers: bytes.subarray(headersStart, payloadStart),
+    payload: bytes.subarray(payloadStart, cursor.at + cursor.length),
   }
-}
-
-/**
- * The slow way, when the fast one met damage: takes no record's word without its checksum, and goes
- * on byte by byte where none holds.
- */
-async function searchRecord(
-  window: ReadWindow,
-  offset: number,
-  { salt, endOffset }: Wanted,
-  { streamId, seq }: WantedRecord,
-): Promise<RecordCursor | undefined> {
-  let at = offset
-  while (at + RECORD_HEADER_BYTES <= endOffset) {
-    const head = await window.at(at, RECORD_HEADER_BYTES, READ_BYTES)
-    const isPossible = head?.isPlausible === true && at + head.length <= endOffset
-    const cursor = isPossible ? await window.at(at, head.length, READ_BYTES) : undefined
-    if (cursor === undefined || !cursor.isIntact(salt)) {
-      at++
-      continue
-    }
-    const isOfStream = cursor.type === RecordType.message && cursor.streamId === streamId
-    if (isOfStream && cursor.seq === seq) return cursor
-    if (isOfStream && cursor.seq > seq) return undefined
-    at += cursor.length
-  }
-  return undefined
-}
-
-/** A chunk of a file that moves forward. Chunks are not used again: messages are views on them. */
-class ReadWindow {
-  readonly #file: DiskFile
-  #chunk = new Chunk(new Uint8Array(0))
-  #start = 0
-
-  constructor(file: DiskFile) {
-    this.#file = file
-  }
-
-  /** A cursor at a file offset with at least `size` bytes behind it; undefined past the end. */
-  async at(offset: number, size: number, ahead: number): Promise<RecordCursor | undefined> {
-    const isInside = offset >= this.#start && offset + size <= this.#start + this.#chunk.end
-    if (!isInside) {
-      const chunk = new Chunk(Buffer.allocUnsafeSlow(Math.ceil(Math.max(size, ahead, 512))))
-      chunk.end = await readFully(this.#file, chunk.bytes, offset)
-      this.#chunk = chunk
-      this.#start = offset
-      if (chunk.end < size) return undefined
-    }
-    return new RecordCursor(this.#chunk, offset - this.#start)
-  }
-
-  offsetOf(cursor: RecordCursor): number {
-    return this.#start + cursor.at
-  }
-}
-
-async function readFully(file: DiskFile, target: Uint8Array, offset: number): Promise<number> {
-  let got = 0
-  while (got < target.length) {
-    const read = await file.read(target.subarray(got), offset + got)
-    if (read === 0) break
-    got += read
-  }
-  return got
 }

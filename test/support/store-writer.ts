@@ -1,0 +1,40 @@
+/** A process that appends for ever and prints each acknowledged sequence: for being killed. */
+import { silentLog } from '../../shared/log/index.ts'
+import { SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/index.ts'
+import { openStore } from '../../shared/store/index.ts'
+import { bytes, noLimits } from './opened-store.ts'
+
+const [directory = '', inFlight = '50'] = process.argv.slice(2)
+const store = await openStore({
+  directory,
+  clock: new SystemClock(),
+  random: new SystemRandom(),
+  disk: new SystemDisk(),
+  log: silentLog,
+  segmentBytes: 16 * 1024,
+})
+const stream = store.streams.get('a') ?? store.createStream('a', bytes(''), noLimits)
+let begun = 0
+
+function next(): void {
+  const i = begun++
+  // Every tenth write is a transaction of a message and a mark that names it.
+  store.transaction(() => {
+    const seq = stream.append(
+      bytes(`s.${i % 7}`),
+      bytes(''),
+      bytes(`payload ${stream.assignedSeq + 1}`),
+      acked,
+    )
+    if (i % 10 === 0) store.marks.set('last', bytes(`${seq}`))
+  })
+  if (i % 50 === 49) stream.remove(stream.state.firstSeq)
+}
+
+function acked(error: Error | undefined, seq: number): void {
+  if (error !== undefined) throw error
+  process.stdout.write(`${seq}\n`)
+  next()
+}
+
+for (let i = 0; i < Number(inFlight); i++) next()
