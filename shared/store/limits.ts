@@ -34,8 +34,6 @@ export const ENTRY_TIME_MS = 0xffff
 /** Sequential reads; also the step of a recovery scan. */
 export const READ_BYTES = 256 * KIB
 export const SCAN_BYTES = 4 * MIB
-/** How far a gap between two wanted records is read through instead of being jumped over. */
-export const READ_THROUGH_BYTES = 16 * KIB
 /** Sealed segments whose file is held open for reading. */
 export const OPEN_FILES_MAX = 32
 /** Index files read at the same time at start. */

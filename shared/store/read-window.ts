@@ -1,0 +1,147 @@
+/**
+ * A chunk of a segment's file that moves forward, and the ways to a record in it. Chunks are not used
+ * again: messages are views on them.
+ */
+import type { DiskFile } from '../runtime/index.ts'
+import { ENTRY_RECORDS, READ_BYTES } from './limits.ts'
+import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
+import type { Span } from './span.ts'
+
+/** The records of one segment that a read wants. */
+export interface RecordRun {
+  readonly span: Span
+  readonly salt: number
+  /** Where the segment's committed records end. */
+  readonly endOffset: number
+  readonly ordinals: number[]
+}
+
+export interface WantedRecord {
+  readonly streamId: number
+  readonly seq: number
+}
+
+const AHEAD_RECORDS_MAX = 4096
+const CHUNK_BYTES_MIN = 512
+
+export class ReadWindow {
+  /** One cursor that is moved over all records. */
+  readonly cursor = new RecordCursor(new Chunk(new Uint8Array(0)))
+  /** What `moveTo` missed, for `load`. */
+  wantedOffset = 0
+  readonly #file: DiskFile
+  #wantedBytes = 0
+  #start = 0
+
+  constructor(file: DiskFile) {
+    this.#file = file
+  }
+
+  /** The cursor's place in the file. */
+  get offset(): number {
+    return this.#start + this.cursor.at
+  }
+
+  /** Puts the cursor there; false when there are less than `bytes` behind it in memory. */
+  moveTo(offset: number, bytes: number): boolean {
+    const isInside = offset >= this.#start && offset + bytes <= this.#start + this.cursor.chunk.end
+    if (isInside) {
+      this.cursor.at = offset - this.#start
+    } else {
+      this.wantedOffset = offset
+      this.#wantedBytes = bytes
+    }
+    return isInside
+  }
+
+  /** Reads what `moveTo` missed, and ahead of it; false when the file ends before. */
+  async load(ahead: number): Promise<boolean> {
+    const bytes = this.#wantedBytes
+    const chunk = new Chunk(
+      Buffer.allocUnsafeSlow(Math.ceil(Math.max(bytes, ahead, CHUNK_BYTES_MIN))),
+    )
+    this.#start = this.wantedOffset
+    chunk.end = await readFully(this.#file, chunk.bytes, this.#start)
+    this.cursor.chunk = chunk
+    this.cursor.at = 0
+    return chunk.end >= bytes
+  }
+
+  async moveOrLoad(offset: number, bytes: number, ahead: number): Promise<boolean> {
+    return this.moveTo(offset, bytes) || this.load(ahead)
+  }
+}
+
+/** How much to read at once: what the wanted records and their neighbours need, within a chunk. */
+export function bytesAhead({ span, ordinals }: RecordRun, from: number, offset: number): number {
+  const first = span.entryOrdinals.get(span.entryOf(ordinals[from] as number))
+  const to = Math.min(ordinals.length, from + AHEAD_RECORDS_MAX)
+  const last = ordinals[to - 1] as number
+  if (last - first > AHEAD_RECORDS_MAX) return READ_BYTES
+  const own = span.lengths.sum(first, last + 1)
+  const entryEnd = span.entryOffsets.get(span.entryOf(last)) - offset
+  const perEntry = Math.max(0, entryEnd)
+  return Math.min(
+    Math.max(own, perEntry + (own / Math.max(1, last - first + 1)) * ENTRY_RECORDS),
+    Math.max(READ_BYTES, own),
+  )
+}
+
+/**
+ * Moves the cursor forward from `offset` to the stream's record with this seq. False when it is not
+ * there, undefined when more must be loaded to know: then go on at `wantedOffset`.
+ */
+export function findRecord(
+  window: ReadWindow,
+  offset: number,
+  { streamId, seq }: WantedRecord,
+): boolean | undefined {
+  const { cursor } = window
+  for (let at = offset; ; at += cursor.length) {
+    if (!window.moveTo(at, RECORD_HEADER_BYTES)) return undefined
+    if (!cursor.isPlausible) return false
+    if (cursor.type !== RecordType.message || cursor.streamId !== streamId) continue
+    if (cursor.seq > seq) return false
+    if (cursor.seq === seq) return window.moveTo(at, cursor.length) ? true : undefined
+  }
+}
+
+/**
+ * The slow way, when the fast one met damage: takes no record's word without its checksum, and goes
+ * on byte by byte where none holds.
+ */
+export async function searchRecord(
+  window: ReadWindow,
+  offset: number,
+  { salt, endOffset }: RecordRun,
+  { streamId, seq }: WantedRecord,
+): Promise<boolean> {
+  const { cursor } = window
+  let at = offset
+  while (at + RECORD_HEADER_BYTES <= endOffset) {
+    const isRecord =
+      (await window.moveOrLoad(at, RECORD_HEADER_BYTES, READ_BYTES)) &&
+      cursor.isPlausible &&
+      at + cursor.length <= endOffset &&
+      (await window.moveOrLoad(at, cursor.length, READ_BYTES)) &&
+      cursor.isIntact(salt)
+    if (!isRecord) {
+      at++
+      continue
+    }
+    const isOfStream = cursor.type === RecordType.message && cursor.streamId === streamId
+    if (isOfStream && cursor.seq >= seq) return cursor.seq === seq
+    at += cursor.length
+  }
+  return false
+}
+
+async function readFully(file: DiskFile, target: Uint8Array, offset: number): Promise<number> {
+  let got = 0
+  while (got < target.length) {
+    const read = await file.read(target.subarray(got), offset + got)
+    if (read === 0) break
+    got += read
+  }
+  return got
+}
