@@ -7,7 +7,7 @@ import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { openStore, type Store } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
-import { settle, StoreClock } from '../support/store-clock.ts'
+import { StoreClock, settle } from '../support/store-clock.ts'
 import { committedBarrier, StoreCommands } from '../support/store-commands.ts'
 import { pictureOf, StoreModel } from '../support/store-model.ts'
 
@@ -46,7 +46,8 @@ function pictures(commands: StoreCommands, from: number): string[] {
 
 function ackedSteps(commands: StoreCommands): number {
   const last = commands.steps.findLastIndex(({ isAcked }) => isAcked)
-  for (const step of commands.steps.slice(0, last + 1)) assert.ok(step.isAcked, 'acks come in order')
+  for (const step of commands.steps.slice(0, last + 1))
+    assert.ok(step.isAcked, 'acks come in order')
   return last + 1
 }
 
@@ -58,7 +59,11 @@ async function checkRecovered(store: Store, commands: StoreCommands, what: strin
   const found = possible.lastIndexOf(picture)
   if (found < 0) {
     const names = commands.steps.map(({ name }) => name).slice(-30)
-    assert.deepEqual(JSON.parse(picture), JSON.parse(possible[0] ?? ''), `${what}: ${acked} of ${commands.steps.length} ${names} damaged ${store.stats.damagedRecords}`)
+    assert.deepEqual(
+      JSON.parse(picture),
+      JSON.parse(possible[0] ?? ''),
+      `${what}: ${acked} of ${commands.steps.length} ${names} damaged ${store.stats.damagedRecords}`,
+    )
   }
   assert.equal(store.stats.damagedRecords, 0, what)
   commands.steps.length = acked + found
@@ -96,7 +101,8 @@ describe('store and power cuts', function () {
         await committedBarrier(store)
         for (let round = 0; round < 6; round++) {
           await work(store, commands, machine)
-          machine.disk = random.below(4) === 0 ? machine.disk.kill() : machine.disk.powerCut(random.fork())
+          machine.disk =
+            random.below(4) === 0 ? machine.disk.kill() : machine.disk.powerCut(random.fork())
           machine.clock = new StoreClock()
           store = await open(machine)
           await checkRecovered(store, commands, `${what} round ${round}`)
