@@ -86,6 +86,11 @@ export class AccountLinks implements InterestObserver {
     this.#listeners.delete(listener.peer)
   }
 
+  /** Whether somebody, here or behind a link, asks for exactly this subject. */
+  isAskedFor(subject: string): boolean {
+    return this.#interests.has(subject)
+  }
+
   subscriptionAdded(subscription: Subscription): void {
     this.#change(subscription, weightOf(subscription))
   }

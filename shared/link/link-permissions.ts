@@ -1,12 +1,13 @@
 import { isLiteral, SubjectFilter, subsetOf } from '../subject/index.ts'
 import type { SubjectRules } from './link-hello.ts'
+import { SHORT_ACKS, shortAckInterest } from './short-ack.ts'
 
 /**
  * What may cross a link. `$JS.API.>`, `$KV.>` and `$OBJ.>` never do: they mean "the streams of the
  * server I am connected to", and both ends have some; the other end's are reached through their
  * domain (`$JS.hub.API.>`), which is interest like any other. `$SYS.>` belongs to one server too. A
- * message for our own domain does not leave, so that two ends with the same domain do not both
- * answer. Source: nats-server's leaf node denials, in the leafnode protocol digest, 5.
+ * message for our own domain, request or ack, does not leave, so that two ends with the same domain do
+ * not both take it. Acks that name no domain are in short-ack.ts. Source: nats-server's leaf node denials, in the leafnode protocol digest, 5.
  */
 const OWN_SUBJECTS = ['$JS.API.>', '$KV.>', '$OBJ.>', '$SYS.>']
 const OWN_PREFIXES = OWN_SUBJECTS.map((subject) => Buffer.from(subject.slice(0, -1)))
@@ -21,6 +22,7 @@ const DOLLAR = 36
 
 export class LinkPermissions {
   readonly #ownApi: Buffer | undefined
+  readonly #ownAcks: Buffer | undefined
   readonly #send: Rules | undefined
   readonly #receive: Rules | undefined
 
@@ -35,6 +37,7 @@ export class LinkPermissions {
     receive: SubjectRules | undefined,
   ) {
     this.#ownApi = ownDomain === '' ? undefined : Buffer.from(`$JS.${ownDomain}.API.`)
+    this.#ownAcks = ownDomain === '' ? undefined : Buffer.from(`$JS.ACK.${ownDomain}.`)
     this.#send = compile(send)
     this.#receive = compile(receive)
   }
@@ -44,6 +47,7 @@ export class LinkPermissions {
     if (subject[0] === DOLLAR) {
       if (isOwn(subject)) return false
       if (this.#ownApi !== undefined && startsWith(subject, this.#ownApi)) return false
+      if (this.#isOwnAck(subject)) return false
     }
     if (this.#send === undefined) return true
     if (EXEMPT_MESSAGES.some((prefix) => startsWith(subject, prefix))) return true
@@ -60,7 +64,7 @@ export class LinkPermissions {
 
   /** Whether to tell the other side of our interest. Wildcards wider than a rule are told. */
   mayAdvertise(subject: string): boolean {
-    if (isOwnSubject(subject)) return false
+    if (isOwnSubject(subject) || subject === SHORT_ACKS) return false
     if (this.#receive === undefined) return true
     if (EXEMPT_PREFIXES.some((prefix) => subject.startsWith(prefix))) return true
     const { allow, deny } = this.#receive
@@ -74,6 +78,12 @@ export class LinkPermissions {
   /** Whether the other side's interest can ever be served. */
   mayServe(subject: string): boolean {
     return !isOwnSubject(subject)
+  }
+
+  /** A short ack may have a stream's name where the long form has the domain. */
+  #isOwnAck(subject: Uint8Array): boolean {
+    if (this.#ownAcks === undefined || !startsWith(subject, this.#ownAcks)) return false
+    return shortAckInterest(subject) === undefined
   }
 }
 

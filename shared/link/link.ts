@@ -15,6 +15,7 @@ import { DROP_LOG_INTERVAL_MS, type LinkLimits } from './limits.ts'
 import type { LinkConnection, LinkPhase } from './link-connection.ts'
 import { loopDetected, TOO_MANY_SUBSCRIPTIONS } from './link-errors.ts'
 import type { LinkPermissions } from './link-permissions.ts'
+import { shortAckInterest } from './short-ack.ts'
 
 /**
  * A link that is up, the same on both sides once the handshake is done: the other side's interest
@@ -127,6 +128,8 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     if (!this.#isAttached || message.origin === this || this.#isSibling(message)) return
     const { permissions, withholds, remote, connection } = this.#options
     if (!permissions.maySend(message.subjectBytes) || withholds(message)) return
+    const acks = shortAckInterest(message.subjectBytes)
+    if (acks !== undefined && !this.#subscriptions.has(acks)) return
     const size = message.headers.length + message.payload.length
     if (remote.payloadBytesMax > 0 && size > remote.payloadBytesMax) {
       this.#droppedLarge++
@@ -183,8 +186,10 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
   }
 
   message(publication: Publication, queues: readonly string[]): void {
-    const { permissions, accepts } = this.#options
-    if (!permissions.mayReceive(publication.subject) || !accepts(publication)) {
+    const { permissions, accepts, links } = this.#options
+    const acks = shortAckInterest(publication.subject)
+    const isLost = acks !== undefined && !links.isAskedFor(acks)
+    if (isLost || !permissions.mayReceive(publication.subject) || !accepts(publication)) {
       this.#droppedIn++
       return
     }

@@ -1,19 +1,26 @@
-/**
- * The reply subject of a delivered message, which is where its acknowledgement goes:
- *
- *   $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time ns>.<pending>
- *   $JS.ACK.<domain>.<account hash>.<the same seven>[.<random>]           (2.14's longer form)
- *
- * We send the first and take both.
- */
+import { createHash } from 'node:crypto'
 import { NS_PER_MS } from './limits.ts'
 import { nanosText } from './timestamp.ts'
 
-export const ACK_SUBJECTS = [
-  '$JS.ACK.*.*.*.*.*.*.*',
-  '$JS.ACK.*.*.*.*.*.*.*.*.*',
-  '$JS.ACK.*.*.*.*.*.*.*.*.*.>',
-] as const
+/**
+ * The reply subject of a delivered message, which is where its acknowledgement goes:
+ *
+ *   $JS.ACK.<domain>.<account hash>.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time ns>.<pending>
+ *   $JS.ACK.<stream>.<consumer>.<the same five>                          without a domain
+ *
+ * The short form means "the consumer of the server I am connected to", and servers that are linked
+ * may each have one of the name: an ack for the one would clear what is pending at the other. So a
+ * server with a domain sends the long form, and takes nothing but what names its own domain and
+ * account. Further tokens may follow the long form. Source: nats-server since 2.14 [ADR-15]; its
+ * `js_ack_fc_v2` flag chooses the form there.
+ */
+
+const PREFIX = '$JS.ACK.'
+/** Tokens from the stream's name on. */
+const TOKENS = 7
+
+const HASH_LENGTH = 8
+const HASH_DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 const ACK = '+ACK'
 const NAK = '-NAK'
@@ -34,6 +41,53 @@ export type AckRequest =
   /** Acknowledges and asks for more: what follows is a pull request for the ack's reply subject. */
   | { readonly type: 'next'; readonly pull: Uint8Array }
 
+/** The ack subjects of one account's streams. */
+export class AckSubjects {
+  /** What to subscribe to. */
+  readonly filter: string
+  readonly #prefix: string
+  readonly #isLong: boolean
+
+  /** @param domain '' for none */
+  constructor(domain: string, account: string) {
+    this.#isLong = domain !== ''
+    this.#prefix = this.#isLong ? `${PREFIX}${domain}.${accountHash(account)}.` : PREFIX
+    this.filter = this.#prefix + (this.#isLong ? '>' : Array(TOKENS).fill('*').join('.'))
+  }
+
+  /** What all replies of a consumer begin with. */
+  prefixOf(stream: string, consumer: string): string {
+    return `${this.#prefix}${stream}.${consumer}.`
+  }
+
+  /** undefined when the subject is none of ours. */
+  parse(subject: string): AckAddress | undefined {
+    if (!subject.startsWith(this.#prefix)) return undefined
+    const tokens = subject.slice(this.#prefix.length).split('.')
+    if (this.#isLong ? tokens.length < TOKENS : tokens.length !== TOKENS) return undefined
+    const [stream, consumer, deliveries, streamSeq, consumerSeq] = tokens
+    if (stream === undefined || consumer === undefined) return undefined
+    const address = {
+      stream,
+      consumer,
+      deliveries: Number(deliveries),
+      streamSeq: Number(streamSeq),
+      consumerSeq: Number(consumerSeq),
+    }
+    return address.streamSeq > 0 && Number.isInteger(address.streamSeq) ? address : undefined
+  }
+}
+
+/** The first bytes of the name's SHA-256, each as a digit of base 62: as nats-server hashes names. */
+export function accountHash(account: string): string {
+  const digest = createHash('sha256').update(account).digest()
+  return Array.from(
+    digest.subarray(0, HASH_LENGTH),
+    (byte) => HASH_DIGITS[byte % HASH_DIGITS.length],
+  ).join('')
+}
+
+/** @param prefix as `AckSubjects.prefixOf` makes it */
 export function ackSubject(
   prefix: string,
   deliveries: number,
@@ -44,24 +98,6 @@ export function ackSubject(
 ): string {
   const time = nanosText(timeMs)
   return `${prefix}${deliveries}.${streamSeq}.${consumerSeq}.${time}.${pending}`
-}
-
-/** undefined when the subject is none of ours. */
-export function parseAckSubject(subject: string): AckAddress | undefined {
-  const tokens = subject.split('.')
-  if (tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined
-  if (tokens.length !== 9 && tokens.length < 11) return undefined
-  const at = tokens.length === 9 ? 2 : 4
-  const [stream, consumer, deliveries, streamSeq, consumerSeq] = tokens.slice(at, at + 5)
-  if (stream === undefined || consumer === undefined) return undefined
-  const address = {
-    stream,
-    consumer,
-    deliveries: Number(deliveries),
-    streamSeq: Number(streamSeq),
-    consumerSeq: Number(consumerSeq),
-  }
-  return address.streamSeq > 0 && Number.isInteger(address.streamSeq) ? address : undefined
 }
 
 /** undefined for a payload that is no acknowledgement: nats-server ignores those too. */

@@ -6,6 +6,7 @@ import type { Log } from '../log/index.ts'
 import { type Clock, messageOf } from '../runtime/index.ts'
 import type { Committed, Store } from '../store/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
+import type { AckSubjects } from './ack-subject.ts'
 import type { Advisories } from './advisories.ts'
 import { Consumer, type ConsumerParts, stateKey } from './consumer.ts'
 import {
@@ -25,6 +26,7 @@ export interface ConsumerSetParts {
   readonly port: StreamPort
   readonly log: Log
   readonly root: Store
+  readonly acks: AckSubjects
   readonly advisories: Advisories
   readonly consumersMax: number
   readonly stream: Stream
@@ -180,11 +182,12 @@ export class ConsumerSet {
   }
 
   #consumerParts(): ConsumerParts {
-    const { clock, port, log, stream } = this.#parts
+    const { clock, port, log, acks, stream } = this.#parts
     return {
       clock,
       port,
       log,
+      acks,
       store: stream.store,
       streamName: stream.name,
       onInactive: ({ name }) => {

@@ -7,7 +7,7 @@ import type { Cancel, Clock } from '../runtime/index.ts'
 import type { StreamStore } from '../store/index.ts'
 import { SubjectFilter } from '../subject/index.ts'
 import { AckLedger, type AckRules, type Exhausted } from './ack-ledger.ts'
-import type { AckAddress, AckRequest } from './ack-subject.ts'
+import type { AckAddress, AckRequest, AckSubjects } from './ack-subject.ts'
 import { type ConsumerConfig, filtersOf } from './consumer-config.ts'
 import { ConsumerJournal } from './consumer-journal.ts'
 import type { StartPoint } from './consumer-start.ts'
@@ -27,6 +27,7 @@ export interface ConsumerParts {
   readonly port: StreamPort
   readonly log: Log
   readonly store: StreamStore
+  readonly acks: AckSubjects
   readonly streamName: string
   /** Nobody has used an ephemeral consumer for its `inactive_threshold`. */
   readonly onInactive: (consumer: Consumer) => void
@@ -83,7 +84,7 @@ export class Consumer {
         onDelivered: () => this.#delivered(),
       },
       {
-        ackPrefix: `$JS.ACK.${parts.streamName}.${this.name}.`,
+        ackPrefix: parts.acks.prefixOf(parts.streamName, this.name),
         isHeadersOnly: config.headers_only ?? false,
         ackPendingMax: ackPendingMaxOf(config),
       },

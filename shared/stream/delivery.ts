@@ -15,7 +15,7 @@ import type { StreamPort } from './port.ts'
 import type { PullQueue } from './pull-queue.ts'
 
 export interface DeliveryOptions {
-  /** `$JS.ACK.<stream>.<consumer>.` */
+  /** What all reply subjects of the consumer begin with. */
   readonly ackPrefix: string
   isHeadersOnly: boolean
   ackPendingMax: number

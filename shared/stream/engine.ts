@@ -7,7 +7,7 @@ import { type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import { overlaps, SubjectFilter } from '../subject/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
-import { ACK_SUBJECTS, parseAck, parseAckSubject } from './ack-subject.ts'
+import { AckSubjects, parseAck } from './ack-subject.ts'
 import { Advisories } from './advisories.ts'
 import { API_PREFIX, Api } from './api.ts'
 import type { AccountLimits, ApiContext } from './api-context.ts'
@@ -30,7 +30,10 @@ export interface StreamEngineOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  /** '' for none; else the API answers under `$JS.<domain>.API` too. */
+  /**
+   * '' for none; else the API answers under `$JS.<domain>.API` too, and acks name the domain. A server
+   * with leaf links needs one: without it, acks of linked servers are not told apart.
+   */
   readonly domain: string
   readonly serverName: string
   readonly limits: AccountLimits
@@ -54,6 +57,7 @@ export class StreamEngine {
   readonly #port: StreamPort
   readonly #log: Log
   readonly #advisories: Advisories
+  readonly #acks: AckSubjects
   readonly #api: Api
   readonly #streams = new Map<string, Stream>()
   /** Literal subject to its stream; emptied whenever any stream's subjects change. */
@@ -71,6 +75,7 @@ export class StreamEngine {
     this.#log = options.log
     const { clock, random, port, domain } = options
     this.#advisories = new Advisories(clock, random, port, domain)
+    this.#acks = new AckSubjects(domain, options.account)
     this.#api = new Api(this.#apiContext(), options.log)
   }
 
@@ -214,6 +219,7 @@ export class StreamEngine {
         log: log.child({ stream: config.name }),
         root: this.#store,
         domain,
+        acks: this.#acks,
         advisories: this.#advisories,
         consumersMax: limits.consumersPerStreamMax || CONSUMERS_PER_STREAM_MAX,
       },
@@ -250,11 +256,9 @@ export class StreamEngine {
         ),
       )
     }
-    for (const subject of ACK_SUBJECTS) {
-      this.#subscriptions.push(
-        this.#port.subscribe(subject, (message) => this.#acknowledge(message)),
-      )
-    }
+    this.#subscriptions.push(
+      this.#port.subscribe(this.#acks.filter, (message) => this.#acknowledge(message)),
+    )
     if (domain !== '') this.#captureForDomain(`$JS.${domain}.API.`)
   }
 
@@ -271,7 +275,7 @@ export class StreamEngine {
   }
 
   #acknowledge(message: PortMessage): void {
-    const address = parseAckSubject(message.subject)
+    const address = this.#acks.parse(message.subject)
     const request = parseAck(message.payload)
     if (address === undefined || request === undefined) return
     const consumer = this.#streams.get(address.stream)?.consumers.get(address.consumer)

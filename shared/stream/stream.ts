@@ -11,6 +11,7 @@ import type { Log } from '../log/index.ts'
 import { type Clock, codeOf, type PetioleError } from '../runtime/index.ts'
 import type { Committed, Store, StreamLimits, StreamStore } from '../store/index.ts'
 import { SubjectFilter } from '../subject/index.ts'
+import type { AckSubjects } from './ack-subject.ts'
 import type { Advisories } from './advisories.ts'
 import { ConsumerSet } from './consumer-set.ts'
 import { DedupWindow } from './dedup-window.ts'
@@ -29,6 +30,7 @@ export interface StreamParts {
   /** For what is answered only after everything before it is on disk. */
   readonly root: Store
   readonly domain: string
+  readonly acks: AckSubjects
   readonly advisories: Advisories
   readonly consumersMax: number
 }

@@ -142,6 +142,34 @@ describe('leaf link with official clients', () => {
     assert.deepEqual(hubs, [])
   })
 
+  it('an ack for the hub does not touch a stream and consumer of the same names at the leaf', async () => {
+    const top = await hub()
+    const bottom = await leaf('press-7', top, 'nats-leaf')
+    const atHub = await client(top)
+    const atLeaf = await client(bottom)
+    const jsm = await manager(atHub, 'press-7')
+    const own = await jetstreamManager(atHub)
+    for (const [it, subject] of [
+      [jsm, 'at.leaf'],
+      [own, 'at.hub'],
+    ] as const) {
+      await it.streams.add({ name: 'JOBS', subjects: [subject] })
+      await it.consumers.add('JOBS', { durable_name: 'c', ack_policy: AckPolicy.Explicit })
+    }
+    await jetstream(atLeaf).publish('at.leaf', 'keep me')
+    await jetstream(atHub).publish('at.hub', 'ack me')
+    const leafConsumer = await jetstream(atLeaf).consumers.get('JOBS', 'c')
+    const kept = await leafConsumer.next({ expires: 5_000 })
+    assert.equal(kept?.string(), 'keep me')
+    const hubConsumer = await jetstream(atHub).consumers.get('JOBS', 'c')
+    const acked = await hubConsumer.next({ expires: 5_000 })
+    assert.ok(await acked?.ackAck())
+    // The same link carries the question behind the ack, so an ack that crossed has been counted.
+    const info = await jsm.consumers.info('JOBS', 'c')
+    assert.equal(info.num_ack_pending, 1)
+    assert.equal((await own.consumers.info('JOBS', 'c')).num_ack_pending, 0)
+  })
+
   it('a large message crosses whole', async () => {
     const top = await hub()
     const bottom = await leaf('press-7', top, 'ws')

@@ -36,9 +36,19 @@ describe('link permissions', () => {
     for (const subject of ['$JS.ACK.s.c.1.1.1.1.1', '$JS', '$KVx', 'plant.a', '_INBOX.x']) {
       assert.equal(none.maySend(bytes(subject)), true, subject)
     }
-    for (const subject of ['>', '$JS.>', '$JS.*.>', '*.b.c']) {
+    for (const subject of ['>', '$JS.>', '$JS.*.>', '*.b.c', '$JS.ACK.s.c.*.*.*.*.*']) {
       assert.equal(none.mayAdvertise(subject), true, subject)
     }
+  })
+
+  it('keep acks of our own domain, and the interest in acks that name none', () => {
+    const own = new LinkPermissions('hub', undefined, undefined)
+    assert.equal(own.maySend(bytes('$JS.ACK.hub.szMpdrwD.S.c.1.1.1.1.1')), false)
+    assert.equal(own.maySend(bytes('$JS.ACK.hub.szMpdrwD.S.c.1.1.1.1.1.more')), false)
+    assert.equal(own.maySend(bytes('$JS.ACK.leaf.szMpdrwD.S.c.1.1.1.1.1')), true)
+    assert.equal(own.maySend(bytes('$JS.ACK.hub.c.1.1.1.1.1')), true, 'a stream named as we are')
+    assert.equal(none.mayAdvertise('$JS.ACK.*.*.*.*.*.*.*'), false)
+    assert.equal(own.mayAdvertise('$JS.ACK.hub.szMpdrwD.>'), true)
   })
 
   it('follow the permissions that the other side has told', () => {

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { ackSubject, parseAck, parseAckSubject } from '../../../shared/stream/ack-subject.ts'
+import {
+  AckSubjects,
+  accountHash,
+  ackSubject,
+  parseAck,
+} from '../../../shared/stream/ack-subject.ts'
 import { decodeConsumerState, encodeConsumerState } from '../../../shared/stream/consumer-state.ts'
 import { headerValue, statusHeaders, withHeaders } from '../../../shared/stream/headers.ts'
 import { parsePublishHeaders } from '../../../shared/stream/publish-headers.ts'
@@ -36,20 +41,53 @@ describe('timestamp', () => {
 })
 
 describe('ack subject', () => {
-  it('is read back in both of its forms', () => {
-    const subject = ackSubject('$JS.ACK.S.c.', 2, 7, 9, 1_700_000_000_000, 4)
+  const address = { stream: 'S', consumer: 'c', deliveries: 2, streamSeq: 7, consumerSeq: 9 }
+  const hash = accountHash('$G')
+
+  it('names domain and account, and is read back', () => {
+    const acks = new AckSubjects('hub', '$G')
+    const subject = ackSubject(acks.prefixOf('S', 'c'), 2, 7, 9, 1_700_000_000_000, 4)
+    assert.equal(subject, `$JS.ACK.hub.${hash}.S.c.2.7.9.1700000000000000000.4`)
+    assert.equal(acks.filter, `$JS.ACK.hub.${hash}.>`)
+    assert.deepEqual(acks.parse(subject), address)
+    assert.deepEqual(acks.parse(`${subject}.random`), address)
+  })
+
+  it('is short without a domain', () => {
+    const acks = new AckSubjects('', '$G')
+    const subject = ackSubject(acks.prefixOf('S', 'c'), 2, 7, 9, 1_700_000_000_000, 4)
     assert.equal(subject, '$JS.ACK.S.c.2.7.9.1700000000000000000.4')
-    const address = { stream: 'S', consumer: 'c', deliveries: 2, streamSeq: 7, consumerSeq: 9 }
-    assert.deepEqual(parseAckSubject(subject), address)
-    assert.deepEqual(parseAckSubject('$JS.ACK._.hash.S.c.2.7.9.17.4'), address)
-    assert.deepEqual(parseAckSubject('$JS.ACK.hub.hash.S.c.2.7.9.17.4.rnd'), address)
+    assert.equal(acks.filter, '$JS.ACK.*.*.*.*.*.*.*')
+    assert.deepEqual(acks.parse(subject), address)
+  })
+
+  it('of another domain, account or form is not ours', () => {
+    const long = new AckSubjects('hub', '$G')
+    for (const wrong of [
+      '$JS.ACK.S.c.2.7.9.17.4',
+      '$JS.ACK.hub.c.2.7.9.17.4',
+      `$JS.ACK._.${hash}.S.c.2.7.9.17.4`,
+      `$JS.ACK.leaf.${hash}.S.c.2.7.9.17.4`,
+      `$JS.ACK.hub.${accountHash('plant')}.S.c.2.7.9.17.4`,
+      `$JS.ACK.hub.${hash}.S.c.2.7.9.17`,
+      `$JS.ACK.hub.${hash}.S.c.2.0.9.17.4`,
+    ]) {
+      assert.equal(long.parse(wrong), undefined, wrong)
+    }
+    const short = new AckSubjects('', '$G')
     for (const wrong of [
       '$JS.ACK.S.c.2.7.9.17',
       '$JS.ACK.S.c.2.0.9.17.4',
       '$JS.ACK.S.c.2.x.9.1.4',
+      `$JS.ACK.hub.${hash}.S.c.2.7.9.17.4`,
+      `$JS.ACK._.${hash}.S.c.2.7.9.17.4`,
     ]) {
-      assert.equal(parseAckSubject(wrong), undefined, wrong)
+      assert.equal(short.parse(wrong), undefined, wrong)
     }
+  })
+
+  it('has the account hash that nats-server computes', () => {
+    assert.equal(accountHash('$G'), 'szMpdrwD')
   })
 
   it('takes every kind of acknowledgement', () => {
