@@ -1,9 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import * as path from 'node:path'
+import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 import type { CoreLoad, CoreLoadResult } from './core-load.ts'
+import { runLoad } from './load-process.ts'
+import { benchFolder, median } from './results.ts'
 
 /**
  * Core throughput, ours beside nats-server: the same generator, runs interleaved, medians compared.
@@ -38,8 +41,7 @@ const SHAPES: readonly CoreShape[] = [
 ]
 const ROUNDS = 5
 const READY_DEADLINE_MS = 10_000
-const LOAD = fileURLToPath(new URL('core-load.ts', import.meta.url))
-const SERVER = fileURLToPath(new URL('core-server.ts', import.meta.url))
+const LOAD = 'core-load.ts'
 
 export async function benchCore(options: CoreBenchOptions): Promise<CoreComparison[]> {
   const ours = await startOurs()
@@ -51,19 +53,14 @@ export async function benchCore(options: CoreBenchOptions): Promise<CoreComparis
     }
     return results
   } finally {
-    ours.child.kill()
-    theirs?.child.kill()
+    await ours.stop()
+    await theirs?.stop()
   }
 }
 
 /** One run against any server that speaks NATS. */
 export async function measureCore(load: CoreLoad): Promise<CoreLoadResult> {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    '--import=tsx',
-    LOAD,
-    JSON.stringify(load),
-  ])
-  return JSON.parse(stdout)
+  return runLoad(LOAD, load)
 }
 
 async function compare(
@@ -79,8 +76,8 @@ async function compare(
     ours.push(await measureCore({ ...shape, host, port: ourPort }))
     if (theirPort !== undefined) theirs.push(await measureCore({ ...shape, host, port: theirPort }))
   }
-  const our = medianOf(ours)
-  const their = theirs.length === 0 ? undefined : medianOf(theirs)
+  const our = median(ours.map((it) => it.messagesPerSecond))
+  const their = theirs.length === 0 ? undefined : median(theirs.map((it) => it.messagesPerSecond))
   const fastest = ours.reduce((a, b) => (b.messagesPerSecond > a.messagesPerSecond ? b : a))
   return {
     ...shape,
@@ -91,26 +88,30 @@ async function compare(
   }
 }
 
-function medianOf(results: readonly CoreLoadResult[]): number {
-  const rates = results.map((result) => result.messagesPerSecond).sort((a, b) => a - b)
-  return rates[rates.length >> 1] ?? 0
-}
-
 interface Server {
-  readonly child: ChildProcess
   readonly port: number
+  stop(): Promise<void>
 }
 
+/** A hub without a store: what is compared is messaging. */
 async function startOurs(): Promise<Server> {
-  const child = spawn(process.execPath, ['--import=tsx', SERVER], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const [line] = await once(child.stdout, 'data')
-  return { child, port: Number(String(line)) }
+  const folder = benchFolder()
+  const [port = 0] = await freePorts(1)
+  const file = path.join(folder, 'hub.conf')
+  writeFileSync(file, `server_name: hub-bench\nhost: "127.0.0.1"\nport: ${port}\n`)
+  const hub = new PetioleProcess('hub', ['hub', '-c', file])
+  await hub.start()
+  return {
+    port,
+    stop: async () => {
+      await hub.kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
 }
 
 async function startNats(binary: string): Promise<Server> {
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const child = spawn(binary, ['-a', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
   const deadlineMs = Date.now() + READY_DEADLINE_MS
   while (!(await answers(port))) {
@@ -118,7 +119,14 @@ async function startNats(binary: string): Promise<Server> {
       throw new Error(`${binary} does not listen on port ${port}`)
     }
   }
-  return { child, port }
+  return {
+    port,
+    stop: async () => {
+      const gone = once(child, 'exit')
+      child.kill()
+      await gone
+    },
+  }
 }
 
 function answers(port: number): Promise<boolean> {
@@ -131,17 +139,4 @@ function answers(port: number): Promise<boolean> {
     socket.once('data', () => finish(true))
     socket.once('error', () => finish(false))
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const results = await benchCore({ natsServer: process.argv[2] })
-  process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`)
 }

@@ -14,7 +14,10 @@ export interface Load {
   /** Unacknowledged publishes that each publisher keeps on its way. */
   readonly inFlight: number
   readonly warmUpMs: number
+  /** 0 measures until `messages` are acknowledged. */
   readonly measureMs: number
+  /** Publishes that all publishers make together; 0 for as many as go. */
+  readonly messages: number
 }
 
 export interface LoadResult {
@@ -29,6 +32,7 @@ const CONNACK_BYTES = 4
 const PUBACK_BYTES = 4
 /** One latency sample for every so many acknowledgements. */
 const SAMPLE_EVERY = 64
+const POLL_MS = 5
 
 class Publisher {
   acknowledged = 0
@@ -39,12 +43,16 @@ class Publisher {
   readonly #packetBytes: number
   readonly #inFlight: number
   readonly #sentAtMs: Float64Array
+  /** What it may still publish. */
+  #left: number
   #next = 0
   #receivedBytes = 0
 
   constructor(socket: Socket, load: Load, index: number) {
     this.#socket = socket
     this.#inFlight = load.inFlight
+    const share = Math.ceil((load.messages - index) / load.publishers)
+    this.#left = load.messages === 0 ? Number.POSITIVE_INFINITY : share
     this.#sentAtMs = new Float64Array(load.inFlight)
     const packets = Array.from({ length: load.inFlight }, (_, i) =>
       publish(`bench/sensor-${index}/temp`, i + 1, load.payloadBytes),
@@ -74,7 +82,8 @@ class Publisher {
 
   #send(count: number): void {
     const nowMs = performance.now()
-    let rest = count
+    let rest = Math.min(count, this.#left)
+    this.#left -= rest
     while (rest > 0) {
       const run = Math.min(rest, this.#inFlight - this.#next)
       this.#sentAtMs.fill(nowMs, this.#next, this.#next + run)
@@ -119,11 +128,12 @@ async function run(load: Load): Promise<LoadResult> {
   const publishers: Publisher[] = []
   for (let i = 0; i < load.publishers; i++) publishers.push(await open(load, i))
   for (const publisher of publishers) publisher.start()
-  await delay(load.warmUpMs)
+  if (load.warmUpMs > 0) await delay(load.warmUpMs)
   const startMs = performance.now()
   const before = total(publishers)
   for (const publisher of publishers) publisher.latenciesMs.length = 0
-  await delay(load.measureMs)
+  if (load.measureMs > 0) await delay(load.measureMs)
+  else while (total(publishers) < load.messages) await delay(POLL_MS)
   const acknowledged = total(publishers) - before
   const tookMs = performance.now() - startMs
   const latencies = publishers.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b)

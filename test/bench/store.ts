@@ -1,7 +1,5 @@
 /** Durable appends, start and memory of the store, on the machine's own disk. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { silentLog } from '../../shared/log/index.ts'
 import { SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/index.ts'
@@ -11,6 +9,7 @@ import {
   type StreamLimits,
   type StreamStore,
 } from '../../shared/store/index.ts'
+import { benchFolder } from './results.ts'
 
 const SUBJECTS = 1000
 const PAYLOAD_BYTES = 128
@@ -40,7 +39,7 @@ export interface StoreBenchResult {
 }
 
 export async function benchStore(options: StoreBenchOptions): Promise<StoreBenchResult> {
-  const directory = mkdtempSync(join(tmpdir(), 'petiole-bench-'))
+  const directory = benchFolder()
   try {
     const store = await open(directory)
     const stream = store.createStream('bench', new Uint8Array(0), noLimits)
