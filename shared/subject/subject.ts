@@ -4,9 +4,15 @@
  * sublist rules, as digested in the core protocol specification.
  */
 
-/** Whether `subject` may be subscribed to: no empty token, no white space, `>` only at the end. */
+/**
+ * What ends or splits a subject in the protocol's lines. Other white space and control characters
+ * mean nothing there, and are part of the token: as nats-server has it.
+ */
+const BLANK = /[ \t\r\n\f]/
+
+/** Whether `subject` may be subscribed to: no empty token, no blank, `>` only at the end. */
 export function isValidSubject(subject: string): boolean {
-  if (subject === '' || /[\s]/.test(subject)) return false
+  if (subject === '' || BLANK.test(subject)) return false
   const tokens = subject.split('.')
   return tokens.every((token, i) => token !== '' && (token !== '>' || i === tokens.length - 1))
 }

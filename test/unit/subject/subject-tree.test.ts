@@ -97,8 +97,25 @@ describe('subject rules', () => {
         [true, false, true],
       )
     }
-    for (const subject of ['', '.', 'a.', '.a', 'a..b', 'a b', 'a\t', '>.a', 'a\r\n']) {
+    for (const subject of ['', '.', 'a.', '.a', 'a..b', 'a b', 'a\t', '>.a', 'a\r\n', 'a\f', ' ']) {
       assert.equal(isValidSubject(subject), false, JSON.stringify(subject))
+    }
+  })
+
+  it('take white space that the protocol does not know for part of a token', () => {
+    for (const blank of [
+      '\u00a0',
+      '\u1680',
+      '\u2003',
+      '\u2028',
+      '\u3000',
+      '\ufeff',
+      '\v',
+      '\x01',
+    ]) {
+      const subject = `plant.hall${blank}1`
+      assert.ok(isLiteral(subject), JSON.stringify(subject))
+      assert.ok(new SubjectFilter(subject).matchesText(subject))
     }
   })
 })
