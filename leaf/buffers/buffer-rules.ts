@@ -1,5 +1,6 @@
 import type { BufferConfig } from '../../shared/config/index.ts'
 import { SubjectFilter } from '../../shared/subject/index.ts'
+import { isPublishable } from '../../shared/sync/index.ts'
 import { SUBJECT_CACHE_MAX } from './limits.ts'
 
 const DOLLAR = 36
@@ -27,7 +28,7 @@ export class BufferRules {
     }))
   }
 
-  /** The buffer that takes this literal subject; undefined when none does. */
+  /** The buffer that takes this subject; undefined when none does. */
   bufferOf(subject: string): string | undefined {
     const known = this.#names.get(subject)
     if (known !== undefined || this.#names.has(subject)) return known
@@ -38,6 +39,8 @@ export class BufferRules {
   }
 
   #match(subject: Uint8Array): string | undefined {
+    // Clients may publish to `plant.*`, as a name. No hub stores it, so no buffer may hold it.
+    if (!isPublishable(subject)) return undefined
     const isReserved = subject[0] === DOLLAR || subject[0] === UNDERSCORE
     for (const { name, filters } of this.#rules) {
       const isTaken = filters.some(

@@ -1,11 +1,11 @@
 import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import type { BufferConfig } from '../../shared/config/index.ts'
 import type { Log } from '../../shared/log/index.ts'
-import type { Clock, Random } from '../../shared/runtime/index.ts'
+import { type Clock, PetioleError, type Random } from '../../shared/runtime/index.ts'
 import type { Store, StreamStore } from '../../shared/store/index.ts'
 import type { CapturedMessage } from '../../shared/stream/index.ts'
 import { overlaps, subsetOf } from '../../shared/subject/index.ts'
-import { BATCH_OVERHEAD_BYTES } from '../../shared/sync/index.ts'
+import { BATCH_OVERHEAD_BYTES, isHeaderBlock } from '../../shared/sync/index.ts'
 import { BufferRules, beginsWithWildcard } from './buffer-rules.ts'
 import { Capture } from './capture.ts'
 import { DamageLog } from './damage-log.ts'
@@ -88,6 +88,7 @@ export class Buffers implements Peer {
   readonly #damage = new Map<StreamStore, DamageLog>()
   /** The buffer and the place of each subscription's subject among the buffer's own. */
   readonly #captures = new Map<Subscription, Capture>()
+  #hasRefused = false
 
   constructor(options: BuffersOptions, dependencies: BuffersDependencies) {
     this.#options = options
@@ -131,7 +132,8 @@ export class Buffers implements Peer {
     const capture = this.#captures.get(subscription)
     if (capture === undefined || this.#rules.bufferOf(message.subject) !== capture.buffer) return
     if (capture.isShadowed(message.subjectBytes)) return
-    capture.stream.ingest(message)
+    if (hasSoundHeaders(message)) capture.stream.ingest(message)
+    else this.#refuse(message, capture)
   }
 
   /** Stops capturing and writes down what is synced. */
@@ -143,6 +145,16 @@ export class Buffers implements Peer {
   async destroy(): Promise<void> {
     this.#stopCapturing()
     for (const buffer of this.#buffers.values()) buffer.abandon()
+  }
+
+  /** Stored, it would stop the buffer: the hub takes no such record, and nothing overtakes it. */
+  #refuse(message: Message, { buffer }: Capture): void {
+    const { subject } = message
+    const reason = `a message on ${subject} has headers that are no header block: end each line, and the block, with CR LF`
+    message.takeCommitted()?.(new PetioleError('PETIOLE_HEADERS_INVALID', reason))
+    if (!this.#hasRefused)
+      this.#log.warn({ buffer, subject }, 'refused messages with broken headers')
+    this.#hasRefused = true
   }
 
   async #open(config: BufferConfig): Promise<void> {
@@ -215,6 +227,11 @@ export class Buffers implements Peer {
     for (const subscription of this.#captures.keys()) this.#space.unsubscribe(subscription)
     this.#captures.clear()
   }
+}
+
+function hasSoundHeaders({ headers }: Message): boolean {
+  if (headers.length === 0) return true
+  return isHeaderBlock(Buffer.from(headers.buffer, headers.byteOffset, headers.length))
 }
 
 /**

@@ -1,13 +1,7 @@
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { PetioleError } from '../runtime/index.ts'
 import { isHeaderBlock, isPublishable } from './batch-checks.ts'
-import {
-  BATCH_GAPS_MAX,
-  BATCH_RECORDS_MAX,
-  INFLATED_BYTES_MAX,
-  NAME_BYTES_MAX,
-  SUBJECT_BYTES_MAX,
-} from './limits.ts'
+import { BATCH_GAPS_MAX, BATCH_RECORDS_MAX, INFLATED_BYTES_MAX, NAME_BYTES_MAX } from './limits.ts'
 
 /**
  * A batch: a span of one buffer's sequences, without holes. Every sequence from `firstSeq` to
@@ -238,7 +232,7 @@ export class ReceivedBatch implements BatchHeader {
 
   #checkRecord(): void {
     const length = this.headersStart - this.subjectStart
-    if (length > SUBJECT_BYTES_MAX || !isPublishable(this.bytes, this.subjectStart, length)) {
+    if (!isPublishable(this.bytes, this.subjectStart, length)) {
       throw invalid(`record ${this.seq} has no valid subject`)
     }
     if (!isHeaderBlock(this.bytes, this.headersStart, this.payloadStart)) {

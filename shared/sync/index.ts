@@ -8,6 +8,7 @@ export {
   ReceivedBatch,
   recordBytes,
 } from './batch.ts'
+export { isHeaderBlock, isPublishable } from './batch-checks.ts'
 export { fingerprint } from './fingerprint.ts'
 export {
   type BatchReply,

@@ -100,6 +100,32 @@ describe('sync, leaf to hub', () => {
     assert.equal((await it.stored()).length, 3, 'stored once')
   })
 
+  it('keeps out of a buffer what no hub can take, and goes on', async () => {
+    const it = await world()
+    const errors: string[] = []
+    const publish = (subject: string, headers = ''): void => {
+      it.leaf.core.client.publish(subject, Buffer.from(`${it.sent}`), {
+        headers: Buffer.from(headers),
+        committed: (error) => {
+          if (error !== undefined) errors.push(error.code)
+        },
+      })
+    }
+    it.publish(1)
+    for (const subject of ['plant.*', 'plant.>', `plant.${'x'.repeat(5_000)}`]) publish(subject)
+    for (const headers of ['X', 'NATS/1.0\r\nA: b', 'NATS/1.0\r\n\r\nA: b\r\n\r\n']) {
+      publish('plant.a', headers)
+    }
+    it.publish(1, 'plant.\x01\x7f')
+    it.publish(1)
+    await it.pass(1_000)
+    await it.synced()
+    assert.deepEqual(errors, Array(3).fill('PETIOLE_HEADERS_INVALID'))
+    assert.equal((await it.stored()).length, 3)
+    assert.equal((await statusOf(it)).state, 'in_sync')
+    await it.check({ evictionsAllowed: false })
+  })
+
   it('stores what comes before a subject that no stream binds, and waits with the rest', async () => {
     const it = await world({
       streams: { plant: ['plant.a'] },
