@@ -1,4 +1,4 @@
-import { BytesCache } from './bytes-cache.ts'
+import { BytesCache } from '../shared/subject/index.ts'
 import { checkUtf8, VIOLATIONS, type Violation } from './codec/index.ts'
 import { CACHED_TOPIC_BYTES, CACHED_TOPICS_MAX, SUBJECT_BYTES_MAX } from './limits.ts'
 import { subjectToTopic, topicToSubject } from './topic-map.ts'

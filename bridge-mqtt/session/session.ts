@@ -7,8 +7,8 @@ import type {
   Subscription,
 } from '../../shared/broker/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
+import { isSame } from '../../shared/subject/index.ts'
 import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
-import { isSame } from '../bytes-cache.ts'
 import {
   type Frame,
   PUBACK_SIZE,

@@ -1,6 +1,7 @@
 import type { NatsClient } from '../../shared/client/index.ts'
 import type { ReceivedBatch } from '../../shared/sync/index.ts'
 import type { BatchStoring } from './batch-storing.ts'
+import type { KnownSubject } from './known-subjects.ts'
 import type { LedgerAccount } from './ledger-book.ts'
 
 /**
@@ -19,16 +20,16 @@ export class BatchPublishing {
 
   publish(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number, throughSeq: number): void {
     const headers = this.#storing.originHeaders(account)
-    const isIgnored = new Map<string, boolean>()
+    const ignored = new Set<KnownSubject>()
     batch.rewind()
     while (batch.next() && batch.seq <= throughSeq) {
       if (batch.seq < fromSeq) continue
-      const key = batch.bytes.toString('latin1', batch.subjectStart, batch.headersStart)
-      if (isIgnored.get(key)) continue
+      const subject = this.#storing.subjects.of(batch)
+      if (ignored.has(subject)) continue
       const block = headers.block(batch.seq, batch.timeMs, batch.headers)
       const choices = { headers: block, capture: false }
-      const takers = this.#client.publish(batch.subjectBytes, batch.payload, choices)
-      if (takers === 0) isIgnored.set(key, true)
+      const takers = this.#client.publish(subject.bytes, batch.payload, choices)
+      if (takers === 0) ignored.add(subject)
     }
   }
 }

@@ -7,11 +7,12 @@ import {
   type ReceivedBatch,
   settle,
 } from '../../shared/sync/index.ts'
+import { type KnownSubject, KnownSubjects } from './known-subjects.ts'
 import type { LedgerAccount, LedgerBook } from './ledger-book.ts'
 
 /** What ingest needs of a stream; `Stream` of the embedded engine fits. */
 export interface IngestStream {
-  append(subject: Uint8Array, headers: Uint8Array, payload: Uint8Array): number
+  append(subject: KnownSubject, headers: Uint8Array, payload: Uint8Array): number
 }
 
 /** Which stream binds a subject; `StreamEngine` fits. */
@@ -55,6 +56,7 @@ class RecordRefused extends PetioleError {
  * waits: order is kept, and one bad subject does not let earlier data rot on the leaf.
  */
 export class BatchStoring {
+  readonly subjects = new KnownSubjects()
   readonly #store: Store
   readonly #streams: IngestStreams
   readonly #book: LedgerBook
@@ -98,7 +100,7 @@ export class BatchStoring {
     throughSeq: number,
   ): Promise<void> {
     const headers = this.originHeaders(account)
-    const bound = new Map<string, IngestStream>()
+    const bound = new Map<KnownSubject, IngestStream>()
     let settled: Committed | undefined
     const committed = new Promise<void>((resolve, reject) => {
       settled = (error) => (error === undefined ? resolve() : reject(error))
@@ -109,7 +111,9 @@ export class BatchStoring {
       batch.rewind()
       while (batch.next() && batch.seq <= throughSeq) {
         if (batch.seq < fromSeq) continue
-        this.#appendRecord(batch, this.#streamOf(batch, bound), headers)
+        const subject = this.subjects.of(batch)
+        const stream = bound.get(subject) ?? this.#bind(batch, subject, bound)
+        this.#appendRecord(batch, subject, stream, headers)
         stored++
         if (batch.seq === throughSeq) last = fingerprint(batch)
       }
@@ -120,30 +124,35 @@ export class BatchStoring {
     return committed
   }
 
-  #appendRecord(batch: ReceivedBatch, stream: IngestStream, headers: OriginHeaders): void {
-    const { seq, timeMs, subjectBytes, payload } = batch
+  #appendRecord(
+    batch: ReceivedBatch,
+    subject: KnownSubject,
+    stream: IngestStream,
+    headers: OriginHeaders,
+  ): void {
+    const { seq, timeMs, payload } = batch
     try {
       // The hub's own time is the stream's time: a leaf without a clock, or one that comes back
       // after a longer outage than `max_age`, would else be expired on arrival.
-      stream.append(subjectBytes, headers.block(seq, timeMs, batch.headers), payload)
+      stream.append(subject, headers.block(seq, timeMs, batch.headers), payload)
     } catch (error) {
       if (codeOf(error).startsWith('PETIOLE_STORE_')) throw error
       throw new RecordRefused(seq, refusalOf(batch, codeOf(error), messageOf(error)))
     }
   }
 
-  #streamOf(batch: ReceivedBatch, bound: Map<string, IngestStream>): IngestStream {
-    const { bytes, subjectStart, headersStart } = batch
-    const key = bytes.toString('latin1', subjectStart, headersStart)
-    const known = bound.get(key)
-    if (known !== undefined) return known
-    const subject = bytes.toString('utf8', subjectStart, headersStart)
-    const stream = this.#streams.streamFor(subject)
+  #bind(
+    { seq }: ReceivedBatch,
+    subject: KnownSubject,
+    bound: Map<KnownSubject, IngestStream>,
+  ): IngestStream {
+    const stream = this.#streams.streamFor(subject.text)
     if (stream === undefined) {
-      const reason = `no stream of the hub binds ${subject}: add one under fleet.streams`
-      throw new RecordRefused(batch.seq, { code: 'PETIOLE_SUBJECT_UNBOUND', subject, reason })
+      const reason = `no stream of the hub binds ${subject.text}: add one under fleet.streams`
+      const code = 'PETIOLE_SUBJECT_UNBOUND'
+      throw new RecordRefused(seq, { code, subject: subject.text, reason })
     }
-    bound.set(key, stream)
+    bound.set(subject, stream)
     return stream
   }
 }

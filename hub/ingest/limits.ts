@@ -2,6 +2,9 @@
 export const CREDIT_BYTES = 4 * 1024 * 1024
 /** Bytes of batches that wait for their commit; beyond them leaves are asked to come back. */
 export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
+/** Subjects remembered in both their forms; longer ones are decoded each time. */
+export const SUBJECTS_KNOWN_MAX = 16_384
+export const SUBJECT_KNOWN_BYTES_MAX = 256
 /** Hellos that a hub answers per second; thousands of leaves come back at once after an outage. */
 export const HELLOS_PER_SECOND_MAX = 500
 /** How soon a leaf that was turned away may come back; it adds jitter of its own. */

@@ -15,7 +15,8 @@ import { apiLevelOf } from './api-level.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
 import type { CapturedMessage, PortMessage, StreamPort } from './port.ts'
-import { decodeConfig, encodeConfig, limitsOf, Stream, type StreamMode } from './stream.ts'
+import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './stored-config.ts'
+import { Stream } from './stream.ts'
 import {
   type StreamConfig,
   type StreamRequest,

@@ -9,7 +9,7 @@
  */
 import type { Log } from '../log/index.ts'
 import { type Clock, codeOf, type PetioleError } from '../runtime/index.ts'
-import type { Committed, Store, StreamLimits, StreamStore } from '../store/index.ts'
+import type { Committed, Store, StreamStore } from '../store/index.ts'
 import { SubjectFilter } from '../subject/index.ts'
 import type { AckSubjects } from './ack-subject.ts'
 import type { Advisories } from './advisories.ts'
@@ -21,6 +21,7 @@ import { DEDUP_IDS_MAX, NS_PER_MS } from './limits.ts'
 import type { CapturedMessage, StreamPort } from './port.ts'
 import { messageIdOf, type PublishHeaders, parsePublishHeaders } from './publish-headers.ts'
 import { StagedSubjects } from './staged-subjects.ts'
+import { encodeConfig, limitsOf, type StreamMode } from './stored-config.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 export interface StreamParts {
@@ -35,12 +36,10 @@ export interface StreamParts {
   readonly consumersMax: number
 }
 
-/** How a stream takes part in its account. */
-export interface StreamMode {
-  /** Whether it takes what is published by itself; otherwise its owner captures and ingests. */
-  readonly isCapturing: boolean
-  /** Whether its subjects may overlap those of other streams that say the same. */
-  readonly mayOverlap: boolean
+/** A subject in both its forms: an owner that appends many has them at hand. */
+export interface AppendSubject {
+  readonly text: string
+  readonly bytes: Uint8Array
 }
 
 type Told = (error: PetioleError | undefined) => void
@@ -125,22 +124,22 @@ export class Stream {
    * inside `store.transaction`. Throws as StreamStore.append.
    */
   append(
-    subject: Uint8Array,
+    subject: AppendSubject,
     headers: Uint8Array,
     payload: Uint8Array,
     committed?: Committed,
     timeMs?: number,
   ): number {
     const msgId = headers.length === 0 ? '' : messageIdOf(headers)
-    const done: Committed = (error, seq) => {
-      this.#staged.remove(seq)
-      if (error === undefined && msgId !== '') {
-        this.#dedup.remember(msgId, seq, this.#clock.monotonicMs())
+    let done = committed
+    if (msgId !== '') {
+      done = (error, seq) => {
+        if (error === undefined) this.#dedup.remember(msgId, seq, this.#clock.monotonicMs())
+        committed?.(error, seq)
       }
-      committed?.(error, seq)
     }
-    const seq = this.store.append(subject, headers, payload, done, timeMs)
-    if (this.mode.isCapturing) this.#staged.add(seq, Buffer.from(subject).toString())
+    const seq = this.store.append(subject.bytes, headers, payload, done, timeMs)
+    if (this.mode.isCapturing) this.#staged.add(seq, subject.text)
     return seq
   }
 
@@ -226,7 +225,7 @@ export class Stream {
 
   /** The newest sequence on a subject, stored or staged. */
   #lastSeqOn(subject: string): number {
-    this.#staged.trim(this.store.assignedSeq)
+    this.#settleStaged()
     if (!this.mode.isCapturing && this.store.assignedSeq > this.store.state.lastSeq) {
       // A buffer keeps no account of staged subjects: what is in flight makes the answer unknown.
       throw new JetStreamError(10164)
@@ -243,7 +242,7 @@ export class Stream {
   }
 
   #checkSubjectRoom(subject: string): void {
-    this.#staged.trim(this.store.assignedSeq)
+    this.#settleStaged()
     const stored = this.store.subjects(new SubjectFilter(subject), 1).get(subject) ?? 0
     if (stored + this.#staged.countOf(subject) >= this.#config.max_msgs_per_subject) {
       throw new JetStreamError(10077, 'maximum messages per subject exceeded')
@@ -264,7 +263,6 @@ export class Stream {
       message.headers,
       message.payload,
       (error, stored) => {
-        this.#staged.remove(stored)
         if (error !== undefined) {
           if (msgId !== undefined) this.#dedup.forget(msgId, stored)
           if (this.#lastMsgId === msgId) this.#lastMsgId = before
@@ -345,7 +343,13 @@ export class Stream {
     return new JetStreamError(10077, text, { cause: error })
   }
 
+  #settleStaged(): void {
+    this.#staged.trim(this.store.assignedSeq)
+    this.#staged.settle(this.store.state.lastSeq)
+  }
+
   #committed(): void {
+    this.#settleStaged()
     if (this.#evictedLast > 0) {
       // Consumers keep what they have read ahead: it is only no longer counted as still to come.
       this.consumers.evicted(this.#evictedLast)
@@ -365,27 +369,5 @@ export class Stream {
     for (const { id, seq, timeMs } of await this.store.recentIds(wallMs - windowMs)) {
       this.#dedup.remember(id, seq, nowMs - Math.max(0, wallMs - timeMs))
     }
-  }
-}
-
-/** What lies in the store as the stream's configuration. */
-export function encodeConfig(config: StreamConfig, mode: StreamMode): Uint8Array {
-  return Buffer.from(JSON.stringify({ config, ...mode }))
-}
-
-export function decodeConfig(bytes: Uint8Array): { config: StreamConfig } & StreamMode {
-  return JSON.parse(Buffer.from(bytes).toString()) as { config: StreamConfig } & StreamMode
-}
-
-/** JetStream's -1 for "no limit" is the store's 0. */
-export function limitsOf(config: StreamConfig): StreamLimits {
-  return {
-    messagesMax: Math.max(0, config.max_msgs),
-    bytesMax: Math.max(0, config.max_bytes),
-    ageMaxMs: config.max_age / NS_PER_MS,
-    messagesPerSubjectMax: Math.max(0, config.max_msgs_per_subject),
-    messageBytesMax: Math.max(0, config.max_msg_size),
-    discard: config.discard,
-    discardNewPerSubject: config.discard_new_per_subject ?? false,
   }
 }

@@ -1,5 +1,6 @@
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { PetioleError } from '../runtime/index.ts'
+import { isSame } from '../subject/index.ts'
 import { isHeaderBlock, isPublishable } from './batch-checks.ts'
 import { BATCH_GAPS_MAX, BATCH_RECORDS_MAX, INFLATED_BYTES_MAX, NAME_BYTES_MAX } from './limits.ts'
 
@@ -149,6 +150,8 @@ export class ReceivedBatch implements BatchHeader {
   #index = 0
   #gap = 0
   #at = 0
+  /** Of the record that was checked last: most have the same. */
+  #lastHeaders: Uint8Array = NO_HEADERS
 
   /** Throws PETIOLE_SYNC_BATCH_INVALID for anything that is not a whole, consistent batch. */
   constructor(message: Uint8Array) {
@@ -230,14 +233,21 @@ export class ReceivedBatch implements BatchHeader {
     }
   }
 
+  #checkHeaders(): void {
+    const { bytes, headersStart, payloadStart } = this
+    if (isSame(this.#lastHeaders, bytes, headersStart, payloadStart)) return
+    if (!isHeaderBlock(bytes, headersStart, payloadStart)) {
+      throw invalid(`record ${this.seq} has no valid header block`)
+    }
+    this.#lastHeaders = this.headers
+  }
+
   #checkRecord(): void {
     const length = this.headersStart - this.subjectStart
     if (!isPublishable(this.bytes, this.subjectStart, length)) {
       throw invalid(`record ${this.seq} has no valid subject`)
     }
-    if (!isHeaderBlock(this.bytes, this.headersStart, this.payloadStart)) {
-      throw invalid(`record ${this.seq} has no valid header block`)
-    }
+    this.#checkHeaders()
     if (!Number.isFinite(this.timeMs)) throw invalid(`record ${this.seq} has no valid time`)
   }
 }

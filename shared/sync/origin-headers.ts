@@ -10,12 +10,17 @@
  *     … the record's own fields
  */
 
+import { isSame } from '../subject/index.ts'
+import { formatDecimal } from '../wire/index.ts'
+
 const FOREIGN = Buffer.from('Petiole-')
 const OWN_FIELD = /^Petiole-(Leaf|Buffer|Seq|Time):/
 const TIME_LABEL = Buffer.from('\r\nPetiole-Time: ')
 const TIME_BYTES = '2026-11-21T06:20:31.120Z'.length
 const SEQ_DIGITS_MAX = 16
 const LINE_END = Buffer.from('\r\n')
+const NO_BYTES = new Uint8Array(0)
+const OWN_KEPT_BYTES_MAX = 512
 const LF = 10
 const CR = 13
 /** The last letter of the label: tells most other blocks apart without a comparison. */
@@ -30,6 +35,9 @@ export class OriginHeaders {
   readonly #prefix: Buffer
   #scratch = Buffer.alloc(0)
   #second = Number.NaN
+  /** The block of the last record, and what of it goes into the new one: most have the same. */
+  #lastOwn: Uint8Array = NO_BYTES
+  #lastFields: Uint8Array = LINE_END
 
   constructor(leaf: string, buffer: string) {
     this.#prefix = Buffer.from(
@@ -40,17 +48,26 @@ export class OriginHeaders {
 
   /** The block for one record; valid until the next call. */
   block(seq: number, timeMs: number, own: Uint8Array): Uint8Array {
-    const fields = fieldsOf(own)
+    const fields = this.#fieldsOf(own)
     this.#reserve(fields.length)
     const out = this.#scratch
-    let at = this.#prefix.length
-    at += out.write(String(seq), at, 'latin1')
+    let at = formatDecimal(out, this.#prefix.length, seq)
     out.set(TIME_LABEL, at)
     at = this.#writeTime(at + TIME_LABEL.length, timeMs)
     out.set(LINE_END, at)
     at += LINE_END.length
     out.set(fields, at)
     return out.subarray(0, at + fields.length)
+  }
+
+  #fieldsOf(own: Uint8Array): Uint8Array {
+    if (isSame(this.#lastOwn, own, 0, own.length)) return this.#lastFields
+    const fields = fieldsOf(own)
+    if (own.length <= OWN_KEPT_BYTES_MAX) {
+      this.#lastOwn = Uint8Array.from(own)
+      this.#lastFields = Uint8Array.from(fields)
+    }
+    return fields
   }
 
   #writeTime(start: number, timeMs: number): number {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { BytesCache } from '../../../bridge-mqtt/bytes-cache.ts'
 import { VIOLATIONS } from '../../../bridge-mqtt/codec/index.ts'
 import { CACHED_TOPICS_MAX, SUBJECT_BYTES_MAX } from '../../../bridge-mqtt/limits.ts'
 import { Translator } from '../../../bridge-mqtt/translator.ts'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { BytesCache } from '../../../shared/subject/index.ts'
 
 describe('translator', () => {
   function topic(translator: Translator, text: string) {

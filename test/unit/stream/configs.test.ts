@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
 import {
   checkConsumerUpdate,
   consumerConfig,
@@ -191,7 +192,40 @@ describe('StagedSubjects', () => {
       6,
     )
     assert.equal(staged.countOf('a'), 1)
-    for (const seq of [5, 6]) staged.remove(seq)
+    staged.settle(5)
+    assert.equal(staged.countOf('a'), 0)
+    assert.equal(staged.lastSeqOf('c'), 6)
+    staged.settle(6)
     assert.equal(staged.size, 0)
+  })
+
+  it('agrees with a plain list', () => {
+    const staged = new StagedSubjects()
+    const random = new SeededRandom(7)
+    let list: { seq: number; subject: string }[] = []
+    let assigned = 0
+    let stored = 0
+    for (let step = 0; step < 5_000; step++) {
+      const roll = random.below(10)
+      if (roll < 6) {
+        assigned++
+        list.push({ seq: assigned, subject: 'abcd'.charAt(random.below(4)) })
+        staged.add(assigned, list.at(-1)!.subject)
+      } else if (roll < 8) {
+        stored += random.below(assigned - stored + 1)
+        staged.settle(stored)
+      } else if (roll < 9) {
+        assigned = stored + random.below(assigned - stored + 1)
+        staged.trim(assigned)
+      } else {
+        for (const subject of 'abcd') {
+          const on = list.filter((entry) => entry.subject === subject)
+          assert.equal(staged.countOf(subject), on.length)
+          assert.equal(staged.lastSeqOf(subject), on.at(-1)?.seq ?? 0)
+        }
+      }
+      list = list.filter(({ seq }) => seq > stored && seq <= assigned)
+      assert.equal(staged.size, list.length)
+    }
   })
 })

@@ -107,9 +107,10 @@ describe('Stream', () => {
     await create()
     const stream = world.engine.stream('S')!
     const bytes = (text: string): Uint8Array => Buffer.from(text)
+    const on = (text: string) => ({ text, bytes: bytes(text) })
     assert.throws(() =>
       world.store.transaction(() => {
-        assert.equal(stream.append(bytes('s.a'), bytes(''), bytes('x')), 1)
+        assert.equal(stream.append(on('s.a'), bytes(''), bytes('x')), 1)
         throw new Error('undone')
       }),
     )
@@ -118,7 +119,7 @@ describe('Stream', () => {
     world.store.commit()
     assert.deepEqual(await published, { stream: 'S', seq: 1 })
     const timeMs = Date.UTC(2020, 1, 2)
-    assert.equal(stream.append(bytes('s.b'), bytes(''), bytes('y'), undefined, timeMs), 2)
+    assert.equal(stream.append(on('s.b'), bytes(''), bytes('y'), undefined, timeMs), 2)
     world.store.commit()
     assert.equal((await stream.store.get(2))?.timeMs, timeMs)
   })
