@@ -1,6 +1,6 @@
 import type { ClientMessage, NatsClient } from '../../shared/client/index.ts'
 import type { Log } from '../../shared/log/index.ts'
-import { type Cancel, type Clock, Tasks } from '../../shared/runtime/index.ts'
+import { type Cancel, type Clock, messageOf, Tasks } from '../../shared/runtime/index.ts'
 import {
   decodeReport,
   PROBE_SUBJECT,
@@ -134,13 +134,23 @@ export class Fleet {
   #release({ origin, payload, reply }: ClientMessage): void {
     if (reply === '') return
     const name = Buffer.from(payload).toString()
-    const isAllowed = origin?.kind !== 'leaf'
-    const isReleased = isAllowed && this.#registry.release(name)
-    if (isReleased) this.#views.delete(name)
-    if (isReleased) this.#log.warn({ leaf: name }, 'released the name of a leaf')
-    const error = isAllowed ? `no leaf is called ${name}` : 'names are released at the hub only'
-    const answer = isReleased ? { released: name } : { error }
+    const error = origin?.kind === 'leaf' ? 'names are released at the hub only' : this.#free(name)
+    const answer = error === undefined ? { released: name } : { error }
     this.#client.publish(reply, Buffer.from(JSON.stringify(answer)))
+  }
+
+  /** Why it could not be done; undefined when it was. */
+  #free(name: string): string | undefined {
+    if (this.#registry.get(name) === undefined) return `no leaf is called ${name}`
+    try {
+      this.#ledger.book.release(name)
+      this.#registry.release(name)
+    } catch (error) {
+      return messageOf(error)
+    }
+    this.#views.delete(name)
+    this.#log.warn({ leaf: name }, 'released the name of a leaf, its figures start anew')
+    return undefined
   }
 
   #reported(message: ClientMessage): void {

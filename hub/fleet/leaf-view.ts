@@ -45,7 +45,7 @@ export class LeafView {
   /** @param isFresh whether the report still tells how the leaf is */
   buffers(book: LedgerBook, isFresh: boolean, nowMs: number): BufferStatus[] {
     const reported = this.report?.buffers ?? []
-    const names = new Set([...reported.map((it) => it.name), ...book.buffersOf(this.name)])
+    const names = new Set([...reported.map((it) => it.name), ...book.shownBuffersOf(this.name)])
     return [...names].map((name) => {
       const buffer = reported.find((it) => it.name === name)
       const totals = book.totals(this.name, name)

@@ -15,6 +15,7 @@ import {
   type HelloReply,
   helloSubject,
   type LedgerEntry,
+  openEntry,
   ReceivedBatch,
   SYNC_QUEUE,
   type WelcomeBuffer,
@@ -173,29 +174,41 @@ export class Ingest {
   #welcomeBuffer(hello: Hello, buffer: HelloBuffer): WelcomeBuffer {
     const { name, incarnation, synced_seq: syncedSeq } = buffer
     const leaf = hello.name
-    const known = this.book.find(leaf, name, incarnation)
-    if (known === undefined && hello.home !== '' && hello.home !== this.#options.home) {
-      // It asks whether this is its old home under another name: it is not.
-      return { name, incarnation, watermark: null, fingerprint: null }
-    }
-    if (known === undefined) {
-      if (syncedSeq > 0) {
-        this.#log.warn(
-          { leaf, buffer: name, incarnation, syncedSeq },
-          'an unknown incarnation was synced elsewhere before: this hub counts from there on',
-        )
-      }
-      this.book.open(leaf, name, incarnation, syncedSeq)
-      return { name, incarnation, watermark: null, fingerprint: null }
-    }
+    const known = this.book.find(leaf, name, incarnation) ?? this.#open(hello, buffer)
+    // It asks whether this is its old home under another name: it is not.
+    if (known === undefined) return { name, incarnation, watermark: null, fingerprint: null }
     const { watermark, fingerprint } = known.committed
     if (syncedSeq > watermark) {
       this.#log.error(
         { leaf, buffer: name, watermark, syncedSeq },
-        'the leaf was told of a higher watermark: this hub has lost records, was its store put back?',
+        'the leaf was told of a higher watermark: this hub has lost records, was its store put back or wiped?',
       )
     }
     return { name, incarnation, watermark, fingerprint }
+  }
+
+  /**
+   * Opens an account for an incarnation that this leaf's name never had here; undefined when its home
+   * is another hub. A leaf that says that this very hub has confirmed some of it tells of a loss: the
+   * account then begins before that, so that the leaf sends again what it still has, and accounts for
+   * the rest as forgotten.
+   */
+  #open(hello: Hello, buffer: HelloBuffer): LedgerAccount | undefined {
+    const { name, incarnation, synced_seq: syncedSeq, base_seq: baseSeq = syncedSeq } = buffer
+    const leaf = hello.name
+    const isRenamed = this.book.knowsHistory(name, incarnation)
+    if (hello.home !== '' && !isRenamed) {
+      if (hello.home !== this.#options.home) return undefined
+      const isFirst = this.book.incarnations(leaf, name).length === 0
+      return this.book.open(leaf, name, incarnation, openEntry(isFirst ? 0 : baseSeq))
+    }
+    if (syncedSeq > 0) {
+      this.#log.warn(
+        { leaf, buffer: name, incarnation, syncedSeq, isRenamed },
+        'a buffer was synced under another name or elsewhere before: it counts from there on',
+      )
+    }
+    return this.book.open(leaf, name, incarnation, openEntry(syncedSeq))
   }
 
   async #batch(message: ClientMessage): Promise<BatchReply> {

@@ -13,6 +13,11 @@ import { SETTLE_BYTES, SETTLE_DELAY_MS } from './limits.ts'
  *     incarnation    names this history. It is on disk before it is told to anyone.
  *     synced seq     the hub has confirmed all up to here. Written late and in one breath with the
  *                    purge that follows from it; the hub's watermark corrects a mark that is old.
+ *     base seq       what of it was settled under earlier incarnations: a hub that never heard of
+ *                    this one has not lost that.
+ *
+ * A hub that was put back, or lost its store, confirms less than it did. What is still here counts as
+ * unsynced again then; what is not is told it as forgotten.
  */
 
 const MARK_KEY = 'sync/mark'
@@ -21,6 +26,7 @@ const INCARNATION_BYTES = 12
 interface Mark {
   readonly incarnation: string
   readonly syncedSeq: number
+  readonly baseSeq: number
 }
 
 export interface BufferTraits {
@@ -47,11 +53,15 @@ export class LeafBuffer {
   incarnation = ''
   /** What the hub has confirmed, as far as this process knows. */
   syncedSeq: number
+  /** Settled under earlier incarnations. */
+  baseSeq: number
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
   readonly #damage: DamageLog
   #settledSeq: number
+  /** What the hub has ever confirmed: it may have forgotten it since. */
+  #confirmedSeq: number
   #unsettledBytes = 0
   #cancelSettle: Cancel | undefined
 
@@ -67,7 +77,9 @@ export class LeafBuffer {
     const mark = decodeJson<Mark>(store.states.get(MARK_KEY))
     this.incarnation = mark?.incarnation ?? ''
     this.syncedSeq = mark?.syncedSeq ?? 0
+    this.baseSeq = mark?.baseSeq ?? 0
     this.#settledSeq = this.syncedSeq
+    this.#confirmedSeq = this.syncedSeq
   }
 
   /** Whether a stream is, or was, a buffer. */
@@ -86,7 +98,8 @@ export class LeafBuffer {
    */
   async renew(): Promise<void> {
     const incarnation = Buffer.from(this.#random.bytes(INCARNATION_BYTES)).toString('hex')
-    const mark: Mark = { incarnation, syncedSeq: this.syncedSeq }
+    const baseSeq = this.syncedSeq
+    const mark: Mark = { incarnation, syncedSeq: baseSeq, baseSeq }
     await new Promise<void>((resolve, reject) => {
       this.store.states.set(MARK_KEY, encodeJson(mark), (error) =>
         error === undefined ? resolve() : reject(error),
@@ -94,15 +107,26 @@ export class LeafBuffer {
     })
     this.#log.info({ buffer: this.name, incarnation }, 'buffer starts a new incarnation')
     this.incarnation = incarnation
+    this.baseSeq = baseSeq
   }
 
   /** The hub has all up to `watermark` of this incarnation. */
   confirm(watermark: number, bytes: number): void {
     if (watermark <= this.syncedSeq) return
     this.syncedSeq = watermark
+    this.#confirmedSeq = Math.max(this.#confirmedSeq, watermark)
     this.#unsettledBytes += bytes
     if (this.#unsettledBytes >= SETTLE_BYTES) this.settle()
     else this.#cancelSettle ??= this.#clock.after(SETTLE_DELAY_MS, () => this.settle())
+  }
+
+  /** The hub has nothing after `watermark` any more, though it had confirmed it. */
+  unconfirm(watermark: number): void {
+    if (watermark >= this.syncedSeq) return
+    this.#cancelSettle?.()
+    this.#cancelSettle = undefined
+    const goneSeq = Math.min(this.syncedSeq, this.store.state.firstSeq - 1)
+    this.syncedSeq = Math.max(watermark, goneSeq)
   }
 
   /** Writes down what is synced, and lets go of it. */
@@ -111,9 +135,10 @@ export class LeafBuffer {
     this.#cancelSettle = undefined
     this.#unsettledBytes = 0
     if (this.syncedSeq <= this.#settledSeq || this.incarnation === '') return
-    const { incarnation, syncedSeq } = this
+    const { incarnation, syncedSeq, baseSeq } = this
     try {
-      this.store.states.set(MARK_KEY, encodeJson({ incarnation, syncedSeq } satisfies Mark))
+      const mark: Mark = { incarnation, syncedSeq, baseSeq }
+      this.store.states.set(MARK_KEY, encodeJson(mark))
       this.#damage.forget(syncedSeq)
     } catch (error) {
       // The mark may be old: the hub's watermark corrects it. The next confirmation tries again.
@@ -132,7 +157,7 @@ export class LeafBuffer {
   /** Why the sequences of a hole have no record. */
   explain(hole: SeqRange): Gap[] {
     return explainHole(hole, {
-      syncedSeq: this.syncedSeq,
+      syncedSeq: this.#confirmedSeq,
       firstSeq: this.store.state.firstSeq,
       damaged: this.#damage.ranges,
     })

@@ -68,6 +68,7 @@ export class HelloExchange {
         first_seq: buffer.store.state.firstSeq,
         last_seq: buffer.store.state.lastSeq,
         synced_seq: buffer.syncedSeq,
+        base_seq: buffer.baseSeq,
       })),
     }
     const answer = await this.#client.request(subject, encodeJson(hello), {

@@ -160,8 +160,10 @@ export class Outbox {
     for (const buffer of this.#buffers.all) {
       const resumption = await resume(buffer, welcome)
       if (resumption.name === 'continue') {
-        const drain = new BufferDrain(buffer, resumption.watermark, this.#random)
-        buffer.confirm(resumption.watermark, 0)
+        const { watermark } = resumption
+        if (watermark < buffer.syncedSeq) this.#hubForgot(buffer, watermark)
+        const drain = new BufferDrain(buffer, watermark, this.#random)
+        buffer.confirm(watermark, 0)
         drains.push(drain)
         continue
       }
@@ -193,6 +195,20 @@ export class Outbox {
       // A session that lasted was a good one: the next hello need not wait.
       if (this.#clock.monotonicMs() - startedMs > REDIAL_MAX_MS) this.#redialMs = REDIAL_MS
     }
+  }
+
+  #hubForgot(buffer: LeafBuffer, watermark: number): void {
+    const { name, syncedSeq } = buffer
+    buffer.unconfirm(watermark)
+    this.#log.warn(
+      {
+        buffer: name,
+        confirmed: syncedSeq,
+        has: watermark,
+        resending: syncedSeq - buffer.syncedSeq,
+      },
+      'the hub has lost what it had confirmed: what is still here is sent again',
+    )
   }
 
   /** Decorrelated jitter: thousands of leaves that lost one hub at once come back spread out. */

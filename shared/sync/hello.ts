@@ -22,6 +22,8 @@ const HelloBuffer = v.object({
   last_seq: Seq,
   /** What the leaf knows to be durable at its home. */
   synced_seq: Seq,
+  /** How much of that was settled under earlier incarnations; left out by who does not know. */
+  base_seq: v.optional(Seq),
 })
 
 const HelloSchema = v.object({

@@ -51,18 +51,21 @@ export function decide(
   return { name: 'store', fromSeq: expectedSeq }
 }
 
-/** A new incarnation, of which `syncedSeq` and all before it were settled somewhere else. */
-export function openEntry(syncedSeq: number): LedgerEntry {
+/**
+ * A new account, of which `settledSeq` and all before it are settled in another one.
+ * @param fingerprint of the record at `settledSeq`, when the other account has it
+ */
+export function openEntry(settledSeq: number, fingerprint: number | null = null): LedgerEntry {
   return {
-    firstSeq: syncedSeq + 1,
-    watermark: syncedSeq,
+    firstSeq: settledSeq + 1,
+    watermark: settledSeq,
     stored: 0,
     evicted: 0,
     removed: 0,
     damaged: 0,
     forgotten: 0,
     duplicates: 0,
-    fingerprint: null,
+    fingerprint,
   }
 }
 
