@@ -38,6 +38,11 @@ export class Recovery {
   readonly #segmentBytes: number
   readonly #damaged = new Set<number>()
   readonly #withoutIndex: Segment[] = []
+  /** The last commit of the last segment, and where it begins. */
+  #lastCommit: { readonly at: number; readonly bytes: Uint8Array } = {
+    at: 0,
+    bytes: new Uint8Array(0),
+  }
   #tornBytes = 0
   #usedBytes = 0
 
@@ -108,13 +113,17 @@ export class Recovery {
   }
 
   async #scan(segment: Segment, chunk: Chunk, isLast: boolean): Promise<void> {
-    const { end, damagedPlaces } = scanSegment(chunk, segment.salt, isLast, (cursor) =>
-      this.#catalog.apply(segment, cursor, cursor.at),
+    const { end, damagedPlaces, lastCommitAt } = scanSegment(
+      chunk,
+      segment.salt,
+      isLast,
+      (cursor) => this.#catalog.apply(segment, cursor, cursor.at),
     )
     if (damagedPlaces > 0) {
       this.#damaged.add(segment.id)
       this.#catalog.noteDamage({ segment: segment.id }, damagedPlaces)
     }
+    this.#lastCommit = { at: lastCommitAt, bytes: chunk.bytes.subarray(lastCommitAt, end) }
     if (end === chunk.bytes.length) return
     this.#tornBytes += chunk.bytes.length - end
     this.#log.warn({ segment: segment.id, bytes: chunk.bytes.length - end }, 'torn end cut')
@@ -155,10 +164,17 @@ export class Recovery {
     await this.#disk.syncDirectory(this.#directory)
   }
 
-  /** Cuts what is torn and makes sure that what was read is on disk, before anything follows it. */
+  /**
+   * Cuts what is torn and makes sure that what was read is on disk, before anything follows it. The
+   * last commit is written once more: its sync may have failed before the process ended, and then
+   * the kernel has dropped its pages as clean, shows them all the same, and no later sync would write them
+   * [fsync(2), since Linux 4.13].
+   */
   async #goOn(segment: Segment): Promise<DiskFile | undefined> {
     const file = await this.#disk.open(segmentPath(this.#directory, segment.id), 'write')
     if ((await file.size()) > segment.size) await file.truncate(segment.size)
+    const { at, bytes } = this.#lastCommit
+    if (bytes.length > 0) await file.writev([bytes], at)
     await file.datasync()
     if (segment.size < this.#segmentBytes && !segment.isRewritten) return file
     await file.close()

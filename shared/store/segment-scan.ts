@@ -15,6 +15,8 @@ export interface ScanResult {
   readonly end: number
   /** Places that did not hold, each of them one record or more. */
   readonly damagedPlaces: number
+  /** Where the last commit of the intact part begins: what lies before it was synced. */
+  readonly lastCommitAt: number
 }
 
 export function scanSegment(
@@ -27,9 +29,11 @@ export function scanSegment(
   const cursor = new RecordCursor(chunk)
   let group: number[] = []
   let damagedPlaces = 0
+  let lastCommitAt = SEGMENT_HEADER_BYTES
   const flush = (): void => {
     for (const at of group) {
       cursor.at = at
+      if ((cursor.flags & RecordFlag.commitStart) !== 0) lastCommitAt = at
       visit(cursor)
     }
     group = []
@@ -40,7 +44,7 @@ export function scanSegment(
     if (!holds(cursor, size, salt)) {
       const next = nextRecord(chunk, at + 1, size, salt)
       if (isLast && !commitBeginsFrom(chunk, next, size, salt)) {
-        return { end: group[0] ?? at, damagedPlaces }
+        return { end: group[0] ?? at, damagedPlaces, lastCommitAt }
       }
       damagedPlaces++
       flush()
@@ -53,9 +57,11 @@ export function scanSegment(
     if (!hasMore) flush()
     at += length
   }
-  if (isLast && group[0] !== undefined) return { end: group[0], damagedPlaces }
+  if (isLast && group[0] !== undefined) {
+    return { end: group[0], damagedPlaces, lastCommitAt }
+  }
   flush()
-  return { end: size, damagedPlaces }
+  return { end: size, damagedPlaces, lastCommitAt }
 }
 
 /** Whether a record lies here whole and its checksum is right. */

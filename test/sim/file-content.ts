@@ -61,12 +61,15 @@ export class FileContent {
 
   sync(throughChange: number): void {
     const covered = Math.max(0, this.#pending.length - (this.#changes - throughChange))
-    const kept: Change[] = []
-    for (const [i, change] of this.#pending.entries()) {
-      if (i >= covered || change.isForsaken) kept.push(change)
-      else this.#makeDurable(change)
+    let forsaken: Change[] = []
+    for (const change of this.#pending.slice(0, covered)) {
+      if (change.isForsaken) forsaken.push(change)
+      else {
+        this.#makeDurable(change)
+        forsaken = forsaken.flatMap((lost) => this.#leftOf(lost, change))
+      }
     }
-    this.#pending = kept
+    this.#pending = [...forsaken, ...this.#pending.slice(covered)]
   }
 
   failSync(): void {
@@ -85,6 +88,24 @@ export class FileContent {
     }
     if (mode === 'all') return new FileContent(this.#bytes.slice(0, this.#size))
     return new FileContent(mode === 'prefix' ? this.#cutPrefix(random) : this.#cutSubset(random))
+  }
+
+  /**
+   * What is still uncertain of a change whose sync failed, after a later one was synced: the bytes that
+   * were not written again. The size is not: it goes to disk with any later sync of the file.
+   */
+  #leftOf(lost: Change, synced: Change): Change[] {
+    if (lost.bytes === undefined || synced.bytes === undefined) return []
+    const { start, bytes } = lost
+    const end = start + bytes.length
+    const head = bytes.subarray(0, Math.max(0, Math.min(synced.start, end) - start))
+    const tailAt = Math.max(start, Math.min(synced.start + synced.bytes.length, end))
+    const tail = bytes.subarray(tailAt - start)
+    const sizeAfter = this.#durableSize
+    return [
+      { start, bytes: head, sizeAfter, isForsaken: true },
+      { start: tailAt, bytes: tail, sizeAfter, isForsaken: true },
+    ].filter((piece) => piece.bytes.length > 0)
   }
 
   #add(change: Change): void {

@@ -71,6 +71,11 @@ export class FleetHarness {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
+  /** The leaf comes back with an empty disk: another identity under the same name. */
+  async exchangeLeafStore(): Promise<void> {
+    await rm(path.join(this.#folder, 'leaf'), { recursive: true, force: true })
+  }
+
   connectHub(): Promise<NatsConnection> {
     return connect({ servers: `127.0.0.1:${this.ports.hub}`, reconnect: false })
   }
