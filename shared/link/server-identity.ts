@@ -12,6 +12,7 @@ import { codeOf, type Disk, messageOf, PetioleError, type Random } from '../runt
  * comes back after an outage, and the nkeys library takes some ten times as long.
  */
 const FILE = 'identity.nk'
+const OWNER_ONLY = 0o600
 
 const SEED_BYTES = 32
 const SERVER_PREFIX = 13 << 3
@@ -46,7 +47,7 @@ export class ServerIdentity {
     if (stored !== undefined) return ServerIdentity.#fromFile(stored, path)
     const seed = encodeSeed(random.bytes(SEED_BYTES))
     await disk.makeDirectory(storeDirectory)
-    await disk.writeFileAtomic(path, Buffer.from(`${seed}\n`))
+    await disk.writeFileAtomic(path, Buffer.from(`${seed}\n`), { mode: OWNER_ONLY })
     return new ServerIdentity(seed)
   }
 

@@ -10,7 +10,7 @@ export interface Disk {
   create(path: string): Promise<DiskFile>
   readFile(path: string): Promise<Uint8Array>
   /** Temp file, write, fsync, rename, fsync of the directory: old or new content, never a mix. */
-  writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>
+  writeFileAtomic(path: string, bytes: Uint8Array, options?: FileOptions): Promise<void>
   /** Names in a directory, sorted; an absent directory is an ENOENT error. */
   list(directory: string): Promise<readonly string[]>
   /** Makes a directory and the parents it lacks, durably: whatever is synced in it will be found. */
@@ -27,6 +27,11 @@ export interface Disk {
    * process holds it; the result releases it.
    */
   lock(path: string): Promise<() => Promise<void>>
+}
+
+export interface FileOptions {
+  /** Permission bits; by default the owner writes and the group reads. */
+  readonly mode?: number
 }
 
 export interface DiskFile {

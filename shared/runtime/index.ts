@@ -1,6 +1,6 @@
 /** The machine as dependencies: clock, chance, disk, background work, and the one error class. */
 export { type Cancel, type Clock, every, SystemClock, wait } from './clock.ts'
-export type { Disk, DiskFile } from './disk.ts'
+export type { Disk, DiskFile, FileOptions } from './disk.ts'
 export { invariant } from './invariant.ts'
 export { codeOf, messageOf, PetioleError } from './petiole-error.ts'
 export { type Random, SeededRandom, SystemRandom } from './random.ts'

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import * as path from 'node:path'
-import type { Disk, DiskFile } from './disk.ts'
+import type { Disk, DiskFile, FileOptions } from './disk.ts'
 import { takeLock } from './lock-file.ts'
 import { PetioleError } from './petiole-error.ts'
 
@@ -21,10 +21,16 @@ export class SystemDisk implements Disk {
     return fs.promises.readFile(file)
   }
 
-  async writeFileAtomic(file: string, bytes: Uint8Array): Promise<void> {
+  async writeFileAtomic(
+    file: string,
+    bytes: Uint8Array,
+    { mode = FILE_MODE }: FileOptions = {},
+  ): Promise<void> {
     const temp = `${file}.tmp`
-    const handle = await open(temp, 'w', FILE_MODE)
+    const handle = await open(temp, 'w', mode)
     try {
+      // A temp file that an interrupted write left behind keeps the mode that it was made with.
+      if (((await handle.stat()).mode & 0o777 & ~mode) !== 0) await handle.chmod(mode)
       await handle.writeFile(bytes)
       await handle.sync()
     } finally {

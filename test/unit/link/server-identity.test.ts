@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { fromPublic, fromSeed } from '@nats-io/nkeys'
@@ -26,6 +26,11 @@ describe('server identity', () => {
     const second = await ServerIdentity.load(disk, random, store)
     assert.equal(second.id, first.id)
     assert.match(first.id, /^N[A-Z2-7]{55}$/)
+  })
+
+  it('keeps its seed from all but the owner', async () => {
+    await ServerIdentity.load(disk, random, directory)
+    assert.equal(statSync(path.join(directory, 'identity.nk')).mode & 0o777, 0o600)
   })
 
   it('is an nkey like any other', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SystemDisk } from '../../../shared/runtime/index.ts'
@@ -64,6 +64,17 @@ describe('system disk', () => {
     await disk.remove(path)
     await disk.remove(path)
     assert.ok((await disk.freeBytes(directory)) > 0)
+  })
+
+  it('gives a file the mode that is asked for, whatever a cut write left behind', async () => {
+    const path = join(directory, 'secret')
+    const mode = async (): Promise<number> => (await stat(path)).mode & 0o777
+    await disk.writeFileAtomic(path, Buffer.from('for the group'))
+    assert.equal((await mode()) & 0o007, 0)
+    await writeFile(`${path}.tmp`, 'torn', { mode: 0o644 })
+    await disk.writeFileAtomic(path, Buffer.from('for nobody else'), { mode: 0o600 })
+    assert.equal(await mode(), 0o600)
+    assert.equal(await readFile(path, 'latin1'), 'for nobody else')
   })
 
   describe('lock', () => {
