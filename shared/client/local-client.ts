@@ -2,6 +2,7 @@ import type { Message, Peer, SubjectSpace, Subscription } from '../broker/index.
 import { type Cancel, type Clock, PetioleError, type Random } from '../runtime/index.ts'
 import { overlaps } from '../subject/index.ts'
 import { EMPTY_HEADERS, headerStatus } from '../wire/index.ts'
+import { AbortGroups } from './abort-groups.ts'
 import { PENDING_BYTES_MAX, REQUESTS_MAX } from './limits.ts'
 import type {
   ClientMessage,
@@ -35,6 +36,7 @@ export class LocalClient implements NatsClient, Peer {
   readonly #clock: Clock
   readonly #handlers = new Map<Subscription, MessageHandler>()
   readonly #requests = new Map<string, PendingRequest>()
+  readonly #aborts = new AbortGroups()
   readonly #observers = new Set<() => void>()
   readonly #inboxPrefix: string
   #inbox: Subscription | undefined
@@ -89,9 +91,10 @@ export class LocalClient implements NatsClient, Peer {
       this.#inbox ??= this.#space.subscribe(this, { subject: `${this.#inboxPrefix}*` })
       const token = (this.#requestCount++).toString(36)
       let cancel: Cancel = () => {}
+      let forgetSignal: Cancel = () => {}
       const settle: PendingRequest['settle'] = (error, message) => {
         cancel()
-        choices.signal?.removeEventListener('abort', aborted)
+        forgetSignal()
         this.#requests.delete(token)
         if (this.#isClosing) this.#wakeIdle()
         if (message !== undefined) resolve(message)
@@ -101,7 +104,7 @@ export class LocalClient implements NatsClient, Peer {
         settle(new PetioleError('PETIOLE_REQUEST_ABORTED', `request on ${subject} was given up`))
       }
       if (choices.signal?.aborted) return aborted()
-      choices.signal?.addEventListener('abort', aborted, { once: true })
+      if (choices.signal !== undefined) forgetSignal = this.#aborts.add(choices.signal, aborted)
       cancel = this.#clock.after(choices.deadlineMs, () => settle(timeout(subject, choices)))
       this.#requests.set(token, { settle })
       const reply = this.#inboxPrefix + token

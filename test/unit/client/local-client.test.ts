@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { AccountSpace } from '../../../shared/broker/index.ts'
 import { LocalClient } from '../../../shared/client/index.ts'
 import { SeededRandom, SystemClock, SystemRandom } from '../../../shared/runtime/index.ts'
@@ -89,6 +90,28 @@ describe('local client', () => {
     await assert.rejects(one.request('silent', bytes(''), { deadlineMs: 1 }), {
       code: 'PETIOLE_CLIENT_CLOSED',
     })
+  })
+
+  it('listens once to a signal that gives up many requests, and not for longer than they wait', async () => {
+    const replies: string[] = []
+    two.subscribe('ask', ({ reply }) => replies.push(reply))
+    const abort = new AbortController()
+    const listeners = (): number => getEventListeners(abort.signal, 'abort').length
+    const choices = { deadlineMs: 60_000, signal: abort.signal }
+    const ask = (): Promise<unknown> => one.request('ask', bytes(''), choices)
+    const answered = Array.from({ length: 20 }, ask)
+    assert.equal(listeners(), 1)
+    await new Promise(setImmediate)
+    for (const reply of replies) two.publish(reply, bytes('yes'))
+    await Promise.all(answered)
+    assert.equal(listeners(), 0)
+    const given = Promise.allSettled(Array.from({ length: 20 }, ask))
+    assert.equal(listeners(), 1)
+    abort.abort()
+    const reasons = (await given).map((it) =>
+      it.status === 'rejected' ? it.reason.code : it.status,
+    )
+    assert.deepEqual(reasons, Array(20).fill('PETIOLE_REQUEST_ABORTED'))
   })
 
   it('finishes on drain what it has begun, and leaves nothing behind', async () => {
