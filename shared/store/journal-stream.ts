@@ -7,6 +7,7 @@ import type { SubjectFilter } from '../subject/index.ts'
 import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
 import { SUBJECT_BYTES_MAX } from './limits.ts'
+import { hasMessageId } from './message-id.ts'
 import { type Purge, seqsToPurge } from './purge.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
@@ -105,7 +106,7 @@ export class JournalStream implements StreamStore, Staging {
     this.#host.writer.append(
       {
         type: RecordType.message,
-        flags: 0,
+        flags: hasMessageId(headers) ? RecordFlag.identified : 0,
         streamId: this.id,
         seq,
         subject,
@@ -226,6 +227,7 @@ export class JournalStream implements StreamStore, Staging {
       subjectStart,
       subjectStart + cursor.subjectLength,
     )
+    if (isApplied && (flags & RecordFlag.identified) !== 0) this.index.noteId()
     if (this.assignedSeq < seq) this.assignedSeq = seq
     if (isApplied && this.limits.messagesPerSubjectMax > 0 && !this.#areLimitsNew) {
       this.#grownSubjects.add(this.index.newestSubjectId)

@@ -43,6 +43,8 @@ export const RecordFlag = {
   removed: 4,
   /** Stamped by a clock that did not know the time; the boot's shift repairs it. */
   clockWrong: 8,
+  /** The message has a Nats-Msg-Id: what has none need not be read to learn the recent ones. */
+  identified: 16,
 } as const
 
 export interface RecordFields {

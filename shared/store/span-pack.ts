@@ -4,11 +4,14 @@ import type { PackReader, PackWriter } from './pack.ts'
 import { Span } from './span.ts'
 import type { SubjectTable } from './subject-table.ts'
 
+const HAS_DELTAS = 1
+const HAS_IDS = 2
+
 export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): void {
   const { localIds, globalIds } = numberSubjects(span)
   out.f64(span.firstSeq)
   for (const column of [span.lengths, span.timeDeltas, localIds]) packColumn(out, column)
-  out.u32(span.seqDeltas === undefined ? 0 : 1)
+  out.u32((span.seqDeltas === undefined ? 0 : HAS_DELTAS) | (span.hasIds ? HAS_IDS : 0))
   if (span.seqDeltas !== undefined) packColumn(out, span.seqDeltas)
   for (const column of [span.entryOrdinals, span.entryOffsets, span.entryBoots]) {
     packColumn(out, column)
@@ -28,7 +31,8 @@ export function unpackSpan(
   const lengths = unpackColumn(input)
   const timeDeltas = unpackColumn(input)
   const localIds = unpackColumn(input)
-  const seqDeltas = input.u32() === 1 ? unpackColumn(input) : undefined
+  const traits = input.u32()
+  const seqDeltas = (traits & HAS_DELTAS) !== 0 ? unpackColumn(input) : undefined
   const entryOrdinals = unpackColumn(input)
   const entryOffsets = unpackColumn(input)
   const entryBoots = unpackColumn(input)
@@ -53,6 +57,7 @@ export function unpackSpan(
     entryBoots,
     entryTimes,
   })
+  span.hasIds = (traits & HAS_IDS) !== 0
   for (const ordinal of dead) span.kill(ordinal)
   return span
 }

@@ -26,6 +26,8 @@ export class Span {
   readonly segmentId: number
   readonly firstSeq: number
   lastSeq = 0
+  /** Whether any of its messages has, or had, a Nats-Msg-Id. */
+  hasIds = false
   liveCount = 0
   liveBytes = 0
   readonly lengths: Column

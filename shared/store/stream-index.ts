@@ -10,6 +10,7 @@
 import { invariant } from '../runtime/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Boots } from './boots.ts'
+import { ENTRY_TIME_MS } from './limits.ts'
 import { Span, type SpanRecord } from './span.ts'
 import type { StreamState } from './stream-store.ts'
 import { SubjectTable } from './subject-table.ts'
@@ -84,6 +85,12 @@ export class StreamIndex {
     return true
   }
 
+  /** The message added last has an id. */
+  noteId(): void {
+    const span = this.spans[this.spans.length - 1]
+    if (span !== undefined) span.hasIds = true
+  }
+
   get newestSubjectId(): number {
     const span = this.spans[this.spans.length - 1]
     return span === undefined ? 0 : span.subjectIds.get(span.count - 1)
@@ -118,6 +125,7 @@ export class StreamIndex {
       if (ordinal < 0 || !before.isLive(ordinal)) now.kill(i)
     }
     invariant(now.liveBytes === before.liveBytes, 'a rewrite keeps what is live')
+    now.hasIds = before.hasIds
     const at = this.spans.indexOf(before)
     if (now.count === 0) this.spans.splice(at, 1)
     else this.spans[at] = now
@@ -287,10 +295,11 @@ export class StreamIndex {
     return found
   }
 
-  /** Times need not rise (mirrors keep the original's), so each message is looked at, in memory. */
+  /** Times need not rise (mirrors keep the original's), so each span that may have it is looked through. */
   seqAtTime(timeMs: number): number {
     let found = this.lastSeq + 1
-    this.walk(0, (span, ordinal) => {
+    const first = this.spans.find((span) => this.#newestBoundMs(span) >= timeMs)
+    this.walk(first?.firstSeq ?? found, (span, ordinal) => {
       if (this.timeAt({ span, ordinal }) < timeMs) return true
       found = span.seqAt(ordinal)
       return false
@@ -327,6 +336,16 @@ export class StreamIndex {
       else high = middle
     }
     return low
+  }
+
+  /** No message of the span is newer. */
+  #newestBoundMs(span: Span): number {
+    let newestMs = 0
+    for (let entry = 0; entry < span.entryTimes.length; entry++) {
+      const shiftMs = this.#boots.shiftMs(span.entryBoots.get(entry))
+      newestMs = Math.max(newestMs, (span.entryTimes[entry] as number) + shiftMs)
+    }
+    return newestMs + ENTRY_TIME_MS
   }
 
   #noteLast(seq: number, timeMs: number): void {

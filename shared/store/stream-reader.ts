@@ -8,6 +8,7 @@ import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
+import { messageIdOf } from './message-id.ts'
 import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
 import type { RecordCursor } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
@@ -15,7 +16,6 @@ import type { Span } from './span.ts'
 import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
 
 const ID_BATCH_MESSAGES = 1000
-const ID_HEADER = /^Nats-Msg-Id:[ \t]*(.*?)[ \t]*$/im
 
 interface PinnedRun extends RecordRun {
   readonly pin: Pin
@@ -57,18 +57,19 @@ export class StreamReader {
   async recentIds(stream: JournalStream, sinceMs: number): Promise<readonly MessageId[]> {
     const ids: MessageId[] = []
     let fromSeq = await stream.seqAtTime(sinceMs)
-    while (fromSeq <= stream.index.lastSeq) {
-      const batch = await this.read(stream, {
-        fromSeq,
-        messagesMax: ID_BATCH_MESSAGES,
-        bytesMax: READ_BYTES * 4,
-      })
-      for (const { headers, seq, timeMs } of batch.messages) {
-        if (headers.length === 0) continue
-        const id = ID_HEADER.exec(Buffer.from(headers).toString())?.[1]
-        if (id !== undefined && id !== '' && timeMs >= sinceMs) ids.push({ id, seq, timeMs })
+    for (const span of [...stream.index.spans]) {
+      while (span.hasIds && fromSeq <= span.lastSeq) {
+        const batch = await this.read(stream, {
+          fromSeq: Math.max(fromSeq, span.firstSeq),
+          messagesMax: ID_BATCH_MESSAGES,
+          bytesMax: READ_BYTES * 4,
+        })
+        for (const { headers, seq, timeMs } of batch.messages) {
+          const id = timeMs < sinceMs ? undefined : messageIdOf(headers)
+          if (id !== undefined) ids.push({ id, seq, timeMs })
+        }
+        fromSeq = batch.nextSeq
       }
-      fromSeq = batch.nextSeq
     }
     return ids
   }
