@@ -25,6 +25,10 @@ const found = [
     peer('nats-server', [buildNatsServer, linkTo('nats-server'), packaged('nats-server')]),
   ],
   ['mosquitto', peer('mosquitto', [linkTo('mosquitto'), packaged('mosquitto')])],
+  ...['mosquitto_pub', 'mosquitto_sub'].map((name) => [
+    name,
+    peer(name, [linkTo(name), packaged(name, 'mosquitto-clients')]),
+  ]),
 ]
 for (const [name, file] of found) {
   const version = file === undefined ? 'is not there, and cannot be had' : versionOf(file)
@@ -64,14 +68,16 @@ function installPackage(name) {
   if (process.getuid?.() !== 0) return say(`as root: apt-get install ${name}, then run this again`)
   say(`installing ${name} from the system's packages …`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // On a new machine the lists of packages are empty; a failed update shows in the install.
+  spawnSync('apt-get', ['update', '-q'], { env })
   const args = ['install', '-y', '-q', '--no-install-recommends', name]
   const { status, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
   if (status !== 0) say(`apt-get install ${name} failed: ${lastLine(stderr)}`)
 }
 
-function packaged(name) {
+function packaged(name, from = name) {
   return () => {
-    installPackage(name)
+    installPackage(from)
     linkTo(name)()
   }
 }
