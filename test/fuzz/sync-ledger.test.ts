@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict'
+import { audit } from '../../hub/fleet/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { SyncSimulation } from '../support/sync-simulation.ts'
 import { bufferConfig } from '../support/sync-world.ts'
@@ -33,6 +35,14 @@ const STEPS_OF_A_LIFE: readonly Step[] = [
     await world.crashLeaf(random.below(2) === 0 ? 'kill' : 'power cut')
     if (random.below(2) === 0) world.connect()
   },
+  async (world) => {
+    await world.finish(world.leaf.drain())
+    await world.startLeaf()
+  },
+  async (world) => {
+    await world.finish(world.hub.drain())
+    await world.startHub()
+  },
   async ({ link }, random) => {
     link.faults.loss = random.below(3) === 0 ? random.float() * 0.3 : 0
     link.faults.duplication = random.below(3) === 0 ? random.float() * 0.5 : 0
@@ -40,31 +50,50 @@ const STEPS_OF_A_LIFE: readonly Step[] = [
   },
 ]
 
-async function live(seed: number, isSmall: boolean): Promise<void> {
+/** A hub loses what it had confirmed: all of it, or what came after its last backup. */
+const LOSSES: readonly Step[] = [
+  async (world, random) => {
+    await world.crashHub(random.below(2) === 0 ? 'new disk' : 'put back')
+    if (random.below(2) === 0) world.connect()
+  },
+]
+
+type Kind = 'plain' | 'small' | 'forgetful'
+
+/** Returns what the hub has lost. */
+async function live(seed: number, kind: Kind): Promise<number> {
   const random = new SeededRandom(seed ^ 0x5eed)
-  const quota = isSmall ? { max_msgs: 50 } : {}
-  const world = new SyncSimulation({ seed, buffers: [bufferConfig('t', ['plant.>'], quota)] })
+  const isSmall = kind === 'small'
+  const isRecording = kind === 'forgetful'
+  const buffers = [bufferConfig('t', ['plant.>'], isSmall ? { max_msgs: 50 } : {})]
+  const world = new SyncSimulation({ seed, buffers, isRecording })
+  const steps = kind === 'forgetful' ? [...STEPS_OF_A_LIFE, ...LOSSES] : STEPS_OF_A_LIFE
   await world.start()
-  for (let i = 0; i < STEPS; i++) {
-    const step = STEPS_OF_A_LIFE[random.below(STEPS_OF_A_LIFE.length)]!
-    await step(world, random)
-  }
+  for (let i = 0; i < STEPS; i++) await steps[random.below(steps.length)]!(world, random)
   Object.assign(world.link.faults, { loss: 0, duplication: 0, delayMinMs: 1, delayMaxMs: 1 })
   world.connect()
   world.publish(1)
   await world.pass(1_000)
   await world.synced()
-  await world.check({ evictionsAllowed: isSmall })
+  const lost = kind === 'forgetful' ? undefined : 0
+  await world.check({ evictionsAllowed: isSmall, lost })
+  return audit(world.hub.ingest.book).reduce((sum, line) => sum + line.lost, 0)
 }
 
 describe('sync ledger under faults', function () {
   this.timeout(120_000)
 
   it(`adds up after ${RUNS} histories, seed=${SEED}`, async () => {
-    for (let i = 0; i < RUNS; i++) await live(SEED + i, false)
+    for (let i = 0; i < RUNS; i++) await live(SEED + i, 'plain')
   })
 
   it(`adds up with quotas that drop messages, seed=${SEED}`, async () => {
-    for (let i = 0; i < RUNS; i++) await live(SEED + i, true)
+    for (let i = 0; i < RUNS; i++) await live(SEED + i, 'small')
+  })
+
+  it(`adds up with hubs that lose their store, seed=${SEED}`, async () => {
+    let forgetful = 0
+    for (let i = 0; i < RUNS; i++) if ((await live(SEED + i, 'forgetful')) > 0) forgetful++
+    if (RUNS > 1) assert.ok(forgetful > 0, 'no hub has lost anything')
   })
 })
