@@ -19,6 +19,8 @@ export interface HubOptions {
   readonly log: Log
   readonly version: string
   readonly frontDoors: readonly FrontDoor[]
+  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
+  readonly segmentBytes?: number
 }
 
 /** The fleet's services and streams live in the account that leaves attach to by default. */

@@ -17,6 +17,8 @@ export interface LeafOptions {
   readonly log: Log
   readonly version: string
   readonly frontDoors: readonly FrontDoor[]
+  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
+  readonly segmentBytes?: number
 }
 
 const DEFAULT_ACCOUNT = '$G'

@@ -9,6 +9,7 @@ export interface AuditLine {
   /** Every sequence is exactly one of stored, evicted, removed, damaged, forgotten. */
   readonly isBalanced: boolean
   readonly stored: number
+  readonly evicted: number
   readonly lost: number
 }
 
@@ -22,6 +23,7 @@ export function audit(book: LedgerBook): AuditLine[] {
         incarnation,
         isBalanced: isBalanced(committed),
         stored: committed.stored,
+        evicted: committed.evicted,
         lost: lostOf(committed),
       })),
     ),

@@ -1,13 +1,13 @@
 import type { CoreConfig, Role } from '../config/index.ts'
 import { ServerIdentity } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
-import { openStore, type Store } from '../store/index.ts'
+import { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES, openStore, type Store } from '../store/index.ts'
 import type { Machine } from './core.ts'
 
 /** A hub's disk takes larger segments than a leaf's SD card: fewer files for more data. */
 const SEGMENT_BYTES: Readonly<Record<Role, number>> = {
-  hub: 64 * 1024 * 1024,
-  leaf: 16 * 1024 * 1024,
+  hub: HUB_SEGMENT_BYTES,
+  leaf: LEAF_SEGMENT_BYTES,
 }
 
 /** What a server keeps between its starts: who it is, and its journal. */
@@ -25,6 +25,7 @@ export async function openDurableParts(
   role: Role,
   machine: Machine,
   log: Log,
+  segmentBytes = SEGMENT_BYTES[role],
 ): Promise<DurableParts> {
   const { clock, random, disk } = machine
   const { enabled, store_dir: directory, max_file: bytesMax } = config.jetstream
@@ -41,7 +42,7 @@ export async function openDurableParts(
     disk,
     log: log.child({ part: 'store' }),
     owner: `${role} ${serverName}`,
-    segmentBytes: SEGMENT_BYTES[role],
+    segmentBytes,
     bytesMax,
   })
   return { identity, serverName, store }

@@ -41,6 +41,8 @@ export interface ServerCoreOptions {
   /** Petiole's own version. */
   readonly version: string
   readonly frontDoors: readonly FrontDoor[]
+  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
+  readonly segmentBytes?: number
   /** Local subscriptions that no hub is to hear of. */
   readonly isConfined?: (subscription: Subscription) => boolean
   readonly admit?: (leaf: LeafHello) => string | undefined
@@ -113,8 +115,8 @@ export class ServerCore implements Core {
 
   /** Rejects when the store cannot be opened, see `openStore`. */
   static async open(options: ServerCoreOptions): Promise<ServerCore> {
-    const { config, role, machine, log } = options
-    const durable = await openDurableParts(config, role, machine, log)
+    const { config, role, machine, log, segmentBytes } = options
+    const durable = await openDurableParts(config, role, machine, log, segmentBytes)
     const core = new ServerCore(options, durable)
     try {
       options.beforeStreams?.(core)

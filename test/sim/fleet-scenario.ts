@@ -4,6 +4,7 @@ import { Leaf } from '../../leaf/index.ts'
 import { type HubConfig, type LeafConfig, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import type { SeededRandom } from '../../shared/runtime/index.ts'
+import { LEAF_SEGMENT_BYTES } from '../../shared/store/index.ts'
 import { LAN, type SimNode, SimWorld } from './index.ts'
 import { SimDevice, SimSensor } from './sim-sensor.ts'
 
@@ -41,7 +42,15 @@ interface Site<Role extends Hub | Leaf> {
   failedStarts: number
 }
 
+/** What stays the same over a leaf's starts. */
+interface LeafHabits {
+  readonly segmentBytes: number
+  /** 0: no limit. */
+  readonly quotaBytes: number
+}
+
 interface LeafSite extends Site<Leaf> {
+  readonly habits: LeafHabits
   readonly sensors: readonly SimSensor[]
   device: SimDevice | undefined
 }
@@ -71,7 +80,8 @@ class Scenario {
     this.#seed = seed
     this.world = new SimWorld({ seed, traceLines })
     this.#random = this.world.random.fork()
-    this.#hub = this.#site('hub', (node) => startHub(node))
+    const hubSegmentBytes = this.#segmentBytes()
+    this.#hub = this.#site('hub', (node) => startHub(node, hubSegmentBytes))
     const count = 1 + this.#random.below(LEAVES_MAX)
     this.#leaves = Array.from({ length: count }, (_, i) => this.#leafSite(`leaf-${i}`))
   }
@@ -112,7 +122,18 @@ class Scenario {
       { length: 1 + this.#random.below(SENSORS_MAX) },
       (_, i) => new SimSensor(`plant.${name}.s${i}`),
     )
-    return { ...this.#site(name, startLeaf), sensors, device: undefined }
+    const habits = {
+      segmentBytes: this.#segmentBytes(),
+      // One leaf in four has room for less than an outage brings.
+      quotaBytes: this.#random.below(4) === 0 ? 2_000 + this.#random.below(20_000) : 0,
+    }
+    const site = this.#site(name, (node) => startLeaf(node, habits))
+    return { ...site, sensors, habits, device: undefined }
+  }
+
+  /** Small enough that a run seals, rewrites and removes segments, or as large as in real life. */
+  #segmentBytes(): number {
+    return this.#random.below(3) === 0 ? LEAF_SEGMENT_BYTES : 4_096 + this.#random.below(60_000)
   }
 
   #quality() {
@@ -236,20 +257,29 @@ class Scenario {
 
   #check(all: readonly { subject: string; reading: number }[]): ScenarioResult {
     const where = `seed=${this.#seed} faults: ${this.#faults.join(', ')}`
+    const lines = this.#hub.running?.audit() ?? []
     let acknowledged = 0
     let refused = 0
-    for (const sensor of this.#leaves.flatMap(({ sensors }) => sensors)) {
-      const readings = all.filter(({ subject }) => subject === sensor.subject)
-      const numbers = readings.map(({ reading }) => reading)
-      const isRising = numbers.every((n, i) => i === 0 || n > numbers[i - 1]!)
-      assert.ok(isRising, `${sensor.subject}: once and in order; ${where}`)
-      const seen = new Set(numbers)
-      const missing = [...sensor.acknowledged].filter((n) => !seen.has(n))
-      assert.deepEqual(missing, [], `${sensor.subject}: acknowledged, not at the hub; ${where}`)
-      acknowledged += sensor.acknowledged.size
-      refused += sensor.refused
+    for (const leaf of this.#leaves) {
+      const evicted = lines
+        .filter((line) => line.leaf === leaf.node.name)
+        .reduce((sum, line) => sum + line.evicted, 0)
+      let missing = 0
+      for (const sensor of leaf.sensors) {
+        const numbers = all
+          .filter(({ subject }) => subject === sensor.subject)
+          .map(({ reading }) => reading)
+        const isRising = numbers.every((n, i) => i === 0 || n > numbers[i - 1]!)
+        assert.ok(isRising, `${sensor.subject}: once and in order; ${where}`)
+        const seen = new Set(numbers)
+        missing += [...sensor.acknowledged].filter((n) => !seen.has(n)).length
+        acknowledged += sensor.acknowledged.size
+        refused += sensor.refused
+      }
+      if (leaf.habits.quotaBytes === 0) assert.equal(evicted, 0, `nothing is evicted; ${where}`)
+      const what = `${leaf.node.name}: acknowledged, not at the hub, not evicted; ${where}`
+      assert.ok(missing <= evicted, `${missing} of ${evicted} ${what}`)
     }
-    const lines = this.#hub.running?.audit() ?? []
     for (const line of lines) {
       assert.ok(line.isBalanced, `the ledger of ${line.leaf} adds up; ${where}`)
       assert.equal(line.lost, 0, `nothing of ${line.leaf} is lost; ${where}`)
@@ -330,7 +360,7 @@ const HUB: HubConfig = parseConfig(
   'hub',
 )
 
-function leafConfig(name: string): LeafConfig {
+function leafConfig(name: string, quotaBytes: number): LeafConfig {
   return parseConfig(
     {
       server_name: name,
@@ -338,7 +368,7 @@ function leafConfig(name: string): LeafConfig {
       port: 4223,
       jetstream: { store_dir: '/data/store', domain: name },
       leafnodes: { remotes: [{ url: 'ws://hub:8443' }] },
-      buffers: { telemetry: { subjects: ['plant.>'] } },
+      buffers: { telemetry: { subjects: ['plant.>'], max_bytes: quotaBytes } },
     },
     'leaf',
   )
@@ -346,11 +376,13 @@ function leafConfig(name: string): LeafConfig {
 
 const VERSION = '0.0.0-sim'
 
-function startHub({ machine }: SimNode): Promise<Hub> {
-  return Hub.start({ config: HUB, machine, log: silentLog, version: VERSION, frontDoors: [] })
+const COMMON = { log: silentLog, version: VERSION, frontDoors: [] }
+
+function startHub({ machine }: SimNode, segmentBytes: number): Promise<Hub> {
+  return Hub.start({ ...COMMON, config: HUB, machine, segmentBytes })
 }
 
-function startLeaf({ name, machine }: SimNode): Promise<Leaf> {
-  const config = leafConfig(name)
-  return Leaf.start({ config, machine, log: silentLog, version: VERSION, frontDoors: [] })
+function startLeaf({ name, machine }: SimNode, habits: LeafHabits): Promise<Leaf> {
+  const { segmentBytes, quotaBytes } = habits
+  return Leaf.start({ ...COMMON, config: leafConfig(name, quotaBytes), machine, segmentBytes })
 }

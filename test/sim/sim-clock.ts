@@ -50,8 +50,9 @@ export class SimClock implements Clock {
     return this.#loop.nowMs - this.#bornMs
   }
 
+  /** As Node's timers: no delay is shorter than 1 ms. */
   after(delayMs: number, fn: () => void): Cancel {
-    return this.#loop.after(delayMs, `${this.#source} timer`, () => {
+    return this.#loop.after(Math.max(1, delayMs), `${this.#source} timer`, () => {
       if (!this.#isDead) fn()
     })
   }
