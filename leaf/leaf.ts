@@ -9,6 +9,7 @@ import {
 import type { Store } from '../shared/store/index.ts'
 import { isFromLeaf } from '../shared/sync/index.ts'
 import { Buffers } from './buffers/index.ts'
+import { HubTaughtClock } from './hub-taught-clock.ts'
 import { FleetReporter, Outbox } from './outbox/index.ts'
 
 export interface LeafOptions {
@@ -49,12 +50,14 @@ export class Leaf {
   static async start(options: LeafOptions): Promise<Leaf> {
     const { config } = options
     let parts: SyncParts | undefined
+    const clock = new HubTaughtClock(options.machine.clock)
     const core = await ServerCore.open({
       ...options,
+      machine: { ...options.machine, clock },
       role: 'leaf',
       isConfined: (subscription) => parts?.buffers.owns(subscription) ?? false,
       beforeStreams: (opened) => {
-        parts = makeSync(opened, config, opened.store)
+        parts = makeSync(opened, config, opened.store, clock)
       },
     })
     try {
@@ -107,9 +110,10 @@ function makeSync(
   core: ServerCore,
   config: LeafConfig,
   store: Store | undefined,
+  clock: HubTaughtClock,
 ): SyncParts | undefined {
   if (store === undefined) return undefined
-  const { clock, random } = core.machine
+  const { random } = core.machine
   const log = core.log.child({ part: 'sync' })
   // Buffers and links belong together: a buffer drains over the link of its account.
   const account = config.leafnodes.remotes[0]?.account ?? DEFAULT_ACCOUNT
@@ -145,7 +149,7 @@ function makeSync(
     clock,
     random,
     log,
-    onHubTime: (wallMs) => warnOfClock(wallMs - clock.wallMs(), log),
+    onHubTime: (wallMs) => warnOfClock(clock.learn(wallMs), log),
   })
   const reporter = new FleetReporter(identity, { client, outbox, buffers, clock, log })
   return { buffers, outbox, reporter }

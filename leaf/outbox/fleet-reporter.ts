@@ -1,6 +1,6 @@
 import type { NatsClient } from '../../shared/client/index.ts'
 import type { Log } from '../../shared/log/index.ts'
-import { type Cancel, type Clock, Tasks } from '../../shared/runtime/index.ts'
+import { type Cancel, type Clock, PLAUSIBLE_WALL_MS, Tasks } from '../../shared/runtime/index.ts'
 import {
   encodeReport,
   PROBE_SUBJECT,
@@ -20,9 +20,6 @@ export interface FleetReporterDependencies {
   readonly clock: Clock
   readonly log: Log
 }
-
-/** Below this a leaf has not learned what time it is. */
-const PLAUSIBLE_WALL_MS = Date.UTC(2020, 0, 1)
 
 /**
  * Tells the hub how this leaf is: every few seconds, soon after a buffer stopped or began to hold

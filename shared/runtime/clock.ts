@@ -2,6 +2,9 @@ import { performance } from 'node:perf_hooks'
 
 export type Cancel = () => void
 
+/** A wall clock below this has not learned the time: 1 January 2024. */
+export const PLAUSIBLE_WALL_MS = 1_704_067_200_000
+
 /** Time as a dependency: the simulator replaces it. All values are milliseconds. */
 export interface Clock {
   /** Wall time since the Unix epoch. May jump either way, and is 1970 on a Pi without a clock. */

@@ -1,5 +1,12 @@
 /** The machine as dependencies: clock, chance, disk, background work, and the one error class. */
-export { type Cancel, type Clock, every, SystemClock, wait } from './clock.ts'
+export {
+  type Cancel,
+  type Clock,
+  every,
+  PLAUSIBLE_WALL_MS,
+  SystemClock,
+  wait,
+} from './clock.ts'
 export type { Disk, DiskFile, FileOptions } from './disk.ts'
 export { invariant } from './invariant.ts'
 export { codeOf, messageOf, PetioleError } from './petiole-error.ts'

@@ -41,8 +41,6 @@ export const INDEX_READS_MAX = 8
 /** Sequences in one delete record. */
 export const DELETE_SEQS_MAX = 16 * KIB
 
-/** Wall clocks before 2024 are those of machines that have not learned the time yet. */
-export const PLAUSIBLE_WALL_MS = Date.UTC(2024, 0, 1)
 /** The wall clock leads the monotonic one by more than this: it jumped. */
 export const CLOCK_JUMP_MS = 60_000
 /** At start nothing is known but the newest record: a wall clock this far ahead of it must settle. */

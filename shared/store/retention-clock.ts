@@ -9,7 +9,8 @@
  * - a jump back is believed at once: it deletes less, not more.
  */
 import type { Clock } from '../runtime/index.ts'
-import { CLOCK_JUMP_MS, CLOCK_SETTLE_MS, CLOCK_START_JUMP_MS, PLAUSIBLE_WALL_MS } from './limits.ts'
+import { PLAUSIBLE_WALL_MS } from '../runtime/index.ts'
+import { CLOCK_JUMP_MS, CLOCK_SETTLE_MS, CLOCK_START_JUMP_MS } from './limits.ts'
 
 interface Reading {
   readonly wallMs: number

@@ -2,10 +2,16 @@
  * The front of the commit: stamps records with time and boot, refuses them when there is no room,
  * keeps transactions whole, and wakes the committer.
  */
-import { type Clock, invariant, PetioleError, type Random } from '../runtime/index.ts'
+import {
+  type Clock,
+  invariant,
+  PetioleError,
+  PLAUSIBLE_WALL_MS,
+  type Random,
+} from '../runtime/index.ts'
 import type { Boots } from './boots.ts'
 import { Gather, type GatherLimits } from './gather.ts'
-import { PLAUSIBLE_WALL_MS, RECORD_BYTES_MAX } from './limits.ts'
+import { RECORD_BYTES_MAX } from './limits.ts'
 import { RecordFlag, RecordType } from './record.ts'
 import type { Room } from './room.ts'
 import type { Committed } from './stream-store.ts'

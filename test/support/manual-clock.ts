@@ -2,6 +2,8 @@ import type { Cancel, Clock } from '../../shared/runtime/index.ts'
 
 /** A clock that stands still until the test moves it. */
 export class ManualClock implements Clock {
+  /** Wall time when it was made. */
+  wallBeginMs = Date.UTC(2030, 0, 1)
   #nowMs = 0
   #timers: { readonly atMs: number; readonly fn: () => void }[] = []
 
@@ -10,7 +12,7 @@ export class ManualClock implements Clock {
   }
 
   wallMs(): number {
-    return Date.UTC(2030, 0, 1) + this.#nowMs
+    return this.wallBeginMs + this.#nowMs
   }
 
   monotonicMs(): number {
