@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
-import { benchFolder } from './results.ts'
+import { benchFolder, ROOT } from './results.ts'
 
 const POLL_MS = 20
 
@@ -26,8 +26,8 @@ export class FleetPair {
     const leafConf = path.join(folder, 'leaf.conf')
     writeFileSync(hubConf, hubConfiguration(folder, hub, websocket))
     writeFileSync(leafConf, leafConfiguration(folder, leaf, mqtt, websocket))
-    this.hub = new PetioleProcess('hub', ['hub', '-c', hubConf])
-    this.leaf = new PetioleProcess('leaf', ['leaf', '-c', leafConf])
+    this.hub = new PetioleProcess('hub', ['hub', '-c', hubConf], serviceFlags('hub'))
+    this.leaf = new PetioleProcess('leaf', ['leaf', '-c', leafConf], serviceFlags('leaf'))
   }
 
   static async create(): Promise<FleetPair> {
@@ -65,6 +65,12 @@ export class FleetPair {
       await connection.close()
     }
   }
+}
+
+/** What the service that we ship gives to Node: figures are of what people run. */
+function serviceFlags(role: 'hub' | 'leaf'): string[] {
+  const unit = readFileSync(path.join(ROOT, `deploy/petiole-${role}.service`), 'utf8')
+  return /^ExecStart=\S+ ((?:--\S+ )*)/m.exec(unit)?.[1]?.trim().split(' ').filter(Boolean) ?? []
 }
 
 /** Resident memory now and at its peak, in MiB; the peak is 0 where the system does not tell. */

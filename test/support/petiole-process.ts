@@ -13,13 +13,15 @@ const LOG_LINES_KEPT = 200
 export class PetioleProcess {
   readonly name: string
   readonly #args: readonly string[]
+  readonly #nodeFlags: readonly string[]
   #child: ChildProcess | undefined
   /** The newest log lines, for the message of a failed test. */
   readonly log: string[] = []
 
-  constructor(name: string, args: readonly string[]) {
+  constructor(name: string, args: readonly string[], nodeFlags: readonly string[] = []) {
     this.name = name
     this.#args = args
+    this.#nodeFlags = nodeFlags
   }
 
   get pid(): number {
@@ -35,7 +37,7 @@ export class PetioleProcess {
   /** Resolves when the process says `Server is ready`; rejects with its last words when it ends first. */
   async start(): Promise<void> {
     if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run npm run build`)
-    const child = spawn(process.execPath, [CLI, ...this.#args], {
+    const child = spawn(process.execPath, [...this.#nodeFlags, CLI, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
