@@ -44,6 +44,7 @@ export class StagedSubjects {
   /** Takes out what a store that has given out `assignedSeq` last can not hold. */
   trim(assignedSeq: number): void {
     let end = this.#seqs.length
+    if ((this.#seqs[end - 1] ?? 0) <= assignedSeq) return
     while (end > this.#head && (this.#seqs[end - 1] ?? 0) > assignedSeq) {
       end--
       if (end < this.#counted) this.#uncount(end)
