@@ -97,10 +97,15 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
   return {
     enabled: own?.enabled ?? needsStore,
     store_dir: own?.store_dir ?? file.store_dir ?? `./data/${file.server_name ?? role}`,
-    domain: own?.domain ?? '',
+    domain: own?.domain ?? (role === 'leaf' ? domainFrom(file.server_name ?? '') : ''),
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
   }
+}
+
+/** Two servers with JetStream on one link must be told apart by their domains. */
+function domainFrom(serverName: string): string {
+  return /[\s.*>]/.test(serverName) ? '' : serverName
 }
 
 function leafnodesOf(file: CoreFile['leafnodes']): LeafNodesConfig {

@@ -29,6 +29,7 @@ const SENSORS_MAX = 3
 const FAULTS_MAX = 6
 const LOAD_MS = 2_000
 const FAULT_LASTS_MS = 1_500
+const RESTART_MS = 100
 const DRAIN_MS = 300_000
 const STREAM = 'plant'
 const STORE_BYTES = 64 * 1024 * 1024
@@ -94,6 +95,8 @@ class Scenario {
     this.#planFaults()
     await world.run({ forMs: LOAD_MS })
     this.#isLoading = false
+    // The last fault may have begun a moment ago: it runs its course before the fleet is judged.
+    await world.run({ forMs: FAULT_LASTS_MS + RESTART_MS })
     this.#endFaults()
     await world.run({
       until: () => this.#isDrained(),
@@ -343,7 +346,7 @@ const FAULTS: Readonly<Record<string, (hands: Hands, lastsMs: number) => void>> 
     node.disk.faults.syncs = 1
     world.after(lastsMs, () => {
       node.disk.faults.syncs = 0
-      crash('power', 100)
+      crash('power', RESTART_MS)
     })
   },
 }
