@@ -1,6 +1,9 @@
 /**
  * The consumers of one stream, and their configurations in the stream's state table:
  * `consumer/<name>` holds {config, created}, `acks/<name>` the state that ConsumerJournal writes.
+ *
+ * The disk comes first: a consumer is found, changed or gone here only once that is on disk. When a
+ * commit fails, all is as it was, and the next request of that name is judged by that.
  */
 import type { Log } from '../log/index.ts'
 import { type Clock, messageOf } from '../runtime/index.ts'
@@ -20,6 +23,7 @@ import { lastPerSubject, startPoint } from './consumer-start.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import type { StreamPort } from './port.ts'
 import type { Stream } from './stream.ts'
+import { Turns } from './turns.ts'
 
 export interface ConsumerSetParts {
   readonly clock: Clock
@@ -40,8 +44,12 @@ const CONFIG_PREFIX = 'consumer/'
 export class ConsumerSet {
   readonly #parts: ConsumerSetParts
   readonly #consumers = new Map<string, Consumer>()
-  /** Names whose start point is being looked up. */
+  readonly #turns = new Turns()
+  /** Names that are being created; they count against the limit. */
   readonly #starting = new Set<string>()
+  /** On their way to the disk: nobody finds them yet, but they follow what leaves the stream. */
+  readonly #unborn = new Set<Consumer>()
+  #closed: { readonly status: string; readonly isKept: boolean } | undefined
 
   constructor(parts: ConsumerSetParts) {
     this.#parts = parts
@@ -86,43 +94,32 @@ export class ConsumerSet {
   }
 
   /** Creates or updates; resolves when it is on disk. Throws the row of the error table. */
-  async create(request: ConsumerRequest, name: string, action: CreateAction): Promise<Consumer> {
-    const { stream, clock } = this.#parts
-    const existing = this.#consumers.get(name)
-    const config = consumerConfig(request, name, stream.config)
-    if (existing !== undefined) return this.#createAgain(existing, config, action)
-    if (action === 'update') throw new JetStreamError(10149)
-    this.#checkRoom()
-    if (this.#starting.has(name)) throw new JetStreamError(10013)
-    this.#starting.add(name)
-    try {
-      const start = await startPoint(config, stream.store)
-      const consumer = new Consumer(this.#consumerParts(), config, clock.wallMs())
-      consumer.begin(start)
-      this.#consumers.set(name, consumer)
-      await this.#write(consumer)
-      return consumer
-    } finally {
-      this.#starting.delete(name)
-    }
+  create(request: ConsumerRequest, name: string, action: CreateAction): Promise<Consumer> {
+    return this.#turns.take(name, async () => {
+      const existing = this.#consumers.get(name)
+      const config = consumerConfig(request, name, this.#parts.stream.config)
+      if (existing !== undefined) return this.#createAgain(existing, config, action)
+      if (action === 'update') throw new JetStreamError(10149)
+      this.#checkRoom()
+      this.#starting.add(name)
+      try {
+        return await this.#begin(config)
+      } finally {
+        this.#starting.delete(name)
+      }
+    })
   }
 
   /** Resolves when it is gone from disk; false when there is no such consumer. */
-  async remove(name: string): Promise<boolean> {
-    const consumer = this.#consumers.get(name)
-    if (consumer === undefined) return false
-    this.#consumers.delete(name)
-    consumer.close('409 Consumer Deleted', false)
-    if (consumer.config.mem_storage) return true
-    const { states } = this.#parts.stream.store
-    await new Promise<void>((resolve, reject) => {
-      const done: Committed = (error) => (error ? reject(error) : resolve())
-      this.#parts.root.transaction(() => {
-        states.remove(stateKey(name))
-        states.remove(CONFIG_PREFIX + name, done)
-      })
+  remove(name: string): Promise<boolean> {
+    return this.#turns.take(name, async () => {
+      const consumer = this.#consumers.get(name)
+      if (consumer === undefined) return false
+      if (!consumer.config.mem_storage) await this.#erase(name)
+      this.#consumers.delete(name)
+      consumer.close('409 Consumer Deleted', false)
+      return true
     })
-    return true
   }
 
   wake(): void {
@@ -130,21 +127,46 @@ export class ConsumerSet {
   }
 
   removed(first: number, last: number, filter?: SubjectFilter): void {
-    for (const consumer of this.#consumers.values()) consumer.removed(first, last, filter)
+    for (const consumer of this.#all()) consumer.removed(first, last, filter)
   }
 
   purged(): void {
-    for (const consumer of this.#consumers.values()) consumer.purged()
+    for (const consumer of this.#all()) consumer.purged()
   }
 
   /** Limits took messages up to `last`, perhaps not all. */
   evicted(last: number): void {
-    for (const consumer of this.#consumers.values()) consumer.evicted(last)
+    for (const consumer of this.#all()) consumer.evicted(last)
   }
 
   close(status: string, isKept: boolean): void {
+    this.#closed = { status, isKept }
     for (const consumer of this.#consumers.values()) consumer.close(status, isKept)
     this.#consumers.clear()
+  }
+
+  *#all(): IterableIterator<Consumer> {
+    yield* this.#consumers.values()
+    yield* this.#unborn
+  }
+
+  async #begin(config: ConsumerConfig): Promise<Consumer> {
+    const { stream, clock } = this.#parts
+    const start = await startPoint(config, stream.store)
+    const consumer = new Consumer(this.#consumerParts(), config, clock.wallMs())
+    consumer.begin(start)
+    this.#unborn.add(consumer)
+    try {
+      await this.#write(consumer, config)
+    } catch (error) {
+      consumer.close('409 Consumer Deleted', false)
+      throw error
+    } finally {
+      this.#unborn.delete(consumer)
+    }
+    if (this.#closed === undefined) this.#consumers.set(config.name, consumer)
+    else consumer.close(this.#closed.status, this.#closed.isKept)
+    return consumer
   }
 
   async #createAgain(
@@ -156,8 +178,8 @@ export class ConsumerSet {
     if (isSame) return existing
     if (action === 'create') throw new JetStreamError(10148)
     checkConsumerUpdate(existing.config, config)
+    await this.#write(existing, config)
     existing.update(config)
-    await this.#write(existing)
     return existing
   }
 
@@ -167,8 +189,8 @@ export class ConsumerSet {
     if (this.#consumers.size + this.#starting.size >= max) throw new JetStreamError(10026)
   }
 
-  #write(consumer: Consumer): Promise<void> {
-    const { config, createdMs, name } = consumer
+  #write(consumer: Consumer, config: ConsumerConfig): Promise<void> {
+    const { createdMs, name } = consumer
     if (config.mem_storage) return Promise.resolve()
     const { states } = this.#parts.stream.store
     return new Promise((resolve, reject) => {
@@ -177,6 +199,23 @@ export class ConsumerSet {
         states.set(stateKey(name), consumer.encodeState())
         const text = JSON.stringify({ config, createdMs })
         states.set(CONFIG_PREFIX + name, Buffer.from(text), done)
+      })
+    })
+  }
+
+  #erase(name: string): Promise<void> {
+    const { states } = this.#parts.stream.store
+    const key = stateKey(name)
+    return new Promise((resolve, reject) => {
+      const done: Committed = (error) => {
+        if (error !== undefined) return reject(error)
+        // The consumer worked until now, and may have written its state once more.
+        if (states.get(key) !== undefined) states.remove(key)
+        resolve()
+      }
+      this.#parts.root.transaction(() => {
+        states.remove(key)
+        states.remove(CONFIG_PREFIX + name, done)
       })
     })
   }

@@ -333,8 +333,12 @@ export class Consumer {
     this.#cancelInactive = this.#clock.after(Math.max(leftMs, 1), () => {
       const idle = this.#clock.monotonicMs() - this.#lastActiveMs
       const isIdle = this.#pulls.size === 0 && idle >= thresholdMs + busyMs
-      if (isIdle) this.#parts.onInactive(this)
-      else this.#watchInactivity()
+      if (isIdle) {
+        this.#parts.onInactive(this)
+        // Still there after another while: the disk did not take its removal.
+        this.#active()
+      }
+      this.#watchInactivity()
     })
   }
 }

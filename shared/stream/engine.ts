@@ -23,6 +23,7 @@ import {
   streamConfig,
   updatedConfig,
 } from './stream-config.ts'
+import { Turns } from './turns.ts'
 
 export interface StreamEngineOptions {
   readonly account: string
@@ -61,6 +62,7 @@ export class StreamEngine {
   readonly #acks: AckSubjects
   readonly #api: Api
   readonly #streams = new Map<string, Stream>()
+  readonly #turns = new Turns()
   /** Literal subject to its stream; emptied whenever any stream's subjects change. */
   readonly #bySubject = new Map<string, Stream | undefined>()
   #filters: (readonly [SubjectFilter, Stream])[] | undefined
@@ -127,29 +129,36 @@ export class StreamEngine {
   async ensure(request: StreamRequest, options: Partial<StreamMode> = {}): Promise<Stream> {
     const mode = { ...CAPTURING, ...options }
     const config = this.#configOf(request, mode)
-    const existing = this.#streams.get(config.name)
-    if (existing === undefined) return this.#create(config, mode)
-    if (existing.mode.isCapturing !== mode.isCapturing) {
-      throw new JetStreamError(
-        10058,
-        'another kind of stream has this name: rename one of them, or remove the old one',
-      )
-    }
-    if (JSON.stringify(existing.config) === JSON.stringify(config)) return existing
-    return this.#update(existing, config)
+    return this.#turns.take(config.name, async () => {
+      const existing = this.#streams.get(config.name)
+      if (existing === undefined) return this.#create(config, mode)
+      if (existing.mode.isCapturing !== mode.isCapturing) {
+        throw new JetStreamError(
+          10058,
+          'another kind of stream has this name: rename one of them, or remove the old one',
+        )
+      }
+      if (JSON.stringify(existing.config) === JSON.stringify(config)) return existing
+      return this.#update(existing, config)
+    })
   }
 
-  /** Resolves when it is gone from disk; false when there is no such stream. */
-  async remove(name: string): Promise<boolean> {
-    const stream = this.#streams.get(name)
-    if (stream === undefined) return false
-    this.#streams.delete(name)
-    this.#subjectsChanged()
-    stream.close('409 Consumer Deleted', false)
-    await new Promise<void>((resolve, reject) => {
-      this.#store.removeStream(this.#key(name), settle(resolve, reject))
+  /**
+   * Resolves when it is gone from disk; false when there is no such stream. It serves until then,
+   * and goes on when the disk does not take the removal.
+   */
+  remove(name: string): Promise<boolean> {
+    return this.#turns.take(name, async () => {
+      const stream = this.#streams.get(name)
+      if (stream === undefined) return false
+      await new Promise<void>((resolve, reject) => {
+        this.#store.removeStream(this.#key(name), settle(resolve, reject))
+      })
+      this.#streams.delete(name)
+      this.#subjectsChanged()
+      stream.close('409 Consumer Deleted', false)
+      return true
     })
-    return true
   }
 
   /** Stops taking messages, tells waiting pulls, writes consumers' states a last time. Idempotent. */
@@ -204,9 +213,8 @@ export class StreamEngine {
   async #update(stream: Stream, config: StreamConfig): Promise<Stream> {
     const updated = updatedConfig(stream.config, config)
     this.#checkOverlap(updated, stream.mode)
-    const written = stream.update(updated)
+    await stream.update(updated)
     this.#subjectsChanged()
-    await written
     this.#advise('UPDATED', 'modify', stream.name)
     return stream
   }
@@ -240,7 +248,7 @@ export class StreamEngine {
   #checkOverlap({ name, subjects }: StreamConfig, mode: StreamMode): void {
     for (const other of this.#streams.values()) {
       if (other.name === name || (mode.mayOverlap && other.mode.mayOverlap)) continue
-      const isShared = other.config.subjects.some((theirs) =>
+      const isShared = other.claimedSubjects.some((theirs) =>
         subjects.some((ours) => overlaps(ours, theirs)),
       )
       if (isShared) throw new JetStreamError(10065)
@@ -332,18 +340,22 @@ export class StreamEngine {
 
   async #createByClient(request: StreamRequest): Promise<{ stream: Stream; isNew: boolean }> {
     const config = this.#configOf(request, CAPTURING)
-    const existing = this.#streams.get(config.name)
-    if (existing === undefined)
-      return { stream: await this.#create(config, CAPTURING), isNew: true }
-    if (JSON.stringify(existing.config) !== JSON.stringify(config)) throw new JetStreamError(10058)
-    return { stream: existing, isNew: false }
+    return this.#turns.take(config.name, async () => {
+      const stream = this.#streams.get(config.name)
+      if (stream === undefined)
+        return { stream: await this.#create(config, CAPTURING), isNew: true }
+      if (JSON.stringify(stream.config) !== JSON.stringify(config)) throw new JetStreamError(10058)
+      return { stream, isNew: false }
+    })
   }
 
   async #updateByClient(request: StreamRequest): Promise<Stream> {
     const config = this.#configOf(request, CAPTURING)
-    const stream = this.#streams.get(config.name)
-    if (stream === undefined) throw new JetStreamError(10059)
-    return this.#update(stream, config)
+    return this.#turns.take(config.name, async () => {
+      const stream = this.#streams.get(config.name)
+      if (stream === undefined) throw new JetStreamError(10059)
+      return this.#update(stream, config)
+    })
   }
 
   #newName(): string {

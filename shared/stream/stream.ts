@@ -50,6 +50,7 @@ export class Stream {
   readonly consumers: ConsumerSet
   readonly mode: StreamMode
   #config: StreamConfig
+  #claimed: readonly string[] | undefined
   readonly #parts: StreamParts
   readonly #clock: Clock
   readonly #dedup: DedupWindow
@@ -165,16 +166,26 @@ export class Stream {
     return this.#purge(options)
   }
 
-  /** Applies a changed configuration; resolves when it is on disk. */
-  update(config: StreamConfig): Promise<void> {
+  /** Subjects that are its own, or will be when a change that is under way is on disk. */
+  get claimedSubjects(): readonly string[] {
+    return this.#claimed ?? this.#config.subjects
+  }
+
+  /** Applies a changed configuration once it is on disk; nothing has changed when that fails. */
+  async update(config: StreamConfig): Promise<void> {
+    this.#claimed = [...new Set([...this.#config.subjects, ...config.subjects])]
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.store.configure(encodeConfig(config, this.mode), limitsOf(config), (error) =>
+          error ? reject(error) : resolve(),
+        )
+      })
+    } finally {
+      this.#claimed = undefined
+    }
     this.#config = config
     this.#dedup.windowMs = config.duplicate_window / NS_PER_MS
     this.openCaptures()
-    return new Promise((resolve, reject) => {
-      this.store.configure(encodeConfig(config, this.mode), limitsOf(config), (error) =>
-        error ? reject(error) : resolve(),
-      )
-    })
   }
 
   /** Stops taking messages and serving consumers. */

@@ -72,8 +72,10 @@ export class MemoryStore implements Store {
   }
 
   removeStream(name: string, committed?: Committed): void {
+    const stream = this.#streams.get(name)
     this.#streams.delete(name)
-    this.stage({ apply: () => {}, undo: () => {}, committed, seq: 0 })
+    const undo = (): void => void (stream && this.#streams.set(name, stream))
+    this.stage({ apply: () => {}, undo, committed, seq: 0 })
   }
 
   transaction(write: () => void): void {
@@ -168,9 +170,11 @@ class MemoryTable implements StateTable {
   }
 
   remove(key: string, committed?: Committed): void {
+    const before = this.#shown.get(key)
     this.#shown.delete(key)
     const apply = (): unknown => this.committed.delete(key)
-    this.#store.stage({ apply, undo: () => {}, committed, seq: 0 })
+    const undo = (): unknown => before && this.#shown.set(key, before)
+    this.#store.stage({ apply, undo, committed, seq: 0 })
   }
 
   entries(): IterableIterator<[string, Uint8Array]> {
@@ -327,9 +331,11 @@ export class MemoryStream implements StreamStore {
   }
 
   configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void {
-    this.config = config
-    this.limits = limits
-    this.#store.stage({ apply: () => {}, undo: () => {}, committed, seq: 0 })
+    const apply = (): void => {
+      this.config = config
+      this.limits = limits
+    }
+    this.#store.stage({ apply, undo: () => {}, committed, seq: 0 })
   }
 
   onCommit(listener: () => void): () => void {
