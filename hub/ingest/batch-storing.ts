@@ -28,15 +28,15 @@ export interface Refusal {
 }
 
 export interface StoredPrefix {
-  /** The account as it is once the commit is done. */
-  readonly staged: LedgerEntry
-  /** Rejects when the commit failed; then nothing of it was kept. */
+  /** The account as it is once the commit is done; undefined when not even the first record went in. */
+  readonly staged: LedgerEntry | undefined
+  /** The first record that went in. */
+  readonly fromSeq: number
+  /** Resolves when it and all before it is on disk. Rejects when the commit failed; then nothing of it was kept. */
   readonly committed: Promise<void>
   /** undefined when the whole batch went in. */
   readonly refusal: Refusal | undefined
 }
-
-const DONE = Promise.resolve()
 
 /** A record that stops its batch; thrown inside the transaction so that nothing of it is appended. */
 class RecordRefused extends PetioleError {
@@ -72,13 +72,16 @@ export class BatchStoring {
   store(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number): StoredPrefix {
     try {
       const committed = this.#append(account, batch, fromSeq, batch.lastSeq)
-      return { staged: account.staged, committed, refusal: undefined }
+      return { staged: account.staged, fromSeq, committed, refusal: undefined }
     } catch (error) {
       if (!(error instanceof RecordRefused)) throw error
       const { seq, refusal } = error
-      if (seq === fromSeq) return { staged: account.staged, committed: DONE, refusal }
+      if (seq === fromSeq) {
+        // Earlier batches may still wait: the answer says what comes before the refused record.
+        return { staged: undefined, fromSeq, committed: this.#barrier(), refusal }
+      }
       const committed = this.#append(account, batch, fromSeq, seq - 1)
-      return { staged: account.staged, committed, refusal }
+      return { staged: account.staged, fromSeq, committed, refusal }
     }
   }
 
@@ -91,6 +94,12 @@ export class BatchStoring {
       this.#headers.set(key, headers)
     }
     return headers
+  }
+
+  #barrier(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#store.barrier((error) => (error === undefined ? resolve() : reject(error)))
+    })
   }
 
   #append(

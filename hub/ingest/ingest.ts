@@ -21,7 +21,12 @@ import {
   type WelcomeBuffer,
 } from '../../shared/sync/index.ts'
 import { BatchPublishing } from './batch-publishing.ts'
-import { BatchStoring, type IngestStreams, type Refusal } from './batch-storing.ts'
+import {
+  BatchStoring,
+  type IngestStreams,
+  type Refusal,
+  type StoredPrefix,
+} from './batch-storing.ts'
 import { HelloPace } from './hello-pace.ts'
 import { type LedgerAccount, LedgerBook } from './ledger-book.ts'
 import {
@@ -233,6 +238,9 @@ export class Ingest {
     account.committed = countDuplicates(account.committed, batch.records)
     // What it repeats may still wait for its commit.
     if (batch.lastSeq > account.committed.watermark) await this.#barrier()
+    if (batch.lastSeq > account.committed.watermark) {
+      return later(account, RETRY_FAILED_MS, 'what it repeats could not be stored')
+    }
     return answerOf(account, 'repeat')
   }
 
@@ -247,24 +255,41 @@ export class Ingest {
       return later(account, RETRY_BUSY_MS, 'the hub has more batches in hand than it can store')
     }
     this.#uncommittedBytes += size
+    try {
+      return await this.#commit(account, batch, this.#storing.store(account, batch, fromSeq))
+    } catch (error) {
+      return this.#storeFailed(account, error)
+    } finally {
+      this.#uncommittedBytes -= size
+    }
+  }
+
+  /**
+   * Only a commit that failed takes back what was staged: the store has then refused all that waited
+   * behind it as well. A batch that the store did not take at all has staged nothing, and those before
+   * it may still succeed.
+   */
+  async #commit(
+    account: LedgerAccount,
+    batch: ReceivedBatch,
+    { staged, committed, refusal, fromSeq }: StoredPrefix,
+  ): Promise<BatchReply> {
     const { rollbacks } = account
     try {
-      const { staged, committed, refusal } = this.#storing.store(account, batch, fromSeq)
       await committed
-      invariant(account.rollbacks === rollbacks, 'nothing is committed on top of a failed commit')
-      this.#settled(account, staged)
-      this.#publishing.publish(account, batch, fromSeq, staged.watermark)
-      if (refusal !== undefined) return this.#refused(account, refusal)
-      return answerOf(account, 'stored')
     } catch (error) {
       if (account.rollbacks === rollbacks) {
         account.rollbacks++
         account.staged = account.committed
       }
-      return this.#storeFailed(account, error)
-    } finally {
-      this.#uncommittedBytes -= size
+      throw error
     }
+    invariant(account.rollbacks === rollbacks, 'nothing is committed on top of a failed commit')
+    if (staged !== undefined) {
+      this.#settled(account, staged)
+      this.#publishing.publish(account, batch, fromSeq, staged.watermark)
+    }
+    return refusal === undefined ? answerOf(account, 'stored') : this.#refused(account, refusal)
   }
 
   #settled(account: LedgerAccount, staged: LedgerEntry): void {
