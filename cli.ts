@@ -61,11 +61,15 @@ program
   .addOption(new Option('--role <role>', 'check it as this role').choices(['hub', 'leaf']))
   .action((file: string, options: { role?: 'hub' | 'leaf' }) => configCheck(file, options.role))
 
+// Whoever reads what we print may have seen enough: `petiole fleet status --watch | head`.
+process.stdout.on('error', () => process.exit(0))
+
 try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`petiole: ${messageOf(error)}\n`)
-  process.exitCode = 1
+  // At once: a connection that hangs must not hold up a script.
+  process.exit(1)
 }
 
 async function runRole(role: 'hub' | 'leaf', flags: readonly string[]): Promise<void> {
@@ -169,9 +173,11 @@ async function askHub(hub: string, subject: string, body: string): Promise<strin
   const { servers } = credentials
   const connection = await connect({ ...credentials, timeout: FLEET_DEADLINE_MS }).catch(
     (error: unknown) => {
-      throw new Error(
-        `no hub at ${servers}: ${messageOf(error)}. Is it running? Name another with --hub URL`,
-      )
+      const reason = messageOf(error)
+      const advice = /authoriz/i.test(reason)
+        ? 'Give user and password: --hub nats://user:password@host:port'
+        : 'Is it running? Name another with --hub URL'
+      throw new Error(`no answer from a hub at ${servers}: ${reason}. ${advice}`)
     },
   )
   try {
@@ -189,7 +195,11 @@ async function askHub(hub: string, subject: string, body: string): Promise<strin
 }
 
 function credentialsOf(hub: string) {
-  const url = URL.canParse(hub) && hub.includes('://') ? new URL(hub) : new URL(`nats://${hub}`)
+  const text = hub.includes('://') ? hub : `nats://${hub}`
+  if (!URL.canParse(text)) {
+    throw new Error(`--hub ${hub} is no address: write nats://[user:password@]host[:port]`)
+  }
+  const url = new URL(text)
   const user = decodeURIComponent(url.username)
   const pass = decodeURIComponent(url.password)
   return {

@@ -56,6 +56,7 @@ export class Hub {
       ...options,
       role: 'hub',
       admit: (leaf) => admission(registry, leaf),
+      onDetached: (leaf) => fleet?.left(leaf.hello.name),
       // What a leaf brought here itself, live interest must not take back there.
       withhold: (leaf, { headers }) => leaf.isPetiole && isFromLeaf(headers, leaf.name),
       monitorRoutes: new Map([
@@ -121,7 +122,7 @@ async function startFleet(
   for (const stream of config.fleet.streams) await streams.ensure(streamRequest(stream))
   const client = core.client(FLEET_ACCOUNT)
   const ingest = new Ingest(
-    { home: config.jetstream.domain || core.serverName, payloadBytesMax: config.max_payload },
+    { home: config.jetstream.domain || core.serverName, payloadBytesMax: core.linkPayloadBytesMax },
     { client, store, streams, admission: registry, clock, log: core.log.child({ part: 'ingest' }) },
   )
   const fleet = new Fleet({

@@ -118,7 +118,7 @@ function makeSync(
   // Buffers and links belong together: a buffer drains over the link of its account.
   const account = config.leafnodes.remotes[0]?.account ?? DEFAULT_ACCOUNT
   const buffers = new Buffers(
-    { configs: config.buffers, payloadBytesMax: config.max_payload },
+    { configs: config.buffers, payloadBytesMax: core.linkPayloadBytesMax },
     {
       engine: {
         ensure: (request, mode) =>

@@ -11,7 +11,7 @@ const SHOWN = new Set(['level', 'time', 'msg', 'err', 'pid', 'hostname'])
 export class ManagedProcess {
   /** Resolves to whether it became ready; false when it ended first. */
   ready
-  /** Resolves to its exit code. */
+  /** Resolves to `{ code, signal }`; the signal is '' when it ended by itself. */
   ended
   #child
   #isStopping = false
@@ -28,10 +28,10 @@ export class ManagedProcess {
     const onExit = () => this.kill()
     process.on('exit', onExit)
     this.ended = new Promise((resolve) => {
-      this.#child.once('error', () => resolve(1))
-      this.#child.once('close', (code) => {
+      this.#child.once('error', () => resolve({ code: 1, signal: '' }))
+      this.#child.once('close', (code, signal) => {
         process.off('exit', onExit)
-        resolve(code ?? 1)
+        resolve({ code: code ?? 1, signal: signal ?? '' })
       })
     })
     this.ready = new Promise((resolve) => {

@@ -2,7 +2,7 @@
 /**
  * Fetches the servers that interop tests and benchmarks run against into .peers/bin: the newest nats-server 2.x,
  * built with Go where there is Go and else taken from the system's packages, and mosquitto from the packages.
- * What is there already stays; what cannot be had is said, and the tests that need it are skipped.
+ * What is there already stays; what cannot be had is said, and the tests that need it fail.
  *
  *   node scripts/peers.mjs             print where each is, exit 1 when one is missing
  *   node scripts/peers.mjs --force     fetch them again

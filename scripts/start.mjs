@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
  * `npm start`: a hub and a leaf on this machine, each its own process, from deploy/examples. Says when each is
- * ready and what to try then. Ctrl-C drains and stops both, a second one kills them; when one ends by
- * itself, the other is stopped and the exit code tells.
+ * ready and what to try then. Ctrl-C drains and stops both, a second one kills them. When one ends by
+ * itself, the other is stopped and the exit code tells; when somebody kills one, the other goes on, as it
+ * would in real life.
  *
  *   npm start -- --demo                a simulated plant of 20 sensors beside them
  *   npm start -- --hub FILE --leaf FILE   other configuration files
@@ -71,14 +72,20 @@ async function start(name, args) {
   if (stopAskedMs !== undefined) return
   const child = new ManagedProcess(name, args, ROOT)
   running.push(child)
-  child.ended.then((code) => onEnd(child, code))
+  child.ended.then(({ code, signal }) => onEnd(child, args, code, signal))
   const isReady = await child.ready
   if (isReady) say(`${name} is ready (process ${child.pid})`)
 }
 
-/** One that ends unasked takes the others with it. */
-function onEnd(child, code) {
+/** One that fails takes the others with it, one that was killed does not. */
+function onEnd(child, args, code, signal) {
   running.splice(running.indexOf(child), 1)
+  if (stopAskedMs === undefined && signal !== '' && running.length > 0) {
+    exitCode = 1
+    const again = ['node', path.relative(ROOT, args[0]), ...args.slice(1)].join(' ')
+    say(`${child.name} was killed (${signal}), the rest goes on; start it again with\n  ${again}`)
+    return
+  }
   if (stopAskedMs === undefined) {
     exitCode = code === 0 ? 1 : code
     const rest = running.length === 0 ? '' : ', stopping the rest'

@@ -230,7 +230,7 @@ export class Session implements Peer, AckOwner {
     this.publishing = topic
     this.publishingQos = qos
     this.#space.publish(this, publication, options)
-    this.publishing
+    this.publishing = undefined
     publication.payload = NO_HEADERS
   }
 

@@ -69,6 +69,11 @@ export class Fleet {
     this.#client.publish(PROBE_SUBJECT, Buffer.from(''))
   }
 
+  /** A leaf's link is gone: what it holds is not known from now on. */
+  left(name: string): void {
+    this.#views.get(name)?.forget()
+  }
+
   async drain(): Promise<void> {
     this.#close()
     await this.#tasks.drain()

@@ -34,6 +34,12 @@ export class LeafView {
     }
   }
 
+  /** What it reported does not tell how it is any more. */
+  forget(): void {
+    this.reportedMs = Number.NEGATIVE_INFINITY
+    this.probe = ''
+  }
+
   /** The hub has stored more of a buffer. */
   progressed(book: LedgerBook, buffer: string, nowMs: number): void {
     const account = book.totals(this.name, buffer)?.account

@@ -91,10 +91,10 @@ export class LinkAcceptor {
   }
 
   /** Sends each leaf what waits for it, then closes its link. Idempotent, as `destroy`. */
-  drain(reason: string): void {
+  async drain(reason: string): Promise<void> {
     this.#isClosing = true
     for (const { connection } of this.#handshakes) connection.close(reason)
-    for (const { link } of this.#attachments()) link.connection.drain(reason)
+    await Promise.all(this.#attachments().map(({ link }) => link.connection.drain(reason)))
   }
 
   destroy(reason: string): void {

@@ -36,6 +36,8 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   readonly #parser: LinkParser
   #phase: LinkPhase
   #heartbeat: Heartbeat | undefined
+  readonly #closed: Promise<void>
+  #resolveClosed: () => void = () => {}
   #bytesIn = 0
   #isEnded = false
 
@@ -46,6 +48,9 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     this.#phase = phase
     this.output = new LinkOutput(channel, clock, limits.pendingBytesMax)
     this.#parser = new LinkParser(this, limits)
+    this.#closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
   }
 
   get isEnded(): boolean {
@@ -112,10 +117,15 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     this.#clock.after(CLOSE_GRACE_MS, () => this.channel.destroy())
   }
 
-  /** As `close`, once the messages that wait for a slow link are with the channel. */
-  drain(reason: string): void {
-    this.#clock.after(DRAIN_MAX_MS, () => this.close(reason))
+  /**
+   * As `close`, once the messages that wait for a slow link are with the channel. Resolves when it is
+   * closed, after DRAIN_MAX_MS and CLOSE_GRACE_MS at the latest.
+   */
+  async drain(reason: string): Promise<void> {
+    const cancel = this.#clock.after(DRAIN_MAX_MS, () => this.close(reason))
     this.output.whenEmpty(() => this.close(reason))
+    await this.#closed
+    cancel()
   }
 
   destroy(reason: string): void {
@@ -135,6 +145,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   onDrain(): void {}
 
   onClose(error: PetioleError | undefined): void {
+    this.#resolveClosed()
     this.#end(error === undefined ? 'the other side closed the connection' : messageOf(error))
   }
 

@@ -106,8 +106,8 @@ export class Uplink {
   async drain(): Promise<void> {
     this.#stop()
     const link = this.#link
-    if (link !== undefined) link.connection.drain('this server stops')
     this.#handshake?.connection.destroy('this server stops')
+    await link?.connection.drain('this server stops')
     await this.#tasks.destroy()
   }
 

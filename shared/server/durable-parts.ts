@@ -1,6 +1,7 @@
 import type { CoreConfig, Role } from '../config/index.ts'
 import { ServerIdentity } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
+import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
 import { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES, openStore, type Store } from '../store/index.ts'
 import type { Machine } from './core.ts'
 
@@ -33,7 +34,7 @@ export async function openDurableParts(
     const identity = ServerIdentity.create(random)
     return { identity, serverName: config.server_name || identity.id, store: undefined }
   }
-  const identity = await ServerIdentity.load(disk, random, directory)
+  const identity = await loadIdentity(machine, directory)
   const serverName = config.server_name || identity.id
   const store = await openStore({
     directory,
@@ -46,4 +47,22 @@ export async function openDurableParts(
     bytesMax,
   })
   return { identity, serverName, store }
+}
+
+/** The first to touch the store directory, so the first to find that it cannot be used. */
+async function loadIdentity({ disk, random }: Machine, directory: string): Promise<ServerIdentity> {
+  try {
+    return await ServerIdentity.load(disk, random, directory)
+  } catch (error) {
+    if (error instanceof PetioleError) throw error
+    const advice =
+      codeOf(error) === 'ENOSPC'
+        ? 'free some space'
+        : 'make it a directory that this user can write, or set another store_dir'
+    throw new PetioleError(
+      'PETIOLE_STORE_UNWRITABLE',
+      `store directory ${directory} cannot be used (${messageOf(error)}): ${advice}`,
+      { cause: error },
+    )
+  }
 }

@@ -25,6 +25,7 @@ import { createMonitor, type MonitorRoute } from '../monitor/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
 import { StreamEngine, UNLIMITED } from '../stream/index.ts'
+import { BATCH_OVERHEAD_BYTES } from '../sync/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { openDurableParts } from './durable-parts.ts'
@@ -104,7 +105,7 @@ export class ServerCore implements Core {
     this.authenticator = authenticatorOf(config.authorization)
     this.broker = this.#makeBroker()
     this.#card = this.#makeCard()
-    this.#linkLimits = { ...LINK_LIMITS, payloadBytesMax: config.max_payload }
+    this.#linkLimits = { ...LINK_LIMITS, payloadBytesMax: this.linkPayloadBytesMax }
     this.#links = new LinkAccounts({
       space: (account) => this.space(account),
       random: machine.random,
@@ -126,6 +127,11 @@ export class ServerCore implements Core {
       await core.destroy()
       throw error
     }
+  }
+
+  /** The largest message that crosses a leaf link: a sync batch with one message of `max_payload` fits. */
+  get linkPayloadBytesMax(): number {
+    return this.payloadBytesMax + BATCH_OVERHEAD_BYTES
   }
 
   /** Petiole's own version. */
@@ -251,7 +257,7 @@ export class ServerCore implements Core {
     await Promise.all(this.#options.frontDoors.map((door) => door.drain()))
     await Promise.all(this.#clients.map((client) => client.drain()))
     await Promise.all(this.#uplinks.map((uplink) => uplink.drain()))
-    this.acceptor.drain('this server stops')
+    await this.acceptor.drain('this server stops')
     // Streams before clients: those who wait for messages are told that the server stops.
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
     await this.broker.drain()

@@ -90,7 +90,7 @@ describe('command line', function () {
     await writeFile(plainFile, '')
     const blocked = await petiole('hub', '-a', '127.0.0.1', '-p', '-1', '-js', '-sd', plainFile)
     assert.equal(blocked.code, 1)
-    assert.match(blocked.err, /cannot be used|not a directory/i)
+    assert.match(blocked.err, /store directory .*file cannot be used \(ENOTDIR.*another store_dir/)
   })
 
   it('the pid file is there while it runs, and a SIGTERM drains it', async () => {
@@ -111,7 +111,9 @@ describe('command line', function () {
   it('fleet status says what is wrong when there is no hub', async () => {
     const { code, err } = await petiole('fleet', 'status', '--hub', 'nats://127.0.0.1:1')
     assert.equal(code, 1)
-    assert.match(err, /no hub at 127\.0\.0\.1:1.*--hub URL/)
+    assert.match(err, /no answer from a hub at 127\.0\.0\.1:1: .*--hub URL/)
+    const garbage = await petiole('fleet', 'status', '--hub', 'a b c')
+    assert.match(garbage.err, /--hub a b c is no address: write nats:/)
   })
 
   it('another leaf under a taken name is refused until the name is released', async () => {
