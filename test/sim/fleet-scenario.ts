@@ -73,6 +73,8 @@ class Scenario {
   readonly #random: SeededRandom
   readonly #seed: number
   readonly #hub: Site<Hub>
+  /** What the hub's store may hold, as configured until the faults end; 0: no limit. */
+  #hubQuotaBytes: number
   readonly #leaves: LeafSite[]
   readonly #faults: string[] = []
   #isLoading = true
@@ -82,7 +84,8 @@ class Scenario {
     this.world = new SimWorld({ seed, traceLines })
     this.#random = this.world.random.fork()
     const hubSegmentBytes = this.#segmentBytes()
-    this.#hub = this.#site('hub', (node) => startHub(node, hubSegmentBytes))
+    this.#hubQuotaBytes = this.#random.below(3) === 0 ? 30_000 + this.#random.below(600_000) : 0
+    this.#hub = this.#site('hub', (node) => startHub(node, hubSegmentBytes, this.#hubQuotaBytes))
     const count = 1 + this.#random.below(LEAVES_MAX)
     this.#leaves = Array.from({ length: count }, (_, i) => this.#leafSite(`leaf-${i}`))
   }
@@ -121,9 +124,11 @@ class Scenario {
   }
 
   #leafSite(name: string): LeafSite {
+    // Large enough, some of them, that what an outage leaves behind takes many batches.
+    const payloadBytes = this.#random.below(3) === 0 ? this.#random.below(4_000) : 0
     const sensors = Array.from(
       { length: 1 + this.#random.below(SENSORS_MAX) },
-      (_, i) => new SimSensor(`plant.${name}.s${i}`),
+      (_, i) => new SimSensor(`plant.${name}.s${i}`, payloadBytes),
     )
     const habits = {
       segmentBytes: this.#segmentBytes(),
@@ -226,6 +231,17 @@ class Scenario {
       site.node.disk.quotaBytes = Number.POSITIVE_INFINITY
       site.node.diskSlowness = 1
     }
+    if (this.#hubQuotaBytes > 0) this.#raiseHubQuota()
+  }
+
+  /** What an operator does about a full hub: a new configuration, and a restart. */
+  #raiseHubQuota(): void {
+    this.#hubQuotaBytes = 0
+    this.#faults.push('hub quota')
+    this.#hub.running = undefined
+    this.world.crash(this.#hub.node, 'kill')
+    this.world.restart(this.#hub.node)
+    this.#start(this.#hub)
   }
 
   #isDrained(): boolean {
@@ -351,17 +367,19 @@ const FAULTS: Readonly<Record<string, (hands: Hands, lastsMs: number) => void>> 
   },
 }
 
-const HUB: HubConfig = parseConfig(
-  {
-    server_name: 'hub',
-    host: 'hub',
-    port: 4222,
-    jetstream: { store_dir: '/data/store', domain: 'hub' },
-    websocket: { host: 'hub', port: 8443, no_tls: true },
-    fleet: { streams: { [STREAM]: { subjects: ['plant.>'] } } },
-  },
-  'hub',
-)
+function hubConfig(quotaBytes: number): HubConfig {
+  return parseConfig(
+    {
+      server_name: 'hub',
+      host: 'hub',
+      port: 4222,
+      jetstream: { store_dir: '/data/store', domain: 'hub', max_file: quotaBytes },
+      websocket: { host: 'hub', port: 8443, no_tls: true },
+      fleet: { streams: { [STREAM]: { subjects: ['plant.>'] } } },
+    },
+    'hub',
+  )
+}
 
 function leafConfig(name: string, quotaBytes: number): LeafConfig {
   return parseConfig(
@@ -381,8 +399,8 @@ const VERSION = '0.0.0-sim'
 
 const COMMON = { log: silentLog, version: VERSION, frontDoors: [] }
 
-function startHub({ machine }: SimNode, segmentBytes: number): Promise<Hub> {
-  return Hub.start({ ...COMMON, config: HUB, machine, segmentBytes })
+function startHub({ machine }: SimNode, segmentBytes: number, quotaBytes: number): Promise<Hub> {
+  return Hub.start({ ...COMMON, config: hubConfig(quotaBytes), machine, segmentBytes })
 }
 
 function startLeaf({ name, machine }: SimNode, habits: LeafHabits): Promise<Leaf> {

@@ -9,10 +9,13 @@ export class SimSensor {
   readonly subject: string
   readonly acknowledged = new Set<number>()
   refused = 0
+  readonly #payloadBytes: number
   #sent = 0
 
-  constructor(subject: string) {
+  /** @param payloadBytes that a reading has at least: it is filled up with blanks */
+  constructor(subject: string, payloadBytes = 0) {
     this.subject = subject
+    this.#payloadBytes = payloadBytes
   }
 
   get sent(): number {
@@ -25,7 +28,7 @@ export class SimSensor {
       subject: Buffer.from(this.subject),
       reply: EMPTY,
       headers: EMPTY,
-      payload: Buffer.from(String(reading)),
+      payload: Buffer.from(String(reading).padEnd(this.#payloadBytes)),
     }
     device.pending++
     device.core.space('$G').publish(device, publication, {
