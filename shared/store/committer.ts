@@ -3,8 +3,10 @@
  * then records are applied and acknowledged, in order.
  *
  * When the disk is full, the file is cut back to what was committed and everything staged is
- * refused. Any other error of a write or a sync stops the store for good: after a failed sync the
- * kernel may have dropped the pages, and a later sync that succeeds would lie.
+ * refused. When a new segment can not be made (too many open files), nothing was written: what is
+ * staged is refused, and it is tried again. Any other error of a write or a sync stops the store for
+ * good: after a failed sync the kernel may have dropped the pages, and a later sync that succeeds
+ * would lie.
  */
 import {
   type Clock,
@@ -19,7 +21,7 @@ import type { Catalog } from './catalog.ts'
 import type { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { RecordCursor, RecordFlag, stampChecksum } from './record.ts'
-import { fullError, type Room } from './room.ts'
+import { fullError, isOutOfFiles, type Room } from './room.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import type { Writer } from './writer.ts'
@@ -118,8 +120,10 @@ export class Committer {
     const batch = writer.gather.take()
     if (batch === undefined) return
     if (room.condition.name === 'failed') return this.#refuseAll([batch], room.condition.error)
-    if (batch.bytes > 0 && !(await this.#write(batch))) return
-    this.#finish(batch)
+    room.underWayBytes = batch.bytes
+    const isWritten = batch.bytes === 0 || (await this.#write(batch))
+    room.underWayBytes = 0
+    if (isWritten) this.#finish(batch)
   }
 
   async #write(batch: Batch): Promise<boolean> {
@@ -129,13 +133,9 @@ export class Committer {
       this.#leaveSegment(before)
       events.sealed(before)
     }
-    let segment: Segment
-    let file: DiskFile
-    try {
-      ;({ segment, file } = await this.#openSegment())
-    } catch (error) {
-      return this.#refused(batch, undefined, undefined, error, 'a new segment could not be made')
-    }
+    const opened = await this.#openSegment(batch)
+    if (opened === undefined) return false
+    const { segment, file } = opened
     stamp(batch, segment.salt)
     try {
       await file.writev(views(batch), segment.size)
@@ -149,6 +149,7 @@ export class Committer {
     const start = segment.size
     segment.size += batch.bytes
     room.usedBytes += batch.bytes
+    room.underWayBytes = 0
     room.freeBytes -= batch.bytes
     this.bytesWritten += batch.bytes
     this.commits++
@@ -179,7 +180,8 @@ export class Committer {
     for (const stream of touched) stream.notifyCommit()
   }
 
-  async #openSegment(): Promise<{ segment: Segment; file: DiskFile }> {
+  /** The segment to write to; undefined when there is none, and the batch was refused. */
+  async #openSegment(batch: Batch): Promise<{ segment: Segment; file: DiskFile } | undefined> {
     if (this.#segment !== undefined && this.#file !== undefined) {
       return { segment: this.#segment, file: this.#file }
     }
@@ -188,16 +190,19 @@ export class Committer {
     const path = segmentPath(journalDirectory, id)
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
     const header = { id, salt, isRewritten: false }
-    await disk.remove(path)
-    const file = await disk.create(path)
+    let file: DiskFile | undefined
     try {
+      await disk.remove(path)
+      file = await disk.create(path)
       await file.writev([encodeSegmentHeader(header)], 0)
       await file.datasync()
       await disk.syncDirectory(journalDirectory)
     } catch (error) {
-      await file.close().catch(() => {})
-      await disk.remove(path).catch(() => {})
-      throw error
+      await file?.close().catch(() => {})
+      if (file !== undefined) await disk.remove(path).catch(() => {})
+      if (file === undefined || isOutOfFiles(error)) this.#refuseForNow(batch, error)
+      else await this.#refused(batch, undefined, undefined, error, 'a segment could not be begun')
+      return undefined
     }
     const segment = new Segment(header, SEGMENT_HEADER_BYTES)
     this.#nextSegmentId = id + 1
@@ -226,8 +231,7 @@ export class Committer {
     what: string,
   ): Promise<false> {
     const { room } = this.#parts
-    const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
-    if (!isFull) room.fail(error, what)
+    if (!isOutOfSpace(error)) room.fail(error, what)
     else if (segment !== undefined && file !== undefined) {
       try {
         await file.truncate(segment.size)
@@ -237,13 +241,23 @@ export class Committer {
       }
     }
     if (room.isFailed) this.#refuseAll([batch], failure(room))
-    else {
-      const reason = `no space left for ${this.#parts.journalDirectory} (${messageOf(error)}): free some, or purge streams`
-      room.freeBytes = 0
-      room.becomeFull(reason)
-      this.#refuseAll([batch], fullError(reason))
-    }
+    else this.#refuseForNow(batch, error)
     return false
+  }
+
+  /** Nothing of the batch is on disk and no sync failed: the store takes writes again by itself. */
+  #refuseForNow(batch: Batch, error: unknown): void {
+    const { room, journalDirectory } = this.#parts
+    const isNoSpace = isOutOfSpace(error)
+    const reason = isNoSpace
+      ? `no space left for ${journalDirectory} (${messageOf(error)}): free some, or purge streams`
+      : `no new segment could be made in ${journalDirectory} (${messageOf(error)}): mend that, or allow more open files`
+    if (isNoSpace) {
+      room.freeBytes = 0
+      room.isStarved = room.condition.name === 'full'
+    }
+    room.becomeFull(reason)
+    this.#refuseAll([batch], fullError(reason))
   }
 
   #refuseAll(batches: readonly Batch[], error: PetioleError): void {
@@ -257,6 +271,10 @@ export class Committer {
       }
     }
   }
+}
+
+function isOutOfSpace(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
 }
 
 function failure(room: Room): PetioleError {

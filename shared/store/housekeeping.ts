@@ -4,6 +4,11 @@
  *
  * A segment is unlinked only when a commit has ended that was begun after everything in it died: so
  * whoever was told of an eviction has had its own record of it on disk by then.
+ *
+ * That commit needs space too, and so do the records that are carried forward. When the disk has
+ * none left at all, the reserve file gives some, and when that is used up, an index does: a scan of
+ * its segment tells the same. Segments without messages go first, because they need the least, then
+ * those whose rewriting takes the least room; no indexes are made while the store is full.
  */
 import type { Log } from '../log/index.ts'
 import { type Cancel, messageOf, Tasks } from '../runtime/index.ts'
@@ -15,13 +20,16 @@ import {
   AGE_CHECK_MAX_MS,
   AGE_CHECK_MIN_MS,
   COMPACT_LIVE_SHARE,
+  FAILURE_WARN_MS,
   FREE_CHECK_BYTES,
   FULL_PROBE_MS,
   HOUSEKEEPING_DELAY_MS,
+  HOUSEKEEPING_RETRY_MS,
   ROLL_BYTES_MIN,
 } from './limits.ts'
+import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
-import type { Room } from './room.ts'
+import { isOutOfFiles, type Room } from './room.ts'
 import { indexPath, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
 import type { Writer } from './writer.ts'
@@ -31,6 +39,7 @@ export interface HousekeepingParts extends RewriteParts {
   readonly room: Room
   readonly writer: Writer
   readonly committer: Committer
+  readonly reserve: ReserveFile
   readonly reserveBytes: number
 }
 
@@ -40,6 +49,7 @@ export class Housekeeping {
   readonly #retentionClock: RetentionClock
   readonly #unindexed = new Set<Segment>()
   #cancelRun: Cancel | undefined
+  #cancelRetry: Cancel | undefined
   #cancelAge: Cancel | undefined
   #ageDueMs = Number.POSITIVE_INFINITY
   #cancelProbe: Cancel | undefined
@@ -47,15 +57,12 @@ export class Housekeeping {
   #isWoken = false
   #isStopped = false
   #writtenAtCheck = 0
+  #warned = ''
+  #warnedMs = 0
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts
-    this.#tasks = new Tasks((task, error) => {
-      parts.log.warn(
-        { task, err: messageOf(error) },
-        'store housekeeping failed, it is tried again',
-      )
-    })
+    this.#tasks = new Tasks((task, error) => this.#report(task, messageOf(error)))
     const { catalog, clock } = parts
     this.#retentionClock = new RetentionClock(clock, () =>
       Math.max(0, ...[...catalog.streams.values()].map(({ index }) => index.lastTimeMs)),
@@ -70,6 +77,10 @@ export class Housekeeping {
     for (const segment of withoutIndex) this.#unindexed.add(segment)
     this.#ageLater(AGE_CHECK_MIN_MS)
     this.wake()
+    this.#tasks.run('reserve', async () => {
+      await this.#askFree()
+      await this.#holdReserve()
+    })
   }
 
   /** Something died or was sealed. */
@@ -106,6 +117,7 @@ export class Housekeeping {
   async destroy(): Promise<void> {
     this.#isStopped = true
     this.#cancelRun?.()
+    this.#cancelRetry?.()
     this.#cancelAge?.()
     this.#cancelProbe?.()
     await this.#tasks.destroy()
@@ -118,6 +130,9 @@ export class Housekeeping {
     this.#tasks.run('segments', async (signal) => {
       try {
         await this.#tidySegments(signal)
+      } catch (error) {
+        this.#retryLater()
+        throw error
       } finally {
         this.#isRunning = false
         if (this.#isWoken) this.wake()
@@ -125,18 +140,28 @@ export class Housekeeping {
     })
   }
 
+  #retryLater(): void {
+    if (this.#isStopped) return
+    this.#cancelRetry?.()
+    this.#cancelRetry = this.#parts.clock.after(HOUSEKEEPING_RETRY_MS, () => this.wake())
+  }
+
   async #tidySegments(signal: AbortSignal): Promise<void> {
     const { catalog } = this.#parts
-    for (const segment of catalog.segments) {
-      if (signal.aborted || this.#parts.room.isFailed) return
-      if (!segment.isSealed) continue
-      const share = liveShare(segment)
-      if (this.#holdsMessages(segment) && share >= COMPACT_LIVE_SHARE) continue
+    const isOver = (): boolean => signal.aborted || this.#parts.room.isFailed
+    const sparse = catalog.segments.filter(
+      (segment) => segment.isSealed && liveShare(segment) < COMPACT_LIVE_SHARE,
+    )
+    for (const segment of sparse) {
+      if (isOver()) return
+      if (!this.#holdsMessages(segment)) await this.#remove(segment, signal)
+    }
+    for (const segment of sparse.sort((a, b) => a.liveBytes - b.liveBytes)) {
+      if (isOver()) return
       if (this.#holdsMessages(segment)) await this.#rewrite(segment, signal)
-      else if (share < COMPACT_LIVE_SHARE) await this.#remove(segment)
     }
     for (const segment of this.#unindexed) {
-      if (signal.aborted || this.#parts.room.isFailed) return
+      if (isOver() || this.#parts.room.condition.name === 'full') return
       await this.#writeIndex(segment)
     }
   }
@@ -157,7 +182,7 @@ export class Housekeeping {
     this.#unindexed.delete(segment)
   }
 
-  async #remove(segment: Segment): Promise<void> {
+  async #remove(segment: Segment, signal: AbortSignal): Promise<void> {
     const { catalog, disk, directory, files, room, writer } = this.#parts
     carryForward(segment, catalog, writer)
     await this.#barrier()
@@ -166,7 +191,7 @@ export class Housekeeping {
     files.retire(segment.id)
     await disk.remove(indexPath(directory, segment.id))
     await disk.remove(segmentPath(directory, segment.id))
-    await this.#parts.syncDirectory()
+    await this.#syncDirectory(signal)
     catalog.removeSegment(segment.id)
     room.usedBytes -= segment.size + segment.indexBytes
     room.freeBytes += segment.size + segment.indexBytes
@@ -175,10 +200,37 @@ export class Housekeeping {
   async #rewrite(segment: Segment, signal: AbortSignal): Promise<void> {
     carryLastSeqs(segment, this.#parts.catalog)
     await this.#barrier()
-    const shrunk = await rewriteSegment(segment, this.#parts, signal)
+    const parts = { ...this.#parts, syncDirectory: () => this.#syncDirectory(signal) }
+    const shrunk = await rewriteSegment(segment, parts, signal)
     if (signal.aborted) return
     this.#parts.room.usedBytes -= shrunk
     await this.#writeIndex(segment)
+  }
+
+  /** Waits for a file handle if it must: what it follows is done and can not be taken back. */
+  async #syncDirectory(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#parts.syncDirectory()
+      } catch (error) {
+        if (signal.aborted || !isOutOfFiles(error)) throw error
+        await this.#pause(FULL_PROBE_MS, signal)
+      }
+    }
+  }
+
+  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.after(delayMs, () => {
+        signal.removeEventListener('abort', stop)
+        resolve()
+      })
+      const stop = (): void => {
+        cancel()
+        resolve()
+      }
+      signal.addEventListener('abort', stop, { once: true })
+    })
   }
 
   #barrier(): Promise<void> {
@@ -225,7 +277,7 @@ export class Housekeeping {
 
   async #askFree(): Promise<void> {
     const { disk, directory, room } = this.#parts
-    room.freeBytes = await disk.freeBytes(directory)
+    room.measured(await disk.freeBytes(directory))
   }
 
   #probeLater(): void {
@@ -240,8 +292,13 @@ export class Housekeeping {
     const { room, committer, writer, reserveBytes } = this.#parts
     try {
       if (room.condition.name !== 'full') return
+      await this.#giveSpace()
       await this.#askFree()
-      if (room.reopen(reserveBytes / 4)) return
+      if (room.reopen(reserveBytes / 4)) {
+        this.wake()
+        await this.#holdReserve()
+        return
+      }
       const current = committer.currentSegment
       const isWorthIt = current !== undefined && current.size >= ROLL_BYTES_MIN
       if (isWorthIt && liveShare(current) < COMPACT_LIVE_SHARE) {
@@ -251,6 +308,51 @@ export class Housekeeping {
       this.#run()
     } finally {
       if (room.condition.name === 'full') this.#probeLater()
+    }
+  }
+
+  async #holdReserve(): Promise<void> {
+    const { room, reserve, reserveBytes, log } = this.#parts
+    if (this.#isStopped || reserve.isWhole || room.condition.name !== 'open') return
+    if (room.freeBytes < reserveBytes + reserve.bytes) return
+    room.usedBytes -= reserve.heldBytes
+    try {
+      await reserve.hold()
+    } catch (error) {
+      log.debug({ err: messageOf(error) }, 'reserve file not made')
+    }
+    room.usedBytes += reserve.heldBytes
+  }
+
+  /** For a store that can not even write what would free room. */
+  async #giveSpace(): Promise<void> {
+    const { room, reserve, catalog, disk, directory, log } = this.#parts
+    if (!room.isStarved) return
+    room.isStarved = false
+    const { heldBytes } = reserve
+    if (await reserve.release()) {
+      room.usedBytes -= heldBytes
+      log.warn({ bytes: heldBytes }, 'disk full, reserve file given up to free room')
+      return
+    }
+    const sealed = catalog.segments.filter(({ isSealed }) => isSealed)
+    const [segment] = sealed.sort((a, b) => b.indexBytes - a.indexBytes)
+    if (segment === undefined || segment.indexBytes === 0) return
+    await disk.remove(indexPath(directory, segment.id))
+    room.usedBytes -= segment.indexBytes
+    segment.indexBytes = 0
+    this.#unindexed.add(segment)
+  }
+
+  #report(task: string, err: string): void {
+    const { log, clock } = this.#parts
+    const nowMs = clock.monotonicMs()
+    const isKnown = err === this.#warned && nowMs - this.#warnedMs < FAILURE_WARN_MS
+    if (isKnown) log.debug({ task, err }, 'store housekeeping failed again')
+    else {
+      log.warn({ task, err }, 'store housekeeping failed, it is tried again')
+      this.#warned = err
+      this.#warnedMs = nowMs
     }
   }
 }

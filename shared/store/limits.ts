@@ -33,7 +33,6 @@ export const ENTRY_TIME_MS = 0xffff
 
 /** Sequential reads; also the step of a recovery scan. */
 export const READ_BYTES = 256 * KIB
-export const SCAN_BYTES = 4 * MIB
 /** Sealed segments whose file is held open for reading. */
 export const OPEN_FILES_MAX = 32
 /** Index files read at the same time at start. */
@@ -56,6 +55,10 @@ export const EVICTION_LOG_DELAY_MS = 1_000
 
 /** Room kept for deletes and purges: messages are refused before the disk is really full. */
 export const RESERVE_BYTES = 4 * MIB
+/** Space that a file holds for upkeep when others have filled the disk to the last byte. */
+export const RESERVE_FILE_BYTES = 512 * KIB
+/** The same failure of housekeeping is a warning this often, in between only a debug line. */
+export const FAILURE_WARN_MS = 60_000
 /** How often a full store looks whether there is room again, and how often an open one asks the disk. */
 export const FULL_PROBE_MS = 1_000
 export const FREE_CHECK_BYTES = 1 * MIB
@@ -64,6 +67,8 @@ export const FREE_CHECK_BYTES = 1 * MIB
 export const COMPACT_LIVE_SHARE = 0.5
 /** How long what died may gather before segments are looked at. */
 export const HOUSEKEEPING_DELAY_MS = 100
+/** When housekeeping that failed is tried again. */
+export const HOUSEKEEPING_RETRY_MS = 10_000
 /** A full store closes a current segment of at least this size when less than half of it is live. */
 export const ROLL_BYTES_MIN = 4 * KIB
 /** A rewrite lets commits and readers go on after so many bytes. */

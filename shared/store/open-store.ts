@@ -4,10 +4,11 @@
  *     store.json   format, version, id, and the server it belongs to
  *     lock         held by the living process
  *     journal/     segments and their indexes
+ *     reserve      space that is given up when the disk is full
  */
 import * as path from 'node:path'
 import type { Log } from '../log/index.ts'
-import { type Clock, type Disk, PetioleError, type Random } from '../runtime/index.ts'
+import { type Clock, codeOf, type Disk, PetioleError, type Random } from '../runtime/index.ts'
 import { Boots } from './boots.ts'
 import { Catalog } from './catalog.ts'
 import { Committer } from './committer.ts'
@@ -24,16 +25,18 @@ import {
   LEAF_SEGMENT_BYTES,
   OPEN_FILES_MAX,
   RESERVE_BYTES,
+  RESERVE_FILE_BYTES,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SUBJECTS_MAX,
 } from './limits.ts'
 import { Recovery } from './recovery.ts'
-import { Room } from './room.ts'
+import { RESERVE_FILE, ReserveFile } from './reserve-file.ts'
+import { isOutOfFiles, Room } from './room.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { JournalTable } from './state-table.ts'
 import type { Store } from './store.ts'
-import { claimDirectory } from './store-directory.ts'
+import { claimDirectory, unwritable } from './store-directory.ts'
 import type { StreamHost } from './stream-host.ts'
 import { StreamReader } from './stream-reader.ts'
 import { Writer } from './writer.ts'
@@ -75,7 +78,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     return await openJournal(settings, unlock)
   } catch (error) {
     await unlock()
-    throw error
+    throw codeOf(error) === 'ENOSPC' ? unwritable(settings.directory, error) : error
   }
 }
 
@@ -103,6 +106,7 @@ interface Memory {
   readonly writer: Writer
   readonly catalog: Catalog
   readonly evictions: EvictionQueue
+  readonly reserve: ReserveFile
   isRecovering: boolean
 }
 
@@ -125,7 +129,14 @@ function makeMemory(settings: Settings): Memory {
     log,
   )
   const evictions = new EvictionQueue()
-  const memory = { room, files, writer, catalog, evictions, isRecovering: true }
+  const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 4))
+  const reserve = new ReserveFile(
+    disk,
+    random,
+    path.join(directory, RESERVE_FILE),
+    reserveFileBytes,
+  )
+  const memory = { room, files, writer, catalog, evictions, reserve, isRecovering: true }
   const host: StreamHost = {
     clock,
     writer,
@@ -145,8 +156,8 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   const recovery = new Recovery(disk, journalDirectory, catalog, log, segmentBytes)
   const recovered = await recovery.run()
   memory.isRecovering = false
-  room.usedBytes = recovered.usedBytes
-  room.freeBytes = await disk.freeBytes(directory)
+  await memory.reserve.find()
+  room.usedBytes = recovered.usedBytes + memory.reserve.heldBytes
   const committer = new Committer({
     ...settings,
     ...memory,
@@ -165,6 +176,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
     directory: journalDirectory,
     syncDirectory: () =>
       disk.syncDirectory(journalDirectory).catch((error: unknown) => {
+        if (isOutOfFiles(error)) throw error
         throw room.fail(error, 'a sync of the directory failed')
       }),
     committer,

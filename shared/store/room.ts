@@ -3,7 +3,7 @@
  * Messages are refused while a reserve is still free, so that deletes and purges, which make room,
  * can always be written.
  */
-import { PetioleError } from '../runtime/index.ts'
+import { codeOf, PetioleError } from '../runtime/index.ts'
 import type { StoreCondition } from './store.ts'
 
 export interface RoomLimits {
@@ -16,8 +16,12 @@ export interface RoomLimits {
 export class Room {
   /** Bytes in the store's files. */
   usedBytes = 0
+  /** Bytes of the commit that is being written: neither waiting nor in the files yet. */
+  underWayBytes = 0
   /** As the file system said when it was last asked, less what was written since. */
   freeBytes = Number.POSITIVE_INFINITY
+  /** A commit found no space although messages were refused already: what frees room cannot be written. */
+  isStarved = false
   readonly #directory: string
   readonly #limits: RoomLimits
   readonly #listeners = new Set<(condition: StoreCondition) => void>()
@@ -60,13 +64,14 @@ export class Room {
   }
 
   /** Why so many more bytes do not fit; undefined when they do. */
-  #shortage(bytes: number): string | undefined {
+  #shortage(waitingBytes: number): string | undefined {
     const { bytesMax, reserveBytes } = this.#limits
+    const bytes = waitingBytes + this.underWayBytes
     if (bytesMax > 0 && this.usedBytes + bytes > bytesMax - Math.min(reserveBytes, bytesMax / 4)) {
-      return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes: raise max_file_store, or purge streams`
+      return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes, ${bytes} more wait for the disk: raise max_file_store, or purge streams`
     }
     if (this.freeBytes - bytes < reserveBytes) {
-      return `the file system of ${this.#directory} has ${this.freeBytes} bytes left: free some, or purge streams`
+      return `the file system of ${this.#directory} has ${this.freeBytes} bytes left, ${bytes} wait for the disk: free some, or purge streams`
     }
     return undefined
   }
@@ -76,6 +81,15 @@ export class Room {
     if (this.#condition.name !== 'full' || this.#shortage(bytes) !== undefined) return false
     this.#enter({ name: 'open' })
     return true
+  }
+
+  /** What the file system says now; a full store goes on saying what is true. */
+  measured(freeBytes: number): void {
+    this.freeBytes = freeBytes
+    const shortage = this.#shortage(0)
+    if (shortage === undefined) return
+    if (this.#condition.name === 'full') this.#condition = { name: 'full', reason: shortage }
+    else this.becomeFull(shortage)
   }
 
   becomeFull(reason: string): void {
@@ -105,6 +119,11 @@ export class Room {
     this.#condition = condition
     for (const listener of this.#listeners) listener(condition)
   }
+}
+
+/** Opening a file failed for want of handles, which pass: nothing has happened on the disk. */
+export function isOutOfFiles(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(codeOf(error))
 }
 
 export function fullError(reason: string): PetioleError {
