@@ -32,6 +32,8 @@ const FAULT_LASTS_MS = 1_500
 const RESTART_MS = 100
 const DRAIN_MS = 300_000
 const STREAM = 'plant'
+const BALLAST = 'ballast'
+const EMPTY = new Uint8Array(0)
 const STORE_BYTES = 64 * 1024 * 1024
 const DAY_MS = 86_400_000
 
@@ -95,6 +97,7 @@ class Scenario {
     for (const { node } of this.#leaves) world.setLink(node, this.#hub.node, this.#quality())
     for (const site of this.#sites) this.#start(site)
     for (const leaf of this.#leaves) this.#load(leaf)
+    if (this.#hubQuotaBytes > 0) this.#loadHub()
     this.#planFaults()
     await world.run({ forMs: LOAD_MS })
     this.#isLoading = false
@@ -133,7 +136,8 @@ class Scenario {
     const habits = {
       segmentBytes: this.#segmentBytes(),
       // One leaf in four has room for less than an outage brings.
-      quotaBytes: this.#random.below(4) === 0 ? 2_000 + this.#random.below(20_000) : 0,
+      quotaBytes:
+        this.#random.below(4) === 0 ? 2_000 + payloadBytes + this.#random.below(20_000) : 0,
     }
     const site = this.#site(name, (node) => startLeaf(node, habits))
     return { ...site, sensors, habits, device: undefined }
@@ -181,6 +185,27 @@ class Scenario {
         }
       }
       this.world.after(paceMs, tick)
+    }
+    tick()
+  }
+
+  /** Others use the hub's store too: what they keep and remove takes and gives room again and again. */
+  #loadHub(): void {
+    const ballast = Buffer.alloc(1_000 + this.#random.below(9_000))
+    const tick = (): void => {
+      if (!this.#isLoading) return
+      const core = this.#hub.node.isUp ? this.#hub.running?.core : undefined
+      const store = core?.engine('$G').stream(BALLAST)?.store
+      const isPurging = this.#random.below(3) === 0
+      if (isPurging) store?.purge({}).catch(() => {})
+      else if (core !== undefined) {
+        const publication = { subject: Buffer.from(BALLAST), reply: EMPTY, headers: EMPTY }
+        const device = new SimDevice(core)
+        for (let i = 0; i < 8; i++) {
+          core.space('$G').publish(device, { ...publication, payload: ballast })
+        }
+      }
+      this.world.after(20 + this.#random.below(200), tick)
     }
     tick()
   }
@@ -375,7 +400,9 @@ function hubConfig(quotaBytes: number): HubConfig {
       port: 4222,
       jetstream: { store_dir: '/data/store', domain: 'hub', max_file: quotaBytes },
       websocket: { host: 'hub', port: 8443, no_tls: true },
-      fleet: { streams: { [STREAM]: { subjects: ['plant.>'] } } },
+      fleet: {
+        streams: { [STREAM]: { subjects: ['plant.>'] }, [BALLAST]: { subjects: [BALLAST] } },
+      },
     },
     'hub',
   )
