@@ -3,6 +3,7 @@ import { arenaBytes, arenaView, type Channel, type Output } from '../transport/i
 import type { ClientSubscription } from './client-subscription.ts'
 import { STALL_BYTES, STALL_MS, STALL_PROGRESS_BYTES } from './limits.ts'
 import type { Message, Peer, Subscription } from './message.ts'
+import { PublisherFlow } from './publisher-flow.ts'
 import { RoutedMessage, sizesLength, writeSizes } from './routed-message.ts'
 
 /** What an outlet tells its connection. */
@@ -25,7 +26,7 @@ export class ClientOutlet implements Peer {
   readonly id: number
   readonly channel: Channel
   readonly output: Output
-  readonly flow: Channel
+  readonly flow: PublisherFlow
   echo = true
   supportsHeaders = false
   isClosed = false
@@ -47,7 +48,7 @@ export class ClientOutlet implements Peer {
   ) {
     this.#clock = clock
     this.channel = channel
-    this.flow = channel
+    this.flow = new PublisherFlow(channel)
     this.output = channel.output
     this.id = id
     this.#pendingBytesMax = pendingBytesMax

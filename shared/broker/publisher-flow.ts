@@ -1,0 +1,23 @@
+import { invariant } from '../runtime/index.ts'
+import type { Channel } from '../transport/index.ts'
+
+/** What a client publishes, held while any of its receivers is behind: each lets go of its own hold. */
+export class PublisherFlow {
+  readonly #channel: Channel
+  #holds = 0
+
+  constructor(channel: Channel) {
+    this.#channel = channel
+  }
+
+  pause(): void {
+    this.#holds++
+    if (this.#holds === 1) this.#channel.pause()
+  }
+
+  resume(): void {
+    invariant(this.#holds > 0, 'a publisher is resumed as often as it was paused')
+    this.#holds--
+    if (this.#holds === 0) this.#channel.resume()
+  }
+}
