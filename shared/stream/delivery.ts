@@ -4,12 +4,12 @@
  * (a pull, a commit, an ack, a deadline) and stops when nothing can be delivered.
  */
 import type { Log } from '../log/index.ts'
-import { type Clock, messageOf } from '../runtime/index.ts'
+import { type Cancel, type Clock, messageOf } from '../runtime/index.ts'
 import type { StoredMessage, StreamStore } from '../store/index.ts'
 import type { AckLedger } from './ack-ledger.ts'
 import { ackSubject } from './ack-subject.ts'
 import { NO_BYTES, withHeaders } from './headers.ts'
-import { DELIVERY_TURN_BYTES } from './limits.ts'
+import { DELIVERY_TURN_BYTES, READ_RETRY_MS } from './limits.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { StreamPort } from './port.ts'
 import type { PullQueue } from './pull-queue.ts'
@@ -35,6 +35,7 @@ export class Delivery {
   #isWoken = false
   #isClosed = false
   #turnBytes = 0
+  #cancelRetry: Cancel | undefined
 
   constructor(
     parts: {
@@ -72,11 +73,20 @@ export class Delivery {
     this.#run().catch((error: unknown) => {
       this.#isRunning = false
       this.#log.error({ err: messageOf(error) }, 'consumer can not read its stream')
+      this.#retryLater()
     })
   }
 
   close(): void {
     this.#isClosed = true
+    this.#cancelRetry?.()
+  }
+
+  /** Nobody else may wake it: who waits has pulled already. */
+  #retryLater(): void {
+    if (this.#isClosed) return
+    this.#cancelRetry?.()
+    this.#cancelRetry = this.#clock.after(READ_RETRY_MS, () => this.wake())
   }
 
   async #run(): Promise<void> {

@@ -20,8 +20,6 @@ export const ACK_WAIT_NS = 30 * NS_PER_SECOND
 export const WAITING_PULLS = 512
 export const ACK_PENDING = 1000
 export const EPHEMERAL_INACTIVE_NS = 5 * NS_PER_SECOND
-export const DIRECT_BATCH_SUBJECTS_MAX = 1024
-export const DIRECT_BATCH_BYTES_MAX = 64 * 1024 * 1024
 
 /** Streams and consumers in one account, when its limits do not say otherwise. */
 export const STREAMS_MAX = 10_000
@@ -39,6 +37,8 @@ export const READ_AHEAD_MESSAGES = 256
 export const READ_AHEAD_BYTES = 256 * 1024
 /** A consumer lets others have the loop after so many bytes. */
 export const DELIVERY_TURN_BYTES = 256 * 1024
+/** When a consumer that could not read its stream tries again. */
+export const READ_RETRY_MS = 1_000
 /** How long acknowledgements gather before they are written, when nobody waits for the write. */
 export const CONSUMER_STATE_DELAY_MS = 200
 /** A count of pending messages that removals made stale is renewed at most this often. */

@@ -195,6 +195,18 @@ describe('Consumer', () => {
     assert.deepEqual(statuses, ['100', '100', '100', '408'])
   })
 
+  it('reads again by itself after it could not', async () => {
+    await publish('s.a')
+    await consumer()
+    const { store } = world.engine.stream('S')!
+    const { read } = store
+    store.read = () => Promise.reject(new Error('no handle'))
+    await pull({ batch: 1, expires: 30e9 }, 'i')
+    store.read = read
+    await world.pass(2_000)
+    assert.deepEqual(seqs(world.port.inboxes.get('i') ?? []), [1])
+  })
+
   it('goes when nobody uses it, unless it is durable', async () => {
     await consumer()
     const config = { ack_policy: 'none', inactive_threshold: 2e9 }
