@@ -15,7 +15,6 @@ export class Batch {
 
 export interface Savepoint {
   readonly batch: Batch
-  readonly batches: number
   readonly chunks: number
   readonly chunkEnd: number
   readonly bytes: number
@@ -76,7 +75,6 @@ export class Gather {
     const batch = this.#current
     return {
       batch,
-      batches: this.#batches.length,
       chunks: batch.chunks.length,
       chunkEnd: batch.chunks[batch.chunks.length - 1]?.end ?? 0,
       bytes: batch.bytes,

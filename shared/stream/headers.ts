@@ -28,17 +28,6 @@ export function headerValue(headers: Uint8Array, name: string): string | undefin
   return undefined
 }
 
-/** Whether any header name begins with `Nats-`: the quick way past all that a stream looks for. */
-export function hasNatsHeader(headers: Uint8Array): boolean {
-  let line = nextLine(headers, 0)
-  while (line < headers.length) {
-    // 'N', 't', '-' are enough to tell; a false yes only costs the lookups.
-    if (headers[line] === 78 && headers[line + 2] === 116 && headers[line + 4] === 45) return true
-    line = nextLine(headers, line)
-  }
-  return false
-}
-
 /** The block with more headers at its end; makes one when there is none. */
 export function withHeaders(
   headers: Uint8Array,

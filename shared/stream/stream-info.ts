@@ -6,11 +6,6 @@ import { SUBJECT_DETAILS_PAGE } from './limits.ts'
 import type { Stream } from './stream.ts'
 import { formatTime } from './timestamp.ts'
 
-export interface StreamDetails {
-  readonly subjectsFilter?: string
-  readonly offset?: number
-}
-
 /** StreamInfo as the API answers it. */
 export function streamInfo(
   stream: Stream,
