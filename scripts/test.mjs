@@ -11,6 +11,9 @@ const ROOT = path.resolve(import.meta.dirname, '..')
 const bin = (name, file) => path.join(ROOT, 'node_modules', name, file)
 const mochaArgs = process.argv.slice(2)
 
+/** How long mocha may take to end after its last words. */
+const LINGER_MS = 30_000
+
 /** What needs no peers and no patience; `npm run interop` and the benchmarks are asked for by name. */
 const EVERY_MACHINE = [
   'test/*.test.ts',
@@ -53,7 +56,8 @@ async function tests() {
   passed += passing ?? 0
   failed += failing ?? 0
   if ((failing ?? 0) > 0) failures.push('tests, see above')
-  else if (code !== 0 || passing === undefined) fail(`mocha ended with ${code}`, '')
+  else if ((code !== 0 && code !== 'SIGKILL') || passing === undefined)
+    fail(`mocha ended with ${code}`, '')
 }
 
 /** A folder stands for the tests in it. */
@@ -75,17 +79,39 @@ function fail(name, output) {
   failed++
 }
 
-/** Runs one of the tools; resolves to what it said and how it ended. */
+/**
+ * Runs one of the tools; resolves to what it said and how it ended. One that has printed its last words
+ * and does not end has something left running: it is stopped and named, for a run must come to an end.
+ */
 function run(args, isShown) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
     let output = ''
+    let linger
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         output += text
         if (isShown) process.stdout.write(text)
+        if (
+          linger === undefined &&
+          countOf(stripVTControlCharacters(text), 'passing') !== undefined
+        ) {
+          linger = setTimeout(() => stop(child), LINGER_MS)
+        }
       })
     }
-    child.on('close', (code, signal) => resolve({ code: code ?? signal, output }))
+    child.on('close', (code, signal) => {
+      clearTimeout(linger)
+      resolve({ code: code ?? signal, output })
+    })
   })
+}
+
+function stop(child) {
+  process.stdout.write('notice: the tests are over, but left something running: stopped\n')
+  process.kill(-child.pid, 'SIGKILL')
 }
