@@ -25,6 +25,8 @@ const CHECKS = [
   ['style', [bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings', '.']],
 ]
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
+
 let passed = 0
 let failed = 0
 const failures = []
@@ -100,11 +102,18 @@ function run(args, isShown) {
           linger === undefined &&
           countOf(stripVTControlCharacters(text), 'passing') !== undefined
         ) {
-          linger = setTimeout(() => stop(child), LINGER_MS)
+          linger = setTimeout(() => {
+            process.stdout.write('notice: the tests are over, but left something running\n')
+            stop(child)
+          }, LINGER_MS)
         }
       })
     }
+    // Its own process group, so that what it started goes with it; a Ctrl-C is ours to pass on.
+    const onExit = () => stop(child)
+    process.on('exit', onExit)
     child.on('close', (code, signal) => {
+      process.off('exit', onExit)
       clearTimeout(linger)
       resolve({ code: code ?? signal, output })
     })
@@ -112,6 +121,5 @@ function run(args, isShown) {
 }
 
 function stop(child) {
-  process.stdout.write('notice: the tests are over, but left something running: stopped\n')
   process.kill(-child.pid, 'SIGKILL')
 }
