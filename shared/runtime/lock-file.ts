@@ -6,9 +6,14 @@ import { codeOf, PetioleError } from './petiole-error.ts'
  * The lock file of a directory. It says who holds it: `pid boot-id start-time`. A pid alone is not
  * enough: after a power cut another process may have the dead holder's, and the leaf must still
  * start. Where the system tells neither (not Linux), `-` stands in and the pid decides.
+ *
+ * A lock that is given back stays, filled with blanks, and a stale one is written over in place: a
+ * server must be able to start on a full disk, where no new file gets a block.
  */
 const FILE_MODE = 0o640
 const UNKNOWN = '-'
+/** Every record is filled up to this, so that one can take the place of another. */
+const RECORD_BYTES = 96
 
 /** What this process holds: its own pid in a file proves nothing, a restarted container has it again. */
 const held = new Set<string>()
@@ -26,21 +31,53 @@ export async function takeLock(file: string): Promise<() => Promise<void>> {
   }
   return async () => {
     if (!held.has(path)) return
-    await fs.rm(file, { force: true })
+    try {
+      await overwrite(file, '')
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
     held.delete(path)
   }
 }
 
 async function takeFromOthers(file: string): Promise<void> {
-  const token = `${process.pid} ${await bootId()} ${await startTimeOf(process.pid)}\n`
+  const token = `${process.pid} ${await bootId()} ${await startTimeOf(process.pid)}`
   for (let attempt = 0; attempt < 3; attempt++) {
-    if (await createWhole(file, token)) return
-    const found = await fs.readFile(file, 'latin1').catch(() => '')
+    const found = await contentOf(file)
+    if (found === undefined) {
+      if (await createWhole(file, padded(token))) return
+      continue
+    }
     const owner = await ownerOf(found)
     if (owner !== undefined) throw lockedBy(file, owner)
-    await removeStale(file, found)
+    if (await takeStale(file, found, token)) return
   }
   throw new PetioleError('PETIOLE_STORE_LOCKED', `${file} was taken by another process just now`)
+}
+
+async function contentOf(file: string): Promise<string | undefined> {
+  try {
+    return await fs.readFile(file, 'latin1')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function padded(text: string): string {
+  return `${text.padEnd(RECORD_BYTES - 1)}\n`
+}
+
+/** Changes what the file says without a new block for it. */
+async function overwrite(file: string, text: string): Promise<void> {
+  const handle = await fs.open(file, 'r+')
+  try {
+    const bytes = Buffer.from(padded(text), 'latin1')
+    await handle.write(bytes, 0, bytes.length, 0)
+    await handle.truncate(bytes.length)
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Creates the file with its content in one step; false when it is there already. */
@@ -69,18 +106,33 @@ async function createPlainly(file: string, text: string): Promise<boolean> {
   }
 }
 
-/** Takes a stale file away, unless another process has replaced it in the meantime. */
-async function removeStale(file: string, stale: string): Promise<void> {
+/**
+ * Takes a stale file aside, where no other process looks, makes it this one's and puts it back.
+ * False when another process was faster.
+ */
+async function takeStale(file: string, stale: string, token: string): Promise<boolean> {
   const aside = `${file}.stale.${process.pid}`
   try {
     await fs.rename(file, aside)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
+    if (codeOf(error) === 'ENOENT') return false
     throw error
   }
-  const taken = await fs.readFile(aside, 'latin1')
-  if (taken === stale) await fs.rm(aside, { force: true })
-  else await fs.rename(aside, file)
+  if ((await fs.readFile(aside, 'latin1')) !== stale) {
+    await fs.rename(aside, file)
+    return false
+  }
+  try {
+    await overwrite(aside, token)
+    await fs.link(aside, file)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    if (codeOf(error) === 'ENOSPC') throw error
+  } finally {
+    await fs.rm(aside, { force: true })
+  }
+  return await createPlainly(file, padded(token))
 }
 
 /** The living process that wrote `text`, if there is one. */

@@ -27,14 +27,12 @@ export class SystemDisk implements Disk {
     { mode = FILE_MODE }: FileOptions = {},
   ): Promise<void> {
     const temp = `${file}.tmp`
-    const handle = await open(temp, 'w', mode)
     try {
-      // A temp file that an interrupted write left behind keeps the mode that it was made with.
-      if (((await handle.stat()).mode & 0o777 & ~mode) !== 0) await handle.chmod(mode)
-      await handle.writeFile(bytes)
-      await handle.sync()
-    } finally {
-      await handle.close()
+      await this.#writeDurably(temp, bytes, mode)
+    } catch (error) {
+      // On a full disk it would take the place of what matters.
+      await fs.promises.rm(temp, { force: true }).catch(() => {})
+      throw error
     }
     await fs.promises.rename(temp, file)
     await this.syncDirectory(path.dirname(file))
@@ -80,6 +78,18 @@ export class SystemDisk implements Disk {
 
   lock(file: string): Promise<() => Promise<void>> {
     return takeLock(file)
+  }
+
+  async #writeDurably(file: string, bytes: Uint8Array, mode: number): Promise<void> {
+    const handle = await open(file, 'w', mode)
+    try {
+      // A temp file that an interrupted write left behind keeps the mode that it was made with.
+      if (((await handle.stat()).mode & 0o777 & ~mode) !== 0) await handle.chmod(mode)
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
   }
 }
 

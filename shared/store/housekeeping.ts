@@ -11,7 +11,7 @@
  * those whose rewriting takes the least room; no indexes are made while the store is full.
  */
 import type { Log } from '../log/index.ts'
-import { type Cancel, messageOf, Tasks } from '../runtime/index.ts'
+import { type Cancel, codeOf, messageOf, Tasks } from '../runtime/index.ts'
 import { carryForward, carryLastSeqs } from './carry-forward.ts'
 import type { Committer } from './committer.ts'
 import { encodeIndex } from './index-file.ts'
@@ -77,10 +77,7 @@ export class Housekeeping {
     for (const segment of withoutIndex) this.#unindexed.add(segment)
     this.#ageLater(AGE_CHECK_MIN_MS)
     this.wake()
-    this.#tasks.run('reserve', async () => {
-      await this.#askFree()
-      await this.#holdReserve()
-    })
+    this.#tasks.run('reserve', () => this.#holdReserve())
   }
 
   /** Something died or was sealed. */
@@ -131,6 +128,7 @@ export class Housekeeping {
       try {
         await this.#tidySegments(signal)
       } catch (error) {
+        if (codeOf(error) === 'ENOSPC') this.#parts.room.isStarved = true
         this.#retryLater()
         throw error
       } finally {
@@ -315,23 +313,21 @@ export class Housekeeping {
     const { room, reserve, reserveBytes, log } = this.#parts
     if (this.#isStopped || reserve.isWhole || room.condition.name !== 'open') return
     if (room.freeBytes < reserveBytes + reserve.bytes) return
-    room.usedBytes -= reserve.heldBytes
     try {
       await reserve.hold()
     } catch (error) {
       log.debug({ err: messageOf(error) }, 'reserve file not made')
     }
-    room.usedBytes += reserve.heldBytes
   }
 
   /** For a store that can not even write what would free room. */
   async #giveSpace(): Promise<void> {
     const { room, reserve, catalog, disk, directory, log } = this.#parts
-    if (!room.isStarved) return
+    const { isStarved } = room
     room.isStarved = false
+    if (!isStarved) return
     const { heldBytes } = reserve
     if (await reserve.release()) {
-      room.usedBytes -= heldBytes
       log.warn({ bytes: heldBytes }, 'disk full, reserve file given up to free room')
       return
     }

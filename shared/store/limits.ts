@@ -56,7 +56,7 @@ export const EVICTION_LOG_DELAY_MS = 1_000
 /** Room kept for deletes and purges: messages are refused before the disk is really full. */
 export const RESERVE_BYTES = 4 * MIB
 /** Space that a file holds for upkeep when others have filled the disk to the last byte. */
-export const RESERVE_FILE_BYTES = 512 * KIB
+export const RESERVE_FILE_BYTES = 256 * KIB
 /** The same failure of housekeeping is a warning this often, in between only a debug line. */
 export const FAILURE_WARN_MS = 60_000
 /** How often a full store looks whether there is room again, and how often an open one asks the disk. */

@@ -129,7 +129,7 @@ function makeMemory(settings: Settings): Memory {
     log,
   )
   const evictions = new EvictionQueue()
-  const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 4))
+  const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 8))
   const reserve = new ReserveFile(
     disk,
     random,
@@ -157,7 +157,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   const recovered = await recovery.run()
   memory.isRecovering = false
   await memory.reserve.find()
-  room.usedBytes = recovered.usedBytes + memory.reserve.heldBytes
+  room.usedBytes = recovered.usedBytes
   const committer = new Committer({
     ...settings,
     ...memory,
@@ -186,6 +186,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
     housekeeping.wake()
   }
   if (!evictions.isEmpty) evictions.onFirst()
+  room.measured(await disk.freeBytes(directory))
   committer.resume(recovered.lastId, recovered.current, recovered.file)
   housekeeping.start(recovered.withoutIndex)
   return new Journal({

@@ -1,6 +1,7 @@
 /** Takes a store directory into possession: writable, locked, of this format and this owner. */
 import * as path from 'node:path'
 import { codeOf, type Disk, messageOf, PetioleError, type Random } from '../runtime/index.ts'
+import { RESERVE_FILE } from './reserve-file.ts'
 
 const FORMAT = 'petiole-store'
 const VERSION = 1
@@ -21,8 +22,20 @@ interface Card {
   readonly owner: string
 }
 
-/** Returns what releases the lock. */
+/** Returns what releases the lock. A full disk is no reason not to start: the reserve file gives way. */
 export async function claimDirectory(options: ClaimOptions): Promise<() => Promise<void>> {
+  const { disk, directory } = options
+  try {
+    return await claim(options)
+  } catch (error) {
+    const { cause } = error as Error
+    if (codeOf(cause) !== 'ENOSPC') throw error
+    await disk.remove(path.join(directory, RESERVE_FILE))
+  }
+  return await claim(options)
+}
+
+async function claim(options: ClaimOptions): Promise<() => Promise<void>> {
   const { disk, directory, journalDirectory } = options
   let unlock: () => Promise<void>
   try {
@@ -105,11 +118,15 @@ function foreign(what: string): PetioleError {
   )
 }
 
-function unwritable(directory: string, error: unknown): unknown {
+export function unwritable(directory: string, error: unknown): unknown {
   if (error instanceof PetioleError) return error
+  const advice =
+    codeOf(error) === 'ENOSPC'
+      ? 'free some space'
+      : 'make it writable for this user, or set another store_dir'
   return new PetioleError(
     'PETIOLE_STORE_UNWRITABLE',
-    `store directory ${directory} cannot be used (${messageOf(error)}): make it writable for this user, or set another store_dir`,
+    `store directory ${directory} cannot be used (${messageOf(error)}): ${advice}`,
     { cause: error },
   )
 }

@@ -85,8 +85,20 @@ describe('system disk', () => {
       assert.deepEqual(await readdir(directory), ['lock'])
       await release()
       await release()
-      assert.deepEqual(await readdir(directory), [])
       await (await disk.lock(path))()
+      assert.deepEqual(await readdir(directory), ['lock'])
+    })
+
+    it('needs no new block when it was held before: the file is the same all the time', async () => {
+      const path = join(directory, 'lock')
+      await (await disk.lock(path))()
+      const { ino, size } = await stat(path)
+      assert.equal((await readFile(path, 'latin1')).trim(), '')
+      const release = await disk.lock(path)
+      assert.match(await readFile(path, 'latin1'), new RegExp(`^${process.pid} `))
+      const now = await stat(path)
+      assert.deepEqual([now.ino, now.size], [ino, size])
+      await release()
     })
 
     it('goes to one of two that come at once', async () => {
@@ -145,7 +157,7 @@ describe('system disk', () => {
         const path = join(directory, 'lock')
         await writeFile(path, torn)
         await (await disk.lock(path))()
-        assert.deepEqual(await readdir(directory), [])
+        assert.deepEqual(await readdir(directory), ['lock'])
       })
     }
   })
