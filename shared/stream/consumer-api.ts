@@ -71,15 +71,7 @@ async function create(
   action: CreateAction,
 ) {
   const stream = streamOf(context, request)
-  const isNew = stream.consumers.get(name) === undefined
   const consumer = await stream.consumers.create(config, name, action)
-  if (isNew) {
-    context.advise(`CONSUMER.CREATED.${stream.name}.${name}`, 'consumer_action', {
-      stream: stream.name,
-      consumer: name,
-      action: 'create',
-    })
-  }
   return consumerInfo(consumer, context.level)
 }
 

@@ -166,6 +166,7 @@ export class ConsumerSet {
     }
     if (this.#closed === undefined) this.#consumers.set(config.name, consumer)
     else consumer.close(this.#closed.status, this.#closed.isKept)
+    this.#advise('CREATED', 'consumer_action', consumer, { action: 'create' })
     return consumer
   }
 

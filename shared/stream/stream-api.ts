@@ -113,7 +113,7 @@ async function deleteStream(context: ApiContext, request: ApiRequest) {
   refusePayload(request)
   const stream = streamOf(context, request)
   refuseManaged(stream)
-  await context.remove(stream.name)
+  if (!(await context.remove(stream.name))) throw new JetStreamError(10059)
   return { success: true }
 }
 

@@ -54,6 +54,18 @@ describe('changes that the disk refuses', () => {
     assert.equal(answers[1]?.error, undefined)
   })
 
+  it('what two ask for at the same time happens once, and is announced once', async () => {
+    const twice = (subject: string, payload: unknown = ''): Promise<ApiAnswer[]> =>
+      Promise.all([world.port.api(subject, payload), world.port.api(subject, payload)])
+    const errors = (answers: ApiAnswer[]): unknown[] =>
+      answers.map(({ error }) => error?.err_code).sort()
+    assert.deepEqual(errors(await twice('CONSUMER.CREATE.S.c', create)), [undefined, undefined])
+    const advisories = world.port.inboxes.get('$JS.EVENT.ADVISORY.CONSUMER.CREATED.S.c')
+    assert.equal(advisories?.length, 1)
+    assert.deepEqual(errors(await twice('CONSUMER.DELETE.S.c')), [10014, undefined])
+    assert.deepEqual(errors(await twice('STREAM.DELETE.S')), [10059, undefined])
+  })
+
   it('a consumer keeps its configuration when a change of it fails', async () => {
     await world.port.api('CONSUMER.CREATE.S.c', create)
     const config = { ...create.config, max_ack_pending: 7 }
