@@ -132,8 +132,9 @@ export class Buffers implements Peer {
     const capture = this.#captures.get(subscription)
     if (capture === undefined || this.#rules.bufferOf(message.subject) !== capture.buffer) return
     if (capture.isShadowed(message.subjectBytes)) return
-    if (hasSoundHeaders(message)) capture.stream.ingest(message)
-    else this.#refuse(message, capture)
+    const fault = this.#faultOf(message)
+    if (fault === undefined) capture.stream.ingest(message)
+    else this.#refuse(message, capture, fault)
   }
 
   /** Stops capturing and writes down what is synced. */
@@ -147,14 +148,28 @@ export class Buffers implements Peer {
     for (const buffer of this.#buffers.values()) buffer.abandon()
   }
 
-  /** Stored, it would stop the buffer: the hub takes no such record, and nothing overtakes it. */
-  #refuse(message: Message, { buffer }: Capture): void {
-    const { subject } = message
-    const reason = `a message on ${subject} has headers that are no header block: end each line, and the block, with CR LF`
-    message.takeCommitted()?.(new PetioleError('PETIOLE_HEADERS_INVALID', reason))
-    if (!this.#hasRefused)
-      this.#log.warn({ buffer, subject }, 'refused messages with broken headers')
+  /** What keeps a message out. Stored, it would stop the buffer: no hub takes it, nothing overtakes it. */
+  #faultOf(message: Message): PetioleError | undefined {
+    const { subject, subjectBytes, headers, payload } = message
+    if (!hasSoundHeaders(message)) {
+      const reason = `a message on ${subject} has headers that are no header block: end each line, and the block, with CR LF`
+      return new PetioleError('PETIOLE_HEADERS_INVALID', reason)
+    }
+    const size = subjectBytes.length + headers.length + payload.length
+    if (size <= this.#recordBytesMax) return undefined
+    const reason = `a message on ${subject} is too large to sync: ${size} of at most ${this.#recordBytesMax} bytes with its subject and headers; raise max_payload, here and at the hub`
+    return new PetioleError('PETIOLE_MESSAGE_TOO_LARGE', reason)
+  }
+
+  #refuse(message: Message, { buffer }: Capture, fault: PetioleError): void {
+    message.takeCommitted()?.(fault)
+    if (!this.#hasRefused) this.#log.warn({ buffer, err: fault }, 'refused a message')
     this.#hasRefused = true
+  }
+
+  /** Subject, headers and payload of one message: what is left of a message of the link. */
+  get #recordBytesMax(): number {
+    return Math.max(1, this.#options.payloadBytesMax - BATCH_OVERHEAD_BYTES)
   }
 
   async #open(config: BufferConfig): Promise<void> {
@@ -172,7 +187,7 @@ export class Buffers implements Peer {
       max_bytes: config.max_bytes || -1,
       max_msgs: config.max_msgs || -1,
       max_age: config.max_age * NS_PER_MS,
-      max_msg_size: Math.max(1, this.#options.payloadBytesMax - BATCH_OVERHEAD_BYTES),
+      max_msg_size: this.#recordBytesMax,
       discard: config.discard,
       // A hole in a buffer is then damage, and nothing but damage.
       deny_delete: true,

@@ -1,6 +1,6 @@
 import type { Log } from '../../shared/log/index.ts'
 import type { Eviction, StreamStore } from '../../shared/store/index.ts'
-import { type SeqRange, withRange } from './holes.ts'
+import { type SeqRange, withClosestJoined, withRange } from './holes.ts'
 import { DAMAGED_RANGES_MAX } from './limits.ts'
 
 const DAMAGED_KEY = 'sync/damaged'
@@ -38,8 +38,9 @@ export class DamageLog {
   #evicted({ firstSeq, lastSeq, messages, cause }: Eviction): void {
     if (cause !== 'damage') return
     this.#log.error({ firstSeq, lastSeq, messages }, 'buffer has damaged messages')
-    if (this.#ranges.length >= DAMAGED_RANGES_MAX) return
-    this.#ranges = withRange(this.#ranges, { firstSeq, lastSeq })
+    const ranges = withRange(this.#ranges, { firstSeq, lastSeq })
+    // Only holes are ever explained: what is not one between two joined ranges does not count.
+    this.#ranges = ranges.length > DAMAGED_RANGES_MAX ? withClosestJoined(ranges) : ranges
     try {
       this.#store.states.set(DAMAGED_KEY, Buffer.from(JSON.stringify(this.#ranges)))
     } catch (error) {

@@ -62,3 +62,17 @@ export function withRange(ranges: readonly SeqRange[], added: SeqRange): SeqRang
   }
   return merged
 }
+
+/** One range fewer: the two with the least between them become one, as does what is between them. */
+export function withClosestJoined(ranges: readonly SeqRange[]): SeqRange[] {
+  let closest = -1
+  let least = Number.POSITIVE_INFINITY
+  for (const [i, { firstSeq }] of ranges.entries()) {
+    const distance = firstSeq - (ranges[i - 1]?.lastSeq ?? Number.NEGATIVE_INFINITY)
+    if (distance < least) [closest, least] = [i, distance]
+  }
+  const [first, second] = [ranges[closest - 1], ranges[closest]]
+  if (first === undefined || second === undefined) return [...ranges]
+  const joined = { firstSeq: first.firstSeq, lastSeq: second.lastSeq }
+  return [...ranges.slice(0, closest - 1), joined, ...ranges.slice(closest + 1)]
+}

@@ -3,6 +3,7 @@ import {
   BATCH_BYTES_MAX,
   BATCH_GAPS_MAX,
   BATCH_RECORDS_MAX,
+  GAP_BYTES,
   type Gap,
   recordBytes,
 } from '../../shared/sync/index.ts'
@@ -49,13 +50,18 @@ export class BatchCutter {
     this.#aheadNextSeq = seq
   }
 
-  /** The next span of about `bytesMax`; undefined when there is nothing, or it was rewound meanwhile. */
+  /**
+   * The next span of at most `bytesMax`; a single record that is larger travels alone, and not even
+   * with the gaps before it: the link may have just room enough for it. undefined when there is
+   * nothing, or it was rewound meanwhile.
+   */
   async cut(bytesMax: number): Promise<Cut | undefined> {
     if (!this.hasMore) return undefined
     if (this.#aheadIndex === this.#ahead.length && !(await this.#read(bytesMax))) return undefined
     const firstSeq = this.#nextSeq
     const gaps: Gap[] = []
     const from = this.#aheadIndex
+    const roomBytes = Math.min(bytesMax, BATCH_BYTES_MAX)
     let bytes = 0
     let seq = firstSeq
     let index = from
@@ -63,24 +69,27 @@ export class BatchCutter {
       const message = this.#ahead[index]
       if (message === undefined) break
       const size = recordBytes(message)
-      if (index > from && bytes + size > Math.min(bytesMax, BATCH_BYTES_MAX)) break
-      seq = this.#passHole(gaps, seq, message.seq)
+      if (index > from && bytes + size > roomBytes) break
+      seq = this.#passHole(gaps, seq, message.seq, gapsThatFit(roomBytes - bytes))
       if (seq < message.seq) break
+      if (gaps.length > 0 && bytes + size + gaps.length * GAP_BYTES > roomBytes) break
       bytes += size
       seq = message.seq + 1
     }
     const records = this.#ahead.slice(from, index)
     this.#aheadIndex = index
-    if (index === this.#ahead.length) seq = this.#passHole(gaps, seq, this.#aheadNextSeq)
+    if (index === this.#ahead.length) {
+      seq = this.#passHole(gaps, seq, this.#aheadNextSeq, gapsThatFit(roomBytes - bytes))
+    }
     this.#nextSeq = seq
     return seq === firstSeq ? undefined : { firstSeq, lastSeq: seq - 1, gaps, records, bytes }
   }
 
   /** Explains the sequences from `seq` to before `nextSeq`, as far as one batch can; returns how far. */
-  #passHole(gaps: Gap[], seq: number, nextSeq: number): number {
+  #passHole(gaps: Gap[], seq: number, nextSeq: number, gapsMax: number): number {
     if (seq >= nextSeq) return seq
     for (const gap of this.#buffer.explain({ firstSeq: seq, lastSeq: nextSeq - 1 })) {
-      if (gaps.length === BATCH_GAPS_MAX) return gap.firstSeq
+      if (gaps.length >= gapsMax) return gap.firstSeq
       gaps.push(gap)
     }
     return nextSeq
@@ -103,4 +112,9 @@ export class BatchCutter {
     this.#aheadNextSeq = Math.max(end + 1, Math.min(nextSeq, lastSeq + 1))
     return true
   }
+}
+
+/** One at least, so that a batch never ends up empty: the room for a batch's head has as much to spare. */
+function gapsThatFit(roomBytes: number): number {
+  return Math.min(BATCH_GAPS_MAX, Math.max(1, Math.floor(roomBytes / GAP_BYTES)))
 }

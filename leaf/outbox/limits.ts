@@ -9,6 +9,8 @@ export const REFUSED_RETRY_MAX_MS = 60_000
 export const ANSWER_DEADLINE_MIN_MS = 5_000
 export const ANSWER_DEADLINE_MAX_MS = 60_000
 export const ANSWER_DEADLINE_START_MS = 15_000
+/** How long batches stay small after one had no answer, before larger ones are tried. */
+export const BATCH_RAISE_MS = 600_000
 
 /** Bytes on the way: where a session starts, and the least that it keeps on the way. */
 export const WINDOW_START_BYTES = 64 * 1024

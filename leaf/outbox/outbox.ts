@@ -10,6 +10,7 @@ import {
 import type { Store } from '../../shared/store/index.ts'
 import { SYNC_SUBJECT, type Welcome } from '../../shared/sync/index.ts'
 import type { LeafBuffer } from '../buffers/index.ts'
+import { BatchSize } from './batch-size.ts'
 import { BufferDrain, type Refusal } from './buffer-drain.ts'
 import { HelloExchange, resume } from './hello-exchange.ts'
 import type { LeafIdentity } from './leaf-identity.ts'
@@ -48,6 +49,7 @@ export class Outbox {
   readonly #log: Log
   readonly #onHubTime: (wallMs: number) => void
   readonly #exchange: HelloExchange
+  readonly #batchSize: BatchSize
   readonly #abort = new AbortController()
   readonly #tasks: Tasks
   readonly #refusals = new Map<string, Refusal>()
@@ -65,6 +67,7 @@ export class Outbox {
     this.#random = dependencies.random
     this.#log = dependencies.log
     this.#onHubTime = dependencies.onHubTime
+    this.#batchSize = new BatchSize(dependencies.clock)
     this.#exchange = new HelloExchange(
       identity,
       dependencies.client,
@@ -176,6 +179,7 @@ export class Outbox {
     }
     if (this.#isClosing) return
     const session = new SyncSession(this.#identity.name, welcome, drains, {
+      batchSize: this.#batchSize,
       client: this.#client,
       clock: this.#clock,
       random: this.#random,

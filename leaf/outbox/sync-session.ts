@@ -1,19 +1,28 @@
 import type { NatsClient } from '../../shared/client/index.ts'
 import type { Log } from '../../shared/log/index.ts'
-import { type Cancel, type Clock, messageOf, type Random } from '../../shared/runtime/index.ts'
 import {
+  type Cancel,
+  type Clock,
+  codeOf,
+  messageOf,
+  type Random,
+} from '../../shared/runtime/index.ts'
+import {
+  BATCH_OVERHEAD_BYTES,
   type BatchReply,
   batchSubject,
   decodeBatchReply,
   encodeBatch,
   type Welcome,
 } from '../../shared/sync/index.ts'
+import type { BatchSize } from './batch-size.ts'
 import type { BufferDrain, Flight } from './buffer-drain.ts'
 import { FlightWindow } from './flight-window.ts'
 import { Lane } from './lane.ts'
 import { READ_PAUSE_MS } from './limits.ts'
 
 export interface SessionDependencies {
+  readonly batchSize: BatchSize
   readonly client: NatsClient
   readonly clock: Clock
   readonly random: Random
@@ -33,6 +42,7 @@ export class SyncSession {
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
+  readonly #batchSize: BatchSize
   readonly #window: FlightWindow
   readonly #lane: Lane
   readonly #abort = new AbortController()
@@ -50,6 +60,7 @@ export class SyncSession {
     this.#leaf = leaf
     this.#welcome = welcome
     this.drains = drains
+    this.#batchSize = dependencies.batchSize
     this.#client = dependencies.client
     this.#clock = dependencies.clock
     this.#random = dependencies.random
@@ -67,6 +78,8 @@ export class SyncSession {
     try {
       while (!this.#abort.signal.aborted) await this.#sendNext()
     } finally {
+      // Also when a buffer could not be read: what is on the way must not outlive the session.
+      this.end('the session is over')
       this.#cancelTimer?.()
       stopInterest()
       for (const stop of unsubscribe) stop()
@@ -94,7 +107,7 @@ export class SyncSession {
     if (drain === undefined) {
       return this.#sleep(isPaused ? this.#pausedUntilMs : this.#lane.wakeAtMs(nowMs), nowMs)
     }
-    const flight = await drain.cut(this.#window.batchBytes)
+    const flight = await drain.cut(this.#batchBytes)
     // Nothing to cut where something was expected: sent back meanwhile, or the disk is not ready.
     if (flight === undefined) return this.#sleep(nowMs + READ_PAUSE_MS, nowMs)
     if (!this.#abort.signal.aborted) this.#send(drain, flight)
@@ -125,8 +138,22 @@ export class SyncSession {
         this.#window.answered(bytes.length, nowMs - sentMs, nowMs)
         this.#answered(drain, flight, message.payload, nowMs)
       },
-      (error: unknown) => this.end(messageOf(error)),
+      (error: unknown) => this.#unanswered(bytes.length, error),
     )
+  }
+
+  /** A single record that is larger travels alone, and is refused when even so it is too large. */
+  get #batchBytes(): number {
+    const roomBytes = this.#welcome.payload_max - BATCH_OVERHEAD_BYTES
+    return Math.max(1, Math.min(this.#window.batchBytes, this.#batchSize.bytes, roomBytes))
+  }
+
+  #unanswered(size: number, error: unknown): void {
+    if (codeOf(error) === 'PETIOLE_REQUEST_TIMEOUT') {
+      this.#batchSize.unanswered(size)
+      this.#log.warn({ size, next: this.#batchSize.bytes }, 'a batch has no answer: sending less')
+    }
+    this.end(messageOf(error))
   }
 
   #answered(drain: BufferDrain, flight: Flight, payload: Uint8Array, nowMs: number): void {
@@ -158,7 +185,7 @@ export class SyncSession {
 
   #tooLarge(drain: BufferDrain, { cut }: Flight, size: number): void {
     const subject = cut.records[0]?.subject ?? ''
-    const reason = `a batch of ${size} bytes is larger than the hub's max_payload of ${this.#welcome.payload_max}: raise it at the hub`
+    const reason = `a record that takes ${size} bytes is larger than the hub's max_payload of ${this.#welcome.payload_max}: raise it at the hub`
     drain.blockOn({ subject, reason }, this.#clock.monotonicMs())
   }
 

@@ -7,6 +7,11 @@ import type { AuthorizationFile, CoreFile, UserFile } from './core-schema.ts'
 import type { HubFile, LeafFile } from './schema.ts'
 import { covers, overlap } from './subject-rule.ts'
 
+/** What sync needs of max_payload: a batch of a reading and its subject, and a hello … */
+const SYNC_PAYLOAD_BYTES_MIN = 4 * 1024
+/** … which says this much about each buffer. */
+const HELLO_BUFFER_BYTES = 512
+
 export interface Finding {
   readonly keys: readonly (string | number)[]
   readonly message: string
@@ -32,13 +37,20 @@ export function checkHub(file: HubFile): Findings {
       findings.problems.push({ keys: ['fleet', 'streams', i, 'subjects'], message })
     }
   }
-  if (file.fleet.streams.length > 0) needsStore(findings, file, 'fleet')
+  if (file.fleet.streams.length > 0) {
+    needsStore(findings, file, 'fleet')
+    needsPayload(findings, file, 'fleet.streams', SYNC_PAYLOAD_BYTES_MIN)
+  }
   return findings
 }
 
 export function checkLeaf(file: LeafFile): Findings {
   const findings = checkCore(file, 'leaf')
-  if (file.buffers.length > 0) needsStore(findings, file, 'buffers')
+  if (file.buffers.length > 0) {
+    needsStore(findings, file, 'buffers')
+    const leastBytes = SYNC_PAYLOAD_BYTES_MIN + HELLO_BUFFER_BYTES * file.buffers.length
+    needsPayload(findings, file, 'buffers', leastBytes)
+  }
   const names = new Set<string>()
   let shares = 0
   for (const [i, buffer] of file.buffers.entries()) {
@@ -229,6 +241,13 @@ function checkDoors(findings: Findings, file: CoreFile): void {
 function needsStore(findings: Findings, file: CoreFile, key: string): void {
   if (file.jetstream?.enabled === false)
     findings.problems.push({ keys: ['jetstream'], message: `is off, but ${key} needs its store` })
+}
+
+/** What is kept for the hub must fit through the link. */
+function needsPayload(findings: Findings, file: CoreFile, key: string, leastBytes: number): void {
+  if (file.max_payload >= leastBytes) return
+  const message = `is ${file.max_payload} bytes, but ${key} needs at least ${leastBytes} to sync`
+  findings.problems.push({ keys: ['max_payload'], message })
 }
 
 function repeated(

@@ -23,7 +23,8 @@ const MAGIC = 0x50
 const FRAME_BYTES = 8
 const CODEC_NONE = 0
 const CODEC_DEFLATE = 1
-const GAP_BYTES = 17
+/** Bytes that a gap takes in a batch. */
+export const GAP_BYTES = 17
 const RECORD_BYTES = 18
 const NO_HEADERS = new Uint8Array(0)
 

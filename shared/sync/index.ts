@@ -3,6 +3,7 @@ export {
   type BatchHeader,
   type BatchRecord,
   encodeBatch,
+  GAP_BYTES,
   type Gap,
   type GapCause,
   ReceivedBatch,

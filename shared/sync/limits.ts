@@ -10,8 +10,11 @@ export const INFLATED_BYTES_MAX = 8 * 1024 * 1024
 
 export const NAME_BYTES_MAX = 255
 export const SUBJECT_BYTES_MAX = 4_096
-/** Room that a batch's own header and a record's overhead take of the link's max_payload. */
-export const BATCH_OVERHEAD_BYTES = 8 * 1024
+/**
+ * What a batch of one record takes of the link's max_payload beside the record's subject, headers and
+ * payload, at most: the frame, three names as long as they may be, and the fixed fields come to 1 KiB.
+ */
+export const BATCH_OVERHEAD_BYTES = 1024
 
 export const BUFFERS_PER_LEAF_MAX = 256
 export const SERVER_NAME_MAX = 128

@@ -15,7 +15,11 @@ export interface LinkFaults {
   /** Delay of each message, uniform between these; unequal delays reorder. */
   delayMinMs: number
   delayMaxMs: number
+  /** What is larger is dropped without a word. */
+  bytesMax?: number
 }
+
+const PAYLOAD_BYTES_MAX = Number.POSITIVE_INFINITY
 
 type After = (delayMs: number, run: () => void) => void
 
@@ -61,10 +65,10 @@ export class FaultyLink {
   }
 
   #carry(epoch: number, to: () => LinkEnd, message: Publication): void {
-    const { loss, duplication, delayMinMs, delayMaxMs } = this.faults
+    const { loss, duplication, delayMinMs, delayMaxMs, bytesMax = PAYLOAD_BYTES_MAX } = this.faults
     const copies = this.#random.float() < duplication ? 2 : 1
     for (let i = 0; i < copies; i++) {
-      if (this.#random.float() < loss) continue
+      if (this.#random.float() < loss || message.payload.length > bytesMax) continue
       const delayMs = delayMinMs + this.#random.float() * (delayMaxMs - delayMinMs)
       this.#after(delayMs, () => {
         if (epoch !== this.#epoch) return

@@ -8,7 +8,13 @@ import { SimClock, SimWallClock } from '../sim/sim-clock.ts'
 import { SimDisk } from '../sim/sim-disk.ts'
 import { SimLoop } from '../sim/sim-loop.ts'
 import { FaultyLink } from './faulty-link.ts'
-import { leafIdentity, SyncHub, SyncLeaf, type SyncMachine } from './sync-world.ts'
+import {
+  leafIdentity,
+  PAYLOAD_BYTES_MAX,
+  SyncHub,
+  SyncLeaf,
+  type SyncMachine,
+} from './sync-world.ts'
 
 const STEP_MS = 600_000
 const LEAF = 'press-7'
@@ -17,6 +23,10 @@ export interface SimulationOptions {
   readonly seed: number
   readonly buffers: readonly BufferConfig[]
   readonly streams?: Readonly<Record<string, readonly string[]>>
+  /** The largest message that the hub takes. */
+  readonly payloadBytesMax?: number
+  /** The largest message that the leaf takes. */
+  readonly leafPayloadBytesMax?: number
   /** Keeps what the hub's disk has been, so that it can be put back. */
   readonly isRecording?: boolean
 }
@@ -88,12 +98,16 @@ export class SyncSimulation {
   buffers: readonly BufferConfig[]
   readonly hubMachine: SimMachine
   readonly leafMachine: SimMachine
+  readonly #payloadBytesMax: number
+  readonly #leafPayloadBytesMax: number
   #boots = 0
 
   constructor(options: SimulationOptions) {
     this.loop = new SimLoop(options.seed)
     this.random = new SeededRandom(options.seed)
     this.buffers = options.buffers
+    this.#payloadBytesMax = options.payloadBytesMax ?? PAYLOAD_BYTES_MAX
+    this.#leafPayloadBytesMax = options.leafPayloadBytesMax ?? PAYLOAD_BYTES_MAX
     this.streams = options.streams ?? { plant: ['plant.>'] }
     this.hubMachine = new SimMachine(
       this.loop,
@@ -119,13 +133,21 @@ export class SyncSimulation {
 
   async startHub(): Promise<void> {
     const { hubMachine: machine, streams } = this
-    this.hub = await this.finish(SyncHub.start({ machine, home: 'hub-eu', streams }))
+    const payloadBytesMax = this.#payloadBytesMax
+    const options = {
+      machine,
+      home: 'hub-eu',
+      streams,
+      payloadBytesMax,
+    }
+    this.hub = await this.finish(SyncHub.start(options))
   }
 
   async startLeaf(): Promise<void> {
     const { leafMachine: machine, buffers } = this
     const identity = leafIdentity(LEAF, `boot-${++this.#boots}`)
-    this.leaf = await this.finish(SyncLeaf.start({ machine, identity, buffers }))
+    const payloadBytesMax = this.#leafPayloadBytesMax
+    this.leaf = await this.finish(SyncLeaf.start({ machine, identity, buffers, payloadBytesMax }))
   }
 
   async crashHub(kind: CrashKind): Promise<void> {
@@ -145,10 +167,11 @@ export class SyncSimulation {
     this.link.up(this.leaf.core.space, this.hub.core.space, (it) => buffers.isBuffered(it))
   }
 
-  publish(count: number, subject = 'plant.a'): void {
+  /** @param size bytes of each reading at least: it is filled up with blanks */
+  publish(count: number, subject = 'plant.a', size = 0): void {
     for (let i = 0; i < count; i++) {
       const n = this.sent++
-      this.leaf.core.client.publish(subject, Buffer.from(`${n}`), {
+      this.leaf.core.client.publish(subject, Buffer.from(`${n}`.padEnd(size)), {
         committed: (error) => {
           if (error === undefined) this.acknowledged.add(n)
         },

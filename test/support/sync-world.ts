@@ -60,6 +60,7 @@ export interface SyncLeafOptions {
   readonly machine: SyncMachine
   readonly identity: LeafIdentity
   readonly buffers: readonly BufferConfig[]
+  readonly payloadBytesMax?: number
 }
 
 export class SyncLeaf {
@@ -74,8 +75,9 @@ export class SyncLeaf {
     const { clock, random, log = silentLog } = machine
     this.core = new SyncCore(machine, store, identity.name)
     const { client, engine, space } = this.core
+    const { payloadBytesMax = PAYLOAD_BYTES_MAX } = options
     this.buffers = new Buffers(
-      { configs: options.buffers, payloadBytesMax: PAYLOAD_BYTES_MAX },
+      { configs: options.buffers, payloadBytesMax },
       { engine, store, space, peerId: 3, clock, random, log },
     )
     const { buffers } = this
@@ -121,6 +123,7 @@ export class SyncLeaf {
 export interface SyncHubOptions {
   readonly machine: SyncMachine
   readonly home: string
+  readonly payloadBytesMax?: number
   /** By stream name. */
   readonly streams: Readonly<Record<string, readonly string[]>>
 }
@@ -136,8 +139,9 @@ export class SyncHub {
     this.core = new SyncCore(options.machine, store, options.home)
     const { client, engine } = this.core
     this.registry = new Registry(store.marks, clock)
+    const { home, payloadBytesMax = PAYLOAD_BYTES_MAX } = options
     this.ingest = new Ingest(
-      { home: options.home, payloadBytesMax: PAYLOAD_BYTES_MAX },
+      { home, payloadBytesMax },
       { client, store, streams: engine, admission: this.registry, clock, log },
     )
     const { registry, ingest } = this

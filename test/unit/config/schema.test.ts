@@ -42,6 +42,10 @@ describe('config schema: every mistake is named with its line', () => {
       'max_payload: 2MB\nmax_pending: 1MB',
       '1: max_payload: may not be above max_pending, which is 1048576 bytes',
     ],
+    [
+      'max_payload: 1KB\nfleet { streams { plant: { subjects: "plant.>" } } }',
+      '1: max_payload: is 1024 bytes, but fleet.streams needs at least 4096 to sync',
+    ],
     ['mqtt: 1883', '1: mqtt: must be a block { … }'],
     ['mqtt { }', '1: mqtt: needs a port, for example port: 1883'],
     ['port: 1883\nmqtt { port: 1883 }', '2: mqtt.port: 1883 is taken by port already'],
@@ -180,7 +184,14 @@ describe('config schema: every mistake is named with its line', () => {
       '1: leafnodes.remotes[0].credentials: an option of nats-server that is not supported yet: remove it',
     ],
   ]
-  for (const [text, ...problems] of leaf) {
+  const small: typeof leaf = [
+    [
+      `${LEAF}max_payload: 4KB\nbuffers { a: { subjects: "x" }, b: { subjects: "y" } }`,
+      '3: max_payload: is 4096 bytes, but buffers needs at least 5120 to sync',
+    ],
+    [`${LEAF}max_payload: 8KB\nbuffers { a: { subjects: "x" } }`],
+  ]
+  for (const [text, ...problems] of [...leaf, ...small]) {
     it(`leaf: ${JSON.stringify(text)}`, async () => {
       const checked = await files.check(text, 'leaf')
       assert.deepEqual(

@@ -87,6 +87,22 @@ describe('buffers', () => {
     assert.equal(counts(world)['telemetry'], 1)
   })
 
+  it('take readings whatever the subject, as long as the link can carry them', async () => {
+    const buffers = [bufferConfig('telemetry', ['plant.>'])]
+    const world = new SyncSimulation({ seed: SEED, buffers, leafPayloadBytesMax: 5 * 1024 })
+    await world.start()
+    const subject = `plant.${'x'.repeat(1_000)}`
+    const results = [
+      publish(world, peer('mqtt'), 'plant.x', 4),
+      publish(world, peer('mqtt'), subject, 3_000),
+      publish(world, peer('mqtt'), subject, 4_000),
+    ]
+    await world.pass(100)
+    assert.deepEqual(results.slice(0, 2), [{ error: '' }, { error: '' }])
+    assert.match(results[2]!.error ?? '', /too large to sync: 5006 of at most 4096 bytes/)
+    await world.synced()
+  })
+
   it('say which subjects cross by sync, and which subscriptions are theirs', async () => {
     const world = await leafWith(overlapping)
     const { buffers, core } = world.leaf

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { explainHole, withRange } from '../../../../leaf/buffers/holes.ts'
+import { explainHole, withClosestJoined, withRange } from '../../../../leaf/buffers/holes.ts'
 import { BufferRules } from '../../../../leaf/buffers/index.ts'
 import { bufferConfig } from '../../../support/sync-world.ts'
 
@@ -38,6 +38,16 @@ describe('holes of a buffer', () => {
       { firstSeq: 14, lastSeq: 18, cause: 'evicted' },
       { firstSeq: 19, lastSeq: 20, cause: 'damaged' },
     ])
+  })
+
+  it('are joined where they are closest, so that no damage is forgotten', () => {
+    const ranges = [1, 10, 13, 30].map((seq) => ({ firstSeq: seq, lastSeq: seq + 1 }))
+    assert.deepEqual(withClosestJoined(ranges), [
+      { firstSeq: 1, lastSeq: 2 },
+      { firstSeq: 10, lastSeq: 14 },
+      { firstSeq: 30, lastSeq: 31 },
+    ])
+    assert.deepEqual(withClosestJoined(ranges.slice(0, 1)), ranges.slice(0, 1))
   })
 
   it('are explained whole and without overlap, whatever is known', () => {
