@@ -51,7 +51,7 @@ export interface StoreOptions {
   readonly owner?: string
   /** Size at which a segment is sealed. Default: 16 MiB. */
   readonly segmentBytes?: number
-  /** Quota for all files of the store. Default: 0, only the disk is the limit. */
+  /** Quota for all files of the store but the reserve file. Default: 0, only the disk is the limit. */
   readonly bytesMax?: number
   /** Largest gather write. Default: 8 MiB, and never more than a segment. */
   readonly commitBytesMax?: number

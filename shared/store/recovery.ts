@@ -2,6 +2,7 @@
  * Brings the catalog to what the directory says. Segments are taken in order of their ids: from
  * their index when it is there and fits, else by a scan. Only the last one can have a torn end.
  */
+import { join } from 'node:path'
 import type { Log } from '../log/index.ts'
 import { type Disk, type DiskFile, messageOf } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
@@ -12,6 +13,7 @@ import { Chunk } from './record.ts'
 import {
   decodeSegmentHeader,
   indexPath,
+  isDraft,
   SEGMENT_HEADER_BYTES,
   Segment,
   segmentIdOf,
@@ -56,6 +58,9 @@ export class Recovery {
 
   async run(): Promise<Recovered> {
     const names = await this.#disk.list(this.#directory)
+    for (const name of names.filter(isDraft)) {
+      await this.#disk.remove(join(this.#directory, name))
+    }
     const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
     const lastId = ids[ids.length - 1] ?? 0
     const known = new Set(names)

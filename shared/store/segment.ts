@@ -60,6 +60,11 @@ export function segmentIdOf(name: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
+/** A new segment or index that was not finished before a crash, and would hold its space for good. */
+export function isDraft(name: string): boolean {
+  return /^\d{10}\.(log|idx)\.tmp$/.test(name)
+}
+
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES)
   for (let at = 0; at < SEGMENT_HEADER_BYTES; at += COPY_BYTES) {

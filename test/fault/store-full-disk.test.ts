@@ -148,6 +148,17 @@ describe('store and a disk without a byte left', () => {
     await store.drain()
   })
 
+  it('takes away what a crash left half written', async () => {
+    await (await filled()).destroy()
+    for (const name of ['0000000001.log.tmp', '0000000002.idx.tmp', 'notes.tmp']) {
+      await (await disk.create(`/data/journal/${name}`)).close()
+    }
+    const store = await open()
+    const drafts = (await disk.list('/data/journal')).filter((name) => name.endsWith('.tmp'))
+    assert.deepEqual(drafts, ['notes.tmp'])
+    await store.destroy()
+  })
+
   it('makes the reserve file again that a power cut left short', async () => {
     await (await filled()).destroy()
     const file = await disk.open(RESERVE, 'write')
