@@ -139,17 +139,19 @@ export class Fleet {
   #release({ origin, payload, reply }: ClientMessage): void {
     if (reply === '') return
     const name = Buffer.from(payload).toString()
-    const error = origin?.kind === 'leaf' ? 'names are released at the hub only' : this.#free(name)
-    const answer = error === undefined ? { released: name } : { error }
-    this.#client.publish(reply, Buffer.from(JSON.stringify(answer)))
+    const isLeaf = origin?.kind === 'leaf'
+    this.#tasks.run('fleet-release', async () => {
+      const error = isLeaf ? 'names are released at the hub only' : await this.#free(name)
+      const answer = error === undefined ? { released: name } : { error }
+      this.#client.publish(reply, Buffer.from(JSON.stringify(answer)))
+    })
   }
 
   /** Why it could not be done; undefined when it was. */
-  #free(name: string): string | undefined {
+  async #free(name: string): Promise<string | undefined> {
     if (this.#registry.get(name) === undefined) return `no leaf is called ${name}`
     try {
-      this.#ledger.book.release(name)
-      this.#registry.release(name)
+      await Promise.all([this.#ledger.book.release(name), this.#registry.release(name)])
     } catch (error) {
       return messageOf(error)
     }

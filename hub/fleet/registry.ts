@@ -38,6 +38,8 @@ export class Registry {
   readonly #writtenMs = new Map<string, number>()
   /** Monotonic, since this hub started. */
   readonly #heardMs = new Map<string, number>()
+  /** Their removal waits for its commit: nothing is written behind it. */
+  readonly #releasing = new Set<string>()
 
   constructor(marks: StateTable, clock: Clock) {
     this.#marks = marks
@@ -92,12 +94,18 @@ export class Registry {
     return heardMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() - heardMs
   }
 
-  /** The next leaf of this name may be another one. False when nobody has the name. */
-  release(name: string): boolean {
-    this.#writtenMs.delete(name)
-    this.#heardMs.delete(name)
-    this.#marks.remove(KEY_PREFIX + name)
-    return this.#leaves.delete(name)
+  /** The next leaf of this name may be another one. False when nobody has the name; rejects when it could not be written. */
+  release(name: string): Promise<boolean> {
+    this.#releasing.add(name)
+    return new Promise((resolve, reject) => {
+      this.#marks.remove(KEY_PREFIX + name, (error) => {
+        this.#releasing.delete(name)
+        if (error !== undefined) return reject(error)
+        this.#writtenMs.delete(name)
+        this.#heardMs.delete(name)
+        resolve(this.#leaves.delete(name))
+      })
+    })
   }
 
   #seen(card: LeafCard, known: LeafRecord | undefined): void {
@@ -117,6 +125,7 @@ export class Registry {
     const monotonicMs = this.#clock.monotonicMs()
     this.#heardMs.set(card.name, monotonicMs)
     if (!isNews && monotonicMs - writtenMs < LAST_SEEN_WRITE_MS) return
+    if (this.#releasing.has(card.name)) return
     try {
       this.#marks.set(KEY_PREFIX + card.name, Buffer.from(JSON.stringify(record)))
       this.#writtenMs.set(card.name, monotonicMs)

@@ -60,7 +60,8 @@ export class BatchStoring {
   readonly #store: Store
   readonly #streams: IngestStreams
   readonly #book: LedgerBook
-  readonly #headers = new Map<string, OriginHeaders>()
+  /** They go with their accounts. */
+  readonly #headers = new WeakMap<LedgerAccount, OriginHeaders>()
 
   constructor(store: Store, streams: IngestStreams, book: LedgerBook) {
     this.#store = store
@@ -87,11 +88,10 @@ export class BatchStoring {
 
   /** Headers that name the origin of this account's records. */
   originHeaders(account: LedgerAccount): OriginHeaders {
-    const key = `${account.leaf}\n${account.buffer}`
-    let headers = this.#headers.get(key)
+    let headers = this.#headers.get(account)
     if (headers === undefined) {
       headers = new OriginHeaders(account.leaf, account.buffer)
-      this.#headers.set(key, headers)
+      this.#headers.set(account, headers)
     }
     return headers
   }

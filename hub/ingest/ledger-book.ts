@@ -1,6 +1,10 @@
-import { invariant } from '../../shared/runtime/index.ts'
 import type { Committed, StateTable } from '../../shared/store/index.ts'
-import { INCARNATIONS_MAX, type LedgerEntry, lostOf } from '../../shared/sync/index.ts'
+import {
+  BUFFERS_PER_LEAF_MAX,
+  INCARNATIONS_MAX,
+  type LedgerEntry,
+  lostOf,
+} from '../../shared/sync/index.ts'
 
 /**
  * All the hub's ledger entries, in memory and in the store's marks, one per (leaf, buffer,
@@ -10,6 +14,9 @@ import { INCARNATIONS_MAX, type LedgerEntry, lostOf } from '../../shared/sync/in
  * is appended and waits for its commit. Batches are decided by the staged one, so that they need not
  * wait for each other's commits; only the committed one is ever told to a leaf. When a commit fails,
  * what was staged falls back to what is committed.
+ *
+ * An incarnation that was only announced is kept in memory, one per buffer, until its first batch is
+ * written with it. The oldest of too many goes with that commit, and its figures into the new one's.
  */
 
 const KEY_PREFIX = 'sync:'
@@ -28,7 +35,12 @@ export interface LedgerAccount {
   readonly incarnation: string
   /** Orders the incarnations of a buffer: the newest has the highest. */
   readonly generation: number
-  readonly earlier: EarlierCounts
+  earlier: EarlierCounts
+  /** Written and perhaps not committed yet; false for one that was only announced. */
+  isWritten: boolean
+  isOnDisk: boolean
+  /** Those that are gone once its first commit is done. */
+  replaces: readonly LedgerAccount[]
   committed: LedgerEntry
   staged: LedgerEntry
   /** Counts the times that what was staged fell back, so that it falls back once per failure. */
@@ -60,7 +72,10 @@ export class LedgerBook {
   readonly #marks: StateTable
   /** By leaf, then by buffer: the incarnations, oldest first. */
   readonly #leaves = new Map<string, Map<string, LedgerAccount[]>>()
-  readonly #histories = new Set<string>()
+  /** How many accounts there are of each history. */
+  readonly #histories = new Map<string, number>()
+  /** By leaf: the accounts that are not on disk, oldest first. */
+  readonly #announced = new Map<string, Set<LedgerAccount>>()
   readonly #released = new Map<string, ReleasedLeaf>()
 
   constructor(marks: StateTable) {
@@ -74,7 +89,9 @@ export class LedgerBook {
   }
 
   find(leaf: string, buffer: string, incarnation: string): LedgerAccount | undefined {
-    return this.incarnations(leaf, buffer).find((account) => account.incarnation === incarnation)
+    const siblings = this.incarnations(leaf, buffer)
+    const account = siblings.find((it) => it.incarnation === incarnation)
+    return account === undefined || isLeaving(account, siblings) ? undefined : account
   }
 
   /** Whether some leaf, under whatever name, has this history: it was renamed, or its disk copied. */
@@ -101,16 +118,21 @@ export class LedgerBook {
     })
   }
 
-  /** Lets the figures of a leaf start anew, and keeps what exactly once depends on. Throws as the store does. */
-  release(leaf: string): void {
+  /** Lets the figures of a leaf start anew, and keeps what exactly once depends on. Rejects when it could not be written. */
+  release(leaf: string): Promise<void> {
     const released: Record<string, ReleasedBuffer> = {}
     for (const buffer of this.buffersOf(leaf)) {
       const accounts = this.incarnations(leaf, buffer)
       const watermarks = accounts.map((it) => [it.incarnation, it.committed.watermark] as const)
       released[buffer] = { ...sumOf(accounts), watermarks: Object.fromEntries(watermarks) }
     }
-    this.#marks.set(RELEASED_PREFIX + leaf, Buffer.from(JSON.stringify(released)))
-    this.#released.set(leaf, released)
+    return new Promise((resolve, reject) => {
+      this.#marks.set(RELEASED_PREFIX + leaf, Buffer.from(JSON.stringify(released)), (error) => {
+        if (error !== undefined) return reject(error)
+        this.#released.set(leaf, released)
+        resolve()
+      })
+    })
   }
 
   get leaves(): readonly string[] {
@@ -122,33 +144,87 @@ export class LedgerBook {
    * batch is stored with it: nothing is lost if the hub forgets an announcement.
    */
   open(leaf: string, buffer: string, incarnation: string, entry: LedgerEntry): LedgerAccount {
-    const known = this.find(leaf, buffer, incarnation)
-    if (known !== undefined) return known
     const siblings = this.incarnations(leaf, buffer)
+    const known = siblings.find((it) => it.incarnation === incarnation)
+    if (known !== undefined) return known
+    for (const it of siblings.filter((other) => !other.isWritten)) this.#drop(it)
+    this.#forgetAnnounced(leaf)
     const account: LedgerAccount = {
       leaf,
       buffer,
       incarnation,
       generation: (siblings.at(-1)?.generation ?? 0) + 1,
-      earlier: siblings.length < INCARNATIONS_MAX ? NOTHING_EARLIER : countsOf(siblings[0]),
+      earlier: NOTHING_EARLIER,
+      ...{ isWritten: false, isOnDisk: false, replaces: [] },
       committed: entry,
       staged: entry,
       rollbacks: 0,
     }
     this.#insert(account)
+    const announced = this.#announced.get(leaf) ?? new Set()
+    this.#announced.set(leaf, announced.add(account))
     return account
   }
 
   /** Writes the staged entry; to be called inside the transaction that appends its records. */
   write(account: LedgerAccount, entry: LedgerEntry, committed?: Committed): void {
-    this.#marks.set(keyOf(account), encodeAccount(account, entry), committed)
-    const siblings = this.#leaves.get(account.leaf)?.get(account.buffer) ?? []
-    while (siblings.length > INCARNATIONS_MAX) {
-      const oldest = siblings.shift()
-      invariant(oldest !== undefined && oldest !== account, 'the oldest incarnation goes first')
-      this.#marks.remove(keyOf(oldest))
-      this.#histories.delete(historyOf(oldest.buffer, oldest.incarnation))
+    const replaces = account.isWritten ? account.replaces : this.#tooMany(account)
+    // What waits for its commit on them is committed before this is, or this is not.
+    const counts = replaces.map((it) => ({ earlier: it.earlier, committed: it.staged }))
+    const earlier = sumOf(counts, account.earlier)
+    const value = encodeAccount({ generation: account.generation, earlier }, entry)
+    this.#marks.set(keyOf(account), value, (error, seq) => {
+      if (error === undefined) this.#written(account, earlier)
+      else if (!account.isOnDisk) Object.assign(account, { isWritten: false, replaces: [] })
+      committed?.(error, seq)
+    })
+    for (const it of replaces) this.#marks.remove(keyOf(it))
+    Object.assign(account, { isWritten: true, replaces })
+  }
+
+  /** The oldest ones that must go when this one is written for the first time. */
+  #tooMany(account: LedgerAccount): LedgerAccount[] {
+    const siblings = this.incarnations(account.leaf, account.buffer)
+    const others = siblings.filter(
+      (it) => it !== account && it.isWritten && !isLeaving(it, siblings),
+    )
+    return others.slice(0, Math.max(0, others.length + 1 - INCARNATIONS_MAX))
+  }
+
+  #written(account: LedgerAccount, earlier: EarlierCounts): void {
+    account.isOnDisk = true
+    this.#forget(account)
+    if (account.replaces.length === 0) return
+    for (const it of account.replaces) this.#drop(it)
+    account.earlier = earlier
+    account.replaces = []
+  }
+
+  /** Makes room for one more announcement of this leaf. */
+  #forgetAnnounced(leaf: string): void {
+    const announced = this.#announced.get(leaf) ?? []
+    for (const it of [...announced].slice(0, -(BUFFERS_PER_LEAF_MAX - 1))) {
+      if (!it.isWritten) this.#drop(it)
     }
+  }
+
+  #drop(account: LedgerAccount): void {
+    const siblings = this.#leaves.get(account.leaf)?.get(account.buffer)
+    const at = siblings?.indexOf(account) ?? -1
+    if (at < 0) return
+    siblings?.splice(at, 1)
+    if (siblings?.length === 0) this.#leaves.get(account.leaf)?.delete(account.buffer)
+    const history = historyOf(account.buffer, account.incarnation)
+    const others = (this.#histories.get(history) ?? 0) - 1
+    if (others > 0) this.#histories.set(history, others)
+    else this.#histories.delete(history)
+    this.#forget(account)
+  }
+
+  #forget(account: LedgerAccount): void {
+    const announced = this.#announced.get(account.leaf)
+    announced?.delete(account)
+    if (announced?.size === 0) this.#announced.delete(account.leaf)
   }
 
   totals(leaf: string, buffer: string): BufferTotals | undefined {
@@ -172,28 +248,26 @@ export class LedgerBook {
     const accounts = buffers.get(account.buffer) ?? []
     buffers.set(account.buffer, accounts)
     accounts.push(account)
-    this.#histories.add(historyOf(account.buffer, account.incarnation))
+    const history = historyOf(account.buffer, account.incarnation)
+    this.#histories.set(history, (this.#histories.get(history) ?? 0) + 1)
     accounts.sort((a, b) => a.generation - b.generation)
   }
 }
 
-function countsOf(account: LedgerAccount | undefined): EarlierCounts {
-  if (account === undefined) return NOTHING_EARLIER
-  const { committed, earlier } = account
-  return {
-    evicted: earlier.evicted + committed.evicted + committed.removed,
-    duplicates: earlier.duplicates + committed.duplicates,
-    lost: earlier.lost + lostOf(committed),
-  }
+/** Its place is taken by a newer one whose commit is under way. */
+function isLeaving(account: LedgerAccount, siblings: readonly LedgerAccount[]): boolean {
+  return siblings.some(({ replaces }) => replaces.includes(account))
 }
 
-function sumOf(accounts: readonly LedgerAccount[]): EarlierCounts {
-  const sum = { evicted: 0, duplicates: 0, lost: 0 }
-  for (const account of accounts) {
-    const counts = countsOf(account)
-    sum.evicted += counts.evicted
-    sum.duplicates += counts.duplicates
-    sum.lost += counts.lost
+function sumOf(
+  accounts: readonly Pick<LedgerAccount, 'earlier' | 'committed'>[],
+  start = NOTHING_EARLIER,
+): EarlierCounts {
+  const sum = { ...start }
+  for (const { committed, earlier } of accounts) {
+    sum.evicted += earlier.evicted + committed.evicted + committed.removed
+    sum.duplicates += earlier.duplicates + committed.duplicates
+    sum.lost += earlier.lost + lostOf(committed)
   }
   return sum
 }
@@ -206,7 +280,10 @@ function keyOf({ leaf, buffer, incarnation }: LedgerAccount): string {
   return KEY_PREFIX + JSON.stringify([leaf, buffer, incarnation])
 }
 
-function encodeAccount({ generation, earlier }: LedgerAccount, entry: LedgerEntry): Buffer {
+function encodeAccount(
+  { generation, earlier }: Pick<LedgerAccount, 'generation' | 'earlier'>,
+  entry: LedgerEntry,
+): Buffer {
   return Buffer.from(JSON.stringify({ generation, earlier, entry }))
 }
 
@@ -223,6 +300,7 @@ function decodeAccount(key: string, value: Uint8Array): LedgerAccount {
   }
   return {
     ...{ leaf, buffer, incarnation, generation, earlier },
+    ...{ isWritten: true, isOnDisk: true, replaces: [] },
     ...{ committed: entry, staged: entry, rollbacks: 0 },
   }
 }

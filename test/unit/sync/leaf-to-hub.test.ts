@@ -280,7 +280,7 @@ describe('sync, leaf to hub', () => {
     )
     await it.crashHub('power cut')
     assert.equal(it.hub.registry.admit(other).isAdmitted, false, 'a restart changes nothing')
-    assert.equal(it.hub.registry.release('press-7'), true)
+    assert.equal(await it.finish(it.hub.registry.release('press-7')), true)
     assert.equal(it.hub.registry.admit(other).isAdmitted, true)
   })
 
