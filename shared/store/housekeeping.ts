@@ -55,6 +55,7 @@ export class Housekeeping {
   #cancelProbe: Cancel | undefined
   #isRunning = false
   #isWoken = false
+  #isThorough = false
   #isStopped = false
   #writtenAtCheck = 0
   #warned = ''
@@ -80,9 +81,13 @@ export class Housekeeping {
     this.#tasks.run('reserve', () => this.#holdReserve())
   }
 
-  /** Something died or was sealed. */
-  wake(): void {
+  /**
+   * Something died or was sealed. After a purge or a delete by an owner only segments without anything
+   * live go, for the next purge often takes the rest: a buffer that drains would else be rewritten on the way.
+   */
+  wake(isThorough = true): void {
     this.#isWoken = true
+    this.#isThorough ||= isThorough
     if (this.#isStopped || this.#isRunning || this.#cancelRun !== undefined) return
     this.#cancelRun = this.#parts.clock.after(HOUSEKEEPING_DELAY_MS, () => {
       this.#cancelRun = undefined
@@ -103,6 +108,8 @@ export class Housekeeping {
       const messages = stream.index.messages
       stream.enforceLimits(undefined)
       if (stream.index.messages < messages) this.wake()
+      else if (stream.hasShrunk) this.wake(false)
+      stream.hasShrunk = false
       if (stream.limits.ageMaxMs > 0) this.#ageLater(this.#dueMs(stream))
     }
     const { committer, room } = this.#parts
@@ -122,18 +129,20 @@ export class Housekeeping {
 
   #run(): void {
     if (this.#isStopped || this.#isRunning || this.#parts.room.isFailed) return
+    const isThorough = this.#isThorough
     this.#isRunning = true
     this.#isWoken = false
+    this.#isThorough = false
     this.#tasks.run('segments', async (signal) => {
       try {
-        await this.#tidySegments(signal)
+        await this.#tidySegments(signal, isThorough)
       } catch (error) {
         if (codeOf(error) === 'ENOSPC') this.#parts.room.isStarved = true
         this.#retryLater()
         throw error
       } finally {
         this.#isRunning = false
-        if (this.#isWoken) this.wake()
+        if (this.#isWoken) this.wake(this.#isThorough)
       }
     })
   }
@@ -144,7 +153,7 @@ export class Housekeeping {
     this.#cancelRetry = this.#parts.clock.after(HOUSEKEEPING_RETRY_MS, () => this.wake())
   }
 
-  async #tidySegments(signal: AbortSignal): Promise<void> {
+  async #tidySegments(signal: AbortSignal, isThorough: boolean): Promise<void> {
     const { catalog } = this.#parts
     const isOver = (): boolean => signal.aborted || this.#parts.room.isFailed
     const sparse = catalog.segments.filter(
@@ -154,6 +163,7 @@ export class Housekeeping {
       if (isOver()) return
       if (!this.#holdsMessages(segment)) await this.#remove(segment, signal)
     }
+    if (!isThorough) return
     for (const segment of sparse.sort((a, b) => a.liveBytes - b.liveBytes)) {
       if (isOver()) return
       if (this.#holdsMessages(segment)) await this.#rewrite(segment, signal)

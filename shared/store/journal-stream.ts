@@ -44,6 +44,8 @@ export class JournalStream implements StreamStore, Staging {
   floorAt: RecordPlace | undefined
   /** The last sequence as the newest floor record says it. */
   loggedLastSeq = 0
+  /** Messages were deleted or purged since housekeeping last looked. */
+  hasShrunk = false
   /** Deleted sequences whose records were not found, kept while damage is looked for. */
   readonly absentDeletes = new Set<number>()
   /** Set when it is removed: nothing more may be written. */
@@ -248,6 +250,7 @@ export class JournalStream implements StreamStore, Staging {
         }
         targets.add(span.segmentId)
         this.index.kill(seq)
+        this.hasShrunk = true
       }
     }
     return targets
@@ -259,6 +262,7 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   applyFloor(cursor: RecordCursor): void {
+    this.hasShrunk = true
     const view = cursor.chunk.view
     this.restoreFloor(
       cursor.seq,

@@ -62,6 +62,17 @@ describe('retention', () => {
     assert.equal(store.streams.get('a')?.state.firstSeq, 96)
   })
 
+  it('frees the segments of what its owner purged, without waiting for the next one', async () => {
+    const a = await stream({}, 100)
+    assert.ok(store.stats.segments > 5)
+    await a.purge({ throughSeq: 100 })
+    for (let i = 0; i < 5; i++) {
+      clock.advance(1_000)
+      await settle(80)
+    }
+    assert.ok(store.stats.segments <= 2, `${store.stats.segments} segments`)
+  })
+
   it('keeps so many bytes', async () => {
     const a = await stream({ bytesMax: 500 }, 50)
     assert.ok(a.state.bytes <= 500 && a.state.bytes > 400)
