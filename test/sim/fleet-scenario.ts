@@ -4,7 +4,7 @@ import { Leaf } from '../../leaf/index.ts'
 import { type HubConfig, type LeafConfig, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import type { SeededRandom } from '../../shared/runtime/index.ts'
-import { LEAF_SEGMENT_BYTES } from '../../shared/store/index.ts'
+import { LEAF_SEGMENT_BYTES, type StreamStore } from '../../shared/store/index.ts'
 import { LAN, type SimNode, SimWorld } from './index.ts'
 import { SimDevice, SimSensor } from './sim-sensor.ts'
 
@@ -31,6 +31,8 @@ const LOAD_MS = 2_000
 const FAULT_LASTS_MS = 1_500
 const RESTART_MS = 100
 const DRAIN_MS = 300_000
+/** Longer than a leaf waits that was told that the hub is full. */
+const RETRY_MS = 12_000
 const STREAM = 'plant'
 const BALLAST = 'ballast'
 const EMPTY = new Uint8Array(0)
@@ -103,6 +105,13 @@ class Scenario {
     this.#isLoading = false
     // The last fault may have begun a moment ago: it runs its course before the fleet is judged.
     await world.run({ forMs: FAULT_LASTS_MS + RESTART_MS })
+    if (this.#hubQuotaBytes > 0) {
+      // There is room again, and the hub that had none goes on with what it remembers.
+      this.#ballast()
+        ?.purge({})
+        .catch(() => {})
+      await world.run({ forMs: RETRY_MS })
+    }
     this.#endFaults()
     await world.run({
       until: () => this.#isDrained(),
@@ -195,9 +204,11 @@ class Scenario {
     const tick = (): void => {
       if (!this.#isLoading) return
       const core = this.#hub.node.isUp ? this.#hub.running?.core : undefined
-      const store = core?.engine('$G').stream(BALLAST)?.store
       const isPurging = this.#random.below(3) === 0
-      if (isPurging) store?.purge({}).catch(() => {})
+      if (isPurging)
+        this.#ballast()
+          ?.purge({})
+          .catch(() => {})
       else if (core !== undefined) {
         const publication = { subject: Buffer.from(BALLAST), reply: EMPTY, headers: EMPTY }
         const device = new SimDevice(core)
@@ -208,6 +219,10 @@ class Scenario {
       this.world.after(20 + this.#random.below(200), tick)
     }
     tick()
+  }
+
+  #ballast(): StreamStore | undefined {
+    return this.#hub.running?.core.engine('$G').stream(BALLAST)?.store
   }
 
   #planFaults(): void {
