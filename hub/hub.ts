@@ -56,6 +56,7 @@ export class Hub {
       ...options,
       role: 'hub',
       admit: (leaf) => admission(registry, leaf),
+      onAttached: (leaf) => registry?.heard(leaf.hello.name),
       onDetached: (leaf) => fleet?.left(leaf.hello.name),
       // What a leaf brought here itself, live interest must not take back there.
       withhold: (leaf, { headers }) => leaf.isPetiole && isFromLeaf(headers, leaf.name),

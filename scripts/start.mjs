@@ -80,10 +80,12 @@ async function start(name, args) {
 /** One that fails takes the others with it, one that was killed does not. */
 function onEnd(child, args, code, signal) {
   running.splice(running.indexOf(child), 1)
-  if (stopAskedMs === undefined && signal !== '' && running.length > 0) {
+  if (stopAskedMs === undefined && signal !== '') {
     exitCode = 1
+    const rest = running.length > 0 ? 'the rest goes on; start' : 'nothing is left; start'
     const again = ['node', path.relative(ROOT, args[0]), ...args.slice(1)].join(' ')
-    say(`${child.name} was killed (${signal}), the rest goes on; start it again with\n  ${again}`)
+    say(`${child.name} was killed (${signal}), ${rest} it again with\n  ${again}`)
+    if (running.length === 0) process.exit(exitCode)
     return
   }
   if (stopAskedMs === undefined) {

@@ -71,6 +71,7 @@ export class Fleet {
 
   /** A leaf's link is gone: what it holds is not known from now on. */
   left(name: string): void {
+    this.#registry.left(name)
     this.#views.get(name)?.forget()
   }
 

@@ -88,6 +88,11 @@ export class Registry {
     if (known !== undefined) this.#seen(known, known)
   }
 
+  /** Its link is gone: it is silent from now on, whenever it was heard last. */
+  left(name: string): void {
+    this.#heardMs.delete(name)
+  }
+
   /** How long ago the leaf gave a sign of life; Infinity when it did not since this hub started. */
   silentMs(name: string): number {
     const heardMs = this.#heardMs.get(name)

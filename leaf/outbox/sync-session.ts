@@ -136,6 +136,7 @@ export class SyncSession {
       (message) => {
         const nowMs = this.#clock.monotonicMs()
         this.#window.answered(bytes.length, nowMs - sentMs, nowMs)
+        this.#batchSize.answered(bytes.length)
         this.#answered(drain, flight, message.payload, nowMs)
       },
       (error: unknown) => this.#unanswered(bytes.length, error),
@@ -151,7 +152,7 @@ export class SyncSession {
   #unanswered(size: number, error: unknown): void {
     if (codeOf(error) === 'PETIOLE_REQUEST_TIMEOUT') {
       this.#batchSize.unanswered(size)
-      this.#log.warn({ size, next: this.#batchSize.bytes }, 'a batch has no answer: sending less')
+      this.#log.warn({ size, next: this.#batchSize.bytes }, 'a batch has no answer')
     }
     this.end(messageOf(error))
   }

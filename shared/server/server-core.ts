@@ -25,10 +25,11 @@ import { createMonitor, type MonitorRoute } from '../monitor/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
 import { StreamEngine, UNLIMITED } from '../stream/index.ts'
-import { BATCH_OVERHEAD_BYTES } from '../sync/index.ts'
+import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { openDurableParts } from './durable-parts.ts'
+import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import { monitorSources } from './monitor-sources.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
@@ -129,9 +130,12 @@ export class ServerCore implements Core {
     }
   }
 
-  /** The largest message that crosses a leaf link: a sync batch with one message of `max_payload` fits. */
+  /**
+   * The largest message that crosses a leaf link: a sync batch with one message of `max_payload` fits,
+   * whatever its subject, and whatever header a front door has added.
+   */
   get linkPayloadBytesMax(): number {
-    return this.payloadBytesMax + BATCH_OVERHEAD_BYTES
+    return this.payloadBytesMax + SUBJECT_BYTES_MAX + ADDED_HEADERS_BYTES_MAX + BATCH_OVERHEAD_BYTES
   }
 
   /** Petiole's own version. */

@@ -313,6 +313,8 @@ export class Housekeeping {
         committer.rollSoon()
         writer.repeatBoot()
       }
+      // A full store takes no messages, so nothing else would have sparse segments rewritten.
+      this.#isThorough = true
       this.#run()
     } finally {
       if (room.condition.name === 'full') this.#probeLater()

@@ -68,7 +68,7 @@ export class Room {
     const { bytesMax, reserveBytes } = this.#limits
     const bytes = waitingBytes + this.underWayBytes
     if (bytesMax > 0 && this.usedBytes + bytes > bytesMax - Math.min(reserveBytes, bytesMax / 4)) {
-      return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes, ${bytes} more wait for the disk: raise max_file_store, or purge streams`
+      return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes, ${bytes} more wait for the disk: raise max_file, or purge streams`
     }
     if (this.freeBytes - bytes < reserveBytes) {
       return `the file system of ${this.#directory} has ${this.freeBytes} bytes left, ${bytes} wait for the disk: free some, or purge streams`

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
 import { codeOf, SeededRandom } from '../../shared/runtime/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../shared/store/index.ts'
+import { SubjectFilter } from '../../shared/subject/index.ts'
 import { SimDisk } from '../sim/index.ts'
 import { appendDurably, bytes, committed, noLimits, readAll } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
@@ -63,6 +64,33 @@ describe('store and a disk that fails or is full', () => {
     assert.equal(stream.state.messages, 6)
     assert.deepEqual(conditions, ['full', 'open'])
     await store.drain()
+  })
+
+  it('opens again when its owner purges two of three messages, so that no segment is empty', async () => {
+    const store = await open({ bytesMax: 200_000, segmentBytes: 8_000, reserveBytes: 8_000 })
+    const stream = store.createStream('a', bytes('{}'), noLimits)
+    let stored = 0
+    try {
+      for (;;) {
+        await appendDurably(stream, stored % 3 === 2 ? 'keep' : 'drop', 'x'.repeat(400))
+        stored++
+      }
+    } catch (error) {
+      assert.equal(codeOf(error), 'PETIOLE_STORE_FULL')
+    }
+    const wait = async (seconds: number): Promise<void> => {
+      for (let i = 0; i < seconds && store.condition.name !== 'open'; i++) {
+        clock.advance(1_000)
+        await settle(60)
+      }
+    }
+    // Housekeeping has nothing left to do from filling.
+    await wait(16)
+    await stream.purge({ filter: new SubjectFilter('drop') })
+    await wait(120)
+    assert.equal(store.condition.name, 'open')
+    assert.equal(stream.state.messages, Math.floor(stored / 3))
+    await store.destroy()
   })
 
   it('takes back a commit that found no space, and nothing of it is seen again', async () => {

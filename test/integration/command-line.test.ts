@@ -128,7 +128,13 @@ describe('command line', function () {
         ({ out }) => /leaf-test +in sync/.test(out),
         10_000,
       )
-      await harness.leaf.stop()
+      await harness.leaf.kill()
+      await until(
+        'leaf offline, well before its reports are missed',
+        () => petiole('fleet', 'status', '--hub', hubUrl),
+        ({ out }) => /leaf-test +offline/.test(out),
+        5_000,
+      )
       await harness.exchangeLeafStore()
       await harness.leaf.start()
       await until(

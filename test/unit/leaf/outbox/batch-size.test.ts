@@ -11,7 +11,7 @@ describe('batch size', () => {
     assert.equal(size.bytes, BATCH_BYTES_MAX)
     size.unanswered(60_000)
     assert.equal(size.bytes, 30_000)
-    size.unanswered(200)
+    for (let bytes = 30_000; bytes > BATCH_BYTES_MIN; bytes = size.bytes) size.unanswered(bytes)
     assert.equal(size.bytes, BATCH_BYTES_MIN)
     clock.advance(BATCH_RAISE_MS - 1)
     assert.equal(size.bytes, BATCH_BYTES_MIN)
@@ -22,5 +22,23 @@ describe('batch size', () => {
       void size.bytes
     }
     assert.equal(size.bytes, BATCH_BYTES_MAX)
+  })
+
+  it('stays as it is when the link was dead: for small batches, and for sizes that got through', () => {
+    const size = new BatchSize(new ManualClock())
+    size.unanswered(200)
+    size.unanswered(BATCH_BYTES_MIN)
+    assert.equal(size.bytes, BATCH_BYTES_MAX)
+    size.answered(100_000)
+    size.unanswered(100_000)
+    assert.equal(size.bytes, BATCH_BYTES_MAX)
+  })
+
+  it('halves also a size that once got through, when it does not any more', () => {
+    const size = new BatchSize(new ManualClock())
+    size.answered(100_000)
+    size.unanswered(100_000)
+    size.unanswered(100_000)
+    assert.equal(size.bytes, 50_000)
   })
 })
