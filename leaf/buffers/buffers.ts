@@ -4,12 +4,13 @@ import type { Log } from '../../shared/log/index.ts'
 import { type Clock, PetioleError, type Random } from '../../shared/runtime/index.ts'
 import type { Store, StreamStore } from '../../shared/store/index.ts'
 import type { CapturedMessage } from '../../shared/stream/index.ts'
-import { overlaps, subsetOf } from '../../shared/subject/index.ts'
+import { isSame, overlaps, subsetOf } from '../../shared/subject/index.ts'
 import { BATCH_OVERHEAD_BYTES, isHeaderBlock } from '../../shared/sync/index.ts'
 import { BufferRules, beginsWithWildcard } from './buffer-rules.ts'
 import { Capture } from './capture.ts'
 import { DamageLog } from './damage-log.ts'
 import { type BufferTraits, LeafBuffer } from './leaf-buffer.ts'
+import { SOUND_HEADERS_BYTES_MAX } from './limits.ts'
 
 /** What a buffer needs of its stream; `Stream` of the stream engine fits. */
 export interface BufferStream {
@@ -89,6 +90,8 @@ export class Buffers implements Peer {
   /** The buffer and the place of each subscription's subject among the buffer's own. */
   readonly #captures = new Map<Subscription, Capture>()
   #hasRefused = false
+  /** The last header block that was looked at and is one. */
+  #soundHeaders = new Uint8Array(0)
 
   constructor(options: BuffersOptions, dependencies: BuffersDependencies) {
     this.#options = options
@@ -151,7 +154,7 @@ export class Buffers implements Peer {
   /** What keeps a message out. Stored, it would stop the buffer: no hub takes it, nothing overtakes it. */
   #faultOf(message: Message): PetioleError | undefined {
     const { subject, subjectBytes, headers, payload } = message
-    if (!hasSoundHeaders(message)) {
+    if (!this.#hasSoundHeaders(headers)) {
       const reason = `a message on ${subject} has headers that are no header block: end each line, and the block, with CR LF`
       return new PetioleError('PETIOLE_HEADERS_INVALID', reason)
     }
@@ -159,6 +162,16 @@ export class Buffers implements Peer {
     if (size <= this.#recordBytesMax) return undefined
     const reason = `a message on ${subject} is too large to sync: ${size} of at most ${this.#recordBytesMax} bytes with its subject and headers; raise max_payload, here and at the hub`
     return new PetioleError('PETIOLE_MESSAGE_TOO_LARGE', reason)
+  }
+
+  /** A front door puts the same block on all its messages: one look at it serves them. */
+  #hasSoundHeaders(headers: Uint8Array): boolean {
+    if (headers.length === 0) return true
+    if (isSame(this.#soundHeaders, headers, 0, headers.length)) return true
+    const bytes = Buffer.from(headers.buffer, headers.byteOffset, headers.length)
+    if (!isHeaderBlock(bytes)) return false
+    if (bytes.length <= SOUND_HEADERS_BYTES_MAX) this.#soundHeaders = new Uint8Array(bytes)
+    return true
   }
 
   #refuse(message: Message, { buffer }: Capture, fault: PetioleError): void {
@@ -242,11 +255,6 @@ export class Buffers implements Peer {
     for (const subscription of this.#captures.keys()) this.#space.unsubscribe(subscription)
     this.#captures.clear()
   }
-}
-
-function hasSoundHeaders({ headers }: Message): boolean {
-  if (headers.length === 0) return true
-  return isHeaderBlock(Buffer.from(headers.buffer, headers.byteOffset, headers.length))
 }
 
 /**

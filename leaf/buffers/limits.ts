@@ -9,3 +9,6 @@ export const SETTLE_BYTES = 4 * 1024 * 1024
  * closest ones are joined, so that what was damaged never counts as dropped by the quota.
  */
 export const DAMAGED_RANGES_MAX = 4_096
+
+/** The largest header block that is remembered as sound. */
+export const SOUND_HEADERS_BYTES_MAX = 256
