@@ -94,10 +94,8 @@ export class Session implements Peer, AckOwner {
     }
     if (packet.qos === 1 && this.#acks.isFull) return VIOLATIONS.tooManyUnacked
     const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
-    const headers = packet.qos === 0 ? NO_HEADERS : QOS1_HEADERS
-    if (headers.length + payload.length > this.#context.payloadBytesMax) {
-      return VIOLATIONS.payloadTooLarge
-    }
+    // The header that QoS 1 adds is ours: buffers and links have room for it beside a full payload.
+    if (payload.length > this.#context.payloadBytesMax) return VIOLATIONS.payloadTooLarge
     if (packet.isRetain) this.#noticeRetain()
     const { counters } = this.#context
     counters.receivedMessages++

@@ -252,6 +252,12 @@ describe('MQTT 3.1.1', () => {
       assert.equal(await line.rest(), '')
     })
 
+    it('acknowledges a payload of max_payload at QoS 1 too: the header it adds is not the client’s', async () => {
+      const line = await open('sensor')
+      line.send(publishPacket('big', Buffer.alloc(core.payloadBytesMax, 'p'), { packetId: 7 }))
+      assert.equal(await line.take(4), '40020007')
+    })
+
     it('answers CONNECT to DISCONNECT the same when cut at every byte', async () => {
       const script = Buffer.concat([
         connectPacket('cut'),
