@@ -1,3 +1,4 @@
+import { atOnce } from '../shared/account/index.ts'
 import type { Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
 import { CONNACK, type ConnectPacket } from './codec/index.ts'
@@ -67,12 +68,12 @@ export class Clients {
   #authenticate(packet: ConnectPacket): { readonly account: string } | undefined {
     const { authenticator } = this.#core
     const { user, password } = packet
-    if (user === undefined) return authenticator.authenticate({})
-    if (password === undefined) return authenticator.authenticate({ user })
+    if (user === undefined) return atOnce(authenticator.authenticate({}))
+    if (password === undefined) return atOnce(authenticator.authenticate({ user }))
     // Most devices can send a token only as a password, beside whatever user name.
     return (
-      authenticator.authenticate({ user, password }) ??
-      authenticator.authenticate({ token: password })
+      atOnce(authenticator.authenticate({ user, password })) ??
+      atOnce(authenticator.authenticate({ token: password }))
     )
   }
 }

@@ -1,23 +1,100 @@
+import type { ConnectionType } from '../config/index.ts'
+import type { Permissions } from './permissions.ts'
+
+/** What a peer's certificate says, as far as it was verified. Source: RFC 5280, RFC 2253. */
+export interface TlsFacts {
+  /** `1.2` or `1.3`. */
+  readonly version: string
+  readonly cipherSuite: string
+  /** undefined: the peer showed no certificate, or none was asked for. */
+  readonly certificate:
+    | {
+        /** The subject's distinguished name, most specific part first (`CN=…,OU=…,O=…`). */
+        readonly subject: string
+        readonly emails: readonly string[]
+        readonly dnsNames: readonly string[]
+        readonly uris: readonly string[]
+        /** The chain as PEM, the peer's own first. */
+        readonly pem: readonly string[]
+      }
+    | undefined
+}
+
 /** What a connection presents, whatever its protocol. Absent fields were not sent. */
 export interface Credentials {
   readonly user?: string
   readonly password?: string
   readonly token?: string
+  readonly nkey?: string
+  readonly jwt?: string
+  /** Of the nonce, base64url. */
+  readonly signature?: string
+  readonly proxySignature?: string
+  /** What INFO asked to sign; absent when it asked for nothing. */
+  readonly nonce?: string
+  /** Default STANDARD. */
+  readonly connectionType?: ConnectionType
+  readonly remoteAddress?: string
+  readonly tls?: TlsFacts | undefined
+  /** What the client says of itself, for auth callouts. */
+  readonly client?: {
+    readonly id: number
+    readonly name: string
+    readonly lang: string
+    readonly version: string
+    readonly protocol: number
+    readonly mqttClientId?: string
+  }
+}
+
+/** Limits of one user; -1: none. */
+export interface UserLimits {
+  readonly subscriptions: number
+  readonly payloadBytes: number
 }
 
 /** Who a connection is, once it is let in. */
 export interface Identity {
-  /** '' for a connection without a user name. */
+  /** '' for a connection without a user name; the nkey of a user who has no other name. */
   readonly user: string
   /** The subject space it is bound to; `$G` when no accounts are configured. */
   readonly account: string
+  /** undefined: everything is allowed. */
+  readonly permissions?: Permissions
+  readonly limits?: UserLimits
+  /** Wall time at which the connection ends. */
+  readonly expiresMs?: number
+  /** Shown by monitoring: a user's JWT, its issuer, its name and tags. */
+  readonly jwt?: string
+  readonly issuerKey?: string
+  readonly nameTag?: string
+  readonly tags?: readonly string[]
+  /** The proxy that vouched for it. */
+  readonly proxyKey?: string
 }
+
+/** Why somebody who was let in may stay no longer; names of `SERVER_ERRORS`. */
+export type Expulsion = 'authorization' | 'user_revoked' | 'user_expired' | 'account_expired'
 
 export interface Authenticator {
   /** INFO `auth_required`. */
   readonly isRequired: boolean
-  /** undefined: refused. Takes the same time for an unknown user as for a wrong password. */
-  authenticate(credentials: Credentials): Identity | undefined
+  /** INFO must carry a nonce: somebody may log in by a signature. */
+  readonly needsNonce: boolean
+  /**
+   * undefined: refused. Takes the same time for an unknown user as for a wrong password. A promise when
+   * somebody else must be asked (bcrypt, a resolver, an auth callout); it never rejects.
+   */
+  authenticate(credentials: Credentials): Identity | undefined | Promise<Identity | undefined>
+  /** Whether the identity, given out earlier, still holds: after a reload or an account's update. */
+  recheck(identity: Identity): Expulsion | undefined
 }
 
 export const GLOBAL_ACCOUNT = '$G'
+
+/** For a protocol that cannot wait: an answer that is not there yet counts as a refusal. */
+export function atOnce(
+  answer: Identity | undefined | Promise<Identity | undefined>,
+): Identity | undefined {
+  return answer instanceof Promise ? undefined : answer
+}

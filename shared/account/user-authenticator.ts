@@ -52,6 +52,12 @@ export class UserAuthenticator implements Authenticator {
     this.isRequired = this.#default === undefined
   }
 
+  readonly needsNonce = false
+
+  recheck(): undefined {
+    return undefined
+  }
+
   authenticate(credentials: Credentials): Identity | undefined {
     const { user, password, token } = credentials
     if (this.#isOpen) return { user: user ?? '', account: GLOBAL_ACCOUNT }

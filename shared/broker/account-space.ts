@@ -240,6 +240,7 @@ function deliver(
   const { peer } = subscription
   if (peer === message.origin && !peer.echo) return false
   if (subscription.isCapture && options.capture === false) return false
+  if (peer.offer !== undefined) return peer.offer(subscription, message)
   peer.deliver(subscription, message)
   return true
 }

@@ -1,4 +1,4 @@
-import { type Authenticator, GLOBAL_ACCOUNT, type Identity } from '../account/index.ts'
+import { type Authenticator, atOnce, GLOBAL_ACCOUNT, type Identity } from '../account/index.ts'
 import type { Log } from '../log/index.ts'
 import {
   type Cancel,
@@ -85,7 +85,7 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
     this.channel = channel
     this.startedMs = clock.wallMs()
     this.lastActivityMs = this.startedMs
-    this.identity = authenticator.isRequired ? undefined : authenticator.authenticate({})
+    this.identity = authenticator.isRequired ? undefined : atOnce(authenticator.authenticate({}))
     this.#space = context.space(this.identity?.account ?? GLOBAL_ACCOUNT)
     this.outlet = new ClientOutlet(clock, channel, id, options.pendingBytesMax, this)
     this.inlet = new ClientInlet(this.outlet, this.#space)
@@ -265,11 +265,12 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
 
   #authenticate(options: ConnectOptions): Identity | undefined {
     const { user, pass, auth_token } = options
-    const identity = this.#context.authenticator.authenticate({
+    const answer = this.#context.authenticator.authenticate({
       ...(user === undefined ? {} : { user }),
       ...(pass === undefined ? {} : { password: pass }),
       ...(auth_token === undefined ? {} : { token: auth_token }),
     })
+    const identity = atOnce(answer)
     if (identity === undefined) this.#log.warn({ user: user ?? '' }, 'client not let in')
     return identity
   }

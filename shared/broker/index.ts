@@ -12,6 +12,7 @@ export type { CloseReason } from './close-reason.ts'
 export { type ConnectionFacts, factsOf } from './connection-facts.ts'
 export type {
   InterestObserver,
+  LinkKind,
   LinkPeer,
   Message,
   Peer,

@@ -1,5 +1,5 @@
 import { ClientSubscription } from './client-subscription.ts'
-import type { LinkPeer, Subscription } from './message.ts'
+import type { LinkKind, LinkPeer, Subscription } from './message.ts'
 
 /**
  * Who is interested in one literal subject, sorted by how they are served. Never changed once it is
@@ -80,5 +80,7 @@ export interface QueueInterest {
 }
 
 export function isLinkPeer(peer: { readonly kind: string }): peer is LinkPeer {
-  return peer.kind === 'leaf' || peer.kind === 'uplink'
+  return LINK_KINDS.has(peer.kind)
 }
+
+const LINK_KINDS: ReadonlySet<string> = new Set<LinkKind>(['leaf', 'uplink', 'route', 'gateway'])

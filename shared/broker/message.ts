@@ -2,9 +2,12 @@ import type { PetioleError } from '../runtime/index.ts'
 
 /**
  * What is on the other end. `client`, `mqtt` and `local` (in-process) are where messages are born;
- * `leaf` is a leaf that attached to us, `uplink` the hub that we attached to.
+ * `leaf` is a leaf that attached to us, `uplink` the hub that we attached to, `route` another hub of
+ * our region, `gateway` a hub of another one.
  */
-export type PeerKind = 'client' | 'mqtt' | 'local' | 'leaf' | 'uplink'
+export type PeerKind = 'client' | 'mqtt' | 'local' | LinkKind
+
+export type LinkKind = 'leaf' | 'uplink' | 'route' | 'gateway'
 
 /** Whoever publishes and subscribes in an account. */
 export interface Peer {
@@ -23,11 +26,13 @@ export interface Peer {
    * Never throws, never blocks, never publishes: what it causes happens after the call.
    */
   deliver(subscription: Subscription, message: Message): void
+  /** In place of `deliver` for a peer that may pass a message over: whether it took it. */
+  offer?(subscription: Subscription, message: Message): boolean
 }
 
-/** A leaf link: takes each message once, however many of its subscriptions match. */
+/** A link to another server: takes each message once, however many of its subscriptions match. */
 export interface LinkPeer extends Peer {
-  readonly kind: 'leaf' | 'uplink'
+  readonly kind: LinkKind
   /**
    * @param plain true when plain subscriptions of the other side match
    * @param queues the queue groups for which the other side must pick a member

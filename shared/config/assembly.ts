@@ -1,5 +1,5 @@
+import type { AccountConfig, AuthorizationConfig, UserConfig } from './account-config.ts'
 import {
-  type AuthorizationConfig,
   type CoreConfig,
   type HubConfig,
   type JetStreamConfig,
@@ -9,7 +9,7 @@ import {
   type RemoteConfig,
   ROOT_ACCOUNT,
   type Role,
-  type UserConfig,
+  SYSTEM_ACCOUNT,
 } from './config.ts'
 import type { AuthorizationFile, CoreFile, RemoteFile, UserFile } from './core-schema.ts'
 import type { HubFile, LeafFile } from './schema.ts'
@@ -38,18 +38,51 @@ function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConf
     port: file.port ?? listen?.port ?? PORT_DEFAULT,
     http: httpOf(file, host),
     authorization: authorizationOf(file),
-    accounts: [ROOT_ACCOUNT, ...namesOf(file.accounts).filter((name) => name !== ROOT_ACCOUNT)],
+    accounts: accountsOf(file),
+    system_account: SYSTEM_ACCOUNT,
+    operator: undefined,
+    cluster: undefined,
+    gateway: undefined,
+    https: undefined,
+    ports_file_dir: '',
+    logtime_utc: false,
+    logfile_size_limit: 0,
+    logfile_max_num: 0,
+    max_sub_tokens: 0,
+    max_closed_clients: 10_000,
+    no_header_support: false,
+    no_fast_producer_stall: false,
+    proxy_protocol: false,
+    server_tags: [],
+    server_metadata: {},
+    tls: undefined,
+    allow_non_tls: false,
     jetstream: jetstreamOf(file, role, needsStore),
     leafnodes: leafnodesOf(file.leafnodes),
     websocket: file.websocket && {
       listen: listenOf(file.websocket),
       advertise: file.websocket.advertise,
       handshake_timeout: file.websocket.handshake_timeout,
+      tls: undefined,
+      same_origin: false,
+      allowed_origins: [],
+      compression: false,
+      jwt_cookie: '',
+      user_cookie: '',
+      pass_cookie: '',
+      token_cookie: '',
+      headers: {},
+      no_auth_user: '',
+      authorization: undefined,
+      ping_interval: 0,
     },
     mqtt: file.mqtt && {
       listen: listenOf(file.mqtt),
       ack_wait: file.mqtt.ack_wait,
       max_ack_pending: file.mqtt.max_ack_pending,
+      tls: undefined,
+      no_auth_user: '',
+      authorization: undefined,
     },
   }
 }
@@ -72,7 +105,30 @@ function authorizationOf(file: CoreFile): AuthorizationConfig {
     token: own?.token ?? '',
     timeout: own?.timeout ?? 2_000,
     no_auth_user: file.no_auth_user,
+    ...PLAIN_AUTHORIZATION,
   }
+}
+
+const PLAIN_AUTHORIZATION = {
+  default_permissions: undefined,
+  auth_callout: undefined,
+  proxy_required: false,
+  trusted_proxies: [],
+}
+
+function accountsOf(file: CoreFile): AccountConfig[] {
+  const names = [ROOT_ACCOUNT, SYSTEM_ACCOUNT, ...namesOf(file.accounts)]
+  return [...new Set(names)].map((name) => ({
+    name,
+    nkey: '',
+    exports: [],
+    imports: [],
+    mappings: [],
+    default_permissions: undefined,
+    limits: { max_connections: -1, max_subscriptions: -1, max_payload: -1, max_leafnodes: -1 },
+    jetstream: name !== SYSTEM_ACCOUNT,
+    msg_trace: undefined,
+  }))
 }
 
 /** `user` and `password` are a list of one user. */
@@ -80,6 +136,7 @@ function usersOf(file: AuthorizationFile, account: string): UserConfig[] {
   const users = (file.users ?? []).map((user) => userOf(user, account))
   if (file.user !== undefined) {
     users.unshift({
+      ...PLAIN_USER,
       user: file.user,
       password: file.password ?? '',
       account: file.account ?? account,
@@ -89,7 +146,19 @@ function usersOf(file: AuthorizationFile, account: string): UserConfig[] {
 }
 
 function userOf(file: UserFile, account: string): UserConfig {
-  return { user: file.user, password: file.password ?? '', account: file.account ?? account }
+  return {
+    ...PLAIN_USER,
+    user: file.user,
+    password: file.password ?? '',
+    account: file.account ?? account,
+  }
+}
+
+const PLAIN_USER = {
+  nkey: '',
+  permissions: undefined,
+  connection_types: [],
+  proxy_required: false,
 }
 
 function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStreamConfig {
@@ -119,7 +188,9 @@ function leafnodesOf(file: CoreFile['leafnodes']): LeafNodesConfig {
       token: own.token ?? '',
       timeout: own.timeout,
       no_auth_user: '',
+      ...PLAIN_AUTHORIZATION,
     },
+    tls: undefined,
     remotes: file.remotes.filter((remote) => !remote.disabled).map(remoteOf),
     reconnect: file.reconnect,
     dial_timeout: file.dial_timeout,
@@ -137,6 +208,13 @@ function remoteOf(file: RemoteFile): RemoteConfig {
     urls: file.url ?? [],
     account: file.account ?? ROOT_ACCOUNT,
     no_randomize: file.no_randomize,
+    tls: undefined,
+    credentials: '',
+    nkey: '',
+    deny_exports: [],
+    deny_imports: [],
+    hub: false,
+    is_isolated: false,
   }
 }
 

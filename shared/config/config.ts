@@ -1,3 +1,7 @@
+import type { AccountConfig, AuthorizationConfig, OperatorConfig } from './account-config.ts'
+import type { ClusterConfig, GatewayConfig } from './cluster-config.ts'
+import type { TlsConfig } from './tls-config.ts'
+
 /**
  * What a role runs on: the configuration after reading, checking and defaulting. Keys are those of
  * the file, in snake_case; every value is present and exact, so nothing further in writes a default.
@@ -8,28 +12,13 @@ export type Role = 'hub' | 'leaf'
 /** Whoever belongs to no named account belongs to this one. */
 export const ROOT_ACCOUNT = '$G'
 
+/** The system account of a server whose file names none. */
+export const SYSTEM_ACCOUNT = '$SYS'
+
 /** Where a listener listens. Port 0 takes any free port (`-1` in a file, as in nats-server). */
 export interface ListenConfig {
   readonly host: string
   readonly port: number
-}
-
-export interface UserConfig {
-  readonly user: string
-  readonly password: string
-  /** '$G' when the user belongs to no named account. */
-  readonly account: string
-}
-
-export interface AuthorizationConfig {
-  /** Users of `authorization` and of all `accounts`, in the order of the file. */
-  readonly users: readonly UserConfig[]
-  /** '' when there is none. */
-  readonly token: string
-  /** How long a connection may take to present credentials. */
-  readonly timeout: number
-  /** The user that a connection without credentials becomes; '' refuses it when users are configured. */
-  readonly no_auth_user: string
 }
 
 export interface JetStreamConfig {
@@ -62,6 +51,18 @@ export interface RemoteConfig {
   readonly account: string
   /** Keeps the order of `urls` instead of shuffling them. */
   readonly no_randomize: boolean
+  /** undefined: TLS only where a URL's scheme asks for it (`tls://`, `wss://`). */
+  readonly tls: TlsConfig | undefined
+  /** A .creds file; '' for none. */
+  readonly credentials: string
+  /** An nkey seed, or the file that holds one; '' for none. */
+  readonly nkey: string
+  /** Subjects that the hub's side may not hear of, and that it may not send here. */
+  readonly deny_exports: readonly string[]
+  readonly deny_imports: readonly string[]
+  /** Dials as a hub does: the other end is the leaf. */
+  readonly hub: boolean
+  readonly is_isolated: boolean
 }
 
 export interface LeafNodesConfig {
@@ -70,6 +71,7 @@ export interface LeafNodesConfig {
   readonly advertise: string
   /** undefined: links authenticate as clients do. */
   readonly authorization: AuthorizationConfig | undefined
+  readonly tls: TlsConfig | undefined
   readonly remotes: readonly RemoteConfig[]
   /** The shortest time between two dials; backoff grows from it. */
   readonly reconnect: number
@@ -80,6 +82,24 @@ export interface WebSocketConfig {
   readonly listen: ListenConfig
   readonly advertise: string
   readonly handshake_timeout: number
+  /** undefined: `no_tls`. */
+  readonly tls: TlsConfig | undefined
+  readonly same_origin: boolean
+  /** Empty: any, unless `same_origin`. */
+  readonly allowed_origins: readonly string[]
+  readonly compression: boolean
+  /** Cookies that stand in for what CONNECT leaves out; '' for none. */
+  readonly jwt_cookie: string
+  readonly user_cookie: string
+  readonly pass_cookie: string
+  readonly token_cookie: string
+  /** Sent with the answer to an upgrade request. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly no_auth_user: string
+  /** In place of the server's own, for connections of this listener. */
+  readonly authorization: AuthorizationConfig | undefined
+  /** 0: the server's own. */
+  readonly ping_interval: number
 }
 
 export interface MqttConfig {
@@ -88,14 +108,22 @@ export interface MqttConfig {
   readonly ack_wait: number
   /** Unacknowledged QoS 1 deliveries per session. */
   readonly max_ack_pending: number
+  readonly tls: TlsConfig | undefined
+  readonly no_auth_user: string
+  readonly authorization: AuthorizationConfig | undefined
 }
 
 export interface LogConfig {
   readonly debug: boolean
   readonly trace: boolean
   readonly logtime: boolean
-  /** '' logs to standard output. */
+  readonly logtime_utc: boolean
+  /** '' logs to standard error. */
   readonly log_file: string
+  /** Bytes after which a log file is set aside; 0: never. */
+  readonly logfile_size_limit: number
+  /** Log files that are kept, the current one among them; 0: all. */
+  readonly logfile_max_num: number
 }
 
 /** What hub and leaf share: the core. */
@@ -109,20 +137,42 @@ export interface CoreConfig extends LogConfig {
   /** Monitoring over HTTP; undefined when not configured. */
   readonly http: ListenConfig | undefined
   readonly http_base_path: string
+  /** HTTPS with `tls`; undefined when not configured. */
+  readonly https: ListenConfig | undefined
   readonly pid_file: string
+  /** Where `<program>_<pid>.ports` is written; '' for nowhere. */
+  readonly ports_file_dir: string
   readonly max_payload: number
   readonly max_control_line: number
   readonly max_connections: number
   readonly max_pending: number
   readonly max_subscriptions: number
+  /** Tokens of a subscription's subject; 0: no limit. */
+  readonly max_sub_tokens: number
+  /** Closed connections that monitoring remembers. */
+  readonly max_closed_clients: number
+  readonly no_header_support: boolean
+  readonly no_fast_producer_stall: boolean
+  /** INFO and connections are preceded by a PROXY header, version 1 or 2. */
+  readonly proxy_protocol: boolean
+  readonly server_tags: readonly string[]
+  readonly server_metadata: Readonly<Record<string, string>>
+  readonly tls: TlsConfig | undefined
+  /** With `tls`: plain connections are taken too. */
+  readonly allow_non_tls: boolean
   readonly ping_interval: number
   readonly ping_max: number
   readonly write_deadline: number
   readonly lame_duck_duration: number
   readonly lame_duck_grace_period: number
   readonly authorization: AuthorizationConfig
-  /** Names of the accounts, '$G' first. */
-  readonly accounts: readonly string[]
+  /** All accounts of the file, '$G' first; the system account is one of them. */
+  readonly accounts: readonly AccountConfig[]
+  /** Name (or id, in operator mode) of the system account; '' when the file turns it off. */
+  readonly system_account: string
+  readonly operator: OperatorConfig | undefined
+  readonly cluster: ClusterConfig | undefined
+  readonly gateway: GatewayConfig | undefined
   readonly jetstream: JetStreamConfig
   readonly leafnodes: LeafNodesConfig
   readonly websocket: WebSocketConfig | undefined

@@ -1,6 +1,21 @@
 /** Configuration: nats-server's syntax, our schema, every problem with its file and line. */
 export type {
+  AccountConfig,
+  AccountLimitsConfig,
+  AuthCalloutConfig,
   AuthorizationConfig,
+  ConnectionType,
+  ExportConfig,
+  ImportConfig,
+  MappingConfig,
+  OperatorConfig,
+  PermissionsConfig,
+  ResolverConfig,
+  SubjectPermissionConfig,
+  UserConfig,
+} from './account-config.ts'
+export type { ClusterConfig, GatewayConfig, PeerUrl } from './cluster-config.ts'
+export type {
   BufferConfig,
   ConfigInput,
   CoreConfig,
@@ -16,10 +31,10 @@ export type {
   RemoteConfig,
   RemoteUrl,
   Role,
-  UserConfig,
   WebSocketConfig,
 } from './config.ts'
-export { ROOT_ACCOUNT } from './config.ts'
+export { ROOT_ACCOUNT, SYSTEM_ACCOUNT } from './config.ts'
 export { type FlagReading, flagsHelp, flagsToOverrides } from './flags.ts'
 export { type Checked, checkConfig, type Loaded, loadConfig, parseConfig } from './load.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'
+export type { TlsConfig } from './tls-config.ts'

@@ -1,4 +1,4 @@
-import type { Authenticator, Credentials, Identity } from '../account/index.ts'
+import { type Authenticator, atOnce, type Credentials, type Identity } from '../account/index.ts'
 import type { Publication } from '../broker/index.ts'
 import { type Cancel, type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
@@ -172,9 +172,9 @@ export class AcceptedLeaf implements LinkPhase {
   /** A URL's lone user may be a user or a token: nats-server sends it as both. */
   #login(connect: LinkConnect): Identity | undefined {
     const { authenticator } = this.#options
-    const identity = authenticator.authenticate(credentialsOf(connect))
+    const identity = atOnce(authenticator.authenticate(credentialsOf(connect)))
     if (identity !== undefined || connect.token === undefined) return identity
-    return authenticator.authenticate({ token: connect.token })
+    return atOnce(authenticator.authenticate({ token: connect.token }))
   }
 
   #refuseUnasked(): void {

@@ -271,7 +271,8 @@ export class ServerCore implements Core {
   async #startEngines(): Promise<void> {
     const { store, config, machine } = this
     if (store === undefined) return
-    for (const account of config.accounts) {
+    for (const { name: account, jetstream } of config.accounts) {
+      if (!jetstream) continue
       const engine = new StreamEngine({
         account,
         store,

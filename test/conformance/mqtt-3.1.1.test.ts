@@ -14,6 +14,8 @@ import {
 
 const USERS: Authenticator = {
   isRequired: true,
+  needsNonce: false,
+  recheck: () => undefined,
   authenticate: ({ user, password, token }) => {
     if (token === 's3cret') return { user: '', account: '$G' }
     return user === 'ada' && password === 'lovelace' ? { user, account: 'PLANT' } : undefined

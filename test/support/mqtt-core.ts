@@ -64,6 +64,9 @@ export const MQTT_CONFIG: MqttConfig = {
   listen: { host: '127.0.0.1', port: 0 },
   ack_wait: 30_000,
   max_ack_pending: 100,
+  tls: undefined,
+  no_auth_user: '',
+  authorization: undefined,
 }
 
 export interface LogLine {
