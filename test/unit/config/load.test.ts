@@ -65,12 +65,8 @@ describe('config: defaults and units', () => {
     assert.equal(config.write_deadline, 10_000)
     assert.equal(config.http, undefined)
     assert.equal(config.jetstream.enabled, false)
-    assert.deepEqual(config.authorization, {
-      users: [],
-      token: '',
-      timeout: 2_000,
-      no_auth_user: '',
-    })
+    const { users, token, timeout, no_auth_user } = config.authorization
+    assert.deepEqual([users, token, timeout, no_auth_user], [[], '', 2_000, ''])
   })
 
   it('a leaf always has its store', () => {
@@ -123,11 +119,17 @@ describe('config: defaults and units', () => {
       },
       'hub',
     )
-    assert.deepEqual(config.accounts, ['$G', 'FIRST', 'second'])
-    assert.deepEqual(config.authorization.users, [
-      { user: 'a', password: '1', account: '$G' },
-      { user: 'b', password: '2', account: 'FIRST' },
-    ])
+    assert.deepEqual(
+      config.accounts.map(({ name }) => name),
+      ['$G', '$SYS', 'FIRST', 'second'],
+    )
+    assert.deepEqual(
+      config.authorization.users.map(({ user, password, account }) => [user, password, account]),
+      [
+        ['a', '1', '$G'],
+        ['b', '2', 'FIRST'],
+      ],
+    )
     assert.equal(config.authorization.no_auth_user, 'b')
   })
 
@@ -283,7 +285,11 @@ describe('config: flags', () => {
   it('turn JetStream on and set users as nats-server does', async () => {
     const config = await withFlags('-js --user a --pass b', '', files)
     assert.equal(config.jetstream.enabled, true)
-    assert.deepEqual(config.authorization.users, [{ user: 'a', password: 'b', account: '$G' }])
+    const [user, ...others] = config.authorization.users
+    assert.deepEqual(
+      [user?.user, user?.password, user?.account, others.length],
+      ['a', 'b', '$G', 0],
+    )
     const off = await withFlags('-sd /s', 'jetstream: false', files)
     assert.equal(off.jetstream.enabled, false)
   })
