@@ -1,18 +1,27 @@
-import { connect as connectSocket, type OnReadOpts, type Socket } from 'node:net'
+import { CONNECT, RawSocket } from './raw-socket.ts'
 
 /**
- * The load of the core benchmark, in a process of its own: one raw socket publishes, others count the
- * bytes of what arrives. It parses nothing and copies nothing, so that what is measured is the server;
- * messages of a run have one size, and are counted by dividing.
+ * The load of the core benchmark, in a process of its own: raw sockets publish, others count the bytes
+ * of what arrives. Messages of a run have one size, and are counted by dividing.
  */
 export interface CoreLoad {
   readonly host: string
   readonly port: number
   readonly payloadBytes: number
-  /** Publications; each goes to every receiver. */
+  /** Publications, all publishers together. */
   readonly messages: number
-  readonly receivers: number
+  readonly layout: CoreLayout
 }
+
+/**
+ * - `fan`: one publisher, every one of `receivers` gets everything
+ * - `pairs`: as many publishers as receivers, each with a subject of its own
+ * - `wildcard`: one publisher on `subjects` subjects, one receiver of them all
+ * - `queue`: one publisher, receivers share
+ */
+export type CoreLayout =
+  | { readonly name: 'fan' | 'pairs' | 'queue'; readonly receivers: number }
+  | { readonly name: 'wildcard'; readonly subjects: number }
 
 export interface CoreLoadResult {
   /** Delivered, all receivers together. */
@@ -23,84 +32,102 @@ export interface CoreLoadResult {
   readonly generatorCores: number
 }
 
-const READ_BYTES = 1024 * 1024
 const WRITE_BYTES = 256 * 1024
-const SUBJECT = 'bench.core'
-const CONNECT = 'CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\n'
 
-class RawSocket {
-  readonly socket: Socket
-  bytes = 0
-  onBytes: (bytes: Uint8Array) => void = () => {}
+interface Plan {
+  /** What each receiver sends to subscribe. */
+  readonly subscriptions: readonly string[]
+  /** The subjects of each publisher, of equal length. */
+  readonly publishers: readonly (readonly string[])[]
+  /** Deliveries per publication. */
+  readonly copies: number
+}
 
-  constructor(load: CoreLoad) {
-    const onread: OnReadOpts = {
-      buffer: Buffer.alloc(READ_BYTES),
-      callback: (size, buffer) => {
-        this.bytes += size
-        this.onBytes(buffer.subarray(0, size))
-        return true
-      },
+function planOf(layout: CoreLayout): Plan {
+  if (layout.name === 'wildcard') {
+    const subjects = Array.from({ length: layout.subjects }, (_, i) => `bench.${100_000 + i}`)
+    return { subscriptions: ['SUB bench.* 1'], publishers: [subjects], copies: 1 }
+  }
+  const each = Array.from({ length: layout.receivers }, (_, i) => i)
+  if (layout.name === 'pairs') {
+    return {
+      subscriptions: each.map((i) => `SUB bench.${i} 1`),
+      publishers: each.map((i) => [`bench.${i}`]),
+      copies: 1,
     }
-    this.socket = connectSocket({ host: load.host, port: load.port, noDelay: true, onread })
   }
-
-  /** Sends `text` and waits for the PONG behind it. */
-  async settle(text: string): Promise<void> {
-    let seen = ''
-    const settled = new Promise<void>((resolve, reject) => {
-      this.socket.once('error', reject)
-      this.onBytes = (bytes) => {
-        seen += Buffer.from(bytes).toString('latin1')
-        if (seen.includes('PONG\r\n')) resolve()
-      }
-    })
-    this.socket.write(`${text}PING\r\n`)
-    await settled
-    this.bytes = 0
-  }
-
-  /** Resolves when `bytes` more have come. */
-  count(bytes: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.onBytes = () => {
-        if (this.bytes >= bytes) resolve()
-      }
-    })
+  const queue = layout.name === 'queue' ? ' workers' : ''
+  return {
+    subscriptions: each.map(() => `SUB bench.core${queue} 1`),
+    publishers: [['bench.core']],
+    copies: queue === '' ? layout.receivers : 1,
   }
 }
 
+/** A block of whole publications that goes round the subjects. */
+function blocksOf(subjects: readonly string[], payload: string): readonly Buffer[] {
+  const one = `PUB ${subjects[0]} ${payload.length}\r\n${payload}\r\n`
+  const perBlock = Math.max(1, Math.floor(WRITE_BYTES / one.length))
+  const rounds = Math.ceil(subjects.length / perBlock)
+  return Array.from({ length: rounds }, (_, round) => {
+    const lines = Array.from({ length: perBlock }, (_, i) => {
+      const subject = subjects[(round * perBlock + i) % subjects.length]
+      return `PUB ${subject} ${payload.length}\r\n${payload}\r\n`
+    })
+    return Buffer.from(lines.join(''))
+  })
+}
+
 async function run(load: CoreLoad): Promise<CoreLoadResult> {
+  const plan = planOf(load.layout)
   const payload = 'x'.repeat(load.payloadBytes)
-  const publication = `PUB ${SUBJECT} ${load.payloadBytes}\r\n${payload}\r\n`
-  const delivery = `MSG ${SUBJECT} 1 ${load.payloadBytes}\r\n${payload}\r\n`
-  const perBlock = Math.max(1, Math.floor(WRITE_BYTES / publication.length))
-  const block = Buffer.from(publication.repeat(perBlock))
-  const blocks = Math.ceil(load.messages / perBlock)
-  const receivers = Array.from({ length: load.receivers }, () => new RawSocket(load))
-  for (const receiver of receivers) await receiver.settle(`${CONNECT}SUB ${SUBJECT} 1\r\n`)
-  const sender = new RawSocket(load)
-  await sender.settle(CONNECT)
-  const arrived = Promise.all(
-    receivers.map((receiver) => receiver.count(blocks * perBlock * delivery.length)),
-  )
+  const subject = plan.publishers[0]?.[0] ?? ''
+  const one = `PUB ${subject} ${payload.length}\r\n${payload}\r\n`.length
+  const delivery = `MSG ${subject} 1 ${payload.length}\r\n${payload}\r\n`.length
+  const receivers = plan.subscriptions.map(() => new RawSocket(load))
+  for (const [i, receiver] of receivers.entries()) {
+    await receiver.settle(`${CONNECT}${plan.subscriptions[i]}\r\n`)
+  }
+  const senders = plan.publishers.map((subjects) => {
+    return { sender: new RawSocket(load), blocks: blocksOf(subjects, payload) }
+  })
+  for (const { sender } of senders) await sender.settle(CONNECT)
+  const perBlock = (senders[0]?.blocks[0]?.length ?? 0) / one
+  const writes = Math.ceil(load.messages / senders.length / perBlock)
+  const messages = writes * perBlock * senders.length * plan.copies
+  const arrived = counted(receivers, messages * delivery)
   const startedNs = process.hrtime.bigint()
   const startedCpu = process.cpuUsage()
-  for (let i = 0; i < blocks; i++) {
-    if (sender.socket.write(block)) continue
-    await new Promise((resolve) => sender.socket.once('drain', resolve))
-  }
+  await Promise.all(
+    senders.map(async ({ sender, blocks }) => {
+      for (let i = 0; i < writes; i++)
+        await sender.write(blocks[i % blocks.length] ?? Buffer.alloc(0))
+    }),
+  )
   await arrived
   const seconds = Number(process.hrtime.bigint() - startedNs) / 1e9
   const cpu = process.cpuUsage(startedCpu)
-  for (const { socket } of [sender, ...receivers]) socket.destroy()
-  const messages = blocks * perBlock * load.receivers
+  for (const { socket } of receivers) socket.destroy()
+  for (const { sender } of senders) sender.socket.destroy()
   return {
     messages,
     seconds,
     messagesPerSecond: messages / seconds,
     generatorCores: (cpu.user + cpu.system) / 1e6 / seconds,
   }
+}
+
+/** Resolves when so many bytes have come, over all receivers: a queue group shares them by chance. */
+function counted(receivers: readonly RawSocket[], bytes: number): Promise<void> {
+  let left = bytes
+  return new Promise((resolve) => {
+    for (const receiver of receivers) {
+      receiver.onBytes = (chunk) => {
+        left -= chunk.length
+        if (left <= 0) resolve()
+      }
+    }
+  })
 }
 
 const result = await run(JSON.parse(process.argv[2] ?? '{}'))

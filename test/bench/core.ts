@@ -1,142 +1,222 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
-import * as path from 'node:path'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
-import type { CoreLoad, CoreLoadResult } from './core-load.ts'
-import { runLoad } from './load-process.ts'
-import { benchFolder, median } from './results.ts'
+import type { CoreLayout, CoreLoad, CoreLoadResult } from './core-load.ts'
+import { type BenchServer, type StartServer, startNats, startOurs } from './core-servers.ts'
+import type { IdleLoad, IdleLoadResult } from './idle-load.ts'
+import type { InterestLoad, InterestLoadResult } from './interest-load.ts'
+import { holdLoad, runLoad } from './load-process.ts'
+import type { RequestLoad, RequestLoadResult } from './request-load.ts'
+import { median } from './results.ts'
 
 /**
- * Core throughput, ours beside nats-server: the same generator, runs interleaved, medians compared.
- * With the payload of 1 KiB the kernel's copies dominate, and both servers come near its limit.
+ * The core beside nats-server: the same generator, runs interleaved, medians compared. Where the payload is
+ * large the kernel's copies dominate, and both servers come near its limit.
  */
 export interface CoreBenchOptions {
   /** undefined measures ours alone. */
   readonly natsServer: string | undefined
-  readonly rounds?: number
-  readonly shapes?: readonly CoreShape[]
+  readonly isQuick: boolean
 }
 
-export interface CoreShape {
+/** Ours and, when it is there, nats-server's. */
+export interface Pair<Value> {
+  readonly ours: Value
+  readonly theirs: Value | undefined
+}
+
+export interface Throughput extends Pair<number> {
+  readonly name: string
   readonly payloadBytes: number
-  readonly receivers: number
-  readonly messages: number
-}
-
-export interface CoreComparison extends CoreShape {
-  /** Medians of delivered messages per second. */
-  readonly ours: number
-  readonly natsServer: number | undefined
-  readonly ratio: number | undefined
-  /** The generator's own load during our fastest run, in cores. */
+  /** The generator's own load during our fastest run, in cores: near 1 and it is the limit. */
   readonly generatorCores: number
 }
 
-/** The acceptance shapes: 1 → 1 at 16 B and at 1 KiB. */
-const SHAPES: readonly CoreShape[] = [
-  { payloadBytes: 16, receivers: 1, messages: 5_000_000 },
-  { payloadBytes: 1024, receivers: 1, messages: 1_000_000 },
-]
-const ROUNDS = 5
-const READY_DEADLINE_MS = 10_000
-const LOAD = 'core-load.ts'
+export interface CoreBenchResult {
+  readonly throughput: readonly Throughput[]
+  readonly requests: Pair<RequestLoadResult>
+  readonly idle: Pair<IdleLoadResult>
+  readonly interest: Pair<
+    InterestLoadResult & { readonly besideThem: number; readonly without: number }
+  >
+  readonly readyMs: Pair<number>
+}
 
-export async function benchCore(options: CoreBenchOptions): Promise<CoreComparison[]> {
-  const ours = await startOurs()
-  const theirs = options.natsServer === undefined ? undefined : await startNats(options.natsServer)
+const LAYOUTS: readonly (readonly [string, CoreLayout])[] = [
+  ['1 to 1', { name: 'fan', receivers: 1 }],
+  ['1 to 5', { name: 'fan', receivers: 5 }],
+  ['4 to 4', { name: 'pairs', receivers: 4 }],
+  ['10,000 subjects', { name: 'wildcard', subjects: 10_000 }],
+  ['queue group of 4', { name: 'queue', receivers: 4 }],
+]
+/** Payload bytes, and how many messages make a run of a second or so. */
+const SIZES: readonly (readonly [number, number])[] = [
+  [16, 4_000_000],
+  [128, 2_500_000],
+  [1_024, 1_000_000],
+  [16_384, 80_000],
+]
+const IDLE_CONNECTIONS = 5_000
+const SUBSCRIPTIONS = 1_000_000
+const REQUESTS = 20_000
+/** The generator's young generation holds a whole run: its own pauses are not what is measured. */
+const LATENCY_FLAGS = ['--max-semi-space-size=512', '--min-semi-space-size=512']
+
+export async function benchCore({
+  natsServer,
+  isQuick,
+}: CoreBenchOptions): Promise<CoreBenchResult> {
+  const starts = { ours: () => startOurs(), theirs: natsServer && (() => startNats(natsServer)) }
+  const rounds = isQuick ? 3 : 5
+  return {
+    throughput: await withBoth(starts, (servers) => compareThroughput(servers, rounds, isQuick)),
+    requests: await withBoth(starts, (servers) => compareRequests(servers, rounds, isQuick)),
+    idle: await eachAlone(starts, (server) => measureIdle(server, isQuick)),
+    interest: await eachAlone(starts, (server) => measureInterest(server, rounds)),
+    readyMs: await compareStarts(starts, rounds),
+  }
+}
+
+interface Starts {
+  readonly ours: StartServer
+  readonly theirs: StartServer | '' | undefined
+}
+
+async function withBoth<Result>(
+  starts: Starts,
+  measure: (servers: Pair<BenchServer>) => Promise<Result>,
+): Promise<Result> {
+  const ours = await starts.ours()
+  const theirs = starts.theirs ? await starts.theirs() : undefined
   try {
-    const results: CoreComparison[] = []
-    for (const shape of options.shapes ?? SHAPES) {
-      results.push(await compare(shape, ours.port, theirs?.port, options.rounds ?? ROUNDS))
-    }
-    return results
+    return await measure({ ours, theirs })
   } finally {
     await ours.stop()
     await theirs?.stop()
   }
 }
 
-/** One run against any server that speaks NATS. */
-export async function measureCore(load: CoreLoad): Promise<CoreLoadResult> {
-  return runLoad(LOAD, load)
+/** For figures of memory: a fresh server each. */
+async function eachAlone<Result>(
+  starts: Starts,
+  measure: (server: BenchServer) => Promise<Result>,
+): Promise<Pair<Result>> {
+  const alone = async (start: StartServer): Promise<Result> => {
+    const server = await start()
+    try {
+      return await measure(server)
+    } finally {
+      await server.stop()
+    }
+  }
+  return {
+    ours: await alone(starts.ours),
+    theirs: starts.theirs ? await alone(starts.theirs) : undefined,
+  }
 }
 
-async function compare(
-  shape: CoreShape,
-  ourPort: number,
-  theirPort: number | undefined,
+async function compareThroughput(
+  servers: Pair<BenchServer>,
   rounds: number,
-): Promise<CoreComparison> {
-  const ours: CoreLoadResult[] = []
-  const theirs: CoreLoadResult[] = []
-  const host = '127.0.0.1'
+  isQuick: boolean,
+): Promise<Throughput[]> {
+  const results: Throughput[] = []
+  for (const [layoutName, layout] of LAYOUTS) {
+    for (const [payloadBytes, fullMessages] of SIZES) {
+      const copies = layout.name === 'fan' ? layout.receivers : 1
+      const messages = Math.round(fullMessages / copies / (isQuick ? 4 : 1))
+      const shape = { layout, payloadBytes, messages }
+      const ours: CoreLoadResult[] = []
+      const theirs: CoreLoadResult[] = []
+      for (let round = 0; round < rounds; round++) {
+        ours.push(await measureCore(servers.ours, shape))
+        if (servers.theirs !== undefined) theirs.push(await measureCore(servers.theirs, shape))
+      }
+      const fastest = ours.reduce((a, b) => (b.messagesPerSecond > a.messagesPerSecond ? b : a))
+      results.push({
+        name: layoutName,
+        payloadBytes,
+        ours: rateOf(ours),
+        theirs: theirs.length === 0 ? undefined : rateOf(theirs),
+        generatorCores: fastest.generatorCores,
+      })
+    }
+  }
+  return results
+}
+
+function measureCore(
+  { host, port }: BenchServer,
+  shape: Omit<CoreLoad, 'host' | 'port'>,
+): Promise<CoreLoadResult> {
+  return runLoad<CoreLoad, CoreLoadResult>('core-load.ts', { ...shape, host, port })
+}
+
+function rateOf(results: readonly CoreLoadResult[]): number {
+  return Math.round(median(results.map((it) => it.messagesPerSecond)))
+}
+
+async function compareRequests(
+  servers: Pair<BenchServer>,
+  rounds: number,
+  isQuick: boolean,
+): Promise<Pair<RequestLoadResult>> {
+  const requests = isQuick ? REQUESTS / 2 : REQUESTS
+  const measure = ({ host, port }: BenchServer): Promise<RequestLoadResult> => {
+    const load = { host, port, requests, warmUp: 2_000, payloadBytes: 128 }
+    return runLoad<RequestLoad, RequestLoadResult>('request-load.ts', load, LATENCY_FLAGS)
+  }
+  const ours: RequestLoadResult[] = []
+  const theirs: RequestLoadResult[] = []
   for (let round = 0; round < rounds; round++) {
-    ours.push(await measureCore({ ...shape, host, port: ourPort }))
-    if (theirPort !== undefined) theirs.push(await measureCore({ ...shape, host, port: theirPort }))
+    ours.push(await measure(servers.ours))
+    if (servers.theirs !== undefined) theirs.push(await measure(servers.theirs))
   }
-  const our = median(ours.map((it) => it.messagesPerSecond))
-  const their = theirs.length === 0 ? undefined : median(theirs.map((it) => it.messagesPerSecond))
-  const fastest = ours.reduce((a, b) => (b.messagesPerSecond > a.messagesPerSecond ? b : a))
+  return { ours: medians(ours), theirs: theirs.length === 0 ? undefined : medians(theirs) }
+}
+
+function medians(results: readonly RequestLoadResult[]): RequestLoadResult {
+  const of = (pick: (result: RequestLoadResult) => number): number => median(results.map(pick))
   return {
-    ...shape,
-    ours: Math.round(our),
-    natsServer: their === undefined ? undefined : Math.round(their),
-    ratio: their === undefined ? undefined : our / their,
-    generatorCores: fastest.generatorCores,
+    p50Us: of((it) => it.p50Us),
+    p99Us: of((it) => it.p99Us),
+    p999Us: of((it) => it.p999Us),
+    maxUs: of((it) => it.maxUs),
   }
 }
 
-interface Server {
-  readonly port: number
-  stop(): Promise<void>
+function measureIdle({ host, port, pid }: BenchServer, isQuick: boolean): Promise<IdleLoadResult> {
+  const load = { host, port, pid, connections: IDLE_CONNECTIONS, idleSeconds: isQuick ? 5 : 20 }
+  return runLoad<IdleLoad, IdleLoadResult>('idle-load.ts', load)
 }
 
-/** A hub without a store: what is compared is messaging. */
-async function startOurs(): Promise<Server> {
-  const folder = benchFolder()
-  const [port = 0] = await freePorts(1)
-  const file = path.join(folder, 'hub.conf')
-  writeFileSync(file, `server_name: hub-bench\nhost: "127.0.0.1"\nport: ${port}\n`)
-  const hub = new PetioleProcess('hub', ['hub', '-c', file])
-  await hub.start()
-  return {
-    port,
-    stop: async () => {
-      await hub.kill()
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-async function startNats(binary: string): Promise<Server> {
-  const [port = 0] = await freePorts(1)
-  const child = spawn(binary, ['-a', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
-  const deadlineMs = Date.now() + READY_DEADLINE_MS
-  while (!(await answers(port))) {
-    if (Date.now() > deadlineMs || child.exitCode !== null) {
-      throw new Error(`${binary} does not listen on port ${port}`)
+/** The same traffic without and beside a million subscriptions. */
+async function measureInterest(server: BenchServer, rounds: number) {
+  const { host, port, pid } = server
+  const layout = { name: 'wildcard', subjects: 10_000 } as const
+  const rate = async (): Promise<number> => {
+    const runs: CoreLoadResult[] = []
+    for (let round = 0; round < rounds; round++) {
+      runs.push(await measureCore(server, { layout, payloadBytes: 128, messages: 500_000 }))
     }
+    return rateOf(runs)
   }
-  return {
-    port,
-    stop: async () => {
-      const gone = once(child, 'exit')
-      child.kill()
-      await gone
-    },
-  }
+  const without = await rate()
+  const load = { host, port, pid, subscriptions: SUBSCRIPTIONS }
+  const held = await holdLoad<InterestLoad, InterestLoadResult>('interest-load.ts', load)
+  const besideThem = await rate()
+  await held.end()
+  return { ...held.result, without, besideThem }
 }
 
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const finish = (isThere: boolean): void => {
-      socket.destroy()
-      setTimeout(() => resolve(isThere), isThere ? 0 : 20)
-    }
-    socket.once('data', () => finish(true))
-    socket.once('error', () => finish(false))
-  })
+async function compareStarts(starts: Starts, rounds: number): Promise<Pair<number>> {
+  const ours: number[] = []
+  const theirs: number[] = []
+  const start = async (begin: StartServer, readyMs: number[]): Promise<void> => {
+    const server = await begin()
+    readyMs.push(server.readyMs)
+    await server.stop()
+  }
+  for (let round = 0; round < rounds; round++) {
+    await start(starts.ours, ours)
+    if (starts.theirs) await start(starts.theirs, theirs)
+  }
+  return { ours: median(ours), theirs: theirs.length === 0 ? undefined : median(theirs) }
 }

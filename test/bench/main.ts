@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import * as path from 'node:path'
 import { benchCore } from './core.ts'
+import { coreFigures } from './core-figures.ts'
 import { runLoad } from './load-process.ts'
 import { findPeers, type MachineFacts, machineFacts, type Peers } from './machine.ts'
 import { benchMqtt } from './mqtt.ts'
@@ -20,7 +21,6 @@ interface Outcome {
 
 type Suite = (peers: Peers, isQuick: boolean) => Promise<Outcome>
 
-const CORE_RATIO_AIM = 1.5
 const INGEST_RATIO_AIM = 3
 const DRAIN_AIM = 200_000
 const RSS_AIM_MIB = 100
@@ -29,17 +29,8 @@ const READY_AIM_MS = 1_000
 const SUITES: Readonly<Record<string, Suite>> = { core, mqtt, sync, store }
 
 async function core({ natsServer }: Peers, isQuick: boolean): Promise<Outcome> {
-  const result = await benchCore({ natsServer, rounds: isQuick ? 3 : 5 })
-  const figures = result.map((shape): Figure => {
-    return {
-      name: `1 to 1, ${shape.payloadBytes} B`,
-      value: `${count(shape.ours)} msgs/s`,
-      peer: peer('nats-server', shape.natsServer, shape.ratio),
-      aim: `>= ${CORE_RATIO_AIM}x`,
-      isMet: shape.ratio === undefined ? undefined : shape.ratio >= CORE_RATIO_AIM,
-    }
-  })
-  return { title: 'Core: NATS clients over a hub', figures, result }
+  const result = await benchCore({ natsServer, isQuick })
+  return { title: 'Core: NATS clients over a hub', figures: coreFigures(result), result }
 }
 
 async function mqtt({ mosquitto }: Peers, isQuick: boolean): Promise<Outcome> {

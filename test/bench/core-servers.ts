@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import * as path from 'node:path'
+import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { benchFolder } from './results.ts'
+
+/** A server under measurement. */
+export interface BenchServer {
+  readonly host: string
+  readonly port: number
+  readonly pid: number
+  /** From the start of the process to its first INFO. */
+  readonly readyMs: number
+  stop(): Promise<void>
+}
+
+/** Starts one of the servers that are compared. */
+export type StartServer = () => Promise<BenchServer>
+
+const HOST = '127.0.0.1'
+const READY_DEADLINE_MS = 10_000
+const RETRY_MS = 5
+
+/** A hub without a store: what is compared is messaging. */
+export async function startOurs(nodeFlags: readonly string[] = []): Promise<BenchServer> {
+  const folder = benchFolder()
+  const [port = 0] = await freePorts(1)
+  const file = path.join(folder, 'hub.conf')
+  writeFileSync(file, `server_name: hub-bench\nhost: "${HOST}"\nport: ${port}\n`)
+  const hub = new PetioleProcess('hub', ['hub', '-c', file], nodeFlags)
+  const startedMs = performance.now()
+  const started = hub.start()
+  await Promise.race([started.then(() => awaitInfo(port, 'petiole')), awaitInfo(port, 'petiole')])
+  const readyMs = performance.now() - startedMs
+  await started
+  return {
+    host: HOST,
+    port,
+    pid: hub.pid,
+    readyMs,
+    stop: async () => {
+      await hub.kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export async function startNats(binary: string): Promise<BenchServer> {
+  const [port = 0] = await freePorts(1)
+  const startedMs = performance.now()
+  const child = spawn(binary, ['-a', HOST, '-p', String(port)], { stdio: 'ignore' })
+  await awaitInfo(port, binary)
+  return {
+    host: HOST,
+    port,
+    pid: child.pid ?? 0,
+    readyMs: performance.now() - startedMs,
+    stop: async () => {
+      const gone = once(child, 'exit')
+      child.kill()
+      await gone
+    },
+  }
+}
+
+async function awaitInfo(port: number, name: string): Promise<void> {
+  const deadlineMs = performance.now() + READY_DEADLINE_MS
+  while (!(await answers(port))) {
+    if (performance.now() > deadlineMs) throw new Error(`${name} does not listen on port ${port}`)
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, HOST)
+    const finish = (isThere: boolean): void => {
+      socket.destroy()
+      setTimeout(() => resolve(isThere), isThere ? 0 : RETRY_MS)
+    }
+    socket.once('data', () => finish(true))
+    socket.once('error', () => finish(false))
+  })
+}

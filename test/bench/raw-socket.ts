@@ -1,0 +1,63 @@
+import { connect, type OnReadOpts, type Socket } from 'node:net'
+
+export const CONNECT =
+  'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}\r\n'
+
+const READ_BYTES = 1024 * 1024
+
+/**
+ * A NATS client that parses nothing: it counts bytes, so that what a benchmark measures is the server.
+ * Its reads land in one buffer of its own.
+ */
+export class RawSocket {
+  readonly socket: Socket
+  bytes = 0
+  onBytes: (bytes: Uint8Array) => void = () => {}
+
+  constructor(
+    { host, port }: { readonly host: string; readonly port: number },
+    readBytes = READ_BYTES,
+  ) {
+    const onread: OnReadOpts = {
+      buffer: Buffer.alloc(readBytes),
+      callback: (size, buffer) => {
+        this.bytes += size
+        this.onBytes(buffer.subarray(0, size))
+        return true
+      },
+    }
+    this.socket = connect({ host, port, noDelay: true, onread })
+  }
+
+  /** Sends `text` and waits for the PONG behind it. */
+  async settle(text: string): Promise<void> {
+    let seen = ''
+    const settled = new Promise<void>((resolve, reject) => {
+      this.socket.once('error', reject)
+      this.onBytes = (bytes) => {
+        seen = (seen + Buffer.from(bytes).toString('latin1')).slice(-SEEN_CHARS)
+        if (seen.includes('PONG\r\n')) resolve()
+      }
+    })
+    this.socket.write(`${text}PING\r\n`)
+    await settled
+    this.bytes = 0
+  }
+
+  /** Resolves when `bytes` more have come. */
+  count(bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.onBytes = () => {
+        if (this.bytes >= bytes) resolve()
+      }
+    })
+  }
+
+  /** Writes, and waits when the kernel has enough. */
+  async write(block: Uint8Array): Promise<void> {
+    if (this.socket.write(block)) return
+    await new Promise((resolve) => this.socket.once('drain', resolve))
+  }
+}
+
+const SEEN_CHARS = 64 * 1024
