@@ -1,25 +1,8 @@
 import { type Authenticator, UserAuthenticator } from '../account/index.ts'
-import {
-  type AccountSpace,
-  BROKER_DEFAULTS,
-  Broker,
-  type Message,
-  type Subscription,
-} from '../broker/index.ts'
+import { type AccountSpace, BROKER_DEFAULTS, Broker } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
 import type { AuthorizationConfig, CoreConfig, RemoteConfig, Role } from '../config/index.ts'
-import {
-  type AttachedLeaf,
-  type LeafHello,
-  LINK_LIMITS,
-  LinkAcceptor,
-  LinkAccounts,
-  type LinkLimits,
-  type ServerCard,
-  type ServerIdentity,
-  Uplink,
-  type UplinkOptions,
-} from '../link/index.ts'
+import type { LinkAcceptor, ServerIdentity, Uplink, UplinkOptions } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import { createMonitor, type MonitorRoute } from '../monitor/index.ts'
 import { PetioleError } from '../runtime/index.ts'
@@ -32,10 +15,11 @@ import { openDurableParts } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import { monitorSources } from './monitor-sources.ts'
+import { type LinkRules, ServerLinks } from './server-links.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
 
 /** What a role adds to the core, and what it decides for it. */
-export interface ServerCoreOptions {
+export interface ServerCoreOptions extends LinkRules {
   readonly role: Role
   readonly config: CoreConfig
   readonly machine: Machine
@@ -45,18 +29,13 @@ export interface ServerCoreOptions {
   readonly frontDoors: readonly FrontDoor[]
   /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
   readonly segmentBytes?: number
-  /** Local subscriptions that no hub is to hear of. */
-  readonly isConfined?: (subscription: Subscription) => boolean
-  readonly admit?: (leaf: LeafHello) => string | undefined
-  readonly withhold?: (leaf: LeafHello, message: Message) => boolean
-  readonly onAttached?: (leaf: AttachedLeaf) => void
-  readonly onDetached?: (leaf: AttachedLeaf) => void
   readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
   /** Called when the store is open and its streams are not yet recovered: what it found is told once. */
   readonly beforeStreams?: (core: ServerCore) => void
 }
 
 const BOOT_BYTES = 8
+const STOPPING = 'this server stops'
 
 /**
  * One server as hub and leaf share it: store, subject spaces, streams, links, listeners, monitoring.
@@ -71,19 +50,15 @@ export class ServerCore implements Core {
   readonly serverName: string
   readonly store: Store | undefined
   readonly broker: Broker
-  readonly acceptor: LinkAcceptor
+  readonly links: ServerLinks
   readonly authenticator: Authenticator
   readonly payloadBytesMax: number
   readonly boot: string
   readonly startedMs: number
   readonly #options: ServerCoreOptions
-  readonly #card: ServerCard
-  readonly #linkLimits: LinkLimits
-  readonly #links: LinkAccounts
   readonly #engines = new Map<string, StreamEngine>()
   readonly #clients: LocalClient[] = []
   readonly #listeners = new Listeners()
-  #uplinks: Uplink[] = []
   #ports: ServerPorts | undefined
   #ending: Promise<void> | undefined
   #peerIds = 0
@@ -105,14 +80,24 @@ export class ServerCore implements Core {
     this.boot = Buffer.from(machine.random.bytes(BOOT_BYTES)).toString('hex')
     this.authenticator = authenticatorOf(config.authorization)
     this.broker = this.#makeBroker()
-    this.#card = this.#makeCard()
-    this.#linkLimits = { ...LINK_LIMITS, payloadBytesMax: this.linkPayloadBytesMax }
-    this.#links = new LinkAccounts({
-      space: (account) => this.space(account),
-      random: machine.random,
-      ...(options.isConfined === undefined ? {} : { isConfined: options.isConfined }),
-    })
-    this.acceptor = this.#makeAcceptor()
+    this.links = new ServerLinks(
+      {
+        config,
+        machine,
+        log,
+        identity: durable.identity,
+        serverName: durable.serverName,
+        version: options.version,
+        boot: this.boot,
+        hasStore: this.store !== undefined,
+        payloadBytesMax: this.linkPayloadBytesMax,
+        authenticator: this.authenticator,
+        authenticatorOf,
+        space: (account) => this.space(account),
+        nextPeerId: () => this.nextPeerId(),
+      },
+      options,
+    )
   }
 
   /** Rejects when the store cannot be opened, see `openStore`. */
@@ -148,7 +133,11 @@ export class ServerCore implements Core {
   }
 
   get uplinks(): readonly Uplink[] {
-    return this.#uplinks
+    return this.links.uplinks
+  }
+
+  get acceptor(): LinkAcceptor {
+    return this.links.acceptor
   }
 
   get engines(): ReadonlyMap<string, StreamEngine> {
@@ -185,26 +174,7 @@ export class ServerCore implements Core {
 
   /** An uplink to a configured remote; `start` it when the role is ready for what comes over it. */
   uplink(remote: RemoteConfig, rules: Pick<UplinkOptions, 'withhold' | 'acceptsInbound'>): Uplink {
-    const { clock, random, network } = this.machine
-    const { reconnect, dial_timeout } = this.config.leafnodes
-    const uplink = new Uplink({
-      network,
-      urls: remote.urls,
-      isShuffled: !remote.no_randomize,
-      dialTimeoutMs: dial_timeout,
-      backoffBaseMs: reconnect,
-      links: this.#links.of(remote.account),
-      server: this.#card,
-      clock,
-      random,
-      log: this.log.child({ link: 'uplink' }),
-      limits: this.#linkLimits,
-      nextPeerId: () => this.nextPeerId(),
-      hasJetStream: this.store !== undefined,
-      ...rules,
-    })
-    this.#uplinks = [...this.#uplinks, uplink]
-    return uplink
+    return this.links.uplink(remote, rules)
   }
 
   /** Opens all ports and front doors. When one fails the core is destroyed. */
@@ -247,8 +217,7 @@ export class ServerCore implements Core {
   async destroy(): Promise<void> {
     await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
     await this.#listeners.close()
-    await Promise.all(this.#uplinks.map((uplink) => uplink.destroy()))
-    this.acceptor.destroy('this server stops')
+    await this.links.destroy(STOPPING)
     for (const client of this.#clients) client.destroy()
     this.broker.destroy()
     await Promise.all([...this.#engines.values()].map((engine) => engine.destroy()))
@@ -260,8 +229,7 @@ export class ServerCore implements Core {
     // Devices first: their last messages still reach buffers, streams and links.
     await Promise.all(this.#options.frontDoors.map((door) => door.drain()))
     await Promise.all(this.#clients.map((client) => client.drain()))
-    await Promise.all(this.#uplinks.map((uplink) => uplink.drain()))
-    await this.acceptor.drain('this server stops')
+    await this.links.drain(STOPPING)
     // Streams before clients: those who wait for messages are told that the server stops.
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
     await this.broker.drain()
@@ -315,44 +283,6 @@ export class ServerCore implements Core {
       pingIntervalMs: config.ping_interval,
       pingsOutMax: config.ping_max,
       authTimeoutMs: config.authorization.timeout,
-    })
-  }
-
-  #makeCard(): ServerCard {
-    return {
-      identity: this.identity,
-      name: this.serverName,
-      domain: this.store === undefined ? '' : this.config.jetstream.domain,
-      cluster: '',
-      protocolVersion: SERVER_VERSION,
-      version: this.#options.version,
-      boot: this.boot,
-    }
-  }
-
-  #makeAcceptor(): LinkAcceptor {
-    const { clock, random } = this.machine
-    const { admit, withhold, onAttached, onDetached } = this.#options
-    const { authorization } = this.config.leafnodes
-    return new LinkAcceptor({
-      accounts: this.#links,
-      authenticator:
-        authorization === undefined ? this.authenticator : authenticatorOf(authorization),
-      server: this.#card,
-      clock,
-      random,
-      log: this.log.child({ part: 'links' }),
-      limits: {
-        ...this.#linkLimits,
-        authTimeoutMs: (authorization ?? this.config.authorization).timeout,
-      },
-      nextPeerId: () => this.nextPeerId(),
-      hasJetStream: this.store !== undefined,
-      leafnodeUrls: [],
-      ...(admit === undefined ? {} : { admit }),
-      ...(withhold === undefined ? {} : { withhold }),
-      ...(onAttached === undefined ? {} : { onAttached }),
-      ...(onDetached === undefined ? {} : { onDetached }),
     })
   }
 }
