@@ -1,5 +1,26 @@
 import type { PetioleError } from '../runtime/index.ts'
 import type { Output } from './output.ts'
+import type { TlsFacts } from './tls-facts.ts'
+
+/**
+ * Where a byte stream stands with TLS:
+ *
+ *     plain    never
+ *     offered  the peer may begin a handshake with its first byte, or go on in plain: `tls_available`
+ *     awaited  the peer must begin one, after a plain INFO: `tls_required`
+ *     tls      the handshake is done, and was before the channel came when the listener is TLS-first
+ *
+ * The transport does the handshake by itself: a handler sees no byte of it, and whatever it writes
+ * meanwhile goes out behind it.
+ */
+export type ChannelSecurity = 'plain' | 'offered' | 'awaited' | 'tls'
+
+/** How a WebSocket is closed [RFC 6455, 7.4]. */
+export interface EndStatus {
+  readonly code: number
+  /** At most 123 bytes; longer ones are cut. */
+  readonly reason: string
+}
 
 /**
  * One byte stream: an accepted or dialled TCP socket, a WebSocket's binary stream, or a simulated
@@ -12,12 +33,21 @@ import type { Output } from './output.ts'
  */
 export interface Channel {
   readonly kind: 'tcp' | 'websocket' | 'memory'
+  /**
+   * The peer, or who a PROXY header or `X-Forwarded-For` says it is. A PROXY header comes with the
+   * first bytes, so these may change once, before the first `onChunk`.
+   */
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
   /** The path of a WebSocket's upgrade request (`/leafnode`); '' for the others. */
   readonly path: string
+  /** Of a WebSocket's upgrade request; empty for the others. */
+  readonly cookies: Readonly<Record<string, string>>
+  readonly security: ChannelSecurity
+  /** What the handshake has found out; undefined as long as `security` is not `tls`. */
+  readonly tls: TlsFacts | undefined
   /** What `write`, `reserve` and `commit` work on. The hot path calls it directly: one class for all kinds. */
   readonly output: Output
   /** Bytes taken from the writer and not yet by the kernel. */
@@ -39,11 +69,17 @@ export interface Channel {
   /**
    * Stops reading until `resume`: back-pressure on the sender. The chunk in hand is not cut short,
    * and one that was already read may still come.
+   *
+   * What a handler leaves unused while it is paused is kept, however long, and comes again after
+   * `resume`, also when nothing new arrives: so a handler can wait in the middle of a chunk.
    */
   pause(): void
   resume(): void
-  /** Sends what is gathered, then closes; reads no more. At the latest after END_LINGER_MS. Idempotent. */
-  end(): void
+  /**
+   * Sends what is gathered, then closes; reads no more. At the latest after END_LINGER_MS. `status`
+   * is for WebSockets, default 1000. Idempotent.
+   */
+  end(status?: EndStatus): void
   /** Closes at once and drops what is gathered. `onClose` gets `error`. Idempotent. */
   destroy(error?: PetioleError): void
 }
@@ -53,7 +89,7 @@ export interface ChannelHandler {
    * Bytes [start, end) of the arena, valid during the call only. Returns the offset of the first
    * byte not used: that tail comes again in front of the next chunk. A handler must consume (collect
    * as chunks) what is longer than CARRY_BYTES_MAX; a longer tail destroys the channel with
-   * PETIOLE_CARRY_OVERFLOW. Not called again once the channel is ended or destroyed.
+   * PETIOLE_CARRY_OVERFLOW, unless the channel is paused. Not called again once the channel is ended or destroyed.
    */
   onChunk(start: number, end: number): number
   /**
@@ -61,6 +97,11 @@ export interface ChannelHandler {
    * or above. Whoever saw it that high is told by this, or by `onClose`.
    */
   onDrain(): void
+  /**
+   * Plain bytes came where `security` is `awaited`. What is written within the call still goes out in
+   * plain; then the channel ends, and `onClose` gets PETIOLE_TLS_REQUIRED.
+   */
+  onPlainRefused?(): void
   /** Called once, when no more input comes and output is gone. `error` when it was not an orderly end. */
   onClose(error: PetioleError | undefined): void
 }

@@ -1,6 +1,6 @@
 /** Byte streams between machines: channels, the arena they read into, and the network that makes them. */
 export { allocate, arenaBytes, arenaView, READ_START, release } from './arena.ts'
-export type { Channel, ChannelHandler } from './channel.ts'
+export type { Channel, ChannelHandler, ChannelSecurity, EndStatus } from './channel.ts'
 export { FlushQueue } from './flush-queue.ts'
 export {
   type HttpHandler,
@@ -20,10 +20,20 @@ export {
   WEBSOCKET_MESSAGE_BYTES_MAX,
   WORD_SLACK_BYTES,
 } from './limits.ts'
-export type { DialOptions, Listener, ListenOptions, Network, TransportProtocol } from './network.ts'
+export type {
+  DialOptions,
+  DialSecurity,
+  Listener,
+  ListenOptions,
+  Network,
+  TransportProtocol,
+  WebSocketRules,
+} from './network.ts'
 export { Output, type OutputSink } from './output.ts'
 export { slotsInUse } from './output-slots.ts'
 export { SystemNetwork, type SystemNetworkOptions } from './system-network.ts'
 export { fastestRoads, type TcpRoads } from './tcp-wire.ts'
-export type { Wire, WireEvents } from './wire.ts'
+export type { PeerCertificate, TlsFacts } from './tls-facts.ts'
+export { TlsSettings } from './tls-settings.ts'
+export { NO_COOKIES, type Wire, type WireEvents } from './wire.ts'
 export { WiredChannel } from './wired-channel.ts'

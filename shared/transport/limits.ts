@@ -42,6 +42,9 @@ export const LISTEN_BACKLOG = 2048
 /** `ws` gathers a whole message before it gives it out, so this is memory per connection. */
 export const WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
+/** A close frame's reason: a control frame less its status code [RFC 6455, 5.5]. */
+export const WEBSOCKET_REASON_BYTES_MAX = 123
+
 /** HTTP, for WebSocket upgrades and the monitoring port. */
 export const HTTP_HEADER_BYTES_MAX = 16 * 1024
 export const HTTP_HEADERS_TIMEOUT_MS = 10_000

@@ -1,4 +1,5 @@
 import type { Channel } from './channel.ts'
+import type { TlsSettings } from './tls-settings.ts'
 
 export type TransportProtocol = 'tcp' | 'websocket'
 
@@ -7,6 +8,27 @@ export interface ListenOptions {
   readonly host: string
   /** 0 takes any free port; read it back from `Listener.port`. */
   readonly port: number
+  /** undefined: plain. `allowPlain` takes those who begin in plain too (`allow_non_tls`). */
+  readonly tls?: { readonly settings: TlsSettings; readonly allowPlain: boolean } | undefined
+  /** TCP only: a PROXY header, version 1 or 2, may come before anything else. */
+  readonly proxyProtocol?: boolean
+  readonly webSocket?: WebSocketRules
+}
+
+/** What a WebSocket listener asks and answers beside the upgrade itself. */
+export interface WebSocketRules {
+  /** permessage-deflate, with those who ask for it. */
+  readonly isCompressed: boolean
+  /** A browser's page must come from this host. */
+  readonly isSameOrigin: boolean
+  /** Pages that may connect, such as `https://app.example`; empty: all. */
+  readonly allowedOrigins: readonly string[]
+  /** Sent with the answer to an upgrade request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** From the connection to the end of the upgrade, TLS included. */
+  readonly handshakeTimeoutMs: number
+  /** The longest message that is taken, and the most that one may be inflated to. */
+  readonly messageBytesMax: number
 }
 
 export interface DialOptions {
@@ -16,6 +38,18 @@ export interface DialOptions {
   /** WebSocket only: the path of the upgrade request, with its leading slash. */
   readonly path: string
   readonly timeoutMs: number
+  /** undefined: plain. */
+  readonly tls?: DialSecurity | undefined
+  /** WebSocket only: asks for permessage-deflate, and not to mask what is sent (leaf links). */
+  readonly isCompressed?: boolean
+  readonly isUnmasked?: boolean
+}
+
+/** How a dialling side secures a connection. */
+export interface DialSecurity {
+  readonly settings: TlsSettings
+  /** The name that the other side's certificate must have. */
+  readonly serverName: string
 }
 
 export interface Listener {

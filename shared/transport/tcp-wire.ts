@@ -3,7 +3,7 @@ import { arenaBytes, READ_START } from './arena.ts'
 import { canWriteDirectly, writeDirectly } from './direct-write.ts'
 import { READ_BYTES } from './limits.ts'
 import { canShareReads, moveToSharedRead, ReadTarget } from './shared-read.ts'
-import type { Wire, WireEvents } from './wire.ts'
+import { NO_COOKIES, type Wire, type WireEvents } from './wire.ts'
 
 /** Which road input and output take; see shared-read.ts and direct-write.ts. */
 export interface TcpRoads {
@@ -30,6 +30,9 @@ export function acceptedTcpWire(accepted: Socket, roads: TcpRoads): TcpWire {
 export class TcpWire implements Wire {
   readonly kind = 'tcp'
   readonly path = ''
+  readonly cookies = NO_COOKIES
+  readonly security = 'plain'
+  readonly tls = undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string

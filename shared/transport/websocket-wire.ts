@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
 import { arenaBytes, READ_START } from './arena.ts'
-import { READ_BYTES } from './limits.ts'
-import type { Wire, WireEvents } from './wire.ts'
+import type { EndStatus } from './channel.ts'
+import { READ_BYTES, WEBSOCKET_REASON_BYTES_MAX } from './limits.ts'
+import { NO_COOKIES, type Wire, type WireEvents } from './wire.ts'
 
 /** Close codes of an orderly end; 1005 stands for a close frame without a code [RFC 6455, 7.4.1]. */
 const ORDERLY_CODES: ReadonlySet<number> = new Set([1000, 1001, 1005])
+
+const ORDERLY: EndStatus = { code: 1000, reason: '' }
 
 /**
  * An open WebSocket as a byte stream: each flush is one binary message, and the boundaries of
@@ -14,6 +17,9 @@ const ORDERLY_CODES: ReadonlySet<number> = new Set([1000, 1001, 1005])
 export class WebSocketWire implements Wire {
   readonly kind = 'websocket'
   readonly path: string
+  readonly cookies = NO_COOKIES
+  readonly security = 'plain'
+  readonly tls = undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -68,8 +74,8 @@ export class WebSocketWire implements Wire {
     return this.#socket.bufferedAmount === 0
   }
 
-  finish(): void {
-    this.#socket.close(1000)
+  finish(status: EndStatus = ORDERLY): void {
+    this.#socket.close(status.code, cutReason(status.reason))
   }
 
   abort(): void {
@@ -88,4 +94,13 @@ export class WebSocketWire implements Wire {
       }
     }
   }
+}
+
+/** A reason travels in a control frame, and must be cut between characters. */
+function cutReason(reason: string): string {
+  const bytes = Buffer.from(reason)
+  if (bytes.length <= WEBSOCKET_REASON_BYTES_MAX) return reason
+  let end = WEBSOCKET_REASON_BYTES_MAX
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end)
 }

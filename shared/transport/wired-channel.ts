@@ -1,10 +1,14 @@
 import { type Cancel, type Clock, codeOf, invariant, PetioleError } from '../runtime/index.ts'
 import { arenaBytes, READ_START } from './arena.ts'
-import type { Channel, ChannelHandler } from './channel.ts'
+import type { Channel, ChannelHandler, ChannelSecurity, EndStatus } from './channel.ts'
 import type { FlushQueue } from './flush-queue.ts'
-import { CARRY_BYTES_MAX, END_LINGER_MS, OUTPUT_PENDING_BYTES_MAX } from './limits.ts'
+import { CARRY_BYTES_MAX, END_LINGER_MS, OUTPUT_PENDING_BYTES_MAX, READ_BYTES } from './limits.ts'
 import { Output, type OutputSink } from './output.ts'
+import type { TlsFacts } from './tls-facts.ts'
 import type { Wire, WireEvents } from './wire.ts'
+
+/** What fits in front of and into the read region. */
+const TAIL_BYTES_MAX = CARRY_BYTES_MAX + READ_BYTES
 
 /**
  * The channel over any wire: it carries the tail that a handler did not use, flushes the outputs
@@ -16,12 +20,16 @@ import type { Wire, WireEvents } from './wire.ts'
  */
 export class WiredChannel implements Channel, WireEvents, OutputSink {
   readonly output: Output
-  readonly #wire: Wire
+  #wire: Wire
   readonly #queue: FlushQueue
   readonly #clock: Clock
   #state: 'open' | 'ending' | 'broken' | 'closed' = 'open'
   #handler: ChannelHandler | undefined
   #carry: Uint8Array | undefined
+  #isPaused = false
+  /** The carried tail was left by a paused handler and comes again without new input. */
+  #isTailOwed = false
+  #endStatus: EndStatus | undefined
   #error: PetioleError | undefined
   #cancelLinger: Cancel | undefined
 
@@ -57,6 +65,18 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     return this.#wire.path
   }
 
+  get cookies(): Readonly<Record<string, string>> {
+    return this.#wire.cookies
+  }
+
+  get security(): ChannelSecurity {
+    return this.#wire.security
+  }
+
+  get tls(): TlsFacts | undefined {
+    return this.#wire.tls
+  }
+
   get pendingBytes(): number {
     return this.output.pendingBytes
   }
@@ -85,20 +105,26 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   }
 
   pause(): void {
-    if (this.#state === 'open') this.#wire.pause()
+    if (this.#state !== 'open') return
+    this.#isPaused = true
+    this.#wire.pause()
   }
 
   resume(): void {
-    if (this.#state === 'open' && this.#handler !== undefined) this.#wire.resume()
+    if (this.#state !== 'open' || this.#handler === undefined) return
+    this.#isPaused = false
+    if (this.#isTailOwed) this.#clock.soon(this.#presentTail)
+    else this.#wire.resume()
   }
 
-  end(): void {
+  end(status?: EndStatus): void {
     if (this.#state !== 'open') return
     this.#state = 'ending'
+    this.#endStatus = status
     this.#carry = undefined
     this.#cancelLinger = this.#clock.after(END_LINGER_MS, () => this.#stopLingering())
     this.output.end()
-    if (this.output.pendingBytes === 0) this.#wire.finish()
+    if (this.output.pendingBytes === 0) this.#wire.finish(this.#endStatus)
     // Unread input would turn our FIN into a reset, which may destroy what we sent last.
     this.#wire.resume()
   }
@@ -115,12 +141,23 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
 
   received(size: number): void {
     if (this.#state !== 'open' || this.#handler === undefined) return
-    const start = this.#restoreCarry()
-    const end = READ_START + size
-    this.#queue.beginChunk()
-    const used = this.#handler.onChunk(start, end)
-    if (used < end && !this.isClosed) this.#keepTail(used, end)
-    this.#queue.endChunk()
+    if (this.#isTailOwed) this.#extendTail(size)
+    else this.#present(this.#restoreCarry(), READ_START + size)
+  }
+
+  replaced(wire: Wire): void {
+    this.#wire = wire
+    wire.attach(this)
+    if (this.#state === 'broken') wire.abort()
+    else if (this.#state === 'ending' || !this.#isPaused) wire.resume()
+    if (this.#state === 'ending' && this.output.pendingBytes === 0) wire.finish(this.#endStatus)
+  }
+
+  plainRefused(error: PetioleError): void {
+    if (this.#state !== 'open') return
+    this.#handler?.onPlainRefused?.()
+    this.#error = error
+    this.end()
   }
 
   ended(): void {
@@ -157,7 +194,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   }
 
   emptied(): void {
-    if (this.#state === 'ending') this.#wire.finish()
+    if (this.#state === 'ending') this.#wire.finish(this.#endStatus)
   }
 
   overflowed(): void {
@@ -167,6 +204,32 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
         `${this.remoteAddress}:${this.remotePort} left more than ${OUTPUT_PENDING_BYTES_MAX} bytes unread`,
       ),
     )
+  }
+
+  #present(start: number, end: number): void {
+    this.#queue.beginChunk()
+    const used = this.#handler?.onChunk(start, end) ?? end
+    if (used < end && !this.isClosed) this.#keepTail(used, end)
+    this.#queue.endChunk()
+  }
+
+  /** As a chunk of its own; reading goes on when the handler is not paused again. */
+  readonly #presentTail = (): void => {
+    const tail = this.#carry
+    if (this.#state !== 'open' || this.#isPaused || !this.#isTailOwed || tail === undefined) return
+    this.#isTailOwed = false
+    this.#carry = undefined
+    const start = READ_START - Math.min(tail.length, CARRY_BYTES_MAX)
+    arenaBytes.set(tail, start)
+    this.#present(start, start + tail.length)
+    if (this.#state === 'open' && !this.#isPaused) this.#wire.resume()
+  }
+
+  /** A wire may still hand out what it had read when it was paused. */
+  #extendTail(size: number): void {
+    const tail = this.#carry ?? new Uint8Array(0)
+    this.#carry = Buffer.concat([tail, arenaBytes.subarray(READ_START, READ_START + size)])
+    if (this.#carry.length > TAIL_BYTES_MAX) this.#refuseTail(this.#carry.length)
   }
 
   /** Puts the tail of the last chunk in front of the read region; returns where input begins. */
@@ -180,15 +243,17 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   }
 
   #keepTail(used: number, end: number): void {
-    if (end - used <= CARRY_BYTES_MAX) {
-      this.#carry = Buffer.from(arenaBytes.subarray(used, end))
+    if (end - used > CARRY_BYTES_MAX && !this.#isPaused) {
+      this.#refuseTail(end - used)
       return
     }
+    this.#carry = Buffer.from(arenaBytes.subarray(used, end))
+    this.#isTailOwed = this.#isPaused
+  }
+
+  #refuseTail(size: number): void {
     this.destroy(
-      new PetioleError(
-        'PETIOLE_CARRY_OVERFLOW',
-        `${end - used} bytes of input were left unused, more than ${CARRY_BYTES_MAX}`,
-      ),
+      new PetioleError('PETIOLE_CARRY_OVERFLOW', `${size} bytes of input were left unused`),
     )
   }
 

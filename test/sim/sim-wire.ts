@@ -1,5 +1,5 @@
 import type { Random } from '../../shared/runtime/index.ts'
-import { arenaBytes, type Wire, type WireEvents } from '../../shared/transport/index.ts'
+import { arenaBytes, NO_COOKIES, type Wire, type WireEvents } from '../../shared/transport/index.ts'
 import type { SimLoop } from './sim-loop.ts'
 import type { PipeReceiver, PipeSender, SimPipe } from './sim-pipe.ts'
 
@@ -25,6 +25,9 @@ export interface WireSurroundings {
 export class SimWire implements Wire, PipeReceiver, PipeSender {
   readonly kind: 'tcp' | 'websocket'
   readonly path: string
+  readonly cookies = NO_COOKIES
+  readonly security = 'plain'
+  readonly tls = undefined
   readonly localAddress: string
   readonly localPort: number
   readonly remoteAddress: string

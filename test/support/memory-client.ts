@@ -90,6 +90,9 @@ export class MemoryClient {
       localAddress: 'memory',
       localPort: 0,
       path: '',
+      cookies: {},
+      security: 'plain',
+      tls: undefined,
       output,
       get pendingBytes() {
         return output.pendingBytes

@@ -13,6 +13,9 @@ export class RecordingChannel implements Channel {
   readonly localAddress = '192.0.2.2'
   readonly localPort = 2
   readonly path = ''
+  readonly cookies = {}
+  readonly security = 'plain'
+  readonly tls = undefined
   readonly written: Buffer[] = []
   pendingBytes = 0
   isClosed = false

@@ -81,6 +81,47 @@ describe('wired channel', () => {
     assert.equal(right.error?.code, 'PETIOLE_CARRY_OVERFLOW')
   })
 
+  it('keeps what a paused handler left, however long, and brings it again without new input', async () => {
+    right.use = (start) => {
+      right.channel.pause()
+      return start
+    }
+    left.channel.write(Buffer.alloc(200_000, 'a'))
+    await world.run({ until: () => right.chunks === 1, forMs: 1_000 })
+    await world.run({ forMs: 100 })
+    assert.deepEqual([right.chunks, right.size], [1, 0])
+
+    right.channel.resume()
+    await world.run({ until: () => right.chunks === 2, forMs: 1_000 })
+    assert.equal(right.size, 0)
+    right.use = (_start, end) => end
+    right.channel.resume()
+    left.channel.write(Buffer.from('the end'))
+    await world.run({ until: () => right.size === 200_007, forMs: 1_000 })
+    assert.ok(
+      right.bytes.equals(Buffer.concat([Buffer.alloc(200_000, 'a'), Buffer.from('the end')])),
+    )
+    assert.equal(right.error, undefined)
+  })
+
+  it('a tail is not lost when it is taken in parts, and new input follows it', async () => {
+    let takes = 0
+    right.use = (start, end) => {
+      if (takes++ % 2 === 0) right.channel.pause()
+      return Math.min(end, start + 70_000)
+    }
+    const sent = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
+    left.channel.write(sent)
+    for (let turn = 0; turn < 100 && right.size < sent.length && !right.isClosed; turn++) {
+      right.channel.resume()
+      await world.run({ forMs: 10 })
+    }
+    // A tail that is too long and not of a pause is refused as ever.
+    const isRefused = right.error?.code === 'PETIOLE_CARRY_OVERFLOW'
+    assert.ok(isRefused || right.bytes.equals(sent))
+    assert.ok(sent.subarray(0, right.size).equals(right.bytes))
+  })
+
   it('calls no handler from within a call, and keeps the first reason', async () => {
     const why = new PetioleError('PETIOLE_TEST', 'enough')
     left.channel.write(new Uint8Array(9_000_000))

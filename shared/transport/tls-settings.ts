@@ -1,0 +1,184 @@
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { TlsConfig } from '../config/index.ts'
+import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
+import { fingerprintOf } from './certificate.ts'
+import { cipherList, curveList } from './tls-names.ts'
+
+/** One certificate that a server may show, ready for handshakes. */
+interface Identity {
+  readonly certificate: X509Certificate | undefined
+  readonly context: SecureContext
+}
+
+/** What belongs to one reading of the files; replaced as a whole, so that no handshake sees a mixture. */
+interface Loaded {
+  readonly config: TlsConfig
+  readonly identities: readonly Identity[]
+}
+
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+/** With client certificates no session is resumed: each handshake shows and verifies them again. */
+const SESSION_CONTEXT = 'petiole'
+
+/**
+ * A `tls` block with its files read and checked. One object serves a listener, or the connections of
+ * a remote, for as long as it lives: `reload` changes what new handshakes get, and connections that
+ * stand keep what they have. The constructor and `reload` throw PETIOLE_TLS_INVALID, which names the
+ * file and what is wrong with it; a `reload` that throws changes nothing.
+ */
+export class TlsSettings {
+  readonly side: 'server' | 'client'
+  #loaded: Loaded
+
+  constructor(config: TlsConfig, side: 'server' | 'client') {
+    this.side = side
+    this.#loaded = load(config, side)
+  }
+
+  get config(): TlsConfig {
+    return this.#loaded.config
+  }
+
+  /** A server asks for the other side's certificate. */
+  get asksForCertificate(): boolean {
+    const { verify, verify_and_map: mapped } = this.config
+    return verify || mapped
+  }
+
+  reload(config: TlsConfig): void {
+    this.#loaded = load(config, this.side)
+  }
+
+  /** For dialling, and for clients that name no server. */
+  get context(): SecureContext {
+    return this.#first().context
+  }
+
+  /** The first certificate that covers the name, else the first of all: as Go does. */
+  contextFor(serverName: string): SecureContext {
+    const { identities } = this.#loaded
+    const found = identities.find(({ certificate }) => covers(certificate, serverName))
+    return (found ?? this.#first()).context
+  }
+
+  /** Whether the peer's certificate is one of `pinned_certs`; any will do when none is pinned. */
+  isPinned(certificate: X509Certificate | undefined): boolean {
+    const { pinned_certs: pinned } = this.config
+    if (pinned.length === 0) return true
+    return certificate !== undefined && pinned.includes(fingerprintOf(certificate))
+  }
+
+  #first(): Identity {
+    const [first] = this.#loaded.identities
+    if (first === undefined) throw new PetioleError('PETIOLE_TLS_INVALID', 'tls: no certificate')
+    return first
+  }
+}
+
+function load(config: TlsConfig, side: 'server' | 'client'): Loaded {
+  if (side === 'server' && config.certs.length === 0) {
+    throw new PetioleError(
+      'PETIOLE_TLS_INVALID',
+      'tls: a listener needs a certificate: set `cert_file` and `key_file`',
+    )
+  }
+  const ca = config.ca_file === '' ? undefined : readAuthorities(config.ca_file)
+  const pairs = config.certs.map(({ cert_file, key_file }) => readPair(cert_file, key_file))
+  const identities = (pairs.length === 0 ? [undefined] : pairs).map((pair) => ({
+    certificate: pair?.certificate,
+    context: makeContext(config, side, ca, pair),
+  }))
+  return { config, identities }
+}
+
+function makeContext(
+  config: TlsConfig,
+  side: 'server' | 'client',
+  ca: readonly string[] | undefined,
+  pair: { readonly cert: string; readonly key: string } | undefined,
+): SecureContext {
+  const ciphers = cipherList(config.cipher_suites)
+  const ecdhCurve = curveList(config.curve_preferences)
+  const isMutual = side === 'server' && (config.verify || config.verify_and_map)
+  const ticketless = isMutual ? constants.SSL_OP_NO_TICKET : 0
+  return createSecureContext({
+    ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }),
+    ...(ca === undefined ? {} : { ca: [...ca] }),
+    ...(ciphers === undefined ? {} : { ciphers }),
+    ...(ecdhCurve === undefined ? {} : { ecdhCurve }),
+    minVersion: config.min_version,
+    honorCipherOrder: true,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | ticketless,
+    sessionIdContext: SESSION_CONTEXT,
+  })
+}
+
+function readPair(
+  certFile: string,
+  keyFile: string,
+): { cert: string; key: string; certificate: X509Certificate } {
+  const cert = readFile('cert_file', certFile)
+  const certificate = parseCertificate('cert_file', certFile, cert)
+  const key = readFile('key_file', keyFile)
+  const isFitting = certificate.checkPrivateKey(parseKey(keyFile, key))
+  if (!isFitting) {
+    throw invalid('key_file', keyFile, `is not the key of the certificate in ${certFile}`)
+  }
+  return { cert, key, certificate }
+}
+
+function readAuthorities(file: string): readonly string[] {
+  const text = readFile('ca_file', file)
+  const blocks = text.match(PEM_BLOCK) ?? []
+  if (blocks.length === 0) throw invalid('ca_file', file, 'holds no PEM certificate')
+  for (const block of blocks) parseCertificate('ca_file', file, block)
+  return blocks
+}
+
+function readFile(key: string, file: string): string {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`
+    throw invalid(key, file, reason, error)
+  }
+}
+
+function parseCertificate(key: string, file: string, pem: string): X509Certificate {
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
+    throw invalid(key, file, 'holds no PEM certificate')
+  }
+  try {
+    return new X509Certificate(pem)
+  } catch (error) {
+    throw invalid(key, file, `holds a damaged certificate: ${messageOf(error)}`, error)
+  }
+}
+
+function parseKey(file: string, pem: string): KeyObject {
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
+    throw invalid('key_file', file, 'holds no PEM private key')
+  }
+  if (pem.includes('ENCRYPTED')) {
+    throw invalid('key_file', file, 'is encrypted: store it without a passphrase')
+  }
+  try {
+    return createPrivateKey(pem)
+  } catch (error) {
+    throw invalid('key_file', file, `holds a damaged key: ${messageOf(error)}`, error)
+  }
+}
+
+function invalid(key: string, file: string, reason: string, cause?: unknown): PetioleError {
+  return new PetioleError('PETIOLE_TLS_INVALID', `tls: ${key} ${file} ${reason}`, { cause })
+}
+
+function covers(certificate: X509Certificate | undefined, name: string): boolean {
+  if (certificate === undefined || name === '') return false
+  return (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined
+}
