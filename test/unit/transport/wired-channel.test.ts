@@ -104,22 +104,18 @@ describe('wired channel', () => {
     assert.equal(right.error, undefined)
   })
 
-  it('a tail is not lost when it is taken in parts, and new input follows it', async () => {
-    let takes = 0
+  it('a tail that is taken in parts stays in order, and new input follows it', async () => {
     right.use = (start, end) => {
-      if (takes++ % 2 === 0) right.channel.pause()
+      right.channel.pause()
       return Math.min(end, start + 70_000)
     }
     const sent = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
     left.channel.write(sent)
-    for (let turn = 0; turn < 100 && right.size < sent.length && !right.isClosed; turn++) {
-      right.channel.resume()
+    for (let turn = 0; turn < 100 && right.size < sent.length; turn++) {
       await world.run({ forMs: 10 })
+      right.channel.resume()
     }
-    // A tail that is too long and not of a pause is refused as ever.
-    const isRefused = right.error?.code === 'PETIOLE_CARRY_OVERFLOW'
-    assert.ok(isRefused || right.bytes.equals(sent))
-    assert.ok(sent.subarray(0, right.size).equals(right.bytes))
+    assert.ok(right.bytes.equals(sent), `${right.size} bytes, seed=${seed}`)
   })
 
   it('calls no handler from within a call, and keeps the first reason', async () => {
