@@ -3,6 +3,7 @@ import { hasWildcard, isValidSubject, SubjectTree } from '../subject/index.ts'
 import { holdsBlank } from './blank.ts'
 import { ClientSubscription } from './client-subscription.ts'
 import { Interest, isLinkPeer, type QueueInterest } from './interest.ts'
+import { chooseLink, mayCross } from './link-choice.ts'
 import type {
   InterestObserver,
   LinkPeer,
@@ -23,10 +24,12 @@ import { giveMessage, type RoutedMessage, takeMessage } from './routed-message.t
  * `dispatch` then hands a message to whom the answer names, by the rules of origin:
  *
  * - nobody gets his own message back who asked for no echo; a link never gets back what it sent;
- * - what came from an uplink goes to clients and attached leaves, not to another uplink;
+ * - what came from a hub (uplink, route, gateway) goes to clients and attached leaves, not to another
+ *   hub: one hop reaches all hubs, and two could bring a message twice;
  * - a link takes a message once, with the queue groups that its side must serve;
- * - a queue group is served here if it has any member here, else by one link, chosen by weight;
- * - what came over a link serves only those groups that the sender names.
+ * - a queue group is served here if it has any member here, else by one link (see link-choice.ts);
+ * - what came over a link serves only those groups that the sender names;
+ * - a message is stored by the captures here, else by those of one other hub, which is told so.
  */
 export class AccountSpace implements SubjectSpace {
   readonly account: string
@@ -161,7 +164,7 @@ export class AccountSpace implements SubjectSpace {
       if (!isServed(group.queue, origin, options.queues)) continue
       if (this.#serveHere(group, message, options)) taken++
       else {
-        const link = this.#chooseLink(group, origin)
+        const link = chooseLink(group.links, origin, this.#random)
         if (link === undefined) continue
         remote ??= new Map()
         const queues = remote.get(link)
@@ -169,11 +172,14 @@ export class AccountSpace implements SubjectSpace {
         else queues.push(group.queue)
       }
     }
+    const isStored = interest.hasCapture || options.capture === false
+    const storing = isStored ? undefined : chooseLink(interest.captures, origin, this.#random)
     for (const link of interest.links) {
       if (!mayCross(origin, link.peer)) continue
       const queues = remote?.get(link.peer) ?? NO_QUEUES
-      if (!link.isPlain && queues.length === 0) continue
-      link.peer.forward(message, link.isPlain, queues)
+      const isToStore = link.peer === storing
+      if (!link.isPlain && queues.length === 0 && !isToStore) continue
+      link.peer.forward(message, link.isPlain, queues, isToStore)
       taken++
     }
     return taken
@@ -191,19 +197,6 @@ export class AccountSpace implements SubjectSpace {
     }
     return false
   }
-
-  #chooseLink(group: QueueInterest, origin: Peer): LinkPeer | undefined {
-    let total = 0
-    for (const { peer, weight } of group.links) if (mayCross(origin, peer)) total += weight
-    if (total === 0) return undefined
-    let rest = this.#random.below(total)
-    for (const { peer, weight } of group.links) {
-      if (!mayCross(origin, peer)) continue
-      rest -= weight
-      if (rest < 0 && isLinkPeer(peer)) return peer
-    }
-    return undefined
-  }
 }
 
 /** A subscription of anything but a NATS client. */
@@ -213,6 +206,7 @@ class PeerSubscription implements Subscription {
   readonly queue: string
   readonly sid: string
   readonly isCapture: boolean
+  readonly isConfined: boolean
   weight: number
 
   constructor(peer: Peer, options: SubscribeOptions) {
@@ -222,6 +216,7 @@ class PeerSubscription implements Subscription {
     this.sid = options.sid ?? ''
     this.weight = options.weight ?? 1
     this.isCapture = options.isCapture ?? false
+    this.isConfined = options.isConfined ?? false
   }
 }
 
@@ -247,11 +242,6 @@ function deliver(
 
 function isServed(queue: string, origin: Peer, queues: readonly string[] | undefined): boolean {
   return queues === undefined ? !isLinkPeer(origin) : queues.includes(queue)
-}
-
-/** Whether a message from `origin` may be sent over the link `to`. */
-function mayCross(origin: Peer, to: Peer): boolean {
-  return to !== origin && !(origin.kind === 'uplink' && to.kind === 'uplink')
 }
 
 /** Whether the publication's subjects can stand in a control line. */

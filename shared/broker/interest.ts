@@ -17,11 +17,17 @@ export class Interest {
   readonly locals: readonly Subscription[]
   readonly links: readonly LinkInterest[]
   readonly groups: readonly QueueInterest[]
+  /** A capture of this server stores the message. */
+  readonly hasCapture: boolean
+  /** Captures of other hubs: one of them stores it when none here does. */
+  readonly captures: readonly Subscription[]
   readonly isEmpty: boolean
 
   constructor(matching: readonly Subscription[]) {
     const clients: ClientSubscription[] = []
     const locals: Subscription[] = []
+    const captures: Subscription[] = []
+    let hasCapture = false
     const links = new Map<LinkPeer, { peer: LinkPeer; isPlain: boolean }>()
     const groups = new Map<
       string,
@@ -31,10 +37,12 @@ export class Interest {
       const { peer, queue } = subscription
       const isRemote = isLinkPeer(peer)
       if (isRemote) {
+        const isPlain = queue === '' && !subscription.isCapture
         const link = links.get(peer)
-        if (link === undefined) links.set(peer, { peer, isPlain: queue === '' })
-        else if (queue === '') link.isPlain = true
-      }
+        if (link === undefined) links.set(peer, { peer, isPlain })
+        else if (isPlain) link.isPlain = true
+        if (subscription.isCapture) captures.push(subscription)
+      } else if (subscription.isCapture) hasCapture = true
       if (queue !== '') {
         let group = groups.get(queue)
         if (group === undefined) {
@@ -50,6 +58,8 @@ export class Interest {
     this.locals = locals
     this.links = [...links.values()]
     this.groups = [...groups.values()]
+    this.hasCapture = hasCapture
+    this.captures = captures
     this.isEmpty = matching.length === 0
     this.only = matching.length === 1 ? clients[0] : undefined
   }
@@ -68,7 +78,7 @@ export class Interest {
 /** One link with any interest in the subject. */
 export interface LinkInterest {
   readonly peer: LinkPeer
-  /** It has a plain subscription. */
+  /** It has a plain subscription that is no capture. */
   readonly isPlain: boolean
 }
 

@@ -33,11 +33,16 @@ export interface Peer {
 /** A link to another server: takes each message once, however many of its subscriptions match. */
 export interface LinkPeer extends Peer {
   readonly kind: LinkKind
+  /** Of a `gateway`: the region that it leads to. */
+  readonly region?: string
+  /** Of the last PING; undefined before its answer, and where nobody asks. */
+  readonly roundTripMs?: number | undefined
   /**
    * @param plain true when plain subscriptions of the other side match
    * @param queues the queue groups for which the other side must pick a member
+   * @param isToStore the other side's capture stores the message: no capture here did
    */
-  forward(message: Message, plain: boolean, queues: readonly string[]): void
+  forward(message: Message, plain: boolean, queues: readonly string[], isToStore: boolean): void
 }
 
 export interface Subscription {
@@ -49,8 +54,13 @@ export interface Subscription {
   readonly sid: string
   /** Queue members on the other side of a link that this one stands for; 1 for all others. */
   readonly weight: number
-  /** Stores what it gets: skipped by publications that are stored already. */
+  /**
+   * Stores what it gets: skipped by publications that are stored already. A link's stands for a stream
+   * at another hub, which is asked only when no capture here takes the message.
+   */
   readonly isCapture: boolean
+  /** Each hub has its own of it, so that no other hub is told. */
+  readonly isConfined?: boolean
 }
 
 /** Tells a publisher that its message is on disk, or why it is not. */
@@ -66,8 +76,11 @@ export interface Message {
   readonly subjectBytes: Uint8Array
   /** What receivers see; the same as `subject` but for Publication.shownSubject. */
   readonly shownSubject: string
+  /** The same object as `subjectBytes` when the two are one. */
+  readonly shownBytes: Uint8Array
   /** '' when there is none. */
   readonly reply: string
+  readonly replyBytes: Uint8Array
   /** The header block with its `NATS/1.0` line and the final empty line; length 0 when there is none. */
   readonly headers: Uint8Array
   readonly payload: Uint8Array
@@ -141,4 +154,5 @@ export interface SubscribeOptions {
   readonly sid?: string
   readonly weight?: number
   readonly isCapture?: boolean
+  readonly isConfined?: boolean
 }

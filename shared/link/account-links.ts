@@ -13,12 +13,16 @@ import type { Random } from '../runtime/index.ts'
  * large as the interest and not as large as interest times links:
  *
  *     to a leaf    everything but what came from that leaf, or from its cluster
- *     to the hub   what is born here and what came from leaves, never what came from a hub
+ *     to a hub     what is born here and what came from leaves, never what came from a hub
+ *
+ * A hub is the one above (`uplink`) or one beside (`route`, `gateway`). Those beside hear of captures
+ * apart from all else: a stream stores what no other hub stores, and does not ask for the rest.
  *
  * Interest is told when a view goes from none to some and back; of a queue group also each change of
  * its weight. `$LDS.…` subjects find rings: each server has one per account and tells it over all its
  * links first; whoever hears its own again has a ring. So they pass everywhere but back to where they
- * came from, also from hub to hub. Source: nats-server's smap, in the leafnode protocol digest, 2.
+ * came from, also from hub to hub; but not to hubs beside, where a leaf that has just moved would meet
+ * what it told the one before. Source: nats-server's smap, in the leafnode protocol digest, 2.
  */
 export interface InterestListener {
   readonly peer: LinkPeer
@@ -28,6 +32,8 @@ export interface InterestListener {
   readonly isIsolated: boolean
   /** `weight` 0: there is none any more. */
   interestChanged(subject: string, queue: string, weight: number): void
+  /** For hubs beside this one: a capture here stores what is published on the subject, or none does now. */
+  captureChanged?(subject: string, isThere: boolean): void
 }
 
 const LOOP_PREFIX = '$LDS.'
@@ -40,6 +46,8 @@ interface Interest {
   readonly isLoopSubject: boolean
   /** Clients, MQTT sessions and services of this server. */
   born: number
+  /** How many of those are captures. */
+  captures: number
   /** As `born`, but only leaves hear of it, no hub. */
   confined: number
   fromLeaves: number
@@ -75,8 +83,9 @@ export class AccountLinks implements InterestObserver {
   /** Tells the listener all there is for it, then each change, until `leave`. */
   join(listener: InterestListener): void {
     this.#listeners.set(listener.peer, listener)
-    listener.interestChanged(this.loopSubject, '', 1)
+    if (!isBeside(listener.peer)) listener.interestChanged(this.loopSubject, '', 1)
     for (const interest of this.#interests.values()) {
+      if (interest.captures > 0) listener.captureChanged?.(interest.subject, true)
       const weight = viewOf(interest, listener)
       if (weight > 0) listener.interestChanged(interest.subject, interest.queue, weight)
     }
@@ -114,8 +123,15 @@ export class AccountLinks implements InterestObserver {
     else if (peer.kind === 'leaf') interest.fromLeaves += delta
     else interest.fromHubs += delta
     if (group !== undefined) addTo(interest, group, delta)
+    const isCapture = group === undefined && !isConfined && subscription.isCapture
+    if (isCapture) interest.captures += delta
 
     for (const listener of this.#listeners.values()) {
+      if (isCapture && isBeside(listener.peer)) {
+        const isToggled = interest.captures > 0 !== interest.captures - delta > 0
+        if (isToggled) listener.captureChanged?.(interest.subject, delta > 0)
+        continue
+      }
       if (!concerns(interest, listener, peer, isConfined, group)) continue
       const after = viewOf(interest, listener)
       const before = after - delta
@@ -136,6 +152,7 @@ export class AccountLinks implements InterestObserver {
       queue: subscription.queue,
       isLoopSubject: subscription.subject.startsWith(LOOP_PREFIX),
       born: 0,
+      captures: 0,
       confined: 0,
       fromLeaves: 0,
       fromHubs: 0,
@@ -154,7 +171,8 @@ export class AccountLinks implements InterestObserver {
 function viewOf(interest: Interest, listener: InterestListener): number {
   const group = groupOf(listener.peer, listener.remoteCluster)
   const own = interest.byGroup?.get(group) ?? 0
-  const { born, confined, fromLeaves, fromHubs } = interest
+  const { born, captures, confined, fromLeaves, fromHubs } = interest
+  if (isBeside(listener.peer)) return interest.isLoopSubject ? 0 : born - captures + fromLeaves
   if (interest.isLoopSubject) return born + confined + fromLeaves + fromHubs - own
   if (listener.peer.kind === 'uplink') return born + fromLeaves
   if (listener.isIsolated) return born + confined
@@ -170,6 +188,7 @@ function concerns(
   group: string | Peer | undefined,
 ): boolean {
   if (group === undefined) return !isConfined || listener.peer.kind === 'leaf'
+  if (isBeside(listener.peer)) return peer.kind === 'leaf' && !interest.isLoopSubject
   const isSameGroup = group === groupOf(listener.peer, listener.remoteCluster)
   if (interest.isLoopSubject) return !isSameGroup
   if (listener.peer.kind === 'uplink') return peer.kind === 'leaf'
@@ -193,7 +212,12 @@ function isEmpty(interest: Interest): boolean {
 }
 
 function isLink(peer: Peer): boolean {
-  return peer.kind === 'leaf' || peer.kind === 'uplink'
+  return peer.kind === 'leaf' || peer.kind === 'uplink' || isBeside(peer)
+}
+
+/** Another hub of the region or of another one. */
+function isBeside(peer: Peer): boolean {
+  return peer.kind === 'route' || peer.kind === 'gateway'
 }
 
 /** Plain interest is there or not; of a queue group the members count. */

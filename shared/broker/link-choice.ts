@@ -1,0 +1,80 @@
+import type { Random } from '../runtime/index.ts'
+import type { LinkPeer, Peer, PeerKind, Subscription } from './message.ts'
+
+/**
+ * Which link serves a queue group, or stores a message, that nobody here can take: the nearest. Own
+ * leaves and the other hubs of the region come first, the hub above next, then other regions; among
+ * links that are as near as each other weight decides, so that members share the work.
+ */
+const TIERS: Readonly<Record<PeerKind, number>> = {
+  client: 0,
+  mqtt: 0,
+  local: 0,
+  leaf: 1,
+  route: 1,
+  uplink: 2,
+  gateway: 3,
+}
+const GATEWAY_TIER = TIERS.gateway
+const NO_TIER = 4
+
+/** Whether a message from `origin` may be sent over the link `to`. */
+export function mayCross(origin: Peer, to: Peer): boolean {
+  return to !== origin && !(isHub(origin) && isHub(to))
+}
+
+/** One of `links`, all of which are subscriptions of links; undefined when none may take it. */
+export function chooseLink(
+  links: readonly Subscription[],
+  origin: Peer,
+  random: Random,
+): LinkPeer | undefined {
+  if (links.length === 0) return undefined
+  const tier = nearestTier(links, origin)
+  const region = tier === GATEWAY_TIER ? nearestRegion(links, origin) : undefined
+  let total = 0
+  for (const { peer, weight } of links) {
+    if (isCandidate(peer, origin, tier, region)) total += weight
+  }
+  if (total === 0) return undefined
+  let rest = random.below(total)
+  for (const { peer, weight } of links) {
+    if (!isCandidate(peer, origin, tier, region)) continue
+    rest -= weight
+    if (rest < 0) return peer as LinkPeer
+  }
+  return undefined
+}
+
+function nearestTier(links: readonly Subscription[], origin: Peer): number {
+  let nearest = NO_TIER
+  for (const { peer } of links) {
+    const tier = TIERS[peer.kind]
+    if (tier < nearest && mayCross(origin, peer)) nearest = tier
+  }
+  return nearest
+}
+
+/** That of the gateway with the shortest round trip; one that is not measured yet comes last. */
+function nearestRegion(links: readonly Subscription[], origin: Peer): string | undefined {
+  let nearest: LinkPeer | undefined
+  for (const { peer } of links) {
+    if (TIERS[peer.kind] !== GATEWAY_TIER || !mayCross(origin, peer)) continue
+    const link = peer as LinkPeer
+    if (nearest === undefined || roundTripOf(link) < roundTripOf(nearest)) nearest = link
+  }
+  return nearest?.region
+}
+
+function roundTripOf(link: LinkPeer): number {
+  return link.roundTripMs ?? Number.POSITIVE_INFINITY
+}
+
+function isCandidate(peer: Peer, origin: Peer, tier: number, region: string | undefined): boolean {
+  if (TIERS[peer.kind] !== tier || !mayCross(origin, peer)) return false
+  return region === undefined || (peer as LinkPeer).region === region
+}
+
+function isHub({ kind }: Peer): boolean {
+  return kind === 'uplink' || kind === 'route' || kind === 'gateway'
+}
