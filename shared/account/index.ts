@@ -1,6 +1,13 @@
 /** Who may connect, and to which account. */
 export type { Account, AccountBook, AccountListener } from './account-book.ts'
 export {
+  type Accounts,
+  type AccountsConfig,
+  type AccountsDependencies,
+  createAccounts,
+  type Listener,
+} from './accounts.ts'
+export {
   type Authenticator,
   atOnce,
   type Credentials,
@@ -10,7 +17,9 @@ export {
   type TlsFacts,
   type UserLimits,
 } from './authenticator.ts'
+export { compilePermissions } from './compiled-permissions.ts'
 export type { Permissions } from './permissions.ts'
+export { StaticAccountBook } from './static-account-book.ts'
 export {
   type AuthenticatorOptions,
   UserAuthenticator,

@@ -12,8 +12,8 @@ export interface Permissions {
   /** @param queue '' for a plain subscription */
   maySubscribe(subject: string, queue: string): boolean
   /** A wildcard subscription that was let in may still match denied subjects: ask `mayReceive` for each. */
-  filtersDeliveries(subject: string): boolean
-  mayReceive(subject: string): boolean
+  filtersDeliveries(subject: string, queue?: string): boolean
+  mayReceive(subject: string, queue?: string): boolean
   /** Publishing to the replies of what was delivered; `max` -1: no limit, `expiresMs` 0: for ever. */
   readonly responses: { readonly max: number; readonly expiresMs: number } | undefined
 }

@@ -1,4 +1,5 @@
 /** The machine as dependencies: clock, chance, disk, background work, and the one error class. */
+export { BcryptThread, type PasswordHashes } from './bcrypt-thread.ts'
 export {
   type Cancel,
   type Clock,

@@ -1,0 +1,198 @@
+import type { AuthorizationConfig, ConnectionType, UserConfig } from '../config/index.ts'
+import { type Credentials, GLOBAL_ACCOUNT, type Identity } from './authenticator.ts'
+import { userOfCertificate } from './certificate-user.ts'
+import { compilePermissions } from './compiled-permissions.ts'
+import { isNonceSigned } from './nkey.ts'
+import type { Secret, Secrets } from './password.ts'
+import type { ProxyCheck } from './proxy-check.ts'
+
+export type Verdict = Identity | undefined | Promise<Identity | undefined>
+
+/** Who may log in at one kind of listener, and how. */
+export interface FileLoginOptions {
+  readonly authorization: AuthorizationConfig
+  /** What a verified certificate says is the user (`verify_and_map`). */
+  readonly mapsCertificates: boolean
+  /** Where connections go that need not say who they are, and those with the token. */
+  readonly openAccount: string
+  /** Only the system account has users: who presents nothing gets into the open account all the same. */
+  readonly letsStrangersIn: boolean
+  /** A listener elsewhere knows this user by certificate: no password must not mean any. */
+  readonly isCertificateUser: (user: UserConfig) => boolean
+  readonly secrets: Secrets
+}
+
+interface Member {
+  readonly config: UserConfig
+  readonly identity: Identity
+  readonly secret: Secret
+}
+
+/**
+ * The users, nkeys and the token of a file, asked in nats-server's order (server/auth.go,
+ * `processClientOrLeafAuthentication`): nkey, certificate or user name, token.
+ *
+ * An unknown user costs what some user of the file costs, always the same for one name, so that
+ * neither the answer nor its time tells who exists.
+ */
+export class FileLogin {
+  /** INFO `auth_required`. */
+  readonly isRequired: boolean
+  readonly hasKeys: boolean
+  readonly #options: FileLoginOptions
+  readonly #users = new Map<string, Member>()
+  readonly #keys = new Map<string, Member>()
+  readonly #members: readonly Member[]
+  readonly #token: Secret | undefined
+  readonly #open: Identity
+  readonly #isOpen: boolean
+
+  constructor(options: FileLoginOptions) {
+    const { authorization, secrets, openAccount } = options
+    this.#options = options
+    for (const config of authorization.users) {
+      const member = makeMember(config, authorization.proxy_required, secrets)
+      if (config.nkey === '') this.#users.set(config.user, member)
+      else this.#keys.set(config.nkey, member)
+    }
+    this.#members = [...this.#users.values()]
+    this.#token = authorization.token === '' ? undefined : secrets.of(authorization.token)
+    this.#open = { user: '', account: openAccount }
+    this.hasKeys = this.#keys.size > 0
+    this.#isOpen = this.#users.size === 0 && !this.hasKeys && this.#token === undefined
+    this.isRequired = !this.#isOpen && authorization.no_auth_user === ''
+  }
+
+  /** Whether this listener refuses nobody. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  check(credentials: Credentials, proxy: ProxyCheck): Verdict {
+    const verdict = this.#login(credentials, proxy)
+    if (proxy.kind !== 'trusted') return verdict
+    const vouched = (identity: Identity | undefined): Identity | undefined =>
+      identity === undefined ? undefined : { ...identity, proxyKey: proxy.key }
+    return verdict instanceof Promise ? verdict.then(vouched) : vouched(verdict)
+  }
+
+  /**
+   * What let an identity in, for telling whether a reload changed it; undefined: it would not be let
+   * in any more.
+   */
+  grantOf(identity: Identity): string | undefined {
+    if (this.#isOpen) return 'open'
+    const { user } = identity
+    const member = this.#users.get(user) ?? this.#keys.get(user)
+    if (member !== undefined) return JSON.stringify(member.config)
+    if (user !== '') return undefined
+    const { token } = this.#options.authorization
+    if (token !== '') return `token ${token}`
+    return this.#options.letsStrangersIn ? 'stranger' : undefined
+  }
+
+  #login(credentials: Credentials, proxy: ProxyCheck): Verdict {
+    if (this.#isOpen) {
+      const { user } = credentials
+      return user === undefined ? this.#open : { ...this.#open, user }
+    }
+    const isBare = presentsNothing(credentials)
+    const noAuthUser = this.#options.authorization.no_auth_user
+    const nkey = credentials.nkey ?? (isBare && this.#keys.has(noAuthUser) ? noAuthUser : '')
+    if (this.hasKeys && nkey !== '') return this.#checkKey(nkey, credentials, proxy)
+    if (isBare && this.#options.letsStrangersIn) return this.#open
+    if (this.#users.size > 0) {
+      if (this.#options.mapsCertificates) return this.#checkCertificate(credentials, proxy)
+      const member = isBare ? this.#users.get(noAuthUser) : undefined
+      if (member !== undefined) return admits(member, credentials, proxy)
+      const { user } = credentials
+      if (user !== undefined && user !== '') return this.#checkUser(user, credentials, proxy)
+    }
+    return this.#checkToken(credentials, proxy)
+  }
+
+  #checkKey(nkey: string, credentials: Credentials, proxy: ProxyCheck): Identity | undefined {
+    const member = this.#keys.get(nkey)
+    // The no_auth_user is one whom everybody may be.
+    const isProven =
+      nkey === this.#options.authorization.no_auth_user ||
+      isNonceSigned(nkey, 'U', credentials.nonce, credentials.signature)
+    return member !== undefined && isProven ? admits(member, credentials, proxy) : undefined
+  }
+
+  #checkCertificate(credentials: Credentials, proxy: ProxyCheck): Verdict {
+    const users = this.#users
+    const allowed = (member: Member | undefined): Member | undefined =>
+      member !== undefined && isTypeAllowed(member.config, credentials) ? member : undefined
+    const member = userOfCertificate(credentials.tls, {
+      find: (name) => allowed(users.get(name)),
+      all: () => [...users].filter(([, each]) => allowed(each) !== undefined),
+    })
+    if (member === undefined) return undefined
+    return this.#comparePassword(member, credentials, proxy)
+  }
+
+  #checkUser(user: string, credentials: Credentials, proxy: ProxyCheck): Verdict {
+    const member = this.#users.get(user)
+    if (member === undefined) return this.#refuseSlowly(user, credentials.password ?? '')
+    const { config } = member
+    const isNobodysPassword =
+      config.password === '' &&
+      user !== this.#options.authorization.no_auth_user &&
+      this.#options.isCertificateUser(config)
+    return isNobodysPassword ? undefined : this.#comparePassword(member, credentials, proxy)
+  }
+
+  #comparePassword(member: Member, credentials: Credentials, proxy: ProxyCheck): Verdict {
+    const admitted = admits(member, credentials, proxy)
+    return settle(member.secret.matches(credentials.password ?? ''), admitted)
+  }
+
+  #refuseSlowly(user: string, password: string): Verdict {
+    const nth = this.#options.secrets.digest(user).readUInt32LE(0) % this.#members.length
+    return settle(this.#members[nth]?.secret.matches(password) ?? false, undefined)
+  }
+
+  #checkToken(credentials: Credentials, proxy: ProxyCheck): Verdict {
+    if (this.#token === undefined) return undefined
+    if (this.#options.authorization.proxy_required && proxy.kind !== 'trusted') return undefined
+    return settle(this.#token.matches(credentials.token ?? ''), this.#open)
+  }
+}
+
+export function isTypeAllowed(
+  rule: { readonly connection_types: readonly ConnectionType[] },
+  credentials: Credentials,
+): boolean {
+  const { connection_types } = rule
+  if (connection_types.length === 0) return true
+  return connection_types.includes(credentials.connectionType ?? 'STANDARD')
+}
+
+/** nats-server tells an absent field by its being empty. */
+export function presentsNothing(credentials: Credentials): boolean {
+  const { user, password, token, nkey } = credentials
+  return [user, password, token, nkey].every((field) => field === undefined || field === '')
+}
+
+function admits(member: Member, credentials: Credentials, proxy: ProxyCheck): Identity | undefined {
+  const { config, identity } = member
+  if (!isTypeAllowed(config, credentials)) return undefined
+  return config.proxy_required && proxy.kind !== 'trusted' ? undefined : identity
+}
+
+function settle(isRight: boolean | Promise<boolean>, identity: Identity | undefined): Verdict {
+  if (typeof isRight === 'boolean') return isRight ? identity : undefined
+  return isRight.then((matches) => (matches ? identity : undefined))
+}
+
+function makeMember(user: UserConfig, isProxyRequired: boolean, secrets: Secrets): Member {
+  const config = { ...user, proxy_required: user.proxy_required || isProxyRequired }
+  const { nkey, account, permissions } = config
+  const identity: Identity = {
+    user: nkey === '' ? config.user : nkey,
+    account: account === '' ? GLOBAL_ACCOUNT : account,
+    ...(permissions === undefined ? {} : { permissions: compilePermissions(permissions) }),
+  }
+  return { config, identity, secret: secrets.of(config.password) }
+}
