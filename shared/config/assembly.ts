@@ -1,4 +1,7 @@
-import type { AccountConfig, AuthorizationConfig, UserConfig } from './account-config.ts'
+import { accountsOf, operatorOf, systemAccountOf } from './account-assembly.ts'
+import { authorizationOf, ownAuthorizationOf } from './authorization-assembly.ts'
+import type { ClusterConfig, GatewayConfig } from './cluster-config.ts'
+import type { ClusterFile, GatewayFile } from './cluster-schema.ts'
 import {
   type CoreConfig,
   type HubConfig,
@@ -6,159 +9,110 @@ import {
   type LeafConfig,
   type LeafNodesConfig,
   type ListenConfig,
+  type LogConfig,
+  type MqttConfig,
   type RemoteConfig,
   ROOT_ACCOUNT,
   type Role,
-  SYSTEM_ACCOUNT,
+  type WebSocketConfig,
 } from './config.ts'
-import type { AuthorizationFile, CoreFile, RemoteFile, UserFile } from './core-schema.ts'
+import type { CoreFile } from './core-schema.ts'
+import type { LeafNodesFile, RemoteFile } from './leafnodes-schema.ts'
+import { isSecureUrl } from './remote-url.ts'
 import type { HubFile, LeafFile } from './schema.ts'
+import { DIALLED_TLS, peerTlsOf, tlsOf } from './tls-assembly.ts'
 
 const HOST_DEFAULT = '0.0.0.0'
 const PORT_DEFAULT = 4222
+const ACKS_PENDING_DEFAULT = 1024
 
 /** A checked file as the configuration that the role runs on: what depends on several keys is settled here. */
 export function assembleHub(file: HubFile): HubConfig {
-  const { fleet, ...core } = file
-  return { ...assembleCore(core, 'hub', fleet.streams.length > 0), role: 'hub', fleet }
+  return {
+    ...assembleCore(file, 'hub', file.fleet.streams.length > 0),
+    role: 'hub',
+    fleet: file.fleet,
+  }
 }
 
 export function assembleLeaf(file: LeafFile): LeafConfig {
-  const { region, buffers, ...core } = file
-  return { ...assembleCore(core, 'leaf', true), role: 'leaf', region, buffers }
+  const { region, buffers } = file
+  return { ...assembleCore(file, 'leaf', true), role: 'leaf', region, buffers }
 }
 
 function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConfig {
-  const { listen, http_port, store_dir, no_auth_user, ...same } = file
-  const host = file.host ?? hostOf(listen)
+  const host = file.host ?? hostOf(file.listen)
   return {
-    ...same,
+    ...limitsOf(file),
+    ...logOf(file),
     server_name: file.server_name ?? '',
+    server_tags: file.server_tags,
+    server_metadata: recordOf(file.server_metadata),
     host,
-    port: file.port ?? listen?.port ?? PORT_DEFAULT,
-    http: httpOf(file, host),
+    port: file.port ?? file.listen?.port ?? PORT_DEFAULT,
+    client_advertise: file.client_advertise,
+    http: monitoringOf(file.http, file.http_port, host),
+    https: monitoringOf(file.https, file.https_port, host),
+    http_base_path: file.http_base_path,
+    pid_file: file.pid_file,
+    ports_file_dir: file.ports_file_dir,
+    proxy_protocol: file.proxy_protocol,
+    tls: file.tls && tlsOf(file.tls),
+    allow_non_tls: file.allow_non_tls,
     authorization: authorizationOf(file),
     accounts: accountsOf(file),
-    system_account: SYSTEM_ACCOUNT,
-    operator: undefined,
-    cluster: undefined,
-    gateway: undefined,
-    https: undefined,
-    ports_file_dir: '',
-    logtime_utc: false,
-    logfile_size_limit: 0,
-    logfile_max_num: 0,
-    max_sub_tokens: 0,
-    max_closed_clients: 10_000,
-    no_header_support: false,
-    no_fast_producer_stall: false,
-    proxy_protocol: false,
-    server_tags: [],
-    server_metadata: {},
-    tls: undefined,
-    allow_non_tls: false,
+    system_account: systemAccountOf(file),
+    operator: operatorOf(file),
+    cluster: file.cluster && clusterOf(file.cluster, file.gateway),
+    gateway: file.gateway && gatewayOf(file.gateway),
     jetstream: jetstreamOf(file, role, needsStore),
     leafnodes: leafnodesOf(file.leafnodes),
-    websocket: file.websocket && {
-      listen: listenOf(file.websocket),
-      advertise: file.websocket.advertise,
-      handshake_timeout: file.websocket.handshake_timeout,
-      tls: undefined,
-      same_origin: false,
-      allowed_origins: [],
-      compression: false,
-      jwt_cookie: '',
-      user_cookie: '',
-      pass_cookie: '',
-      token_cookie: '',
-      headers: {},
-      no_auth_user: '',
-      authorization: undefined,
-      ping_interval: 0,
-    },
-    mqtt: file.mqtt && {
-      listen: listenOf(file.mqtt),
-      ack_wait: file.mqtt.ack_wait,
-      max_ack_pending: file.mqtt.max_ack_pending,
-      tls: undefined,
-      no_auth_user: '',
-      authorization: undefined,
-    },
+    websocket: file.websocket && websocketOf(file.websocket, file),
+    mqtt: file.mqtt && mqttOf(file.mqtt, file),
   }
 }
 
-/** Monitoring listens where clients do unless `http` says otherwise, as in nats-server. */
-function httpOf(file: CoreFile, host: string): ListenConfig | undefined {
-  const port = file.http_port ?? file.http?.port
+function limitsOf(file: CoreFile) {
+  return {
+    max_payload: file.max_payload,
+    max_control_line: file.max_control_line,
+    max_connections: file.max_connections,
+    max_pending: file.max_pending,
+    max_subscriptions: file.max_subscriptions,
+    max_sub_tokens: file.max_sub_tokens ?? 0,
+    max_closed_clients: Math.max(0, file.max_closed_clients),
+    no_header_support: file.no_header_support,
+    no_fast_producer_stall: file.no_fast_producer_stall,
+    ping_interval: file.ping_interval,
+    ping_max: file.ping_max,
+    write_deadline: file.write_deadline,
+    lame_duck_duration: file.lame_duck_duration,
+    lame_duck_grace_period: file.lame_duck_grace_period,
+  }
+}
+
+function logOf(file: CoreFile): LogConfig {
+  return {
+    debug: file.debug,
+    trace: file.trace || file.trace_verbose || file.trace_headers,
+    logtime: file.logtime,
+    logtime_utc: file.logtime_utc,
+    log_file: file.log_file,
+    log_format: file.log_format ?? '',
+    logfile_size_limit: file.logfile_size_limit,
+    logfile_max_num: file.logfile_max_num,
+  }
+}
+
+/** Monitoring listens where clients do unless it is told otherwise, as in nats-server. */
+function monitoringOf(
+  listen: ListenConfig | undefined,
+  ownPort: number | undefined,
+  host: string,
+): ListenConfig | undefined {
+  const port = ownPort ?? listen?.port
   if (port === undefined) return undefined
-  return { host: file.http === undefined || file.http.host === '' ? host : file.http.host, port }
-}
-
-function authorizationOf(file: CoreFile): AuthorizationConfig {
-  const own = file.authorization
-  const users = own === undefined ? [] : usersOf(own, ROOT_ACCOUNT)
-  for (const account of file.accounts) {
-    users.push(...account.users.map((user) => userOf(user, account.name)))
-  }
-  return {
-    users,
-    token: own?.token ?? '',
-    timeout: own?.timeout ?? 2_000,
-    no_auth_user: file.no_auth_user,
-    ...PLAIN_AUTHORIZATION,
-  }
-}
-
-const PLAIN_AUTHORIZATION = {
-  default_permissions: undefined,
-  auth_callout: undefined,
-  proxy_required: false,
-  trusted_proxies: [],
-}
-
-function accountsOf(file: CoreFile): AccountConfig[] {
-  const names = [ROOT_ACCOUNT, SYSTEM_ACCOUNT, ...namesOf(file.accounts)]
-  return [...new Set(names)].map((name) => ({
-    name,
-    nkey: '',
-    exports: [],
-    imports: [],
-    mappings: [],
-    default_permissions: undefined,
-    limits: { max_connections: -1, max_subscriptions: -1, max_payload: -1, max_leafnodes: -1 },
-    jetstream: name !== SYSTEM_ACCOUNT,
-    msg_trace: undefined,
-  }))
-}
-
-/** `user` and `password` are a list of one user. */
-function usersOf(file: AuthorizationFile, account: string): UserConfig[] {
-  const users = (file.users ?? []).map((user) => userOf(user, account))
-  if (file.user !== undefined) {
-    users.unshift({
-      ...PLAIN_USER,
-      user: file.user,
-      password: file.password ?? '',
-      account: file.account ?? account,
-    })
-  }
-  return users
-}
-
-function userOf(file: UserFile, account: string): UserConfig {
-  return {
-    ...PLAIN_USER,
-    user: file.user,
-    password: file.password ?? '',
-    account: file.account ?? account,
-  }
-}
-
-const PLAIN_USER = {
-  nkey: '',
-  permissions: undefined,
-  connection_types: [],
-  proxy_required: false,
+  return { host: listen === undefined || listen.host === '' ? host : listen.host, port }
 }
 
 function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStreamConfig {
@@ -177,44 +131,92 @@ function domainFrom(serverName: string): string {
   return /[\s.*>]/.test(serverName) ? '' : serverName
 }
 
-function leafnodesOf(file: CoreFile['leafnodes']): LeafNodesConfig {
+function leafnodesOf(file: LeafNodesFile): LeafNodesConfig {
   const isListening = file.port !== undefined || file.listen !== undefined
-  const own = namesSomebody(file.authorization)
   return {
     listen: isListening ? listenOf(file) : undefined,
     advertise: file.advertise,
-    authorization: own && {
-      users: usersOf(own, own.account ?? ROOT_ACCOUNT),
-      token: own.token ?? '',
-      timeout: own.timeout,
-      no_auth_user: '',
-      ...PLAIN_AUTHORIZATION,
-    },
-    tls: undefined,
+    authorization: ownAuthorizationOf(file.authorization, file.tls),
+    tls: file.tls && tlsOf(file.tls),
     remotes: file.remotes.filter((remote) => !remote.disabled).map(remoteOf),
     reconnect: file.reconnect,
     dial_timeout: file.dial_timeout,
   }
 }
 
-/** A block with a timeout alone leaves links to authenticate as clients do: it must not open the door. */
-function namesSomebody(file: AuthorizationFile | undefined): AuthorizationFile | undefined {
-  const { user, users, token } = file ?? {}
-  return user === undefined && users === undefined && token === undefined ? undefined : file
-}
-
 function remoteOf(file: RemoteFile): RemoteConfig {
+  const urls = file.url ?? []
   return {
-    urls: file.url ?? [],
+    urls,
     account: file.account ?? ROOT_ACCOUNT,
     no_randomize: file.no_randomize,
-    tls: undefined,
-    credentials: '',
-    nkey: '',
-    deny_exports: [],
-    deny_imports: [],
-    hub: false,
-    is_isolated: false,
+    // One address that asks for TLS speaks for all, as in nats-server.
+    tls: file.tls ? tlsOf(file.tls) : urls.some(isSecureUrl) ? DIALLED_TLS : undefined,
+    credentials: file.credentials,
+    nkey: file.nkey,
+    deny_exports: file.deny_exports,
+    deny_imports: file.deny_imports,
+    hub: file.hub,
+    is_isolated: file.isolate_leafnode_interest,
+  }
+}
+
+function websocketOf(file: NonNullable<CoreFile['websocket']>, core: CoreFile): WebSocketConfig {
+  return {
+    listen: listenOf(file),
+    advertise: file.advertise,
+    handshake_timeout: file.handshake_timeout,
+    tls: file.tls && tlsOf(file.tls),
+    same_origin: file.same_origin,
+    allowed_origins: file.allowed_origins,
+    compression: file.compression,
+    jwt_cookie: file.jwt_cookie,
+    user_cookie: file.user_cookie,
+    pass_cookie: file.pass_cookie,
+    token_cookie: file.token_cookie,
+    headers: recordOf(file.headers),
+    no_auth_user: file.no_auth_user || core.no_auth_user,
+    authorization: ownAuthorizationOf(file.authorization, file.tls, file.no_auth_user),
+    ping_interval: file.ping_interval,
+  }
+}
+
+function mqttOf(file: NonNullable<CoreFile['mqtt']>, core: CoreFile): MqttConfig {
+  return {
+    listen: listenOf(file),
+    ack_wait: file.ack_wait,
+    max_ack_pending: file.max_ack_pending || ACKS_PENDING_DEFAULT,
+    tls: file.tls && tlsOf(file.tls),
+    no_auth_user: file.no_auth_user || core.no_auth_user,
+    authorization: ownAuthorizationOf(file.authorization, file.tls, file.no_auth_user),
+  }
+}
+
+/** Without a port nobody can join: the name alone makes no cluster. */
+function clusterOf(file: ClusterFile, gateway: GatewayFile | undefined): ClusterConfig | undefined {
+  if (file.port === undefined && file.listen === undefined) return undefined
+  return {
+    name: file.name ?? gateway?.name ?? '',
+    listen: listenOf(file),
+    advertise: file.advertise,
+    no_advertise: file.no_advertise,
+    authorization: ownAuthorizationOf(file.authorization, file.tls),
+    routes: file.routes,
+    tls: file.tls && peerTlsOf(file.tls),
+    connect_retries: file.connect_retries,
+  }
+}
+
+function gatewayOf(file: GatewayFile): GatewayConfig | undefined {
+  if (file.name === undefined) return undefined
+  return {
+    name: file.name,
+    listen: listenOf(file),
+    advertise: file.advertise,
+    authorization: ownAuthorizationOf(file.authorization, file.tls),
+    gateways: file.gateways.map(({ name, url }) => ({ name, urls: url })),
+    tls: file.tls && peerTlsOf(file.tls),
+    reject_unknown_cluster: file.reject_unknown_cluster,
   }
 }
 
@@ -232,6 +234,8 @@ function hostOf(listen: ListenConfig | undefined): string {
   return listen === undefined || listen.host === '' ? HOST_DEFAULT : listen.host
 }
 
-function namesOf(named: readonly { readonly name: string }[]): string[] {
-  return named.map((one) => one.name)
+function recordOf(
+  list: readonly { readonly name: string; readonly value: string }[],
+): Record<string, string> {
+  return Object.fromEntries(list.map(({ name, value }) => [name, value]))
 }

@@ -5,28 +5,37 @@ export interface BlockRules {
   /** Other spellings that nats-server knows: spelling to key. */
   readonly aliases: Readonly<Record<string, string>>
   /**
-   * Options of nats-server that are refused until they work: without them the server would be open
-   * where it should not be, or would behave differently. Turned off (`false`) they are fine.
+   * Options of nats-server that are refused, each with its reason (it follows "not supported, because"):
+   * without them the server would be open where it should not be, or would behave differently. Turned
+   * off (`false`, 0, '') they are fine.
    */
-  readonly unsupported: readonly string[]
+  readonly unsupported: Readonly<Record<string, string>>
   /** Options of nats-server that may be left out of account without harm: a warning. */
   readonly inert: readonly string[]
   /** Keys that belong elsewhere, with where that is. */
   readonly elsewhere: Readonly<Record<string, string>>
   /** The key that is meant when the block is given as a single value; '' for none. */
   readonly shorthand: string
+  /** A list stands for the shorthand's key, too. */
+  readonly isShortForList: boolean
+  /** `name` is the key that the block stands under, and no key of its own. */
+  readonly isNamed: boolean
 }
 
 const NO_RULES: BlockRules = {
   aliases: {},
-  unsupported: [],
+  unsupported: {},
   inert: [],
   elsewhere: {},
   shorthand: '',
+  isShortForList: false,
+  isNamed: false,
 }
 
 const rules = new WeakMap<v.GenericSchema, BlockRules>()
 const named = new WeakSet<v.GenericSchema>()
+const values = new WeakSet<v.GenericSchema>()
+const ofOne = new WeakSet<v.GenericSchema>()
 
 /** A block with fixed keys. */
 export function block<const T extends v.ObjectEntries>(
@@ -43,9 +52,34 @@ export function namedBlocks<const T extends v.ObjectEntries>(
   entries: T,
   blockRules: Partial<BlockRules> = {},
 ) {
-  const schema = v.array(block(entries, blockRules), 'must be a block of named blocks')
+  const schema = v.array(
+    block(entries, { ...blockRules, isNamed: true }),
+    'must be a block of named blocks',
+  )
   named.add(schema)
   return schema
+}
+
+/** A block whose keys are names, each with one value: read as a list of `{ name, value }`. */
+export function namedValues<const T extends v.GenericSchema>(value: T) {
+  const schema = v.array(v.strictObject({ name: v.string(), value }), 'must be a block { name: … }')
+  values.add(schema)
+  return schema
+}
+
+/** A list, for which a single value may stand. */
+export function oneOrMore<const T extends v.GenericSchema>(item: T, message: string) {
+  const schema = v.array(item, message)
+  ofOne.add(schema)
+  return schema
+}
+
+export function isNamedValues(schema: v.GenericSchema): boolean {
+  return values.has(schema)
+}
+
+export function isOneOrMore(schema: v.GenericSchema): boolean {
+  return ofOne.has(schema)
 }
 
 export function rulesOf(schema: v.GenericSchema): BlockRules {

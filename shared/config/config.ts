@@ -120,6 +120,8 @@ export interface LogConfig {
   readonly logtime_utc: boolean
   /** '' logs to standard error. */
   readonly log_file: string
+  /** '' lets the way of starting decide: see `createLog`. */
+  readonly log_format: 'text' | 'json' | 'pretty' | ''
   /** Bytes after which a log file is set aside; 0: never. */
   readonly logfile_size_limit: number
   /** Log files that are kept, the current one among them; 0: all. */

@@ -3,29 +3,25 @@
  * nats-server's (server/opts.go, server/const.go); what else it knows is in server-options.ts.
  */
 import * as v from 'valibot'
-import { block, namedBlocks } from './block.ts'
-import type { RemoteUrl } from './config.ts'
-import { readRemoteUrl } from './remote-url.ts'
-import {
-  ACCOUNT_OPTIONS,
-  AUTHORIZATION_OPTIONS,
-  CORE_OPTIONS,
-  JETSTREAM_OPTIONS,
-  LEAFNODES_OPTIONS,
-  MQTT_OPTIONS,
-  REMOTE_OPTIONS,
-  USER_OPTIONS,
-  WEBSOCKET_OPTIONS,
-} from './server-options.ts'
+import { accounts, mappings } from './account-schema.ts'
+import { authorization, proxies } from './authorization-schema.ts'
+import { block, namedValues } from './block.ts'
+import { cluster, gateway } from './cluster-schema.ts'
+import { leafnodes } from './leafnodes-schema.ts'
+import { LISTEN_ALIASES, listen, listener, mqtt, websocket } from './listener-schema.ts'
+import { OPERATOR_ALIASES, operatorKeys } from './operator-schema.ts'
+import { CORE_OPTIONS, JETSTREAM_OPTIONS } from './server-options.ts'
+import { tls } from './tls-schema.ts'
 import {
   count,
   duration,
   flag,
   limit,
+  nameList,
+  oneOf,
   port,
-  reading,
-  shown,
   size,
+  switched,
   text,
   tokenName,
   word,
@@ -33,85 +29,6 @@ import {
 
 const MIB = 1024 * 1024
 const INT32_MAX = 2 ** 31 - 1
-
-/** `host:port`, `:port` or a port alone. */
-function listen() {
-  return reading<{ readonly host: string; readonly port: number }>((input) => {
-    const match = /^(.*):(-?\d+)$/.exec(typeof input === 'number' ? `:${input}` : String(input))
-    const number = Number(match?.[2] ?? Number.NaN)
-    if (match !== null && number >= -1 && number <= 65_535) {
-      const host = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1')
-      return { value: { host, port: Math.max(0, number) } }
-    }
-    return { fault: `must be host:port or a port, not ${shown(input)}` }
-  })
-}
-
-/** A flag that may be spelt `enabled` or `disabled`. */
-function switched() {
-  return reading<boolean>((input) => {
-    const word = String(input).toLowerCase()
-    if (['true', 'enabled', 'enable'].includes(word)) return { value: true }
-    if (['false', 'disabled', 'disable'].includes(word)) return { value: false }
-    return { fault: `must be true, false, enabled, disabled or a block, not ${shown(input)}` }
-  })
-}
-
-/** One address of a hub or a list of them. */
-function urls() {
-  return reading<readonly RemoteUrl[]>((input) => {
-    const list = typeof input === 'string' ? [input] : input
-    if (!Array.isArray(list) || list.length === 0) {
-      return { fault: `must be a URL or a list of URLs, not ${shown(input)}` }
-    }
-    const read = list.map((url) => readRemoteUrl(String(url).trim()))
-    const faults = read.flatMap((result) => ('fault' in result ? [result.fault] : []))
-    if (faults.length > 0) return { fault: faults.join('; ') }
-    return { value: read.flatMap((result) => ('value' in result ? [result.value] : [])) }
-  })
-}
-
-const LISTEN_ALIASES = { net: 'host' }
-
-const listener = {
-  listen: v.optional(listen()),
-  host: v.optional(word()),
-  port: v.optional(port()),
-}
-
-const USER_ALIASES = { username: 'user', pass: 'password' }
-
-export const user = block(
-  { user: text(), password: v.optional(text()), account: v.optional(word()) },
-  { aliases: USER_ALIASES, ...USER_OPTIONS },
-)
-
-/** A list that lets nobody in is a mistake, not an open door. */
-function users() {
-  return v.pipe(v.array(user, 'must be a list of users'), v.minLength(1, 'may not be empty'))
-}
-
-export const authorization = block(
-  {
-    user: v.optional(text()),
-    password: v.optional(text()),
-    token: v.optional(text()),
-    account: v.optional(word()),
-    users: v.optional(users()),
-    timeout: v.optional(duration(), '2s'),
-  },
-  {
-    aliases: USER_ALIASES,
-    ...AUTHORIZATION_OPTIONS,
-  },
-)
-
-const accounts = namedBlocks(
-  { name: word(), users: v.optional(v.array(user, 'must be a list of users'), []) },
-  {
-    ...ACCOUNT_OPTIONS,
-  },
-)
 
 /** `jetstream { … }`, and for short `jetstream: true` or `jetstream: enabled`. */
 const jetstream = block(
@@ -136,94 +53,64 @@ const jetstream = block(
   },
 )
 
-export const remote = block(
-  {
-    url: v.optional(urls()),
-    account: v.optional(word()),
-    no_randomize: v.optional(flag(), false),
-    disabled: v.optional(flag(), false),
-  },
-  {
-    aliases: { urls: 'url', local: 'account', dont_randomize: 'no_randomize' },
-    ...REMOTE_OPTIONS,
-  },
-)
-
-const leafnodes = block(
-  {
-    ...listener,
-    advertise: v.optional(text(), ''),
-    authorization: v.optional(authorization),
-    remotes: v.optional(v.array(remote, 'must be a list of remotes'), []),
-    reconnect: v.optional(duration(100), '1s'),
-    dial_timeout: v.optional(duration(100), '2s'),
-  },
-  {
-    aliases: {
-      ...LISTEN_ALIASES,
-      leafnode_advertise: 'advertise',
-      reconnect_delay: 'reconnect',
-      reconnect_interval: 'reconnect',
-    },
-    ...LEAFNODES_OPTIONS,
-  },
-)
-
-const websocket = block(
-  {
-    ...listener,
-    advertise: v.optional(text(), ''),
-    no_tls: v.optional(flag(), false),
-    handshake_timeout: v.optional(duration(100), '2s'),
-  },
-  {
-    aliases: LISTEN_ALIASES,
-    ...WEBSOCKET_OPTIONS,
-  },
-)
-
-const mqtt = block(
-  {
-    ...listener,
-    ack_wait: v.optional(duration(100), '30s'),
-    max_ack_pending: v.optional(count(1, 65_535), 1024),
-  },
-  {
-    aliases: {
-      ...LISTEN_ALIASES,
-      ackwait: 'ack_wait',
-      max_pending: 'max_ack_pending',
-      max_inflight: 'max_ack_pending',
-    },
-    ...MQTT_OPTIONS,
-  },
-)
-
-export const core = {
-  ...listener,
-  server_name: v.optional(word()),
-  client_advertise: v.optional(text(), ''),
-  http: v.optional(listen()),
-  http_port: v.optional(port()),
-  http_base_path: v.optional(text(), ''),
-  pid_file: v.optional(text(), ''),
-  debug: v.optional(flag(), false),
-  trace: v.optional(flag(), false),
-  logtime: v.optional(flag(), true),
-  log_file: v.optional(text(), ''),
+const limits = {
   max_payload: v.optional(size(1, 64 * MIB), MIB),
   max_control_line: v.optional(size(64, INT32_MAX), 4096),
   max_connections: v.optional(limit(), 65_536),
   max_pending: v.optional(size(1), 64 * MIB),
   max_subscriptions: v.optional(limit(), 0),
+  max_sub_tokens: v.optional(count(1, 255)),
+  max_closed_clients: v.optional(count(-1, INT32_MAX), 10_000),
   ping_interval: v.optional(duration(10), '2m'),
   ping_max: v.optional(count(1, 1_000), 2),
   write_deadline: v.optional(duration(1), '10s'),
-  lame_duck_duration: v.optional(duration(), '2m'),
+  lame_duck_duration: v.optional(duration(30_000), '2m'),
   lame_duck_grace_period: v.optional(duration(), '10s'),
+  no_fast_producer_stall: v.optional(flag(), false),
+  no_header_support: v.optional(flag(), false),
+}
+
+const logging = {
+  debug: v.optional(flag(), false),
+  trace: v.optional(flag(), false),
+  trace_verbose: v.optional(flag(), false),
+  trace_headers: v.optional(flag(), false),
+  logtime: v.optional(flag(), true),
+  logtime_utc: v.optional(flag(), false),
+  log_file: v.optional(text(), ''),
+  log_format: v.optional(oneOf('text', 'json', 'pretty')),
+  logfile_size_limit: v.optional(size(), 0),
+  logfile_max_num: v.optional(limit(), 0),
+}
+
+export const core = {
+  ...listener,
+  ...limits,
+  ...logging,
+  ...operatorKeys,
+  server_name: v.optional(word()),
+  server_tags: v.optional(nameList(), []),
+  server_metadata: v.optional(namedValues(text()), []),
+  client_advertise: v.optional(text(), ''),
+  http: v.optional(listen()),
+  http_port: v.optional(port()),
+  https: v.optional(listen()),
+  https_port: v.optional(port()),
+  http_base_path: v.optional(text(), ''),
+  pid_file: v.optional(text(), ''),
+  ports_file_dir: v.optional(text(), ''),
+  proxy_protocol: v.optional(flag(), false),
+  tls: v.optional(tls),
+  allow_non_tls: v.optional(flag(), false),
   authorization: v.optional(authorization),
   accounts: v.optional(accounts, []),
+  mappings: v.optional(mappings, []),
+  proxies: v.optional(proxies, {}),
   no_auth_user: v.optional(text(), ''),
+  system_account: v.optional(word()),
+  no_system_account: v.optional(flag(), false),
+  cluster: v.optional(cluster),
+  gateway: v.optional(gateway),
   store_dir: v.optional(text()),
   jetstream: v.optional(jetstream),
   leafnodes: v.optional(leafnodes, {}),
@@ -232,12 +119,20 @@ export const core = {
 }
 
 const CORE_ALIASES = {
-  net: 'host',
+  ...LISTEN_ALIASES,
+  ...OPERATOR_ALIASES,
   monitor_port: 'http_port',
   pidfile: 'pid_file',
   logfile: 'log_file',
+  log_size_limit: 'logfile_size_limit',
+  log_max_num: 'logfile_max_num',
   max_conn: 'max_connections',
   max_subs: 'max_subscriptions',
+  max_subscription_tokens: 'max_sub_tokens',
+  maps: 'mappings',
+  system: 'system_account',
+  no_system: 'no_system_account',
+  no_sys_acc: 'no_system_account',
   storedir: 'store_dir',
   leaf: 'leafnodes',
   ws: 'websocket',
@@ -248,6 +143,3 @@ export const CORE_RULES = { aliases: CORE_ALIASES, ...CORE_OPTIONS }
 const coreSchema = block(core)
 
 export type CoreFile = v.InferOutput<typeof coreSchema>
-export type AuthorizationFile = v.InferOutput<typeof authorization>
-export type UserFile = v.InferOutput<typeof user>
-export type RemoteFile = v.InferOutput<typeof remote>

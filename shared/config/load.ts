@@ -2,8 +2,9 @@ import * as v from 'valibot'
 import type { Disk } from '../runtime/index.ts'
 import { assembleHub, assembleLeaf } from './assembly.ts'
 import type { ConfigInput, HubConfig, LeafConfig, Role } from './config.ts'
-import { checkHub, checkLeaf, type Finding, type Findings } from './cross-checks.ts'
-import { readTree } from './files.ts'
+import { checkHub, checkLeaf } from './cross-checks.ts'
+import { readTree, withOperatorFiles } from './files.ts'
+import { type Finding, Findings } from './findings.ts'
 import { mergeTrees } from './merge.ts'
 import { PlainReader } from './plain.ts'
 import { ConfigError, type Position, type Problem } from './problem.ts'
@@ -57,9 +58,12 @@ export async function loadConfig(
     path === undefined
       ? { tree: EMPTY, problems: [], warnings: [] }
       : await readTree(disk, path, environment)
-  const tree = mergeTrees(read.tree, overridesTree(overrides))
+  const { tree, problems: unread } = await withOperatorFiles(
+    disk,
+    mergeTrees(read.tree, overridesTree(overrides)),
+  )
   const judged = judge(tree, role)
-  const problems = [...read.problems, ...judged.problems]
+  const problems = [...read.problems, ...unread, ...judged.problems]
   if (judged.config === undefined || problems.length > 0) throw new ConfigError(inOrder(problems))
   return { config: judged.config, warnings: [...read.warnings, ...judged.warnings] }
 }
@@ -82,15 +86,16 @@ export async function checkConfig(
   environment: Environment = process.env,
 ): Promise<Checked> {
   const read = await readTree(disk, path, environment)
-  const found = role ?? roleOf(read.tree)
+  const { tree, problems: unread } = await withOperatorFiles(disk, read.tree)
+  const found = role ?? roleOf(tree)
   // What a broken file leaves out would only be reported as missing, too.
   const judged =
-    read.problems.length > 0 && read.tree.entries.length === 0
+    read.problems.length > 0 && tree.entries.length === 0
       ? { problems: [], warnings: [] }
-      : judge(read.tree, found)
+      : judge(tree, found)
   return {
     role: found,
-    problems: inOrder([...read.problems, ...judged.problems]),
+    problems: inOrder([...read.problems, ...unread, ...judged.problems]),
     warnings: inOrder([...read.warnings, ...judged.warnings]),
   }
 }
@@ -140,7 +145,7 @@ function judgeWith<Schema extends v.GenericSchema>(
   return { config: assemble(result.output), problems: all, warnings }
 }
 
-const NONE: Findings = { problems: [], warnings: [] }
+const NONE = new Findings()
 
 function findingOf(issue: v.BaseIssue<unknown>): Finding {
   return { keys: issue.path?.map((item) => item.key as Key) ?? [], message: issue.message }

@@ -5,10 +5,19 @@
  * remembered under the path by which the schema will name it.
  */
 import type * as v from 'valibot'
-import { type BlockRules, entriesOf, isNamedBlocks, itemOf, rulesOf, unwrapped } from './block.ts'
+import {
+  type BlockRules,
+  entriesOf,
+  isNamedBlocks,
+  isNamedValues,
+  isOneOrMore,
+  itemOf,
+  rulesOf,
+  unwrapped,
+} from './block.ts'
 import type { Position, Problem } from './problem.ts'
 import { nearest } from './suggestion.ts'
-import type { BlockNode, ConfigEntry, ConfigNode } from './tree.ts'
+import type { BlockNode, ConfigEntry, ConfigNode, ListNode } from './tree.ts'
 import { isDuration } from './values.ts'
 
 export interface Place {
@@ -49,23 +58,68 @@ export class PlainReader {
     this.#places.set(keyOf(keys), place)
     const schema = unwrapped(outer)
     const item = itemOf(schema)
-    if (node.kind === 'block') {
-      if (item !== undefined && isNamedBlocks(schema)) return this.#named(node, item, keys, place)
-      if (entriesOf(schema) !== undefined) return this.#block(node, schema, keys, place)
+    if (item !== undefined) return this.#items(node, schema, item, keys, place)
+    const entries = entriesOf(schema)
+    if (entries === undefined) {
+      return node.kind === 'integer' && isDuration(schema) ? node.text : bare(node)
     }
-    if (node.kind === 'list' && item !== undefined && !isNamedBlocks(schema)) {
+    if (node.kind === 'block') return this.#block(node, schema, keys, place)
+    const { shorthand, isShortForList } = rulesOf(schema)
+    const short = entries[shorthand]
+    if (short === undefined || (node.kind === 'list' && !isShortForList)) return bare(node)
+    return { [shorthand]: this.#value(node, short, [...keys, shorthand], place) }
+  }
+
+  #items(
+    node: ConfigNode,
+    schema: v.GenericSchema,
+    item: v.GenericSchema,
+    keys: readonly (string | number)[],
+    place: Place,
+  ): unknown {
+    if (isNamedValues(schema)) {
+      return node.kind === 'block' ? this.#namedValues(node, item, keys, place) : bare(node)
+    }
+    if (isNamedBlocks(schema)) {
+      if (node.kind === 'block') return this.#named(node, item, keys, place)
+      return node.kind === 'list' ? this.#names(node, keys, place) : bare(node)
+    }
+    if (node.kind === 'list') {
       return node.items.map((inner, i) => {
         const path = `${place.path}[${i}]`
         return this.#value(inner, item, [...keys, i], { position: inner.position, path })
       })
     }
-    const { shorthand } = rulesOf(schema)
-    if (shorthand !== '' && node.kind !== 'block' && node.kind !== 'list') {
-      this.#places.set(keyOf([...keys, shorthand]), place)
-      return { [shorthand]: bare(node) }
-    }
-    if (node.kind === 'integer' && isDuration(schema)) return node.text
-    return bare(node)
+    return isOneOrMore(schema) ? [this.#value(node, item, [...keys, 0], place)] : bare(node)
+  }
+
+  #namedValues(
+    node: BlockNode,
+    item: v.GenericSchema,
+    keys: readonly (string | number)[],
+    place: Place,
+  ): unknown {
+    const schema = entriesOf(item)?.['value']
+    return node.entries
+      .filter((entry) => !entry.isVariable)
+      .map((entry, i) => {
+        const at = { position: entry.position, path: joined(place.path, entry.key) }
+        for (const inner of [[], [NAME]]) this.#places.set(keyOf([...keys, i, ...inner]), at)
+        const value =
+          schema === undefined
+            ? bare(entry.value)
+            : this.#value(entry.value, schema, [...keys, i, 'value'], at)
+        return { [NAME]: entry.key, value }
+      })
+  }
+
+  /** `accounts: [A, B]`: names of blocks that say nothing more. */
+  #names(node: ListNode, keys: readonly (string | number)[], place: Place): unknown {
+    return node.items.map((inner, i) => {
+      const at = { position: inner.position, path: `${place.path}[${i}]` }
+      for (const more of [[], [NAME]]) this.#places.set(keyOf([...keys, i, ...more]), at)
+      return inner.kind === 'string' ? { [NAME]: inner.value } : bare(inner)
+    })
   }
 
   #named(
@@ -98,7 +152,8 @@ export class PlainReader {
       const written = entry.key.toLowerCase()
       const key = rules.aliases[written] ?? written
       const at = { position: entry.position, path: joined(place.path, entry.key) }
-      const inner = Object.hasOwn(entries, key) && key !== NAME ? entries[key] : undefined
+      const isKey = Object.hasOwn(entries, key) && !(rules.isNamed && key === NAME)
+      const inner = isKey ? entries[key] : undefined
       if (inner !== undefined && rules.inert.includes(key)) {
         this.warnings.push({ ...at, message: 'has no effect here' })
       }
@@ -113,14 +168,14 @@ export class PlainReader {
     const elsewhere = Object.hasOwn(rules.elsewhere, key) ? rules.elsewhere[key] : undefined
     if (elsewhere !== undefined) {
       this.problems.push({ ...at, message: elsewhere })
-    } else if (rules.unsupported.includes(key)) {
+    } else if (Object.hasOwn(rules.unsupported, key)) {
       if (isOff(entry.value)) return
-      const message = 'an option of nats-server that is not supported yet: remove it'
-      this.problems.push({ ...at, message })
+      this.problems.push({ ...at, message: `not supported, because ${rules.unsupported[key]}` })
     } else if (rules.inert.includes(key)) {
       this.warnings.push({ ...at, message: 'has no effect here' })
     } else if (!entry.isVariable) {
-      const choices = [...known.filter((name) => name !== NAME), ...Object.keys(rules.aliases)]
+      const keys = rules.isNamed ? known.filter((name) => name !== NAME) : known
+      const choices = [...keys, ...Object.keys(rules.aliases)]
       const near = nearest(key, choices)
       const hint = near === undefined ? '' : `, did you mean "${near}"?`
       this.problems.push({ ...at, message: `unknown key${hint}` })
@@ -141,7 +196,7 @@ function bare(node: ConfigNode): unknown {
 }
 
 function isOff(node: ConfigNode): boolean {
-  return (node.kind === 'boolean' && !node.value) || (node.kind === 'string' && node.value === '')
+  return node.kind !== 'list' && node.kind !== 'block' && [false, 0, ''].includes(node.value)
 }
 
 function joined(path: string, key: string): string {

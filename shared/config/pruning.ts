@@ -1,4 +1,4 @@
-import type { Finding } from './cross-checks.ts'
+import type { Finding } from './findings.ts'
 
 export type Key = string | number
 

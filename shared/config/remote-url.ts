@@ -1,46 +1,80 @@
+import type { PeerUrl } from './cluster-config.ts'
 import type { RemoteUrl } from './config.ts'
 import type { Reading } from './values.ts'
 
+/** nats-server takes any scheme for TCP; these are the ones it documents. */
 const SCHEMES: Readonly<Record<string, RemoteUrl['protocol']>> = {
   'nats-leaf:': 'tcp',
   'nats:': 'tcp',
   'leaf:': 'tcp',
+  'tls:': 'tcp',
   'ws:': 'websocket',
+  'wss:': 'websocket',
 }
 
-const DEFAULT_PORTS = { tcp: 7422, websocket: 80 } as const
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'ws:': 80, 'wss:': 443 }
+const LEAF_PORT = 7422
 
-/** The address of a hub: `nats-leaf://hub:7422`, `ws://user:password@hub:8443`, `ws://token@hub`. */
+const PEER_SCHEMES = ['nats:', 'nats-route:', 'nats_route:', 'tls:']
+
+/** The address of a hub: `nats-leaf://hub:7422`, `wss://user:password@hub:8443`, `ws://token@hub`. */
 export function readRemoteUrl(written: string): Reading<RemoteUrl> {
-  const url = URL.canParse(written) ? new URL(written) : undefined
-  if (url === undefined || !written.includes('://') || url.hostname === '') {
+  const url = parsed(written)
+  if (url === undefined) {
     return {
       fault: `"${redacted(written)}" is no URL: write nats-leaf://host:7422 or ws://host:8443`,
     }
   }
-  if (url.protocol === 'tls:' || url.protocol === 'wss:') {
-    const plain = url.protocol === 'wss:' ? 'ws://' : 'nats-leaf://'
-    return {
-      fault: `${url.protocol}// is not supported yet: use ${plain}, if need be over a tunnel`,
-    }
-  }
   const protocol = SCHEMES[url.protocol]
   if (protocol === undefined) {
-    return { fault: `${url.protocol}// is no scheme for a hub: use nats-leaf://, nats:// or ws://` }
+    const known = 'use nats-leaf://, nats://, tls://, ws:// or wss://'
+    return { fault: `${url.protocol}// is no scheme for a hub: ${known}` }
   }
-  const port = url.port === '' ? DEFAULT_PORTS[protocol] : Number(url.port)
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  // The URL class leaves a scheme's own port out, as if it were not there.
+  const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? LEAF_PORT) : Number(url.port)
   const path = url.pathname.replace(/\/+$/, '')
   return {
     value: {
+      ...partsOf(url),
       protocol,
-      host,
       port,
       path: protocol === 'websocket' ? path : '',
-      user: decoded(url.username),
-      password: decoded(url.password),
       text: `${url.protocol}//${url.hostname}:${port}${protocol === 'websocket' ? path : ''}`,
     },
+  }
+}
+
+/** The address of another hub: `nats-route://user:password@hub:6222`. */
+export function readPeerUrl(written: string, defaultPort: number): Reading<PeerUrl> {
+  const url = parsed(written)
+  if (url === undefined) {
+    const example = `nats://host:${defaultPort}`
+    return { fault: `"${redacted(written)}" is no URL: write ${example}` }
+  }
+  if (!PEER_SCHEMES.includes(url.protocol)) {
+    return {
+      fault: `${url.protocol}// is no scheme for a peer: use nats://, nats-route:// or tls://`,
+    }
+  }
+  const port = url.port === '' ? defaultPort : Number(url.port)
+  return { value: { ...partsOf(url), port, text: `${url.protocol}//${url.hostname}:${port}` } }
+}
+
+/** Whether an address asks for TLS by its scheme. */
+export function isSecureUrl(url: { readonly text: string }): boolean {
+  return url.text.startsWith('tls:') || url.text.startsWith('wss:')
+}
+
+function parsed(written: string): URL | undefined {
+  const url = URL.canParse(written) ? new URL(written) : undefined
+  return url === undefined || !written.includes('://') || url.hostname === '' ? undefined : url
+}
+
+function partsOf(url: URL) {
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    user: decoded(url.username),
+    password: decoded(url.password),
   }
 }
 

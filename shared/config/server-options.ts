@@ -1,72 +1,33 @@
 /**
  * Options that nats-server has and this server does not read, block by block. `unsupported` ones are
- * refused: without them the server would be open where it should not be, or behave in another way than
- * the file says. `inert` ones only tune what works differently here: a warning. Source: nats-server's
- * server/opts.go.
+ * refused, with the reason: without them the server would be open where it should not be, or behave in
+ * another way than the file says. `inert` ones only tune what works differently here: a warning. Source:
+ * nats-server's server/opts.go. docs/configuration.md lists them all.
  */
 export interface ServerOptions {
-  readonly unsupported: readonly string[]
+  readonly unsupported: Readonly<Record<string, string>>
   readonly inert: readonly string[]
 }
 
-export const USER_OPTIONS: ServerOptions = {
-  unsupported: [
-    'nkey',
-    'permission',
-    'permissions',
-    'authorization',
-    'allowed_connection_types',
-    'connection_types',
-    'clients',
-    'proxy_required',
-  ],
-  inert: [],
-}
-
-export const AUTHORIZATION_OPTIONS: ServerOptions = {
-  unsupported: [
-    'nkey',
-    'default_permission',
-    'default_permissions',
-    'permissions',
-    'auth_callout',
-    'auth_hook',
-    'proxy_required',
-  ],
-  inert: [],
-}
-
-export const ACCOUNT_OPTIONS: ServerOptions = {
-  unsupported: [
-    'nkey',
-    'imports',
-    'exports',
-    'default_permissions',
-    'mappings',
-    'maps',
-    'limits',
-    'msg_trace',
-    'trace_dest',
-  ],
-  inert: ['jetstream'],
-}
+const ENCRYPTION =
+  'the store does not encrypt: put store_dir on an encrypted file system, such as LUKS'
 
 export const JETSTREAM_OPTIONS: ServerOptions = {
-  unsupported: [
-    'key',
-    'ek',
-    'encryption_key',
-    'prev_key',
-    'prev_ek',
-    'prev_encryption_key',
-    'cipher',
-    'tpm',
-    'limits',
-  ],
+  unsupported: {
+    key: ENCRYPTION,
+    ek: ENCRYPTION,
+    encryption_key: ENCRYPTION,
+    prev_key: ENCRYPTION,
+    prev_ek: ENCRYPTION,
+    prev_encryption_key: ENCRYPTION,
+    cipher: ENCRYPTION,
+    tpm: ENCRYPTION,
+  },
   inert: [
     'strict',
     'sync',
     'sync_interval',
+    'limits',
     'extension_hint',
     'unique_tag',
     'max_outstanding_catchup',
@@ -82,24 +43,10 @@ export const JETSTREAM_OPTIONS: ServerOptions = {
 }
 
 export const REMOTE_OPTIONS: ServerOptions = {
-  unsupported: [
-    'creds',
-    'credentials',
-    'nkey',
-    'seed',
-    'tls',
-    'hub',
-    'deny_imports',
-    'deny_import',
-    'deny_exports',
-    'deny_export',
-    'jetstream_cluster_migrate',
-    'js_cluster_migrate',
-    'isolate_leafnode_interest',
-    'isolate',
-    'request_isolation',
-    'proxy',
-  ],
+  unsupported: {
+    proxy:
+      'links are dialled directly: give the leaf a route to the hub, or a tunnel and its address',
+  },
   inert: [
     'compression',
     'ws_compress',
@@ -111,44 +58,32 @@ export const REMOTE_OPTIONS: ServerOptions = {
     'first_info_timeout',
     'dial_timeout',
     'ignore_discovered_servers',
+    'jetstream_cluster_migrate',
+    'js_cluster_migrate',
+    'request_isolation',
   ],
 }
+
+const MIN_VERSION =
+  'versions of leaves are not compared: keep old ones out by their credentials, and remove this'
 
 export const LEAFNODES_OPTIONS: ServerOptions = {
-  unsupported: [
-    'tls',
-    'min_version',
-    'minimum_version',
+  unsupported: { min_version: MIN_VERSION, minimum_version: MIN_VERSION },
+  inert: [
+    'advertise',
+    'no_advertise',
+    'compression',
     'isolate_leafnode_interest',
     'isolate',
+    'write_deadline',
     'write_timeout',
   ],
-  inert: ['advertise', 'no_advertise', 'compression', 'write_deadline'],
-}
-
-export const WEBSOCKET_OPTIONS: ServerOptions = {
-  unsupported: [
-    'tls',
-    'same_origin',
-    'allowed_origins',
-    'allowed_origin',
-    'allow_origins',
-    'allow_origin',
-    'origins',
-    'origin',
-    'authorization',
-    'authentication',
-    'no_auth_user',
-    'jwt_cookie',
-    'user_cookie',
-    'pass_cookie',
-    'token_cookie',
-  ],
-  inert: ['advertise', 'handshake_timeout', 'compress', 'compression', 'headers', 'ping_interval'],
 }
 
 export const MQTT_OPTIONS: ServerOptions = {
-  unsupported: ['tls', 'authorization', 'authentication', 'no_auth_user', 'js_domain'],
+  unsupported: {
+    js_domain: 'sessions are kept in the store of this server: give it a store, and remove this',
+  },
   inert: [
     'ack_wait',
     'js_api_timeout',
@@ -163,72 +98,58 @@ export const MQTT_OPTIONS: ServerOptions = {
   ],
 }
 
-export const CORE_OPTIONS: ServerOptions = {
-  unsupported: [
-    'allow_non_tls',
-    'account_resolver',
-    'accounts_resolver',
-    'cluster',
-    'default_sentinel',
-    'default_js_domain',
-    'gateway',
-    'https',
-    'https_port',
-    'mappings',
-    'maps',
-    'max_sub_tokens',
-    'max_subscription_tokens',
-    'no_header_support',
-    'ocsp',
-    'ocsp_cache',
-    'operator',
-    'operators',
-    'ports_file_dir',
-    'proxies',
-    'proxy_protocol',
-    'remote_syslog',
-    'resolver',
-    'resolver_pinned_accounts',
-    'resolver_preload',
-    'resolver_tls',
-    'root',
-    'root_operator',
-    'root_operators',
-    'roots',
-    'syslog',
-    'system',
-    'system_account',
-    'tls',
-    'trusted',
-    'trusted_keys',
+export const CLUSTER_OPTIONS: ServerOptions = {
+  unsupported: {
+    permissions:
+      'hubs of one region share all interest: keep subjects apart with accounts and the permissions of users',
+  },
+  inert: [
+    'accounts',
+    'compression',
+    'connect_backoff',
+    'ping_interval',
+    'ping_max',
+    'pool_size',
+    'write_deadline',
     'write_timeout',
   ],
+}
+
+export const GATEWAY_OPTIONS: ServerOptions = {
+  unsupported: {},
+  inert: ['connect_backoff', 'connect_retries', 'write_deadline', 'write_timeout'],
+}
+
+export const REMOTE_GATEWAY_OPTIONS: ServerOptions = {
+  unsupported: {
+    tls: 'all regions share the certificate of gateway.tls: move it there',
+  },
+  inert: [],
+}
+
+const SYSLOG =
+  'the log goes to a file or to standard error: let systemd or your log collector take it from there'
+const OCSP =
+  'OCSP answers are neither stapled nor kept: remove it, and renew certificates before they expire'
+
+export const CORE_OPTIONS: ServerOptions = {
+  unsupported: {
+    default_js_domain:
+      'streams are found by their domain: let the client name it ($JS.<domain>.API)',
+    ocsp: OCSP,
+    ocsp_cache: OCSP,
+    remote_syslog: SYSLOG,
+    syslog: SYSLOG,
+  },
   inert: [
-    'client_advertise',
-    'lame_duck_duration',
-    'lame_duck_grace_period',
-    'write_deadline',
     'connect_error_reports',
     'disable_sublist_cache',
     'feature_flags',
-    'log_max_num',
-    'log_size_limit',
-    'logfile_max_num',
-    'logfile_size_limit',
-    'logtime_utc',
-    'max_closed_clients',
     'max_traced_msg_len',
-    'no_fast_producer_stall',
     'no_sublist_cache',
-    'no_sys_acc',
-    'no_system',
-    'no_system_account',
     'prof_block_rate',
     'prof_port',
     'reconnect_error_reports',
-    'server_metadata',
-    'server_tags',
-    'trace_headers',
-    'trace_verbose',
+    'write_timeout',
   ],
 }

@@ -3,6 +3,13 @@
  * in the order of layers and cannot import it.
  */
 
+/** What is wrong with a subject that buffers or streams take; undefined when nothing is. */
+export function captureFault(subject: unknown): string | undefined {
+  const fault = subjectFault(subject)
+  if (fault !== undefined || !/^\$(SYS|JS|FLEET)\./.test(String(subject))) return fault
+  return `the subject "${subject}" belongs to the server itself`
+}
+
 /** What is wrong with a subject that may hold wildcards; undefined when nothing is. */
 export function subjectFault(subject: unknown): string | undefined {
   if (typeof subject !== 'string') return `a subject must be a string, not ${String(subject)}`
@@ -16,10 +23,36 @@ export function subjectFault(subject: unknown): string | undefined {
   if (more >= 0 && more < tokens.length - 1) {
     return `the subject "${subject}" has ">" before its end`
   }
-  if (subject.startsWith('$SYS.') || subject.startsWith('$JS.') || subject.startsWith('$FLEET.')) {
-    return `the subject "${subject}" belongs to the server itself`
+  return undefined
+}
+
+const FUNCTIONS =
+  /^\{\{\s*(wildcard|partition|split|splitfromleft|splitfromright|slicefromleft|slicefromright|left|right|random)\s*\(.*\)\s*\}\}$/i
+
+/**
+ * What is wrong with the destination of a mapping; undefined when nothing is. Only its form: the numbers
+ * in its functions are looked at where it is compiled.
+ */
+export function mappingFault(source: string, destination: string): string | undefined {
+  if (destination === '') return undefined
+  const wildcards = source.split('.').filter((token) => token === '*').length
+  for (const token of tokensOf(destination)) {
+    if (token.startsWith('{{')) {
+      if (!FUNCTIONS.test(token)) return `"${token}" is no mapping function`
+      continue
+    }
+    if (token === '' || /\s/.test(token)) return subjectFault(destination)
+    const number = /^\$(\d+)$/.exec(token)?.[1]
+    if (number !== undefined && Number(number) > wildcards) {
+      return `"${token}" is out of range: "${source}" has ${wildcards} *`
+    }
   }
   return undefined
+}
+
+/** Functions may hold dots. */
+function tokensOf(destination: string): string[] {
+  return destination.match(/\{\{.*?\}\}|[^.]+|(?<=^|\.)(?=\.|$)/g) ?? ['']
 }
 
 /** Whether `wide` matches every subject that `narrow` matches. */

@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot'
 import { parseDuration, parseNumber } from './quantity.ts'
-import { subjectFault } from './subject-rule.ts'
+import { captureFault } from './subject-rule.ts'
 
 export type Reading<T> = { readonly value: T } | { readonly fault: string }
 
@@ -59,6 +59,16 @@ export function flag() {
   )
 }
 
+/** A flag that may be spelt `enabled` or `disabled`. */
+export function switched() {
+  return reading<boolean>((input) => {
+    const word = String(input).toLowerCase()
+    if (['true', 'enabled', 'enable'].includes(word)) return { value: true }
+    if (['false', 'disabled', 'disable'].includes(word)) return { value: false }
+    return { fault: `must be true, false, enabled, disabled or a block, not ${shown(input)}` }
+  })
+}
+
 export function count(min: number, max: number) {
   return reading<number>((input) => {
     if (typeof input === 'number' && Number.isInteger(input) && input >= min && input <= max) {
@@ -106,6 +116,19 @@ export function duration(minMs = 0, maxMs = Number.MAX_SAFE_INTEGER) {
   return schema
 }
 
+/** The same, where a negative one means that there is no end: 0. */
+export function durationOrNever() {
+  const schema = reading<number>((input) => {
+    if (typeof input === 'string' && input.startsWith('-')) return { value: 0 }
+    const ms = readDuration(input)
+    return ms === undefined
+      ? { fault: `must be a duration like 30s, or -1s for ever, not ${shown(input)}` }
+      : { value: ms }
+  })
+  durations.add(schema)
+  return schema
+}
+
 /** 0 to 65535; -1 takes any free port, as 0 does. */
 export function port() {
   return reading<number>((input) => {
@@ -134,13 +157,42 @@ export function oneOf<const T extends string>(...choices: readonly T[]) {
   })
 }
 
+/** One of several words in any case, each with what it stands for. */
+export function spelt<const T extends string>(words: Readonly<Record<string, T>>) {
+  return reading<T>((input) => {
+    const word = typeof input === 'string' ? input.toLowerCase() : ''
+    const value = Object.hasOwn(words, word) ? words[word] : undefined
+    if (value !== undefined) return { value }
+    return { fault: `must be ${Object.keys(words).join(' or ')}, not ${shown(input)}` }
+  })
+}
+
+/** A whole number from `min` to 100, with or without a percent sign. */
+export function percent(min: number) {
+  return reading<number>((input) => {
+    const number = typeof input === 'string' ? Number(input.replace(/%$/, '')) : input
+    if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= 100) {
+      return { value: number }
+    }
+    return { fault: `must be from ${min} to 100 percent, not ${shown(input)}` }
+  })
+}
+
 /** One string or a list of them, at least one. */
 export function texts() {
+  return strings(1)
+}
+
+/** The same, or an empty list. */
+export function nameList() {
+  return strings(0)
+}
+
+function strings(min: number) {
   return reading<readonly string[]>((input) => {
     const list = typeof input === 'string' ? [input] : input
-    if (Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string')) {
-      return { value: list }
-    }
+    const isRight = Array.isArray(list) && list.every((item) => typeof item === 'string')
+    if (isRight && list.length >= min) return { value: list }
     return { fault: `must be a string or a list of strings, not ${shown(input)}` }
   })
 }
@@ -152,7 +204,7 @@ export function subjects() {
     if (!Array.isArray(list) || list.length === 0) {
       return { fault: `must be a list of subjects like ["plant.>"], not ${shown(input)}` }
     }
-    const faults = list.map(subjectFault).filter((fault) => fault !== undefined)
+    const faults = list.map(captureFault).filter((fault) => fault !== undefined)
     return faults.length === 0 ? { value: list } : { fault: faults.join('; ') }
   })
 }
@@ -181,7 +233,8 @@ function readSize(input: unknown): number | undefined {
   return number === undefined || number.isFloat ? undefined : number.value
 }
 
-function readDuration(input: unknown): number | undefined {
+/** Milliseconds of a number of seconds or a duration as text; undefined when it is neither. */
+export function readDuration(input: unknown): number | undefined {
   if (typeof input === 'number') return input >= 0 ? input * 1000 : undefined
   if (typeof input !== 'string') return undefined
   return /^\d+$/.test(input) ? Number(input) * 1000 : parseDuration(input)

@@ -121,7 +121,7 @@ describe('config: defaults and units', () => {
     )
     assert.deepEqual(
       config.accounts.map(({ name }) => name),
-      ['$G', '$SYS', 'FIRST', 'second'],
+      ['$G', 'FIRST', 'second', '$SYS'],
     )
     assert.deepEqual(
       config.authorization.users.map(({ user, password, account }) => [user, password, account]),

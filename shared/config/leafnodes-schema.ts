@@ -1,0 +1,83 @@
+/** `leafnodes`: links that come in, and hubs that are dialled. */
+import * as v from 'valibot'
+import { leafAuthorization } from './authorization-schema.ts'
+import { block } from './block.ts'
+import type { RemoteUrl } from './config.ts'
+import { userSeed } from './credential-values.ts'
+import { LISTEN_ALIASES, listener } from './listener-schema.ts'
+import { deniedSubjects } from './permission-schema.ts'
+import { readRemoteUrl } from './remote-url.ts'
+import { LEAFNODES_OPTIONS, REMOTE_OPTIONS } from './server-options.ts'
+import { tls } from './tls-schema.ts'
+import { duration, flag, reading, shown, text, word } from './values.ts'
+
+/** One address of a hub or a list of them. */
+function urls() {
+  return reading<readonly RemoteUrl[]>((input) => {
+    const list = typeof input === 'string' ? [input] : input
+    if (!Array.isArray(list) || list.length === 0) {
+      return { fault: `must be a URL or a list of URLs, not ${shown(input)}` }
+    }
+    const read = list.map((url) => readRemoteUrl(String(url).trim()))
+    const faults = read.flatMap((result) => ('fault' in result ? [result.fault] : []))
+    if (faults.length > 0) return { fault: faults.join('; ') }
+    const value = read.flatMap((result) => ('value' in result ? [result.value] : []))
+    if (new Set(value.map((url) => url.protocol)).size > 1) {
+      return { fault: 'must all be WebSocket addresses, or none' }
+    }
+    return { value }
+  })
+}
+
+const remote = block(
+  {
+    url: v.optional(urls()),
+    account: v.optional(word()),
+    no_randomize: v.optional(flag(), false),
+    disabled: v.optional(flag(), false),
+    tls: v.optional(tls),
+    credentials: v.optional(text(), ''),
+    nkey: v.optional(userSeed(), ''),
+    hub: v.optional(flag(), false),
+    deny_imports: v.optional(deniedSubjects(), []),
+    deny_exports: v.optional(deniedSubjects(), []),
+    isolate_leafnode_interest: v.optional(flag(), false),
+  },
+  {
+    aliases: {
+      urls: 'url',
+      local: 'account',
+      dont_randomize: 'no_randomize',
+      creds: 'credentials',
+      seed: 'nkey',
+      deny_import: 'deny_imports',
+      deny_export: 'deny_exports',
+      isolate: 'isolate_leafnode_interest',
+    },
+    ...REMOTE_OPTIONS,
+  },
+)
+
+export const leafnodes = block(
+  {
+    ...listener,
+    advertise: v.optional(text(), ''),
+    authorization: v.optional(leafAuthorization),
+    tls: v.optional(tls),
+    remotes: v.optional(v.array(remote, 'must be a list of remotes'), []),
+    reconnect: v.optional(duration(100), '1s'),
+    dial_timeout: v.optional(duration(100), '2s'),
+  },
+  {
+    aliases: {
+      ...LISTEN_ALIASES,
+      leafnode_advertise: 'advertise',
+      reconnect_delay: 'reconnect',
+      reconnect_interval: 'reconnect',
+    },
+    ...LEAFNODES_OPTIONS,
+  },
+)
+
+export type RemoteFile = v.InferOutput<typeof remote>
+export type LeafNodesFile = v.InferOutput<typeof leafnodes>
