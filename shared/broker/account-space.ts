@@ -1,5 +1,5 @@
 import { PetioleError, type Random } from '../runtime/index.ts'
-import { hasWildcard, isValidSubject, SubjectTree } from '../subject/index.ts'
+import { hasWildcard, isValidSubject, type SubjectMappings, SubjectTree } from '../subject/index.ts'
 import { holdsBlank } from './blank.ts'
 import { ClientSubscription } from './client-subscription.ts'
 import { Interest, isLinkPeer, type QueueInterest } from './interest.ts'
@@ -15,7 +15,7 @@ import type {
   Subscription,
 } from './message.ts'
 import { RouteTable } from './route-table.ts'
-import { giveMessage, type RoutedMessage, takeMessage } from './routed-message.ts'
+import { giveMessage, isNestedTooDeep, type RoutedMessage, takeMessage } from './routed-message.ts'
 
 /**
  * One account's subject space: the router.
@@ -34,10 +34,15 @@ import { giveMessage, type RoutedMessage, takeMessage } from './routed-message.t
 export class AccountSpace implements SubjectSpace {
   readonly account: string
   readonly routes: RouteTable
+  /** undefined when the account has none, as most. */
+  mappings: SubjectMappings | undefined
   readonly #random: Random
   readonly #tree = new SubjectTree<Subscription>()
   readonly #subscriptions = new Set<Subscription>()
   readonly #observers = new Set<InterestObserver>()
+  #inserts = 0
+  #removes = 0
+  #misses = 0
 
   constructor(random: Random, account: string) {
     this.#random = random
@@ -60,6 +65,7 @@ export class AccountSpace implements SubjectSpace {
 
   unsubscribe(subscription: Subscription): void {
     if (!this.#subscriptions.delete(subscription)) return
+    this.#removes++
     this.#tree.remove(subscription.subject, subscription)
     this.routes.invalidate(subscription.subject, !hasWildcard(subscription.subject))
     for (const observer of this.#observers) observer.subscriptionRemoved(subscription)
@@ -68,6 +74,7 @@ export class AccountSpace implements SubjectSpace {
   /** Adds a subscription whose subject is known to be valid. */
   add(subscription: Subscription): void {
     this.#subscriptions.add(subscription)
+    this.#inserts++
     this.#tree.add(subscription.subject, subscription)
     this.routes.invalidate(subscription.subject, !hasWildcard(subscription.subject))
     for (const observer of this.#observers) observer.subscriptionAdded(subscription)
@@ -89,6 +96,15 @@ export class AccountSpace implements SubjectSpace {
         new PetioleError(
           'PETIOLE_SUBJECT_INVALID',
           `subject ${JSON.stringify(Buffer.from(publication.subject).toString())}: it may not be empty nor hold white space`,
+        ),
+      )
+      return 0
+    }
+    if (isNestedTooDeep()) {
+      options.committed?.(
+        new PetioleError(
+          'PETIOLE_PUBLICATION_TOO_DEEP',
+          'a publication from within a delivery from within a delivery, and so on: does it go in a circle?',
         ),
       )
       return 0
@@ -123,6 +139,11 @@ export class AccountSpace implements SubjectSpace {
     return taken
   }
 
+  /** What the account's mappings make of a literal subject: undefined when it stays, '' to drop it. */
+  mapped(subject: string): string | undefined {
+    return this.mappings?.map(subject, this.#random)
+  }
+
   /** A plain subscription of `peer` that a message on the literal `subject` would reach. */
   subscriptionOf(peer: Peer, subject: string): Subscription | undefined {
     return this.#tree.match(subject).find((found) => found.peer === peer && found.queue === '')
@@ -140,6 +161,11 @@ export class AccountSpace implements SubjectSpace {
     return this.#subscriptions.size
   }
 
+  /** For monitoring. `misses` are lookups that had to search the tree; the others are not counted. */
+  get router(): { readonly inserts: number; readonly removes: number; readonly misses: number } {
+    return { inserts: this.#inserts, removes: this.#removes, misses: this.#misses }
+  }
+
   observe(observer: InterestObserver): () => void {
     this.#observers.add(observer)
     return () => {
@@ -148,6 +174,7 @@ export class AccountSpace implements SubjectSpace {
   }
 
   #match(subject: string): Interest {
+    this.#misses++
     const matching = this.#tree.match(subject)
     return matching.length === 0 ? Interest.none : new Interest(matching)
   }

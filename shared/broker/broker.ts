@@ -1,14 +1,27 @@
-import type { Authenticator } from '../account/index.ts'
+import type { Account, AccountBook, Authenticator, Identity } from '../account/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
+import { SubjectMappings } from '../subject/index.ts'
 import type { Channel } from '../transport/index.ts'
-import { API_LEVEL, SERVER_VERSION, type ServerInfo } from '../wire/index.ts'
+import type { ServerInfo } from '../wire/index.ts'
+import {
+  type AccountLimits,
+  AccountMembers,
+  type AccountTotals,
+  NO_LIMITS,
+} from './account-members.ts'
 import { AccountSpace } from './account-space.ts'
+import type { BrokerObserver } from './broker-observer.ts'
 import type { BrokerOptions } from './broker-options.ts'
-import { ClientConnection, type ConnectionContext } from './client-connection.ts'
+import { ClientConnection } from './client-connection.ts'
+import { infoFor } from './client-info.ts'
 import type { CloseReason } from './close-reason.ts'
-import { type ConnectionFacts, factsOf } from './connection-facts.ts'
-import { CLOSED_CONNECTIONS_MAX } from './limits.ts'
+import { ClosedRing } from './closed-ring.ts'
+import type { ConnectionContext, Door } from './connection-context.ts'
+import { type ClosedConnection, closedFactsOf, factsOf } from './connection-facts.ts'
+import { closeOneByOne, type LameDuckOptions } from './lame-duck.ts'
+import type { MessageTracer } from './message-tracer.ts'
+import { WriteWatch } from './write-watch.ts'
 
 /** Sums over all NATS clients since the start, those that left included. */
 export interface BrokerTotals {
@@ -16,15 +29,12 @@ export interface BrokerTotals {
   readonly connectionsEver: number
   readonly subscriptions: number
   readonly slowConsumers: number
+  readonly staleConnections: number
+  readonly stalls: number
   readonly inMessages: number
   readonly inBytes: number
   readonly outMessages: number
   readonly outBytes: number
-}
-
-export interface ClosedConnection extends ConnectionFacts {
-  readonly closedMs: number
-  readonly reason: CloseReason
 }
 
 export interface BrokerDependencies {
@@ -32,6 +42,10 @@ export interface BrokerDependencies {
   readonly random: Random
   readonly log: Log
   readonly authenticator: Authenticator
+  /** Limits, mappings and expiry of accounts; without it accounts have none. */
+  readonly accounts?: AccountBook
+  readonly observer?: BrokerObserver
+  readonly tracer?: MessageTracer
   /** One sequence for peers of any kind; the broker keeps its own when it is not given. */
   readonly nextPeerId?: () => number
 }
@@ -44,20 +58,28 @@ export class Broker implements ConnectionContext {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly authenticator: Authenticator
-  readonly options: BrokerOptions
   readonly nextPeerId: () => number
+  readonly tracer: MessageTracer | undefined
+  authenticator: Authenticator
+  options: BrokerOptions
+  readonly #accounts: AccountBook | undefined
+  readonly #observer: BrokerObserver
   readonly #spaces = new Map<string, AccountSpace>()
+  readonly #members = new Map<string, AccountMembers>()
+  readonly #accountOf = new Map<ClientConnection, string>()
   readonly #connections = new Map<number, ClientConnection>()
-  readonly #closed: ClosedConnection[] = []
+  readonly #closed: ClosedRing<ClosedConnection>
+  readonly #writeWatch: WriteWatch
+  readonly #stopFollowing: () => void
   #connectUrls: readonly string[] = []
+  #webSocketUrls: readonly string[] = []
   #port: number
   #isDraining = false
   #isLameDuck = false
   #whenEmpty: (() => void)[] = []
   #connectionsEver = 0
-  #slowConsumers = 0
-  #past = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
+  #past = { slowConsumers: 0, staleConnections: 0, stalls: 0 }
+  #pastTraffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   #peerIds = 0
 
   constructor(dependencies: BrokerDependencies, options: BrokerOptions) {
@@ -65,18 +87,26 @@ export class Broker implements ConnectionContext {
     this.random = dependencies.random
     this.log = dependencies.log
     this.authenticator = dependencies.authenticator
+    this.tracer = dependencies.tracer
     this.nextPeerId = dependencies.nextPeerId ?? (() => ++this.#peerIds)
     this.options = options
+    this.#accounts = dependencies.accounts
+    this.#observer = dependencies.observer ?? {}
     this.#port = options.port
+    this.#closed = new ClosedRing(options.closedConnectionsMax)
+    this.#writeWatch = new WriteWatch(this.clock, () => this.#connections.values())
+    this.#writeWatch.start(options.writeDeadlineMs)
+    this.#stopFollowing =
+      this.#accounts?.onChange((after, before) => this.#accountChanged(after, before)) ?? (() => {})
   }
 
   get connections(): ReadonlyMap<number, ClientConnection> {
     return this.#connections
   }
 
-  /** The last that left, oldest first; at most CLOSED_CONNECTIONS_MAX. */
+  /** The last that left, oldest first; at most `closedConnectionsMax`. */
   get closedConnections(): readonly ClosedConnection[] {
-    return this.#closed
+    return this.#closed.toArray()
   }
 
   get spaces(): ReadonlyMap<string, AccountSpace> {
@@ -84,29 +114,99 @@ export class Broker implements ConnectionContext {
   }
 
   get totals(): BrokerTotals {
-    const totals = { ...this.#past, subscriptions: 0 }
+    const totals = { ...this.#pastTraffic, ...this.#past, subscriptions: 0 }
     for (const space of this.#spaces.values()) totals.subscriptions += space.subscriptionCount
     for (const { inlet, outlet } of this.#connections.values()) {
       totals.inMessages += inlet.receivedMessages
       totals.inBytes += inlet.receivedBytes
       totals.outMessages += outlet.deliveredMessages
       totals.outBytes += outlet.deliveredBytes
+      totals.stalls += outlet.stalls
     }
     return {
       ...totals,
       connections: this.#connections.size,
       connectionsEver: this.#connectionsEver,
-      slowConsumers: this.#slowConsumers,
+    }
+  }
+
+  /** Sums over the NATS clients of one account. */
+  accountTotals(account: string): AccountTotals {
+    return this.#membersOf(account).totals()
+  }
+
+  /** The NATS clients of one account, oldest first. */
+  connectionsOf(account: string): ReadonlySet<ClientConnection> {
+    return this.#membersOf(account).connections
+  }
+
+  /**
+   * A place among the account's connections for one that is no NATS client; undefined when there is
+   * none left. The result gives it back.
+   */
+  takeSeat(account: string): (() => void) | undefined {
+    const members = this.#membersOf(account)
+    if (!members.hasRoom(this.limitsOf(account))) return undefined
+    members.seats++
+    members.connectionsEver++
+    this.#observer.accountConnections?.(account)
+    let isTaken = true
+    return () => {
+      if (!isTaken) return
+      isTaken = false
+      members.seats--
+      this.#observer.accountConnections?.(account)
     }
   }
 
   /** What INFO says from now on: the port that was taken, and where else clients can go. */
-  announce(changes: { readonly port?: number; readonly connectUrls?: readonly string[] }): void {
+  announce(changes: {
+    readonly port?: number
+    readonly connectUrls?: readonly string[]
+    readonly webSocketUrls?: readonly string[]
+  }): void {
     this.#port = changes.port ?? this.#port
     this.#connectUrls = changes.connectUrls ?? this.#connectUrls
-    for (const connection of this.#connections.values()) {
-      if (connection.takesInfo) connection.tellInfo()
+    this.#webSocketUrls = changes.webSocketUrls ?? this.#webSocketUrls
+    this.#tellAll()
+  }
+
+  /** What a reload changes. Those who are over a new limit may stay; `recheck` looks at who may not. */
+  reconfigure(changes: Partial<BrokerOptions> & { readonly authenticator?: Authenticator }): void {
+    const { authenticator, ...options } = changes
+    this.authenticator = authenticator ?? this.authenticator
+    this.options = { ...this.options, ...options }
+    if (options.writeDeadlineMs !== undefined) this.#writeWatch.start(options.writeDeadlineMs)
+    for (const connection of [...this.#connections.values()]) connection.applyLimits()
+    this.#tellAll()
+  }
+
+  /** Asks of everybody, or of one account's, whether they may stay: accounts or users have changed. */
+  recheck(account?: string): void {
+    const connections =
+      account === undefined ? this.#connections.values() : this.connectionsOf(account)
+    for (const connection of [...connections]) {
+      const { identity, handshake } = connection
+      if (identity === undefined) continue
+      const error = (connection.door.authenticator ?? this.authenticator).recheck(identity)
+      if (error !== undefined) connection.expel(error)
+      else if (handshake.hasSaidConnect) connection.applyLimits()
     }
+  }
+
+  /** False when there is no such connection. */
+  kick(id: number): boolean {
+    const connection = this.#connections.get(id)
+    connection?.kick()
+    return connection !== undefined
+  }
+
+  /** Tells one client to go elsewhere; false when there is none that listens. */
+  sendAway(id: number): boolean {
+    const connection = this.#connections.get(id)
+    if (connection === undefined || !connection.takesInfo) return false
+    connection.tellInfo(true)
+    return true
   }
 
   /** Makes the account's space at its first use. */
@@ -114,17 +214,19 @@ export class Broker implements ConnectionContext {
     let space = this.#spaces.get(account)
     if (space === undefined) {
       space = new AccountSpace(this.random, account)
+      space.mappings = this.#mappingsOf(this.#accounts?.get(account))
       this.#spaces.set(account, space)
     }
     return space
   }
 
-  accept(channel: Channel): void {
-    const connection = new ClientConnection(this, channel, this.nextPeerId())
+  accept(channel: Channel, door?: Door): void {
+    const connection = new ClientConnection(this, channel, this.nextPeerId(), door)
+    const { connectionsMax } = this.options
     this.#connectionsEver++
     if (this.#isDraining) connection.destroy()
-    else if (this.#connections.size >= this.options.connectionsMax) {
-      this.log.warn({ connections: this.#connections.size }, 'maximum connections exceeded')
+    else if (this.#connections.size >= connectionsMax) {
+      this.log.error({ connections: this.#connections.size }, 'maximum connections exceeded')
       connection.refuse()
     } else {
       this.#connections.set(connection.id, connection)
@@ -132,43 +234,62 @@ export class Broker implements ConnectionContext {
     }
   }
 
-  info(connection: ClientConnection): ServerInfo {
-    const { options } = this
-    const { channel, identity } = connection
+  limitsOf(account: string): AccountLimits {
+    const known = this.#accounts?.get(account)
+    if (known === undefined) return NO_LIMITS
+    const { max_connections, max_subscriptions, max_payload } = known.config.limits
     return {
-      server_id: options.serverId,
-      server_name: options.serverName,
-      version: SERVER_VERSION,
-      proto: 1,
-      go: process.version,
-      host: options.host,
-      port: this.#port,
-      headers: true,
-      max_payload: options.payloadBytesMax,
-      client_id: connection.id,
-      client_ip: channel.remoteAddress,
-      api_lvl: API_LEVEL,
-      ...(this.authenticator.isRequired ? { auth_required: true } : {}),
-      ...(options.jetstream ? { jetstream: true } : {}),
-      ...(options.domain === '' ? {} : { domain: options.domain }),
-      ...(this.#connectUrls.length === 0 ? {} : { connect_urls: this.#connectUrls }),
-      ...(this.#isLameDuck ? { ldm: true } : {}),
-      ...(connection.tellsAccount && identity !== undefined
-        ? { connect_info: true, remote_account: identity.account }
-        : {}),
+      connections: max_connections,
+      subscriptions: max_subscriptions,
+      payloadBytes: max_payload,
+      expiresMs: known.expiresMs,
     }
+  }
+
+  isSystemAccount(account: string): boolean {
+    return this.#accounts !== undefined && this.#accounts.systemAccount === account
+  }
+
+  info(connection: ClientConnection, isSentAway = false): ServerInfo {
+    return infoFor(connection, this.options, {
+      port: this.#port,
+      connectUrls: this.#connectUrls,
+      webSocketUrls: this.#webSocketUrls,
+      isLameDuck: this.#isLameDuck || isSentAway,
+      isSystemAccount: (account) => this.isSystemAccount(account),
+    })
+  }
+
+  enter(connection: ClientConnection, { account }: Identity, unasked: boolean): boolean {
+    const members = this.#membersOf(account)
+    const limits = this.limitsOf(account)
+    if (members.connections.has(connection)) {
+      return unasked || limits.connections < 0 || members.size <= limits.connections
+    }
+    if (!unasked && !members.hasRoom(limits)) return false
+    this.#leaveAccount(connection)
+    members.add(connection)
+    this.#accountOf.set(connection, account)
+    this.#observer.accountConnections?.(account)
+    return true
+  }
+
+  connected(connection: ClientConnection): void {
+    this.#observer.connected?.(factsOf(connection))
+  }
+
+  notLetIn(connection: ClientConnection, reason: CloseReason): void {
+    this.#observer.authenticationFailed?.(factsOf(connection), reason)
   }
 
   closed(connection: ClientConnection): void {
     if (!this.#connections.delete(connection.id)) return
     const reason = connection.closeReason ?? 'Client Closed'
-    if (reason === 'Slow Consumer (Pending Bytes)') this.#slowConsumers++
-    this.#past.inMessages += connection.inlet.receivedMessages
-    this.#past.inBytes += connection.inlet.receivedBytes
-    this.#past.outMessages += connection.outlet.deliveredMessages
-    this.#past.outBytes += connection.outlet.deliveredBytes
-    this.#closed.push({ ...factsOf(connection), closedMs: this.clock.wallMs(), reason })
-    if (this.#closed.length > CLOSED_CONNECTIONS_MAX) this.#closed.shift()
+    const facts = closedFactsOf(connection, this.clock.wallMs(), reason)
+    this.#count(connection, reason)
+    this.#closed.push(facts)
+    this.#leaveAccount(connection)
+    if (connection.isConnected) this.#observer.disconnected?.(facts)
     if (this.#connections.size > 0) return
     for (const resolve of this.#whenEmpty) resolve()
     this.#whenEmpty = []
@@ -179,25 +300,88 @@ export class Broker implements ConnectionContext {
    * clients are told first, so that they go elsewhere, and are ended one by one over that time.
    */
   async drain(lameDuckMs = 0): Promise<void> {
+    if (lameDuckMs > 0) return this.lameDuck({ graceMs: 0, durationMs: lameDuckMs })
     this.#isDraining = true
-    if (lameDuckMs > 0) this.#beginLameDuck(lameDuckMs)
-    else for (const connection of [...this.#connections.values()]) connection.end()
-    if (this.#connections.size === 0) return
-    await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
+    for (const connection of [...this.#connections.values()]) connection.end()
+    await this.#emptied()
+  }
+
+  /** Takes no more clients, tells those that are here, and closes them one by one. */
+  async lameDuck(options: LameDuckOptions): Promise<void> {
+    this.#isDraining = true
+    this.#isLameDuck = true
+    this.#tellAll()
+    await closeOneByOne([...this.#connections.values()], options, this.clock, this.random)
+    await this.#emptied()
   }
 
   destroy(): void {
     this.#isDraining = true
+    this.#writeWatch.stop()
+    this.#stopFollowing()
     for (const connection of [...this.#connections.values()]) connection.destroy()
   }
 
-  #beginLameDuck(lameDuckMs: number): void {
-    this.#isLameDuck = true
-    const connections = [...this.#connections.values()]
-    connections.forEach((connection, index) => {
+  async #emptied(): Promise<void> {
+    this.#stopFollowing()
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
+    }
+    this.#writeWatch.stop()
+  }
+
+  #tellAll(): void {
+    for (const connection of this.#connections.values()) {
       if (connection.takesInfo) connection.tellInfo()
-      const delayMs = (lameDuckMs * (index + 1)) / connections.length
-      this.clock.after(delayMs, () => connection.end())
-    })
+    }
+  }
+
+  #membersOf(account: string): AccountMembers {
+    let members = this.#members.get(account)
+    if (members === undefined) {
+      members = new AccountMembers()
+      this.#members.set(account, members)
+    }
+    return members
+  }
+
+  #leaveAccount(connection: ClientConnection): void {
+    const account = this.#accountOf.get(connection)
+    if (account === undefined) return
+    this.#accountOf.delete(connection)
+    if (this.#members.get(account)?.remove(connection)) this.#observer.accountConnections?.(account)
+  }
+
+  #mappingsOf(account: Account | undefined): SubjectMappings | undefined {
+    const rules = account?.config.mappings ?? []
+    return rules.length === 0 ? undefined : new SubjectMappings(rules, this.options.cluster)
+  }
+
+  /** The oldest connections keep their places when there are fewer now. */
+  #accountChanged(after: Account | undefined, before: Account | undefined): void {
+    const account = after?.name ?? before?.name
+    if (account === undefined) return
+    const space = this.#spaces.get(account)
+    if (space !== undefined) space.mappings = this.#mappingsOf(after)
+    const { connections: max } = this.limitsOf(account)
+    const connections = [...this.connectionsOf(account)]
+    if (max >= 0) {
+      for (const connection of connections.slice(max)) connection.expel('account_connections')
+    }
+    this.recheck(account)
+  }
+
+  #count(connection: ClientConnection, reason: CloseReason): void {
+    const { inlet, outlet, identity } = connection
+    if (reason.startsWith('Slow Consumer')) {
+      this.#past.slowConsumers++
+      if (identity !== undefined) this.#membersOf(identity.account).slowConsumers++
+    }
+    if (reason === 'Stale Connection') this.#past.staleConnections++
+    this.#past.stalls += outlet.stalls
+    this.#pastTraffic.inMessages += inlet.receivedMessages
+    this.#pastTraffic.inBytes += inlet.receivedBytes
+    this.#pastTraffic.outMessages += outlet.deliveredMessages
+    this.#pastTraffic.outBytes += outlet.deliveredBytes
   }
 }

@@ -1,12 +1,7 @@
-import { type Authenticator, atOnce, GLOBAL_ACCOUNT, type Identity } from '../account/index.ts'
+import type { Expulsion, Identity } from '../account/index.ts'
+import { GLOBAL_ACCOUNT } from '../account/index.ts'
 import type { Log } from '../log/index.ts'
-import {
-  type Cancel,
-  type Clock,
-  codeOf,
-  type PetioleError,
-  type Random,
-} from '../runtime/index.ts'
+import { codeOf, type PetioleError } from '../runtime/index.ts'
 import { isValidSubject } from '../subject/index.ts'
 import {
   arenaBytes,
@@ -14,87 +9,100 @@ import {
   CARRY_BYTES_MAX,
   type Channel,
   type ChannelHandler,
+  type ChannelSecurity,
 } from '../transport/index.ts'
 import {
   ClientParser,
-  CONNECT_DEFAULTS,
   type ConnectOptions,
-  decodeConnect,
   encodeError,
   encodeInfo,
   type OperationSink,
+  PERMISSION_ERRORS,
   SERVER_ERRORS,
-  type ServerErrorName,
-  type ServerInfo,
+  type Violation,
 } from '../wire/index.ts'
 import type { AccountSpace } from './account-space.ts'
-import type { BrokerOptions } from './broker-options.ts'
 import { ClientInlet } from './client-inlet.ts'
 import { ClientOutlet, type OutletOwner } from './client-outlet.ts'
 import { ClientSubscription } from './client-subscription.ts'
-import { type CloseReason, reasonOf } from './close-reason.ts'
+import { type CloseReason, endStatusOf, reasonOf } from './close-reason.ts'
+import type { ConnectionContext, Door } from './connection-context.ts'
+import { Expiry } from './expiry.ts'
+import { Handshake, type HandshakeEffects } from './handshake.ts'
+import { PermissionGuard } from './permission-guard.ts'
 import { PingTimer } from './ping-timer.ts'
 
-/** What a connection needs of its broker. */
-export interface ConnectionContext {
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  readonly options: BrokerOptions
-  readonly authenticator: Authenticator
-  space(account: string): AccountSpace
-  info(connection: ClientConnection): ServerInfo
-  /** The connection has left; its subscriptions are gone. */
-  closed(connection: ClientConnection): void
-}
-
 /**
- * One NATS client: `#parser` reads what it sends, `inlet` publishes for it, `outlet` writes to it.
- * Here is what is left: the handshake, subscriptions, liveness and the end.
+ * One NATS client: `#parser` reads what it sends, `handshake` finds out who it is, `inlet` publishes
+ * for it, `outlet` writes to it. Here is what is left: subscriptions, liveness and the end.
  *
  * A client that need not authenticate may do without CONNECT; then the protocol's defaults hold,
  * which are verbose and pedantic. An error always leaves before the PONG of the same input, because
  * clients take that PONG for "connected".
  */
-export class ClientConnection implements ChannelHandler, OperationSink, OutletOwner {
+export class ClientConnection
+  implements ChannelHandler, OperationSink, OutletOwner, HandshakeEffects
+{
   readonly id: number
   readonly channel: Channel
+  readonly door: Door
+  /** How the channel stood with TLS when INFO went out. */
+  readonly security: ChannelSecurity
+  readonly handshake: Handshake
   readonly outlet: ClientOutlet
   readonly inlet: ClientInlet
   readonly startedMs: number
-  options: ConnectOptions = CONNECT_DEFAULTS
-  /** undefined until the client is let in. */
-  identity: Identity | undefined
   lastActivityMs: number
   closeReason: CloseReason | undefined
+  /** Text of the last -ERR; '' for none. */
+  lastError = ''
+  payloadBytesMax: number
+  /** CONNECT was accepted. */
+  isConnected = false
   readonly #context: ConnectionContext
   readonly #log: Log
   readonly #parser: ClientParser
   readonly #subscriptions = new Map<string, ClientSubscription>()
+  readonly #expiry: Expiry
+  #subscriptionsMax = Number.POSITIVE_INFINITY
   #space: AccountSpace
+  #guard: PermissionGuard | undefined
   #pings: PingTimer | undefined
-  #hasSaidConnect = false
   #hasToldAccount = false
-  #cancelAuthTimeout: Cancel | undefined
 
-  constructor(context: ConnectionContext, channel: Channel, id: number) {
-    const { clock, options, authenticator } = context
+  constructor(context: ConnectionContext, channel: Channel, id: number, door: Door = {}) {
+    const { clock, options } = context
     this.#context = context
     this.#log = context.log.child({ client_id: id, address: channel.remoteAddress })
     this.id = id
     this.channel = channel
+    this.door = door
+    this.security = channel.security
     this.startedMs = clock.wallMs()
     this.lastActivityMs = this.startedMs
-    this.identity = authenticator.isRequired ? undefined : atOnce(authenticator.authenticate({}))
-    this.#space = context.space(this.identity?.account ?? GLOBAL_ACCOUNT)
-    this.outlet = new ClientOutlet(clock, channel, id, options.pendingBytesMax, this)
-    this.inlet = new ClientInlet(this.outlet, this.#space)
+    this.payloadBytesMax = options.payloadBytesMax
+    this.#space = context.space(GLOBAL_ACCOUNT)
+    this.#expiry = new Expiry(clock, (error) => this.expel(error))
+    this.outlet = new ClientOutlet(clock, channel, id, options, this)
+    this.inlet = new ClientInlet(this.outlet, this.#space, this)
+    this.inlet.tracer = context.tracer
     this.#parser = new ClientParser({ bytes: arenaBytes, view: arenaView }, this.inlet, this, {
       controlLineBytesMax: options.controlLineBytesMax,
       payloadBytesMax: options.payloadBytesMax,
       carryBytesMax: CARRY_BYTES_MAX,
     })
-    this.#parser.expectsConnect = this.identity === undefined
+    const authenticator = door.authenticator ?? context.authenticator
+    this.handshake = new Handshake(context, authenticator, channel, id, door, this)
+    this.#parser.expectsConnect = true
+  }
+
+  /** undefined until the client is let in. */
+  get identity(): Identity | undefined {
+    return this.handshake.identity
+  }
+
+  get options(): ConnectOptions {
+    return this.handshake.options
   }
 
   get subscriptions(): ReadonlyMap<string, ClientSubscription> {
@@ -112,15 +120,15 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
   /** Greets the client and begins to read. */
   start(): void {
     const { clock, random, options } = this.#context
+    this.handshake.start()
     this.tellInfo()
     this.channel.start(this)
-    this.#pings = new PingTimer(clock, random, options, {
-      ping: () => this.outlet.write(PING),
-      stale: () => this.#fail('stale'),
-    })
-    if (this.identity !== undefined) return
-    this.#cancelAuthTimeout = clock.after(options.authTimeoutMs, () =>
-      this.#fail('authentication_timeout'),
+    const pingIntervalMs = this.door.pingIntervalMs ?? options.pingIntervalMs
+    this.#pings = new PingTimer(
+      clock,
+      random,
+      { ...options, pingIntervalMs },
+      { ping: () => this.outlet.write(PING), stale: () => this.refused('stale') },
     )
   }
 
@@ -128,17 +136,17 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
   refuse(): void {
     this.tellInfo()
     this.channel.start(this)
-    this.#fail('connections')
+    this.refused('connections')
   }
 
-  /** INFO, the first or another: something in it has changed. */
-  tellInfo(): void {
-    this.outlet.write(encodeInfo(this.#context.info(this)))
+  /** INFO, the first or another: something in it has changed. `ldm` for one who is sent away. */
+  tellInfo(isSentAway = false): void {
+    this.outlet.write(encodeInfo(this.#context.info(this, isSentAway)))
   }
 
   /** Whether the client takes INFO at any time. */
   get takesInfo(): boolean {
-    return this.#hasSaidConnect && this.options.protocol >= 1
+    return this.handshake.hasSaidConnect && this.options.protocol >= 1
   }
 
   /** INFO says which account the client is in: told once, behind its first PONG. */
@@ -156,29 +164,31 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
     this.outlet.releasePublishers()
   }
 
+  onPlainRefused(): void {
+    this.refused('tls_required')
+  }
+
   onClose(error: PetioleError | undefined): void {
     if (error !== undefined) this.#log.debug({ err: error }, 'client connection lost')
-    if (codeOf(error) === 'PETIOLE_OUTPUT_OVERFLOW') this.#leave('Slow Consumer (Pending Bytes)')
-    else this.#leave(error === undefined ? 'Client Closed' : 'Read Error')
+    this.#leave(lossOf(error))
   }
 
   connect(json: string): void {
-    const options = decodeConnect(json, this.options)
-    if (options === undefined) this.#fail('unknown_operation')
-    else {
-      const problem = problemOf(options)
-      const identity = problem === undefined ? this.#authenticate(options) : undefined
-      if (identity === undefined) this.#fail(problem ?? 'authorization')
-      else this.#letIn(options, identity)
-    }
+    this.#pings?.connected()
+    this.handshake.connect(json)
+  }
+
+  uninvited(): void {
+    this.handshake.uninvited()
   }
 
   subscribe(subject: string, queue: string, sid: string): void {
-    const problem = this.#problemWith(subject, sid)
-    if (problem !== undefined) this.#complain(problem)
+    const problem = this.#problemWith(subject, queue, sid)
+    if (problem !== undefined) this.complain(problem)
     else {
       if (!this.#subscriptions.has(sid)) {
         const subscription = new ClientSubscription(this.outlet, subject, queue, sid)
+        subscription.isFiltered = this.#guard?.filtersDeliveries(subject) ?? false
         this.#subscriptions.set(sid, subscription)
         this.#space.add(subscription)
       }
@@ -188,31 +198,30 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
 
   unsubscribe(sid: string, deliveredMax: number): void {
     const subscription = this.#subscriptions.get(sid)
-    if (subscription !== undefined) {
-      if (deliveredMax > subscription.delivered) subscription.deliveredMax = deliveredMax
-      else this.exhausted(subscription)
-    }
     this.#acknowledge()
+    if (subscription === undefined) return
+    if (deliveredMax > subscription.delivered) subscription.deliveredMax = deliveredMax
+    else this.exhausted(subscription)
   }
 
   ping(): void {
     this.outlet.write(PONG)
-    if (this.#hasToldAccount || !this.takesInfo) return
+    if (this.#hasToldAccount || !this.handshake.hasSaidConnect) return
     this.#hasToldAccount = true
-    this.tellInfo()
+    if (this.takesInfo) this.tellInfo()
   }
 
   pong(): void {
     this.#pings?.pong()
   }
 
-  reportedError(): void {
-    this.#leave('Client Closed')
-    this.channel.end()
+  reportedError(text: string): void {
+    this.#log.error({}, `client error ${text}`)
+    this.#end('Parse Error')
   }
 
-  violated(error: ServerErrorName): void {
-    this.#fail(error)
+  violated(error: Violation): void {
+    this.refused(error)
   }
 
   exhausted(subscription: ClientSubscription): void {
@@ -222,17 +231,16 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
     this.#space.unsubscribe(subscription)
   }
 
-  slowConsumer(): void {
+  slowConsumer(reason: CloseReason = 'Slow Consumer (Pending Bytes)'): void {
     if (this.isClosed) return
-    this.#log.warn({ pending_bytes: this.outlet.output.pendingBytes }, 'slow consumer cut off')
-    this.#leave('Slow Consumer (Pending Bytes)')
+    this.#log.info({ pending_bytes: this.outlet.output.pendingBytes, reason }, 'slow consumer')
+    this.#leave(reason)
     this.channel.destroy()
   }
 
   /** Sends what is gathered, then closes. */
   end(): void {
-    this.#leave('Server Shutdown')
-    this.channel.end()
+    this.#end('Server Shutdown')
   }
 
   destroy(): void {
@@ -240,66 +248,119 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
     this.channel.destroy()
   }
 
-  #letIn(options: ConnectOptions, identity: Identity): void {
-    this.#cancelAuthTimeout?.()
-    this.#hasSaidConnect = true
-    this.options = options
-    this.identity = identity
+  /** Closed by an operator. */
+  kick(): void {
+    this.#end('Kicked')
+  }
+
+  /** Whoever was let in may stay no longer. */
+  expel(error: Expulsion | 'account_connections'): void {
+    this.refused(error)
+  }
+
+  /** Limits and permissions as they are now: of the server, the account and the user, the lowest each. */
+  applyLimits(): void {
+    const { options } = this.#context
+    const identity = this.identity
+    const limits = this.#context.limitsOf(identity?.account ?? GLOBAL_ACCOUNT)
+    this.payloadBytesMax = lowest(
+      options.payloadBytesMax,
+      limits.payloadBytes,
+      identity?.limits?.payloadBytes ?? -1,
+    )
+    this.#parser.payloadBytesMax = this.payloadBytesMax
+    this.#subscriptionsMax = lowest(
+      options.subscriptionsMax === 0 ? -1 : options.subscriptionsMax,
+      limits.subscriptions,
+      identity?.limits?.subscriptions ?? -1,
+    )
+    this.#expiry.arm(identity?.expiresMs, limits.expiresMs)
+    this.inlet.watch(this.#guard)
+    const count = this.#subscriptions.size
+    if (count > 0 && count > this.#subscriptionsMax) this.refused('subscriptions')
+  }
+
+  /** Subscriptions made as somebody else are gone. */
+  forget(): void {
+    for (const subscription of [...this.#subscriptions.values()]) this.exhausted(subscription)
+  }
+
+  letIn(identity: Identity, isUnasked: boolean): boolean {
+    if (!this.#context.enter(this, identity, isUnasked)) return false
+    this.#guard =
+      identity.permissions === undefined
+        ? undefined
+        : new PermissionGuard(identity.permissions, this.#context.clock)
+    this.outlet.guard = this.#guard
+    this.#parser.expectsConnect = false
+    const space = this.#context.space(identity.account)
+    if (space !== this.#space) this.forget()
+    this.#space = space
+    this.inlet.enter(this.#space, this.#context.isSystemAccount(identity.account))
+    this.applyLimits()
+    return !this.isClosed
+  }
+
+  accepted(options: ConnectOptions): void {
     this.outlet.echo = options.echo
-    this.outlet.supportsHeaders = options.headers
+    this.outlet.supportsHeaders = options.headers && this.#context.options.supportsHeaders
     this.inlet.isVerbose = options.verbose
     this.inlet.isPedantic = options.pedantic
     this.inlet.wantsNoResponders = options.no_responders
-    this.#parser.acceptsHeaders = options.headers
-    this.#parser.expectsConnect = false
-    this.#enter(this.#context.space(identity.account))
+    this.#parser.acceptsHeaders = this.outlet.supportsHeaders
     this.#acknowledge()
+    if (this.isConnected) return
+    this.isConnected = true
+    this.#context.connected(this)
   }
 
-  #problemWith(subject: string, sid: string): ServerErrorName | undefined {
-    if (!isValidSubject(subject)) return 'invalid_subject'
-    const max = this.#context.options.subscriptionsMax
-    const isOver = max > 0 && this.#subscriptions.size >= max && !this.#subscriptions.has(sid)
-    return isOver ? 'subscriptions' : undefined
+  pause(): void {
+    this.#parser.isHeld = true
+    this.outlet.flow.pause()
   }
 
-  #authenticate(options: ConnectOptions): Identity | undefined {
-    const { user, pass, auth_token } = options
-    const answer = this.#context.authenticator.authenticate({
-      ...(user === undefined ? {} : { user }),
-      ...(pass === undefined ? {} : { password: pass }),
-      ...(auth_token === undefined ? {} : { token: auth_token }),
-    })
-    const identity = atOnce(answer)
-    if (identity === undefined) this.#log.warn({ user: user ?? '' }, 'client not let in')
-    return identity
+  resume(): void {
+    this.#parser.isHeld = false
+    this.outlet.flow.resume()
   }
 
-  /** Subscriptions made before CONNECT, or as somebody else, move along. */
-  #enter(space: AccountSpace): void {
-    if (space === this.#space) return
-    for (const subscription of this.#subscriptions.values()) {
-      this.#space.unsubscribe(subscription)
-      space.add(subscription)
+  /** Sends the error, if it has a text, and closes. */
+  refused(error: Violation): void {
+    if (this.isClosed) return
+    const reason = reasonOf(error)
+    if (error !== 'malformed') this.complain(SERVER_ERRORS[error])
+    if (error === 'authorization') {
+      this.#log.error({ user: this.options.user ?? '' }, 'authentication error')
+      this.#context.notLetIn(this, reason)
+    } else this.#log.debug({ error }, 'client connection refused')
+    this.#end(reason)
+  }
+
+  /** An error that does not end the connection. */
+  complain(text: string): void {
+    this.lastError = text
+    this.outlet.write(encodeError(text))
+  }
+
+  #problemWith(subject: string, queue: string, sid: string): string | undefined {
+    const isAllowed = this.#guard?.maySubscribe(subject, queue) ?? true
+    if (!isAllowed || queue === SYSTEM_QUEUE) return PERMISSION_ERRORS.subscription(subject, queue)
+    const { subscriptionTokensMax } = this.#context.options
+    if (subscriptionTokensMax > 0 && subject.split('.').length > subscriptionTokensMax) {
+      return PERMISSION_ERRORS.tokens(subject)
     }
-    this.#space = space
-    this.inlet.enter(space)
+    if (this.#subscriptions.size >= this.#subscriptionsMax) return SERVER_ERRORS.subscriptions
+    if (this.#subscriptions.has(sid)) return undefined
+    return isValidSubject(subject) ? undefined : SERVER_ERRORS.invalid_subject
   }
 
   #acknowledge(): void {
     if (this.inlet.isVerbose) this.outlet.write(OK)
   }
 
-  #complain(error: ServerErrorName): void {
-    this.outlet.write(encodeError(SERVER_ERRORS[error]))
-  }
-
-  #fail(error: ServerErrorName): void {
-    if (this.isClosed) return
-    this.#complain(error)
-    this.#log.debug({ error: SERVER_ERRORS[error] }, 'client connection refused')
-    this.#leave(reasonOf(error))
-    this.channel.end()
+  #end(reason: CloseReason): void {
+    this.#leave(reason)
+    this.channel.end(endStatusOf(reason))
   }
 
   #leave(reason: CloseReason): void {
@@ -308,23 +369,28 @@ export class ClientConnection implements ChannelHandler, OperationSink, OutletOw
     this.outlet.isClosed = true
     this.#parser.stop()
     this.#pings?.stop()
-    this.#cancelAuthTimeout?.()
-    for (const subscription of this.#subscriptions.values()) {
-      subscription.isClosed = true
-      this.#space.unsubscribe(subscription)
-    }
-    this.#subscriptions.clear()
-    this.outlet.releasePublishers()
+    this.handshake.stop()
+    this.#expiry.stop()
     this.#context.closed(this)
+    this.forget()
+    this.outlet.releasePublishers()
   }
 }
 
 const OK = Buffer.from('+OK\r\n')
 const PING = Buffer.from('PING\r\n')
 const PONG = Buffer.from('PONG\r\n')
+/** Servers' own queue group for requests to all of them. */
+const SYSTEM_QUEUE = '_sys_'
 
-function problemOf(options: ConnectOptions): ServerErrorName | undefined {
-  if (options.protocol !== 0 && options.protocol !== 1) return 'client_protocol'
-  if (options.account !== undefined) return 'authorization'
-  return options.no_responders && !options.headers ? 'no_responders' : undefined
+/** The lowest of limits, of which -1 is none. */
+function lowest(...limits: readonly number[]): number {
+  return Math.min(...limits.map((limit) => (limit < 0 ? Number.POSITIVE_INFINITY : limit)))
+}
+
+function lossOf(error: PetioleError | undefined): CloseReason {
+  if (error === undefined) return 'Client Closed'
+  const code = codeOf(error)
+  if (code === 'PETIOLE_OUTPUT_OVERFLOW') return 'Slow Consumer (Pending Bytes)'
+  return code?.startsWith('PETIOLE_TLS_') ? 'TLS Handshake Failure' : 'Read Error'
 }

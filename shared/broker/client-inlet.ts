@@ -1,9 +1,10 @@
 import { isLiteral } from '../subject/index.ts'
 import { arenaBytes, arenaView } from '../transport/index.ts'
 import {
-  encodeError,
   encodeHeaders,
+  headerValue,
   type ParsedPublication,
+  PERMISSION_ERRORS,
   type PublicationSink,
   SERVER_ERRORS,
 } from '../wire/index.ts'
@@ -11,14 +12,26 @@ import { type AccountSpace, EVERYWHERE } from './account-space.ts'
 import type { ClientOutlet } from './client-outlet.ts'
 import { ClientSubscription } from './client-subscription.ts'
 import { Interest } from './interest.ts'
+import type { Publication } from './message.ts'
+import { holdsTraceHeader, type MessageTracer, type TracedIngress } from './message-tracer.ts'
+import type { PermissionGuard } from './permission-guard.ts'
 import { Route, type RouteTable } from './route-table.ts'
 import { takeMessage } from './routed-message.ts'
+
+/** Whom an inlet publishes for. */
+export interface InletOwner {
+  /** What the client calls itself. */
+  readonly options: { readonly name: string }
+  /** Sends -ERR; the connection lives on. */
+  complain(text: string): void
+}
 
 /**
  * The publishing half of a NATS client's connection: takes messages from the parser to the router.
  *
  * It remembers the last subject. A client that publishes to one subject pays one comparison of
  * bytes for it, and the message goes to the one receiver of that subject without anything between.
+ * Permissions, mappings and tracing make it watched; nobody else pays for them.
  */
 export class ClientInlet implements PublicationSink {
   receivedMessages = 0
@@ -26,25 +39,43 @@ export class ClientInlet implements PublicationSink {
   isVerbose = true
   isPedantic = true
   wantsNoResponders = false
+  tracer: MessageTracer | undefined
   readonly #outlet: ClientOutlet
+  readonly #owner: InletOwner
   #space: AccountSpace
   #routes: RouteTable
+  #guard: PermissionGuard | undefined
+  #isSystem = false
+  /** Messages may be refused, mapped or traced: `#intercepts` looks at each. */
+  #isWatched = false
+  #followsTraceParent = false
   #last = NO_ROUTE
   /** The words that `#last` points into; other words outdate it. */
   #lastWords: Int32Array | undefined
-  /** Interest in the subject that was scanned last. */
+  /** Interest in the subject that was scanned last, and its route if it has one. */
   #interest = Interest.none
+  #route: Route | undefined
 
-  constructor(outlet: ClientOutlet, space: AccountSpace) {
+  constructor(outlet: ClientOutlet, space: AccountSpace, owner: InletOwner) {
     this.#outlet = outlet
+    this.#owner = owner
     this.#space = space
     this.#routes = space.routes
   }
 
-  enter(space: AccountSpace): void {
+  enter(space: AccountSpace, isSystem: boolean): void {
     this.#space = space
     this.#routes = space.routes
+    this.#isSystem = isSystem
     this.#lastWords = undefined
+  }
+
+  /** Called whenever the permissions, or the account's mappings or traces, have changed. */
+  watch(guard: PermissionGuard | undefined): void {
+    this.#guard = guard?.restrictsPublish ? guard : undefined
+    this.#followsTraceParent = this.tracer?.followsTraceParent(this.#space.account) ?? false
+    this.#isWatched =
+      this.#guard !== undefined || this.tracer !== undefined || this.#space.mappings !== undefined
   }
 
   scanSubject(start: number, end: number): number {
@@ -52,11 +83,13 @@ export class ClientInlet implements PublicationSink {
     const last = this.#last
     if (this.#lastWords === routes.words && routes.isAt(last, start)) {
       this.#interest = routes.interestOf(last)
+      this.#route = last
       return start + last.size - 1
     }
     const interest = routes.locate(start, end)
     if (interest === undefined) return -1
     this.#interest = interest
+    this.#route = routes.located
     if (routes.located !== undefined) {
       this.#last = routes.located
       this.#lastWords = routes.words
@@ -74,50 +107,48 @@ export class ClientInlet implements PublicationSink {
   ): void {
     this.receivedMessages++
     this.receivedBytes += totalBytes
+    if (this.isPedantic) this.#checkLiteral(textAt(subjectStart, tailStart - 1))
+    const bodyEnd = bodyStart + totalBytes
+    if (this.#isWatched && this.#needsLook(subjectStart, tailStart, bodyStart, headerBytes)) {
+      this.#publishLooked(
+        partsAt(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, bodyEnd),
+      )
+      return
+    }
     const hasReply = replyEnd !== tailStart
     const word = arenaView.getInt32(subjectStart, true)
-    if (word === GATEWAY || word === RAFT || (hasReply && isReservedReply(tailStart))) {
-      const subject = arenaBytes.toString('utf8', subjectStart, tailStart - 1)
-      if (this.#refuses(subject, arenaBytes.toString('utf8', tailStart, replyEnd))) return
+    if (isReservedSubject(word) || (hasReply && isReservedReply(tailStart))) {
+      if (this.#refuses(textAt(subjectStart, tailStart - 1), textAt(tailStart, replyEnd))) return
     }
-    if (this.isPedantic || this.isVerbose) this.#remark(subjectStart, tailStart)
+    if (this.isVerbose) this.#outlet.write(OK)
     const { only } = this.#interest
     let taken: boolean
     if (only !== undefined && (headerBytes < 0 || only.peer.supportsHeaders)) {
-      const end = bodyStart + totalBytes + 2
       taken = only.peer.takeRun(
         only,
         this.#outlet,
         headerBytes >= 0,
         subjectStart,
         tailStart,
-        end,
+        bodyEnd + 2,
         totalBytes,
       )
     } else {
-      taken = this.#route(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, totalBytes)
+      taken = this.#dispatch(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, totalBytes)
     }
     if (!taken && hasReply && this.wantsNoResponders) {
-      this.#tellNoResponders(
-        arenaBytes.toString('utf8', subjectStart, tailStart - 1),
-        arenaBytes.toString('utf8', tailStart, replyEnd),
-      )
+      this.#tellNoResponders(textAt(subjectStart, tailStart - 1), textAt(tailStart, replyEnd))
     }
   }
 
   publishParts(publication: ParsedPublication): void {
     this.receivedMessages++
     this.receivedBytes += publication.headers.length + publication.payload.length
-    const subject = Buffer.from(publication.subject).toString()
-    const reply = Buffer.from(publication.reply).toString()
-    if (this.#refuses(subject, reply)) return
-    this.#remarkOn(subject)
-    const taken = this.#space.publish(this.#outlet, publication)
-    if (taken === 0 && reply !== '' && this.wantsNoResponders)
-      this.#tellNoResponders(subject, reply)
+    if (this.isPedantic) this.#checkLiteral(textOf(publication.subject))
+    this.#publishLooked(publication)
   }
 
-  #route(
+  #dispatch(
     subjectStart: number,
     tailStart: number,
     replyEnd: number,
@@ -139,25 +170,93 @@ export class ClientInlet implements PublicationSink {
     return this.#space.dispatch(this.#interest, message, EVERYWHERE) > 0
   }
 
-  #remark(subjectStart: number, tailStart: number): void {
-    this.#remarkOn(this.isPedantic ? arenaBytes.toString('utf8', subjectStart, tailStart - 1) : 'a')
-  }
-
-  #remarkOn(subject: string): void {
-    if (this.isVerbose) this.#outlet.write(OK)
-    if (this.isPedantic && !isLiteral(subject)) this.#outlet.write(INVALID_PUBLISH_SUBJECT)
-  }
-
-  /** Subjects that only servers may use, by nats-server's rules. */
-  #refuses(subject: string, reply: string): boolean {
-    if (/^(?:_R_\.|_GR_\.|\$JS\.ACK\.)/.test(reply)) {
-      const text = `Permissions Violation for Publish with Reply of "${reply}"`
-      this.#outlet.write(encodeError(text))
+  /** Whether the message must take the road where it is mapped, refused or traced. */
+  #needsLook(
+    subjectStart: number,
+    tailStart: number,
+    bodyStart: number,
+    headerBytes: number,
+  ): boolean {
+    const { mappings } = this.#space
+    const route = this.#route
+    if (mappings !== undefined) {
+      const mapping =
+        route === undefined
+          ? mappings.find(textAt(subjectStart, tailStart - 1))
+          : route.mappingIn(mappings)
+      if (mapping !== undefined) return true
+    }
+    if (this.#guard !== undefined && (route === undefined || !this.#guard.mayPublishTo(route))) {
       return true
     }
-    if (!/^(?:_GR_\.|\$NRG\.)/.test(subject)) return false
-    this.#outlet.write(encodeError(`Permissions Violation for Publish to "${subject}"`))
-    return true
+    return (
+      this.tracer !== undefined &&
+      headerBytes > 0 &&
+      holdsTraceHeader(bodyStart, bodyStart + headerBytes, this.#followsTraceParent)
+    )
+  }
+
+  /** The whole of what nats-server checks, in its order; the road for whatever is not plain. */
+  #publishLooked(parsed: Publication): void {
+    const written = textOf(parsed.subject)
+    const mapped = this.#space.mapped(written)
+    if (mapped === '') return
+    const subject = mapped ?? written
+    const publication = mapped === undefined ? parsed : { ...parsed, subject: Buffer.from(mapped) }
+    const reply = textOf(parsed.reply)
+    const error = this.#errorOf(subject, reply)
+    if (error !== undefined) this.#owner.complain(error)
+    else if (this.isVerbose) this.#outlet.write(OK)
+    const taken = this.#trace(publication, mapped === undefined ? undefined : written, error)
+    if (error !== undefined) return
+    const count = taken ?? this.#space.publish(this.#outlet, publication)
+    if (count === 0 && reply !== '' && this.wantsNoResponders)
+      this.#tellNoResponders(subject, reply)
+  }
+
+  /** undefined: the message is not traced, and still to be routed. */
+  #trace(
+    publication: Publication,
+    mappedFrom: string | undefined,
+    error: string | undefined,
+  ): number | undefined {
+    const { tracer } = this
+    if (tracer === undefined || publication.headers.length === 0) return undefined
+    const { headers } = publication
+    const isAsked =
+      headerValue(headers, 'Nats-Trace-Dest') !== undefined ||
+      (this.#followsTraceParent && /\ntraceparent:/i.test(textOf(headers)))
+    if (!isAsked) return undefined
+    const ingress: TracedIngress = {
+      peer: this.#outlet,
+      name: this.#owner.options.name,
+      account: this.#space.account,
+      ...(mappedFrom === undefined ? {} : { mappedFrom }),
+      ...(error === undefined ? {} : { error }),
+    }
+    return tracer.publish(this.#space, ingress, publication)
+  }
+
+  #checkLiteral(subject: string): void {
+    if (!isLiteral(subject)) this.#owner.complain(SERVER_ERRORS.invalid_publish_subject)
+  }
+
+  #refuses(subject: string, reply: string): boolean {
+    const error = this.#errorOf(subject, reply)
+    if (error !== undefined) this.#owner.complain(error)
+    return error !== undefined
+  }
+
+  /** Permissions, and subjects that only servers may use, by nats-server's rules and in its order. */
+  #errorOf(subject: string, reply: string): string | undefined {
+    if (/^(?:_GR_\.|\$GR\.)./.test(subject)) return PERMISSION_ERRORS.publish(subject)
+    if (this.#guard !== undefined && !this.#guard.mayPublish(subject)) {
+      return PERMISSION_ERRORS.publish(subject)
+    }
+    if (subject.startsWith('$NRG.') && !this.#isSystem) return PERMISSION_ERRORS.publish(subject)
+    return /^(?:_R_\.|(?:_GR_|\$JS\.ACK)\..)/.test(reply)
+      ? PERMISSION_ERRORS.reply(reply)
+      : undefined
   }
 
   /** The 503 that spares a request its timeout; only who listens for the reply himself gets it. */
@@ -171,10 +270,10 @@ export class ClientInlet implements PublicationSink {
 }
 
 const OK = Buffer.from('+OK\r\n')
-const INVALID_PUBLISH_SUBJECT = encodeError(SERVER_ERRORS.invalid_publish_subject)
 const NO_ROUTE = new Route('', 0, 0, 0)
 
 const GATEWAY = wordOf('_GR_')
+const OLD_GATEWAY = wordOf('$GR.')
 const RAFT = wordOf('$NRG')
 const SERVICE_REPLY = wordOf('_R_.')
 const JETSTREAM = wordOf('$JS.')
@@ -183,8 +282,39 @@ function wordOf(text: string): number {
   return Buffer.from(text).readInt32LE(0)
 }
 
-/** Whether the reply may be a reserved one: worth a closer look. */
+/** Whether the subject that begins so may be a servers' own: worth a closer look. */
+function isReservedSubject(word: number): boolean {
+  return word === GATEWAY || word === RAFT || word === OLD_GATEWAY
+}
+
+/** The same for replies. */
 function isReservedReply(start: number): boolean {
   const word = arenaView.getInt32(start, true)
   return word === SERVICE_REPLY || word === GATEWAY || word === JETSTREAM
+}
+
+function textAt(start: number, end: number): string {
+  return arenaBytes.toString('utf8', start, end)
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+}
+
+/** Views of a message that lies in the arena. */
+function partsAt(
+  subjectStart: number,
+  tailStart: number,
+  replyEnd: number,
+  bodyStart: number,
+  headerBytes: number,
+  bodyEnd: number,
+): Publication {
+  const payloadStart = bodyStart + Math.max(headerBytes, 0)
+  return {
+    subject: arenaBytes.subarray(subjectStart, tailStart - 1),
+    reply: arenaBytes.subarray(tailStart, replyEnd),
+    headers: arenaBytes.subarray(bodyStart, payloadStart),
+    payload: arenaBytes.subarray(payloadStart, bodyEnd),
+  }
 }

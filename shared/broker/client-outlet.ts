@@ -3,6 +3,7 @@ import { arenaBytes, arenaView, type Channel, type Output } from '../transport/i
 import type { ClientSubscription } from './client-subscription.ts'
 import { STALL_BYTES, STALL_MS, STALL_PROGRESS_BYTES } from './limits.ts'
 import type { Message, Peer, Subscription } from './message.ts'
+import type { PermissionGuard } from './permission-guard.ts'
 import { PublisherFlow } from './publisher-flow.ts'
 import { RoutedMessage, sizesLength, writeSizes } from './routed-message.ts'
 
@@ -12,6 +13,12 @@ export interface OutletOwner {
   exhausted(subscription: ClientSubscription): void
   /** More is pending than the client may owe. */
   slowConsumer(): void
+}
+
+/** A part of the broker's options. */
+export interface OutletOptions {
+  readonly pendingBytesMax: number
+  readonly dropsForSlowConsumers: boolean
 }
 
 /**
@@ -35,7 +42,13 @@ export class ClientOutlet implements Peer {
   stalls = 0
   readonly #owner: OutletOwner
   readonly #clock: Clock
-  readonly #pendingBytesMax: number
+  readonly #options: OutletOptions
+  /** With more pending than this the receiver is behind. */
+  readonly #behindBytes: number
+  #guard: PermissionGuard | undefined
+  #tracksReplies = false
+  /** It is behind, and publishers are not to wait: it misses messages. */
+  #isDropping = false
   /** Publishers that wait for this receiver. */
   #waiting: Set<Peer> | undefined
 
@@ -43,7 +56,7 @@ export class ClientOutlet implements Peer {
     clock: Clock,
     channel: Channel,
     id: number,
-    pendingBytesMax: number,
+    options: OutletOptions,
     owner: OutletOwner,
   ) {
     this.#clock = clock
@@ -51,8 +64,17 @@ export class ClientOutlet implements Peer {
     this.flow = new PublisherFlow(channel)
     this.output = channel.output
     this.id = id
-    this.#pendingBytesMax = pendingBytesMax
+    this.#options = options
+    const { pendingBytesMax, dropsForSlowConsumers } = options
+    this.#behindBytes = dropsForSlowConsumers
+      ? pendingBytesMax * DROPPING_SHARE
+      : Math.min(STALL_BYTES, pendingBytesMax)
     this.#owner = owner
+  }
+
+  set guard(guard: PermissionGuard | undefined) {
+    this.#guard = guard
+    this.#tracksReplies = guard?.tracksReplies ?? false
   }
 
   deliver(subscription: Subscription, message: Message): void {
@@ -89,6 +111,9 @@ export class ClientOutlet implements Peer {
     totalBytes: number,
   ): boolean {
     if (!this.#admits(subscription, origin)) return false
+    if (subscription.isFiltered && !this.#mayReceive(textAt(subjectStart, tailStart - 1))) {
+      return false
+    }
     const subjectSize = tailStart - subjectStart
     const tailSize = end - tailStart
     let at = this.output.reserve(LINE_ROOM + subjectSize + subscription.sidSize + tailSize)
@@ -115,6 +140,7 @@ export class ClientOutlet implements Peer {
       this.output.commit(at + tailSize)
     }
     this.#delivered(subscription, origin, totalBytes)
+    if (this.#tracksReplies) this.#guard?.delivered(replyAt(tailStart, hasHeaders))
     return true
   }
 
@@ -122,7 +148,7 @@ export class ClientOutlet implements Peer {
   write(bytes: Uint8Array): void {
     if (this.isClosed) return
     this.output.write(bytes)
-    if (this.output.pendingBytes > this.#pendingBytesMax) this.#owner.slowConsumer()
+    if (this.output.pendingBytes > this.#options.pendingBytesMax) this.#owner.slowConsumer()
   }
 
   /** Lets the publishers go on that wait for this receiver. */
@@ -134,7 +160,12 @@ export class ClientOutlet implements Peer {
     waiting.clear()
   }
 
+  #mayReceive(subject: string): boolean {
+    return this.#guard === undefined || this.#guard.mayReceive(subject)
+  }
+
   #admits(subscription: ClientSubscription, origin: Peer): boolean {
+    if (this.#isDropping && this.output.pendingBytes > this.#behindBytes) return false
     return !this.isClosed && !subscription.isClosed && (origin !== this || this.echo)
   }
 
@@ -145,12 +176,16 @@ export class ClientOutlet implements Peer {
     if (subscription.deliveredMax !== 0 && delivered >= subscription.deliveredMax) {
       this.#owner.exhausted(subscription)
     }
-    if (this.output.pendingBytes > STALL_BYTES) this.#fallBehind(origin)
+    if (this.output.pendingBytes > this.#behindBytes) this.#fallBehind(origin)
   }
 
   #fallBehind(origin: Peer): void {
-    if (this.output.pendingBytes > this.#pendingBytesMax) {
+    if (this.output.pendingBytes > this.#options.pendingBytesMax) {
       this.#owner.slowConsumer()
+      return
+    }
+    if (this.#options.dropsForSlowConsumers) {
+      this.#isDropping = true
       return
     }
     if (origin === this || origin.flow === undefined || this.#waiting?.has(origin)) return
@@ -199,6 +234,7 @@ export class ClientOutlet implements Peer {
     withHeaders: boolean,
   ): boolean {
     if (!this.#admits(subscription, message.origin)) return false
+    if (subscription.isFiltered && !this.#mayReceive(message.shownSubject)) return false
     const { shownBytes, replyBytes, headers, payload } = message
     const headerBytes = withHeaders ? headers.length : -1
     const size = payload.length + (withHeaders ? headers.length : 0)
@@ -218,10 +254,12 @@ export class ClientOutlet implements Peer {
     output.write(payload)
     output.write(CRLF_BYTES)
     this.#delivered(subscription, message.origin, size)
+    if (this.#tracksReplies) this.#guard?.delivered(message.reply)
     return true
   }
 }
 
+const CR = 13
 const SPACE = 32
 const SPACE_BYTES = Buffer.from(' ')
 const CRLF_BYTES = Buffer.from('\r\n')
@@ -233,6 +271,26 @@ const HMSG = HMSG_BYTES.readInt32LE(0)
 const LINE_ROOM = 16
 /** Up to here a loop over words beats `copyWithin`, measured. */
 const COPY_WORDS_MAX = 48
+
+/** Of `max_pending`: nats-server's mark for a receiver that is behind. */
+const DROPPING_SHARE = 0.75
+
+function textAt(start: number, end: number): string {
+  return arenaBytes.toString('utf8', start, end)
+}
+
+/** The reply subject of a frame's tail `[<reply> ][<header size> ]<size>\r\n…`; '' for none. */
+function replyAt(tailStart: number, hasHeaders: boolean): string {
+  let words = 1
+  let firstEnd = 0
+  let at = tailStart
+  for (; arenaBytes[at] !== CR; at++) {
+    if (arenaBytes[at] !== SPACE) continue
+    if (words === 1) firstEnd = at
+    words++
+  }
+  return words > (hasHeaders ? 2 : 1) ? textAt(tailStart, firstEnd) : ''
+}
 
 /** Copies by whole words, and so up to three bytes more. Both ends have slack for that. */
 function copyWords(to: number, from: number, size: number): void {

@@ -14,6 +14,8 @@ export class ClientSubscription implements Subscription {
   /** Ends when this many were delivered; 0 for no end. */
   deliveredMax = 0
   isClosed = false
+  /** Some of the subjects it matches must not be delivered. */
+  isFiltered = false
   /** The sid and a space as one little-endian double word, when they fit into it. */
   readonly sidLow: number
   readonly sidHigh: number

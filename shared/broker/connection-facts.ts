@@ -1,4 +1,6 @@
+import type { TlsFacts } from '../account/index.ts'
 import type { ClientConnection } from './client-connection.ts'
+import type { CloseReason } from './close-reason.ts'
 
 /** What monitoring shows of a client: the facts of nats-server's `connz`, in program spelling. */
 export interface ConnectionFacts {
@@ -20,9 +22,28 @@ export interface ConnectionFacts {
   readonly name: string
   readonly lang: string
   readonly version: string
+  /** The user's name, or his nkey; what was claimed when nobody was let in. */
   readonly user: string
   readonly account: string
+  readonly tls: TlsFacts | undefined
+  readonly jwt: string
+  readonly issuerKey: string
+  readonly nameTag: string
+  readonly tags: readonly string[]
+  readonly proxyKey: string
+  /** Text of the last -ERR that was sent; '' for none. */
+  readonly lastError: string
 }
+
+export interface ClosedConnection extends ConnectionFacts {
+  readonly closedMs: number
+  readonly reason: CloseReason
+  /** What it was subscribed to as it left. */
+  readonly subjects: readonly string[]
+}
+
+/** Subjects of a closed connection that are remembered. */
+export const CLOSED_SUBJECTS_MAX = 256
 
 export function factsOf(connection: ClientConnection): ConnectionFacts {
   const { channel, inlet, outlet, options, identity } = connection
@@ -44,7 +65,29 @@ export function factsOf(connection: ClientConnection): ConnectionFacts {
     name: options.name,
     lang: options.lang,
     version: options.version,
-    user: identity?.user ?? '',
+    user: identity?.user ?? options.user ?? options.nkey ?? '',
     account: identity?.account ?? '',
+    tls: channel.tls,
+    jwt: identity?.jwt ?? '',
+    issuerKey: identity?.issuerKey ?? '',
+    nameTag: identity?.nameTag ?? '',
+    tags: identity?.tags ?? NO_TAGS,
+    proxyKey: identity?.proxyKey ?? '',
+    lastError: connection.lastError,
   }
+}
+
+const NO_TAGS: readonly string[] = []
+
+export function closedFactsOf(
+  connection: ClientConnection,
+  closedMs: number,
+  reason: CloseReason,
+): ClosedConnection {
+  const subjects: string[] = []
+  for (const { subject } of connection.subscriptions.values()) {
+    if (subjects.length === CLOSED_SUBJECTS_MAX) break
+    subjects.push(subject)
+  }
+  return { ...factsOf(connection), closedMs, reason, subjects }
 }

@@ -1,15 +1,15 @@
 /** The router: subject spaces, NATS client connections, and the broker that holds both. */
+export type { AccountLimits, AccountTotals } from './account-members.ts'
 export { AccountSpace } from './account-space.ts'
-export {
-  Broker,
-  type BrokerDependencies,
-  type BrokerTotals,
-  type ClosedConnection,
-} from './broker.ts'
-export { BROKER_DEFAULTS, type BrokerOptions } from './broker-options.ts'
+export { Broker, type BrokerDependencies, type BrokerTotals } from './broker.ts'
+export type { BrokerObserver } from './broker-observer.ts'
+export { BROKER_DEFAULTS, type BrokerOptions, type CookieNames } from './broker-options.ts'
 export type { ClientConnection } from './client-connection.ts'
 export type { CloseReason } from './close-reason.ts'
-export { type ConnectionFacts, factsOf } from './connection-facts.ts'
+export type { Door } from './connection-context.ts'
+export { type ClosedConnection, type ConnectionFacts, factsOf } from './connection-facts.ts'
+export { forwardAs, handOver, passedOn } from './hand-over.ts'
+export type { LameDuckOptions } from './lame-duck.ts'
 export type {
   InterestObserver,
   LinkKind,
@@ -24,3 +24,5 @@ export type {
   SubscribeOptions,
   Subscription,
 } from './message.ts'
+export type { MessageTracer, TracedIngress } from './message-tracer.ts'
+export { PermissionGuard } from './permission-guard.ts'

@@ -21,6 +21,12 @@ export const FIRST_SIGHT_BITS = 1 << 20
 /** A message from another layer up to this size is laid out once for all its receivers. */
 export const STAGED_BYTES_MAX = 64 * 1024
 
+/**
+ * Publications from within a delivery, one in the other: imports from account to account, and services
+ * that answer at once. Each holds a stage. What is nested deeper reaches nobody: it would have no end.
+ */
+export const NESTED_PUBLICATIONS_MAX = 32
+
 /** Publishers to a receiver with more output than this pending wait for it: the output's high water. */
 export const STALL_BYTES = OUTPUT_HIGH_WATER_BYTES
 
@@ -31,5 +37,14 @@ export const STALL_BYTES = OUTPUT_HIGH_WATER_BYTES
 export const STALL_MS = 10
 export const STALL_PROGRESS_BYTES = 64 * 1024
 
-/** Connections that left and are still shown by monitoring; nats-server's default is more. */
-export const CLOSED_CONNECTIONS_MAX = 1_000
+/** Answers of permissions that a connection remembers before it begins anew. */
+export const REMEMBERED_PERMISSIONS_MAX = 4_096
+
+/** Reply subjects that `allow_responses` lets a connection publish to at one time. */
+export const PERMITTED_REPLIES_MAX = 65_536
+
+/** Looks at blocked connections per write deadline. */
+export const WRITE_LOOKS_PER_DEADLINE = 4
+
+/** Clients of a lame duck are closed no further apart than this. */
+export const LAME_DUCK_STEP_MAX_MS = 1_000

@@ -23,7 +23,9 @@ export interface Peer {
   readonly flow?: { pause(): void; resume(): void }
   /**
    * Takes one message for one of the peer's subscriptions; called synchronously from the router.
-   * Never throws, never blocks, never publishes: what it causes happens after the call.
+   * Never throws and never blocks. It may publish: the publication is routed before this call returns,
+   * up to NESTED_PUBLICATIONS_MAX one in the other, and `message` stays valid meanwhile. Who may do it
+   * after the call as well does so.
    */
   deliver(subscription: Subscription, message: Message): void
   /** In place of `deliver` for a peer that may pass a message over: whether it took it. */
@@ -139,6 +141,7 @@ export interface SubjectSpace {
   /**
    * Routes one message; returns how many peers took it. A subject or reply with white space in it
    * reaches nobody, and `committed` gets PETIOLE_SUBJECT_INVALID.
+   * One that is nested too deep reaches nobody either (PETIOLE_PUBLICATION_TOO_DEEP).
    * With a `reply` and none taking it, the caller sends the 503 if its protocol has one.
    */
   publish(origin: Peer, publication: Publication, options?: PublishOptions): number

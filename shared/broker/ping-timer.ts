@@ -25,14 +25,23 @@ export class PingTimer {
   #hadInput = false
   #pingsOut = 0
   #sentAtMs = 0
-  #cancel: Cancel
+  readonly #random: Random
+  readonly #madeMs: number
+  #cancel: Cancel | undefined
 
   constructor(clock: Clock, random: Random, options: PingOptions, effects: PingEffects) {
     this.#clock = clock
     this.#options = options
     this.#effects = effects
-    const firstMs = Math.min(options.firstPingMs, options.pingIntervalMs)
-    this.#cancel = clock.after(firstMs * (1 + random.float() * JITTER), () => this.#first())
+    this.#random = random
+    this.#madeMs = clock.monotonicMs()
+    this.#armFirst()
+  }
+
+  /** The client has answered INFO: its first round trip, and the first question waits anew. */
+  connected(): void {
+    this.roundTripMs ??= this.#clock.monotonicMs() - this.#madeMs
+    this.#armFirst()
   }
 
   heard(): void {
@@ -45,7 +54,14 @@ export class PingTimer {
   }
 
   stop(): void {
-    this.#cancel()
+    this.#cancel?.()
+  }
+
+  #armFirst(): void {
+    this.#cancel?.()
+    const { firstPingMs, pingIntervalMs } = this.#options
+    const firstMs = Math.min(firstPingMs, pingIntervalMs) * (1 + this.#random.float() * JITTER)
+    this.#cancel = this.#clock.after(firstMs, () => this.#first())
   }
 
   #first(): void {

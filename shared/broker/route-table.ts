@@ -1,4 +1,5 @@
 import type { Random } from '../runtime/index.ts'
+import type { SubjectMapping, SubjectMappings } from '../subject/index.ts'
 import { allocate, arenaBytes, arenaView } from '../transport/index.ts'
 import { holdsBlank } from './blank.ts'
 import { Interest } from './interest.ts'
@@ -47,6 +48,13 @@ export class RouteTable {
 
   get size(): number {
     return this.#routes.length
+  }
+
+  /** What is remembered, as far as it holds. */
+  *known(): Generator<Interest> {
+    for (const { generation, interest } of this.#routes) {
+      if (generation === this.#generation) yield interest
+    }
   }
 
   /**
@@ -220,12 +228,24 @@ export class Route {
   readonly hash: number
   generation = 0
   interest = Interest.none
+  /** What `#mapping` was found in. */
+  #mappings: SubjectMappings | undefined
+  #mapping: SubjectMapping | undefined
 
   constructor(subject: string, wordsAt: number, size: number, hash: number) {
     this.subject = subject
     this.wordsAt = wordsAt
     this.size = size
     this.hash = hash
+  }
+
+  /** The rule that the account's mappings have for this subject, looked up once. */
+  mappingIn(mappings: SubjectMappings): SubjectMapping | undefined {
+    if (this.#mappings !== mappings) {
+      this.#mappings = mappings
+      this.#mapping = mappings.find(this.subject)
+    }
+    return this.#mapping
   }
 }
 

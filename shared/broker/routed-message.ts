@@ -1,6 +1,6 @@
 import { allocate, arenaBytes } from '../transport/index.ts'
 import { decimalLength, EMPTY_HEADERS, formatDecimal } from '../wire/index.ts'
-import { STAGED_BYTES_MAX } from './limits.ts'
+import { NESTED_PUBLICATIONS_MAX, STAGED_BYTES_MAX } from './limits.ts'
 import type { Message, Peer, Publication, PublishCommitted } from './message.ts'
 
 /**
@@ -159,22 +159,32 @@ const FRAME_OVERHEAD = 64
 /** Nobody's message: what a message in no use says of its origin. */
 const NOBODY: Peer = { kind: 'local', id: 0, echo: true, deliver: () => {} }
 
-const SHARED = new RoutedMessage(allocate(STAGED_BYTES_MAX))
-let isSharedTaken = false
-
 /**
- * The one message of this process, to fill in, route and give back. Whoever publishes from within a
- * delivery, which he should not, gets one of his own that is never staged.
+ * The messages of this process that are on their way at this moment: one, and one more for each
+ * publication from within a delivery. An outer one keeps its frame and its stage until it is given back.
  */
+const POOL: RoutedMessage[] = []
+let inFlight = 0
+
+/** Whether publications are nested as deep as they may be: routing goes in a circle, or nearly so. */
+export function isNestedTooDeep(): boolean {
+  return inFlight >= NESTED_PUBLICATIONS_MAX
+}
+
+/** A message to fill in, route and give back, the last one first. */
 export function takeMessage(): RoutedMessage {
-  if (isSharedTaken) return new RoutedMessage(-1)
-  isSharedTaken = true
-  return SHARED
+  let message = POOL[inFlight]
+  if (message === undefined) {
+    message = new RoutedMessage(allocate(STAGED_BYTES_MAX))
+    POOL.push(message)
+  }
+  inFlight++
+  return message
 }
 
 export function giveMessage(message: RoutedMessage): void {
   message.clear()
-  if (message === SHARED) isSharedTaken = false
+  inFlight--
 }
 
 /** Writes `[<header size> ]<total size>\r\n` at an arena offset; no header size when it is -1. */

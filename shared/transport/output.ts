@@ -74,6 +74,7 @@ export class Output {
   #waitingNext = 0
   /** Bytes in `#sending` and `#waiting`. */
   #detachedBytes = 0
+  #sentPieces = 0
 
   constructor(sink: OutputSink, queue: FlushQueue) {
     this.#sink = sink
@@ -83,6 +84,11 @@ export class Output {
   /** Bytes taken from the writer and not yet by the sink. */
   get pendingBytes(): number {
     return this.#detachedBytes + this.#position - this.#start
+  }
+
+  /** Grows whenever the sink is done with a send: who watches a blocked output sees whether it moves. */
+  get sentPieces(): number {
+    return this.#sentPieces
   }
 
   get isBlocked(): boolean {
@@ -306,6 +312,7 @@ export class Output {
   }
 
   #finish(piece: Piece): void {
+    this.#sentPieces++
     this.#sending = undefined
     this.#detachedBytes -= piece.bytes.length
     if (piece.slot !== NO_SLOT) giveSlot(piece.slot)

@@ -1,5 +1,7 @@
+import { type OperationName, operationAt, skipBlanks } from './client-operation.ts'
 import { ControlLine, findLineEnd, textEnd } from './control-line.ts'
 import { parseSize } from './decimal.ts'
+import { parseJsonObject } from './json-object.ts'
 import type { ServerErrorName } from './server-error.ts'
 
 /** Takes what a client publishes. Offsets are into the parser's memory and hold during the call. */
@@ -36,10 +38,18 @@ export interface OperationSink {
   ping(): void
   pong(): void
   /** The client reports an error: it is about to close. */
-  reportedError(): void
+  reportedError(text: string): void
+  /**
+   * Something else than CONNECT came first, while CONNECT is expected. The sink clears `expectsConnect`
+   * to have it understood, holds the parser to have it wait, or stops it.
+   */
+  uninvited(): void
   /** The parser has stopped: what follows is not understood. */
-  violated(error: ServerErrorName): void
+  violated(error: Violation): void
 }
+
+/** An error with a text of its own, or arguments that make no sense: nats-server closes without a word. */
+export type Violation = ServerErrorName | 'malformed'
 
 export interface ParsedPublication {
   readonly subject: Uint8Array
@@ -74,12 +84,15 @@ export class ClientParser {
   expectsConnect = false
   /** HPUB is understood. */
   acceptsHeaders = false
+  /** Nothing is understood for now: what comes is left where it is. */
+  isHeld = false
+  /** Headers and payload together. May change at any time. */
+  payloadBytesMax: number
   readonly #bytes: Uint8Array
   readonly #view: DataView
   readonly #publications: PublicationSink
   readonly #operations: OperationSink
   readonly #controlLineBytesMax: number
-  readonly #payloadBytesMax: number
   readonly #carryBytesMax: number
   #isStopped = false
   #large: LargePublication | undefined
@@ -99,7 +112,7 @@ export class ClientParser {
     this.#publications = publications
     this.#operations = operations
     this.#controlLineBytesMax = options.controlLineBytesMax
-    this.#payloadBytesMax = options.payloadBytesMax
+    this.payloadBytesMax = options.payloadBytesMax
     this.#carryBytesMax = options.carryBytesMax
   }
 
@@ -112,7 +125,7 @@ export class ClientParser {
   /** Returns the offset of the first byte not understood yet; `end` once it has stopped. */
   parse(start: number, end: number): number {
     let at = this.#large === undefined ? start : this.#collect(this.#large, start, end)
-    while (at < end && !this.#isStopped) {
+    while (at < end && !this.#isStopped && !this.isHeld) {
       const word = this.#view.getInt32(at, true)
       let next: number
       if (word === PUB && !this.expectsConnect) next = this.#publish(at, at + 4, false, end)
@@ -209,79 +222,84 @@ export class ClientParser {
 
   #checkSizes(lineBytes: number, headerBytes: number, totalBytes: number): boolean {
     if (lineBytes > this.#controlLineBytesMax) this.#violate('control_line')
-    else if (headerBytes > totalBytes) this.#violate('unknown_operation')
-    else if (totalBytes > this.#payloadBytesMax) this.#violate('payload')
+    else if (headerBytes > totalBytes) this.#violate('malformed')
+    else if (totalBytes > this.payloadBytesMax) this.#violate('payload')
     return !this.#isStopped
   }
 
   #control(at: number, end: number): number {
     const bytes = this.#bytes
     const first = (bytes[at] ?? 0) | LOWER
-    if (this.expectsConnect && first !== LOWER_C) return this.#violate('authorization')
-    const reach = Math.min(end, at + this.#controlLineBytesMax + LINE_SLACK)
-    const lineFeed = findLineEnd(bytes, at, reach)
-    if (lineFeed < 0) {
-      if (end - at > this.#controlLineBytesMax) return this.#violate('control_line')
-      return couldBeOperation(bytes, at, end) ? INCOMPLETE : this.#violate('unknown_operation')
+    if (this.expectsConnect && first !== LOWER_C) {
+      this.#operations.uninvited()
+      if (this.expectsConnect) return INCOMPLETE
     }
-    const lineEnd = textEnd(bytes, at, lineFeed)
-    if (line.split(bytes, at, lineEnd) === 0 || line.start(0) !== at) {
-      return this.#violate('unknown_operation')
-    }
-    if (lineEnd - line.end(0) > this.#controlLineBytesMax) return this.#violate('control_line')
-    const operation = line.text(0).toUpperCase()
-    if (operation === 'PUB' || operation === 'HPUB') {
-      return this.#publishOdd(operation === 'HPUB', at, lineFeed + 1, end)
-    }
-    this.#operate(operation, lineEnd)
+    const operation = operationAt(bytes, at, end)
+    if (operation === undefined) return this.#violate('unknown_operation')
+    const argumentsStart = skipBlanks(bytes, at + operation.name.length, end)
+    const max = this.#controlLineBytesMax
+    if (argumentsStart - at > max + LINE_SLACK) return this.#violate('control_line')
+    const lineFeed = findLineEnd(bytes, argumentsStart, Math.min(end, argumentsStart + max + 2))
+    const lineEnd = textEnd(bytes, argumentsStart, lineFeed < 0 ? end : lineFeed)
+    if (lineEnd - argumentsStart > max) return this.#violate('control_line')
+    if (lineFeed < 0) return INCOMPLETE
+    if (!operation.takesWords) this.#operate(operation.name, argumentsStart, lineEnd)
+    else if (line.split(bytes, argumentsStart, lineEnd) < 0) return this.#violate('malformed')
+    else if (operation.name === 'PUB' || operation.name === 'HPUB') {
+      return this.#publishOdd(operation.name === 'HPUB', at, lineFeed + 1, end)
+    } else this.#operate(operation.name, argumentsStart, lineEnd)
     return lineFeed + 1
   }
 
-  #operate(operation: string, lineEnd: number): void {
+  #operate(operation: OperationName, start: number, end: number): void {
     const sink = this.#operations
     const count = line.count
     if (operation === 'PING') sink.ping()
     else if (operation === 'PONG') sink.pong()
-    else if (operation === 'SUB' && (count === 3 || count === 4)) {
-      sink.subscribe(line.text(1), count === 4 ? line.text(2) : '', line.text(count - 1))
-    } else if (operation === 'UNSUB' && (count === 2 || count === 3)) {
-      const max = count === 3 ? parseSize(this.#bytes, line.start(2), line.end(2)) : 0
-      sink.unsubscribe(line.text(1), Math.max(max, 0))
-    } else if (operation === 'CONNECT' && count > 1) {
-      const start = line.start(1)
-      sink.connect(Buffer.from(this.#bytes.subarray(start, lineEnd)).toString())
-    } else if (operation === '-ERR') sink.reportedError()
-    else if (operation !== 'INFO' && operation !== '+OK') this.#violate('unknown_operation')
+    else if (operation === 'CONNECT') sink.connect(this.#text(start, end))
+    else if (operation === '-ERR') sink.reportedError(this.#text(start, end))
+    else if (operation === 'SUB' && (count === 2 || count === 3)) {
+      sink.subscribe(line.text(0), count === 3 ? line.text(1) : '', line.text(count - 1))
+    } else if (operation === 'UNSUB' && (count === 1 || count === 2)) {
+      const max = count === 2 ? parseSize(this.#bytes, line.start(1), line.end(1)) : 0
+      sink.unsubscribe(line.text(0), Math.max(max, 0))
+    } else if (operation === 'INFO') {
+      if (parseJsonObject(this.#text(start, end)) === undefined) this.#violate('malformed')
+    } else if (operation !== '+OK') this.#violate('malformed')
+  }
+
+  #text(start: number, end: number): string {
+    return Buffer.from(this.#bytes.subarray(start, end)).toString()
   }
 
   /** PUB and HPUB in any spelling; `line` is split. */
   #publishOdd(hasHeaders: boolean, at: number, bodyStart: number, end: number): number {
     const count = line.count
     const sizes = hasHeaders ? 2 : 1
-    if (count < 2 + sizes || count > 3 + sizes) return this.#violate('unknown_operation')
-    if (hasHeaders && !this.acceptsHeaders) return this.#violate('unknown_operation')
+    if (hasHeaders && !this.acceptsHeaders) return this.#violate('malformed')
+    if (count < 1 + sizes || count > 2 + sizes) return this.#violate('malformed')
     const bytes = this.#bytes
     const totalBytes = parseSize(bytes, line.start(count - 1), line.end(count - 1))
     const headerBytes = hasHeaders
       ? parseSize(bytes, line.start(count - 2), line.end(count - 2))
       : -1
-    if (totalBytes < 0 || (hasHeaders && headerBytes < 0)) return this.#violate('unknown_operation')
+    if (totalBytes < 0 || (hasHeaders && headerBytes < 0)) return this.#violate('malformed')
     if (!this.#checkSizes(0, headerBytes, totalBytes)) return end
-    const hasReply = count === 3 + sizes
-    const replyStart = hasReply ? line.start(2) : line.end(1)
-    const replyEnd = hasReply ? line.end(2) : replyStart
+    const hasReply = count === 2 + sizes
+    const replyStart = hasReply ? line.start(1) : line.end(0)
+    const replyEnd = hasReply ? line.end(1) : replyStart
     const bodyEnd = bodyStart + totalBytes
     this.#headerBytes = headerBytes
     this.#totalBytes = totalBytes
     if (bodyEnd + 2 > end) {
       if (bodyEnd + 2 - at <= this.#carryBytesMax) return INCOMPLETE
-      return this.#beginLarge(line.start(1), line.end(1), replyStart, replyEnd, bodyStart, end)
+      return this.#beginLarge(line.start(0), line.end(0), replyStart, replyEnd, bodyStart, end)
     }
     if (bytes[bodyEnd] !== CR || bytes[bodyEnd + 1] !== LF)
       return this.#violate('unknown_operation')
     const payloadStart = bodyStart + Math.max(headerBytes, 0)
     this.#publications.publishParts({
-      subject: line.bytes(1),
+      subject: line.bytes(0),
       reply: bytes.subarray(replyStart, replyEnd),
       headers: bytes.subarray(bodyStart, payloadStart),
       payload: bytes.subarray(payloadStart, bodyEnd),
@@ -327,7 +345,7 @@ export class ClientParser {
     return stop
   }
 
-  #violate(error: ServerErrorName): number {
+  #violate(error: Violation): number {
     this.stop()
     this.#operations.violated(error)
     return STOPPED
@@ -353,26 +371,10 @@ const INCOMPLETE = -1
 /** Any offset will do: the loop ends because the parser has stopped. */
 const STOPPED = 0
 const SIZE_DIGITS_MAX = 9
-/** The operation's name, its blank and the line end do not count as control line. */
+/** The operation's name and the blank behind it do not count as control line. */
 const LINE_SLACK = 16
 const PUB = Buffer.from('PUB ').readInt32LE(0)
 const HPUB = Buffer.from('HPUB').readInt32LE(0)
 
 /** Split results live until the next line, so one will do for all parsers. */
 const line = new ControlLine()
-
-const OPERATIONS = ['PUB', 'HPUB', 'SUB', 'UNSUB', 'PING', 'PONG', 'CONNECT', 'INFO', '+OK', '-ERR']
-
-/** Whether an unfinished line may become an operation. */
-function couldBeOperation(bytes: Uint8Array, start: number, end: number): boolean {
-  return OPERATIONS.some((name) => {
-    const size = Math.min(name.length, end - start)
-    for (let i = 0; i < size; i++) {
-      const byte = bytes[start + i] ?? 0
-      const upper = byte >= 97 && byte <= 122 ? byte - 32 : byte
-      if (upper !== name.charCodeAt(i)) return false
-    }
-    const next = bytes[start + size]
-    return start + size >= end || next === SPACE || next === TAB || next === CR
-  })
-}

@@ -6,6 +6,7 @@ export {
   type ParsedPublication,
   type ParserMemory,
   type PublicationSink,
+  type Violation,
 } from './client-parser.ts'
 export { CONNECT_DEFAULTS, type ConnectOptions, decodeConnect } from './connect-options.ts'
 export { ARGUMENTS_MAX, ControlLine, findLineEnd, textEnd } from './control-line.ts'
@@ -24,7 +25,13 @@ export {
 } from './header-block.ts'
 export { parseJsonObject } from './json-object.ts'
 export { CONTROL_LINE_BYTES_MAX, PAYLOAD_BYTES_CEILING, PAYLOAD_BYTES_MAX } from './limits.ts'
-export { encodeError, SERVER_ERRORS, type ServerErrorName } from './server-error.ts'
+export { quoted } from './quoted-text.ts'
+export {
+  encodeError,
+  PERMISSION_ERRORS,
+  SERVER_ERRORS,
+  type ServerErrorName,
+} from './server-error.ts'
 export {
   API_LEVEL,
   decodeInfo,

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { BrokerHarness } from '../support/broker-harness.ts'
 
-/**
- * Raw transcripts over real sockets, numbered by topic. The answers are nats-server's (2.15.2), from
- * the same input, but for one thing: where it closes without a word, we say what we did not understand.
- */
+/** Raw transcripts over real sockets, numbered by topic. The answers are nats-server's (2.15.2), from the same input. */
 const CONNECT =
   'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1}\r\n'
 const PLAIN = 'CONNECT {"verbose":false,"pedantic":false}\r\n'
 const UNKNOWN = `<INFO>-ERR 'Unknown Protocol Operation'\r\n`
+/** Arguments that make no sense are not answered. */
+const WORDLESS = '<INFO>'
 const ALIVE = 'PONG\r\n<INFO+>'
 const SILENT = 'PONG\r\n'
 const NO_HEADERS = 'NATS/1.0\r\n\r\n'
@@ -44,11 +43,27 @@ const ANSWERS: readonly Case[] = [
     input: `${CONNECT}INFO {}\r\n+OK\r\n`,
     output: `<INFO>${ALIVE}`,
   },
+  {
+    name: '1.7 of PING and +OK the name is enough',
+    input: `${CONNECT}PINGxyz\r\n+OKxyz\r\n`,
+    output: `<INFO>${ALIVE}${SILENT}`,
+  },
+  {
+    name: '1.8 CONNECT may say nothing, in any case, and what nobody knows',
+    input:
+      'CONNECT null\r\nconnect{"VERBOSE":false,"Pedantic":false,"foo":[1],"user":null}\r\nSUB a 1\r\n',
+    output: `<INFO>+OK\r\n${SILENT}`,
+  },
+  {
+    name: '1.9 CONNECT again ends what was subscribed to',
+    input: `${CONNECT}SUB a 1\r\n${CONNECT}PUB a 1\r\nx\r\n`,
+    output: `<INFO>${ALIVE}`,
+  },
   // 2 Verbose and pedantic
   {
     name: '2.1 both hold until CONNECT says otherwise',
     input: 'SUB a 1\r\nPUB a 1\r\nx\r\nPUB a.* 1\r\nx\r\n',
-    output: `<INFO>+OK\r\n+OK\r\nMSG a 1 1\r\nx\r\n+OK\r\n-ERR 'Invalid Publish Subject'\r\n${SILENT}`,
+    output: `<INFO>+OK\r\n+OK\r\nMSG a 1 1\r\nx\r\n-ERR 'Invalid Publish Subject'\r\n+OK\r\n${SILENT}`,
   },
   {
     name: '2.2 +OK after CONNECT, SUB (also of a known sid), PUB and UNSUB',
@@ -170,17 +185,22 @@ const ENDINGS: readonly Case[] = [
     (input) => ({
       name: `9.6 ${input.trim()}`,
       input,
-      output: UNKNOWN,
+      output: WORDLESS,
     }),
   ),
   ...['a x', 'a', 'a -1', 'a b c 1', 'a 99999999999', ' 2', 'a 1 2 3 4'].map((args) => ({
     name: `9.7 PUB ${args}`,
     input: `${PLAIN}PUB ${args}\r\n`,
-    output: UNKNOWN,
+    output: WORDLESS,
   })),
-  ...['SUB a', 'SUB a b c d', 'UNSUB', 'UNSUB 1 2 3', 'HPUB a 12', 'HPUB a 14 12'].map((line) => ({
+  ...['SUB a', 'SUB a b c d', 'UNSUB 1 2 3', 'HPUB a 12', 'HPUB a 14 12'].map((line) => ({
     name: `9.8 ${line}`,
     input: `${CONNECT}${line}\r\n`,
+    output: WORDLESS,
+  })),
+  ...['SUB', 'UNSUB', '-ERR', 'PUB', 'PUBx'].map((line) => ({
+    name: `9.8 ${line} and no blank`,
+    input: `${PLAIN}${line}\r\n`,
     output: UNKNOWN,
   })),
   {
@@ -191,7 +211,7 @@ const ENDINGS: readonly Case[] = [
   {
     name: '9.10 headers from a client that said it has none',
     input: `${PLAIN}HPUB a 12 12\r\n${NO_HEADERS}\r\n`,
-    output: UNKNOWN,
+    output: WORDLESS,
   },
   {
     name: '9.11 an unknown protocol level',

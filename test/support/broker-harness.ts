@@ -1,13 +1,25 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { type AuthenticatorOptions, UserAuthenticator } from '../../shared/account/index.ts'
-import { BROKER_DEFAULTS, Broker, type BrokerOptions } from '../../shared/broker/index.ts'
+import {
+  type Authenticator,
+  type AuthenticatorOptions,
+  UserAuthenticator,
+} from '../../shared/account/index.ts'
+import {
+  BROKER_DEFAULTS,
+  Broker,
+  type BrokerDependencies,
+  type BrokerOptions,
+} from '../../shared/broker/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { type Clock, SystemClock, SystemRandom } from '../../shared/runtime/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
 
 export interface BrokerHarnessOptions {
   readonly authorization?: AuthenticatorOptions
+  /** In place of `authorization`. */
+  readonly authenticator?: Authenticator
+  readonly dependencies?: Partial<BrokerDependencies>
   readonly options?: Partial<BrokerOptions>
   readonly clock?: Clock
 }
@@ -29,7 +41,9 @@ export class BrokerHarness {
         clock,
         random: new SystemRandom(),
         log: silentLog,
-        authenticator: new UserAuthenticator(options.authorization ?? { users: [] }),
+        authenticator:
+          options.authenticator ?? new UserAuthenticator(options.authorization ?? { users: [] }),
+        ...options.dependencies,
       },
       { ...BROKER_DEFAULTS, serverId: 'NTEST', serverName: 'test', ...options.options },
     )

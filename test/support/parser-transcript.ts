@@ -63,7 +63,12 @@ export class ParserTranscript {
         unsubscribe: (...args) => facts.push(`UNSUB ${JSON.stringify(args)}`),
         ping: () => facts.push('PING'),
         pong: () => facts.push('PONG'),
-        reportedError: () => facts.push('-ERR'),
+        reportedError: (text) => facts.push(`-ERR ${text}`),
+        uninvited: () => {
+          facts.push('uninvited')
+          this.isStopped = true
+          this.#parser.stop()
+        },
         violated: (error) => {
           facts.push(`violated ${error}`)
           this.isStopped = true

@@ -6,6 +6,8 @@ import type { Output } from '../../../shared/transport/index.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { RecordingChannel } from '../../support/recording-channel.ts'
 
+const OPTIONS = { pendingBytesMax: Number.POSITIVE_INFINITY, dropsForSlowConsumers: false }
+
 /** A channel whose output is as far behind as the test says. */
 class BehindChannel extends RecordingChannel {
   readonly #output = { pendingBytes: 0, reserve: () => -1, write: () => {} }
@@ -37,7 +39,7 @@ describe('a publisher with several receivers that are behind', () => {
 
   function outletOf(channel: BehindChannel): ClientOutlet {
     const owner = { exhausted: () => {}, slowConsumer: () => assert.fail('a slow consumer') }
-    return new ClientOutlet(clock, channel, ++ids, Number.POSITIVE_INFINITY, owner)
+    return new ClientOutlet(clock, channel, ++ids, OPTIONS, owner)
   }
 
   /** A receiver that has just been given something by the publisher, and is behind. */

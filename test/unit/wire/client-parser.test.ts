@@ -77,7 +77,11 @@ describe('ClientParser', () => {
       ['PING\r\nPUB a 2\r\nhixx\r\n', 'unknown_operation'],
       ['PING\r\nPUB a 101\r\n', 'payload'],
       ['PING\r\nHPUB a 9 101\r\n', 'payload'],
-      ['PING\r\nHPUB a 9 8\r\n', 'unknown_operation'],
+      ['PING\r\nHPUB a 9 8\r\n', 'malformed'],
+      ['PING\r\nSUB a\r\n', 'malformed'],
+      ['PING\r\nPUB a x\r\n', 'malformed'],
+      ['PING\r\nSUB\r\n', 'unknown_operation'],
+      ['PING\r\nINFO x\r\n', 'malformed'],
       [`PING\r\nSUB ${'a'.repeat(4200)}`, 'control_line'],
       [`PING\r\nPUB ${'a'.repeat(4200)} 1\r\n`, 'control_line'],
       [`PING\r\nPUB a ${'r'.repeat(4200)} 1\r\n`, 'control_line'],
@@ -100,7 +104,7 @@ describe('ClientParser', () => {
       'INFO {}\r\n',
       '\r\n',
     ]) {
-      assert.deepEqual(factsOf({ expectsConnect: true }, talk), ['violated authorization'])
+      assert.deepEqual(factsOf({ expectsConnect: true }, talk), ['uninvited'])
     }
     assert.deepEqual(factsOf({ expectsConnect: true }, 'connect {}\r\nPING\r\n'), [
       'CONNECT {}',

@@ -1,0 +1,197 @@
+import { type Authenticator, atOnce, type Credentials, type Identity } from '../account/index.ts'
+import type { Cancel } from '../runtime/index.ts'
+import type { Channel } from '../transport/index.ts'
+import {
+  CONNECT_DEFAULTS,
+  type ConnectOptions,
+  decodeConnect,
+  type Violation,
+} from '../wire/index.ts'
+import type { CookieNames } from './broker-options.ts'
+import type { ConnectionContext, Door } from './connection-context.ts'
+
+export interface HandshakeEffects {
+  /** CONNECT comes again: what the client was is over. */
+  forget(): void
+  /**
+   * The client is somebody; false when there is no room for him.
+   * @param isUnasked nobody has said so yet: CONNECT is still to come, or will be left out
+   */
+  letIn(identity: Identity, isUnasked: boolean): boolean
+  /** CONNECT is complete, and all that it asks for can be had. */
+  accepted(options: ConnectOptions): void
+  refused(error: Violation): void
+  /** Nothing more is to be read until `resume`: somebody is being asked. */
+  pause(): void
+  resume(): void
+}
+
+/**
+ * From the greeting to the client that is let in:
+ *
+ *     waiting ──CONNECT──▶ asking ──identity──▶ in ──CONNECT again──▶ asking …
+ *        │                   └── nobody ──▶ refused
+ *        └── auth timeout (runs on while asking) ──▶ refused
+ *
+ * Without required authentication there is an identity from the start, and CONNECT may be left out.
+ * The order of checks is nats-server's: who it is, then what it asks for.
+ */
+export class Handshake {
+  options: ConnectOptions = CONNECT_DEFAULTS
+  /** undefined until the client is let in. */
+  identity: Identity | undefined
+  hasSaidConnect = false
+  /** What the client is to sign; '' for nothing. */
+  readonly nonce: string
+  readonly authenticator: Authenticator
+  readonly #context: ConnectionContext
+  readonly #channel: Channel
+  readonly #id: number
+  readonly #authTimeoutMs: number
+  readonly #effects: HandshakeEffects
+  #cancelTimeout: Cancel | undefined
+  #isStopped = false
+
+  constructor(
+    context: ConnectionContext,
+    authenticator: Authenticator,
+    channel: Channel,
+    id: number,
+    door: Door,
+    effects: HandshakeEffects,
+  ) {
+    this.#context = context
+    this.#channel = channel
+    this.#id = id
+    this.#effects = effects
+    this.#authTimeoutMs = door.authTimeoutMs ?? context.options.authTimeoutMs
+    this.authenticator = authenticator
+    this.nonce = authenticator.needsNonce
+      ? Buffer.from(context.random.bytes(NONCE_BYTES)).toString('base64url')
+      : ''
+  }
+
+  /** Lets in who need not say who he is, and gives the others their time. */
+  start(): void {
+    if (!this.authenticator.isRequired) {
+      const identity = atOnce(this.authenticator.authenticate(this.#credentials()))
+      if (identity === undefined) return
+      this.identity = identity
+      this.#effects.letIn(identity, true)
+      return
+    }
+    this.#cancelTimeout = this.#context.clock.after(this.#authTimeoutMs, () =>
+      this.#effects.refused('authentication_timeout'),
+    )
+  }
+
+  connect(json: string): void {
+    const options = decodeConnect(json, this.options)
+    if (options === undefined) {
+      this.#effects.refused('malformed')
+      return
+    }
+    if (this.hasSaidConnect) this.#effects.forget()
+    this.hasSaidConnect = true
+    this.options = this.#withCookies(options, this.#context.options.cookies)
+    this.#ask(() => {
+      const problem = problemOf(this.options, this.#context.options.supportsHeaders)
+      if (problem === undefined) this.#effects.accepted(this.options)
+      else this.#effects.refused(problem)
+    })
+  }
+
+  /** Something else came first: allowed to those who become somebody without saying who. */
+  uninvited(): void {
+    if (this.authenticator.isRequired) this.#effects.refused('authorization')
+    else this.#ask(() => {})
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelTimeout?.()
+  }
+
+  #ask(admitted: () => void): void {
+    const answer = this.authenticator.authenticate(this.#credentials())
+    if (!(answer instanceof Promise)) {
+      this.#answered(answer, admitted)
+      return
+    }
+    this.#effects.pause()
+    void this.#await(answer, admitted)
+  }
+
+  async #await(answer: Promise<Identity | undefined>, admitted: () => void): Promise<void> {
+    this.#answered(await answer, admitted)
+    this.#effects.resume()
+  }
+
+  #answered(identity: Identity | undefined, admitted: () => void): void {
+    if (this.#isStopped) return
+    this.#cancelTimeout?.()
+    if (identity === undefined) this.#effects.refused('authorization')
+    else {
+      this.identity = identity
+      if (this.#effects.letIn(identity, false)) admitted()
+      else this.#effects.refused('account_connections')
+    }
+  }
+
+  #credentials(): Credentials {
+    const { options, nonce } = this
+    const { remoteAddress, tls } = this.#channel
+    return {
+      ...present('user', options.user),
+      ...present('password', options.pass),
+      ...present('token', options.auth_token),
+      ...present('nkey', options.nkey),
+      ...present('jwt', options.jwt),
+      ...present('signature', options.sig),
+      ...present('proxySignature', options.proxy_sig),
+      ...present('nonce', nonce === '' ? undefined : nonce),
+      connectionType: CONNECTION_TYPES[this.#channel.kind],
+      remoteAddress,
+      ...(tls === undefined ? {} : { tls }),
+      client: {
+        id: this.#id,
+        name: options.name,
+        lang: options.lang,
+        version: options.version,
+        protocol: options.protocol,
+      },
+    }
+  }
+
+  /** Cookies of the upgrade request stand for what CONNECT leaves out. */
+  #withCookies(options: ConnectOptions, names: CookieNames): ConnectOptions {
+    if (this.#channel.kind !== 'websocket') return options
+    const { cookies } = this.#channel
+    return {
+      ...options,
+      jwt: options.jwt || cookies[names.jwt],
+      user: options.user || cookies[names.user],
+      pass: options.pass || cookies[names.password],
+      auth_token: options.auth_token || cookies[names.token],
+    }
+  }
+}
+
+/** 15 characters of base64url, as nats-server's. */
+const NONCE_BYTES = 11
+
+const CONNECTION_TYPES = { tcp: 'STANDARD', websocket: 'WEBSOCKET', memory: 'IN_PROCESS' } as const
+
+function present<Key extends string>(
+  key: Key,
+  value: string | undefined,
+): Partial<Record<Key, string>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<Key, string>)
+}
+
+function problemOf(options: ConnectOptions, supportsHeaders: boolean): Violation | undefined {
+  if (options.new_account || (options.account ?? '') !== '') return 'authorization'
+  if (options.protocol !== 0 && options.protocol !== 1) return 'client_protocol'
+  const hasHeaders = options.headers && supportsHeaders
+  return options.no_responders && !hasHeaders ? 'no_responders' : undefined
+}

@@ -1,0 +1,104 @@
+import type { Permissions } from '../account/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { PERMITTED_REPLIES_MAX, REMEMBERED_PERMISSIONS_MAX } from './limits.ts'
+import type { Route } from './route-table.ts'
+
+/**
+ * What one connection may publish and subscribe to, by the permissions of its user.
+ *
+ * Answers are remembered per route, and per subject for deliveries, so that a restricted user who
+ * publishes to the same subjects again pays a lookup and no string. Replies to delivered requests may
+ * be allowed on top of that (`allow_responses`): each such reply subject is noted, for so many
+ * messages and so long.
+ */
+export class PermissionGuard {
+  readonly restrictsPublish: boolean
+  /** Reply subjects of what is delivered must be told by `delivered`. */
+  readonly tracksReplies: boolean
+  readonly #permissions: Permissions
+  readonly #clock: Clock
+  readonly #publishable = new Map<Route, boolean>()
+  readonly #receivable = new Map<string, boolean>()
+  readonly #replies = new Map<string, PermittedReply>()
+
+  constructor(permissions: Permissions, clock: Clock) {
+    this.#permissions = permissions
+    this.#clock = clock
+    this.restrictsPublish = permissions.restrictsPublish
+    this.tracksReplies = permissions.responses !== undefined && permissions.restrictsPublish
+  }
+
+  mayPublish(subject: string): boolean {
+    if (!this.restrictsPublish || this.#permissions.mayPublish(subject)) return true
+    return this.#takeReply(subject)
+  }
+
+  mayPublishTo(route: Route): boolean {
+    const known = this.#publishable.get(route)
+    // A remembered refusal may have become a permitted reply since.
+    if (known !== undefined) return known || this.#takeReply(route.subject)
+    const isAllowed = this.#permissions.mayPublish(route.subject)
+    remember(this.#publishable, route, isAllowed)
+    return isAllowed || this.#takeReply(route.subject)
+  }
+
+  maySubscribe(subject: string, queue: string): boolean {
+    return this.#permissions.maySubscribe(subject, queue)
+  }
+
+  /** The subscription matches subjects that must not be delivered: ask `mayReceive` for each. */
+  filtersDeliveries(subject: string): boolean {
+    return this.#permissions.filtersDeliveries(subject)
+  }
+
+  mayReceive(subject: string): boolean {
+    const known = this.#receivable.get(subject)
+    if (known !== undefined) return known
+    const isAllowed = this.#permissions.mayReceive(subject)
+    remember(this.#receivable, subject, isAllowed)
+    return isAllowed
+  }
+
+  /** A message with this reply subject was delivered: it may be answered. */
+  delivered(reply: string): void {
+    if (!this.tracksReplies || this.#permissions.mayPublish(reply)) return
+    this.#replies.delete(reply)
+    if (this.#replies.size >= PERMITTED_REPLIES_MAX) this.#forgetReplies()
+    this.#replies.set(reply, { sinceMs: this.#clock.monotonicMs(), count: 0 })
+  }
+
+  #takeReply(subject: string): boolean {
+    const reply = this.#replies.get(subject)
+    const rule = this.#permissions.responses
+    if (reply === undefined || rule === undefined) return false
+    reply.count++
+    const isSpent = rule.max > 0 && reply.count > rule.max
+    if (!isSpent && !this.#isPast(reply)) return true
+    this.#replies.delete(subject)
+    return false
+  }
+
+  #isPast(reply: PermittedReply): boolean {
+    const expiresMs = this.#permissions.responses?.expiresMs ?? 0
+    return expiresMs > 0 && this.#clock.monotonicMs() - reply.sinceMs > expiresMs
+  }
+
+  /** They are in the order of their age: those that are past lead, and the oldest goes in any case. */
+  #forgetReplies(): void {
+    for (const [subject, reply] of this.#replies) {
+      if (this.#replies.size < PERMITTED_REPLIES_MAX && !this.#isPast(reply)) return
+      this.#replies.delete(subject)
+    }
+  }
+}
+
+interface PermittedReply {
+  readonly sinceMs: number
+  /** Messages that were published to it. */
+  count: number
+}
+
+function remember<Key>(memory: Map<Key, boolean>, key: Key, isAllowed: boolean): void {
+  if (memory.size >= REMEMBERED_PERMISSIONS_MAX) memory.clear()
+  memory.set(key, isAllowed)
+}
