@@ -1,4 +1,5 @@
 /** The machine as dependencies: clock, chance, disk, background work, and the one error class. */
+export { AppendFile } from './append-file.ts'
 export { BcryptThread, type PasswordHashes } from './bcrypt-thread.ts'
 export {
   type Cancel,

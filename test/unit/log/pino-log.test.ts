@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { createLog, type LogOptions, type LogSettings } from '../../../shared/log/index.ts'
 import { PetioleError } from '../../../shared/runtime/index.ts'
 
-const SETTINGS: LogSettings = { debug: false, trace: false, logtime: true, log_file: '' }
+const SETTINGS: LogSettings = {
+  debug: false,
+  trace: false,
+  logtime: true,
+  logtime_utc: false,
+  log_file: '',
+  logfile_size_limit: 0,
+  logfile_max_num: 0,
+  log_format: '',
+}
 
 /** A log and the lines that it wrote. */
 function logged(settings: Partial<LogSettings> = {}, options: LogOptions = {}) {
@@ -83,7 +92,7 @@ describe('log', () => {
   })
 
   it('is readable in a terminal', () => {
-    const { log, lines } = logged({}, { isPretty: true })
+    const { log, lines } = logged({}, { format: 'pretty' })
     log.info({ port: 4222 }, 'Server is ready')
     assert.match(
       lines[0] ?? '',
@@ -91,16 +100,89 @@ describe('log', () => {
     )
   })
 
-  it('appends to a file, whole before the call returns', async () => {
-    const directory = await mkdtemp(path.join(tmpdir(), 'petiole-log-'))
-    const file = path.join(directory, 'new', 'petiole.log')
-    createLog({ ...SETTINGS, log_file: file }).info({}, 'one')
-    createLog({ ...SETTINGS, log_file: file }).info({}, 'two')
-    const lines = (await readFile(file, 'utf8')).trim().split('\n')
-    assert.deepEqual(
-      lines.map((line) => parsed(line)['msg']),
-      ['one', 'two'],
-    )
-    await rm(directory, { recursive: true })
+  it("writes nats-server's lines when asked to", () => {
+    const { log, lines } = logged({ log_format: 'text', logtime_utc: true })
+    log.child({ cid: 7 }).warn({ reason: 'two words' }, 'slow')
+    log.error({ err: new PetioleError('PETIOLE_X', 'no room\nat all') }, 'cannot store')
+    const start = `^\\[${process.pid}\\] \\d{4}/\\d\\d/\\d\\d \\d\\d:\\d\\d:\\d\\d\\.\\d{6} `
+    assert.match(lines[0] ?? '', new RegExp(`${start}\\[WRN\\] slow cid=7 reason="two words"\n$`))
+    assert.match(lines[1] ?? '', new RegExp(`${start}\\[ERR\\] cannot store: no room; at all\n$`))
+    const bare = logged({ log_format: 'text', logtime: false })
+    bare.log.info({}, 'Server is ready')
+    assert.equal(bare.lines[0], `[${process.pid}] [INF] Server is ready\n`)
+  })
+
+  it('takes other settings, and children follow', () => {
+    const { log, lines } = logged()
+    const child = log.child({ cid: 1 })
+    child.debug({}, 'never')
+    log.configure({ ...SETTINGS, debug: true, log_format: 'text', logtime: false })
+    child.debug({}, 'now')
+    assert.deepEqual(lines, [`[${process.pid}] [DBG] now cid=1\n`])
+  })
+
+  describe('in a file', () => {
+    let directory: string
+    beforeEach(async () => {
+      directory = await mkdtemp(path.join(tmpdir(), 'petiole-log-'))
+    })
+    afterEach(() => rm(directory, { recursive: true }))
+
+    it('appends, whole before the call returns', async () => {
+      const file = path.join(directory, 'new', 'petiole.log')
+      createLog({ ...SETTINGS, log_file: file }).info({}, 'one')
+      createLog({ ...SETTINGS, log_file: file }).info({}, 'two')
+      const lines = (await readFile(file, 'utf8')).trim().split('\n')
+      assert.deepEqual(
+        lines.map((line) => parsed(line)['msg']),
+        ['one', 'two'],
+      )
+    })
+
+    it('goes on under its name when it was moved away', async () => {
+      const file = path.join(directory, 'petiole.log')
+      const log = createLog({ ...SETTINGS, log_file: file })
+      log.info({}, 'one')
+      await rename(file, `${file}.old`)
+      log.info({}, 'two')
+      log.reopen()
+      log.info({}, 'three')
+      assert.equal((await readFile(`${file}.old`, 'utf8')).trim().split('\n').length, 2)
+      assert.match(await readFile(file, 'utf8'), /three/)
+    })
+
+    it('is set aside when it is too large, and the newest are kept', async () => {
+      const file = path.join(directory, 'petiole.log')
+      const text = { ...SETTINGS, log_format: 'text' as const, log_file: file }
+      const log = createLog({ ...text, logfile_size_limit: 300, logfile_max_num: 3 })
+      for (let i = 0; i < 200; i++) log.info({ i }, 'a line of some length')
+      const names = (await readdir(directory)).filter((name) => name !== 'petiole.log')
+      assert.equal(names.length, 2)
+      for (const name of names) assert.match(name, /^petiole\.log\.\d{4}(\.\d\d){5}\.\d{9}$/)
+      const now = await readFile(file, 'utf8')
+      assert.match(now, /^\[\d+\] .*\[INF\] Rotated log, backup saved as ".*petiole\.log\.\d/)
+      assert(now.length < 2_000, String(now.length))
+    })
+
+    it('goes on when it cannot be set aside', async () => {
+      const folder = path.join(directory, 'gone')
+      await mkdir(folder)
+      const file = path.join(folder, 'petiole.log')
+      const log = createLog({ ...SETTINGS, log_file: file, logfile_size_limit: 100 })
+      await rename(folder, path.join(directory, 'elsewhere'))
+      for (let i = 0; i < 5; i++) log.info({ i }, 'a line of some length')
+      const text = await readFile(path.join(directory, 'elsewhere', 'petiole.log'), 'utf8')
+      assert.match(text, /Unable to rotate the logfile \(ENOENT/)
+      assert.match(text, /"i":4/)
+    })
+
+    it('stays where it is when another cannot be opened', async () => {
+      const file = path.join(directory, 'petiole.log')
+      const log = createLog({ ...SETTINGS, log_file: file })
+      const wrong = path.join(file, 'is-no-folder')
+      assert.throws(() => log.configure({ ...SETTINGS, log_file: wrong }), { code: 'ENOTDIR' })
+      log.info({}, 'still here')
+      assert.match(await readFile(file, 'utf8'), /still here/)
+    })
   })
 })
