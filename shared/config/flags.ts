@@ -4,132 +4,17 @@
  */
 import { PetioleError } from '../runtime/index.ts'
 import type { ConfigInput, Role } from './config.ts'
+import { FLAGS, type Flag, INERT_FLAGS, REFUSED_FLAGS, WISHES, type Wish } from './flag-table.ts'
 import { nearest } from './suggestion.ts'
-
-interface Flag {
-  readonly names: readonly string[]
-  /** What the value is called in the help; '' for a switch. */
-  readonly value: string
-  readonly help: string
-  /** Keys to set, as paths. A switch sets them to true. */
-  readonly keys: readonly string[]
-  readonly roles?: Role
-}
-
-const FLAGS: readonly Flag[] = [
-  { names: ['a', 'addr', 'net'], value: 'HOST', help: 'listen on this address', keys: ['host'] },
-  { names: ['p', 'port'], value: 'PORT', help: 'port for clients, -1 for any', keys: ['port'] },
-  {
-    names: ['n', 'name', 'server_name'],
-    value: 'NAME',
-    help: 'name of this server',
-    keys: ['server_name'],
-  },
-  { names: ['P', 'pid'], value: 'FILE', help: 'write the process id here', keys: ['pid_file'] },
-  {
-    names: ['m', 'http_port'],
-    value: 'PORT',
-    help: 'port for monitoring over HTTP',
-    keys: ['http_port'],
-  },
-  {
-    names: ['client_advertise'],
-    value: 'ADDRESS',
-    help: 'host:port that clients are told to use',
-    keys: ['client_advertise'],
-  },
-  { names: ['l', 'log', 'log_file'], value: 'FILE', help: 'log to a file', keys: ['log_file'] },
-  { names: ['T', 'logtime'], value: '', help: 'log with time stamps', keys: ['logtime'] },
-  { names: ['D', 'debug'], value: '', help: 'log debugging output', keys: ['debug'] },
-  { names: ['V', 'trace', 'VV'], value: '', help: 'log the protocol', keys: ['trace'] },
-  { names: ['DV', 'DVV'], value: '', help: 'log both', keys: ['debug', 'trace'] },
-  {
-    names: ['js', 'jetstream'],
-    value: '',
-    help: 'turn JetStream on',
-    keys: ['jetstream.enabled'],
-  },
-  {
-    names: ['sd', 'store_dir', 'store-dir'],
-    value: 'DIR',
-    help: 'store directory',
-    keys: ['jetstream.store_dir'],
-  },
-  { names: ['user'], value: 'USER', help: 'user that clients need', keys: ['authorization.user'] },
-  {
-    names: ['pass'],
-    value: 'PASSWORD',
-    help: 'password that clients need',
-    keys: ['authorization.password'],
-  },
-  {
-    names: ['auth'],
-    value: 'TOKEN',
-    help: 'token that clients need',
-    keys: ['authorization.token'],
-  },
-  {
-    names: ['hub'],
-    value: 'URL',
-    help: 'hub that this leaf dials',
-    keys: ['leafnodes.remotes'],
-    roles: 'leaf',
-  },
-  {
-    names: ['mqtt-port', 'mqtt_port'],
-    value: 'PORT',
-    help: 'port for MQTT',
-    keys: ['mqtt.port'],
-  },
-]
-
-/** Flags of nats-server for what is not supported yet, and whether they take a value. */
-const UNSUPPORTED: Readonly<Record<string, boolean>> = {
-  ms: true,
-  https_port: true,
-  sl: true,
-  signal: true,
-  ports_file_dir: true,
-  s: false,
-  syslog: false,
-  r: true,
-  remote_syslog: true,
-  tls: false,
-  tlsverify: false,
-  tlscert: true,
-  tlskey: true,
-  tlscacert: true,
-  routes: true,
-  cluster: true,
-  cluster_name: true,
-  cluster_listen: true,
-  cluster_advertise: true,
-  no_advertise: false,
-  connect_retries: true,
-}
-
-/** Flags of nats-server that may be given without harm, and without effect. */
-const INERT: Readonly<Record<string, boolean>> = {
-  logtime_utc: false,
-  log_size_limit: true,
-  max_traced_msg_len: true,
-  profile: true,
-}
-
-const WANTS: Readonly<Record<string, FlagReading['wants']>> = {
-  t: 'check',
-  h: 'help',
-  help: 'help',
-  v: 'version',
-  version: 'version',
-}
 
 /** What a command line asks for. */
 export interface FlagReading {
   /** `check` is `-t`: look at the configuration and exit. */
-  readonly wants: 'run' | 'check' | 'help' | 'version'
+  readonly wants: Wish
   /** `-c FILE`; undefined when not given. */
   readonly configFile: string | undefined
+  /** `--signal COMMAND[=PID]`, as given; '' when not. */
+  readonly signal: string
   /** For `loadConfig`. */
   readonly overrides: ConfigInput
   readonly warnings: readonly string[]
@@ -149,6 +34,7 @@ export function flagsHelp(role: Role): string {
   const rows: [string, string][] = [
     ['-c, --config FILE', 'configuration file'],
     ['-t', 'check the configuration and exit'],
+    ['-sl, --signal COMMAND[=PID]', 'tell a running server: reload, reopen, ldm, quit, term, stop'],
     ...own.map((flag): [string, string] => [usage(flag), flag.help]),
     ['-v, --version', 'show the version'],
     ['-h, --help', 'show this'],
@@ -163,8 +49,11 @@ class FlagReader {
   readonly #overrides: Record<string, unknown> = {}
   readonly #problems: string[] = []
   readonly #warnings: string[] = []
+  /** Set by a flag, `false` when `--tls=false` said so last. */
+  #tls: boolean | undefined
   #configFile: string | undefined
-  #wants: FlagReading['wants'] = 'run'
+  #signal = ''
+  #wants: Wish = 'run'
   #at = 0
 
   constructor(args: readonly string[], role: Role) {
@@ -174,12 +63,17 @@ class FlagReader {
 
   read(): FlagReading {
     while (this.#at < this.#args.length) this.#argument(this.#args[this.#at++] ?? '')
-    if (this.#wants !== 'help' && this.#problems.length > 0) {
+    this.#settleTls()
+    if (this.#wants === 'check' && this.#configFile === undefined) {
+      this.#problems.push('-t checks a configuration file: name it with -c FILE')
+    }
+    if (this.#wants !== 'help' && this.#wants !== 'version' && this.#problems.length > 0) {
       throw new PetioleError('PETIOLE_BAD_FLAGS', this.#problems.join('\n'))
     }
     return {
       wants: this.#wants,
       configFile: this.#configFile,
+      signal: this.#signal,
       overrides: this.#overrides,
       warnings: this.#warnings,
     }
@@ -189,45 +83,121 @@ class FlagReader {
     const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(argument)
     const name = match?.[1]
     if (name === undefined) {
-      this.#problems.push(`unexpected argument "${argument}"`)
+      this.#word(argument)
       return
     }
     const given = match?.[2]
     const flag = FLAGS.find((known) => known.names.includes(name))
-    const wants = Object.hasOwn(WANTS, name) ? WANTS[name] : undefined
-    if (wants !== undefined) this.#wants = this.#wants === 'help' ? 'help' : wants
+    const wants = Object.hasOwn(WISHES, name) ? WISHES[name] : undefined
+    if (wants !== undefined) this.#wish(wants, given)
     else if (name === 'c' || name === 'config') this.#configFile = this.#value(argument, given)
-    else if (Object.hasOwn(UNSUPPORTED, name)) {
-      if (UNSUPPORTED[name] === true && given === undefined) this.#at++
-      if (given !== 'false') this.#problems.push(`-${name} is not supported yet: remove it`)
-    } else if (Object.hasOwn(INERT, name)) {
-      if (INERT[name] === true && given === undefined) this.#at++
+    else if (name === 'sl' || name === 'signal') this.#askToSignal(argument, given)
+    else if (Object.hasOwn(REFUSED_FLAGS, name)) this.#refuse(name, given)
+    else if (INERT_FLAGS.includes(name)) {
+      if (given === undefined) this.#at++
       this.#warnings.push(`-${name} has no effect here`)
     } else if (flag === undefined) this.#unknown(name)
     else this.#apply(flag, argument, given)
+  }
+
+  /** nats-server knows `help` and `version` without a dash, too. */
+  #word(argument: string): void {
+    if (argument === 'help' || argument === 'version') this.#wish(argument, undefined)
+    else this.#problems.push(`unexpected argument "${argument}"`)
+  }
+
+  /** The first of `help`, `version` and `signal` counts, before a check. */
+  #wish(wants: Wish, given: string | undefined): void {
+    if (given !== undefined && !switchedOn(given)) return
+    if (this.#wants === 'run' || this.#wants === 'check') this.#wants = wants
+  }
+
+  #askToSignal(argument: string, given: string | undefined): void {
+    this.#signal = this.#value(argument, given) ?? ''
+    this.#wish('signal', undefined)
+  }
+
+  #refuse(name: string, given: string | undefined): void {
+    const { takesValue, reason } = REFUSED_FLAGS[name] ?? { takesValue: false, reason: '' }
+    if (takesValue && given === undefined) this.#at++
+    if (given === undefined || switchedOn(given)) {
+      this.#problems.push(`-${name} is not supported, because ${reason}`)
+    }
   }
 
   #apply(flag: Flag, argument: string, given: string | undefined): void {
     const name = `-${flag.names[0]}`
     if (flag.roles !== undefined && flag.roles !== this.#role) {
       this.#problems.push(`${name} is for a ${flag.roles} only`)
-      if (given === undefined) this.#at++
+      if (given === undefined && flag.value !== '') this.#at++
       return
     }
     if (flag.value === '') {
-      const isOn = given === undefined || !/^(0|f|false)$/i.test(given)
-      for (const key of flag.keys) this.#set(key, isOn)
+      this.#switch(flag, given)
       return
     }
     const value = this.#value(argument, given)
     if (value === undefined) return
-    for (const key of flag.keys) this.#set(key, this.#typed(flag, value))
+    const [key = ''] = flag.keys
+    if (key.startsWith('tls.')) this.#tls ??= true
+    if (key === 'cluster') this.#cluster(value)
+    else this.#set(key, this.#typed(flag, value))
+  }
+
+  #switch(flag: Flag, given: string | undefined): void {
+    const isOn = given === undefined || switchedOn(given)
+    const [key = ''] = flag.keys
+    if (key === 'tls') {
+      this.#tls = isOn
+      return
+    }
+    if (key === 'tls.verify') this.#tls ??= true
+    for (const each of flag.keys) this.#set(each, isOn)
+  }
+
+  /** Flags make a TLS of their own; `null` takes the file's away. */
+  #settleTls(): void {
+    if (this.#tls === undefined) return
+    if (!this.#tls) {
+      this.#overrides['tls'] = null
+      return
+    }
+    const own = (this.#overrides['tls'] ?? {}) as Record<string, unknown>
+    if (own['cert_file'] === undefined) {
+      this.#problems.push('TLS Server certificate must be present and valid: --tlscert FILE')
+    }
+    if (own['key_file'] === undefined) {
+      this.#problems.push('TLS Server private key must be present and valid: --tlskey FILE')
+    }
+    this.#overrides['tls'] = { verify: false, ca_file: '', certs: [], ...own }
+  }
+
+  /** `nats://user:password@host:port`; '' takes the file's cluster away. */
+  #cluster(text: string): void {
+    if (text === '') {
+      this.#overrides['cluster'] = null
+      return
+    }
+    const match = /^(?:[a-z_-]+:\/\/)?(?:([^:@/]*):([^@/]*)@)?(.*):(-?\d+)\/?$/i.exec(text)
+    const [, user, password, host = '', port = ''] = match ?? []
+    if (match === null) {
+      this.#problems.push(
+        `--cluster ${text.replace(/\/\/.*@/, '//…@')} is no address: nats://host:port`,
+      )
+      return
+    }
+    this.#set('cluster.port', Number(port))
+    this.#set('cluster.host', host.replace(/^\[(.*)\]$/, '$1') || '0.0.0.0')
+    const login = { user: decoded(user), password: decoded(password) }
+    this.#set('cluster.authorization', user === undefined ? null : login)
   }
 
   #typed(flag: Flag, value: string): unknown {
     if (flag.value === 'URL') return [{ url: value.split(',') }]
-    // A port that is no number is passed on as it is: the schema says what it must be.
-    return flag.value === 'PORT' && /^-?\d+$/.test(value) ? Number(value) : value
+    if (flag.value === 'URLS') return value.split(',').map((url) => url.trim())
+    // What is no number is passed on as it is: the schema says what it must be.
+    const isNumber = ['PORT', 'COUNT', 'BYTES'].includes(flag.value) && /^-?\d+$/.test(value)
+    return isNumber ? Number(value) : value
   }
 
   /** The flag's value: behind its `=`, or the next argument. */
@@ -254,6 +224,18 @@ class FlagReader {
     const near = nearest(name, long)
     const hint = near === undefined ? '' : `, did you mean --${near}?`
     this.#problems.push(`unknown flag -${name}${hint}`)
+  }
+}
+
+function switchedOn(given: string): boolean {
+  return !/^(0|f|false)$/i.test(given)
+}
+
+function decoded(part = ''): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
   }
 }
 

@@ -5,7 +5,7 @@ import type { ConfigInput, HubConfig, LeafConfig, Role } from './config.ts'
 import { checkHub, checkLeaf } from './cross-checks.ts'
 import { readTree, withOperatorFiles } from './files.ts'
 import { type Finding, Findings } from './findings.ts'
-import { mergeTrees } from './merge.ts'
+import { mergeTrees, removeNulls } from './merge.ts'
 import { PlainReader } from './plain.ts'
 import { ConfigError, type Position, type Problem } from './problem.ts'
 import { type Key, touches, without } from './pruning.ts'
@@ -60,7 +60,7 @@ export async function loadConfig(
       : await readTree(disk, path, environment)
   const { tree, problems: unread } = await withOperatorFiles(
     disk,
-    mergeTrees(read.tree, overridesTree(overrides)),
+    mergeTrees(removeNulls(read.tree, overrides), overridesTree(overrides)),
   )
   const judged = judge(tree, role)
   const problems = [...read.problems, ...unread, ...judged.problems]

@@ -1,3 +1,4 @@
+import type { ConfigInput } from './config.ts'
 import type { BlockNode, ConfigEntry } from './tree.ts'
 
 /** `over` laid upon `base`: blocks key by key, everything else whole. Keys in `over` are canonical. */
@@ -12,6 +13,19 @@ export function mergeTrees(base: BlockNode, over: BlockNode): BlockNode {
   return { ...base, entries }
 }
 
+/** Takes out of `base` what is null in `over`. */
+export function removeNulls(base: BlockNode, over: ConfigInput): BlockNode {
+  const entries = base.entries.flatMap((entry) => {
+    const key = Object.keys(over).find((name) => isSame(entry.key, name))
+    const value = key === undefined ? undefined : over[key]
+    if (value === null) return []
+    const isInner = typeof value === 'object' && !Array.isArray(value)
+    if (!isInner || entry.value.kind !== 'block') return [entry]
+    return [{ ...entry, value: removeNulls(entry.value, value as ConfigInput) }]
+  })
+  return { ...base, entries }
+}
+
 /** Overrides are few; these are the only keys among them that files also spell in other ways. */
 const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
   host: ['net'],
@@ -23,6 +37,9 @@ const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
   store_dir: ['store', 'storedir'],
   password: ['pass'],
   user: ['username'],
+  logfile_size_limit: ['log_size_limit'],
+  certs: ['certificates'],
+  advertise: ['cluster_advertise'],
 }
 
 function isSame(written: string, key: string): boolean {

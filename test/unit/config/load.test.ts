@@ -319,8 +319,21 @@ describe('config: flags', () => {
     [['--prot', '1'], 'unknown flag -prot, did you mean --port?\nunexpected argument "1"'],
     [['-p'], '-p needs a value'],
     [['stray'], 'unexpected argument "stray"'],
-    [['--tls', '-p', '1'], '-tls is not supported yet: remove it'],
-    [['--routes', 'nats://a'], '-routes is not supported yet: remove it'],
+    [
+      ['--tls', '-p', '1'],
+      'TLS Server certificate must be present and valid: --tlscert FILE\n' +
+        'TLS Server private key must be present and valid: --tlskey FILE',
+    ],
+    [
+      ['-s', '-r=udp://a'],
+      '-s is not supported, because the log goes to a file (-l) or to standard error, where systemd picks it up\n' +
+        '-r is not supported, because the log goes to a file (-l) or to standard error, where systemd picks it up',
+    ],
+    [
+      ['--cluster', 'nats://u:p@nowhere'],
+      '--cluster nats://…@nowhere is no address: nats://host:port',
+    ],
+    [['-t'], '-t checks a configuration file: name it with -c FILE'],
     [['--hub', 'ws://a'], '-hub is for a leaf only'],
     [['--'], 'unexpected argument "--"'],
   ]
@@ -330,7 +343,41 @@ describe('config: flags', () => {
     })
   }
 
+  it('replace the TLS of the file, or turn it off', async () => {
+    const file = 'tls { cert_file: a, key_file: b, verify: true }'
+    const own = await withFlags('--tlscert c --tlskey d', file, files)
+    assert.deepEqual(own.tls?.certs, [{ cert_file: 'c', key_file: 'd' }])
+    assert.equal(own.tls?.verify, false)
+    assert.equal((await withFlags('--tls=false', file, files)).tls, undefined)
+  })
+
+  it('replace the cluster of the file, or turn it off', async () => {
+    const file = 'cluster { listen: "1.1.1.1:1", authorization { user: a, password: b } }'
+    const { cluster } = await withFlags(
+      '--cluster nats://x:y@0.0.0.0:-1 --cluster_name c --routes nats://h:1,nats://i --no_advertise',
+      file,
+      files,
+    )
+    assert.deepEqual(cluster?.listen, { host: '0.0.0.0', port: 0 })
+    assert.equal(cluster?.name, 'c')
+    assert.equal(cluster?.no_advertise, true)
+    assert.deepEqual(
+      cluster?.authorization?.users.map(({ user, password }) => [user, password]),
+      [['x', 'y']],
+    )
+    assert.deepEqual(
+      cluster?.routes.map(({ text }) => text),
+      ['nats://h:1', 'nats://i:6222'],
+    )
+    const bare = await withFlags('--cluster nats://2.2.2.2:2', file, files)
+    assert.equal(bare.cluster?.authorization, undefined)
+    assert.equal((await withFlags('--cluster=', file, files)).cluster, undefined)
+  })
+
   it('tell what is wanted', () => {
+    assert.equal(flagsToOverrides(['--signal', 'reload=7'], 'hub').signal, 'reload=7')
+    assert.equal(flagsToOverrides(['-sl', 'ldm'], 'hub').wants, 'signal')
+    assert.equal(flagsToOverrides(['help'], 'hub').wants, 'help')
     assert.equal(flagsToOverrides([], 'hub').wants, 'run')
     assert.equal(flagsToOverrides(['-t', '-c', 'a'], 'hub').wants, 'check')
     assert.equal(flagsToOverrides(['-t', '-c', 'a'], 'hub').configFile, 'a')

@@ -180,7 +180,7 @@ describe('log', () => {
       const file = path.join(directory, 'petiole.log')
       const log = createLog({ ...SETTINGS, log_file: file })
       const wrong = path.join(file, 'is-no-folder')
-      assert.throws(() => log.configure({ ...SETTINGS, log_file: wrong }), { code: 'ENOTDIR' })
+      assert.throws(() => log.configure({ ...SETTINGS, log_file: wrong }), { code: 'EEXIST' })
       log.info({}, 'still here')
       assert.match(await readFile(file, 'utf8'), /still here/)
     })
