@@ -6,4 +6,5 @@ export type {
   NatsClient,
   PublishChoices,
   RequestChoices,
+  SubscribeChoices,
 } from './nats-client.ts'

@@ -10,6 +10,7 @@ import type {
   NatsClient,
   PublishChoices,
   RequestChoices,
+  SubscribeChoices,
 } from './nats-client.ts'
 
 const NO_RESPONDERS = 503
@@ -72,7 +73,7 @@ export class LocalClient implements NatsClient, Peer {
   subscribe(
     subject: string,
     handler: MessageHandler,
-    choices: { queue?: string } = {},
+    choices: SubscribeChoices = {},
   ): () => void {
     this.#checkOpen()
     const subscription = this.#space.subscribe(this, { subject, ...choices })

@@ -21,6 +21,12 @@ export interface PublishChoices {
   readonly committed?: PublishCommitted
 }
 
+export interface SubscribeChoices {
+  readonly queue?: string
+  /** Every server has its own of it: other hubs are not told. */
+  readonly isConfined?: boolean
+}
+
 export interface RequestChoices {
   readonly deadlineMs: number
   readonly headers?: Uint8Array
@@ -35,7 +41,7 @@ export interface RequestChoices {
 export interface NatsClient {
   /** Returns how many peers took it, as far as this end can know. */
   publish(subject: string | Uint8Array, payload: Uint8Array, choices?: PublishChoices): number
-  subscribe(subject: string, handler: MessageHandler, choices?: { queue?: string }): () => void
+  subscribe(subject: string, handler: MessageHandler, choices?: SubscribeChoices): () => void
   /**
    * Rejects with PETIOLE_NO_RESPONDERS at once when nobody subscribes, PETIOLE_REQUEST_TIMEOUT at
    * the deadline, PETIOLE_CLIENT_CLOSED when the client ends first.

@@ -1,100 +1,162 @@
 import { overlaps } from '../subject/index.ts'
+import { type ConnectionOrder, isConnectionOrder, sorted } from './connection-order.ts'
 import type { ConnectionFacts, MonitorSources, SubscriptionFacts } from './facts.ts'
+import { given } from './given.ts'
 import { PAGE_DEFAULT } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
-import { subscriptionDetail } from './subsz.ts'
+import type { RequestFields } from './request-fields.ts'
+import { clientSubscription } from './subsz.ts'
 import { durationText, timeText, uptimeText } from './text.ts'
 
-type Order = (facts: ConnectionFacts, nowMs: number) => number
-
-/** `cid` and `start` rise, all others fall, as in nats-server. */
-const ORDERS: Readonly<Record<string, Order>> = {
-  cid: (facts) => facts.id,
-  start: (facts) => facts.startedMs,
-  subs: (facts) => -facts.subscriptions,
-  pending: (facts) => -facts.pendingBytes,
-  msgs_to: (facts) => -facts.outMessages,
-  msgs_from: (facts) => -facts.inMessages,
-  bytes_to: (facts) => -facts.outBytes,
-  bytes_from: (facts) => -facts.inBytes,
-  last: (facts) => -facts.lastActivityMs,
-  idle: (facts) => facts.lastActivityMs,
-  uptime: (facts, nowMs) => facts.startedMs - (facts.stoppedMs ?? nowMs),
-  stop: (facts) => -(facts.stoppedMs ?? 0),
-  reason: () => 0,
-  rtt: (facts) => -(facts.roundTripMs ?? 0),
+export interface ConnzOptions {
+  readonly sort: string
+  readonly auth: boolean
+  readonly subs: 'no' | 'subjects' | 'detail'
+  readonly offset: number
+  readonly limit: number
+  /** 0: any. */
+  readonly cid: number
+  readonly state: 'open' | 'closed' | 'any'
+  /** The rest is '' for any. */
+  readonly mqttClient: string
+  readonly user: string
+  readonly account: string
+  readonly filterSubject: string
 }
 
-const STATES: Readonly<Record<string, 'open' | 'closed' | 'any'>> = {
-  '': 'open',
-  '0': 'open',
-  open: 'open',
-  '1': 'closed',
-  closed: 'closed',
-  '2': 'any',
-  any: 'any',
-  all: 'any',
+export function connzQuery(query: Query): ConnzOptions {
+  return {
+    sort: query.text('sort'),
+    auth: query.flag('auth'),
+    subs: subsOf(query),
+    offset: query.count('offset'),
+    limit: query.count('limit'),
+    cid: query.id('cid'),
+    state: stateOf(query.text('state')),
+    mqttClient: query.text('mqtt_client'),
+    user: query.text('user'),
+    account: query.text('acc'),
+    filterSubject: query.text('filter_subject'),
+  }
 }
 
-/** `/connz`: who is, or was, connected. */
-export function connz(sources: MonitorSources, query: Query, nowMs: number): object {
-  const order = ORDERS[query.text('sort') || 'cid']
-  if (order === undefined) throw badQuery(`invalid sorting option: ${query.text('sort')}`)
-  const state = STATES[query.text('state').toLowerCase()]
-  if (state === undefined) throw badQuery(`Error decoding state for ${query.text('state')}`)
-  const subscriptions = subscriptionsById(sources, query)
-  const chosen = [
-    ...(state === 'closed' ? [] : sources.connections()),
-    ...(state === 'open' ? [] : sources.closedConnections()),
-  ].filter((facts) => isWanted(facts, query, subscriptions.get(facts.id) ?? []))
-  chosen.sort((a, b) => order(a, nowMs) - order(b, nowMs))
-  const page = pageOf(chosen, query, PAGE_DEFAULT)
+export function connzFields(fields: RequestFields): ConnzOptions {
+  const states = ['open', 'closed', 'any'] as const
+  return {
+    sort: fields.text('sort'),
+    auth: fields.flag('auth'),
+    subs: subsOfFields(fields),
+    offset: fields.count('offset'),
+    limit: fields.count('limit'),
+    cid: fields.count('cid'),
+    state: states[fields.count('state')] ?? 'open',
+    mqttClient: fields.text('mqtt_client'),
+    user: fields.text('user'),
+    account: fields.text('acc'),
+    filterSubject: fields.text('filter_subject'),
+  }
+}
+
+/** `subs=1` names the subjects, `subs=detail` all that is known of each. Shared with `/routez`. */
+export function subsOf(query: Query): ConnzOptions['subs'] {
+  if (query.text('subs').toLowerCase() === 'detail') return 'detail'
+  return query.flag('subs') ? 'subjects' : 'no'
+}
+
+export function subsOfFields(fields: RequestFields): ConnzOptions['subs'] {
+  if (fields.flag('subscriptions_detail')) return 'detail'
+  return fields.flag('subscriptions') ? 'subjects' : 'no'
+}
+
+/** `/connz`: who is, or was, connected. Throws PETIOLE_BAD_QUERY. */
+export function connz(sources: MonitorSources, options: ConnzOptions, nowMs: number): object {
+  const { account, cid, state } = options
+  const order = checkedOrder(options)
+  const inAccount = (facts: ConnectionFacts): boolean => account === '' || facts.account === account
+  const open = state === 'closed' ? [] : [...sources.connections()].filter(inAccount)
+  const closed = state === 'open' ? [] : [...sources.closedConnections()].filter(inAccount)
+  const subscriptions = subscriptionsById(sources, options)
+  const chosen =
+    cid > 0
+      ? [...open, ...closed].filter((facts) => facts.id === cid).slice(0, 1)
+      : [...open, ...closed].filter((facts) =>
+          isWanted(facts, options, subscriptions.get(facts.id) ?? NONE),
+        )
+  const offset = Math.max(0, options.offset)
+  const limit = cid > 0 ? 1 : options.limit > 0 ? options.limit : PAGE_DEFAULT
+  const page = pageOf(sorted(chosen, order, nowMs), offset, limit)
   return {
     server_id: sources.server().id,
     now: timeText(nowMs),
-    num_connections: page.items.length,
-    total: page.total,
-    offset: page.offset,
-    limit: page.limit,
-    connections: page.items.map((facts) =>
-      connection(facts, query, nowMs, subscriptions.get(facts.id) ?? []),
+    num_connections: page.length,
+    total: open.length + closed.length,
+    offset,
+    limit,
+    connections: page.map((facts) =>
+      connection(facts, options, nowMs, subscriptions.get(facts.id) ?? NONE),
     ),
   }
 }
 
+const NONE: readonly SubscriptionFacts[] = []
+
+function checkedOrder({ sort, state, account, filterSubject }: ConnzOptions): ConnectionOrder {
+  const order = sort || 'cid'
+  if (!isConnectionOrder(order)) throw badQuery(`invalid sorting option: ${sort}`)
+  if ((order === 'stop' || order === 'reason') && state !== 'closed') {
+    throw badQuery(`sort by ${order} only valid on closed connections`)
+  }
+  if (filters(filterSubject) && account === '') {
+    throw badQuery('filter by subject only valid with account filtering')
+  }
+  return order
+}
+
+function stateOf(text: string): ConnzOptions['state'] {
+  const lower = text.toLowerCase()
+  if (lower === '' || lower === 'open') return 'open'
+  if (lower === 'closed') return 'closed'
+  if (lower === 'any' || lower === 'all') return 'any'
+  throw badQuery(`Error decoding state for ${text}`)
+}
+
+function filters(subject: string): boolean {
+  return subject !== '' && subject !== '>'
+}
+
+/** Interest is known of open connections only; closed ones pass that filter, as in nats-server. */
 function isWanted(
   facts: ConnectionFacts,
-  query: Query,
+  { user, mqttClient, filterSubject }: ConnzOptions,
   subscriptions: readonly SubscriptionFacts[],
 ): boolean {
-  const subject = query.text('filter_subject')
   return (
-    (!query.has('cid') || facts.id === query.count('cid', 0)) &&
-    (!query.has('user') || facts.user === query.text('user')) &&
-    (!query.has('acc') || facts.account === query.text('acc')) &&
-    (!query.has('mqtt_client') || facts.mqttClient === query.text('mqtt_client')) &&
-    (subject === '' || subscriptions.some((one) => overlaps(one.subject, subject)))
+    (user === '' || facts.user === user) &&
+    (mqttClient === '' || facts.mqttClient === mqttClient) &&
+    (!filters(filterSubject) ||
+      facts.stoppedMs !== undefined ||
+      subscriptions.some((one) => overlaps(one.subject, filterSubject)))
   )
 }
 
-function connection(
+/** One entry; with `auth` left out, `/gatewayz` shows its connections in the same form. */
+export function connection(
   facts: ConnectionFacts,
-  query: Query,
+  options: Pick<ConnzOptions, 'auth' | 'subs'>,
   nowMs: number,
   subscriptions: readonly SubscriptionFacts[],
 ): object {
-  const isStopped = facts.stoppedMs !== undefined
   const untilMs = facts.stoppedMs ?? nowMs
   return {
     cid: facts.id,
-    kind: 'Client',
-    type: facts.type,
+    ...given({ kind: facts.kind, type: facts.type }),
     ip: facts.ip,
     port: facts.port,
     start: timeText(facts.startedMs),
     last_activity: timeText(facts.lastActivityMs),
-    ...(isStopped ? { stop: timeText(untilMs), reason: facts.reason ?? '' } : {}),
-    ...(facts.roundTripMs === undefined ? {} : { rtt: durationText(facts.roundTripMs) }),
+    ...(facts.stoppedMs === undefined ? {} : { stop: timeText(untilMs) }),
+    ...given({ reason: facts.reason }),
+    rtt: durationText(facts.roundTripMs),
     uptime: uptimeText(untilMs - facts.startedMs),
     idle: uptimeText(untilMs - facts.lastActivityMs),
     pending_bytes: facts.pendingBytes,
@@ -102,40 +164,68 @@ function connection(
     out_msgs: facts.outMessages,
     in_bytes: facts.inBytes,
     out_bytes: facts.outBytes,
+    ...given({ stalls: facts.stalls }),
     subscriptions: facts.subscriptions,
     ...given({ name: facts.name, lang: facts.lang, version: facts.version }),
-    ...(query.flag('auth') ? given({ authorized_user: facts.user, account: facts.account }) : {}),
-    ...lists(query, subscriptions),
-    ...given({ mqtt_client: facts.mqttClient ?? '' }),
+    ...tls(facts, options.auth),
+    ...(options.auth ? authorization(facts) : {}),
+    ...lists(options.subs, subscriptions),
+    ...given({ mqtt_client: facts.mqttClient }),
+    ...(facts.proxyKey ? { proxy: { key: facts.proxyKey } } : {}),
   }
 }
 
-/** `subs=1` names the subjects, `subs=detail` all that is known of each. */
-function lists(query: Query, subscriptions: readonly SubscriptionFacts[]): object {
-  if (subscriptions.length === 0 || !query.has('subs')) return {}
-  if (query.text('subs') === 'detail') {
-    return { subscriptions_list_detail: subscriptions.map(subscriptionDetail) }
-  }
-  if (!query.flag('subs')) return {}
-  return { subscriptions_list: subscriptions.map((one) => one.subject) }
+function tls({ tls: facts }: ConnectionFacts, withCertificates: boolean): object {
+  if (facts === undefined) return {}
+  const certificates = facts.certificates.map((one) => ({
+    subject: one.subject,
+    spki_sha256: one.keyDigest,
+    cert_sha256: one.digest,
+  }))
+  return given({
+    tls_version: facts.version,
+    tls_cipher_suite: facts.cipherSuite,
+    tls_peer_certs: withCertificates ? certificates : undefined,
+    tls_first: facts.isFirst,
+  })
+}
+
+function authorization(facts: ConnectionFacts): object {
+  return given({
+    authorized_user: facts.user,
+    account: facts.account === '$G' ? '' : facts.account,
+    jwt: withoutBearer(facts.jwt),
+    issuer_key: facts.issuerKey,
+    name_tag: facts.nameTag,
+    tags: facts.tags,
+  })
+}
+
+/** Whoever holds a bearer JWT is its user: it is not shown. */
+function withoutBearer(jwt: string | undefined): string | undefined {
+  const claims = jwt?.split('.')[1]
+  if (claims === undefined) return jwt
+  const isBearer = Buffer.from(claims, 'base64url').toString().includes('"bearer_token":true')
+  return isBearer ? '[REDACTED]' : jwt
+}
+
+function lists(subs: ConnzOptions['subs'], subscriptions: readonly SubscriptionFacts[]): object {
+  if (subscriptions.length === 0) return {}
+  if (subs === 'detail') return { subscriptions_list_detail: subscriptions.map(clientSubscription) }
+  return subs === 'subjects' ? { subscriptions_list: subscriptions.map((one) => one.subject) } : {}
 }
 
 /** Gathered only when asked for: there may be a great many. */
 function subscriptionsById(
   sources: MonitorSources,
-  query: Query,
+  { subs, filterSubject, account }: ConnzOptions,
 ): ReadonlyMap<number, readonly SubscriptionFacts[]> {
   const byId = new Map<number, SubscriptionFacts[]>()
-  if (!query.has('subs') && !query.has('filter_subject')) return byId
-  for (const facts of sources.subscriptions()) {
+  if (subs === 'no' && !filters(filterSubject)) return byId
+  for (const facts of sources.subscriptions(account === '' ? undefined : account)) {
     const list = byId.get(facts.connectionId)
     if (list === undefined) byId.set(facts.connectionId, [facts])
     else list.push(facts)
   }
   return byId
-}
-
-/** Without the empty ones. */
-function given(fields: Readonly<Record<string, string>>): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''))
 }

@@ -1,3 +1,6 @@
+import type { Account } from '../account/index.ts'
+import type { CoreConfig } from '../config/index.ts'
+
 /**
  * What monitoring shows, as plain facts. A role fills `MonitorSources` from its broker, links and
  * streams; this folder knows none of them. Times are wall milliseconds since the epoch, durations are
@@ -5,14 +8,20 @@
  */
 export interface MonitorSources {
   server(): ServerFacts
-  /** Called for each /varz: everything that moves. */
+  /** Everything that moves, summed up when it is asked for. */
   traffic(): TrafficFacts
-  /** Clients of all protocols, open ones. Leaf links are not among them. */
+  /** Clients of all protocols, open ones, and leaf links whose beginning is known. */
   connections(): Iterable<ConnectionFacts>
   /** The last ones that were closed, as many as are kept. */
   closedConnections(): Iterable<ConnectionFacts>
-  subscriptions(): Iterable<SubscriptionFacts>
+  /** Of one account, or of all. */
+  subscriptions(account?: string): Iterable<SubscriptionFacts>
+  accounts(): Iterable<AccountFacts>
+  account(name: string): AccountFacts | undefined
   links(): Iterable<LinkFacts>
+  routes(): Iterable<RouteFacts>
+  /** undefined: this server belongs to no supercluster. */
+  gateways(): GatewayFacts | undefined
   /** undefined: JetStream is off. */
   jetStream(): JetStreamFacts | undefined
   /** Why the server does not do its work, for people; undefined when it does. */
@@ -29,23 +38,30 @@ export interface ServerFacts {
   readonly name: string
   /** The nats-server version whose features we have, as in INFO. */
   readonly version: string
-  readonly host: string
-  readonly port: number
-  readonly isAuthRequired: boolean
-  readonly authTimeoutMs: number
-  readonly payloadBytesMax: number
-  readonly controlLineBytesMax: number
-  readonly pendingBytesMax: number
-  readonly connectionsMax: number
-  readonly pingIntervalMs: number
-  readonly pingsMax: number
-  readonly writeDeadlineMs: number
-  readonly startedMs: number
+  /** Petiole's own. */
+  readonly petioleVersion: string
+  readonly config: CoreConfig
+  /** What was taken, where the configuration left the choice open. */
+  readonly client: ListenFacts
   readonly leafNodes: ListenFacts | undefined
   readonly webSocket: ListenFacts | undefined
   readonly mqtt: ListenFacts | undefined
-  /** Hubs that this server dials, as URLs without secrets. */
-  readonly remotes: readonly { readonly account: string; readonly urls: readonly string[] }[]
+  readonly isAuthRequired: boolean
+  readonly startedMs: number
+  readonly configLoadedMs: number
+  /** `sha256:<hex>` of the configuration; '' when it came from no file. */
+  readonly configDigest: string
+  readonly connectUrls: readonly string[]
+  readonly webSocketUrls: readonly string[]
+  /** When the certificate of clients' TLS ends; undefined without one. */
+  readonly certificateEndsMs: number | undefined
+}
+
+export interface KindCounts {
+  readonly clients: number
+  readonly routes: number
+  readonly gateways: number
+  readonly leafs: number
 }
 
 export interface TrafficFacts {
@@ -53,14 +69,17 @@ export interface TrafficFacts {
   readonly connectionsEver: number
   readonly links: number
   readonly subscriptions: number
-  readonly inMessages: number
-  readonly inBytes: number
-  readonly outMessages: number
-  readonly outBytes: number
-  readonly slowConsumers: number
-  readonly staleConnections: number
+  /** From and to clients of all protocols. */
+  readonly clients: PeerTraffic
+  /** From and to other servers. */
+  readonly servers: PeerTraffic
+  readonly slowConsumers: KindCounts
+  readonly staleConnections: KindCounts
+  /** How often publishers had to wait for receivers. */
+  readonly stalls: number
 }
 
+/** `in` is what came from the other side. */
 export interface PeerTraffic {
   readonly inMessages: number
   readonly inBytes: number
@@ -68,9 +87,24 @@ export interface PeerTraffic {
   readonly outBytes: number
 }
 
+export interface TlsConnectionFacts {
+  /** `1.2` or `1.3`. */
+  readonly version: string
+  readonly cipherSuite: string
+  readonly isFirst: boolean
+  readonly certificates: readonly {
+    readonly subject: string
+    /** SHA-256 of the public key info and of the certificate, lower case hex. */
+    readonly keyDigest: string
+    readonly digest: string
+  }[]
+}
+
 export interface ConnectionFacts extends PeerTraffic {
   readonly id: number
-  readonly type: 'nats' | 'websocket' | 'mqtt'
+  readonly kind: 'Client' | 'Leafnode' | 'Gateway'
+  /** '' for what is no client. */
+  readonly type: 'nats' | 'websocket' | 'mqtt' | ''
   readonly ip: string
   readonly port: number
   readonly startedMs: number
@@ -80,6 +114,7 @@ export interface ConnectionFacts extends PeerTraffic {
   readonly reason?: string | undefined
   readonly roundTripMs: number | undefined
   readonly pendingBytes: number
+  readonly stalls: number
   readonly subscriptions: number
   readonly name: string
   readonly lang: string
@@ -87,6 +122,13 @@ export interface ConnectionFacts extends PeerTraffic {
   readonly user: string
   readonly account: string
   readonly mqttClient?: string | undefined
+  readonly tls?: TlsConnectionFacts | undefined
+  readonly jwt?: string | undefined
+  readonly issuerKey?: string | undefined
+  /** What the account is called, where that is not its name. */
+  readonly nameTag?: string | undefined
+  readonly tags?: readonly string[] | undefined
+  readonly proxyKey?: string | undefined
 }
 
 export interface SubscriptionFacts {
@@ -95,7 +137,44 @@ export interface SubscriptionFacts {
   readonly queue: string
   readonly sid: string
   readonly messages: number
+  /** It ends after so many messages; 0: never. */
+  readonly messagesMax: number
   readonly connectionId: number
+  /** Who has it; other servers' are counted with those of leaf links. */
+  readonly peer: 'client' | 'leaf' | 'other'
+}
+
+export interface AccountFacts {
+  readonly account: Account
+  readonly hasJetStream: boolean
+  readonly connections: number
+  readonly leafNodes: number
+  readonly subscriptions: number
+  readonly traffic: AccountTraffic
+  /** Counted when it is asked for: it looks at each cached subject. */
+  router(): RouterFacts
+}
+
+/** `in` is what the account's peers of each kind have sent. `all` holds the other three too. */
+export interface AccountTraffic {
+  readonly all: PeerTraffic
+  readonly gateways: PeerTraffic
+  readonly routes: PeerTraffic
+  readonly leafs: PeerTraffic
+  readonly slowConsumers: number
+}
+
+/** The router of one account, as nats-server's sublist counts it. */
+export interface RouterFacts {
+  readonly subscriptions: number
+  readonly cached: number
+  readonly inserts: number
+  readonly removes: number
+  readonly matches: number
+  readonly cacheHits: number
+  /** Receivers of the cached subjects: of all together, and of the one that has most. */
+  readonly fanoutSum: number
+  readonly fanoutMax: number
 }
 
 export interface LinkFacts extends PeerTraffic {
@@ -103,11 +182,54 @@ export interface LinkFacts extends PeerTraffic {
   readonly name: string
   /** This end dialled: the other one is its hub. */
   readonly isSpoke: boolean
+  readonly isIsolated: boolean
   readonly account: string
   readonly ip: string
   readonly port: number
   readonly roundTripMs: number | undefined
-  readonly subjects: readonly string[]
+  /** Subscriptions of the other side. */
+  readonly subscriptions: number
+  /** Named when they are asked for. */
+  subjects(): readonly string[]
+}
+
+/** A connection to another hub. */
+export interface PeerLinkFacts extends PeerTraffic {
+  readonly id: number
+  readonly remoteId: string
+  readonly remoteName: string
+  readonly isSolicited: boolean
+  readonly isConfigured: boolean
+  readonly ip: string
+  readonly port: number
+  readonly startedMs: number
+  readonly lastActivityMs: number
+  readonly roundTripMs: number | undefined
+  readonly pendingBytes: number
+  readonly subscriptions: number
+  subscriptionList(): readonly SubscriptionFacts[]
+}
+
+export interface RouteFacts extends PeerLinkFacts {
+  /** '' for a connection that serves all accounts. */
+  readonly account: string
+}
+
+export interface GatewayLinkFacts extends PeerLinkFacts {
+  /** The region on the other end. */
+  readonly gateway: string
+  accounts(): readonly {
+    readonly name: string
+    readonly subscriptions: number
+    readonly queueSubscriptions: number
+  }[]
+}
+
+export interface GatewayFacts {
+  readonly name: string
+  readonly listen: ListenFacts
+  readonly outbound: readonly GatewayLinkFacts[]
+  readonly inbound: readonly GatewayLinkFacts[]
 }
 
 export interface JetStreamFacts {
@@ -116,9 +238,31 @@ export interface JetStreamFacts {
   /** 0: what the file system has. */
   readonly storageBytesMax: number
   readonly storageBytes: number
+  /** Level of the API that is answered. */
+  readonly apiLevel: number
   readonly apiRequests: number
   readonly apiErrors: number
+  readonly apiInflight: number
+  readonly store: StoreFacts
+  /** Accounts that may have streams. */
+  accounts(): Iterable<JetStreamAccountFacts>
   streams(): Iterable<StreamFacts>
+}
+
+export interface StoreFacts {
+  readonly commits: number
+  readonly syncs: number
+  readonly bytesWritten: number
+  readonly segments: number
+  readonly diskBytes: number
+  readonly damagedRecords: number
+  readonly tornBytes: number
+}
+
+export interface JetStreamAccountFacts {
+  readonly name: string
+  readonly apiRequests: number
+  readonly apiErrors: number
 }
 
 export interface StreamFacts {
@@ -132,6 +276,7 @@ export interface StreamFacts {
   config(): object
   state(): object
   consumerDetails(): readonly object[]
+  hasConsumer(name: string): boolean
 }
 
 /** What the process takes of the machine. */
@@ -140,4 +285,7 @@ export interface ProcessFacts {
   readonly cores: number
   /** Percent of one core since the last look. */
   readonly cpuPercent: number
+  /** Seconds of CPU since the start. */
+  readonly cpuSeconds: number
+  readonly heapBytes: number
 }

@@ -1,48 +1,158 @@
-import type { MonitorSources, StreamFacts } from './facts.ts'
+import type { JetStreamFacts, MonitorSources, StreamFacts } from './facts.ts'
+import { given } from './given.ts'
 import { PAGE_DEFAULT } from './limits.ts'
-import { pageOf, type Query } from './query.ts'
+import { badQuery, pageOf, type Query } from './query.ts'
+import type { RequestFields } from './request-fields.ts'
 import { timeText } from './text.ts'
-import { jetStreamConfig, jetStreamStats } from './varz.ts'
 
-/** `/jsz`: accounts, their streams and consumers, as deep as the query asks. */
-export function jsz(sources: MonitorSources, query: Query, nowMs: number): object {
+/** `leader-only`, `stream-leader-only` and `raft` change nothing: one server leads all it has. */
+export interface JszOptions {
+  /** '': all, or none unless `accounts`. */
+  readonly account: string
+  readonly accounts: boolean
+  readonly streams: boolean
+  readonly consumers: boolean
+  readonly config: boolean
+  readonly raft: boolean
+  readonly offset: number
+  readonly limit: number
+}
+
+export function jszQuery(query: Query): JszOptions {
+  for (const name of ['direct-consumers', 'leader-only', 'stream-leader-only']) query.flag(name)
+  return implied({
+    account: query.text('acc'),
+    accounts: query.flag('accounts'),
+    streams: query.flag('streams'),
+    consumers: query.flag('consumers'),
+    config: query.flag('config'),
+    raft: query.flag('raft'),
+    offset: query.count('offset'),
+    limit: query.count('limit'),
+  })
+}
+
+export function jszFields(fields: RequestFields): JszOptions {
+  return implied({
+    account: fields.text('account'),
+    accounts: fields.flag('accounts'),
+    streams: fields.flag('streams'),
+    consumers: fields.flag('consumer'),
+    config: fields.flag('config'),
+    raft: fields.flag('raft'),
+    offset: fields.count('offset'),
+    limit: fields.count('limit'),
+  })
+}
+
+function implied(asked: JszOptions): JszOptions {
+  const streams = asked.streams || asked.consumers
+  const accounts = asked.accounts || (streams && asked.account === '')
+  return { ...asked, streams, accounts }
+}
+
+/** `/jsz`: accounts, their streams and consumers, as deep as the request asks. */
+export function jsz(sources: MonitorSources, options: JszOptions, nowMs: number): object {
   const head = { server_id: sources.server().id, now: timeText(nowMs) }
   const facts = sources.jetStream()
-  if (facts === undefined) return { ...head, disabled: true, total: 0 }
-  const byAccount = new Map<string, StreamFacts[]>()
+  if (facts === undefined) return { ...NO_STATS, ...head, disabled: true, ...NOTHING, total: 0 }
   const streams = [...facts.streams()]
-  for (const stream of streams) {
-    const list = byAccount.get(stream.account)
-    if (list === undefined) byAccount.set(stream.account, [stream])
-    else list.push(stream)
-  }
-  const wanted = [...byAccount].filter(([name]) => !query.has('acc') || name === query.text('acc'))
-  const page = pageOf(wanted, query, PAGE_DEFAULT)
+  const accounts = Array.from(facts.accounts(), ({ name }) => name).sort()
+  const consumers = sum(streams, (stream) => stream.consumers)
+  const details = chosen(accounts, options).map((name) =>
+    accountDetail(sources, facts, name, options),
+  )
   return {
     ...jetStreamStats(facts),
     ...head,
     config: jetStreamConfig(facts),
     limits: {},
     streams: streams.length,
-    consumers: sum(streams, (stream) => stream.consumers),
+    ...(options.raft ? given({ streams_leader: streams.length }) : {}),
+    consumers,
+    ...(options.raft ? given({ consumers_leader: consumers }) : {}),
     messages: sum(streams, (stream) => stream.messages),
     bytes: sum(streams, (stream) => stream.bytes),
-    ...(isDetailed(query)
-      ? { account_details: page.items.map(([name, list]) => account(name, list, query)) }
-      : {}),
-    total: wanted.length,
+    ...given({ account_details: details }),
+    total: accounts.length,
   }
 }
 
-function isDetailed(query: Query): boolean {
-  const flags = ['accounts', 'streams', 'consumers', 'config'].map((name) => query.flag(name))
-  return query.has('acc') || flags.includes(true)
+/** The answer to `$SYS.REQ.ACCOUNT.<acc>.JSZ`. Throws PETIOLE_BAD_QUERY. */
+export function jszAccount(sources: MonitorSources, options: JszOptions): object {
+  const { account } = options
+  const facts = sources.jetStream()
+  if (facts === undefined) throw badQuery('jetstream not enabled')
+  if (sources.account(account) === undefined) throw badQuery(`account "${account}" not found`)
+  if (![...facts.accounts()].some(({ name }) => name === account)) {
+    throw badQuery(`account "${account}" not jetstream enabled`)
+  }
+  return accountDetail(sources, facts, account, options)
 }
 
-function account(name: string, streams: readonly StreamFacts[], query: Query): object {
-  const hasStreams = query.flag('streams') || query.flag('consumers') || query.flag('config')
+/** Every acknowledged write is synced, hence no interval and `sync_always`. Shared with `/varz`. */
+export function jetStreamConfig(facts: JetStreamFacts): object {
   return {
-    name,
+    max_memory: 0,
+    max_storage: facts.storageBytesMax,
+    store_dir: facts.storeDirectory,
+    sync_always: true,
+    ...given({ domain: facts.domain }),
+  }
+}
+
+export function jetStreamStats(facts: JetStreamFacts): object {
+  return {
+    memory: 0,
+    storage: facts.storageBytes,
+    reserved_memory: 0,
+    reserved_storage: 0,
+    accounts: [...facts.accounts()].length,
+    ha_assets: 0,
+    api: {
+      level: facts.apiLevel,
+      total: facts.apiRequests,
+      errors: facts.apiErrors,
+      ...given({ inflight: facts.apiInflight }),
+    },
+  }
+}
+
+const NO_STATS = {
+  memory: 0,
+  storage: 0,
+  reserved_memory: 0,
+  reserved_storage: 0,
+  accounts: 0,
+  ha_assets: 0,
+  api: { level: 0, total: 0, errors: 0 },
+}
+
+const NOTHING = {
+  config: { max_memory: 0, max_storage: 0 },
+  streams: 0,
+  consumers: 0,
+  messages: 0,
+  bytes: 0,
+}
+
+/** One account takes precedence; a name that nobody has is as if none were given. */
+function chosen(accounts: readonly string[], options: JszOptions): readonly string[] {
+  if (accounts.includes(options.account)) return [options.account]
+  if (!options.accounts) return []
+  return pageOf(accounts, Math.max(0, options.offset), options.limit || PAGE_DEFAULT)
+}
+
+function accountDetail(
+  sources: MonitorSources,
+  facts: JetStreamFacts,
+  name: string,
+  options: JszOptions,
+): object {
+  const streams = [...facts.streams()].filter(({ account }) => account === name)
+  const api = [...facts.accounts()].find((one) => one.name === name)
+  return {
+    name: sources.account(name)?.account.displayName ?? name,
     id: name,
     memory: 0,
     storage: sum(streams, (stream) => stream.bytes),
@@ -50,19 +160,26 @@ function account(name: string, streams: readonly StreamFacts[], query: Query): o
     reserved_storage: 0,
     accounts: 0,
     ha_assets: 0,
-    api: { level: 0, total: 0, errors: 0 },
-    ...(hasStreams ? { stream_detail: streams.map((stream) => detail(stream, query)) } : {}),
+    api: { level: 0, total: api?.apiRequests ?? 0, errors: api?.apiErrors ?? 0 },
+    ...given({
+      stream_detail: options.streams ? streams.map((stream) => streamDetail(stream, options)) : [],
+    }),
   }
 }
 
-function detail(stream: StreamFacts, query: Query): object {
+function streamDetail(stream: StreamFacts, options: JszOptions): object {
   return {
     name: stream.name,
     created: timeText(stream.createdMs),
-    ...(query.flag('config') ? { config: stream.config() } : {}),
+    ...(options.config ? { config: stream.config() } : {}),
     state: stream.state(),
-    ...(query.flag('consumers') ? { consumer_detail: stream.consumerDetails() } : {}),
+    ...given({ consumer_detail: options.consumers ? consumers(stream, options) : [] }),
   }
+}
+
+function consumers(stream: StreamFacts, options: JszOptions): readonly object[] {
+  if (options.config) return stream.consumerDetails()
+  return stream.consumerDetails().map((info) => ({ ...info, config: undefined }))
 }
 
 function sum<T>(list: readonly T[], of: (item: T) => number): number {

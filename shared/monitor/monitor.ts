@@ -1,53 +1,60 @@
-import { type Clock, codeOf, messageOf } from '../runtime/index.ts'
+import { codeOf, messageOf } from '../runtime/index.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../transport/index.ts'
-import { connz } from './connz.ts'
-import type { ListenFacts, MonitorSources } from './facts.ts'
-import { healthz } from './healthz.ts'
+import { accountzQuery } from './accountz.ts'
+import { accstatzQuery } from './accstatz.ts'
+import { connzQuery } from './connz.ts'
+import { gatewayzQuery } from './gatewayz.ts'
+import { healthzQuery } from './healthz.ts'
 import { indexPage } from './index-page.ts'
-import { jsz } from './jsz.ts'
-import { leafz } from './leafz.ts'
-import { ProcessMeter } from './process-meter.ts'
+import { jszQuery } from './jsz.ts'
+import { leafzQuery } from './leafz.ts'
+import { type MetricSource, metricsText, PROMETHEUS_TYPE } from './metrics.ts'
 import { Query } from './query.ts'
-import { subsz } from './subsz.ts'
-import { varz } from './varz.ts'
+import type { Reports } from './reports.ts'
+import { routezQuery } from './routez.ts'
+import { subszQuery } from './subsz.ts'
 
 export interface MonitorOptions {
-  readonly clock: Clock
-  readonly sources: MonitorSources
-  /** What the port is known by; read when asked, for a port that was chosen freely. */
-  readonly address: () => ListenFacts
+  readonly reports: Reports
   /** In front of every path: '' or '/nats'. */
   readonly basePath: string
   /** What a role shows beside the core's own: path to title and handler. */
   readonly routes?: ReadonlyMap<string, MonitorRoute>
+  /** What a role adds to `/metrics`. */
+  readonly metrics?: readonly MetricSource[]
 }
 
 export interface MonitorRoute {
-  /** Shown on the index page. */
+  /** Shown on the index page; '' keeps it out. */
   readonly title: string
   readonly handler: HttpHandler
 }
 
 /**
  * Monitoring as one handler for `listenHttp`: nats-server's endpoints with its field names, so that its
- * exporters, `nats` commands and dashboards work. Answers are open to any origin, as there.
+ * exporters, `nats` commands and dashboards work, and `/metrics`. Answers are open to any origin, as
+ * there.
  */
 export function createMonitor(options: MonitorOptions): HttpHandler {
+  const { reports } = options
   const base = options.basePath.replace(/\/+$/, '')
-  const requests: Record<string, number> = {}
-  const general = { title: 'General', handler: varzHandler(options, base, requests) }
   const routes = new Map<string, MonitorRoute>([
-    ['/varz', general],
-    ...coreRoutes(options),
+    ...coreRoutes(reports),
+    ['/metrics', metricsRoute(options)],
     ...(options.routes ?? []),
   ])
-  const titles = [...routes].map(([path, route]) => [path, route.title] as const)
+  const titles = [...routes]
+    .filter(([, { title }]) => title !== '')
+    .map(([path, { title }]) => [path, title] as const)
   return async (request) => {
     const path = pathBelow(base, request.path)
-    if (path === '/') return html(indexPage(options.sources.server(), titles))
+    if (path === '/') {
+      count(reports, '/')
+      return html(indexPage(reports.sources.server(), titles))
+    }
     const route = path === undefined ? undefined : routes.get(path)
     if (route === undefined || path === undefined) return plain(404, '404 page not found\n')
-    requests[path] = (requests[path] ?? 0) + 1
+    count(reports, path === '/subscriptionsz' ? '/subsz' : path)
     try {
       return await route.handler(request)
     } catch (error) {
@@ -62,45 +69,52 @@ export function jsonResponse(request: HttpRequest, status: number, body: object)
   return textResponse(request, status, JSON.stringify(body, undefined, 2))
 }
 
-function coreRoutes(options: MonitorOptions): [string, MonitorRoute][] {
-  const { sources, clock } = options
+function coreRoutes(reports: Reports): [string, MonitorRoute][] {
   const json = (title: string, read: (query: Query) => object): MonitorRoute => ({
     title,
     handler: (request) => jsonResponse(request, 200, read(new Query(request.query))),
   })
-  const subscriptions = json('Subscriptions', (query) => subsz(sources, query, clock.wallMs()))
+  const subscriptions = (title: string) => json(title, (query) => reports.subsz(subszQuery(query)))
   return [
-    ['/jsz', json('JetStream', (query) => jsz(sources, query, clock.wallMs()))],
-    ['/connz', json('Connections', (query) => connz(sources, query, clock.wallMs()))],
-    ['/subsz', subscriptions],
-    ['/subscriptionsz', subscriptions],
-    ['/leafz', json('Leaf nodes', (query) => leafz(sources, query, clock.wallMs()))],
-    ['/healthz', { title: 'Health probe', handler: (request) => health(request, sources) }],
+    ['/varz', json('General', () => reports.varz())],
+    ['/jsz', json('JetStream', (query) => reports.jsz(jszQuery(query)))],
+    ['/connz', json('Connections', (query) => reports.connz(connzQuery(query)))],
+    ['/accountz', json('Accounts', (query) => reports.accountz(accountzQuery(query)))],
+    ['/accstatz', json('Account Stats', (query) => reports.accstatz(accstatzQuery(query)))],
+    ['/subsz', subscriptions('Subscriptions')],
+    ['/subscriptionsz', subscriptions('')],
+    ['/routez', json('Routes', (query) => reports.routez(routezQuery(query)))],
+    ['/leafz', json('LeafNodes', (query) => reports.leafz(leafzQuery(query)))],
+    ['/gatewayz', json('Gateways', (query) => reports.gatewayz(gatewayzQuery(query)))],
+    // There is no Raft here: nats-server answers so, too, when it runs alone.
+    ['/raftz', { title: 'Raft Groups', handler: () => plain(404, 'No Raft nodes registered') }],
+    ['/ipqueuesz', json('', () => ({}))],
+    ['/healthz', { title: 'Health Probe', handler: (request) => health(request, reports) }],
+    ['/debug/vars', json('Expvar', () => reports.expvarz())],
   ]
 }
 
-function varzHandler(
-  options: MonitorOptions,
-  basePath: string,
-  requests: Readonly<Record<string, number>>,
-): HttpHandler {
-  const meter = new ProcessMeter(options.clock)
-  return (request) => {
-    const body = varz(options.sources, {
-      nowMs: options.clock.wallMs(),
-      http: { ...options.address(), basePath },
-      requests,
-      process: meter.read(),
-    })
-    return jsonResponse(request, 200, body)
+function metricsRoute({ reports, metrics = [] }: MonitorOptions): MonitorRoute {
+  return {
+    title: 'Metrics',
+    handler: async () => ({
+      status: 200,
+      headers: { 'content-type': PROMETHEUS_TYPE },
+      body: await metricsText(reports, metrics),
+    }),
   }
 }
 
-function health(request: HttpRequest, sources: MonitorSources): HttpResponse {
-  const { status, body } = healthz(sources, new Query(request.query))
-  return textResponse(request, status, JSON.stringify(body))
+function count(reports: Reports, path: string): void {
+  reports.requests[path] = (reports.requests[path] ?? 0) + 1
 }
 
+function health(request: HttpRequest, reports: Reports): HttpResponse {
+  const { statusCode, body } = reports.healthz(healthzQuery(new Query(request.query)))
+  return textResponse(request, statusCode, JSON.stringify(body))
+}
+
+/** nats-server has given up callbacks; older dashboards still ask for them. */
 function textResponse(request: HttpRequest, status: number, text: string): HttpResponse {
   const callback = request.query.get('callback') ?? ''
   const isCallback = /^[A-Za-z_$][\w$.]*$/.test(callback)
@@ -109,6 +123,7 @@ function textResponse(request: HttpRequest, status: number, text: string): HttpR
     headers: {
       'content-type': isCallback ? 'application/javascript' : 'application/json',
       'access-control-allow-origin': '*',
+      'x-content-type-options': 'nosniff',
     },
     body: isCallback ? `${callback}(${text})` : text,
   }

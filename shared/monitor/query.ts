@@ -1,6 +1,9 @@
 import { PetioleError } from '../runtime/index.ts'
 
-/** What a query asks for, read as nats-server reads it. Throws PETIOLE_BAD_QUERY: the requester sees 400. */
+/**
+ * What an HTTP query asks for, read as nats-server reads it, errors in Go's words. Throws
+ * PETIOLE_BAD_QUERY: the requester sees 400 and the text.
+ */
 export class Query {
   readonly #parameters: URLSearchParams
 
@@ -12,22 +15,27 @@ export class Query {
     return this.#parameters.get(name) ?? ''
   }
 
-  has(name: string): boolean {
-    return this.text(name) !== ''
-  }
-
   flag(name: string): boolean {
-    const text = this.text(name).toLowerCase()
-    if (['', '0', 'f', 'false'].includes(text)) return false
-    if (['1', 't', 'true'].includes(text)) return true
-    throw badQuery(`Error decoding boolean for '${name}': "${text}" is neither true nor false`)
+    const text = this.text(name)
+    if (text === '' || FALSE.has(text)) return false
+    if (TRUE.has(text)) return true
+    throw notDecoded('boolean', name, 'ParseBool', text)
   }
 
-  count(name: string, absent: number): number {
+  /** 0 when it is absent. Negative numbers are for the reader to judge. */
+  count(name: string): number {
     const text = this.text(name)
-    if (text === '') return absent
-    if (/^-?\d{1,15}$/.test(text)) return Math.max(0, Number(text))
-    throw badQuery(`Error decoding int for '${name}': "${text}" is no whole number`)
+    if (text === '') return 0
+    if (/^[+-]?\d{1,15}$/.test(text)) return Number(text)
+    throw notDecoded('int', name, 'Atoi', text)
+  }
+
+  /** A whole number that may not be negative. */
+  id(name: string): number {
+    const text = this.text(name)
+    if (text === '') return 0
+    if (/^\d{1,15}$/.test(text)) return Number(text)
+    throw notDecoded('uint64', name, 'ParseUint', text)
   }
 }
 
@@ -35,16 +43,16 @@ export function badQuery(message: string): PetioleError {
   return new PetioleError('PETIOLE_BAD_QUERY', message)
 }
 
-/** One page of a list: `total` counts what is in all of it. */
-export interface Page<T> {
-  readonly items: readonly T[]
-  readonly total: number
-  readonly offset: number
-  readonly limit: number
+/** One page of a list. Out of range is empty; a limit of 0 or less is the default. */
+export function pageOf<T>(items: readonly T[], offset: number, limit: number): readonly T[] {
+  return items.slice(offset, offset + limit)
 }
 
-export function pageOf<T>(items: readonly T[], query: Query, limitDefault: number): Page<T> {
-  const offset = query.count('offset', 0)
-  const limit = query.count('limit', limitDefault) || limitDefault
-  return { items: items.slice(offset, offset + limit), total: items.length, offset, limit }
+const TRUE: ReadonlySet<string> = new Set(['1', 't', 'T', 'true', 'TRUE', 'True'])
+const FALSE: ReadonlySet<string> = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False'])
+
+function notDecoded(kind: string, name: string, parser: string, text: string): PetioleError {
+  return badQuery(
+    `Error decoding ${kind} for '${name}': strconv.${parser}: parsing ${JSON.stringify(text)}: invalid syntax`,
+  )
 }

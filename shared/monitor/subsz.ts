@@ -1,49 +1,105 @@
 import { isLiteral, subsetOf } from '../subject/index.ts'
-import type { MonitorSources, SubscriptionFacts } from './facts.ts'
+import type { MonitorSources, RouterFacts, SubscriptionFacts } from './facts.ts'
+import { given } from './given.ts'
 import { PAGE_DEFAULT } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
+import type { RequestFields } from './request-fields.ts'
 import { timeText } from './text.ts'
 
-/** `/subsz`: what is subscribed to. The router has no cache, so its numbers are 0. */
-export function subsz(sources: MonitorSources, query: Query, nowMs: number): object {
-  const test = query.text('test')
-  if (test !== '' && !isLiteral(test)) {
-    throw badQuery(`invalid test subject, must be publishable: ${test}`)
-  }
-  const all = [...sources.subscriptions()]
-  const wanted = all.filter(
-    (facts) =>
-      (!query.has('acc') || facts.account === query.text('acc')) &&
-      (test === '' || subsetOf(test, facts.subject)),
-  )
-  const isListed = query.flag('subs') || test !== ''
-  const page = pageOf(isListed ? wanted : [], query, PAGE_DEFAULT)
+export interface SubszOptions {
+  readonly subs: boolean
+  readonly offset: number
+  readonly limit: number
+  /** '': of all. */
+  readonly account: string
+  /** Only what a message on this subject would reach; '' for all. */
+  readonly test: string
+}
+
+export function subszQuery(query: Query): SubszOptions {
   return {
-    server_id: sources.server().id,
-    now: timeText(nowMs),
-    num_subscriptions: all.length,
-    num_cache: 0,
-    num_inserts: 0,
-    num_removes: 0,
-    num_matches: 0,
-    cache_hit_rate: 0,
-    max_fanout: 0,
-    avg_fanout: 0,
-    total: page.total,
-    offset: page.offset,
-    limit: page.limit,
-    ...(isListed ? { subscriptions_list: page.items.map(subscriptionDetail) } : {}),
+    subs: query.flag('subs'),
+    offset: query.count('offset'),
+    limit: query.count('limit'),
+    account: query.text('acc'),
+    test: query.text('test'),
   }
 }
 
-/** Shared with `/connz?subs=detail`. */
-export function subscriptionDetail(facts: SubscriptionFacts): object {
+export function subszFields(fields: RequestFields): SubszOptions {
   return {
-    account: facts.account,
+    subs: fields.flag('subscriptions'),
+    offset: fields.count('offset'),
+    limit: fields.count('limit'),
+    account: fields.text('account'),
+    test: fields.text('test'),
+  }
+}
+
+/** `/subsz`: how the routers are doing, and what is subscribed to. Throws PETIOLE_BAD_QUERY. */
+export function subsz(sources: MonitorSources, options: SubszOptions, nowMs: number): object {
+  const { test, account } = options
+  if (test !== '' && !isLiteral(test)) {
+    throw badQuery(`invalid test subject, must be valid publish subject: ${test}`)
+  }
+  const routers = [...sources.accounts()]
+    .filter((facts) => account === '' || facts.account.name === account)
+    .map((facts) => facts.router())
+  const wanted = options.subs
+    ? [...sources.subscriptions(account === '' ? undefined : account)].filter(
+        ({ subject }) => test === '' || subsetOf(test, subject),
+      )
+    : []
+  const offset = Math.max(0, options.offset)
+  const limit = options.limit > 0 ? options.limit : PAGE_DEFAULT
+  const tags = nameTags(sources)
+  const list = pageOf(wanted, offset, limit).map((facts) => ({
+    ...given({ account: facts.account, account_tag: tags.get(facts.account) ?? facts.account }),
+    ...clientSubscription(facts),
+  }))
+  return {
+    server_id: sources.server().id,
+    now: timeText(nowMs),
+    ...routerStats(routers),
+    total: wanted.length,
+    offset,
+    limit,
+    ...given({ subscriptions_list: list }),
+  }
+}
+
+/** nats-server's SublistStats, of one router or of several together. Shared with `/accountz`. */
+export function routerStats(routers: readonly RouterFacts[]): object {
+  const sum = (of: (facts: RouterFacts) => number): number =>
+    routers.reduce((total, facts) => total + of(facts), 0)
+  const matches = sum((facts) => facts.matches)
+  const cached = sum((facts) => facts.cached)
+  return {
+    num_subscriptions: sum((facts) => facts.subscriptions),
+    num_cache: cached,
+    num_inserts: sum((facts) => facts.inserts),
+    num_removes: sum((facts) => facts.removes),
+    num_matches: matches,
+    cache_hit_rate: matches === 0 ? 0 : sum((facts) => facts.cacheHits) / matches,
+    max_fanout: routers.reduce((max, facts) => Math.max(max, facts.fanoutMax), 0),
+    avg_fanout: cached === 0 ? 0 : sum((facts) => facts.fanoutSum) / cached,
+  }
+}
+
+/** As a client's own list shows it: the account is the client's. */
+export function clientSubscription(facts: SubscriptionFacts): object {
+  return {
     subject: facts.subject,
-    ...(facts.queue === '' ? {} : { qgroup: facts.queue }),
+    ...given({ qgroup: facts.queue }),
     sid: facts.sid,
     msgs: facts.messages,
+    ...given({ max: facts.messagesMax }),
     cid: facts.connectionId,
   }
+}
+
+function nameTags(sources: MonitorSources): ReadonlyMap<string, string> {
+  return new Map(
+    Array.from(sources.accounts(), ({ account }) => [account.name, account.displayName] as const),
+  )
 }

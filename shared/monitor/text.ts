@@ -26,8 +26,14 @@ export function uptimeText(durationMs: number): string {
   return `${text}${Math.floor(restMs / SECOND_MS)}s`
 }
 
-/** Go's duration: `1.234ms`, `56µs`, `2.5s`. */
-export function durationText(durationMs: number): string {
+/** Go's duration: `1.234ms`, `56µs`, `2.5s`, `1m2.5s`; `0s` for what was not measured yet. */
+export function durationText(durationMs: number | undefined): string {
+  if (durationMs === undefined || durationMs <= 0) return '0s'
+  if (durationMs >= MINUTE_MS) {
+    const minutes = Math.floor(durationMs / MINUTE_MS)
+    const rest = `${minutes % 60}m${trimmed((durationMs % MINUTE_MS) / SECOND_MS)}s`
+    return minutes < 60 ? rest : `${Math.floor(minutes / 60)}h${rest}`
+  }
   if (durationMs >= SECOND_MS) return `${trimmed(durationMs / SECOND_MS)}s`
   if (durationMs >= 1) return `${trimmed(durationMs)}ms`
   return `${trimmed(durationMs * 1_000)}µs`
@@ -36,6 +42,8 @@ export function durationText(durationMs: number): string {
 export function nanos(durationMs: number): number {
   return Math.round(durationMs * NANOS_PER_MS)
 }
+
+const MINUTE_MS = 60_000
 
 function trimmed(value: number): string {
   return String(Number(value.toFixed(3)))

@@ -1,45 +1,60 @@
-import type { JetStreamFacts, MonitorSources, ProcessFacts } from './facts.ts'
+import type { TlsConfig } from '../config/index.ts'
+import type { KindCounts, MonitorSources, ProcessFacts, ServerFacts } from './facts.ts'
+import { given } from './given.ts'
+import { jetStreamConfig, jetStreamStats } from './jsz.ts'
 import { nanos, timeText, uptimeText } from './text.ts'
+import { clusterBlock, gatewayBlock, leafBlock, mqttBlock, webSocketBlock } from './varz-blocks.ts'
 
 export interface VarzContext {
   readonly nowMs: number
-  readonly http: { readonly host: string; readonly port: number; readonly basePath: string }
+  readonly http: HttpFacts
   readonly requests: Readonly<Record<string, number>>
   readonly process: ProcessFacts
+}
+
+export interface HttpFacts {
+  readonly host: string
+  /** 0: none. */
+  readonly port: number
+  readonly securePort: number
+  readonly basePath: string
 }
 
 /** `/varz`, with nats-server's names. What we do not have is absent or an empty object, as there. */
 export function varz(sources: MonitorSources, context: VarzContext): object {
   const server = sources.server()
   const { nowMs, http, process } = context
+  const { config } = server
   return {
     server_id: server.id,
     server_name: server.name,
     version: server.version,
     proto: 1,
-    go: '',
-    host: server.host,
-    port: server.port,
-    ...(server.isAuthRequired ? { auth_required: true } : {}),
-    max_connections: server.connectionsMax,
-    ping_interval: nanos(server.pingIntervalMs),
-    ping_max: server.pingsMax,
+    go: globalThis.process.version,
+    host: server.client.host,
+    port: server.client.port,
+    ...given({ auth_required: server.isAuthRequired, ...tlsFlags(config.tls) }),
+    ...given({ connect_urls: server.connectUrls, ws_connect_urls: server.webSocketUrls }),
+    max_connections: config.max_connections,
+    ...given({ max_subscriptions: config.max_subscriptions }),
+    ping_interval: nanos(config.ping_interval),
+    ping_max: config.ping_max,
     http_host: http.host,
     http_port: http.port,
     http_base_path: http.basePath,
-    https_port: 0,
-    auth_timeout: server.authTimeoutMs / 1000,
-    max_control_line: server.controlLineBytesMax,
-    max_payload: server.payloadBytesMax,
-    max_pending: server.pendingBytesMax,
-    cluster: {},
-    gateway: {},
-    leaf: leaf(sources),
-    mqtt: server.mqtt ?? {},
-    websocket: server.webSocket === undefined ? {} : { ...server.webSocket, no_tls: true },
-    jetstream: jetStream(sources.jetStream()),
-    tls_timeout: 2,
-    write_deadline: nanos(server.writeDeadlineMs),
+    https_port: http.securePort,
+    auth_timeout: config.authorization.timeout / 1000,
+    max_control_line: config.max_control_line,
+    max_payload: config.max_payload,
+    max_pending: config.max_pending,
+    cluster: clusterBlock(server),
+    gateway: gatewayBlock(server),
+    leaf: leafBlock(server),
+    mqtt: mqttBlock(server),
+    websocket: webSocketBlock(server),
+    jetstream: jetStreamVarz(sources),
+    tls_timeout: (config.tls?.timeout ?? TLS_TIMEOUT_MS) / 1000,
+    write_deadline: nanos(config.write_deadline),
     start: timeText(server.startedMs),
     now: timeText(nowMs),
     uptime: uptimeText(nowMs - server.startedMs),
@@ -49,68 +64,77 @@ export function varz(sources: MonitorSources, context: VarzContext): object {
     cpu: process.cpuPercent,
     ...traffic(sources),
     http_req_stats: context.requests,
-    config_load_time: timeText(server.startedMs),
-    config_digest: '',
+    ...configuration(server),
+    ...statistics(sources),
   }
+}
+
+/** nats-server's default, which it reports without TLS, too. */
+const TLS_TIMEOUT_MS = 2_000
+
+function tlsFlags(tls: TlsConfig | undefined): Readonly<Record<string, unknown>> {
+  return { tls_required: tls !== undefined, tls_verify: tls?.verify }
 }
 
 function traffic(sources: MonitorSources): object {
-  const facts = sources.traffic()
+  const { clients, servers, ...facts } = sources.traffic()
   return {
     connections: facts.connections,
     total_connections: facts.connectionsEver,
-    routes: 0,
-    remotes: 0,
+    routes: [...sources.routes()].length,
+    remotes: new Set(Array.from(sources.routes(), ({ remoteId }) => remoteId)).size,
     leafnodes: facts.links,
-    in_msgs: facts.inMessages,
-    in_bytes: facts.inBytes,
-    out_msgs: facts.outMessages,
-    out_bytes: facts.outBytes,
-    slow_consumers: facts.slowConsumers,
-    stale_connections: facts.staleConnections,
+    in_msgs: clients.inMessages + servers.inMessages,
+    in_bytes: clients.inBytes + servers.inBytes,
+    in_client_msgs: clients.inMessages,
+    in_client_bytes: clients.inBytes,
+    out_msgs: clients.outMessages + servers.outMessages,
+    out_bytes: clients.outBytes + servers.outBytes,
+    out_client_msgs: clients.outMessages,
+    out_client_bytes: clients.outBytes,
+    slow_consumers: sumOf(facts.slowConsumers),
+    stale_connections: sumOf(facts.staleConnections),
+    stalled_clients: facts.stalls,
     subscriptions: facts.subscriptions,
-    slow_consumer_stats: { clients: facts.slowConsumers, routes: 0, gateways: 0, leafs: 0 },
-    stale_connection_stats: { clients: facts.staleConnections, routes: 0, gateways: 0, leafs: 0 },
   }
 }
 
-function leaf(sources: MonitorSources): object {
-  const server = sources.server()
-  const remotes = server.remotes.map((remote) => ({
-    local_account: remote.account,
-    urls: remote.urls,
-  }))
+function configuration({ config, configLoadedMs, configDigest }: ServerFacts): object {
   return {
-    ...(server.leafNodes ?? {}),
-    ...(remotes.length === 0 ? {} : { remotes }),
+    config_load_time: timeText(configLoadedMs),
+    config_digest: configDigest,
+    ...given({ tags: config.server_tags }),
+    ...(Object.keys(config.server_metadata).length === 0
+      ? {}
+      : { metadata: config.server_metadata }),
+    ...given({
+      trusted_operators_jwt: config.operator?.jwts,
+      system_account: config.system_account,
+    }),
   }
 }
 
-function jetStream(facts: JetStreamFacts | undefined): object {
+/** No request waits for a turn at the disk: commits gather. Hence no I/O waits. */
+function statistics(sources: MonitorSources): object {
+  const { slowConsumers, staleConnections } = sources.traffic()
+  const { config, certificateEndsMs } = sources.server()
+  const trusted = config.authorization.trusted_proxies.map((key) => ({ key }))
+  return {
+    slow_consumer_stats: slowConsumers,
+    stale_connection_stats: staleConnections,
+    disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
+    ...(trusted.length === 0 ? {} : { proxies: { trusted } }),
+    ...(certificateEndsMs === undefined ? {} : { tls_cert_not_after: timeText(certificateEndsMs) }),
+  }
+}
+
+/** Shared with STATSZ, which does not name the directory. */
+export function jetStreamVarz(sources: MonitorSources): Readonly<Record<string, object>> {
+  const facts = sources.jetStream()
   if (facts === undefined) return {}
   return { config: jetStreamConfig(facts), stats: jetStreamStats(facts), limits: {} }
 }
 
-/** Shared with `/jsz`. Every acknowledged write is synced, hence the interval 0 and `sync_always`. */
-export function jetStreamConfig(facts: JetStreamFacts): object {
-  return {
-    max_memory: 0,
-    max_storage: facts.storageBytesMax,
-    store_dir: facts.storeDirectory,
-    sync_interval: 0,
-    sync_always: true,
-    ...(facts.domain === '' ? {} : { domain: facts.domain }),
-  }
-}
-
-export function jetStreamStats(facts: JetStreamFacts): object {
-  return {
-    memory: 0,
-    storage: facts.storageBytes,
-    reserved_memory: 0,
-    reserved_storage: 0,
-    accounts: new Set(Array.from(facts.streams(), (stream) => stream.account)).size,
-    ha_assets: 0,
-    api: { level: 0, total: facts.apiRequests, errors: facts.apiErrors },
-  }
+export function sumOf({ clients, routes, gateways, leafs }: KindCounts): number {
+  return clients + routes + gateways + leafs
 }

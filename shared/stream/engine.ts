@@ -54,6 +54,8 @@ const NAME_LENGTH = 8
 
 export class StreamEngine {
   readonly account: string
+  /** Requests to the API since the start; `inflight` are those that wait for the disk. */
+  readonly apiCounts = { total: 0, errors: 0, inflight: 0 }
   readonly #options: StreamEngineOptions
   readonly #store: Store
   readonly #port: StreamPort
@@ -322,7 +324,7 @@ export class StreamEngine {
       domain,
       level: apiLevelOf(serverVersion),
       limits,
-      counts: { total: 0, errors: 0, inflight: 0 },
+      counts: this.apiCounts,
       nowMs: () => clock.wallMs(),
       stream: (name) => this.#streams.get(name),
       streams: () => this.streams(),

@@ -42,7 +42,8 @@ export function consumerInfo(consumer: Consumer, level: ApiLevel): Record<string
   return metadata === undefined ? info : { ...info, config: { ...consumer.config, metadata } }
 }
 
-function streamState({ store, consumers }: Stream): Record<string, unknown> {
+/** `state` of StreamInfo, without the subjects. */
+export function streamState({ store, consumers }: Stream): Record<string, unknown> {
   const { state } = store
   return {
     messages: state.messages,

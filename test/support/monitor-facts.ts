@@ -1,4 +1,11 @@
-import type { ConnectionFacts, MonitorSources } from '../../shared/monitor/index.ts'
+import type { Account } from '../../shared/account/index.ts'
+import { parseConfig } from '../../shared/config/index.ts'
+import type {
+  AccountFacts,
+  ConnectionFacts,
+  MonitorSources,
+  RouterFacts,
+} from '../../shared/monitor/index.ts'
 
 const START_MS = Date.UTC(2026, 10, 21, 6, 0, 0)
 
@@ -9,55 +16,61 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
       id: 'NABC',
       name: 'hub-eu',
       version: '2.12.0',
-      host: '0.0.0.0',
-      port: 4222,
+      petioleVersion: '0.1.0',
+      config: parseConfig(
+        { host: '127.0.0.1', websocket: { port: 8443, no_tls: true }, server_tags: ['eu'] },
+        'hub',
+      ),
+      client: { host: '127.0.0.1', port: 4222 },
       isAuthRequired: true,
-      authTimeoutMs: 2_000,
-      payloadBytesMax: 1_048_576,
-      controlLineBytesMax: 4_096,
-      pendingBytesMax: 67_108_864,
-      connectionsMax: 65_536,
-      pingIntervalMs: 120_000,
-      pingsMax: 2,
-      writeDeadlineMs: 10_000,
       startedMs: START_MS,
+      configLoadedMs: START_MS,
+      configDigest: '',
+      connectUrls: [],
+      webSocketUrls: [],
+      certificateEndsMs: undefined,
       leafNodes: { host: '0.0.0.0', port: 7422 },
       webSocket: { host: '0.0.0.0', port: 8443 },
       mqtt: undefined,
-      remotes: [],
     }),
     traffic: () => ({
       connections: 3,
       connectionsEver: 9,
       links: 1,
       subscriptions: 3,
-      inMessages: 100,
-      inBytes: 1_000,
-      outMessages: 200,
-      outBytes: 2_000,
-      slowConsumers: 1,
-      staleConnections: 0,
+      clients: { inMessages: 90, inBytes: 900, outMessages: 180, outBytes: 1_800 },
+      servers: { inMessages: 10, inBytes: 100, outMessages: 20, outBytes: 200 },
+      slowConsumers: { clients: 1, routes: 0, gateways: 0, leafs: 0 },
+      staleConnections: { clients: 0, routes: 0, gateways: 0, leafs: 0 },
+      stalls: 0,
     }),
+    accounts: () => [accountFacts('$G', 3), accountFacts('B', 0)],
+    account: (name) => (name === '$G' || name === 'B' ? accountFacts(name, 3) : undefined),
+    routes: () => [],
+    gateways: () => undefined,
     connections: () => [connection(3, 'a', 5), connection(1, 'b', 50), connection(2, 'a', 500)],
     closedConnections: () => [
       { ...connection(9, 'c', 0), stoppedMs: START_MS + 10_000, reason: 'Client Closed' },
     ],
-    subscriptions: () => [
-      { account: '$G', subject: 'plant.>', queue: '', sid: '1', messages: 4, connectionId: 1 },
-      { account: '$G', subject: 'plant.*', queue: 'q', sid: '2', messages: 0, connectionId: 1 },
-      { account: 'B', subject: 'other', queue: '', sid: '1', messages: 0, connectionId: 2 },
-    ],
+    subscriptions: (account) =>
+      [
+        subscription('$G', 'plant.>', '', 1),
+        subscription('$G', 'plant.*', 'q', 1),
+        subscription('B', 'other', '', 2),
+      ].filter((one) => account === undefined || one.account === account),
     links: () => [
       {
         ...traffic(7),
         id: 4,
         name: 'press-7',
         isSpoke: false,
+        isIsolated: false,
         account: '$G',
         ip: '10.0.0.1',
         port: 5000,
         roundTripMs: 1.5,
-        subjects: ['plant.>'],
+        subscriptions: 1,
+        subjects: () => ['plant.>'],
       },
     ],
     jetStream: () => ({
@@ -67,6 +80,18 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
       storageBytes: 300,
       apiRequests: 5,
       apiErrors: 1,
+      apiLevel: 2,
+      apiInflight: 0,
+      store: {
+        commits: 7,
+        syncs: 7,
+        bytesWritten: 900,
+        segments: 1,
+        diskBytes: 300,
+        damagedRecords: 0,
+        tornBytes: 0,
+      },
+      accounts: () => [{ name: '$G', apiRequests: 5, apiErrors: 1 }],
       streams: () => [
         {
           account: '$G',
@@ -75,9 +100,10 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
           messages: 10,
           bytes: 300,
           consumers: 2,
-          config: () => ({ name: 'plant', subjects: ['plant.>'] }),
+          config: () => ({ name: 'plant', subjects: ['plant.>'], max_bytes: -1, max_msgs: 100 }),
           state: () => ({ messages: 10, bytes: 300, first_seq: 1, last_seq: 10 }),
-          consumerDetails: () => [{ name: 'c1' }, { name: 'c2' }],
+          consumerDetails: () => [consumer('c1'), consumer('c2')],
+          hasConsumer: (name) => name === 'c1' || name === 'c2',
         },
       ],
     }),
@@ -90,7 +116,9 @@ function connection(id: number, user: string, messages: number): ConnectionFacts
   return {
     ...traffic(messages),
     id,
+    kind: 'Client',
     type: 'nats',
+    stalls: 0,
     ip: '127.0.0.1',
     port: 40_000 + id,
     startedMs: START_MS + id * 1_000,
@@ -104,6 +132,72 @@ function connection(id: number, user: string, messages: number): ConnectionFacts
     user,
     account: '$G',
   }
+}
+
+function consumer(name: string): object {
+  return {
+    name,
+    config: { description: 'for plants' },
+    delivered: { consumer_seq: 4, stream_seq: 5, last_active: '2026-11-21T06:00:00.000Z' },
+    ack_floor: { consumer_seq: 2, stream_seq: 3 },
+    num_ack_pending: 2,
+    num_redelivered: 0,
+    num_waiting: 1,
+    num_pending: 5,
+    ts: '2026-11-21T06:00:03.000Z',
+  }
+}
+
+function subscription(account: string, subject: string, queue: string, connectionId: number) {
+  const sid = queue === '' ? '1' : '2'
+  const messages = queue === '' ? 4 : 0
+  return {
+    account,
+    subject,
+    queue,
+    sid,
+    messages,
+    messagesMax: 0,
+    connectionId,
+    peer: 'client',
+  } as const
+}
+
+function accountFacts(name: string, connections: number): AccountFacts {
+  const config = parseConfig({}, 'hub').accounts.find((one) => one.name === '$G')
+  if (config === undefined) throw new Error('no $G')
+  const account: Account = {
+    name,
+    displayName: name,
+    config: { ...config, name },
+    isSystem: false,
+    jwt: '',
+    issuerKey: '',
+    tags: [],
+    updatedMs: START_MS,
+    expiresMs: undefined,
+  }
+  const none = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
+  return {
+    account,
+    hasJetStream: name === '$G',
+    connections,
+    leafNodes: 0,
+    subscriptions: 2,
+    traffic: { all: traffic(30), gateways: none, routes: none, leafs: none, slowConsumers: 0 },
+    router: () => router,
+  }
+}
+
+const router: RouterFacts = {
+  subscriptions: 2,
+  cached: 4,
+  inserts: 3,
+  removes: 1,
+  matches: 10,
+  cacheHits: 9,
+  fanoutSum: 6,
+  fanoutMax: 3,
 }
 
 function traffic(messages: number) {

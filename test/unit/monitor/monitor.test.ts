@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
-import { createMonitor, jsonResponse, type MonitorSources } from '../../../shared/monitor/index.ts'
+import {
+  createMonitor,
+  gauge,
+  jsonResponse,
+  type MonitorSources,
+  Reports,
+} from '../../../shared/monitor/index.ts'
 import { SystemClock } from '../../../shared/runtime/index.ts'
 import { type Listener, listenHttp } from '../../../shared/transport/index.ts'
 import { monitorSources } from '../../support/monitor-facts.ts'
@@ -25,11 +31,15 @@ class MonitorPort {
   static async open(changes: Partial<MonitorSources> = {}, basePath = ''): Promise<MonitorPort> {
     const clock = new SystemClock()
     let port = 0
-    const handler = createMonitor({
+    const reports = new Reports({
       clock,
       sources: monitorSources(changes),
-      address: () => ({ host: '127.0.0.1', port }),
+      http: () => ({ host: '127.0.0.1', port, securePort: 0, basePath: basePath.slice(0, 5) }),
+    })
+    const handler = createMonitor({
+      reports,
       basePath,
+      metrics: [() => [gauge('petiole_leaves', 'Leaves', ['region'], [[['eu "1"'], 4]])]],
       routes: new Map([
         [
           '/fleetz',
@@ -81,6 +91,11 @@ describe('monitor', () => {
     assert.deepEqual(json.mqtt, {})
     assert.equal(json.jetstream.config.domain, 'hub-eu')
     assert.equal(json.jetstream.stats.storage, 300)
+    assert.deepEqual([json.in_client_msgs, json.out_client_bytes], [90, 1_800])
+    assert.deepEqual(json.slow_consumer_stats, { clients: 1, routes: 0, gateways: 0, leafs: 0 })
+    assert.equal(json.system_account, '$SYS')
+    assert.deepEqual(json.tags, ['eu'])
+    assert.deepEqual([json.cluster, json.gateway], [{}, {}])
     assert(json.mem > 1_000_000 && json.cores >= 1)
     assert.equal(json.http_req_stats['/varz'], 1)
   })
@@ -90,7 +105,7 @@ describe('monitor', () => {
     assert.deepEqual(ids(json), [1, 2, 3])
     assert.deepEqual([json.num_connections, json.total, json.offset, json.limit], [3, 3, 0, 1024])
     assert.equal(json.connections[0].rtt, '250µs')
-    assert(!('rtt' in json.connections[1]))
+    assert.equal(json.connections[1].rtt, '0s')
     assert(!('authorized_user' in json.connections[0]))
     assert.deepEqual(ids((await port.get('/connz?sort=msgs_from')).json), [2, 1, 3])
     const page = (await port.get('/connz?offset=1&limit=1')).json
@@ -100,7 +115,7 @@ describe('monitor', () => {
   it('/connz filters by user, id, interest and state', async () => {
     assert.deepEqual(ids((await port.get('/connz?auth=1&user=a')).json), [2, 3])
     assert.deepEqual(ids((await port.get('/connz?cid=2')).json), [2])
-    assert.deepEqual(ids((await port.get('/connz?filter_subject=plant.x')).json), [1])
+    assert.deepEqual(ids((await port.get('/connz?acc=$G&filter_subject=plant.x')).json), [1])
     const closed = (await port.get('/connz?state=closed')).json
     assert.deepEqual(ids(closed), [9])
     assert.equal(closed.connections[0].reason, 'Client Closed')
@@ -114,7 +129,6 @@ describe('monitor', () => {
     assert.deepEqual(plain.subscriptions_list, ['plant.>', 'plant.*'])
     const detail = (await port.get('/connz?cid=1&subs=detail')).json.connections[0]
     assert.deepEqual(detail.subscriptions_list_detail[1], {
-      account: '$G',
       subject: 'plant.*',
       qgroup: 'q',
       sid: '2',
@@ -125,15 +139,78 @@ describe('monitor', () => {
 
   it('/subsz counts, lists and tests subscriptions', async () => {
     const counted = (await port.get('/subsz')).json
-    assert.equal(counted.num_subscriptions, 3)
+    assert.deepEqual([counted.num_subscriptions, counted.num_cache, counted.total], [4, 8, 0])
+    assert.deepEqual([counted.cache_hit_rate, counted.max_fanout], [0.9, 3])
+    assert.equal(counted.avg_fanout, 1.5)
     assert(!('subscriptions_list' in counted))
-    assert.equal((await port.get('/subscriptionsz?subs=1')).json.subscriptions_list.length, 3)
-    const tested = (await port.get('/subsz?test=plant.a.b')).json
+    const listed = (await port.get('/subscriptionsz?subs=1&limit=2')).json
+    assert.deepEqual([listed.subscriptions_list.length, listed.total, listed.limit], [2, 3, 2])
+    assert.equal(listed.subscriptions_list[0].account_tag, '$G')
+    const tested = (await port.get('/subsz?subs=1&test=plant.a.b')).json
     assert.deepEqual(
       tested.subscriptions_list.map((one: { subject: string }) => one.subject),
       ['plant.>'],
     )
-    assert.equal((await port.get('/subsz?test=plant.*')).status, 400)
+    assert.equal((await port.get('/subsz?acc=B')).json.num_subscriptions, 2)
+  })
+
+  it('/accountz names accounts, and tells of one', async () => {
+    const { json } = await port.get('/accountz')
+    assert.deepEqual(json.accounts, ['$G', 'B'])
+    const detail = (await port.get('/accountz?acc=B')).json.account_detail
+    assert.equal(detail.account_name, 'B')
+    assert.deepEqual(
+      [detail.expired, detail.complete, detail.jetstream_enabled],
+      [false, true, false],
+    )
+    assert.equal(detail.sublist_stats.num_inserts, 3)
+  })
+
+  it('/accstatz leaves out accounts that nobody uses, unless asked', async () => {
+    const { json } = await port.get('/accstatz')
+    assert.deepEqual(
+      json.account_statz.map((one: { acc: string }) => one.acc),
+      ['$G'],
+    )
+    assert.deepEqual(json.account_statz[0].received.msgs, 30)
+    assert.deepEqual(json.account_statz[0].sent.leafs, { msgs: 0, bytes: 0 })
+    assert.equal((await port.get('/accstatz?unused=1')).json.account_statz.length, 2)
+  })
+
+  it('/routez and /gatewayz are empty outside of clusters', async () => {
+    const routes = (await port.get('/routez')).json
+    assert.deepEqual([routes.num_routes, routes.routes, routes.server_name], [0, [], 'hub-eu'])
+    const gateways = (await port.get('/gatewayz')).json
+    assert.deepEqual([gateways.outbound_gateways, gateways.inbound_gateways], [{}, {}])
+  })
+
+  it("/metrics has the exporter's names and labels, and what the role adds", async () => {
+    const { text, type } = await port.get('/metrics')
+    assert.equal(type, 'text/plain; version=0.0.4; charset=utf-8')
+    const lines = text.split('\n')
+    for (const line of [
+      'gnatsd_varz_connections{server_id="NABC"} 3',
+      'gnatsd_varz_in_msgs{server_id="NABC"} 100',
+      'gnatsd_varz_jetstream_stats_storage{server_id="NABC"} 300',
+      'gnatsd_varz_slow_consumer_stats_clients{server_id="NABC"} 1',
+      'gnatsd_connz_num_connections{server_id="NABC"} 3',
+      'gnatsd_subsz_num_cache{server_id="NABC"} 8',
+      'gnatsd_leafz_conn_rtt{server_id="NABC",account="$G",account_id="$G",ip="10.0.0.1",port="5000",name="press-7"} 0.0015',
+      'gnatsd_accstatz_received_messages{server_id="NABC",account="$G",account_id="$G",account_name="$G"} 30',
+      'gnatsd_healthz_status{server_id="NABC"} 0',
+      'jetstream_server_total_messages{server_id="NABC",server_name="hub-eu",cluster="",domain="hub-eu",meta_leader="",is_meta_leader="true"} 10',
+      'petiole_store_commits_total{server_id="NABC",server_name="hub-eu"} 7',
+      'petiole_leaves{region="eu \\"1\\""} 4',
+    ]) {
+      assert(lines.includes(line), `${line}\n${text}`)
+    }
+    const stream =
+      'server_id="NABC",server_name="hub-eu",cluster="",domain="hub-eu",meta_leader="",is_meta_leader="true",account="$G",account_name="$G",account_id="$G",stream_name="plant",stream_leader="",is_stream_leader="true",stream_raft_group=""'
+    assert(lines.includes(`jetstream_stream_limit_messages{${stream}} 100`))
+    const consumer = `${stream},consumer_name="c1",consumer_leader="",is_consumer_leader="true",consumer_desc="for plants"`
+    assert(lines.includes(`jetstream_consumer_num_ack_pending{${consumer}} 2`))
+    assert(lines.includes(`jetstream_consumer_last_delivery_seconds{${consumer}} 3`))
+    assert(!text.includes('jetstream_consumer_last_ack_seconds{'))
   })
 
   it('/leafz lists leaf links', async () => {
@@ -148,18 +225,45 @@ describe('monitor', () => {
   it('/jsz goes as deep as it is asked', async () => {
     const { json } = await port.get('/jsz')
     assert.deepEqual([json.streams, json.consumers, json.messages, json.bytes], [1, 2, 10, 300])
-    assert.deepEqual(json.api, { level: 0, total: 5, errors: 1 })
+    assert.deepEqual(json.api, { level: 2, total: 5, errors: 1 })
     assert(!('account_details' in json))
     const deep = (await port.get('/jsz?consumers=true&config=1')).json.account_details[0]
     assert.equal(deep.name, '$G')
     assert.equal(deep.stream_detail[0].config.name, 'plant')
     assert.equal(deep.stream_detail[0].state.last_seq, 10)
     assert.equal(deep.stream_detail[0].consumer_detail.length, 2)
+    assert.equal(deep.stream_detail[0].consumer_detail[0].config.description, 'for plants')
+    const plain = (await port.get('/jsz?acc=$G&consumers=1')).json.account_details[0]
+    assert(!('config' in plain.stream_detail[0].consumer_detail[0]))
+    assert(!('config' in plain.stream_detail[0]))
   })
 
   it('/healthz is ok, in the shortest form', async () => {
     const { status, text } = await port.get('/healthz')
     assert.deepEqual([status, text], [200, '{"status":"ok"}'])
+  })
+
+  it('/healthz looks at what it is asked about', async () => {
+    assert.equal((await port.get('/healthz?account=$G&stream=plant&consumer=c1')).status, 200)
+    const missing = await port.get('/healthz?account=$G&stream=plant&consumer=c9&details=1')
+    assert.equal(missing.status, 404)
+    assert.deepEqual(missing.json, {
+      status: 'error',
+      errors: [
+        {
+          type: 'CONSUMER',
+          account: '$G',
+          stream: 'plant',
+          consumer: 'c9',
+          error: 'JetStream consumer "c9" not found for stream "plant" on account "$G"',
+        },
+      ],
+    })
+    const bad = await port.get('/healthz?stream=plant')
+    assert.deepEqual(
+      [bad.status, bad.json],
+      [400, { status: 'error', error: '"account" must not be empty when checking stream health' }],
+    )
   })
 
   it('/ is a page with links to all of it', async () => {
@@ -185,12 +289,26 @@ describe('monitor', () => {
     ['/varzx', 404, '404 page not found\n'],
     ['/constructor', 404, '404 page not found\n'],
     ['/connz?sort=foo', 400, 'invalid sorting option: foo'],
-    ['/connz?limit=foo', 400, 'Error decoding int for \'limit\': "foo" is no whole number'],
+    ['/connz?sort=stop', 400, 'sort by stop only valid on closed connections'],
+    ['/connz?filter_subject=a', 400, 'filter by subject only valid with account filtering'],
+    [
+      '/connz?limit=foo',
+      400,
+      'Error decoding int for \'limit\': strconv.Atoi: parsing "foo": invalid syntax',
+    ],
     [
       '/connz?auth=foo',
       400,
-      'Error decoding boolean for \'auth\': "foo" is neither true nor false',
+      'Error decoding boolean for \'auth\': strconv.ParseBool: parsing "foo": invalid syntax',
     ],
+    [
+      '/connz?cid=-1',
+      400,
+      'Error decoding uint64 for \'cid\': strconv.ParseUint: parsing "-1": invalid syntax',
+    ],
+    ['/subsz?test=a.*', 400, 'invalid test subject, must be valid publish subject: a.*'],
+    ['/accountz?acc=ZZ', 400, 'Account ZZ does not exist'],
+    ['/raftz', 404, 'No Raft nodes registered'],
     ['/connz?state=foo', 400, 'Error decoding state for foo'],
   ]
   for (const [path, status, text] of refused) {
@@ -206,7 +324,7 @@ describe('monitor: in trouble', () => {
     const port = await MonitorPort.open({ trouble: () => 'the store is full' })
     const { status, json } = await port.get('/healthz')
     assert.equal(status, 503)
-    assert.deepEqual(json, { status: 'unavailable', status_code: 503, error: 'the store is full' })
+    assert.deepEqual(json, { status: 'unavailable', error: 'the store is full' })
     const detail = (await port.get('/healthz?details=1')).json
     assert.deepEqual(detail.errors, [{ type: 'JETSTREAM', error: 'the store is full' }])
     await port.close()

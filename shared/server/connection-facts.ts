@@ -1,0 +1,122 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import type { TlsFacts } from '../account/index.ts'
+import {
+  type AccountSpace,
+  type ClosedConnection,
+  type ConnectionFacts,
+  factsOf,
+  type Subscription,
+} from '../broker/index.ts'
+import type {
+  KindCounts,
+  LinkFacts,
+  ConnectionFacts as MonitorConnection,
+  PeerTraffic,
+  SubscriptionFacts,
+  TrafficFacts,
+} from '../monitor/index.ts'
+import type { ServerCore } from './server-core.ts'
+
+/** NATS clients, and those of the front doors that say who is connected to them. */
+export function openConnections({ broker, frontDoors }: ServerCore): MonitorConnection[] {
+  return [
+    ...Array.from(broker.connections.values(), (connection) => shown(factsOf(connection))),
+    ...frontDoors.flatMap((door) => [...(door.connections?.() ?? [])]),
+  ]
+}
+
+export function closedConnections({ broker }: ServerCore): MonitorConnection[] {
+  return broker.closedConnections.map(shownClosed)
+}
+
+export function shownClosed(closed: ClosedConnection): MonitorConnection {
+  return { ...shown(closed), stoppedMs: closed.closedMs, reason: closed.reason }
+}
+
+export function trafficFacts(core: ServerCore, links: readonly LinkFacts[]): TrafficFacts {
+  const { totals } = core.broker
+  const doors = core.frontDoors.flatMap((door) =>
+    door.traffic === undefined ? [] : [door.traffic],
+  )
+  return {
+    connections: totals.connections + sum(doors, (door) => door.connections),
+    connectionsEver: totals.connectionsEver + sum(doors, (door) => door.connectionsEver),
+    links: links.length,
+    subscriptions: totals.subscriptions,
+    clients: together([totals, ...doors]),
+    servers: together(links),
+    slowConsumers: ofClients(totals.slowConsumers),
+    staleConnections: ofClients(totals.staleConnections),
+    stalls: totals.stalls,
+  }
+}
+
+export function subscriptionFacts(space: AccountSpace): SubscriptionFacts[] {
+  return Array.from(space.subscriptions(), (subscription) => ({
+    account: space.account,
+    subject: subscription.subject,
+    queue: subscription.queue,
+    sid: subscription.sid,
+    ...deliveries(subscription),
+    connectionId: subscription.peer.id,
+    peer: peerOf(subscription),
+  }))
+}
+
+export function together(parts: readonly PeerTraffic[]): PeerTraffic {
+  return {
+    inMessages: sum(parts, (part) => part.inMessages),
+    inBytes: sum(parts, (part) => part.inBytes),
+    outMessages: sum(parts, (part) => part.outMessages),
+    outBytes: sum(parts, (part) => part.outBytes),
+  }
+}
+
+export function shown(facts: ConnectionFacts): MonitorConnection {
+  const { kind, address, tls, ...rest } = facts
+  return {
+    ...rest,
+    kind: 'Client',
+    type: kind === 'websocket' ? 'websocket' : 'nats',
+    ip: address,
+    tls: tls && shownTls(tls),
+  }
+}
+
+function shownTls({ version, cipherSuite, certificate }: TlsFacts): MonitorConnection['tls'] {
+  const certificates = certificate?.pem.map(shownCertificate) ?? []
+  return { version, cipherSuite, isFirst: false, certificates }
+}
+
+function shownCertificate(pem: string) {
+  const { subject, raw, publicKey } = new X509Certificate(pem)
+  const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+  return {
+    subject: subject.split('\n').reverse().join(','),
+    keyDigest: digest(publicKey.export({ type: 'spki', format: 'der' })),
+    digest: digest(raw),
+  }
+}
+
+/** Only subscriptions of NATS clients count what they get. */
+function deliveries(subscription: Subscription): { messages: number; messagesMax: number } {
+  const has = 'delivered' in subscription && 'deliveredMax' in subscription
+  if (!has) return { messages: 0, messagesMax: 0 }
+  return {
+    messages: Number(subscription.delivered),
+    messagesMax: Number(subscription.deliveredMax),
+  }
+}
+
+function peerOf({ peer }: Subscription): SubscriptionFacts['peer'] {
+  if (peer.kind === 'client' || peer.kind === 'mqtt') return 'client'
+  return peer.kind === 'leaf' ? 'leaf' : 'other'
+}
+
+function ofClients(clients: number): KindCounts {
+  return { clients, routes: 0, gateways: 0, leafs: 0 }
+}
+
+function sum<T>(list: readonly T[], of: (item: T) => number): number {
+  return list.reduce((total, item) => total + of(item), 0)
+}

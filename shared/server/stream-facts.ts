@@ -1,0 +1,49 @@
+import type { JetStreamFacts, StreamFacts } from '../monitor/index.ts'
+import type { Store } from '../store/index.ts'
+import { type Stream, streamState } from '../stream/index.ts'
+import { API_LEVEL } from '../wire/index.ts'
+import type { ServerCore } from './server-core.ts'
+
+export function jetStreamFacts(core: ServerCore, store: Store): JetStreamFacts {
+  const { jetstream } = core.config
+  const engines = [...core.engines]
+  const counted = (of: 'total' | 'errors' | 'inflight'): number =>
+    engines.reduce((sum, [, engine]) => sum + engine.apiCounts[of], 0)
+  return {
+    storeDirectory: store.directory,
+    domain: jetstream.domain,
+    storageBytesMax: jetstream.max_file,
+    storageBytes: store.stats.diskBytes,
+    apiLevel: API_LEVEL,
+    apiRequests: counted('total'),
+    apiErrors: counted('errors'),
+    apiInflight: counted('inflight'),
+    store: store.stats,
+    *accounts() {
+      for (const [name, { apiCounts }] of engines) {
+        yield { name, apiRequests: apiCounts.total, apiErrors: apiCounts.errors }
+      }
+    },
+    *streams() {
+      for (const [account, engine] of engines) {
+        for (const stream of engine.streams()) yield streamFacts(account, stream)
+      }
+    },
+  }
+}
+
+function streamFacts(account: string, stream: Stream): StreamFacts {
+  const { state } = stream.store
+  return {
+    account,
+    name: stream.name,
+    createdMs: stream.store.createdMs,
+    messages: state.messages,
+    bytes: state.bytes,
+    consumers: stream.consumers.size,
+    config: () => stream.config,
+    state: () => streamState(stream),
+    consumerDetails: () => stream.consumers.list().map((consumer) => consumer.info()),
+    hasConsumer: (name) => stream.consumers.get(name) !== undefined,
+  }
+}
