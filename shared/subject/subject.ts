@@ -42,6 +42,23 @@ export function overlaps(left: string, right: string): boolean {
   return true
 }
 
+/** The subject that matches exactly what both match; undefined when nothing does. */
+export function intersection(left: string, right: string): string | undefined {
+  const a = left.split('.')
+  const b = right.split('.')
+  const common: string[] = []
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const x = a[i]
+    const y = b[i]
+    if (x === undefined || y === undefined) return undefined
+    if (x === '>') return [...common, ...b.slice(i)].join('.')
+    if (y === '>') return [...common, ...a.slice(i)].join('.')
+    if (x !== y && x !== '*' && y !== '*') return undefined
+    common.push(x === '*' ? y : x)
+  }
+  return common.join('.')
+}
+
 /** Whether every literal subject that matches `subject` matches `superset` too. */
 export function subsetOf(subject: string, superset: string): boolean {
   const a = subject.split('.')

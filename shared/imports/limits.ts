@@ -1,0 +1,19 @@
+/** Limits of imports that no configuration changes. */
+
+/** Answers that one exporting account waits for; the oldest is given up for a new one. */
+export const PENDING_RESPONSES_MAX = 65_536
+
+/** How long an answer is waited for where the export does not say; nats-server's default. */
+export const RESPONSE_THRESHOLD_MS = 2 * 60_000
+
+/**
+ * When a wildcard subscription ends, that many requests are looked through for those that nobody waits
+ * for any more. Of more, the rest end by their threshold.
+ */
+export const ABANDONED_SCAN_MAX = 1_024
+
+/** Accounts that the search for cycles goes through, one in the other; nats-server's bound. */
+export const CYCLE_SEARCH_DEPTH_MAX = 1_024
+
+/** Bytes of a `Nats-Request-Info` header that came with a request and are still read. */
+export const REQUEST_INFO_BYTES_MAX = 16 * 1024

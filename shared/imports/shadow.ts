@@ -1,0 +1,79 @@
+import {
+  forwardAs,
+  handOver,
+  type LinkKind,
+  type LinkPeer,
+  type Message,
+  type Peer,
+  type Publication,
+  type Subscription,
+} from '../broker/index.ts'
+import type { Random } from '../runtime/index.ts'
+import { ImportPeer } from './import-peer.ts'
+import { ImportedOrigin } from './imported-origin.ts'
+import type { StreamImport } from './stream-import.ts'
+
+/**
+ * Stands in the exporting account for a subscription of an importing one, and hands it what matches
+ * there under the subject that it has here. What came through a service is not exported again.
+ */
+export class LocalShadow extends ImportPeer {
+  readonly kind = 'local'
+  readonly id: number
+  readonly original: Subscription
+  readonly #source: StreamImport
+  readonly #random: Random
+
+  constructor(original: Subscription, source: StreamImport, random: Random) {
+    super()
+    this.id = original.peer.id
+    this.original = original
+    this.#source = source
+    this.#random = random
+  }
+
+  offer(_subscription: Subscription, message: Message): boolean {
+    if (message.origin instanceof ImportedOrigin) return false
+    return handOver(this.original, message, renamed(message, this.#source, this.#random))
+  }
+}
+
+/** Stands for the subscriptions of a link: a link in this account too, so that the rules for links hold. */
+export class LinkShadow extends ImportPeer implements LinkPeer {
+  readonly kind: LinkKind
+  readonly id: number
+  readonly #link: LinkPeer
+  readonly #source: StreamImport
+  readonly #random: Random
+
+  constructor(link: LinkPeer, source: StreamImport, random: Random) {
+    super()
+    this.kind = link.kind
+    this.id = link.id
+    this.#link = link
+    this.#source = source
+    this.#random = random
+  }
+
+  offer(): boolean {
+    return false
+  }
+
+  forward(message: Message, plain: boolean, queues: readonly string[], isToStore: boolean): void {
+    if (message.origin instanceof ImportedOrigin) return
+    const publication = renamed(message, this.#source, this.#random)
+    forwardAs(this.#link, message, publication, plain, queues, isToStore)
+  }
+}
+
+export function isLinked(peer: Peer): peer is LinkPeer {
+  return peer.kind === 'leaf' || peer.kind === 'uplink'
+}
+
+function renamed(message: Message, source: StreamImport, random: Random): Publication {
+  const { subjectBytes, shownBytes, replyBytes, headers, payload } = message
+  const here = source.subjectHere(message.subject, random)
+  const subject = here === message.subject ? subjectBytes : Buffer.from(here)
+  const parts = { subject, reply: replyBytes, headers, payload }
+  return shownBytes === subjectBytes ? parts : { ...parts, shownSubject: shownBytes }
+}
