@@ -188,7 +188,7 @@ export class ClientConnection
     else {
       if (!this.#subscriptions.has(sid)) {
         const subscription = new ClientSubscription(this.outlet, subject, queue, sid)
-        subscription.isFiltered = this.#guard?.filtersDeliveries(subject) ?? false
+        subscription.isFiltered = this.#guard?.filtersDeliveries(subject, queue) ?? false
         this.#subscriptions.set(sid, subscription)
         this.#space.add(subscription)
       }

@@ -254,7 +254,7 @@ export class ClientInlet implements PublicationSink {
       return PERMISSION_ERRORS.publish(subject)
     }
     if (subject.startsWith('$NRG.') && !this.#isSystem) return PERMISSION_ERRORS.publish(subject)
-    return /^(?:_R_\.|(?:_GR_|\$JS\.ACK)\..)/.test(reply)
+    return /^(?:_R_\.|(?:_GR_|\$GR|\$JS\.ACK)\..)/.test(reply)
       ? PERMISSION_ERRORS.reply(reply)
       : undefined
   }
@@ -290,7 +290,7 @@ function isReservedSubject(word: number): boolean {
 /** The same for replies. */
 function isReservedReply(start: number): boolean {
   const word = arenaView.getInt32(start, true)
-  return word === SERVICE_REPLY || word === GATEWAY || word === JETSTREAM
+  return word === JETSTREAM || word === SERVICE_REPLY || isReservedSubject(word)
 }
 
 function textAt(start: number, end: number): string {

@@ -111,8 +111,9 @@ export class ClientOutlet implements Peer {
     totalBytes: number,
   ): boolean {
     if (!this.#admits(subscription, origin)) return false
-    if (subscription.isFiltered && !this.#mayReceive(textAt(subjectStart, tailStart - 1))) {
-      return false
+    if (subscription.isFiltered) {
+      const subject = textAt(subjectStart, tailStart - 1)
+      if (!this.#mayReceive(subject, subscription.queue)) return false
     }
     const subjectSize = tailStart - subjectStart
     const tailSize = end - tailStart
@@ -160,8 +161,8 @@ export class ClientOutlet implements Peer {
     waiting.clear()
   }
 
-  #mayReceive(subject: string): boolean {
-    return this.#guard === undefined || this.#guard.mayReceive(subject)
+  #mayReceive(subject: string, queue: string): boolean {
+    return this.#guard === undefined || this.#guard.mayReceive(subject, queue)
   }
 
   #admits(subscription: ClientSubscription, origin: Peer): boolean {
@@ -234,7 +235,9 @@ export class ClientOutlet implements Peer {
     withHeaders: boolean,
   ): boolean {
     if (!this.#admits(subscription, message.origin)) return false
-    if (subscription.isFiltered && !this.#mayReceive(message.shownSubject)) return false
+    if (subscription.isFiltered) {
+      if (!this.#mayReceive(message.shownSubject, subscription.queue)) return false
+    }
     const { shownBytes, replyBytes, headers, payload } = message
     const headerBytes = withHeaders ? headers.length : -1
     const size = payload.length + (withHeaders ? headers.length : 0)

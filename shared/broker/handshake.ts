@@ -91,7 +91,8 @@ export class Handshake {
       this.#effects.refused('malformed')
       return
     }
-    if (this.hasSaidConnect) this.#effects.forget()
+    // Who has been somebody by name until now, if only by `no_auth_user`, was let in before.
+    if (this.hasSaidConnect || (this.identity?.user ?? '') !== '') this.#effects.forget()
     this.hasSaidConnect = true
     this.options = this.#withCookies(options, this.#context.options.cookies)
     this.#ask(() => {

@@ -47,15 +47,16 @@ export class PermissionGuard {
   }
 
   /** The subscription matches subjects that must not be delivered: ask `mayReceive` for each. */
-  filtersDeliveries(subject: string): boolean {
-    return this.#permissions.filtersDeliveries(subject)
+  filtersDeliveries(subject: string, queue: string): boolean {
+    return this.#permissions.filtersDeliveries(subject, queue)
   }
 
-  mayReceive(subject: string): boolean {
-    const known = this.#receivable.get(subject)
+  mayReceive(subject: string, queue: string): boolean {
+    const key = queue === '' ? subject : `${subject} ${queue}`
+    const known = this.#receivable.get(key)
     if (known !== undefined) return known
-    const isAllowed = this.#permissions.mayReceive(subject)
-    remember(this.#receivable, subject, isAllowed)
+    const isAllowed = this.#permissions.mayReceive(subject, queue)
+    remember(this.#receivable, key, isAllowed)
     return isAllowed
   }
 
