@@ -24,10 +24,9 @@ export class ConfiguredBroker {
       await files.write('test.conf', text),
       'hub',
     )
-    const accounts = await createAccounts(config, {
-      clock: new SystemClock(),
-      passwords: new BcryptThread(),
-    })
+    const clock = new SystemClock()
+    const passwords = new BcryptThread(clock)
+    const accounts = await createAccounts(config, { clock, passwords })
     const harness = await BrokerHarness.start({
       authenticator: accounts.authenticator,
       dependencies: { accounts: accounts.book },
