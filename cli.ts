@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { codeOf, messageOf, SystemDisk } from './shared/runtime/index.ts'
@@ -11,9 +10,10 @@ import { codeOf, messageOf, SystemDisk } from './shared/runtime/index.ts'
 
 const FLEET_DEADLINE_MS = 5_000
 const WATCH_INTERVAL_MS = 2_000
-const DRAIN_DEADLINE_MS = 30_000
-const DESTROY_DEADLINE_MS = 2_000
 const CLEAR_SCREEN = '\x1b[2J\x1b[H'
+
+type Role = 'hub' | 'leaf'
+type Program = 'petiole' | 'nats-server'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -30,8 +30,17 @@ for (const role of ['hub', 'leaf'] as const) {
     .allowUnknownOption()
     .passThroughOptions()
     .argument('[flags...]')
-    .action((flags: string[]) => runRole(role, flags))
+    .action((flags: string[]) => runRole(role, flags, 'petiole'))
 }
+
+program
+  .command('nats-server', { hidden: true })
+  .description('what scripts/nats-server runs: the same flags, the same words')
+  .helpOption(false)
+  .allowUnknownOption()
+  .passThroughOptions()
+  .argument('[flags...]')
+  .action((flags: string[]) => runDropIn(flags))
 
 const hubOption = new Option('--hub <url>', 'the hub, as nats://[user:password@]host[:port]')
   .env('PETIOLE_HUB')
@@ -67,81 +76,41 @@ process.stdout.on('error', () => process.exit(0))
 try {
   await program.parseAsync()
 } catch (error) {
-  process.stderr.write(`petiole: ${messageOf(error)}\n`)
+  const name = process.argv[2] === 'nats-server' ? 'nats-server' : 'petiole'
+  process.stderr.write(`${name}: ${messageOf(error)}\n`)
   // At once: a connection that hangs must not hold up a script.
   process.exit(1)
 }
 
-async function runRole(role: 'hub' | 'leaf', flags: readonly string[]): Promise<void> {
-  const { flagsHelp, flagsToOverrides, formatProblem, loadConfig } = await import(
-    './shared/config/index.ts'
-  )
-  const parsed = flagsToOverrides(flags, role)
-  if (parsed.wants === 'help') return print(flagsHelp(role))
-  if (parsed.wants === 'version') return print(`petiole: v${version}`)
-  const disk = new SystemDisk()
-  const loaded =
-    role === 'hub'
-      ? await loadConfig(disk, parsed.configFile, 'hub', parsed.overrides)
-      : await loadConfig(disk, parsed.configFile, 'leaf', parsed.overrides)
-  if (parsed.wants === 'check') return print('configuration is valid')
-
-  const { createLog } = await import('./shared/log/index.ts')
-  const log = createLog(loaded.config)
-  for (const warning of parsed.warnings) log.warn({}, warning)
-  for (const warning of loaded.warnings) log.warn({}, formatProblem(warning))
+async function runRole(role: Role, args: readonly string[], program: Program): Promise<void> {
+  const { flagsHelp, flagsToOverrides } = await import('./shared/config/index.ts')
+  const flags = flagsToOverrides(args, role)
+  if (flags.wants === 'help') return print(flagsHelp(role))
+  if (flags.wants === 'version') return printVersion(program)
+  const { load, sendSignal, serve } = await import('./process/index.ts')
+  if (flags.wants === 'signal') return sendSignal(flags.signal, program)
   const { startRole } = await import('./index.ts')
-  const starting = startRole(loaded.config, { log })
-  drainOnSignal(starting, log)
-  await starting
-  if (loaded.config.pid_file !== '') keepPidFile(loaded.config.pid_file)
+  const options = { role, flags, program, version, disk: new SystemDisk(), start: startRole }
+  if (flags.wants === 'run') return serve(options)
+  const { digest } = await load(options)
+  const verdict = `${program}: configuration file ${flags.configFile} is valid (${digest})\n`
+  const stream = program === 'petiole' ? process.stdout : process.stderr
+  stream.write(verdict)
 }
 
-interface Running {
-  drain(): Promise<void>
-  destroy(): Promise<void>
+/** A nats-server that dials hubs is what we call a leaf; any other is a hub. */
+async function runDropIn(args: readonly string[]): Promise<void> {
+  const { flagsToOverrides, roleOfFile } = await import('./shared/config/index.ts')
+  const { configFile } = flagsToOverrides(args, 'hub')
+  const isAbsent = configFile === undefined
+  const role = isAbsent ? 'hub' : await roleOfFile(new SystemDisk(), configFile)
+  await runRole(role, args, 'nats-server')
 }
 
-interface Said {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
-
-/** The first signal finishes what is in hand, also a start; the second does not. */
-function drainOnSignal(starting: Promise<Running>, log: Said): void {
-  let isDraining = false
-  const stop = (signal: NodeJS.Signals): void => {
-    if (isDraining) {
-      log.warn({ signal }, 'stopping at once')
-      const exit = (): never => process.exit(1)
-      starting.then((running) => running.destroy()).then(exit, exit)
-      setTimeout(exit, DESTROY_DEADLINE_MS)
-      return
-    }
-    isDraining = true
-    log.info({ signal }, 'draining')
-    const timer = setTimeout(() => stop(signal), DRAIN_DEADLINE_MS)
-    starting
-      .then((running) => running.drain())
-      .then(() => {
-        clearTimeout(timer)
-        log.info({}, 'Server Exiting..')
-        process.exit(0)
-      })
-      .catch((error: unknown) => {
-        log.error({ err: error }, 'could not drain')
-        process.exit(1)
-      })
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  process.on('SIGHUP', () => log.warn({}, 'reload is not supported yet: restart to apply changes'))
-}
-
-function keepPidFile(file: string): void {
-  writeFileSync(file, `${process.pid}\n`)
-  process.on('exit', () => rmSync(file, { force: true }))
+async function printVersion(program: Program): Promise<void> {
+  if (program === 'petiole') return print(`petiole: v${version}`)
+  const { SERVER_VERSION } = await import('./shared/wire/index.ts')
+  print(`nats-server: v${SERVER_VERSION}`)
 }
 
 async function fleetStatus(options: {

@@ -15,7 +15,7 @@ const ROOT = path.resolve(
 const NODE_MIN = [20, 19]
 const LOCK = path.join(ROOT, '.setup.tmp')
 const LOCK_POLL_MS = 100
-const SOURCES = ['cli.ts', 'index.ts', 'hub', 'leaf', 'bridge-mqtt', 'shared']
+const SOURCES = ['cli.ts', 'index.ts', 'hub', 'leaf', 'bridge-mqtt', 'process', 'shared']
 const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'package-lock.json']
 const STAMP = path.join(ROOT, 'dist', '.built')
 

@@ -31,10 +31,11 @@ const RANKS: Readonly<Record<string, number>> = {
   hub: 7,
   leaf: 7,
   'bridge-mqtt': 7,
-  '.': 8,
+  process: 8,
+  '.': 9,
 }
 
-const MACHINE_FOLDERS = ['shared/runtime', 'shared/transport']
+const MACHINE_FOLDERS = ['shared/runtime', 'shared/transport', 'process']
 const MACHINE_MODULES =
   /^(node:)?(fs|fs\/promises|net|tls|http|https|dgram|dns|child_process|worker_threads|timers|timers\/promises|perf_hooks)$/
 const MACHINE_GLOBALS =
@@ -48,7 +49,7 @@ interface Source {
   readonly text: string
 }
 
-const sources = ['shared', 'hub', 'leaf', 'bridge-mqtt']
+const sources = ['shared', 'hub', 'leaf', 'bridge-mqtt', 'process']
   .flatMap((folder) => walk(folder))
   .concat(['cli.ts', 'index.ts'])
   .map(read)

@@ -35,6 +35,14 @@ export type {
 } from './config.ts'
 export { ROOT_ACCOUNT, SYSTEM_ACCOUNT } from './config.ts'
 export { type FlagReading, flagsHelp, flagsToOverrides } from './flags.ts'
-export { type Checked, checkConfig, type Loaded, loadConfig, parseConfig } from './load.ts'
+export {
+  type Checked,
+  checkConfig,
+  type Loaded,
+  loadConfig,
+  parseConfig,
+  roleOfFile,
+} from './load.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'
+export { type Comparison, compareConfigs } from './reload.ts'
 export type { TlsConfig } from './tls-config.ts'

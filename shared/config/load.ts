@@ -3,6 +3,7 @@ import type { Disk } from '../runtime/index.ts'
 import { assembleHub, assembleLeaf } from './assembly.ts'
 import type { ConfigInput, HubConfig, LeafConfig, Role } from './config.ts'
 import { checkHub, checkLeaf } from './cross-checks.ts'
+import { configDigest } from './digest.ts'
 import { readTree, withOperatorFiles } from './files.ts'
 import { type Finding, Findings } from './findings.ts'
 import { mergeTrees, removeNulls } from './merge.ts'
@@ -17,6 +18,8 @@ import { type BlockNode, treeOf } from './tree.ts'
 export interface Loaded<Config> {
   readonly config: Config
   readonly warnings: readonly Problem[]
+  /** `sha256:…` of what the file says; '' without a file. */
+  readonly digest: string
 }
 
 export interface Checked {
@@ -65,7 +68,12 @@ export async function loadConfig(
   const judged = judge(tree, role)
   const problems = [...read.problems, ...unread, ...judged.problems]
   if (judged.config === undefined || problems.length > 0) throw new ConfigError(inOrder(problems))
-  return { config: judged.config, warnings: [...read.warnings, ...judged.warnings] }
+  const warnings = [...read.warnings, ...judged.warnings]
+  return {
+    config: judged.config,
+    warnings,
+    digest: path === undefined ? '' : configDigest(read.tree),
+  }
 }
 
 /** The same schema for a program that embeds a role. Throws a ConfigError that holds every problem. */
@@ -76,6 +84,15 @@ export function parseConfig(input: ConfigInput, role: Role): HubConfig | LeafCon
   const judged = judge(tree?.kind === 'block' ? tree : EMPTY, role)
   if (judged.config === undefined) throw new ConfigError(judged.problems)
   return judged.config
+}
+
+/** Which role a file is of: what a `nats-server` that dials hubs is, is a leaf. */
+export async function roleOfFile(
+  disk: Disk,
+  path: string,
+  environment: Environment = process.env,
+): Promise<Role> {
+  return roleOf((await readTree(disk, path, environment)).tree)
 }
 
 /** All that `petiole config check` prints. Without a role, the file's own keys decide it. */
