@@ -1,0 +1,151 @@
+/**
+ * What a reload may change, as in nats-server's server/reload.go: limits, credentials, accounts,
+ * certificates and the log may, listeners, names and stores may not.
+ */
+import type { HubConfig, LeafConfig } from './config.ts'
+import type { Problem } from './problem.ts'
+
+export interface Comparison {
+  /** Paths of the keys that differ, `mqtt.ack_wait`; a list counts as one value. */
+  readonly changes: readonly string[]
+  /** Changes that need a restart; nothing may be applied when there is one. */
+  readonly refused: readonly Problem[]
+}
+
+/** Keys, or blocks as a whole. */
+const RELOADABLE = [
+  'accounts',
+  'authorization',
+  'client_advertise',
+  'cluster.advertise',
+  'cluster.authorization',
+  'cluster.connect_retries',
+  'cluster.no_advertise',
+  'cluster.routes',
+  'cluster.tls',
+  'debug',
+  'gateway.tls',
+  'leafnodes.remotes',
+  'leafnodes.tls',
+  'log_file',
+  'log_format',
+  'logfile_max_num',
+  'logfile_size_limit',
+  'logtime',
+  'logtime_utc',
+  'max_connections',
+  'max_control_line',
+  'max_payload',
+  'mqtt.ack_wait',
+  'mqtt.max_ack_pending',
+  'mqtt.tls',
+  'no_fast_producer_stall',
+  'operator.default_sentinel',
+  'operator.resolver_preload',
+  'pid_file',
+  'ping_interval',
+  'ping_max',
+  'ports_file_dir',
+  'server_metadata',
+  'server_tags',
+  'tls',
+  'trace',
+  'websocket.tls',
+  'write_deadline',
+]
+
+/** nats-server's names for what it refuses; others are said as the file spells them. */
+const FIELDS: Readonly<Record<string, string>> = {
+  'authorization.no_auth_user': 'NoAuthUser',
+  'cluster.listen.host': 'cluster host',
+  'cluster.listen.port': 'cluster port',
+  allow_non_tls: 'AllowNonTLS',
+  gateway: 'Gateway',
+  host: 'Host',
+  http: 'HTTPPort',
+  'http.host': 'HTTPHost',
+  'http.port': 'HTTPPort',
+  http_base_path: 'HTTPBasePath',
+  https: 'HTTPSPort',
+  'https.port': 'HTTPSPort',
+  'jetstream.store_dir': 'jetstream storage directory',
+  lame_duck_duration: 'LameDuckDuration',
+  lame_duck_grace_period: 'LameDuckGracePeriod',
+  leafnodes: 'LeafNode',
+  max_closed_clients: 'MaxClosedClients',
+  max_pending: 'MaxPending',
+  max_sub_tokens: 'MaxSubTokens',
+  max_subscriptions: 'MaxSubs',
+  mqtt: 'MQTT',
+  no_header_support: 'NoHeaderSupport',
+  port: 'Port',
+  proxy_protocol: 'ProxyProtocol',
+  server_name: 'ServerName',
+  system_account: 'SystemAccount',
+  websocket: 'Websocket',
+}
+
+type Config = HubConfig | LeafConfig
+
+/** What a new configuration changes of the one that runs, and what of it only a restart can. */
+export function compareConfigs(before: Config, after: Config): Comparison {
+  const changes: Change[] = []
+  collect(before, after, '', changes)
+  const refused = changes
+    .filter((change) => !isReloadable(change))
+    .map((change) => ({ position: undefined, path: change.path, message: refusal(change) }))
+  return { changes: changes.map(({ path }) => path), refused }
+}
+
+interface Change {
+  readonly path: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+function collect(before: unknown, after: unknown, path: string, changes: Change[]): void {
+  if (isBlock(before) && isBlock(after)) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      collect(before[key], after[key], path === '' ? key : `${path}.${key}`, changes)
+    }
+  } else if (JSON.stringify(before) !== JSON.stringify(after)) {
+    changes.push({ path, before, after })
+  }
+}
+
+function isReloadable({ path, before, after }: Change): boolean {
+  switch (path) {
+    // Connections that came in as that user would be nobody.
+    case 'authorization.no_auth_user':
+      return before !== '' && after === ''
+    case 'jetstream.max_file':
+    case 'jetstream.max_mem':
+      return Number(before) > 0 && Number(after) > Number(before)
+    // Any free port: what was taken stays.
+    case 'port':
+      return after === 0
+    default:
+      return RELOADABLE.some((known) => path === known || path.startsWith(`${known}.`))
+  }
+}
+
+function refusal({ path, before, after }: Change): string {
+  if (path === 'jetstream.max_file' || path === 'jetstream.max_mem') {
+    return Number(before) === 0
+      ? 'config reload not supported for jetstream dynamic max memory and store'
+      : 'config reload not supported for decreasing jetstream max memory and store'
+  }
+  const [block = ''] = path.split('.')
+  const field = FIELDS[path] ?? FIELDS[block] ?? path
+  // What is more than a word may hold a secret.
+  if (!isWord(before) || !isWord(after)) return `config reload not supported for ${field}`
+  return `config reload not supported for ${field}: old=${before}, new=${after}`
+}
+
+function isWord(value: unknown): boolean {
+  return ['string', 'number', 'boolean'].includes(typeof value)
+}
+
+function isBlock(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { compareConfigs, parseConfig } from '../../../shared/config/index.ts'
+
+/** What changes between two hubs, and the reasons against it. */
+function compared(before: object, after: object) {
+  const { changes, refused } = compareConfigs(
+    parseConfig({ ...before }, 'hub'),
+    parseConfig({ ...after }, 'hub'),
+  )
+  return { changes, refused: refused.map(({ message }) => message) }
+}
+
+describe('config reload', () => {
+  it('finds nothing where nothing changed', () => {
+    const config = { accounts: { A: { users: [{ user: 'a', password: 'b' }] } }, mqtt: { port: 1 } }
+    assert.deepEqual(compared(config, structuredClone(config)), { changes: [], refused: [] })
+  })
+
+  const fine: readonly (readonly [before: object, after: object, ...changes: string[]])[] = [
+    [{}, { debug: true, max_payload: 2048 }, 'max_payload', 'debug'],
+    [{}, { authorization: { user: 'a', password: 'b' } }, 'authorization.users'],
+    [{}, { accounts: ['A'] }, 'accounts'],
+    [{}, { tls: { cert_file: 'c', key_file: 'k' } }, 'authorization.timeout', 'tls'],
+    [{ port: 4222 }, { port: -1 }, 'port'],
+    [{}, { server_tags: ['a'], max_connections: 5 }, 'server_tags', 'max_connections'],
+    [{ jetstream: { max_file: 10 } }, { jetstream: { max_file: 20 } }, 'jetstream.max_file'],
+    [{ mqtt: { port: 1 } }, { mqtt: { port: 1, ack_wait: '5s' } }, 'mqtt.ack_wait'],
+  ]
+  for (const [before, after, ...changes] of fine) {
+    it(`takes ${JSON.stringify(after)}`, () => {
+      const found = compared(before, after)
+      assert.deepEqual(found.refused, [])
+      assert.deepEqual(found.changes.toSorted(), changes.toSorted())
+    })
+  }
+
+  const refused: readonly (readonly [before: object, after: object, ...reasons: string[]])[] = [
+    [{}, { port: 5222 }, 'config reload not supported for Port: old=4222, new=5222'],
+    [
+      { server_name: 'x', store_dir: 's' },
+      { server_name: 'y', store_dir: 's' },
+      'config reload not supported for ServerName: old=x, new=y',
+    ],
+    [
+      { mqtt: { port: 1 } },
+      { mqtt: { port: 2 } },
+      'config reload not supported for MQTT: old=1, new=2',
+    ],
+    [{}, { http_port: 8222 }, 'config reload not supported for HTTPPort'],
+    [
+      { cluster: { name: 'c', listen: '0.0.0.0:1' } },
+      { cluster: { name: 'c', listen: '0.0.0.0:2' } },
+      'config reload not supported for cluster port: old=1, new=2',
+    ],
+    [
+      { jetstream: { max_file: 20 } },
+      { jetstream: { max_file: 10 } },
+      'config reload not supported for decreasing jetstream max memory and store',
+    ],
+    [
+      { accounts: { S: {} } },
+      { accounts: { S: {} }, system_account: 'S' },
+      'config reload not supported for SystemAccount: old=$SYS, new=S',
+    ],
+  ]
+  for (const [before, after, ...reasons] of refused) {
+    it(`refuses ${JSON.stringify(after)}`, () => {
+      assert.deepEqual(compared(before, after).refused, reasons)
+    })
+  }
+
+  it('never shows a secret', () => {
+    const of = (token: string) => ({
+      websocket: { port: 1, no_tls: true, authorization: { token } },
+    })
+    const { refused } = compared(of('hunter2'), {})
+    assert.deepEqual(refused, ['config reload not supported for Websocket'])
+  })
+})
