@@ -8,9 +8,15 @@ export function fingerprintOf(certificate: X509Certificate): string {
   return createHash('sha256').update(info).digest('hex')
 }
 
+/** `getPeerX509Certificate` takes the certificate out of the connection on the dialling side, so only once. */
+export function peerCertificateOf(socket: TLSSocket): X509Certificate | undefined {
+  const { raw } = socket.getPeerCertificate()
+  return raw === undefined ? undefined : new X509Certificate(raw)
+}
+
 /** The facts of a handshake that is done. */
 export function factsOf(socket: TLSSocket): TlsFacts {
-  const certificate = socket.getPeerX509Certificate()
+  const certificate = peerCertificateOf(socket)
   return {
     version: (socket.getProtocol() ?? '').replace('TLSv', ''),
     cipherSuite: socket.getCipher().standardName,

@@ -1,4 +1,5 @@
 import type { PetioleError } from '../runtime/index.ts'
+import type { DialSecurity } from './dial-security.ts'
 import type { Output } from './output.ts'
 import type { TlsFacts } from './tls-facts.ts'
 
@@ -75,6 +76,12 @@ export interface Channel {
    */
   pause(): void
   resume(): void
+  /**
+   * Begins TLS on a dialled TCP connection: for protocols in which the other side asks for it in
+   * plain. Nothing may be written until it resolves, and what was read before must be used up. Rejects
+   * with PETIOLE_TLS_FAILED or PETIOLE_TLS_TIMEOUT, and the channel closes with the same.
+   */
+  secure(security: DialSecurity): Promise<void>
   /**
    * Sends what is gathered, then closes; reads no more. At the latest after END_LINGER_MS. `status`
    * is for WebSockets, default 1000. Idempotent.

@@ -1,12 +1,19 @@
 import { connect, isIPv6, type Socket } from 'node:net'
-import { WebSocket } from 'ws'
+import { TLSSocket } from 'node:tls'
+import { type ClientOptions, WebSocket } from 'ws'
 import { type Clock, codeOf, messageOf, PetioleError } from '../runtime/index.ts'
+import { factsOf } from './certificate.ts'
 import { WEBSOCKET_MESSAGE_BYTES_MAX } from './limits.ts'
 import type { DialOptions } from './network.ts'
+import { SecuredWire } from './secured-wire.ts'
 import { ReadTarget } from './shared-read.ts'
 import { type TcpRoads, TcpWire } from './tcp-wire.ts'
+import { dialTls } from './tls-handshake.ts'
+import { DEFLATE_OPTIONS } from './websocket-listener.ts'
+import { NO_MASKING_HEADER } from './websocket-upgrade.ts'
 import { WebSocketWire } from './websocket-wire.ts'
-import type { Wire } from './wire.ts'
+import { NO_COOKIES, type Wire } from './wire.ts'
+import { endsOf } from './wire-ends.ts'
 
 /** A connection in the making. */
 export interface Dialling {
@@ -15,36 +22,76 @@ export interface Dialling {
   abandon(): void
 }
 
-export function dialTcp({ host, port }: DialOptions, roads: TcpRoads): Dialling {
-  const target = roads.read === 'shared' ? new ReadTarget() : undefined
+export function dialTcp(options: DialOptions, roads: TcpRoads, clock: Clock): Dialling {
+  const { host, port, tls } = options
+  // What will be decrypted is not read into the arena.
+  const target = roads.read === 'shared' && tls === undefined ? new ReadTarget() : undefined
   const onread = target === undefined ? {} : { onread: target.onread }
   const socket = connect({ host, port, noDelay: true, allowHalfOpen: true, ...onread })
   socket.pause()
-  const wire = new Promise<Wire>((resolve, reject) => {
-    socket.on('error', reject)
-    socket.once('connect', () => resolve(new TcpWire(socket, target, roads)))
+  const wire = connected(socket).then(async () => {
+    if (tls === undefined) return new TcpWire(socket, target, roads)
+    return new SecuredWire(await dialTls(socket, tls, clock).secured)
   })
   return { wire, abandon: () => socket.destroy() }
 }
 
-export function dialWebSocket({ host, port, path }: DialOptions): Dialling {
-  const authority = isIPv6(host) ? `[${host}]` : host
-  const socket = new WebSocket(`ws://${authority}:${port}${path}`, {
-    perMessageDeflate: false,
+/** The upgrade is made by `ws`, on a socket that is connected and secured already. */
+export function dialWebSocket(options: DialOptions, clock: Clock): Dialling {
+  const { host, port, path, tls } = options
+  const tcp = connect({ host, port, noDelay: true })
+  let webSocket: WebSocket | undefined
+  const abandon = (): void => {
+    webSocket?.terminate()
+    tcp.destroy()
+  }
+  const wire = connected(tcp).then(async () => {
+    const socket = tls === undefined ? tcp : await dialTls(tcp, tls, clock).secured
+    const authority = isIPv6(host) ? `[${host}]` : host
+    webSocket = new WebSocket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
+    const isUnmasked = await opened(webSocket)
+    return new WebSocketWire(webSocket, {
+      ends: endsOf(tcp),
+      path,
+      cookies: NO_COOKIES,
+      tls: socket instanceof TLSSocket ? factsOf(socket) : undefined,
+      isMasked: !isUnmasked,
+    })
+  })
+  return { wire, abandon }
+}
+
+function upgradeOptions(
+  { isCompressed = false, isUnmasked = false }: DialOptions,
+  socket: Socket,
+): ClientOptions {
+  return {
+    createConnection: () => socket,
+    perMessageDeflate: isCompressed ? DEFLATE_OPTIONS : false,
     skipUTF8Validation: true,
     maxPayload: WEBSOCKET_MESSAGE_BYTES_MAX,
-  })
-  const wire = new Promise<Wire>((resolve, reject) => {
-    let tcp: Socket | undefined
+    headers: isUnmasked ? { [NO_MASKING_HEADER]: 'true' } : {},
+  }
+}
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
     socket.on('error', reject)
-    socket.once('upgrade', (response) => {
-      tcp = response.socket
-    })
-    socket.once('open', () => {
-      if (tcp !== undefined) resolve(new WebSocketWire(socket, tcp, path))
+    socket.once('connect', resolve)
+  })
+}
+
+/** Whether the other side agreed to take frames without masks. */
+function opened(webSocket: WebSocket): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    let isUnmasked = false
+    webSocket.on('error', reject)
+    webSocket.once('upgrade', ({ headers }) => {
+      isUnmasked = headers[NO_MASKING_HEADER.toLowerCase()] === 'true'
+      // What comes with the answer must wait for its reader.
+      webSocket.once('open', () => resolve(isUnmasked))
     })
   })
-  return { wire, abandon: () => socket.terminate() }
 }
 
 /** Waits for the wire, the deadline or the signal, whichever is first. */
@@ -90,8 +137,10 @@ function dialError(options: DialOptions, reason: string, cause: unknown): Petiol
   return new PetioleError('PETIOLE_DIAL_FAILED', message, { cause })
 }
 
-function targetOf({ protocol, host, port, path }: DialOptions): string {
-  return protocol === 'tcp' ? `${host}:${port}` : `ws://${host}:${port}${path}`
+function targetOf({ protocol, host, port, path, tls }: DialOptions): string {
+  const secured = tls === undefined ? '' : 's'
+  if (protocol === 'websocket') return `ws${secured}://${host}:${port}${path}`
+  return tls === undefined ? `${host}:${port}` : `tls://${host}:${port}`
 }
 
 /** A name with several addresses fails with an AggregateError, whose message is empty. */

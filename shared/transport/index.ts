@@ -1,6 +1,7 @@
 /** Byte streams between machines: channels, the arena they read into, and the network that makes them. */
 export { allocate, arenaBytes, arenaView, READ_START, release } from './arena.ts'
 export type { Channel, ChannelHandler, ChannelSecurity, EndStatus } from './channel.ts'
+export type { DialSecurity } from './dial-security.ts'
 export { FlushQueue } from './flush-queue.ts'
 export {
   type HttpHandler,
@@ -22,7 +23,6 @@ export {
 } from './limits.ts'
 export type {
   DialOptions,
-  DialSecurity,
   Listener,
   ListenOptions,
   Network,

@@ -39,8 +39,20 @@ export const END_LINGER_MS = 5_000
 /** Connections that the kernel completes before they are accepted: a fleet that redials at once. */
 export const LISTEN_BACKLOG = 2048
 
+/** From accept to the last byte of a PROXY header, as nats-server allows. */
+export const PROXY_TIMEOUT_MS = 5_000
+
+/** Handshakes are counted by the second for `connection_rate_limit`. */
+export const HANDSHAKE_RATE_WINDOW_MS = 1_000
+
 /** `ws` gathers a whole message before it gives it out, so this is memory per connection. */
 export const WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+
+/** Shorter messages are not worth deflating; nats-server has the same. */
+export const COMPRESS_BYTES_MIN = 64
+
+/** From the connection to the end of the upgrade, where no configuration says otherwise. */
+export const WEBSOCKET_HANDSHAKE_MS = 10_000
 
 /** A close frame's reason: a control frame less its status code [RFC 6455, 5.5]. */
 export const WEBSOCKET_REASON_BYTES_MAX = 123

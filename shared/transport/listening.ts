@@ -1,63 +1,50 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { WebSocketServer } from 'ws'
-import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
-import {
-  HTTP_HEADER_BYTES_MAX,
-  HTTP_HEADERS_TIMEOUT_MS,
-  HTTP_REQUEST_TIMEOUT_MS,
-  LISTEN_BACKLOG,
-  WEBSOCKET_MESSAGE_BYTES_MAX,
-} from './limits.ts'
-import type { Listener } from './network.ts'
-import { acceptedTcpWire, type TcpRoads } from './tcp-wire.ts'
-import { WebSocketWire } from './websocket-wire.ts'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type Clock, codeOf, messageOf, PetioleError } from '../runtime/index.ts'
+import { LISTEN_BACKLOG } from './limits.ts'
+import type { Listener, ListenOptions } from './network.ts'
+import { acceptedSocket, acceptedTcpWire, type TcpRoads } from './tcp-wire.ts'
+import { UndecidedWire } from './undecided-wire.ts'
 import type { Wire } from './wire.ts'
 
+/** Reading begins when the handler is there; a peer may be done sending before it is answered. */
+export const ACCEPT_OPTIONS = { pauseOnConnect: true, allowHalfOpen: true, noDelay: true } as const
+
 export interface Accepting {
-  readonly host: string
-  readonly port: number
+  readonly options: ListenOptions
+  readonly clock: Clock
   readonly onWire: (wire: Wire) => void
-  /** A connection that could not be accepted, for want of file descriptors for one. */
+  /** A connection that could not be accepted, for want of file descriptors or of a handshake. */
   readonly onTrouble: (error: PetioleError) => void
 }
 
 export function listenTcp(accepting: Accepting, roads: TcpRoads): Promise<Listener> {
-  const options = { pauseOnConnect: true, allowHalfOpen: true, noDelay: true }
-  const server = createServer(options, (socket) => {
-    accepting.onWire(acceptedTcpWire(socket, roads))
+  const { options, clock, onWire, onTrouble } = accepting
+  const { tls, proxyProtocol = false } = options
+  const isPlain = tls === undefined && !proxyProtocol
+  const server = createServer(ACCEPT_OPTIONS, (socket) => {
+    if (isPlain) {
+      onWire(acceptedTcpWire(socket, roads))
+      return
+    }
+    const accepted = acceptedSocket(socket, roads)
+    const onLost = onTrouble
+    new UndecidedWire(accepted, { tls, proxyProtocol, roads, clock, onWire, onLost }).begin()
   })
-  return listenOn(server, accepting)
-}
-
-export async function listenWebSocket(accepting: Accepting): Promise<Listener> {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    skipUTF8Validation: true,
-    maxPayload: WEBSOCKET_MESSAGE_BYTES_MAX,
-  })
-  const server = upgradeServer()
-  server.on('upgrade', (request, duplex, head) => {
-    // Typed as any duplex stream for the sake of custom servers; ours hands out sockets.
-    const socket = duplex as Socket
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      accepting.onWire(new WebSocketWire(webSocket, socket, request.url ?? '/'))
-    })
-  })
-  const listener = await listenOn(server, accepting)
-  const close = async (): Promise<void> => {
-    await listener.close()
-    server.closeAllConnections()
-  }
-  return { ...listener, close }
+  return listenOn(server, { ...options, onTrouble })
 }
 
 /** Opens `server` on a port; rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
 export async function listenOn(
   server: Server,
-  { host, port, onTrouble }: Omit<Accepting, 'onWire'>,
+  {
+    host,
+    port,
+    onTrouble,
+  }: {
+    readonly host: string
+    readonly port: number
+    readonly onTrouble: (error: PetioleError) => void
+  },
 ): Promise<Listener> {
   await new Promise<void>((resolve, reject) => {
     const failed = (error: Error): void => reject(listenError(host, port, error))
@@ -76,19 +63,6 @@ export async function listenOn(
 function closeServer(server: Server): Promise<void> {
   if (server.listening) server.close()
   return Promise.resolve()
-}
-
-/** Any path may be upgraded; whoever comes for a page is told what this port is for. */
-function upgradeServer(): HttpServer {
-  const limits = {
-    maxHeaderSize: HTTP_HEADER_BYTES_MAX,
-    headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
-    requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
-  }
-  return createHttpServer(limits, (_request, response) => {
-    response.writeHead(426, { connection: 'close', upgrade: 'websocket' })
-    response.end('this port speaks WebSocket\n')
-  })
 }
 
 function acceptError(host: string, port: number, cause: Error): PetioleError {

@@ -1,4 +1,5 @@
 import type { Channel } from './channel.ts'
+import type { DialSecurity } from './dial-security.ts'
 import type { TlsSettings } from './tls-settings.ts'
 
 export type TransportProtocol = 'tcp' | 'websocket'
@@ -29,6 +30,8 @@ export interface WebSocketRules {
   readonly handshakeTimeoutMs: number
   /** The longest message that is taken, and the most that one may be inflated to. */
   readonly messageBytesMax: number
+  /** Paths that are not served are answered with 404. */
+  readonly serves: (path: string) => boolean
 }
 
 export interface DialOptions {
@@ -43,13 +46,6 @@ export interface DialOptions {
   /** WebSocket only: asks for permessage-deflate, and not to mask what is sent (leaf links). */
   readonly isCompressed?: boolean
   readonly isUnmasked?: boolean
-}
-
-/** How a dialling side secures a connection. */
-export interface DialSecurity {
-  readonly settings: TlsSettings
-  /** The name that the other side's certificate must have. */
-  readonly serverName: string
 }
 
 export interface Listener {

@@ -2,9 +2,10 @@ import type { Clock, PetioleError } from '../runtime/index.ts'
 import type { Channel } from './channel.ts'
 import { dialTcp, dialWebSocket, settleDial } from './dial.ts'
 import { FlushQueue } from './flush-queue.ts'
-import { listenTcp, listenWebSocket } from './listening.ts'
+import { listenTcp } from './listening.ts'
 import type { DialOptions, Listener, ListenOptions, Network } from './network.ts'
 import { fastestRoads, type TcpRoads } from './tcp-wire.ts'
+import { listenWebSocket } from './websocket-listener.ts'
 import type { Wire } from './wire.ts'
 import { WiredChannel } from './wired-channel.ts'
 
@@ -32,8 +33,8 @@ export class SystemNetwork implements Network {
 
   listen(options: ListenOptions, onChannel: (channel: Channel) => void): Promise<Listener> {
     const accepting = {
-      host: options.host,
-      port: options.port,
+      options,
+      clock: this.#clock,
       onWire: (wire: Wire) => onChannel(this.#channel(wire)),
       onTrouble: this.#onTrouble,
     }
@@ -44,7 +45,9 @@ export class SystemNetwork implements Network {
 
   async dial(options: DialOptions, signal: AbortSignal): Promise<Channel> {
     const dialling =
-      options.protocol === 'tcp' ? dialTcp(options, this.#roads) : dialWebSocket(options)
+      options.protocol === 'tcp'
+        ? dialTcp(options, this.#roads, this.#clock)
+        : dialWebSocket(options, this.#clock)
     return this.#channel(await settleDial(dialling, options, this.#clock, signal))
   }
 

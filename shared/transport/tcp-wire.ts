@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net'
 import { arenaBytes, READ_START } from './arena.ts'
+import type { ChannelSecurity } from './channel.ts'
 import { canWriteDirectly, writeDirectly } from './direct-write.ts'
 import { READ_BYTES } from './limits.ts'
 import { canShareReads, moveToSharedRead, ReadTarget } from './shared-read.ts'
+import type { TlsFacts } from './tls-facts.ts'
 import { NO_COOKIES, type Wire, type WireEvents } from './wire.ts'
+import { endsOf, type WireEnds } from './wire-ends.ts'
 
 /** Which road input and output take; see shared-read.ts and direct-write.ts. */
 export interface TcpRoads {
@@ -16,14 +19,25 @@ export const fastestRoads: TcpRoads = {
   write: canWriteDirectly ? 'direct' : 'socket',
 }
 
+/** A connection that was accepted, and where its reads go. */
+export interface AcceptedSocket {
+  readonly socket: Socket
+  /** undefined: it is read by 'data' events. */
+  readonly target: ReadTarget | undefined
+}
+
 /** Wraps a socket that a server with `pauseOnConnect` has accepted. */
 export function acceptedTcpWire(accepted: Socket, roads: TcpRoads): TcpWire {
-  if (roads.read === 'events') return new TcpWire(accepted, undefined, roads)
+  const { socket, target } = acceptedSocket(accepted, roads)
+  return new TcpWire(socket, target, roads)
+}
+
+/** The same, before it is known what it carries. */
+export function acceptedSocket(accepted: Socket, roads: TcpRoads): AcceptedSocket {
+  if (roads.read === 'events') return { socket: accepted, target: undefined }
   const target = new ReadTarget()
   const moved = moveToSharedRead(accepted, target)
-  return moved === undefined
-    ? new TcpWire(accepted, undefined, roads)
-    : new TcpWire(moved, target, roads)
+  return moved === undefined ? { socket: accepted, target: undefined } : { socket: moved, target }
 }
 
 /** A connected TCP socket, paused. */
@@ -31,8 +45,6 @@ export class TcpWire implements Wire {
   readonly kind = 'tcp'
   readonly path = ''
   readonly cookies = NO_COOKIES
-  readonly security = 'plain'
-  readonly tls = undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -43,12 +55,20 @@ export class TcpWire implements Wire {
   #events: WireEvents | undefined
   #error: Error | undefined
 
-  /** @param target what the socket's `onread` reports to; undefined for 'data' events. */
-  constructor(socket: Socket, target: ReadTarget | undefined, roads: TcpRoads) {
-    this.remoteAddress = socket.remoteAddress ?? ''
-    this.remotePort = socket.remotePort ?? 0
-    this.localAddress = socket.localAddress ?? ''
-    this.localPort = socket.localPort ?? 0
+  /**
+   * @param target what the socket's `onread` reports to; undefined for 'data' events
+   * @param ends what a proxy says, when it is not the socket's own
+   */
+  constructor(
+    socket: Socket,
+    target: ReadTarget | undefined,
+    roads: TcpRoads,
+    ends: WireEnds = endsOf(socket),
+  ) {
+    this.remoteAddress = ends.remoteAddress
+    this.remotePort = ends.remotePort
+    this.localAddress = ends.localAddress
+    this.localPort = ends.localPort
     this.#socket = socket
     this.#target = target
     this.#writesDirectly = roads.write === 'direct'
@@ -57,12 +77,29 @@ export class TcpWire implements Wire {
     })
   }
 
+  get security(): ChannelSecurity {
+    return 'plain'
+  }
+
+  get tls(): TlsFacts | undefined {
+    return undefined
+  }
+
   attach(events: WireEvents): void {
     this.#events = events
     if (this.#target !== undefined) this.#target.received = (size) => events.received(size)
     else this.#socket.on('data', (bytes: Buffer) => this.#copyIn(bytes))
-    this.#socket.on('end', () => events.ended())
-    this.#socket.on('close', () => events.closed(this.#error))
+    this.#socket.on('end', this.#ended)
+    this.#socket.on('close', this.#closed)
+  }
+
+  surrender(): Socket {
+    this.pause()
+    if (this.#target !== undefined) this.#target.received = () => {}
+    this.#socket.removeAllListeners('data')
+    this.#socket.off('end', this.#ended)
+    this.#socket.off('close', this.#closed)
+    return this.#socket
   }
 
   pause(): void {
@@ -91,6 +128,10 @@ export class TcpWire implements Wire {
   abort(): void {
     this.#socket.destroy()
   }
+
+  readonly #ended = (): void => this.#events?.ended()
+
+  readonly #closed = (): void => this.#events?.closed(this.#error)
 
   /** Comes for each `send`, also for those that were done at once: by then another may be under way. */
   readonly #written = (error?: Error | null): void => {

@@ -5,6 +5,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { TlsConfig } from '../config/index.ts'
 import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
 import { fingerprintOf } from './certificate.ts'
+import { HANDSHAKE_RATE_WINDOW_MS } from './limits.ts'
 import { cipherList, curveList } from './tls-names.ts'
 
 /** One certificate that a server may show, ready for handshakes. */
@@ -33,6 +34,8 @@ const SESSION_CONTEXT = 'petiole'
 export class TlsSettings {
   readonly side: 'server' | 'client'
   #loaded: Loaded
+  #windowStartMs = Number.NEGATIVE_INFINITY
+  #handshakes = 0
 
   constructor(config: TlsConfig, side: 'server' | 'client') {
     this.side = side
@@ -70,6 +73,18 @@ export class TlsSettings {
     const { pinned_certs: pinned } = this.config
     if (pinned.length === 0) return true
     return certificate !== undefined && pinned.includes(fingerprintOf(certificate))
+  }
+
+  /** Counts a handshake that is about to begin; false when `connection_rate_limit` is reached. */
+  admits(monotonicMs: number): boolean {
+    const { connection_rate_limit: limit } = this.config
+    if (limit === 0) return true
+    if (monotonicMs - this.#windowStartMs >= HANDSHAKE_RATE_WINDOW_MS) {
+      this.#windowStartMs = monotonicMs
+      this.#handshakes = 0
+    }
+    this.#handshakes++
+    return this.#handshakes <= limit
   }
 
   #first(): Identity {

@@ -1,13 +1,25 @@
-import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
 import { arenaBytes, READ_START } from './arena.ts'
-import type { EndStatus } from './channel.ts'
+import type { ChannelSecurity, EndStatus } from './channel.ts'
 import { READ_BYTES, WEBSOCKET_REASON_BYTES_MAX } from './limits.ts'
-import { NO_COOKIES, type Wire, type WireEvents } from './wire.ts'
+import type { TlsFacts } from './tls-facts.ts'
+import type { Wire, WireEvents } from './wire.ts'
+import type { WireEnds } from './wire-ends.ts'
 
 /** Close codes of an orderly end; 1005 stands for a close frame without a code [RFC 6455, 7.4.1]. */
 const ORDERLY_CODES: ReadonlySet<number> = new Set([1000, 1001, 1005])
 
+/** What is known of a WebSocket beside its bytes. */
+export interface WebSocketFacts {
+  readonly ends: WireEnds
+  readonly path: string
+  readonly cookies: Readonly<Record<string, string>>
+  readonly tls: TlsFacts | undefined
+  /** The dialling side masks what it sends, unless the other one needs no masks. */
+  readonly isMasked: boolean
+}
+
+const NOTHING = Buffer.alloc(0)
 const ORDERLY: EndStatus = { code: 1000, reason: '' }
 
 /**
@@ -17,29 +29,44 @@ const ORDERLY: EndStatus = { code: 1000, reason: '' }
 export class WebSocketWire implements Wire {
   readonly kind = 'websocket'
   readonly path: string
-  readonly cookies = NO_COOKIES
-  readonly security = 'plain'
-  readonly tls = undefined
+  readonly cookies: Readonly<Record<string, string>>
+  readonly tls: TlsFacts | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
   readonly #socket: WebSocket
+  readonly #sendOptions: {
+    readonly binary: true
+    readonly compress: boolean
+    readonly mask: boolean
+  }
   #events: WireEvents | undefined
   #error: Error | undefined
   #sends = 0
+  #isPaused = true
+  /** Parts of messages that came while the reader was paused: `ws` hands out all that it has read. */
+  #unread: Buffer[] = []
+  #isReading = false
 
-  constructor(socket: WebSocket, tcp: Socket, path: string) {
+  constructor(socket: WebSocket, { ends, path, cookies, tls, isMasked }: WebSocketFacts) {
     this.path = path
-    this.remoteAddress = tcp.remoteAddress ?? ''
-    this.remotePort = tcp.remotePort ?? 0
-    this.localAddress = tcp.localAddress ?? ''
-    this.localPort = tcp.localPort ?? 0
+    this.cookies = cookies
+    this.tls = tls
+    this.remoteAddress = ends.remoteAddress
+    this.remotePort = ends.remotePort
+    this.localAddress = ends.localAddress
+    this.localPort = ends.localPort
     this.#socket = socket
+    this.#sendOptions = { binary: true, compress: socket.extensions !== '', mask: isMasked }
     socket.pause()
     socket.on('error', (error) => {
       this.#error = error
     })
+  }
+
+  get security(): ChannelSecurity {
+    return this.tls === undefined ? 'plain' : 'tls'
   }
 
   attach(events: WireEvents): void {
@@ -54,11 +81,14 @@ export class WebSocketWire implements Wire {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    if (this.#unread.length === 0) this.#socket.resume()
+    else setImmediate(this.#goOn)
   }
 
   /** Frames are made by `ws`, which needs a view of the bytes. */
@@ -68,7 +98,7 @@ export class WebSocketWire implements Wire {
 
   send(bytes: Uint8Array): boolean {
     const send = ++this.#sends
-    this.#socket.send(bytes, { binary: true, compress: false }, (error) => {
+    this.#socket.send(bytes, this.#sendOptions, (error) => {
       if (!error && send === this.#sends) this.#events?.sent()
     })
     return this.#socket.bufferedAmount === 0
@@ -84,15 +114,30 @@ export class WebSocketWire implements Wire {
 
   /** Text messages are taken too: the bytes are what counts. */
   #copyIn(data: RawData): void {
-    const parts = Array.isArray(data) ? data : [data]
-    for (const part of parts) {
-      const bytes = Buffer.isBuffer(part) ? part : Buffer.from(part)
-      for (let at = 0; at < bytes.length; at += READ_BYTES) {
-        const size = Math.min(READ_BYTES, bytes.length - at)
-        bytes.copy(arenaBytes, READ_START, at, at + size)
-        this.#events?.received(size)
-      }
+    for (const part of Array.isArray(data) ? data : [data]) {
+      this.#unread.push(Buffer.isBuffer(part) ? part : Buffer.from(part))
     }
+    this.#handOut()
+  }
+
+  #handOut(): void {
+    // A reader that resumes from within `received` goes on in this loop.
+    if (this.#isReading) return
+    this.#isReading = true
+    while (!this.#isPaused && this.#unread.length > 0) {
+      const [bytes = NOTHING] = this.#unread
+      const size = Math.min(READ_BYTES, bytes.length)
+      if (size === bytes.length) this.#unread.shift()
+      else this.#unread[0] = bytes.subarray(size)
+      bytes.copy(arenaBytes, READ_START, 0, size)
+      if (size > 0) this.#events?.received(size)
+    }
+    this.#isReading = false
+  }
+
+  readonly #goOn = (): void => {
+    this.#handOut()
+    if (!this.#isPaused) this.#socket.resume()
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { PetioleError } from '../runtime/index.ts'
 import type { ChannelSecurity, EndStatus } from './channel.ts'
 import type { TlsFacts } from './tls-facts.ts'
@@ -28,6 +29,8 @@ export interface Wire {
   send(bytes: Uint8Array): boolean
   /** All is sent: tell the other side that no more comes. Input is still read, and dropped. */
   finish(status?: EndStatus): void
+  /** Gives its socket away, to be secured. Reports nothing any more. Not all wires can. */
+  surrender?(): Socket
   /** Closes at once. `closed` follows. */
   abort(): void
 }

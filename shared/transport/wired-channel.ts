@@ -1,10 +1,13 @@
 import { type Cancel, type Clock, codeOf, invariant, PetioleError } from '../runtime/index.ts'
 import { arenaBytes, READ_START } from './arena.ts'
 import type { Channel, ChannelHandler, ChannelSecurity, EndStatus } from './channel.ts'
+import type { DialSecurity } from './dial-security.ts'
 import type { FlushQueue } from './flush-queue.ts'
 import { CARRY_BYTES_MAX, END_LINGER_MS, OUTPUT_PENDING_BYTES_MAX, READ_BYTES } from './limits.ts'
 import { Output, type OutputSink } from './output.ts'
+import { SecuredWire } from './secured-wire.ts'
 import type { TlsFacts } from './tls-facts.ts'
+import { dialTls } from './tls-handshake.ts'
 import type { Wire, WireEvents } from './wire.ts'
 
 /** What fits in front of and into the read region. */
@@ -115,6 +118,21 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.#isPaused = false
     if (this.#isTailOwed) this.#clock.soon(this.#presentTail)
     else this.#wire.resume()
+  }
+
+  async secure(security: DialSecurity): Promise<void> {
+    const isIdle = this.#carry === undefined && this.output.pendingBytes === 0
+    const socket = isIdle && this.#state === 'open' ? this.#wire.surrender?.() : undefined
+    if (socket === undefined) {
+      throw new PetioleError('PETIOLE_TLS_FAILED', 'TLS cannot begin on this connection')
+    }
+    const handshake = dialTls(socket, security, this.#clock)
+    try {
+      this.replaced(new SecuredWire(await handshake.secured))
+    } catch (error) {
+      this.closed(error instanceof Error ? error : undefined)
+      throw error
+    }
   }
 
   end(status?: EndStatus): void {
@@ -272,6 +290,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   }
 
   #lost(error: Error): PetioleError {
+    if (error instanceof PetioleError) return error
     const peer = `${this.remoteAddress}:${this.remotePort}`
     const code =
       codeOf(error) === 'ECONNRESET' ? 'PETIOLE_CONNECTION_RESET' : 'PETIOLE_CONNECTION_LOST'

@@ -1,8 +1,10 @@
 import { SystemClock } from '../../shared/runtime/index.ts'
 import {
   type Channel,
+  type DialOptions,
   fastestRoads,
   type Listener,
+  type ListenOptions,
   SystemNetwork,
   type TcpRoads,
   type TransportProtocol,
@@ -29,9 +31,9 @@ export class ChannelPairs {
     return this.#listener?.port ?? 0
   }
 
-  async open(): Promise<void> {
+  async open(options: Partial<ListenOptions> = {}): Promise<void> {
     this.#listener = await this.network.listen(
-      { protocol: this.#protocol, host: '127.0.0.1', port: 0 },
+      { protocol: this.#protocol, host: '127.0.0.1', port: 0, ...options },
       (channel) => this.#accepted.shift()?.(channel),
     )
   }
@@ -45,12 +47,18 @@ export class ChannelPairs {
     return new Promise((resolve) => this.#accepted.push(resolve))
   }
 
-  async pair(path = '/'): Promise<{ dialled: Channel; accepted: Channel }> {
+  async pair(
+    path = '/',
+    options: Partial<DialOptions> = {},
+  ): Promise<{ dialled: Channel; accepted: Channel }> {
     const accepting = this.accept()
-    const dialled = await this.network.dial(
-      { protocol: this.#protocol, host: '127.0.0.1', port: this.port, path, timeoutMs: 5_000 },
-      new AbortController().signal,
-    )
+    const dialled = await this.dial({ path, ...options })
     return { dialled, accepted: await accepting }
+  }
+
+  dial(options: Partial<DialOptions> = {}): Promise<Channel> {
+    const { port } = this
+    const where = { protocol: this.#protocol, host: '127.0.0.1', port, path: '/', timeoutMs: 5_000 }
+    return this.network.dial({ ...where, ...options }, new AbortController().signal)
   }
 }

@@ -12,6 +12,7 @@ export class ChannelProbe implements ChannelHandler {
   error: PetioleError | undefined
   /** How many bytes of a chunk to use; the rest must come again. */
   use: (start: number, end: number) => number = (_start, end) => end
+  onPlainRefused: () => void = () => {}
   onBytes: ((bytes: Uint8Array) => void) | undefined
   #parts: Uint8Array[] = []
   #checks: (() => void)[] = []

@@ -106,6 +106,7 @@ export class MemoryClient {
       write: (bytes) => output.write(bytes),
       reserve: (size) => output.reserve(size),
       commit: (at) => output.commit(at),
+      secure: () => Promise.resolve(),
       pause: () => {},
       resume: () => {},
       end,

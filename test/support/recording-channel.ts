@@ -60,6 +60,10 @@ export class RecordingChannel implements Channel {
     this.isPaused = false
   }
 
+  secure(): Promise<void> {
+    return Promise.resolve()
+  }
+
   end(): void {
     this.isClosed = true
   }

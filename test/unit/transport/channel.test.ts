@@ -156,7 +156,7 @@ for (const { name, protocol, roads: tcpRoads } of roads) {
       assert.equal(accepted.localPort, pairs.port)
       assert.equal(accepted.remotePort, dialled.localPort)
       assert.equal(accepted.remoteAddress, '127.0.0.1')
-      assert.equal(accepted.path, protocol === 'tcp' ? '' : '/leafnode?x=1')
+      assert.equal(accepted.path, protocol === 'tcp' ? '' : '/leafnode')
       const probes = [new ChannelProbe(dialled), new ChannelProbe(accepted)]
       accepted.end()
       await Promise.all(probes.map((probe) => probe.closed()))
