@@ -78,7 +78,7 @@ function exported(one: ExportConfig): object {
   return {
     subject: one.subject,
     type: one.kind,
-    ...given({ token_req: one.accounts !== undefined || one.token_required }),
+    ...given({ token_req: one.token_required }),
     ...(isService ? { response_type: RESPONSE_TYPES[one.response_type] } : {}),
     ...(one.latency === undefined
       ? {}

@@ -169,7 +169,7 @@ export function connection(
     ...given({ name: facts.name, lang: facts.lang, version: facts.version }),
     ...tls(facts, options.auth),
     ...(options.auth ? authorization(facts) : {}),
-    ...lists(options.subs, subscriptions),
+    ...lists(options.subs, subscriptions, facts.subjects ?? []),
     ...given({ mqtt_client: facts.mqttClient }),
     ...(facts.proxyKey ? { proxy: { key: facts.proxyKey } } : {}),
   }
@@ -209,7 +209,13 @@ function withoutBearer(jwt: string | undefined): string | undefined {
   return isBearer ? '[REDACTED]' : jwt
 }
 
-function lists(subs: ConnzOptions['subs'], subscriptions: readonly SubscriptionFacts[]): object {
+/** Of a closed connection the subjects alone are remembered. */
+function lists(
+  subs: ConnzOptions['subs'],
+  subscriptions: readonly SubscriptionFacts[],
+  remembered: readonly string[],
+): object {
+  if (subs === 'subjects' && remembered.length > 0) return { subscriptions_list: remembered }
   if (subscriptions.length === 0) return {}
   if (subs === 'detail') return { subscriptions_list_detail: subscriptions.map(clientSubscription) }
   return subs === 'subjects' ? { subscriptions_list: subscriptions.map((one) => one.subject) } : {}

@@ -112,6 +112,8 @@ export interface ConnectionFacts extends PeerTraffic {
   /** Of a closed connection. */
   readonly stoppedMs?: number | undefined
   readonly reason?: string | undefined
+  /** What a closed connection was subscribed to, as far as it is remembered. */
+  readonly subjects?: readonly string[] | undefined
   readonly roundTripMs: number | undefined
   readonly pendingBytes: number
   readonly stalls: number

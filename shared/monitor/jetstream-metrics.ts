@@ -25,7 +25,7 @@ export function* jetStreamMetrics(sources: MonitorSources): Generator<Metric> {
     ...server,
     ...accountLabels(sources, stream.account),
     stream.name,
-    '',
+    name,
     'true',
     '',
   ]

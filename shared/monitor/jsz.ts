@@ -162,15 +162,18 @@ function accountDetail(
     ha_assets: 0,
     api: { level: 0, total: api?.apiRequests ?? 0, errors: api?.apiErrors ?? 0 },
     ...given({
-      stream_detail: options.streams ? streams.map((stream) => streamDetail(stream, options)) : [],
+      stream_detail: options.streams
+        ? streams.map((stream) => streamDetail(stream, options, sources.server().name))
+        : [],
     }),
   }
 }
 
-function streamDetail(stream: StreamFacts, options: JszOptions): object {
+function streamDetail(stream: StreamFacts, options: JszOptions, leader: string): object {
   return {
     name: stream.name,
     created: timeText(stream.createdMs),
+    cluster: { leader },
     ...(options.config ? { config: stream.config() } : {}),
     state: stream.state(),
     ...given({ consumer_detail: options.consumers ? consumers(stream, options) : [] }),

@@ -6,6 +6,7 @@ import { nanos } from './text.ts'
 /** The blocks of `/varz` that repeat the configuration. A block that is not configured is `{}`. */
 
 const DEFAULT_TIMEOUT_S = 2
+const HANDSHAKE_DEFAULT_MS = 2_000
 
 export function clusterBlock({ config }: ServerFacts): object {
   const { cluster } = config
@@ -94,7 +95,7 @@ export function webSocketBlock({ config: { websocket }, webSocket: listen }: Ser
       advertise: websocket.advertise,
       no_auth_user: websocket.no_auth_user,
       jwt_cookie: websocket.jwt_cookie,
-      handshake_timeout: nanos(websocket.handshake_timeout),
+      handshake_timeout: beyondDefault(websocket.handshake_timeout),
       auth_timeout:
         websocket.authorization === undefined ? 0 : authTimeout(websocket.authorization),
       no_tls: websocket.tls === undefined,
@@ -105,6 +106,11 @@ export function webSocketBlock({ config: { websocket }, webSocket: listen }: Ser
       compression: websocket.compression,
     }),
   }
+}
+
+/** nats-server shows it only when the file names it. */
+function beyondDefault(handshakeMs: number): number {
+  return handshakeMs === HANDSHAKE_DEFAULT_MS ? 0 : nanos(handshakeMs)
 }
 
 function denied(exports: readonly string[], imports: readonly string[]): object {

@@ -18,19 +18,21 @@ import type {
 import type { ServerCore } from './server-core.ts'
 
 /** NATS clients, and those of the front doors that say who is connected to them. */
-export function openConnections({ broker, frontDoors }: ServerCore): MonitorConnection[] {
+export function openConnections(core: ServerCore): MonitorConnection[] {
+  const { broker, frontDoors } = core
   return [
-    ...Array.from(broker.connections.values(), (connection) => shown(factsOf(connection))),
+    ...Array.from(broker.connections.values(), (connection) => shown(core, factsOf(connection))),
     ...frontDoors.flatMap((door) => [...(door.connections?.() ?? [])]),
   ]
 }
 
-export function closedConnections({ broker }: ServerCore): MonitorConnection[] {
-  return broker.closedConnections.map(shownClosed)
+export function closedConnections(core: ServerCore): MonitorConnection[] {
+  return core.broker.closedConnections.map((closed) => shownClosed(core, closed))
 }
 
-export function shownClosed(closed: ClosedConnection): MonitorConnection {
-  return { ...shown(closed), stoppedMs: closed.closedMs, reason: closed.reason }
+export function shownClosed(core: ServerCore, closed: ClosedConnection): MonitorConnection {
+  const { closedMs: stoppedMs, reason, subjects } = closed
+  return { ...shown(core, closed), stoppedMs, reason, subjects }
 }
 
 export function trafficFacts(core: ServerCore, links: readonly LinkFacts[]): TrafficFacts {
@@ -72,13 +74,15 @@ export function together(parts: readonly PeerTraffic[]): PeerTraffic {
   }
 }
 
-export function shown(facts: ConnectionFacts): MonitorConnection {
+/** `name_tag` is what the account is called, in all that nats-server shows of connections. */
+export function shown({ accounts }: ServerCore, facts: ConnectionFacts): MonitorConnection {
   const { kind, address, tls, ...rest } = facts
   return {
     ...rest,
     kind: 'Client',
     type: kind === 'websocket' ? 'websocket' : 'nats',
     ip: address,
+    nameTag: accounts.book.get(facts.account)?.displayName,
     tls: tls && shownTls(tls),
   }
 }

@@ -66,7 +66,10 @@ export function systemParts(core: ServerCore, options: SystemPartsOptions = {}):
  * Makes events of what the broker tells. It tells from within the router's turn, in which nothing may be
  * published, so they come when that is over.
  */
-export function brokerObserver(services: () => SystemServices | undefined): BrokerObserver {
+export function brokerObserver(
+  core: ServerCore,
+  services: () => SystemServices | undefined,
+): BrokerObserver {
   const later = (tell: (services: SystemServices) => void): void => {
     queueMicrotask(() => {
       const known = services()
@@ -74,10 +77,10 @@ export function brokerObserver(services: () => SystemServices | undefined): Brok
     })
   }
   return {
-    connected: (facts) => later((it) => it.connected(shown(facts))),
-    disconnected: (facts) => later((it) => it.disconnected(shownClosed(facts))),
+    connected: (facts) => later((it) => it.connected(shown(core, facts))),
+    disconnected: (facts) => later((it) => it.disconnected(shownClosed(core, facts))),
     authenticationFailed(facts, reason) {
-      later((it) => it.authenticationFailed({ ...shown(facts), reason }))
+      later((it) => it.authenticationFailed({ ...shown(core, facts), reason }))
     },
     accountConnections: (account) => later((it) => it.accountConnections(account)),
   }

@@ -5,7 +5,6 @@ import { Answers } from './answers.ts'
 import type { SystemPorts } from './ports.ts'
 import type { Relay } from './relay.ts'
 import type { ServerStamp } from './server-stamp.ts'
-import { countSubscribers } from './subscribers-count.ts'
 
 /** Subjects of an account, and the system account's subject that answers them for this account alone. */
 const RELAYED: readonly (readonly [subject: string, report: string])[] = [
@@ -42,7 +41,6 @@ export class AccountRequests {
   start(): void {
     const { account, relay } = this.#options
     this.#serve('$SYS.REQ.USER.INFO', (message) => this.#userInfo(message))
-    this.#serve('$SYS.DEBUG.SUBSCRIBERS', (message) => this.#subscribers(message))
     if (relay === undefined) return
     for (const [subject, report] of RELAYED) {
       const target = `$SYS.REQ.ACCOUNT.${account.name}.${report}`
@@ -71,12 +69,6 @@ export class AccountRequests {
     if (identity === undefined) return
     const data = userInfo(identity, account, ports.clock.wallMs())
     this.#answers.send(message, { server: stamp.next(), data })
-  }
-
-  #subscribers(message: ClientMessage): void {
-    const { ports, account } = this.#options
-    const asked = Buffer.from(message.payload).toString().trim()
-    this.#answers.send(message, countSubscribers(ports.subscriptions(account.name), asked))
   }
 }
 

@@ -1,5 +1,12 @@
 import type { LocalClient } from '../client/index.ts'
-import { type ConnectionFacts, given, nanos, type Reports, timeText } from '../monitor/index.ts'
+import {
+  type AccountFacts,
+  type ConnectionFacts,
+  given,
+  nanos,
+  type Reports,
+  timeText,
+} from '../monitor/index.ts'
 import { type Cancel, type Clock, every, type Random } from '../runtime/index.ts'
 import {
   CONNECTIONS_DELAY_MS,
@@ -55,7 +62,7 @@ export class SystemEvents {
     this.#publish(`$SYS.ACCOUNT.${facts.account}.CONNECT`, () => ({
       ...this.#typed('client_connect'),
       server: this.#options.stamp.next(),
-      client: clientInfo(facts),
+      client: clientInfo({ ...facts, roundTripMs: undefined }),
     }))
   }
 
@@ -107,6 +114,16 @@ export class SystemEvents {
     this.#publish(`$SYS.SERVER.${id}.STATSZ`, () => this.statsz())
   }
 
+  /** The answer to who asks for an account's connections, too. */
+  connectionsOf(facts: AccountFacts): object {
+    const { stamp, reports } = this.#options
+    return {
+      ...this.#typed('account_connections'),
+      server: stamp.next(),
+      ...reports.accountStat(facts),
+    }
+  }
+
   /** The answer to a ping, too. */
   statsz(): object {
     const { stamp, reports } = this.#options
@@ -129,7 +146,7 @@ export class SystemEvents {
 
   #tellConnections(): void {
     if (this.#changed.size === 0) return
-    const { reports, stamp } = this.#options
+    const { reports } = this.#options
     for (const facts of reports.sources.accounts()) {
       const { name } = facts.account
       if (!this.#changed.has(name)) continue
@@ -137,11 +154,7 @@ export class SystemEvents {
         `$SYS.SERVER.ACCOUNT.${name}.CONNS`,
         `$SYS.ACCOUNT.${name}.SERVER.CONNS`,
       ]) {
-        this.#publish(subject, () => ({
-          ...this.#typed('account_connections'),
-          server: stamp.next(),
-          ...reports.accountStat(facts),
-        }))
+        this.#publish(subject, () => this.connectionsOf(facts))
       }
     }
     this.#changed.clear()

@@ -10,6 +10,7 @@ import { Relay } from './relay.ts'
 import { concernsServer } from './request-filter.ts'
 import { ACCOUNT_REPORTS, accountStats, adminRequest, SERVER_REPORTS } from './server-requests.ts'
 import { ServerStamp } from './server-stamp.ts'
+import { countSubscribers } from './subscribers-count.ts'
 
 const SERVER = '$SYS.REQ.SERVER'
 const ACCOUNT = '$SYS.REQ.ACCOUNT'
@@ -140,7 +141,10 @@ export class SystemServices {
           answers.answer(message, (fields) => report(reports, account, fields))
       })
     }
-    client.subscribe(`${ACCOUNT}.*.CONNS`, (message) => this.#connections(answers, message))
+    client.subscribe(`${ACCOUNT}.*.CONNS`, (message) => this.#connections(answers, message, events))
+    client.subscribe('$SYS.DEBUG.SUBSCRIBERS', (message) => this.#subscribers(answers, message), {
+      isConfined: true,
+    })
     client.subscribe(`${ACCOUNT}.PING.STATZ`, (message) =>
       answers.answer(message, (fields) => accountStats(reports, undefined, fields)),
     )
@@ -151,13 +155,21 @@ export class SystemServices {
   }
 
   /** An account's connections here, when it has any. */
-  #connections(answers: Answers, message: ClientMessage): void {
-    const { reports } = this.#ports
+  #connections(answers: Answers, message: ClientMessage, events: SystemEvents): void {
     const name = message.subject.split('.')[ACCOUNT_TOKEN] ?? ''
-    const facts = reports.sources.account(name)
+    const facts = this.#ports.reports.sources.account(name)
     if (message.reply === '' || facts === undefined || facts.connections === 0) return
-    const server = this.#stamp.next()
-    answers.send(message, { server, ...reports.accountStat(facts) })
+    answers.send(message, events.connectionsOf(facts))
+  }
+
+  /** Asked in an account by one that imports it, it counts there. */
+  #subscribers(answers: Answers, message: ClientMessage): void {
+    if (message.reply === '') return
+    const { identityOf, subscriptions, book } = this.#ports
+    const identity = message.origin && identityOf(message.origin)
+    const account = identity?.account ?? book.systemAccount
+    const asked = Buffer.from(message.payload).toString().trim()
+    answers.send(message, countSubscribers(subscriptions(account), asked))
   }
 
   #serve(account: Account): void {

@@ -205,7 +205,7 @@ describe('monitor', () => {
       assert(lines.includes(line), `${line}\n${text}`)
     }
     const stream =
-      'server_id="NABC",server_name="hub-eu",cluster="",domain="hub-eu",meta_leader="",is_meta_leader="true",account="$G",account_name="$G",account_id="$G",stream_name="plant",stream_leader="",is_stream_leader="true",stream_raft_group=""'
+      'server_id="NABC",server_name="hub-eu",cluster="",domain="hub-eu",meta_leader="",is_meta_leader="true",account="$G",account_name="$G",account_id="$G",stream_name="plant",stream_leader="hub-eu",is_stream_leader="true",stream_raft_group=""'
     assert(lines.includes(`jetstream_stream_limit_messages{${stream}} 100`))
     const consumer = `${stream},consumer_name="c1",consumer_leader="",is_consumer_leader="true",consumer_desc="for plants"`
     assert(lines.includes(`jetstream_consumer_num_ack_pending{${consumer}} 2`))
