@@ -15,6 +15,7 @@ import {
 } from './shared/config/index.ts'
 import { type Log, silentLog } from './shared/log/index.ts'
 import {
+  leaveAsLameDuck,
   type Machine,
   type ServerCore,
   type ServerPorts,
@@ -43,6 +44,13 @@ export interface Running {
   readonly ports: ServerPorts
   /** A client of an account in this process, without a socket; closed with the server. */
   client(account?: string): NatsClient
+  /**
+   * Goes on with another configuration: accounts, users, certificates, limits. Rejects with what is wrong
+   * with it and then changes nothing. What needs a restart (ports, stores, buffers) stays as it was.
+   */
+  reload(config: HubConfig | LeafConfig): Promise<void>
+  /** Tells clients to go elsewhere, closes them over `lame_duck_duration`, then stops. */
+  lameDuck(): Promise<void>
   /** Finishes what is in hand, then stops. Idempotent. */
   drain(): Promise<void>
   /** Stops at once; what was acknowledged stays on disk. Idempotent. */
@@ -90,6 +98,11 @@ function handleOf(role: Role): Running {
     id: core.identity.id,
     ports: role.ports ?? { client: { host: '', port: 0 }, ...NO_PORTS },
     client: (account = '$G') => core.client(account),
+    reload: (config) => core.reload(config),
+    lameDuck: async () => {
+      await leaveAsLameDuck(core)
+      await role.drain()
+    },
     drain: () => role.drain(),
     destroy: () => role.destroy(),
   }
@@ -100,6 +113,7 @@ const NO_PORTS = {
   webSocket: undefined,
   leafNodes: undefined,
   http: undefined,
+  https: undefined,
 }
 
 /** Beside the sources, and one folder above what is built from them. */

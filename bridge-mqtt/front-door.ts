@@ -22,6 +22,8 @@ export class MqttFrontDoor implements FrontDoor {
   readonly #connections = new Set<ClientConnection>()
   #listener: Listener | undefined
   #core: Core | undefined
+  #context: MqttContext | undefined
+  #log: Log | undefined
   #ending: Promise<void> | undefined
   #emptied: (() => void) | undefined
 
@@ -39,12 +41,33 @@ export class MqttFrontDoor implements FrontDoor {
   async start(core: Core): Promise<void> {
     this.#core = core
     const log = core.log.child({ door: this.name })
-    const context = this.#context(core, log)
+    this.#log = log
+    this.#context = this.#makeContext(core, log)
     const { host, port } = this.#config.listen
-    this.#listener = await core.machine.network.listen({ protocol: 'tcp', host, port }, (channel) =>
-      this.#accept(channel, context, log),
-    )
-    log.info({ host: this.#listener.host, port: this.#listener.port }, 'listening for mqtt clients')
+    const settings = core.tls.of('mqtt')
+    const tls = settings && { settings, allowPlain: false }
+    const options = { protocol: 'tcp', host, port, tls } as const
+    this.#listener = await core.machine.network.listen(options, (channel) => this.accept(channel))
+    const at = `${this.#listener.host}:${this.#listener.port}`
+    log.info({}, `Listening for MQTT clients on ${tls === undefined ? 'mqtt' : 'tls'}://${at}`)
+  }
+
+  /** A TCP connection, or a WebSocket on the path `/mqtt`. */
+  accept(channel: Channel): void {
+    const context = this.#context
+    if (context === undefined || this.#log === undefined || this.#ending !== undefined) {
+      channel.destroy()
+      return
+    }
+    if (this.#connections.size >= this.#limits.clientsMax + STRANGERS_MAX) {
+      context.notices.warn({ remote: channel.remoteAddress }, 'too many connections: closing')
+      channel.destroy()
+      return
+    }
+    const connection = new Connection(context, channel, this.#log)
+    this.#connections.add(connection)
+    this.counters.connections = this.#connections.size
+    connection.start()
   }
 
   /** Acknowledges what is being stored, publishes wills, closes. Idempotent. */
@@ -84,25 +107,13 @@ export class MqttFrontDoor implements FrontDoor {
     })
   }
 
-  #accept(channel: Channel, context: MqttContext, log: Log): void {
-    if (this.#connections.size >= this.#limits.clientsMax + STRANGERS_MAX) {
-      context.notices.warn({ remote: channel.remoteAddress }, 'too many connections: closing')
-      channel.destroy()
-      return
-    }
-    const connection = new Connection(context, channel, log)
-    this.#connections.add(connection)
-    this.counters.connections = this.#connections.size
-    connection.start()
-  }
-
   #closed(client: ClientConnection): void {
     this.#connections.delete(client)
     this.counters.connections = this.#connections.size
     if (this.#connections.size === 0) this.#emptied?.()
   }
 
-  #context(core: Core, log: Log): MqttContext {
+  #makeContext(core: Core, log: Log): MqttContext {
     const notices = new Notices(core.machine.clock, log)
     const clients = new Clients(core, {
       limits: this.#limits,

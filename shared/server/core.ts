@@ -1,8 +1,10 @@
 import type { Authenticator } from '../account/index.ts'
 import type { SubjectSpace } from '../broker/index.ts'
 import type { Log } from '../log/index.ts'
+import type { ConnectionFacts, MetricSource, PeerTraffic } from '../monitor/index.ts'
 import type { Clock, Disk, Random } from '../runtime/index.ts'
-import type { Network } from '../transport/index.ts'
+import type { Channel, Network, TlsSettings } from '../transport/index.ts'
+import type { TlsListener } from './server-tls.ts'
 
 /** Everything that touches the world. The simulator brings its own. */
 export interface Machine {
@@ -19,9 +21,16 @@ export interface Core {
   readonly serverName: string
   readonly authenticator: Authenticator
   readonly payloadBytesMax: number
+  /** Certificates of the listeners that have some. */
+  readonly tls: { of(listener: TlsListener): TlsSettings | undefined }
   space(account: string): SubjectSpace
   /** Ids for peers of any kind: one sequence for the whole process. */
   nextPeerId(): number
+}
+
+export interface DoorTraffic extends PeerTraffic {
+  readonly connections: number
+  readonly connectionsEver: number
 }
 
 /** A protocol's listener that a role opens when its core is up, and closes before it. */
@@ -29,6 +38,14 @@ export interface FrontDoor {
   readonly name: string
   /** The port that was taken; 0 while nothing listens. */
   readonly port: number
+  /** Who is connected, for monitoring. */
+  connections?(): Iterable<ConnectionFacts>
+  /** Sums since the start, those that left included. */
+  readonly traffic?: DoorTraffic
+  /** What it adds to `/metrics`. */
+  readonly metrics?: MetricSource
+  /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */
+  accept?(channel: Channel): void
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
   start(core: Core): Promise<void>
   /** Stops accepting, finishes what is in hand. Idempotent, as `destroy`, which does not finish it. */

@@ -1,22 +1,24 @@
-import { type Authenticator, UserAuthenticator } from '../account/index.ts'
-import { type AccountSpace, BROKER_DEFAULTS, Broker } from '../broker/index.ts'
+import { type Accounts, type Authenticator, createAccounts } from '../account/index.ts'
+import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
-import type { AuthorizationConfig, CoreConfig, RemoteConfig, Role } from '../config/index.ts'
+import type { CoreConfig, RemoteConfig, Role } from '../config/index.ts'
 import type { LinkAcceptor, ServerIdentity, Uplink, UplinkOptions } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
-import { createMonitor, type MonitorRoute } from '../monitor/index.ts'
-import { PetioleError } from '../runtime/index.ts'
+import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
+import { BcryptThread, PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
 import { StreamEngine, UNLIMITED } from '../stream/index.ts'
 import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
+import { brokerSettings } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
-import { openDurableParts } from './durable-parts.ts'
+import { type DurableParts, openDurableParts } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
-import { monitorSources } from './monitor-sources.ts'
 import { type LinkRules, ServerLinks } from './server-links.ts'
+import { ServerTls } from './server-tls.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
+import { brokerObserver, type SystemParts, systemParts } from './system-parts.ts'
 
 /** What a role adds to the core, and what it decides for it. */
 export interface ServerCoreOptions extends LinkRules {
@@ -30,6 +32,8 @@ export interface ServerCoreOptions extends LinkRules {
   /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
   readonly segmentBytes?: number
   readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
+  /** What the role adds to `/metrics`. */
+  readonly metrics?: readonly MetricSource[]
   /** Called when the store is open and its streams are not yet recovered: what it found is told once. */
   readonly beforeStreams?: (core: ServerCore) => void
 }
@@ -45,40 +49,44 @@ const STOPPING = 'this server stops'
 export class ServerCore implements Core {
   readonly machine: Machine
   readonly log: Log
-  readonly config: CoreConfig
+  readonly accounts: Accounts
+  readonly tls: ServerTls
   readonly identity: ServerIdentity
   readonly serverName: string
   readonly store: Store | undefined
   readonly broker: Broker
   readonly links: ServerLinks
-  readonly authenticator: Authenticator
   readonly payloadBytesMax: number
   readonly boot: string
   readonly startedMs: number
+  #config: CoreConfig
   readonly #options: ServerCoreOptions
   readonly #engines = new Map<string, StreamEngine>()
   readonly #clients: LocalClient[] = []
   readonly #listeners = new Listeners()
   #ports: ServerPorts | undefined
+  #system: SystemParts | undefined
+  readonly #lameDuckListeners: (() => void)[] = []
   #ending: Promise<void> | undefined
+  #configLoadedMs: number
   #peerIds = 0
 
-  private constructor(
-    options: ServerCoreOptions,
-    durable: { identity: ServerIdentity; serverName: string; store: Store | undefined },
-  ) {
+  private constructor(options: ServerCoreOptions, opened: Opened) {
+    const { durable, accounts, tls } = opened
     const { config, machine, log } = options
     this.#options = options
     this.machine = machine
     this.log = log
-    this.config = config
+    this.#config = config
+    this.#configLoadedMs = machine.clock.wallMs()
+    this.accounts = accounts
+    this.tls = tls
     this.identity = durable.identity
     this.serverName = durable.serverName
     this.store = durable.store
     this.payloadBytesMax = config.max_payload
     this.startedMs = machine.clock.wallMs()
     this.boot = Buffer.from(machine.random.bytes(BOOT_BYTES)).toString('hex')
-    this.authenticator = authenticatorOf(config.authorization)
     this.broker = this.#makeBroker()
     this.links = new ServerLinks(
       {
@@ -91,8 +99,7 @@ export class ServerCore implements Core {
         boot: this.boot,
         hasStore: this.store !== undefined,
         payloadBytesMax: this.linkPayloadBytesMax,
-        authenticator: this.authenticator,
-        authenticatorOf,
+        authenticator: accounts.at('leafnode'),
         space: (account) => this.space(account),
         nextPeerId: () => this.nextPeerId(),
       },
@@ -103,8 +110,14 @@ export class ServerCore implements Core {
   /** Rejects when the store cannot be opened, see `openStore`. */
   static async open(options: ServerCoreOptions): Promise<ServerCore> {
     const { config, role, machine, log, segmentBytes } = options
-    const durable = await openDurableParts(config, role, machine, log, segmentBytes)
-    const core = new ServerCore(options, durable)
+    const tls = new ServerTls(config)
+    const accounts = await openAccounts(config, machine)
+    const opening = openDurableParts(config, role, machine, log, segmentBytes)
+    const durable = await opening.catch((error: unknown) => {
+      accounts.close()
+      throw error
+    })
+    const core = new ServerCore(options, { durable, accounts, tls })
     try {
       options.beforeStreams?.(core)
       await core.#startEngines()
@@ -126,6 +139,24 @@ export class ServerCore implements Core {
   /** Petiole's own version. */
   get version(): string {
     return this.#options.version
+  }
+
+  /** As it stands after the last reload. */
+  get config(): CoreConfig {
+    return this.#config
+  }
+
+  /** Wall time of the start, or of the last reload. */
+  get configLoadedMs(): number {
+    return this.#configLoadedMs
+  }
+
+  get authenticator(): Authenticator {
+    return this.accounts.authenticator
+  }
+
+  get frontDoors(): readonly FrontDoor[] {
+    return this.#options.frontDoors
   }
 
   get ports(): ServerPorts | undefined {
@@ -181,17 +212,14 @@ export class ServerCore implements Core {
   async listen(): Promise<ServerPorts> {
     try {
       const { config, machine, log, broker, acceptor } = this
-      const monitor = createMonitor({
-        clock: machine.clock,
-        sources: monitorSources(this),
-        address: () => this.#ports?.http ?? config.http ?? { host: '', port: 0 },
-        basePath: config.http_base_path,
-        routes: this.#options.monitorRoutes ?? new Map(),
-      })
-      const ports = await this.#listeners.open({ config, machine, log, broker, acceptor, monitor })
+      const { monitor, services } = this.#makeSystem()
+      const { tls, accounts, frontDoors } = this
+      const parts = { config, machine, log, tls, accounts, broker, acceptor, frontDoors, monitor }
+      const ports = await this.#listeners.open(parts)
       for (const door of this.#options.frontDoors) await door.start(this)
       const doors = this.#options.frontDoors.map(({ name, port }) => [name, port] as const)
       this.#ports = { ...ports, frontDoors: Object.fromEntries(doors) }
+      services.start()
       return this.#ports
     } catch (error) {
       await this.destroy()
@@ -207,6 +235,31 @@ export class ServerCore implements Core {
     return undefined
   }
 
+  /**
+   * Goes on with another configuration: accounts, users, certificates and limits. A file that cannot be
+   * used leaves everything as it is, and is what this rejects with. What needs a restart stays as it was.
+   */
+  async reload(config: CoreConfig): Promise<void> {
+    this.tls.reload(config)
+    await this.accounts.update(config)
+    this.#config = config
+    this.#configLoadedMs = this.machine.clock.wallMs()
+    this.broker.reconfigure(this.#brokerSettings())
+    this.broker.recheck()
+    await this.#startEngines()
+  }
+
+  /** Takes no new clients; those that are here stay. */
+  async stopAccepting(): Promise<void> {
+    for (const listener of this.#lameDuckListeners) listener()
+    await this.#listeners.closeClients()
+  }
+
+  /** Tells of the lame duck mode before clients are told. */
+  onLameDuck(listener: () => void): void {
+    this.#lameDuckListeners.push(listener)
+  }
+
   /** Takes nothing more, finishes what is in hand, closes. Idempotent. */
   drain(): Promise<void> {
     this.#ending ??= this.#drain()
@@ -215,6 +268,7 @@ export class ServerCore implements Core {
 
   /** Closes at once; what was not committed is not. Idempotent. */
   async destroy(): Promise<void> {
+    this.#system?.services.destroy()
     await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
     await this.#listeners.close()
     await this.links.destroy(STOPPING)
@@ -222,9 +276,11 @@ export class ServerCore implements Core {
     this.broker.destroy()
     await Promise.all([...this.#engines.values()].map((engine) => engine.destroy()))
     await this.store?.destroy()
+    this.accounts.close()
   }
 
   async #drain(): Promise<void> {
+    await this.#system?.services.drain()
     await this.#listeners.close()
     // Devices first: their last messages still reach buffers, streams and links.
     await Promise.all(this.#options.frontDoors.map((door) => door.drain()))
@@ -234,13 +290,14 @@ export class ServerCore implements Core {
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
     await this.broker.drain()
     await this.store?.drain()
+    this.accounts.close()
   }
 
   async #startEngines(): Promise<void> {
     const { store, config, machine } = this
     if (store === undefined) return
     for (const { name: account, jetstream } of config.accounts) {
-      if (!jetstream) continue
+      if (!jetstream || this.#engines.has(account)) continue
       const engine = new StreamEngine({
         account,
         store,
@@ -258,40 +315,43 @@ export class ServerCore implements Core {
     }
   }
 
+  #makeSystem(): SystemParts {
+    const { monitorRoutes = new Map(), metrics = [] } = this.#options
+    this.#system = systemParts(this, { routes: monitorRoutes, metrics })
+    return this.#system
+  }
+
   #makeBroker(): Broker {
-    const { config, machine, log } = this
+    const { machine, log, accounts } = this
     const dependencies = {
       clock: machine.clock,
       random: machine.random,
       log: log.child({ part: 'broker' }),
-      authenticator: this.authenticator,
+      authenticator: accounts.at('client'),
+      accounts: accounts.book,
+      observer: brokerObserver(this, () => this.#system?.services),
       nextPeerId: () => this.nextPeerId(),
     }
-    return new Broker(dependencies, {
-      ...BROKER_DEFAULTS,
+    return new Broker(dependencies, this.#brokerSettings())
+  }
+
+  #brokerSettings(): BrokerOptions {
+    return brokerSettings(this.config, {
       serverId: this.identity.id,
       serverName: this.serverName,
-      host: config.host,
-      port: config.port,
-      jetstream: this.store !== undefined,
-      domain: this.store === undefined ? '' : config.jetstream.domain,
-      connectionsMax: config.max_connections,
-      subscriptionsMax: config.max_subscriptions,
-      payloadBytesMax: config.max_payload,
-      controlLineBytesMax: config.max_control_line,
-      pendingBytesMax: config.max_pending,
-      pingIntervalMs: config.ping_interval,
-      pingsOutMax: config.ping_max,
-      authTimeoutMs: config.authorization.timeout,
+      hasStore: this.store !== undefined,
+      xkey: '',
     })
   }
 }
 
-function authenticatorOf(authorization: AuthorizationConfig): Authenticator {
-  const { users, token, no_auth_user: noAuthUser } = authorization
-  return new UserAuthenticator({
-    users,
-    ...(token === '' ? {} : { token }),
-    ...(noAuthUser === '' ? {} : { noAuthUser }),
-  })
+/** What is read and checked before a server exists. */
+interface Opened {
+  readonly durable: DurableParts
+  readonly accounts: Accounts
+  readonly tls: ServerTls
+}
+
+function openAccounts(config: CoreConfig, { clock }: Machine): Promise<Accounts> {
+  return createAccounts(config, { clock, passwords: new BcryptThread(clock) })
 }

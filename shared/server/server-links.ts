@@ -1,6 +1,6 @@
 import type { Authenticator } from '../account/index.ts'
 import type { AccountSpace, Message, Subscription } from '../broker/index.ts'
-import type { AuthorizationConfig, CoreConfig, RemoteConfig } from '../config/index.ts'
+import type { CoreConfig, RemoteConfig } from '../config/index.ts'
 import {
   type AttachedLeaf,
   type LeafHello,
@@ -40,7 +40,6 @@ export interface ServerLinksParts {
   readonly hasStore: boolean
   readonly payloadBytesMax: number
   readonly authenticator: Authenticator
-  readonly authenticatorOf: (config: AuthorizationConfig) => Authenticator
   readonly space: (account: string) => AccountSpace
   readonly nextPeerId: () => number
 }
@@ -106,12 +105,12 @@ export class ServerLinks {
   }
 
   #makeAcceptor(rules: LinkRules): LinkAcceptor {
-    const { config, machine, log, authenticator, authenticatorOf, nextPeerId } = this.#parts
+    const { config, machine, log, authenticator, nextPeerId } = this.#parts
     const { admit, withhold, onAttached, onDetached } = rules
     const { authorization } = config.leafnodes
     return new LinkAcceptor({
       accounts: this.#accounts,
-      authenticator: authorization === undefined ? authenticator : authenticatorOf(authorization),
+      authenticator,
       server: this.#card,
       clock: machine.clock,
       random: machine.random,

@@ -20,6 +20,7 @@ export class MqttCore implements Core {
   readonly payloadBytesMax: number
   readonly authenticator: Authenticator
   readonly log = new RecordingLog()
+  readonly tls = { of: () => undefined }
   readonly machine: Core['machine']
   readonly broker: Broker
   #natsListener: Listener | undefined
