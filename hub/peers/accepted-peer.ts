@@ -20,6 +20,7 @@ import {
   wrongGateway,
 } from './peer-errors.ts'
 import { infoLine, isSignedBy, type PeerConnect, parseConnect, sign } from './peer-hello.ts'
+import type { Demand } from './peer-parser.ts'
 
 /** What a handshake needs of its mesh, on either side. */
 export interface HandshakeContext {
@@ -127,12 +128,7 @@ export class AcceptedPeer implements PeerPhase {
     this.#refuseUnasked()
   }
 
-  message(
-    _account: string,
-    _publication: Publication,
-    _queues: readonly string[],
-    _isToStore: boolean,
-  ): void {
+  message(_account: string, _publication: Publication, _demand: Demand): void {
     this.#refuseUnasked()
   }
 

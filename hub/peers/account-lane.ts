@@ -9,8 +9,9 @@ import type {
 import type { AccountLinks, InterestListener } from '../../shared/link/index.ts'
 import { isValidSubject } from '../../shared/subject/index.ts'
 import { accountToken } from './account-token.ts'
-import { LINE_BYTES_MAX } from './limits.ts'
+import { INTEREST_BYTES_MAX } from './limits.ts'
 import type { PeerLinkKind } from './peer-card.ts'
+import type { Demand } from './peer-parser.ts'
 
 /** What a lane needs of its link. */
 export interface LaneOwner {
@@ -119,13 +120,13 @@ export class AccountLane implements LinkPeer, InterestListener {
   interestChanged(subject: string, queue: string, weight: number): void {
     if (!this.#isOpen) return
     const what = `${this.#token} ${keyOf(subject, queue)}`
-    if (what.length > LINE_BYTES_MAX / 4) return
+    if (what.length > INTEREST_BYTES_MAX) return
     if (weight === 0) this.#owner.sendLine(`RS- ${what}\r\n`)
     else this.#owner.sendLine(queue === '' ? `RS+ ${what}\r\n` : `RS+ ${what} ${weight}\r\n`)
   }
 
   captureChanged(subject: string, isThere: boolean): void {
-    if (!this.#isOpen || subject.length > LINE_BYTES_MAX / 4) return
+    if (!this.#isOpen || subject.length > INTEREST_BYTES_MAX) return
     this.#owner.sendLine(`RC${isThere ? '+' : '-'} ${this.#token} ${subject}\r\n`)
   }
 
@@ -148,10 +149,10 @@ export class AccountLane implements LinkPeer, InterestListener {
   }
 
   /** A message of the other side: for those here, and for no queue group that it does not name. */
-  take(publication: Publication, queues: readonly string[], isToStore: boolean): void {
+  take(publication: Publication, demand: Demand): void {
     this.counts.messagesIn++
     this.counts.bytesIn += publication.headers.length + publication.payload.length
-    this.#space.publish(this, publication, optionsOf(queues, isToStore))
+    this.#space.publish(this, publication, optionsOf(demand))
   }
 
   #add(
@@ -177,8 +178,8 @@ const CAPTURE_KEY = ' '
 const FOR_ALL: PublishOptions = { queues: [], capture: false }
 const FOR_ALL_TO_STORE: PublishOptions = { queues: [], capture: true }
 
-function optionsOf(queues: readonly string[], isToStore: boolean): PublishOptions {
-  if (queues.length > 0) return { queues, capture: isToStore }
+function optionsOf({ queues, isToStore, isForGroupsOnly }: Demand): PublishOptions {
+  if (queues.length > 0) return { queues, capture: isToStore, isForGroupsOnly }
   return isToStore ? FOR_ALL_TO_STORE : FOR_ALL
 }
 

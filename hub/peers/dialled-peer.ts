@@ -13,6 +13,7 @@ import {
   wrongGateway,
 } from './peer-errors.ts'
 import { connectLine, isSignedBy, type PeerInfo, parseInfo, sign } from './peer-hello.ts'
+import type { Demand } from './peer-parser.ts'
 
 /** How a dial ended without a link. */
 export type DialEnd =
@@ -112,12 +113,7 @@ export class DialledPeer implements PeerPhase {
     this.#refuseUnasked()
   }
 
-  message(
-    _account: string,
-    _publication: Publication,
-    _queues: readonly string[],
-    _isToStore: boolean,
-  ): void {
+  message(_account: string, _publication: Publication, _demand: Demand): void {
     this.#refuseUnasked()
   }
 

@@ -8,10 +8,13 @@ export const HANDSHAKES_MAX = 256
 
 /** A line before a peer is known, and after. The second holds any interest and any message's head. */
 export const HELLO_LINE_BYTES_MAX = 64 * 1024
-export const LINE_BYTES_MAX = 256 * 1024
+export const LINE_BYTES_MAX = 1024 * 1024
 
-/** Queue groups that one message names to one hub; a control line has room for no more. */
-export const QUEUES_MAX = 200
+/** Account, subject and queue of one interest; what is longer is not told. */
+export const INTEREST_BYTES_MAX = 16 * 1024
+
+/** Queue groups that one message names to one hub; more are served by further messages. */
+export const QUEUES_MAX = 50
 
 /** Accounts whose names a parser remembers as text; beyond it the memory starts anew. */
 export const ACCOUNT_NAMES_MAX = 65_536

@@ -5,7 +5,7 @@ import { CLOSE_GRACE_MS, type PeerLimits } from './limits.ts'
 import { STALE_CONNECTION } from './peer-errors.ts'
 import { PeerHeartbeat } from './peer-heartbeat.ts'
 import { PeerOutput } from './peer-output.ts'
-import { type PeerFacts, PeerParser } from './peer-parser.ts'
+import { type Demand, type PeerFacts, PeerParser } from './peer-parser.ts'
 
 /** What a connection's facts mean: first a handshake's, then the link's. */
 export interface PeerPhase {
@@ -15,12 +15,7 @@ export interface PeerPhase {
   interest(account: string, subject: string, queue: string, weight: number): void
   interestGone(account: string, subject: string, queue: string): void
   capture(account: string, subject: string, isThere: boolean): void
-  message(
-    account: string,
-    publication: Publication,
-    queues: readonly string[],
-    isToStore: boolean,
-  ): void
+  message(account: string, publication: Publication, demand: Demand): void
   /** The other side's -ERR; it closes behind it. */
   refused(error: string): void
   /** Called once. Nothing more comes, and nothing more is sent. */
@@ -184,13 +179,8 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
     this.#phase.capture(account, subject, isThere)
   }
 
-  message(
-    account: string,
-    publication: Publication,
-    queues: readonly string[],
-    isToStore: boolean,
-  ): void {
-    this.#phase.message(account, publication, queues, isToStore)
+  message(account: string, publication: Publication, demand: Demand): void {
+    this.#phase.message(account, publication, demand)
   }
 
   #endSoon(reason: string): void {

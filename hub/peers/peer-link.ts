@@ -7,6 +7,7 @@ import type { PeerLimits } from './limits.ts'
 import type { PeerCard, PeerLinkKind } from './peer-card.ts'
 import type { PeerConnection, PeerPhase } from './peer-connection.ts'
 import { parseCard, parseInfo } from './peer-hello.ts'
+import type { Demand } from './peer-parser.ts'
 
 export interface PeerLinkOptions {
   /** Unique in this process. */
@@ -211,13 +212,8 @@ export class PeerLink implements PeerPhase, LaneOwner {
     lane?.capture(subject, isThere)
   }
 
-  message(
-    account: string,
-    publication: Publication,
-    queues: readonly string[],
-    isToStore: boolean,
-  ): void {
-    this.#lane(account)?.take(publication, queues, isToStore)
+  message(account: string, publication: Publication, demand: Demand): void {
+    this.#lane(account)?.take(publication, demand)
   }
 
   info(json: string): void {

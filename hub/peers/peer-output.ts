@@ -65,23 +65,12 @@ export class PeerOutput {
     isToStore: boolean,
   ): boolean {
     if (this.#isClosed) return false
-    const { headers, payload } = message
-    const named = queues.length === 0 ? EMPTY : queuesText(queues)
-    const headSize = headSizeOf(account, message) + named.length
-    if (headSize > LINE_BYTES_MAX) return false
-    const bodySize = headers.length + payload.length
-    const at = this.#channel.reserve(headSize + bodySize + 2)
-    if (at >= 0) {
-      let end = writeHead(arenaBytes, at, account, message, named, isToStore)
-      arenaBytes.set(headers, end)
-      arenaBytes.set(payload, end + headers.length)
-      end += bodySize
-      arenaBytes[end] = CR
-      arenaBytes[end + 1] = LF
-      this.#channel.commit(end + 2)
-      this.#writtenBytes += end + 2 - at
-    } else this.#writeInPieces(account, message, named, headSize, isToStore)
-    this.#watch()
+    if (queues.length <= QUEUES_MAX) return this.#send(account, message, queues, isToStore, false)
+    // The rest of the groups follows in messages of their own, which are for them alone.
+    for (let from = 0; from < queues.length; from += QUEUES_MAX) {
+      const part = queues.slice(from, from + QUEUES_MAX)
+      if (!this.#send(account, message, part, isToStore && from === 0, from > 0)) return false
+    }
     return true
   }
 
@@ -91,16 +80,44 @@ export class PeerOutput {
     this.#cancelDeadline = undefined
   }
 
+  #send(
+    account: Uint8Array,
+    message: Message,
+    queues: readonly string[],
+    isToStore: boolean,
+    isForGroupsOnly: boolean,
+  ): boolean {
+    const { headers, payload } = message
+    const named = queues.length === 0 ? EMPTY : Buffer.from(`${queues.join(' ')} `)
+    const flags = (isToStore ? TO_STORE : 0) | (isForGroupsOnly ? GROUPS_ONLY : 0)
+    const headSize = headSizeOf(account, message) + named.length
+    if (headSize > LINE_BYTES_MAX) return false
+    const bodySize = headers.length + payload.length
+    const at = this.#channel.reserve(headSize + bodySize + 2)
+    if (at >= 0) {
+      let end = writeHead(arenaBytes, at, account, message, named, flags)
+      arenaBytes.set(headers, end)
+      arenaBytes.set(payload, end + headers.length)
+      end += bodySize
+      arenaBytes[end] = CR
+      arenaBytes[end + 1] = LF
+      this.#channel.commit(end + 2)
+      this.#writtenBytes += end + 2 - at
+    } else this.#writeInPieces(account, message, named, headSize, flags)
+    this.#watch()
+    return true
+  }
+
   #writeInPieces(
     account: Uint8Array,
     message: Message,
     named: Uint8Array,
     headSize: number,
-    isToStore: boolean,
+    flags: number,
   ): void {
     const { headers, payload } = message
     if (this.#scratch.length < headSize) this.#scratch = Buffer.allocUnsafe(headSize * 2)
-    const end = writeHead(this.#scratch, 0, account, message, named, isToStore)
+    const end = writeHead(this.#scratch, 0, account, message, named, flags)
     this.#channel.write(this.#scratch.subarray(0, end))
     this.#channel.write(headers)
     this.#channel.write(payload)
@@ -136,6 +153,9 @@ const FLAG_REPLY = 114
 const FLAG_SHOWN = 115
 const FLAG_HEADERS = 104
 const FLAG_CAPTURE = 99
+const FLAG_GROUPS = 113
+const TO_STORE = 1
+const GROUPS_ONLY = 2
 
 /** At most; without the names of queue groups. */
 function headSizeOf(account: Uint8Array, message: Message): number {
@@ -150,7 +170,7 @@ function writeHead(
   account: Uint8Array,
   message: Message,
   named: Uint8Array,
-  isToStore: boolean,
+  flags: number,
 ): number {
   const { subjectBytes, replyBytes, shownBytes, headers, payload } = message
   const isShown = shownBytes !== subjectBytes
@@ -160,7 +180,8 @@ function writeHead(
   if (replyBytes.length > 0) into[at++] = FLAG_REPLY
   if (isShown) into[at++] = FLAG_SHOWN
   if (headers.length > 0) into[at++] = FLAG_HEADERS
-  if (isToStore) into[at++] = FLAG_CAPTURE
+  if ((flags & TO_STORE) !== 0) into[at++] = FLAG_CAPTURE
+  if ((flags & GROUPS_ONLY) !== 0) into[at++] = FLAG_GROUPS
   if (at === flagsAt) into[at++] = NO_FLAGS
   into[at++] = SPACE
   at = writeWord(into, at, subjectBytes)
@@ -184,14 +205,4 @@ function writeWord(into: Uint8Array, at: number, word: Uint8Array): number {
   into.set(word, at)
   into[at + word.length] = SPACE
   return at + word.length + 1
-}
-
-/** As many as a line holds: somebody with thousands of groups on one subject must not end the link. */
-function queuesText(queues: readonly string[]): Uint8Array {
-  let text = ''
-  for (let i = 0; i < queues.length && i < QUEUES_MAX; i++) {
-    if (text.length > LINE_BYTES_MAX / 4) break
-    text += `${queues[i]} `
-  }
-  return Buffer.from(text)
 }

@@ -14,7 +14,8 @@ import { ACCOUNT_NAMES_MAX, HELLO_LINE_BYTES_MAX, LINE_BYTES_MAX } from './limit
  * RS is interest, RC a capture: a stream there stores what is published. The flags of a message say
  * which of the optional words are there, and what is asked for:
  *
- *     r  a reply     s  a shown subject     h  headers     c  captures there store it     -  none
+ *     r  a reply     s  a shown subject     h  headers     -  none
+ *     c  captures there store it            q  for the named groups only: the rest of a longer list
  *
  * Everything given is taken: the parser keeps the start of a line or of a payload until the rest has
  * come, the payload as chunks that are joined once. Facts are views on the bytes given and valid
@@ -32,12 +33,14 @@ export interface PeerFacts {
   /** RS-. */
   interestGone(account: string, subject: string, queue: string): void
   capture(account: string, subject: string, isThere: boolean): void
-  message(
-    account: string,
-    publication: Publication,
-    queues: readonly string[],
-    isToStore: boolean,
-  ): void
+  message(account: string, publication: Publication, demand: Demand): void
+}
+
+/** What is asked of the side that gets a message. */
+export interface Demand {
+  readonly queues: readonly string[]
+  readonly isToStore: boolean
+  readonly isForGroupsOnly: boolean
 }
 
 /** What ends the connection: the text of its -ERR. */
@@ -57,6 +60,7 @@ const FLAG_REPLY = 114
 const FLAG_SHOWN = 115
 const FLAG_HEADERS = 104
 const FLAG_CAPTURE = 99
+const FLAG_GROUPS = 113
 const FLAG_NONE = 45
 
 /** One message on its way out of the parser; the same object for all of them. */
@@ -72,13 +76,14 @@ class ShownMessage extends InboundMessage {
 }
 
 /** What the line of a message says. */
-interface Head {
+interface Head extends Demand {
   account: string
   subject: Uint8Array
   reply: Uint8Array
   shown: Uint8Array | undefined
   queues: readonly string[]
   isToStore: boolean
+  isForGroupsOnly: boolean
   headerSize: number
   totalSize: number
 }
@@ -102,6 +107,7 @@ export class PeerParser {
     shown: undefined,
     queues: NO_QUEUES,
     isToStore: false,
+    isForGroupsOnly: false,
     headerSize: 0,
     totalSize: 0,
   }
@@ -237,12 +243,14 @@ export class PeerParser {
     let hasShown = false
     let hasHeaders = false
     head.isToStore = false
+    head.isForGroupsOnly = false
     for (let i = args.start(1); i < args.end(1); i++) {
       const flag = line[i]
       if (flag === FLAG_REPLY) hasReply = true
       else if (flag === FLAG_SHOWN) hasShown = true
       else if (flag === FLAG_HEADERS) hasHeaders = true
       else if (flag === FLAG_CAPTURE) head.isToStore = true
+      else if (flag === FLAG_GROUPS) head.isForGroupsOnly = true
       else if (flag !== FLAG_NONE) return false
     }
     let next = 3
@@ -292,14 +300,14 @@ export class PeerParser {
   }
 
   #deliver(bytes: Buffer, body: number): void {
-    const { account, subject, reply, shown, queues, isToStore, headerSize, totalSize } = this.#head
+    const { account, subject, reply, shown, headerSize, totalSize } = this.#head
     const message = shown === undefined ? this.#message : this.#shownMessage
     message.subject = subject
     message.reply = reply
     message.headers = headerSize === 0 ? EMPTY : bytes.subarray(body, body + headerSize)
     message.payload = bytes.subarray(body + headerSize, body + totalSize)
     if (shown !== undefined) this.#shownMessage.shownSubject = shown
-    this.#facts.message(account, message, queues, isToStore)
+    this.#facts.message(account, message, this.#head)
   }
 
   /** Mostly the account of the message before, so that no string is made. */

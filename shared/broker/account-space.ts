@@ -120,7 +120,7 @@ export class AccountSpace implements SubjectSpace {
   dispatch(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
     let taken = 0
     if (!interest.isEmpty) {
-      const { clients, locals } = interest
+      const { clients, locals } = options.isForGroupsOnly === true ? Interest.none : interest
       for (let i = 0; i < clients.length; i++) {
         const subscription = clients[i]
         if (subscription?.peer.take(subscription, message)) taken++
@@ -142,6 +142,11 @@ export class AccountSpace implements SubjectSpace {
   /** What the account's mappings make of a literal subject: undefined when it stays, '' to drop it. */
   mapped(subject: string): string | undefined {
     return this.mappings?.map(subject, this.#random)
+  }
+
+  /** All subscriptions that a message on the literal `subject` concerns, in no order. */
+  matching(subject: string): readonly Subscription[] {
+    return this.#tree.match(subject)
   }
 
   /** A plain subscription of `peer` that a message on the literal `subject` would reach. */
@@ -205,8 +210,9 @@ export class AccountSpace implements SubjectSpace {
       if (!mayCross(origin, link.peer)) continue
       const queues = remote?.get(link.peer) ?? NO_QUEUES
       const isToStore = link.peer === storing
-      if (!link.isPlain && queues.length === 0 && !isToStore) continue
-      link.peer.forward(message, link.isPlain, queues, isToStore)
+      const isPlain = link.isPlain && options.isForGroupsOnly !== true
+      if (!isPlain && queues.length === 0 && !isToStore) continue
+      link.peer.forward(message, isPlain, queues, isToStore)
       taken++
     }
     return taken

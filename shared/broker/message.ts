@@ -1,4 +1,5 @@
 import type { PetioleError } from '../runtime/index.ts'
+import type { TraceSpan } from './message-tracer.ts'
 
 /**
  * What is on the other end. `client`, `mqtt` and `local` (in-process) are where messages are born;
@@ -28,6 +29,8 @@ export interface Peer {
    * after the call as well does so.
    */
   deliver(subscription: Subscription, message: Message): void
+  /** It tells a message's trace itself what becomes of the message. */
+  readonly tellsTrace?: boolean
   /** In place of `deliver` for a peer that may pass a message over: whether it took it. */
   offer?(subscription: Subscription, message: Message): boolean
 }
@@ -86,6 +89,8 @@ export interface Message {
   /** The header block with its `NATS/1.0` line and the final empty line; length 0 when there is none. */
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /** What is to be told of the message's way; undefined for nearly all. */
+  readonly trace?: TraceSpan | undefined
   /**
    * Taken by the capture that stores the message: from then on it owes exactly one call. undefined
    * when nobody waits, or when a capture has taken it already.
@@ -114,6 +119,8 @@ export interface PublishOptions {
    * none when the origin is a link: a queue member is never served from an un-queued link message.
    */
   readonly queues?: readonly string[]
+  /** The rest of a message that named too many groups for one line: plain subscriptions had theirs. */
+  readonly isForGroupsOnly?: boolean
   /** False for what is stored already: captures are passed over. */
   readonly capture?: boolean
   /** Called when the message is on disk, at once when no capture took it, with an error when one refused it. */
