@@ -231,6 +231,8 @@ export class ClientInlet implements PublicationSink {
       peer: this.#outlet,
       name: this.#owner.options.name,
       account: this.#space.account,
+      mayPublish: (subject) => this.#errorOf(subject, '') === undefined,
+      complain: (text) => this.#owner.complain(text),
       ...(mappedFrom === undefined ? {} : { mappedFrom }),
       ...(error === undefined ? {} : { error }),
     }

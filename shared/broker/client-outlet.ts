@@ -113,7 +113,7 @@ export class ClientOutlet implements Peer {
     if (!this.#admits(subscription, origin)) return false
     if (subscription.isFiltered) {
       const subject = textAt(subjectStart, tailStart - 1)
-      if (!this.#mayReceive(subject, subscription.queue)) return false
+      if (!this.mayReceive(subject, subscription.queue)) return false
     }
     const subjectSize = tailStart - subjectStart
     const tailSize = end - tailStart
@@ -161,7 +161,7 @@ export class ClientOutlet implements Peer {
     waiting.clear()
   }
 
-  #mayReceive(subject: string, queue: string): boolean {
+  mayReceive(subject: string, queue: string): boolean {
     return this.#guard === undefined || this.#guard.mayReceive(subject, queue)
   }
 
@@ -236,7 +236,7 @@ export class ClientOutlet implements Peer {
   ): boolean {
     if (!this.#admits(subscription, message.origin)) return false
     if (subscription.isFiltered) {
-      if (!this.#mayReceive(message.shownSubject, subscription.queue)) return false
+      if (!this.mayReceive(message.shownSubject, subscription.queue)) return false
     }
     const { shownBytes, replyBytes, headers, payload } = message
     const headerBytes = withHeaders ? headers.length : -1

@@ -24,5 +24,11 @@ export type {
   SubscribeOptions,
   Subscription,
 } from './message.ts'
-export type { MessageTracer, TracedIngress } from './message-tracer.ts'
+export {
+  type MessageTracer,
+  TRACE_ERRORS,
+  type TracedIngress,
+  type TraceSpan,
+} from './message-tracer.ts'
 export { PermissionGuard } from './permission-guard.ts'
+export { publishTraced } from './traced-publish.ts'

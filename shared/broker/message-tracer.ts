@@ -1,6 +1,6 @@
 import { arenaBytes } from '../transport/index.ts'
 import type { AccountSpace } from './account-space.ts'
-import type { Peer, Publication } from './message.ts'
+import type { Peer, Publication, PublishOptions, Subscription } from './message.ts'
 
 /** Where a message that may be traced came in, as trace events describe it. */
 export interface TracedIngress {
@@ -12,7 +12,35 @@ export interface TracedIngress {
   readonly mappedFrom?: string
   /** The message was refused with this -ERR text: it is traced, and goes nowhere. */
   readonly error?: string
+  /** Whether the peer may publish to where the trace goes; absent: to everything. */
+  mayPublish?(subject: string): boolean
+  /** Sends -ERR; absent for who hears of no errors. */
+  complain?(text: string): void
 }
+
+/** Collects what becomes of one message. It travels with the message, into other accounts too. */
+export interface TraceSpan {
+  /** Only the trace is wanted: nobody on this server gets the message. */
+  readonly isOnly: boolean
+  /** The subscription's peer was given the message, or not, because of `error`. */
+  delivered(subscription: Subscription, account: string, error?: string): void
+  /** A stream of the account stores it, under this subject. */
+  captured(subscription: Subscription, account: string, subject: string): void
+  /** It goes over a link, with these headers. */
+  forwarded(link: Peer, account: string, headers: Uint8Array): Uint8Array
+  /** It goes to the subscribers of another account, where it is called `to`. */
+  exported(account: string, to: string): void
+  /** It goes to the services of another account. */
+  asked(account: string, from: string, to: string): void
+}
+
+/** nats-server's words for what a trace shows as not delivered. */
+export const TRACE_ERRORS = {
+  noEcho: 'Not delivered because of no echo',
+  denied: 'Not delivered because subscription denies this subject',
+  subscriptionClosed: 'Not delivered because subscription is closed',
+  clientClosed: 'Not delivered because client is closed',
+} as const
 
 /**
  * Message tracing, as the router's inlets see it. They look for the headers that ask for it, and hand
@@ -23,9 +51,15 @@ export interface MessageTracer {
   followsTraceParent(account: string): boolean
   /**
    * Routes the message, or does not when only its trace is wanted, and publishes what became of it.
-   * Returns how many took it, or would have; undefined when its headers ask for no trace after all.
+   * Returns how many took it, or would have; undefined when its headers ask for no trace after all,
+   * and -1 when it goes nowhere and nobody is to be told of it.
    */
-  publish(space: AccountSpace, ingress: TracedIngress, publication: Publication): number | undefined
+  publish(
+    space: AccountSpace,
+    ingress: TracedIngress,
+    publication: Publication,
+    options?: PublishOptions,
+  ): number | undefined
 }
 
 /**

@@ -2,6 +2,7 @@ import { allocate, arenaBytes } from '../transport/index.ts'
 import { decimalLength, EMPTY_HEADERS, formatDecimal } from '../wire/index.ts'
 import { NESTED_PUBLICATIONS_MAX, STAGED_BYTES_MAX } from './limits.ts'
 import type { Message, Peer, Publication, PublishCommitted } from './message.ts'
+import type { TraceSpan } from './message-tracer.ts'
 
 /**
  * The message on its way, in whichever form it came, and in the other when somebody asks for it:
@@ -17,6 +18,7 @@ import type { Message, Peer, Publication, PublishCommitted } from './message.ts'
 export class RoutedMessage implements Message {
   origin: Peer = NOBODY
   committed: PublishCommitted | undefined = undefined
+  trace: TraceSpan | undefined = undefined
   isFrame = false
   hasHeaders = false
   subjectStart = 0
@@ -123,6 +125,7 @@ export class RoutedMessage implements Message {
     this.setFrame(NOBODY)
     this.isFrame = false
     this.committed = undefined
+    this.trace = undefined
   }
 
   /** Lays parts out as a frame; false when they are too long for that. */

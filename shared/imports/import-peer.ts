@@ -5,6 +5,7 @@ export abstract class ImportPeer implements Peer {
   abstract readonly kind: PeerKind
   abstract readonly id: number
   readonly echo = true
+  readonly tellsTrace = true
 
   abstract offer(subscription: Subscription, message: Message): boolean
 

@@ -1,4 +1,11 @@
-import { type Message, type Peer, passedOn, type Subscription } from '../broker/index.ts'
+import {
+  type Message,
+  type Peer,
+  type Publication,
+  passedOn,
+  publishTraced,
+  type Subscription,
+} from '../broker/index.ts'
 import type { ImportConfig } from '../config/index.ts'
 import { hasWildcard, numberWildcards, SubjectTransform } from '../subject/index.ts'
 import { headerValue } from '../wire/index.ts'
@@ -84,17 +91,33 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
         info === undefined ? headers : withHeader(headers, INFO_HEADER, JSON.stringify(info)),
       payload: message.payload,
     }
+    const taken = this.#publish(message, publication)
+    if (response !== undefined) {
+      if (taken === 0) desk.unavailable(response)
+      else if (message.trace?.isOnly) desk.forget(response)
+    }
+    return taken > 0
+  }
+
+  #publish(message: Message, publication: Publication): number {
+    const { trace } = message
+    const space = this.#context.space(this.service.account)
+    const origin = new ImportedOrigin(message.origin, this)
+    if (trace !== undefined) {
+      const to = Buffer.from(publication.subject).toString()
+      trace.asked(this.service.account, message.subject, to)
+      // The destination of the trace is a subject of the requester's account: other servers are told
+      // to trace no more.
+      const headers = withHeader(publication.headers, 'Nats-Trace-Dest', 'trace disabled')
+      const silenced = { ...publication, headers }
+      if (this.service.config.allow_trace) {
+        return publishTraced(space, origin, silenced, trace, passedOn(message))
+      }
+      return trace.isOnly ? 0 : space.publish(origin, silenced, passedOn(message))
+    }
     // A capture of the requester's own account is the one that the publisher waits for.
     const here = this.#context.space(this.#importer).routes.locateBytes(message.subjectBytes)
-    const taken = this.#context
-      .space(account)
-      .publish(
-        new ImportedOrigin(origin, this),
-        publication,
-        here.hasCapture ? undefined : passedOn(message),
-      )
-    if (taken === 0 && response !== undefined) desk.unavailable(response)
-    return taken > 0
+    return space.publish(origin, publication, here.hasCapture ? undefined : passedOn(message))
   }
 
   #subjectFor(subject: string): string {

@@ -21,20 +21,30 @@ export class LocalShadow extends ImportPeer {
   readonly kind = 'local'
   readonly id: number
   readonly original: Subscription
+  /** The importing account. */
+  readonly #account: string
   readonly #source: StreamImport
   readonly #random: Random
 
-  constructor(original: Subscription, source: StreamImport, random: Random) {
+  constructor(original: Subscription, account: string, source: StreamImport, random: Random) {
     super()
     this.id = original.peer.id
     this.original = original
+    this.#account = account
     this.#source = source
     this.#random = random
   }
 
   offer(_subscription: Subscription, message: Message): boolean {
     if (message.origin instanceof ImportedOrigin) return false
-    return handOver(this.original, message, renamed(message, this.#source, this.#random))
+    const publication = renamed(message, this.#source, this.#random)
+    const { trace } = message
+    if (trace !== undefined) {
+      trace.exported(this.#account, Buffer.from(publication.subject).toString())
+      if (this.#source.config.allow_trace) trace.delivered(this.original, this.#account)
+      if (trace.isOnly) return true
+    }
+    return handOver(this.original, message, publication)
   }
 }
 
@@ -43,14 +53,16 @@ export class LinkShadow extends ImportPeer implements LinkPeer {
   readonly kind: LinkKind
   readonly id: number
   readonly #link: LinkPeer
+  readonly #account: string
   readonly #source: StreamImport
   readonly #random: Random
 
-  constructor(link: LinkPeer, source: StreamImport, random: Random) {
+  constructor(link: LinkPeer, account: string, source: StreamImport, random: Random) {
     super()
     this.kind = link.kind
     this.id = link.id
     this.#link = link
+    this.#account = account
     this.#source = source
     this.#random = random
   }
@@ -61,7 +73,13 @@ export class LinkShadow extends ImportPeer implements LinkPeer {
 
   forward(message: Message, plain: boolean, queues: readonly string[], isToStore: boolean): void {
     if (message.origin instanceof ImportedOrigin) return
+    const { trace } = message
     const publication = renamed(message, this.#source, this.#random)
+    if (trace !== undefined) {
+      trace.exported(this.#account, Buffer.from(publication.subject).toString())
+      // The trace's destination is a subject of the other account: the trace ends here.
+      if (trace.isOnly) return
+    }
     forwardAs(this.#link, message, publication, plain, queues, isToStore)
   }
 }

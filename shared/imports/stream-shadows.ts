@@ -115,7 +115,7 @@ export class StreamShadows implements InterestObserver {
   /** One for all subscriptions of a link: it takes a message once, however many of them match. */
   #shadowOf(original: Subscription, source: StreamImport): ImportPeer {
     const { peer } = original
-    if (!isLinked(peer)) return new LocalShadow(original, source, this.#random)
+    if (!isLinked(peer)) return new LocalShadow(original, this.#space.account, source, this.#random)
     let shadows = this.#links.get(source)
     if (shadows === undefined) {
       shadows = new WeakMap()
@@ -123,7 +123,7 @@ export class StreamShadows implements InterestObserver {
     }
     let shadow = shadows.get(peer)
     if (shadow === undefined) {
-      shadow = new LinkShadow(peer, source, this.#random)
+      shadow = new LinkShadow(peer, this.#space.account, source, this.#random)
       shadows.set(peer, shadow)
     }
     return shadow
