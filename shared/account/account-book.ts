@@ -1,4 +1,5 @@
 import type { AccountConfig } from '../config/index.ts'
+import type { AccountClaims, SignerClaims } from './claims/index.ts'
 
 /** One account as it stands now: from the file, or from its JWT. Replaced as a whole when it changes. */
 export interface Account {
@@ -14,6 +15,10 @@ export interface Account {
   readonly tags: readonly string[]
   readonly updatedMs: number
   readonly expiresMs: number | undefined
+  /** Of an account that came as a JWT. */
+  readonly claims?: AccountClaims
+  /** Keys that may sign in its name, with the templates of the scoped ones. */
+  readonly signers?: ReadonlyMap<string, SignerClaims>
 }
 
 /** All accounts that this server knows of. */
@@ -25,7 +30,10 @@ export interface AccountBook {
   /** Asks the resolver for what is not known, or is out of date; undefined: nobody knows it. */
   fetch(name: string): Promise<Account | undefined>
   accounts(): Iterable<Account>
-  /** Called after an account has come, changed (`before` is what it was) or gone (`after` undefined). */
+  /**
+   * Called after an account has come, changed (`before` is what it was), expired (both are the same) or
+   * gone (`after` undefined).
+   */
   onChange(listener: AccountListener): () => void
 }
 

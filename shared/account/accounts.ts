@@ -1,258 +1,52 @@
-import type {
-  AuthorizationConfig,
-  ConnectionType,
-  CoreConfig,
-  UserConfig,
-} from '../config/index.ts'
-import type { Clock, PasswordHashes } from '../runtime/index.ts'
+import type { Log } from '../log/index.ts'
+import type { Clock, Disk, PasswordHashes } from '../runtime/index.ts'
 import type { AccountBook } from './account-book.ts'
-import {
-  type Authenticator,
-  type Credentials,
-  type Expulsion,
-  GLOBAL_ACCOUNT,
-  type Identity,
-} from './authenticator.ts'
-import { FileLogin, type FileLoginOptions, type Verdict } from './file-login.ts'
-import { Secrets } from './password.ts'
-import { checkProxy } from './proxy-check.ts'
-import { StaticAccountBook } from './static-account-book.ts'
+import type { CalloutPort, ServerFacts } from './auth-callout.ts'
+import type { Authenticator, Identity } from './authenticator.ts'
+import type { ClaimsService } from './claims-service.ts'
+import { compilePermissions, denyingPublish } from './compiled-permissions.ts'
+import type { ClaimsExchange } from './directory-resolver.ts'
+import type { AccountsConfig, Listener } from './listener-logins.ts'
+import type { HttpGet } from './resolver.ts'
 
-/** What of a configuration says who may connect. */
-export type AccountsConfig = Pick<
-  CoreConfig,
-  | 'accounts'
-  | 'authorization'
-  | 'leafnodes'
-  | 'mqtt'
-  | 'operator'
-  | 'system_account'
-  | 'tls'
-  | 'websocket'
->
-
+/** What a file with nothing but users needs is required; the rest is for what it may configure. */
 export interface AccountsDependencies {
   readonly clock: Clock
   readonly passwords: PasswordHashes
+  readonly log?: Log
+  /** For a resolver with a directory. */
+  readonly disk?: Disk
+  /** For `resolver: URL(…)`. */
+  readonly http?: HttpGet
+  /** Other servers, which a resolver with a directory asks for accounts. */
+  readonly exchange?: ClaimsExchange
+  /** For auth callouts. */
+  readonly callout?: { readonly port: CalloutPort; readonly server: ServerFacts }
+  /** What an operator may ask to be at least some version. */
+  readonly version?: string
 }
 
-/** Listeners may have users of their own. */
-export type Listener = 'client' | 'websocket' | 'mqtt' | 'leafnode'
-
+/** Who may connect and to what: the accounts of a server, and the way into them. */
 export interface Accounts {
   readonly book: AccountBook
   /** Goes by the `connectionType` of what is presented. */
   readonly authenticator: Authenticator
-  /** The same for one listener, with what its INFO says. */
+  /** What tools do with account JWTs; undefined without an operator. */
+  readonly claims: ClaimsService | undefined
+  /** The server's public curve key, INFO `xkey`. */
+  readonly xkey: string
+  /** The authenticator of one listener, with what its INFO says. */
   at(listener: Listener): Authenticator
-  /** After a reload: the book tells of the accounts that changed, `recheck` of the users. */
+  /**
+   * After a reload: the book tells of the accounts that changed, `recheck` of the users. Rejects with
+   * PETIOLE_OPERATOR_INVALID, and with PETIOLE_RELOAD_UNSUPPORTED when an operator came or went.
+   */
   update(config: AccountsConfig): Promise<void>
   close(): void
 }
 
-export function createAccounts(
-  config: AccountsConfig,
-  dependencies: AccountsDependencies,
-): Promise<Accounts> {
-  return Promise.resolve(new FileAccounts(config, dependencies))
-}
-
-/** Accounts, users and tokens as they stand in the file. */
-class FileAccounts implements Accounts {
-  readonly book: StaticAccountBook
-  readonly authenticator: Authenticator
-  readonly #dependencies: AccountsDependencies
-  readonly #secrets: Secrets
-  readonly #grants = new WeakMap<Identity, { listener: Listener; grant: string | undefined }>()
-  #config: AccountsConfig
-  #logins: Readonly<Record<Listener, FileLogin>>
-
-  constructor(config: AccountsConfig, dependencies: AccountsDependencies) {
-    this.#dependencies = dependencies
-    this.#secrets = new Secrets(dependencies.passwords)
-    this.#config = config
-    this.#logins = makeLogins(config, this.#secrets)
-    const { accounts, system_account } = config
-    this.book = new StaticAccountBook(accounts, system_account, dependencies.clock.wallMs())
-    this.authenticator = this.#authenticatorAt(undefined)
-  }
-
-  at(listener: Listener): Authenticator {
-    return this.#authenticatorAt(listener)
-  }
-
-  update(config: AccountsConfig): Promise<void> {
-    const { accounts, system_account } = config
-    this.#config = config
-    this.#logins = makeLogins(config, this.#secrets)
-    this.book.update(accounts, system_account, this.#dependencies.clock.wallMs())
-    return Promise.resolve()
-  }
-
-  close(): void {
-    this.#dependencies.passwords.close()
-  }
-
-  #authenticatorAt(only: Listener | undefined): Authenticator {
-    const logins = (): Readonly<Record<Listener, FileLogin>> => this.#logins
-    const needsNonce = (): boolean => this.#needsNonce()
-    return {
-      get isRequired(): boolean {
-        return logins()[only ?? 'client'].isRequired
-      },
-      get needsNonce(): boolean {
-        return needsNonce()
-      },
-      authenticate: (credentials) =>
-        this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
-      recheck: (identity) => this.#recheck(identity),
-    }
-  }
-
-  #needsNonce(): boolean {
-    if (this.#config.authorization.trusted_proxies.length > 0) return true
-    return Object.values(this.#logins).some(({ hasKeys }) => hasKeys)
-  }
-
-  #authenticate(listener: Listener, credentials: Credentials): Verdict {
-    const proxy = checkProxy(credentials, this.#config.authorization.trusted_proxies)
-    if (proxy.kind === 'refused') return undefined
-    const login = this.#logins[listener]
-    const verdict = login.check(credentials, proxy)
-    return verdict instanceof Promise
-      ? verdict.then((identity) => this.#remember(identity, listener, login))
-      : this.#remember(verdict, listener, login)
-  }
-
-  #remember(identity: Identity | undefined, listener: Listener, login: FileLogin): Verdict {
-    if (identity !== undefined) {
-      this.#grants.set(identity, { listener, grant: login.grantOf(identity) })
-    }
-    return identity
-  }
-
-  #recheck(identity: Identity): Expulsion | undefined {
-    const { proxyKey, account } = identity
-    const proxies = this.#config.authorization.trusted_proxies
-    if (proxyKey !== undefined && !proxies.includes(proxyKey)) return 'authorization'
-    if (this.book.get(account) === undefined) return 'authorization'
-    const given = this.#grants.get(identity)
-    const grant = this.#logins[given?.listener ?? 'client'].grantOf(identity)
-    if (grant === undefined) return 'authorization'
-    return given === undefined || given.grant === grant ? undefined : 'authorization'
-  }
-}
-
-export function listenerOf(type: ConnectionType | undefined): Listener {
-  switch (type) {
-    case 'WEBSOCKET':
-      return 'websocket'
-    case 'MQTT':
-    case 'MQTT_WS':
-      return 'mqtt'
-    case 'LEAFNODE':
-    case 'LEAFNODE_WS':
-      return 'leafnode'
-    default:
-      return 'client'
-  }
-}
-
-function makeLogins(
-  config: AccountsConfig,
-  secrets: Secrets,
-): Readonly<Record<Listener, FileLogin>> {
-  const { tls, websocket, mqtt, leafnodes } = config
-  const own = withDefaults(config.authorization, config)
-  const make = (
-    authorization: AuthorizationConfig | undefined,
-    noAuthUser: string,
-    maps: boolean | undefined,
-  ): FileLogin => new FileLogin(optionsFor(config, authorization ?? own, noAuthUser, maps, secrets))
-  return {
-    client: make(undefined, '', tls?.verify_and_map),
-    websocket: make(
-      overriding(websocket?.authorization, own),
-      websocket?.no_auth_user ?? '',
-      websocket?.tls?.verify_and_map,
-    ),
-    mqtt: make(
-      overriding(mqtt?.authorization, own),
-      mqtt?.no_auth_user ?? '',
-      mqtt?.tls?.verify_and_map,
-    ),
-    leafnode: make(leafnodes.authorization, '', leafnodes.tls?.verify_and_map),
-  }
-}
-
-function optionsFor(
-  config: AccountsConfig,
-  authorization: AuthorizationConfig,
-  noAuthUser: string,
-  mapsCertificates: boolean | undefined,
-  secrets: Secrets,
-): FileLoginOptions {
-  return {
-    authorization:
-      noAuthUser === '' ? authorization : { ...authorization, no_auth_user: noAuthUser },
-    mapsCertificates: mapsCertificates === true,
-    openAccount: GLOBAL_ACCOUNT,
-    letsStrangersIn: hasSystemUsersOnly(config) && authorization.no_auth_user === '',
-    isCertificateUser: (user) => isCertificateUser(user, config),
-    secrets,
-  }
-}
-
-/** A listener's block with a user or a token stands in for the server's; nats-server allows no more in it. */
-function overriding(
-  block: AuthorizationConfig | undefined,
-  own: AuthorizationConfig,
-): AuthorizationConfig | undefined {
-  if (block === undefined) return undefined
-  if (block.users.length > 0 || block.token !== '') return block
-  return block.no_auth_user === '' ? undefined : { ...own, no_auth_user: block.no_auth_user }
-}
-
-/** Users without permissions of their own have those of their account, or of the block. */
-function withDefaults(
-  authorization: AuthorizationConfig,
-  config: AccountsConfig,
-): AuthorizationConfig {
-  const byAccount = new Map(config.accounts.map((each) => [each.name, each.default_permissions]))
-  const users = authorization.users.map((user) => {
-    const isGlobal = user.account === GLOBAL_ACCOUNT
-    const ofBlock = isGlobal ? authorization.default_permissions : undefined
-    const permissions = user.permissions ?? byAccount.get(user.account) ?? ofBlock
-    return { ...user, permissions }
-  })
-  return { ...authorization, users }
-}
-
-/**
- * A file that only gives the system account its users leaves everybody else as free as without it.
- * Source: nats-server's server/server.go, `configureAccounts`.
- */
-function hasSystemUsersOnly(config: AccountsConfig): boolean {
-  const { accounts, authorization, system_account } = config
-  const { users, token } = authorization
-  if (system_account === '' || token !== '' || users.length === 0) return false
-  const isKnown = (name: string): boolean => name === system_account || name === GLOBAL_ACCOUNT
-  return (
-    accounts.every(({ name }) => isKnown(name)) &&
-    users.every(({ account }) => account === system_account)
-  )
-}
-
-/** Whether some listener takes this user from a certificate (nats-server's `canTLSMap`). */
-function isCertificateUser(user: UserConfig, config: AccountsConfig): boolean {
-  const may = (...types: ConnectionType[]): boolean =>
-    user.connection_types.length === 0 || types.some((type) => user.connection_types.includes(type))
-  const { tls, websocket, mqtt, leafnodes } = config
-  const hasOwnLeafUsers = (leafnodes.authorization?.users.length ?? 0) > 0
-  return (
-    (tls?.verify_and_map === true && may('STANDARD')) ||
-    (websocket?.tls?.verify_and_map === true && may('WEBSOCKET')) ||
-    (mqtt?.tls?.verify_and_map === true && may('MQTT', 'MQTT_WS')) ||
-    (leafnodes.tls?.verify_and_map === true && !hasOwnLeafUsers && may('LEAFNODE', 'LEAFNODE_WS'))
-  )
+/** The same identity without leave to publish to `subject`. */
+export function withoutPublish(identity: Identity, subject: string): Identity {
+  const config = denyingPublish(identity.permissions?.config, [subject])
+  return { ...identity, permissions: compilePermissions(config) }
 }

@@ -31,7 +31,8 @@ class CompiledPermissions implements Permissions {
     const onlyResponses = allow_responses !== undefined && publish.allow === undefined
     const allow = onlyResponses ? [] : publish.allow
     this.#publish = allow === undefined ? undefined : new Entries(allow)
-    this.#unpublished = new Entries(publish.deny)
+    // A queue means nothing there, and must not weaken the entry either.
+    this.#unpublished = new Entries(publish.deny.map((line) => line.trim().split(/\s+/)[0] ?? ''))
     this.restrictsPublish = allow !== undefined || publish.deny.length > 0
     const subscribes = subscribe.allow !== undefined && subscribe.allow.length > 0
     this.#subscribe = subscribes ? new Entries(subscribe.allow) : undefined

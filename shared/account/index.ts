@@ -1,12 +1,7 @@
 /** Who may connect, and to which account. */
 export type { Account, AccountBook, AccountListener } from './account-book.ts'
-export {
-  type Accounts,
-  type AccountsConfig,
-  type AccountsDependencies,
-  createAccounts,
-  type Listener,
-} from './accounts.ts'
+export type { Accounts, AccountsDependencies } from './accounts.ts'
+export type { CalloutPort, ServerFacts } from './auth-callout.ts'
 export {
   type Authenticator,
   atOnce,
@@ -17,8 +12,14 @@ export {
   type TlsFacts,
   type UserLimits,
 } from './authenticator.ts'
+export type { ClaimsAnswer, ClaimsService } from './claims-service.ts'
 export { compilePermissions } from './compiled-permissions.ts'
+export { createAccounts } from './create-accounts.ts'
+export type { ClaimsExchange } from './directory-resolver.ts'
+export { type ImportLeave, importLeave } from './import-leave.ts'
+export type { AccountsConfig, Listener } from './listener-logins.ts'
 export type { Permissions } from './permissions.ts'
+export type { HttpGet } from './resolver.ts'
 export { StaticAccountBook } from './static-account-book.ts'
 export {
   type AuthenticatorOptions,

@@ -44,7 +44,7 @@ export class StaticAccountBook implements AccountBook {
     }
     for (const config of configs) {
       const before = this.#accounts.get(config.name)
-      const after = accountOf(config, config.name === systemAccount, nowMs)
+      const after = plainAccount(config, config.name === systemAccount, nowMs)
       if (before?.isSystem === after.isSystem && isDeepStrictEqual(before.config, config)) continue
       this.#accounts.set(config.name, after)
       this.#tell(after, before)
@@ -56,7 +56,8 @@ export class StaticAccountBook implements AccountBook {
   }
 }
 
-function accountOf(config: AccountConfig, isSystem: boolean, nowMs: number): Account {
+/** An account of the file. */
+export function plainAccount(config: AccountConfig, isSystem: boolean, nowMs: number): Account {
   return {
     name: config.name,
     displayName: config.name,

@@ -129,7 +129,7 @@ describe('permissions', () => {
       .tuple(pattern, fc.constantFrom('', '', ' q', ' *', ' v.>'))
       .map(([subject, group]) => subject + group)
     const lines = fc.array(line, { maxLength: 4 })
-    fc.assert(
+    void fc.assert(
       fc.property(lines, lines, pattern, queue, literal, (allow, deny, wanted, group, tokens) => {
         const permissions = compilePermissions(permissionsConfig({ sub: allow, noSub: deny }))
         const subject = tokens.join('.')

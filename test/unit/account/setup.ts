@@ -1,4 +1,9 @@
-import type { AccountsConfig, AccountsDependencies } from '../../../shared/account/index.ts'
+import { createServer } from '@nats-io/nkeys'
+import type {
+  AccountsConfig,
+  AccountsDependencies,
+  ServerFacts,
+} from '../../../shared/account/index.ts'
 import type {
   AccountConfig,
   AuthorizationConfig,
@@ -6,7 +11,8 @@ import type {
   TlsConfig,
   UserConfig,
 } from '../../../shared/config/index.ts'
-import { type PasswordHashes, SystemClock } from '../../../shared/runtime/index.ts'
+import { silentLog } from '../../../shared/log/index.ts'
+import { type PasswordHashes, SystemClock, SystemDisk } from '../../../shared/runtime/index.ts'
 
 /** Exact configurations out of the parts that a test is about. */
 export function accountConfig(name: string, parts: Partial<AccountConfig> = {}): AccountConfig {
@@ -115,6 +121,24 @@ export class FakeHashes implements PasswordHashes {
   close(): void {}
 }
 
+const serverPair = createServer()
+
+export const SERVER: ServerFacts = {
+  id: serverPair.getPublicKey(),
+  name: 'press-7',
+  host: '127.0.0.1',
+  version: '2.12.0',
+  cluster: '',
+  tags: [],
+  sign: (bytes) => Buffer.from(serverPair.sign(bytes)).toString('base64url'),
+}
+
 export function dependencies(parts: Partial<AccountsDependencies> = {}): AccountsDependencies {
-  return { clock: new SystemClock(), passwords: new FakeHashes(), ...parts }
+  return {
+    clock: new SystemClock(),
+    disk: new SystemDisk(),
+    log: silentLog,
+    passwords: new FakeHashes(),
+    ...parts,
+  }
 }

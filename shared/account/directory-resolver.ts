@@ -1,0 +1,66 @@
+import type { ResolverConfig } from '../config/index.ts'
+import type { Log } from '../log/index.ts'
+import { type Cancel, type Clock, every, messageOf } from '../runtime/index.ts'
+import type { DirectoryStore } from './directory-store.ts'
+import { EXPIRY_CHECK_MS } from './limits.ts'
+import type { AccountResolver } from './resolver.ts'
+
+export type DirectoryConfig = Extract<ResolverConfig, { readonly type: 'full' | 'cache' }>
+
+/** Other servers that may know an account, asked over `$SYS.REQ.ACCOUNT.<id>.CLAIMS.LOOKUP`. */
+export interface ClaimsExchange {
+  /** undefined: nobody answered with a JWT in time. */
+  lookup(id: string, timeoutMs: number): Promise<string | undefined>
+}
+
+export interface DirectoryResolverOptions {
+  readonly config: DirectoryConfig
+  readonly store: DirectoryStore
+  readonly exchange: ClaimsExchange | undefined
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * `resolver: { type: full | cache }`: what the directory does not hold, other servers are asked for, and
+ * it is kept then. A full resolver holds all accounts, a cache those that were asked for.
+ */
+export class DirectoryResolver implements AccountResolver {
+  readonly store: DirectoryStore
+  readonly config: DirectoryConfig
+  readonly #options: DirectoryResolverOptions
+  readonly #cancel: Cancel
+
+  constructor(options: DirectoryResolverOptions) {
+    this.#options = options
+    this.store = options.store
+    this.config = options.config
+    const interval = Math.min(EXPIRY_CHECK_MS, Math.max(options.config.ttl / 2, 1_000))
+    this.#cancel = every(options.clock, interval, () => this.#expire())
+  }
+
+  async fetch(id: string): Promise<string | undefined> {
+    const own = await this.store.load(id)
+    if (own !== undefined) return own
+    const { config, exchange } = this.#options
+    const found = await exchange?.lookup(id, config.timeout)
+    if (found === undefined || found === '') return undefined
+    await this.store.saveIfNewer(id, found)
+    return found
+  }
+
+  close(): void {
+    this.#cancel()
+  }
+
+  #expire(): void {
+    this.store.expire().then(
+      (ids) => {
+        for (const account of ids) this.#options.log.debug({ account }, 'account jwt expired')
+      },
+      (err: unknown) => {
+        this.#options.log.warn({ reason: messageOf(err) }, 'expired account jwts are still there')
+      },
+    )
+  }
+}

@@ -1,0 +1,190 @@
+import type { Log } from '../log/index.ts'
+import type { Cancel, Clock } from '../runtime/index.ts'
+import { messageOf, PetioleError } from '../runtime/index.ts'
+import type { Account, AccountBook, AccountListener } from './account-book.ts'
+import { accountOfClaims } from './account-of-claims.ts'
+import { type AccountClaims, accountProblems, decodeAccount, timeProblem } from './claims/index.ts'
+import { FETCHES_MAX, REFETCH_MS, UNKNOWN_ACCOUNTS_MAX, UNKNOWN_MS } from './limits.ts'
+import { isPublicKey } from './nkey.ts'
+import type { AccountResolver } from './resolver.ts'
+import type { TrustedOperators } from './trusted-operators.ts'
+
+export interface OperatorBookOptions {
+  readonly operators: TrustedOperators
+  readonly resolver: AccountResolver
+  readonly clock: Clock
+  readonly log: Log
+  /** Accounts that are no JWT: `$G`, and `$SYS` when no id is given for it. */
+  readonly plain: readonly Account[]
+  readonly systemAccount: string
+}
+
+/**
+ * Accounts that came as JWTs, each fetched when somebody first asks for it and kept. Nothing is kept
+ * that a trusted operator did not sign. What nobody knows is remembered for a moment, and the number of
+ * questions at a time is bounded, since whoever connects chooses the ids that are asked for.
+ */
+export class OperatorBook implements AccountBook {
+  readonly systemAccount: string
+  readonly #options: OperatorBookOptions
+  readonly #accounts = new Map<string, Account>()
+  readonly #listeners = new Set<AccountListener>()
+  readonly #fetching = new Map<string, Promise<Account | undefined>>()
+  /** Until when an account is believed to be unknown. */
+  readonly #unknown = new Map<string, number>()
+  readonly #expiries = new Map<string, Cancel>()
+  #operators: TrustedOperators
+  #resolver: AccountResolver
+
+  constructor(options: OperatorBookOptions) {
+    this.#options = options
+    this.systemAccount = options.systemAccount
+    this.#operators = options.operators
+    this.#resolver = options.resolver
+    for (const account of options.plain) this.#accounts.set(account.name, account)
+  }
+
+  get resolver(): AccountResolver {
+    return this.#resolver
+  }
+
+  get(name: string): Account | undefined {
+    return this.#accounts.get(name)
+  }
+
+  accounts(): Iterable<Account> {
+    return this.#accounts.values()
+  }
+
+  onChange(listener: AccountListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  fetch(name: string): Promise<Account | undefined> {
+    const known = this.#accounts.get(name)
+    const nowMs = this.#options.clock.wallMs()
+    if (known !== undefined && !isExpired(known, nowMs)) return Promise.resolve(known)
+    if (known !== undefined && nowMs - known.updatedMs < REFETCH_MS) return NOBODY
+    if (!isPublicKey(name, 'A') || this.#isUnknown(name)) return NOBODY
+    const running = this.#fetching.get(name)
+    if (running !== undefined) return running
+    if (this.#fetching.size >= FETCHES_MAX) return NOBODY
+    const fetching = this.#fetch(name).finally(() => this.#fetching.delete(name))
+    this.#fetching.set(name, fetching)
+    return fetching
+  }
+
+  /** Whether the JWT is one that a trusted operator signed; throws PETIOLE_TOKEN_INVALID, PETIOLE_ACCOUNT_INVALID. */
+  verify(jwt: string, id: string): AccountClaims {
+    const claims = decodeAccount(jwt)
+    if (claims.subject !== id) throw refused('subject does not match jwt content')
+    if (!this.#operators.keys.has(claims.issuer)) throw refused('account jwt not trusted')
+    const time = timeProblem(claims, this.#options.clock.wallMs())
+    const [problem] = time === '' ? accountProblems(claims) : [time]
+    if (problem !== undefined) throw refused(problem)
+    return claims
+  }
+
+  /** Takes a JWT for the account, as `verify` allows, and tells whom it concerns. */
+  apply(jwt: string, id: string): Account {
+    const before = this.#accounts.get(id)
+    if (before?.jwt === jwt) return before
+    const claims = this.verify(jwt, id)
+    const { clock } = this.#options
+    const account = accountOfClaims(claims, {
+      isSystem: id === this.systemAccount,
+      requiresSigningKeys: this.#operators.requiresSigningKeys(claims.issuer),
+      nowMs: clock.wallMs(),
+    })
+    this.#accounts.set(id, account)
+    this.#unknown.delete(id)
+    this.#expectExpiry(account)
+    this.#tell(account, before)
+    return account
+  }
+
+  /** The account was deleted: nobody may use it any more. */
+  remove(id: string): void {
+    const before = this.#accounts.get(id)
+    if (before === undefined) return
+    this.#accounts.delete(id)
+    this.#expiries.get(id)?.()
+    this.#expiries.delete(id)
+    this.#tell(undefined, before)
+  }
+
+  /** After a reload: what the operators no longer vouch for goes, what the resolver has anew comes. */
+  async reconfigure(operators: TrustedOperators, resolver: AccountResolver): Promise<void> {
+    if (resolver !== this.#resolver) this.#resolver.close()
+    this.#operators = operators
+    this.#resolver = resolver
+    this.#unknown.clear()
+    for (const { claims, name } of [...this.#accounts.values()]) {
+      if (claims === undefined) continue
+      if (operators.keys.has(claims.issuer)) await this.#fetch(name)
+      else this.remove(name)
+    }
+  }
+
+  close(): void {
+    for (const cancel of this.#expiries.values()) cancel()
+    this.#expiries.clear()
+    this.#resolver.close()
+  }
+
+  async #fetch(name: string): Promise<Account | undefined> {
+    const { log } = this.#options
+    try {
+      const jwt = await this.#resolver.fetch(name)
+      if (jwt !== undefined) {
+        const account = this.apply(jwt, name)
+        return isExpired(account, this.#options.clock.wallMs()) ? undefined : account
+      }
+    } catch (error) {
+      log.warn({ account: name, reason: messageOf(error) }, 'account could not be taken')
+    }
+    this.#rememberUnknown(name)
+    return undefined
+  }
+
+  #isUnknown(name: string): boolean {
+    return (this.#unknown.get(name) ?? 0) > this.#options.clock.monotonicMs()
+  }
+
+  #rememberUnknown(name: string): void {
+    this.#unknown.delete(name)
+    this.#unknown.set(name, this.#options.clock.monotonicMs() + UNKNOWN_MS)
+    const [oldest] = this.#unknown.keys()
+    if (this.#unknown.size > UNKNOWN_ACCOUNTS_MAX && oldest !== undefined) {
+      this.#unknown.delete(oldest)
+    }
+  }
+
+  #expectExpiry(account: Account): void {
+    const { clock } = this.#options
+    const { expiresMs, name } = account
+    this.#expiries.get(name)?.()
+    this.#expiries.delete(name)
+    if (expiresMs === undefined) return
+    const cancel = clock.after(expiresMs - clock.wallMs(), () => {
+      this.#expiries.delete(name)
+      this.#tell(account, account)
+    })
+    this.#expiries.set(name, cancel)
+  }
+
+  #tell(after: Account | undefined, before: Account | undefined): void {
+    for (const listener of this.#listeners) listener(after, before)
+  }
+}
+
+export function isExpired(account: Account, nowMs: number): boolean {
+  return account.expiresMs !== undefined && account.expiresMs <= nowMs
+}
+
+const NOBODY: Promise<undefined> = Promise.resolve(undefined)
+
+function refused(problem: string): PetioleError {
+  return new PetioleError('PETIOLE_ACCOUNT_INVALID', problem)
+}
