@@ -10,7 +10,7 @@ import { ReadTarget } from './shared-read.ts'
 import { type TcpRoads, TcpWire } from './tcp-wire.ts'
 import { dialTls } from './tls-handshake.ts'
 import { DEFLATE_OPTIONS } from './websocket-listener.ts'
-import { NO_MASKING_HEADER } from './websocket-upgrade.ts'
+import { NO_MASKING_HEADER, sendNoMasks } from './websocket-masking.ts'
 import { WebSocketWire } from './websocket-wire.ts'
 import { NO_COOKIES, type Wire } from './wire.ts'
 import { endsOf } from './wire-ends.ts'
@@ -49,13 +49,12 @@ export function dialWebSocket(options: DialOptions, clock: Clock): Dialling {
     const socket = tls === undefined ? tcp : await dialTls(tcp, tls, clock).secured
     const authority = isIPv6(host) ? `[${host}]` : host
     webSocket = new WebSocket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
-    const isUnmasked = await opened(webSocket)
+    if (await opened(webSocket)) sendNoMasks(webSocket)
     return new WebSocketWire(webSocket, {
       ends: endsOf(tcp),
       path,
       cookies: NO_COOKIES,
       tls: socket instanceof TLSSocket ? factsOf(socket) : undefined,
-      isMasked: !isUnmasked,
     })
   })
   return { wire, abandon }

@@ -11,6 +11,8 @@ import {
 } from './limits.ts'
 import { listenOn } from './listening.ts'
 import type { Listener } from './network.ts'
+import { secureServer } from './secure-server.ts'
+import type { TlsSettings } from './tls-settings.ts'
 
 export interface HttpRequest {
   /** HEAD is answered as GET, without its body. */
@@ -36,10 +38,12 @@ export interface ListenHttpOptions {
   readonly clock: Clock
   /** What a handler threw (its requester sees 500), or a connection that could not be accepted. */
   readonly onTrouble: (error: PetioleError) => void
+  /** HTTPS; undefined: plain. */
+  readonly tls?: TlsSettings | undefined
 }
 
 /**
- * Opens a plain HTTP port for monitoring and the console; rejects as `Network.listen` does. Closing
+ * Opens an HTTP or HTTPS port for monitoring and the console; rejects as `Network.listen` does. Closing
  * lets requests in hand finish for HTTP_CLOSE_LINGER_MS.
  */
 export async function listenHttp(
@@ -63,13 +67,15 @@ export async function listenHttp(
       else sendText(response, 500, 'internal error\n')
     })
   })
-  server.maxConnections = HTTP_CONNECTIONS_MAX
-  const listener = await listenOn(server, options)
+  const { tls } = options
+  const listening = tls === undefined ? server : secureServer(server, tls, options)
+  listening.maxConnections = HTTP_CONNECTIONS_MAX
+  const listener = await listenOn(listening, options)
   const close = async (): Promise<void> => {
-    if (!server.listening) return
+    if (!listening.listening) return
     await new Promise<void>((resolve) => {
       const cancel = options.clock.after(HTTP_CLOSE_LINGER_MS, () => server.closeAllConnections())
-      server.close(() => {
+      listening.close(() => {
         cancel()
         resolve()
       })

@@ -3,6 +3,7 @@ export { allocate, arenaBytes, arenaView, READ_START, release } from './arena.ts
 export type { Channel, ChannelHandler, ChannelSecurity, EndStatus } from './channel.ts'
 export type { DialSecurity } from './dial-security.ts'
 export { FlushQueue } from './flush-queue.ts'
+export { type FetchTextOptions, fetchText } from './http-get.ts'
 export {
   type HttpHandler,
   type HttpRequest,

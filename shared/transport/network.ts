@@ -26,7 +26,7 @@ export interface WebSocketRules {
   readonly allowedOrigins: readonly string[]
   /** Sent with the answer to an upgrade request. */
   readonly headers: Readonly<Record<string, string>>
-  /** From the connection to the end of the upgrade, TLS included. */
+  /** From the connection, or the end of its TLS handshake, to the end of the upgrade. */
   readonly handshakeTimeoutMs: number
   /** The longest message that is taken, and the most that one may be inflated to. */
   readonly messageBytesMax: number

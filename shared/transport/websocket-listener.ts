@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http'
-import { createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { type PerMessageDeflateOptions, WebSocket, WebSocketServer } from 'ws'
+import { type PerMessageDeflateOptions, WebSocketServer } from 'ws'
 import { type Cancel, type Clock, PetioleError } from '../runtime/index.ts'
 import { factsOf } from './certificate.ts'
 import {
@@ -10,15 +10,14 @@ import {
   WEBSOCKET_HANDSHAKE_MS,
   WEBSOCKET_MESSAGE_BYTES_MAX,
 } from './limits.ts'
-import { ACCEPT_OPTIONS, type Accepting, listenOn } from './listening.ts'
+import { type Accepting, listenOn } from './listening.ts'
 import type { Listener, WebSocketRules } from './network.ts'
-import { acceptTls } from './tls-handshake.ts'
-import type { TlsSettings } from './tls-settings.ts'
+import { secureServer } from './secure-server.ts'
+import { expectNoMasks, NO_MASKING_HEADER } from './websocket-masking.ts'
 import {
   asksForNoMasking,
   cookiesOf,
   forwardedAddress,
-  NO_MASKING_HEADER,
   narrowCompressionOffer,
   pathOf,
   refusalOfUpgrade,
@@ -44,18 +43,9 @@ export const DEFLATE_OPTIONS: PerMessageDeflateOptions = {
   threshold: COMPRESS_BYTES_MIN,
 }
 
-/** Servers that dial (leaf links) may agree with us to leave out the masks, which browsers need. */
-class UnmaskedWebSocket extends WebSocket {
-  /** The one thing here that `ws` does not document; where it is otherwise, unmasked frames are refused. */
-  acceptUnmasked(): void {
-    const { _receiver: receiver } = this as unknown as { _receiver?: { _isServer?: unknown } }
-    if (receiver?._isServer === true) receiver._isServer = false
-  }
-}
-
 /**
  * The WebSocket listener: TCP, TLS when it is asked for, an upgrade request that is checked as
- * nats-server does, and then a stream of bytes. All of it must be done within the handshake timeout.
+ * nats-server does, and then a stream of bytes. The upgrade must be done within the handshake timeout.
  */
 export async function listenWebSocket(accepting: Accepting): Promise<Listener> {
   const { options, clock, onTrouble } = accepting
@@ -76,7 +66,7 @@ export async function listenWebSocket(accepting: Accepting): Promise<Listener> {
     refuse(request, refusal?.status ?? 400, refusal?.reason ?? 'no upgrade')
   })
   acceptUpgrades(http, accepting, rules, deadlines, refuse)
-  const server = tls === undefined ? http : secureServer(http, tls.settings, accepting, deadlines)
+  const server = tls === undefined ? http : secureServer(http, tls.settings, accepting)
   const listener = await listenOn(server, { ...options, onTrouble })
   const close = async (): Promise<void> => {
     await listener.close()
@@ -100,7 +90,6 @@ function acceptUpgrades(
     skipUTF8Validation: true,
     maxPayload: rules.messageBytesMax,
     handleProtocols: (protocols) => (protocols.has('mqtt') ? 'mqtt' : false),
-    WebSocket: UnmaskedWebSocket,
   })
   sockets.on('headers', (headers, request) => {
     if (asksForNoMasking(request)) headers.push(`${NO_MASKING_HEADER}: true`)
@@ -118,7 +107,7 @@ function acceptUpgrades(
     narrowCompressionOffer(request)
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       deadlines.end(socket)
-      if (asksForNoMasking(request)) webSocket.acceptUnmasked()
+      if (asksForNoMasking(request)) expectNoMasks(webSocket)
       const ends = endsOf(socket)
       const remoteAddress = forwardedAddress(request) ?? ends.remoteAddress
       onWire(
@@ -127,35 +116,9 @@ function acceptUpgrades(
           path: pathOf(request),
           cookies: cookiesOf(request),
           tls: isSecure ? factsOf(socket as TLSSocket) : undefined,
-          isMasked: false,
         }),
       )
     })
-  })
-}
-
-/** Takes connections, secures them and hands them to the HTTP server. */
-export function secureServer(
-  http: Server,
-  settings: TlsSettings,
-  { clock, onTrouble }: Pick<Accepting, 'clock' | 'onTrouble'>,
-  deadlines?: Deadlines,
-): ReturnType<typeof createServer> {
-  return createServer({ ...ACCEPT_OPTIONS, allowHalfOpen: false }, (socket) => {
-    const ends = endsOf(socket)
-    socket.on('error', () => {})
-    deadlines?.begin(socket)
-    if (!settings.admits(clock.monotonicMs())) {
-      socket.destroy()
-      return
-    }
-    acceptTls(socket, Buffer.alloc(0), settings, clock).secured.then(
-      (secured) => {
-        deadlines?.end(socket)
-        http.emit('connection', secured)
-      },
-      (error: PetioleError) => onTrouble(lostBy(ends, error)),
-    )
   })
 }
 

@@ -1,6 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { isIP } from 'node:net'
 import type { WebSocketRules } from './network.ts'
+import { NO_MASKING_HEADER } from './websocket-masking.ts'
 
 /**
  * What an upgrade request says, and whether it is granted: nats-server's checks in its order
@@ -13,8 +14,6 @@ export interface UpgradeRefusal {
 
 const DEFLATE = 'permessage-deflate'
 const DEFLATE_OFFER = `${DEFLATE}; server_no_context_takeover; client_no_context_takeover`
-
-export const NO_MASKING_HEADER = 'Nats-No-Masking'
 
 export function refusalOfUpgrade(
   request: IncomingMessage,

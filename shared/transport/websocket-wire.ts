@@ -15,8 +15,6 @@ export interface WebSocketFacts {
   readonly path: string
   readonly cookies: Readonly<Record<string, string>>
   readonly tls: TlsFacts | undefined
-  /** The dialling side masks what it sends, unless the other one needs no masks. */
-  readonly isMasked: boolean
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -39,7 +37,6 @@ export class WebSocketWire implements Wire {
   readonly #sendOptions: {
     readonly binary: true
     readonly compress: boolean
-    readonly mask: boolean
   }
   #events: WireEvents | undefined
   #error: Error | undefined
@@ -49,7 +46,7 @@ export class WebSocketWire implements Wire {
   #unread: Buffer[] = []
   #isReading = false
 
-  constructor(socket: WebSocket, { ends, path, cookies, tls, isMasked }: WebSocketFacts) {
+  constructor(socket: WebSocket, { ends, path, cookies, tls }: WebSocketFacts) {
     this.path = path
     this.cookies = cookies
     this.tls = tls
@@ -58,7 +55,7 @@ export class WebSocketWire implements Wire {
     this.localAddress = ends.localAddress
     this.localPort = ends.localPort
     this.#socket = socket
-    this.#sendOptions = { binary: true, compress: socket.extensions !== '', mask: isMasked }
+    this.#sendOptions = { binary: true, compress: socket.extensions !== '' }
     socket.pause()
     socket.on('error', (error) => {
       this.#error = error

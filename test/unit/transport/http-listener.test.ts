@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { type PetioleError, SystemClock } from '../../../shared/runtime/index.ts'
 import {
+  type FetchTextOptions,
+  fetchText,
   type HttpHandler,
   type HttpRequest,
+  type HttpResponse,
   type Listener,
   listenHttp,
+  TlsSettings,
 } from '../../../shared/transport/index.ts'
 import { HTTP_CLOSE_LINGER_MS } from '../../../shared/transport/limits.ts'
+import { CertificateAuthority, tlsConfig } from '../../support/certificates.ts'
 
 describe('HTTP listener', () => {
   let listener: Listener
@@ -131,5 +136,66 @@ describe('HTTP listener', () => {
       onTrouble: assert.fail,
     }
     await assert.rejects(listenHttp(options, handler), { code: 'PETIOLE_PORT_TAKEN' })
+  })
+})
+
+describe('HTTPS listener and GET', () => {
+  const authority = new CertificateAuthority()
+  const clock = new SystemClock()
+  const troubles: PetioleError[] = []
+  const where = { host: '127.0.0.1', port: 0, clock } as const
+  let listener: Listener
+  let answer: HttpResponse = { status: 200, headers: {}, body: 'a JWT' }
+
+  before(async () => {
+    const config = tlsConfig({ certs: [authority.server()] })
+    const onTrouble = (error: PetioleError): void => void troubles.push(error)
+    const tls = new TlsSettings(config, 'server')
+    listener = await listenHttp({ ...where, onTrouble, tls }, () => answer)
+  })
+  after(async () => {
+    await listener.close()
+    authority.remove()
+  })
+  const get = (over: Partial<FetchTextOptions> = {}, protocol = 'https'): Promise<string> => {
+    const tls = new TlsSettings(tlsConfig({ ca_file: authority.ca_file }), 'client')
+    const options = { clock, timeoutMs: 2_000, bytesMax: 100, tls, ...over }
+    return fetchText(
+      `${protocol}://user:secret@127.0.0.1:${listener.port}/jwt/v1/accounts/A`,
+      options,
+    )
+  }
+
+  it('gets what a secured server answers', async () => {
+    assert.equal(await get(), 'a JWT')
+    answer = { status: 200, headers: {}, body: 'x'.repeat(100) }
+    assert.equal((await get()).length, 100)
+  })
+
+  it('says why it did not get it, without secrets', async () => {
+    const place = `https://127.0.0.1:${listener.port}/jwt/v1/accounts/A`
+    answer = { status: 404, headers: {}, body: '' }
+    const message = `cannot get ${place}: status 404`
+    await assert.rejects(get(), { code: 'PETIOLE_HTTP_GET', message })
+    answer = { status: 200, headers: {}, body: 'x'.repeat(101) }
+    await assert.rejects(get(), { message: `cannot get ${place}: more than 100 bytes` })
+    const foreign = new TlsSettings(tlsConfig(), 'client')
+    await assert.rejects(get({ tls: foreign }), { message: /certificate/ })
+    await assert.rejects(get({}, 'http'), { code: 'PETIOLE_HTTP_GET' })
+    assert.match(troubles.at(-1)?.message ?? '', /^127\.0\.0\.1:\d+ - TLS handshake error/)
+    await assert.rejects(fetchText('nowhere', { clock, timeoutMs: 1, bytesMax: 1 }), {
+      code: 'PETIOLE_HTTP_GET',
+    })
+  })
+
+  it('waits no longer than it is told to', async () => {
+    const mute = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const { port } = mute.address() as AddressInfo
+    await assert.rejects(
+      fetchText(`http://127.0.0.1:${port}/`, { clock, timeoutMs: 50, bytesMax: 100 }),
+      { message: `cannot get http://127.0.0.1:${port}/: no answer within 50 ms` },
+    )
+    mute.close()
   })
 })
