@@ -78,6 +78,9 @@ function checkExport(
     if (byName.has(account)) continue
     findings.problem([...keys, 'accounts'], `there is no account "${account}" in accounts`)
   }
+  if (one.latency !== undefined && (one.response_type ?? 'single') !== 'single') {
+    findings.problem([...keys, 'latency'], 'needs a service with single responses')
+  }
   if (one.latency !== undefined && file.no_system_account) {
     findings.problem(
       [...keys, 'latency'],

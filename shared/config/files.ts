@@ -3,7 +3,7 @@ import { FILE_BYTES_MAX, INCLUDE_DEPTH_MAX, INCLUDED_FILES_MAX } from './limits.
 import { parseText } from './parser.ts'
 import { ConfigError, type Position, type Problem } from './problem.ts'
 import { type Environment, includedPath, type Resolved, resolve } from './resolve.ts'
-import type { BlockNode, ConfigNode, WrittenBlock, WrittenNode } from './tree.ts'
+import type { WrittenBlock, WrittenNode } from './tree.ts'
 
 /** Reads a configuration file and all that it includes. Problems are returned, never thrown. */
 export async function readTree(
@@ -15,43 +15,6 @@ export async function readTree(
   await reader.read(path, undefined, [])
   const { tree, problems, warnings } = resolve(path, reader.files, environment)
   return { tree, problems: [...reader.problems, ...problems], warnings }
-}
-
-/** The keys whose values are names of files with the operator's JWT, or that JWT itself. */
-const OPERATOR_KEY = /^(operators?|roots?|root_operators?)$/i
-
-/** Puts the operator's JWTs in the place of the files that hold them: what follows reads no files. */
-export async function withOperatorFiles(
-  disk: Disk,
-  tree: BlockNode,
-): Promise<{ readonly tree: BlockNode; readonly problems: readonly Problem[] }> {
-  const problems: Problem[] = []
-  const read = async (node: ConfigNode, path: string): Promise<ConfigNode> => {
-    if (node.kind === 'list') {
-      const items = await Promise.all(node.items.map((item, i) => read(item, `${path}[${i}]`)))
-      return { ...node, items }
-    }
-    if (node.kind !== 'string' || isJwt(node.value)) return node
-    try {
-      const bytes = await disk.readFile(node.value)
-      return { ...node, value: new TextDecoder().decode(bytes) }
-    } catch (error) {
-      const message = `cannot read ${node.value}: ${reasonOf(error)}`
-      problems.push({ position: node.position, path, message })
-      return { ...node, value: '' }
-    }
-  }
-  const entries = await Promise.all(
-    tree.entries.map(async (entry) => {
-      if (!OPERATOR_KEY.test(entry.key)) return entry
-      return { ...entry, value: await read(entry.value, entry.key) }
-    }),
-  )
-  return { tree: { ...tree, entries }, problems }
-}
-
-function isJwt(text: string): boolean {
-  return text.trimStart().startsWith('eyJ') || text.includes('-----BEGIN')
 }
 
 class FileReader {
@@ -99,7 +62,7 @@ class FileReader {
   }
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   switch (codeOf(error)) {
     case 'ENOENT':
       return 'there is no such file'

@@ -94,6 +94,11 @@ function checkTls(findings: Findings, tls: TlsFile, keys: Keys): void {
     const message = `insecure without allow_insecure_cipher_suites: ${names}`
     findings.problem([...keys, 'cipher_suites'], message)
   }
+  const lost = insecure.filter((suite) => suite.name === '').map((suite) => suite.written)
+  if (lost.length > 0) {
+    const message = `left out, because OpenSSL does not have them any more: ${lost.join(', ')}`
+    findings.warning([...keys, 'cipher_suites'], message)
+  }
 }
 
 function checkWebSocket(findings: Findings, file: CoreFile, known: Known): void {

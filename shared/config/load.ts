@@ -4,12 +4,13 @@ import { assembleHub, assembleLeaf } from './assembly.ts'
 import type { ConfigInput, HubConfig, LeafConfig, Role } from './config.ts'
 import { checkHub, checkLeaf } from './cross-checks.ts'
 import { configDigest } from './digest.ts'
-import { readTree, withOperatorFiles } from './files.ts'
+import { readTree } from './files.ts'
 import { type Finding, Findings } from './findings.ts'
 import { mergeTrees, removeNulls } from './merge.ts'
 import { PlainReader } from './plain.ts'
 import { ConfigError, type Position, type Problem } from './problem.ts'
 import { type Key, touches, without } from './pruning.ts'
+import { withReferredFiles } from './referred-files.ts'
 import type { Environment } from './resolve.ts'
 import { hubSchema, leafSchema } from './schema.ts'
 import { type BlockNode, treeOf } from './tree.ts'
@@ -61,7 +62,7 @@ export async function loadConfig(
     path === undefined
       ? { tree: EMPTY, problems: [], warnings: [] }
       : await readTree(disk, path, environment)
-  const { tree, problems: unread } = await withOperatorFiles(
+  const { tree, problems: unread } = await withReferredFiles(
     disk,
     mergeTrees(removeNulls(read.tree, overrides), overridesTree(overrides)),
   )
@@ -103,7 +104,7 @@ export async function checkConfig(
   environment: Environment = process.env,
 ): Promise<Checked> {
   const read = await readTree(disk, path, environment)
-  const { tree, problems: unread } = await withOperatorFiles(disk, read.tree)
+  const { tree, problems: unread } = await withReferredFiles(disk, read.tree)
   const found = role ?? roleOf(tree)
   // What a broken file leaves out would only be reported as missing, too.
   const judged =

@@ -5,12 +5,14 @@ import { claimsOf, publicKeys, token } from './credential-values.ts'
 import { tls } from './tls-schema.ts'
 import { count, duration, flag, nameList, reading, shown, spelt, text } from './values.ts'
 
-/** A JWT, or what stands in the file of that name: `withOperatorFiles` puts it here. */
+/** A JWT, or what stands in the file of that name: `withReferredFiles` puts it here. */
 function operatorJwt() {
   return reading<string>((input) => {
     const jwt = typeof input === 'string' ? bareJwt(input) : ''
-    const nats = claimsOf(jwt)?.['nats']
-    const isOperator = Object(nats).type === 'operator'
+    const claims = claimsOf(jwt)
+    // The first version of the format has the type beside what it is the type of.
+    const type = Object(claims?.['nats']).type ?? claims?.['type']
+    const isOperator = type === 'operator'
     // A file that could not be read was reported already.
     if (isOperator || input === '') return { value: jwt }
     return { fault: `must be an operator's JWT or the file that holds it, not ${shown(input)}` }
@@ -19,7 +21,7 @@ function operatorJwt() {
 
 /** nsc writes JWTs between lines that say what they are. */
 export function bareJwt(written: string): string {
-  const framed = /-----BEGIN NATS OPERATOR JWT-----\s*(\S+)\s*-----/.exec(written)
+  const framed = /-----BEGIN [A-Z ]*JWT-----\s*(\S+)\s*-----/.exec(written)
   return framed?.[1] ?? written.trim()
 }
 

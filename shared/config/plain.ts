@@ -152,8 +152,11 @@ export class PlainReader {
       const written = entry.key.toLowerCase()
       const key = rules.aliases[written] ?? written
       const at = { position: entry.position, path: joined(place.path, entry.key) }
-      const isKey = Object.hasOwn(entries, key) && !(rules.isNamed && key === NAME)
-      const inner = isKey ? entries[key] : undefined
+      // `PASS` may be meant for `$PASS` alone, and is no password then.
+      const isMeant = !entry.isVariable || entry.key === written
+      const isKey = isMeant && Object.hasOwn(entries, key) && !(rules.isNamed && key === NAME)
+      const isElsewhere = Object.hasOwn(rules.elsewhere, key)
+      const inner = isKey && !isElsewhere ? entries[key] : undefined
       if (inner !== undefined && rules.inert.includes(key)) {
         this.warnings.push({ ...at, message: 'has no effect here' })
       }
@@ -165,7 +168,8 @@ export class PlainReader {
 
   #unknown(entry: ConfigEntry, at: Place, rules: BlockRules, known: readonly string[]): void {
     const key = entry.key.toLowerCase()
-    const elsewhere = Object.hasOwn(rules.elsewhere, key) ? rules.elsewhere[key] : undefined
+    const name = rules.aliases[key] ?? key
+    const elsewhere = Object.hasOwn(rules.elsewhere, name) ? rules.elsewhere[name] : undefined
     if (elsewhere !== undefined) {
       this.problems.push({ ...at, message: elsewhere })
     } else if (Object.hasOwn(rules.unsupported, key)) {

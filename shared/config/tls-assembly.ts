@@ -12,7 +12,9 @@ export function tlsOf(file: TlsFile): TlsConfig {
     verify: file.verify || file.verify_and_map,
     verify_and_map: file.verify_and_map,
     insecure: file.insecure,
-    cipher_suites: (file.cipher_suites ?? []).map((suite) => suite.name),
+    cipher_suites: (file.cipher_suites ?? [])
+      .map((suite) => suite.name)
+      .filter((name) => name !== ''),
     curve_preferences: file.curve_preferences ?? [],
     min_version: file.min_version,
     pinned_certs: file.pinned_certs,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { ConfigError, parseConfig } from '../../shared/config/index.ts'
+import { ConfigError, checkConfig, parseConfig } from '../../shared/config/index.ts'
 import { parseText } from '../../shared/config/parser.ts'
+import type { Disk } from '../../shared/runtime/index.ts'
+import { CORPUS } from '../support/config-corpus.ts'
 import { bareTree } from '../support/config-tree.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -100,8 +102,46 @@ describe(`config parser, fuzzed (seed=${seed})`, () => {
     }
   })
 
+  it('answers what is left of a real file with problems that have their lines', async () => {
+    const word = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      '""',
+      '$A',
+      '-1',
+      'true',
+      'a',
+      '*',
+      '\n',
+      '{}',
+      ',',
+    )
+    const edit = fc.record({ at: fc.nat(), length: fc.nat({ max: 12 }), word: fc.option(word) })
+    const edits = fc.array(edit, { minLength: 1, maxLength: 6 })
+    const property = fc.asyncProperty(fc.constantFrom(...CORPUS), edits, async (file, changes) => {
+      const text = changes.reduce((before, { at, length, word: put }) => {
+        const start = at % (before.length + 1)
+        return before.slice(0, start) + (put ?? '') + before.slice(start + length)
+      }, file.text)
+      for (const role of ['hub', 'leaf'] as const) {
+        const { problems } = await checkConfig(diskOf(text), MEMORY_FILE, role)
+        for (const { message, position } of problems) {
+          assert.notEqual(message, '')
+          const line = position?.line ?? 1
+          assert(line >= 0 && line <= text.split('\n').length, `line ${line} of ${text}`)
+        }
+      }
+    })
+    await fc.assert(property, { seed, numRuns: RUNS })
+  })
+
   it('answers any object with a configuration or with a ConfigError', () => {
-    const known = fc.constantFrom('port', 'mqtt', 'leafnodes', 'accounts', 'authorization', 'users')
+    const known = fc.constantFrom(
+      ...['port', 'mqtt', 'leafnodes', 'accounts', 'authorization', 'users', 'permissions', 'tls'],
+      ...['exports', 'imports', 'mappings', 'stream', 'cluster', 'gateway', 'resolver', 'headers'],
+    )
     const names = fc.oneof(
       known,
       fc.constantFrom('buffers', 'jetstream', 'remotes', 'url', '__proto__'),
@@ -125,6 +165,17 @@ describe(`config parser, fuzzed (seed=${seed})`, () => {
     fc.assert(property, { seed, numRuns: RUNS })
   })
 })
+
+const MEMORY_FILE = '/fuzz.conf'
+
+/** A disk with one file. */
+function diskOf(text: string): Disk {
+  const readFile = async (path: string): Promise<Uint8Array> => {
+    if (path === MEMORY_FILE) return new TextEncoder().encode(text)
+    throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' })
+  }
+  return { readFile } as unknown as Disk
+}
 
 function problemOf(text: string) {
   try {

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import * as path from 'node:path'
-import { loadConfig } from '../../shared/config/index.ts'
+import { createAccount, createCurve, createOperator, createUser } from '@nats-io/nkeys'
+import { checkConfig, formatProblem, loadConfig } from '../../shared/config/index.ts'
 import { parseText } from '../../shared/config/parser.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
+import { CertificateAuthority } from '../support/certificates.ts'
+import { CORPUS, type CorpusFile, corpusText } from '../support/config-corpus.ts'
 import { ConfigFiles } from '../support/config-files.ts'
 import { NatsServerPeer } from '../support/nats-server-peer.ts'
 
@@ -43,6 +46,56 @@ const SYNTAX: readonly (readonly [text: string, isFine: boolean])[] = [
   ['port: [1,,2]', false],
   ['port: $NOWHERE_AT_ALL', false],
 ]
+
+describe('config corpus, beside nats-server', function () {
+  this.timeout(60_000)
+  let files: ConfigFiles
+  let authority: CertificateAuthority
+  let values: Readonly<Record<string, string>>
+  before(async () => {
+    files = await ConfigFiles.create()
+    authority = new CertificateAuthority()
+    const { cert_file: CERT, key_file: KEY } = authority.server()
+    values = {
+      CERT,
+      KEY,
+      CA: CERT,
+      USER: createUser().getPublicKey(),
+      ACCOUNT: createAccount().getPublicKey(),
+      CURVE: createCurve().getPublicKey(),
+      OPERATOR: createOperator().getPublicKey(),
+      SEED: new TextDecoder().decode(createUser().getSeed()),
+    }
+  })
+  after(async () => {
+    authority.remove()
+    await files.remove()
+  })
+
+  for (const entry of CORPUS) {
+    it(`${entry.name}: ${entry.theirs}${entry.refusedHere === undefined ? '' : ', not here'}`, async () => {
+      const file = await files.write('corpus.conf', corpusText(entry, values))
+      assertTheirs(entry, file)
+      const { problems } = await checkConfig(new SystemDisk(), file)
+      const said = problems.map(formatProblem).join('\n')
+      if (entry.refusedHere !== undefined) assert.match(said, entry.refusedHere)
+      else assert.equal(said === '', entry.theirs === 'fine', said)
+    })
+  }
+})
+
+/** `-t` looks at the file alone; the rest is found by a server that starts, on any free port. */
+function assertTheirs(entry: CorpusFile, file: string): void {
+  const args = ['-t', '-c', file]
+  const checked = spawnSync(BINARY, args, { encoding: 'utf8' })
+  assert.equal(checked.status === 0, entry.theirs !== 'refused', checked.stderr)
+  if (entry.theirs !== 'refused at start') return
+  const started = spawnSync(BINARY, ['-a', '127.0.0.1', '-p', '-1', '-c', file], {
+    encoding: 'utf8',
+    timeout: 10_000,
+  })
+  assert.equal(started.status, 1, started.stderr)
+}
 
 describe('config, beside nats-server', () => {
   let files: ConfigFiles

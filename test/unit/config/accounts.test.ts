@@ -107,7 +107,8 @@ describe('config: accounts', () => {
             nkey: ACCOUNT,
             exports: [
               { stream: 'events.>', accounts: ['B'] },
-              { service: 'ask.*', response: 'Stream', threshold: '2s', latency: 'lat' },
+              { service: 'ask.*', response: 'Singleton', threshold: '2s', latency: 'lat' },
+              { service: 'many.*', response: 'Stream' },
               { service: 'own.*', account_token_position: 2 },
             ],
             mappings: {
@@ -140,7 +141,8 @@ describe('config: accounts', () => {
       A?.exports.map((one) => [one.kind, one.subject, one.accounts, one.response_type]),
       [
         ['stream', 'events.>', ['B'], 'single'],
-        ['service', 'ask.*', undefined, 'stream'],
+        ['service', 'ask.*', undefined, 'single'],
+        ['service', 'many.*', undefined, 'stream'],
         ['service', 'own.*', undefined, 'single'],
       ],
     )

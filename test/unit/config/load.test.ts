@@ -344,11 +344,17 @@ describe('config: flags', () => {
   }
 
   it('replace the TLS of the file, or turn it off', async () => {
-    const file = 'tls { cert_file: a, key_file: b, verify: true }'
-    const own = await withFlags('--tlscert c --tlskey d', file, files)
-    assert.deepEqual(own.tls?.certs, [{ cert_file: 'c', key_file: 'd' }])
+    const [a, b, c, d] = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((name) => files.write(name, '')),
+    )
+    const file = `tls { cert_file: "${a}", key_file: "${b}", verify: true }`
+    const own = await withFlags(`--tlscert ${c} --tlskey ${d}`, file, files)
+    assert.deepEqual(own.tls?.certs, [{ cert_file: c, key_file: d }])
     assert.equal(own.tls?.verify, false)
     assert.equal((await withFlags('--tls=false', file, files)).tls, undefined)
+    await assert.rejects(withFlags('--tlscert nowhere --tlskey x', '', files), {
+      message: /tls\.cert_file: cannot read nowhere: there is no such file/,
+    })
   })
 
   it('replace the cluster of the file, or turn it off', async () => {
