@@ -10,8 +10,17 @@ import {
 } from '../shared/server/index.ts'
 import type { Store } from '../shared/store/index.ts'
 import { isFromLeaf } from '../shared/sync/index.ts'
-import { type AuditLine, audit, Fleet, type FleetStatus, Registry } from './fleet/index.ts'
+import {
+  type AuditLine,
+  audit,
+  Fleet,
+  type FleetStatus,
+  fleetMetrics,
+  Registry,
+} from './fleet/index.ts'
 import { Ingest } from './ingest/index.ts'
+import { isConfinedToHub, type PeerMesh } from './peers/index.ts'
+import { makeMesh, peerSources, urlsOf } from './supercluster.ts'
 
 export interface HubOptions {
   readonly config: HubConfig
@@ -40,10 +49,12 @@ interface FleetParts {
 export class Hub {
   readonly core: ServerCore
   readonly #parts: FleetParts | undefined
+  readonly #mesh: PeerMesh | undefined
 
-  private constructor(core: ServerCore, parts: FleetParts | undefined) {
+  private constructor(core: ServerCore, parts: FleetParts | undefined, mesh: PeerMesh | undefined) {
     this.core = core
     this.#parts = parts
+    this.#mesh = mesh
   }
 
   /** Resolves when every port is open. Whatever fails, nothing is left open. */
@@ -52,14 +63,19 @@ export class Hub {
     // The registry lives in the store, which the core opens; links come after both.
     let registry: Registry | undefined
     let fleet: Fleet | undefined
+    let mesh: PeerMesh | undefined
     const core = await ServerCore.open({
       ...options,
       role: 'hub',
+      isConfined: isConfinedToHub,
+      peers: peerSources(() => mesh),
       admit: (leaf) => admission(registry, leaf),
       onAttached: (leaf) => registry?.heard(leaf.hello.name),
       onDetached: (leaf) => fleet?.left(leaf.hello.name),
       // What a leaf brought here itself, live interest must not take back there.
       withhold: (leaf, { headers }) => leaf.isPetiole && isFromLeaf(headers, leaf.name),
+      // What is known, without asking the leaves: scrapes come often.
+      metrics: [() => (fleet === undefined ? [] : fleetMetrics(fleet.status()))],
       monitorRoutes: new Map([
         [
           '/fleetz',
@@ -76,9 +92,14 @@ export class Hub {
       const parts = await startFleet(core, config, core.store, registry)
       fleet = parts?.fleet
       if (parts === undefined) log.warn({}, 'no store: leaves cannot sync here, see jetstream')
-      await core.listen()
-      return new Hub(core, parts)
+      mesh = makeMesh(core, config)
+      core.onLameDuck(() => mesh?.lameDuck())
+      const ports = await core.listen()
+      await mesh?.start()
+      mesh?.tell(urlsOf(config, ports))
+      return new Hub(core, parts, mesh)
     } catch (error) {
+      await mesh?.destroy()
       await core.destroy()
       throw error
     }
@@ -101,12 +122,14 @@ export class Hub {
   async drain(): Promise<void> {
     await this.#parts?.ingest.drain()
     await this.#parts?.fleet.drain()
+    await this.#mesh?.drain()
     await this.core.drain()
   }
 
   async destroy(): Promise<void> {
     await this.#parts?.ingest.destroy()
     await this.#parts?.fleet.destroy()
+    await this.#mesh?.destroy()
     await this.core.destroy()
   }
 }

@@ -65,6 +65,7 @@ export class Broker implements ConnectionContext {
   readonly #accounts: AccountBook | undefined
   readonly #observer: BrokerObserver
   readonly #spaces = new Map<string, AccountSpace>()
+  readonly #spaceListeners = new Set<(account: string) => void>()
   readonly #members = new Map<string, AccountMembers>()
   readonly #accountOf = new Map<ClientConnection, string>()
   readonly #connections = new Map<number, ClientConnection>()
@@ -209,6 +210,14 @@ export class Broker implements ConnectionContext {
     return true
   }
 
+  /** Told of each account that gets its space from now on. */
+  onSpace(listener: (account: string) => void): () => void {
+    this.#spaceListeners.add(listener)
+    return () => {
+      this.#spaceListeners.delete(listener)
+    }
+  }
+
   /** Makes the account's space at its first use. */
   space(account: string): AccountSpace {
     let space = this.#spaces.get(account)
@@ -216,6 +225,7 @@ export class Broker implements ConnectionContext {
       space = new AccountSpace(this.random, account)
       space.mappings = this.#mappingsOf(this.#accounts?.get(account))
       this.#spaces.set(account, space)
+      for (const listener of this.#spaceListeners) listener(account)
     }
     return space
   }

@@ -2,6 +2,7 @@ import { type Accounts, type Authenticator, createAccounts } from '../account/in
 import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
 import type { CoreConfig, RemoteConfig, Role } from '../config/index.ts'
+import { describeClients, Imports } from '../imports/index.ts'
 import type { LinkAcceptor, ServerIdentity, Uplink, UplinkOptions } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
@@ -10,11 +11,12 @@ import type { Store } from '../store/index.ts'
 import { StreamEngine, UNLIMITED } from '../stream/index.ts'
 import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
-import { brokerSettings } from './broker-settings.ts'
+import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { type DurableParts, openDurableParts } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
+import type { PeerSources } from './monitor-sources.ts'
 import { type LinkRules, ServerLinks } from './server-links.ts'
 import { ServerTls } from './server-tls.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
@@ -34,6 +36,10 @@ export interface ServerCoreOptions extends LinkRules {
   readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
   /** What the role adds to `/metrics`. */
   readonly metrics?: readonly MetricSource[]
+  /** Links with other hubs, where the role has some. */
+  readonly peers?: PeerSources
+  /** Reads the configuration again and goes on with it; asked for over the system account. */
+  readonly reload?: () => Promise<void>
   /** Called when the store is open and its streams are not yet recovered: what it found is told once. */
   readonly beforeStreams?: (core: ServerCore) => void
 }
@@ -56,6 +62,7 @@ export class ServerCore implements Core {
   readonly store: Store | undefined
   readonly broker: Broker
   readonly links: ServerLinks
+  readonly imports: Imports
   readonly payloadBytesMax: number
   readonly boot: string
   readonly startedMs: number
@@ -88,6 +95,7 @@ export class ServerCore implements Core {
     this.startedMs = machine.clock.wallMs()
     this.boot = Buffer.from(machine.random.bytes(BOOT_BYTES)).toString('hex')
     this.broker = this.#makeBroker()
+    this.imports = this.#makeImports()
     this.links = new ServerLinks(
       {
         config,
@@ -269,6 +277,7 @@ export class ServerCore implements Core {
   /** Closes at once; what was not committed is not. Idempotent. */
   async destroy(): Promise<void> {
     this.#system?.services.destroy()
+    this.imports.destroy()
     await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
     await this.#listeners.close()
     await this.links.destroy(STOPPING)
@@ -289,6 +298,7 @@ export class ServerCore implements Core {
     // Streams before clients: those who wait for messages are told that the server stops.
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
     await this.broker.drain()
+    this.imports.destroy()
     await this.store?.drain()
     this.accounts.close()
   }
@@ -316,9 +326,29 @@ export class ServerCore implements Core {
   }
 
   #makeSystem(): SystemParts {
-    const { monitorRoutes = new Map(), metrics = [] } = this.#options
-    this.#system = systemParts(this, { routes: monitorRoutes, metrics })
+    const { monitorRoutes = new Map(), metrics = [], peers, reload } = this.#options
+    this.#system = systemParts(this, {
+      routes: monitorRoutes,
+      metrics,
+      ...(peers === undefined ? {} : { peers }),
+      ...(reload === undefined ? {} : { reload }),
+    })
     return this.#system
+  }
+
+  /** Between the accounts of this server; in place before the first subscription. */
+  #makeImports(): Imports {
+    const { machine, log, accounts, broker, config } = this
+    return new Imports({
+      clock: machine.clock,
+      random: machine.random,
+      log: log.child({ part: 'imports' }),
+      book: accounts.book,
+      space: (account) => this.space(account),
+      nextPeerId: () => this.nextPeerId(),
+      place: { server: this.serverName, cluster: clusterNameOf(config) },
+      describe: describeClients(broker),
+    })
   }
 
   #makeBroker(): Broker {

@@ -50,7 +50,8 @@ export class ServerLinks {
   readonly #parts: ServerLinksParts
   readonly #card: ServerCard
   readonly #limits: LinkLimits
-  readonly #accounts: LinkAccounts
+  /** The registry of interest, for links of any kind. */
+  readonly accounts: LinkAccounts
   #uplinks: readonly Uplink[] = []
 
   constructor(parts: ServerLinksParts, rules: LinkRules) {
@@ -58,7 +59,7 @@ export class ServerLinks {
     this.#parts = parts
     this.#card = cardOf(parts)
     this.#limits = { ...LINK_LIMITS, payloadBytesMax }
-    this.#accounts = new LinkAccounts({
+    this.accounts = new LinkAccounts({
       space,
       random: machine.random,
       ...(rules.isConfined === undefined ? {} : { isConfined: rules.isConfined }),
@@ -80,7 +81,7 @@ export class ServerLinks {
       isShuffled: !remote.no_randomize,
       dialTimeoutMs: dial_timeout,
       backoffBaseMs: reconnect,
-      links: this.#accounts.of(remote.account),
+      links: this.accounts.of(remote.account),
       server: this.#card,
       clock: machine.clock,
       random: machine.random,
@@ -109,7 +110,7 @@ export class ServerLinks {
     const { admit, withhold, onAttached, onDetached } = rules
     const { authorization } = config.leafnodes
     return new LinkAcceptor({
-      accounts: this.#accounts,
+      accounts: this.accounts,
       authenticator,
       server: this.#card,
       clock: machine.clock,
