@@ -47,7 +47,11 @@ export class AccountSpace implements SubjectSpace {
   constructor(random: Random, account: string) {
     this.#random = random
     this.account = account
-    this.routes = new RouteTable(random, (subject) => this.#match(subject))
+    this.routes = new RouteTable(
+      random,
+      (subject) => this.#match(subject),
+      (prefix) => this.#matchAnyLast(prefix),
+    )
   }
 
   /** Throws PETIOLE_SUBJECT_INVALID. */
@@ -176,6 +180,12 @@ export class AccountSpace implements SubjectSpace {
     return () => {
       this.#observers.delete(observer)
     }
+  }
+
+  #matchAnyLast(prefix: string): Interest | undefined {
+    const matching = this.#tree.matchAnyLast(prefix)
+    if (matching === undefined) return undefined
+    return matching.length === 0 ? Interest.none : new Interest(matching)
   }
 
   #match(subject: string): Interest {

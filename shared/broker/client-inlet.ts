@@ -1,7 +1,6 @@
 import { isLiteral } from '../subject/index.ts'
-import { arenaBytes, arenaView } from '../transport/index.ts'
+import { allocate, arenaBytes, arenaView } from '../transport/index.ts'
 import {
-  encodeHeaders,
   headerValue,
   type ParsedPublication,
   PERMISSION_ERRORS,
@@ -10,13 +9,13 @@ import {
 } from '../wire/index.ts'
 import { type AccountSpace, EVERYWHERE } from './account-space.ts'
 import type { ClientOutlet } from './client-outlet.ts'
-import { ClientSubscription } from './client-subscription.ts'
+import type { ClientSubscription } from './client-subscription.ts'
 import { Interest } from './interest.ts'
 import type { Publication } from './message.ts'
 import { holdsTraceHeader, type MessageTracer, type TracedIngress } from './message-tracer.ts'
 import type { PermissionGuard } from './permission-guard.ts'
 import { Route, type RouteTable } from './route-table.ts'
-import { takeMessage } from './routed-message.ts'
+import { takeMessage, writeSizes } from './routed-message.ts'
 
 /** Whom an inlet publishes for. */
 export interface InletOwner {
@@ -137,7 +136,7 @@ export class ClientInlet implements PublicationSink {
       taken = this.#dispatch(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, totalBytes)
     }
     if (!taken && hasReply && this.wantsNoResponders) {
-      this.#tellNoResponders(textAt(subjectStart, tailStart - 1), textAt(tailStart, replyEnd))
+      this.#tellNoResponders(subjectStart, tailStart, replyEnd)
     }
   }
 
@@ -210,8 +209,11 @@ export class ClientInlet implements PublicationSink {
     const taken = this.#trace(publication, mapped === undefined ? undefined : written, error)
     if (error !== undefined) return
     const count = taken ?? this.#space.publish(this.#outlet, publication)
-    if (count === 0 && reply !== '' && this.wantsNoResponders)
-      this.#tellNoResponders(subject, reply)
+    if (count > 0 || reply === '' || !this.wantsNoResponders) return
+    // Laid out as a publisher would have written it, for the one road that answers.
+    const size = arenaBytes.write(`${subject} ${reply} `, SCRATCH, SCRATCH_BYTES, 'utf8')
+    const tailStart = SCRATCH + publication.subject.length + 1
+    if (size < SCRATCH_BYTES) this.#tellNoResponders(SCRATCH, tailStart, SCRATCH + size - 1)
   }
 
   /** undefined: the message is not traced, and still to be routed. */
@@ -261,14 +263,48 @@ export class ClientInlet implements PublicationSink {
       : undefined
   }
 
-  /** The 503 that spares a request its timeout; only who listens for the reply himself gets it. */
-  #tellNoResponders(subject: string, reply: string): void {
-    const subscription = this.#space.subscriptionOf(this.#outlet, reply)
-    if (!(subscription instanceof ClientSubscription)) return
-    const headers = encodeHeaders({ 'Nats-Subject': subject }, { code: 503 })
-    const line = `HMSG ${reply} ${subscription.sid} ${headers.length} ${headers.length}\r\n`
-    this.#outlet.write(Buffer.concat([Buffer.from(line), headers, Buffer.from('\r\n')]))
+  /**
+   * The 503 that spares a request its timeout; only who listens for the reply himself gets it. In the
+   * arena lie `<subject> <reply> `. A server without services is asked in vain all day: no garbage here.
+   *
+   *     HMSG <reply> <sid> <size> <size>\r\nNATS/1.0 503\r\nNats-Subject: <subject>\r\n\r\n\r\n
+   */
+  #tellNoResponders(subjectStart: number, tailStart: number, replyEnd: number): void {
+    const listening = this.#routes.locate(tailStart, replyEnd + 1)
+    const subscription = listening?.clients.find(this.#isOwn)
+    if (subscription === undefined) return
+    const subjectSize = tailStart - 1 - subjectStart
+    const size = STATUS_503.length + subjectSize + HEADERS_END.length
+    const { output } = this.#outlet
+    const replySize = replyEnd + 1 - tailStart
+    const lineRoom = SIZES_ROOM + replySize + subscription.sidBytes.length
+    let at = output.reserve(lineRoom + size)
+    if (at < 0) return
+    at = append(at, HMSG)
+    arenaBytes.copyWithin(at, tailStart, replyEnd + 1)
+    at = append(at + replySize, subscription.sidBytes)
+    at = append(writeSizes(at, size, size), STATUS_503)
+    arenaBytes.copyWithin(at, subjectStart, subjectStart + subjectSize)
+    at = append(append(at + subjectSize, HEADERS_END), CRLF)
+    output.commit(at)
   }
+
+  readonly #isOwn = ({ peer }: ClientSubscription): boolean => peer === this.#outlet
+}
+
+const HMSG = Buffer.from('HMSG ')
+const STATUS_503 = Buffer.from('NATS/1.0 503\r\nNats-Subject: ')
+const HEADERS_END = Buffer.from('\r\n\r\n')
+const CRLF = Buffer.from('\r\n')
+/** `HMSG `, two sizes, blanks and line ends. */
+const SIZES_ROOM = 40
+/** Subject and reply of a message that does not lie in the arena. */
+const SCRATCH_BYTES = 16 * 1024
+const SCRATCH = allocate(SCRATCH_BYTES + 64)
+
+function append(at: number, bytes: Uint8Array): number {
+  arenaBytes.set(bytes, at)
+  return at + bytes.length
 }
 
 const OK = Buffer.from('+OK\r\n')

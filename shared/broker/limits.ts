@@ -15,7 +15,7 @@ export const CACHED_SUBJECT_BYTES = 512
 export const CACHE_PROBES_MAX = 32
 
 /** Subjects seen once that are noted before the notes begin anew; bits of the filter that notes them. */
-export const FIRST_SIGHTS_MAX = 262_144
+export const FIRST_SIGHTS_MAX = 131_072
 export const FIRST_SIGHT_BITS = 1 << 20
 
 /** A message from another layer up to this size is laid out once for all its receivers. */

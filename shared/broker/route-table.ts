@@ -21,7 +21,8 @@ import {
  * it grows or the table is emptied, `words` becomes another array: who remembers a route must check
  * `isCurrent` by that.
  *
- * A subject is admitted at its second sight, so that one-shot inboxes do not fill the table. What a
+ * A subject is admitted at its second sight, so that one-shot inboxes do not fill the table. Those are
+ * served by their prefix, which is a route of its own. What a
  * route leads to is computed at its first use and again after interest changed: a literal subject's
  * change clears its own route only, a wildcard's raises `generation`, which outdates all.
  */
@@ -32,6 +33,7 @@ export class RouteTable {
   located: Route | undefined = undefined
   words = new Int32Array(INITIAL_WORDS)
   readonly #match: (subject: string) => Interest
+  readonly #matchAnyLast: (prefix: string) => Interest | undefined
   readonly #seed: number
   #generation = 1
   #slots = new Int32Array(INITIAL_SLOTS).fill(VACANT)
@@ -40,10 +42,18 @@ export class RouteTable {
   #seen: Int32Array | undefined
   #firstSights = 0
 
-  /** @param match computes who is interested in a literal subject */
-  constructor(random: Random, match: (subject: string) => Interest) {
+  /**
+   * @param match computes who is interested in a literal subject
+   * @param matchAnyLast the same for `<prefix>.<any token>`; undefined when it depends on the token
+   */
+  constructor(
+    random: Random,
+    match: (subject: string) => Interest,
+    matchAnyLast: (prefix: string) => Interest | undefined,
+  ) {
     this.#seed = random.below(2 ** 32) | 0
     this.#match = match
+    this.#matchAnyLast = matchAnyLast
   }
 
   get size(): number {
@@ -76,12 +86,53 @@ export class RouteTable {
       this.spaceAt = -1
       return undefined
     }
-    const subject = arenaBytes.toString('utf8', start, this.spaceAt)
-    if (!this.#isSecondSight(hash)) return this.#match(subject)
+    if (!this.#isSecondSight(hash)) {
+      const end = this.spaceAt
+      return this.#interestOfPrefix(start, end) ?? this.#match(textAt(start, end))
+    }
+    const subject = textAt(start, this.spaceAt)
     const route = this.#admit(start, hash, size, subject)
     if (route === undefined) return this.#match(subject)
     this.located = route
     return this.interestOf(route)
+  }
+
+  /**
+   * The interest in a subject that is not known itself, by what is known of all tokens but its last:
+   * one-shot inboxes differ in nothing else. undefined when it depends on that token.
+   */
+  #interestOfPrefix(start: number, end: number): Interest | undefined {
+    let dot = end - 1
+    while (dot > start && arenaBytes[dot] !== DOT) dot--
+    if (dot <= start || dot === end - 1) return undefined
+    const route = this.#prefixAt(start, dot)
+    if (route === undefined) return undefined
+    if (route.generation !== this.#generation) {
+      route.generic = this.#matchAnyLast(route.subject)
+      route.generation = this.#generation
+    }
+    return route.generic
+  }
+
+  /** A prefix is known with its dot, so that it is never taken for a subject, which ends with a space. */
+  #prefixAt(start: number, dot: number): Route | undefined {
+    const size = dot - start + 1
+    const hash = this.#hashOf(start, dot + 1)
+    const known = this.#find(start, hash, size)
+    if (known !== undefined || !this.#isSecondSight(hash)) return known
+    return this.#admit(start, hash, size, textAt(start, dot))
+  }
+
+  /** Of bytes whose end is known. */
+  #hashOf(start: number, end: number): number {
+    let hash = ~this.#seed
+    for (let at = start; at < end; at += 4) {
+      const rest = end - at
+      const word = arenaView.getInt32(at, true)
+      hash = Math.imul(hash ^ (rest < 4 ? word & (MASKS[rest] ?? 0) : word), 16777619)
+      hash ^= hash >>> 13
+    }
+    return hash
   }
 
   /** The same for the bytes of a whole subject that lie elsewhere. */
@@ -113,11 +164,20 @@ export class RouteTable {
       this.#generation++
       return
     }
+    if (subject.length * UTF8_BYTES_MAX > CACHED_SUBJECT_BYTES) {
+      this.#generation++
+      return
+    }
     const size = arenaBytes.write(subject, SCRATCH, CACHED_SUBJECT_BYTES, 'utf8')
     arenaBytes[SCRATCH + size] = SPACE
     const hash = this.#hash(SCRATCH, SCRATCH + size + 1)
     const route = this.#find(SCRATCH, hash, size + 1)
     if (route !== undefined) route.generation = 0
+    let dot = SCRATCH + size - 1
+    while (dot > SCRATCH && arenaBytes[dot] !== DOT) dot--
+    if (dot === SCRATCH) return
+    const prefix = this.#find(SCRATCH, this.#hashOf(SCRATCH, dot + 1), dot - SCRATCH + 1)
+    if (prefix !== undefined) prefix.generation = 0
   }
 
   /** Hashes up to the next space and notes where that is. Reads up to three bytes past `end`. */
@@ -152,17 +212,26 @@ export class RouteTable {
     return undefined
   }
 
+  /** Two bits for each that was seen: few that were not are taken for it. */
   #isSecondSight(hash: number): boolean {
     this.#seen ??= new Int32Array(FIRST_SIGHT_BITS / 32)
-    const bit = hash & (FIRST_SIGHT_BITS - 1)
-    const word = this.#seen[bit >> 5] ?? 0
-    if ((word & (1 << (bit & 31))) !== 0) return true
-    this.#seen[bit >> 5] = word | (1 << (bit & 31))
+    const isNew = this.#see(hash)
+    if (!this.#see(Math.imul(hash, 0x9e3779b1) >>> 7) && !isNew) return true
     if (++this.#firstSights > FIRST_SIGHTS_MAX) {
       this.#firstSights = 0
       this.#seen.fill(0)
     }
     return false
+  }
+
+  /** Sets one bit; false when it was set already. */
+  #see(hash: number): boolean {
+    const seen = this.#seen
+    if (seen === undefined) return true
+    const bit = hash & (FIRST_SIGHT_BITS - 1)
+    const word = seen[bit >> 5] ?? 0
+    seen[bit >> 5] = word | (1 << (bit & 31))
+    return (word & (1 << (bit & 31))) === 0
   }
 
   #admit(start: number, hash: number, size: number, subject: string): Route | undefined {
@@ -228,6 +297,8 @@ export class Route {
   readonly hash: number
   generation = 0
   interest = Interest.none
+  /** Of a prefix: the interest in whatever follows it. */
+  generic: Interest | undefined
   /** What `#mapping` was found in. */
   #mappings: SubjectMappings | undefined
   #mapping: SubjectMapping | undefined
@@ -251,12 +322,19 @@ export class Route {
 
 const VACANT = -1
 const SPACE = 32
+const DOT = 46
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3
 const INITIAL_SLOTS = 256
 const INITIAL_WORDS = 1024
 /** Keeps the first 0, 1, 2 or 3 bytes of a little-endian word. */
 const MASKS = Int32Array.of(0, 0xff, 0xffff, 0xffffff)
 /** Strings become bytes here to be looked up. */
 const SCRATCH = allocate(CACHED_SUBJECT_BYTES + 64)
+
+function textAt(start: number, end: number): string {
+  return arenaBytes.toString('utf8', start, end)
+}
 
 function isEqual(start: number, words: Int32Array, wordsAt: number, size: number): boolean {
   const whole = size >> 2

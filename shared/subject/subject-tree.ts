@@ -52,7 +52,21 @@ export class SubjectTree<T> {
     collect(this.#root, tokens, 0, found)
     return found
   }
+
+  /**
+   * What matches `<prefix>.<any token>`, whatever that token is; undefined when it depends on the token.
+   * So one answer does for all the inboxes of a client.
+   */
+  matchAnyLast(prefix: string): T[] | undefined {
+    const found: T[] = []
+    const tokens = prefix.split('.')
+    if (tokens.includes('')) return found
+    return collectAnyLast(this.#root, tokens, 0, found) ? found : undefined
+  }
 }
+
+/** Literal tokens at the end of a prefix that are looked through for values. */
+const LITERALS_LOOKED_AT = 16
 
 class Node<T> {
   readonly values = new Set<T>()
@@ -68,6 +82,14 @@ class Node<T> {
 
   literal(token: string): Node<T> | undefined {
     return this.#literals?.get(token)
+  }
+
+  /** Whether a message on some literal child would reach more than one on the others. */
+  hasLiteralValues(): boolean {
+    if (this.#literals === undefined) return false
+    if (this.#literals.size > LITERALS_LOOKED_AT) return true
+    for (const node of this.#literals.values()) if (node.values.size > 0) return true
+    return false
   }
 
   child(token: string): Node<T> {
@@ -111,4 +133,24 @@ function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, fou
     else return
   }
   for (const value of node.values) found.push(value)
+}
+
+/** False when literal children at the last level have values of their own. */
+function collectAnyLast<T>(
+  node: Node<T>,
+  tokens: readonly string[],
+  depth: number,
+  found: T[],
+): boolean {
+  if (node.more !== undefined) for (const value of node.more.values) found.push(value)
+  const token = tokens[depth]
+  if (token === undefined) {
+    if (node.hasLiteralValues()) return false
+    if (node.one !== undefined) for (const value of node.one.values) found.push(value)
+    return true
+  }
+  for (const next of [node.literal(token), node.one]) {
+    if (next !== undefined && !collectAnyLast(next, tokens, depth + 1, found)) return false
+  }
+  return true
 }

@@ -31,14 +31,15 @@ describe('remembered routes', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const choice = random.below(10)
       if (choice === 0) {
-        const shape = random.below(4)
-        const text = shape === 0 ? `${subject()}.>` : shape === 1 ? `*.${subject()}` : subject()
+        const shapes = [`${subject()}.>`, `*.${subject()}`, `${subject()}.*`, subject(), subject()]
+        const text = pick(shapes)
         const subscription = space.subscribe(new RecordingPeer('local'), { subject: text })
         live.push({ stop: () => space.unsubscribe(subscription), filter: new SubjectFilter(text) })
       } else if (choice === 1 && live.length > 20) {
         live.splice(random.below(live.length), 1)[0]?.stop()
       } else {
-        const to = subject()
+        // Half of them are inboxes: seen once, and known by what precedes their last token.
+        const to = random.below(2) === 0 ? subject() : `${subject()}.${round}`
         const expected = live.filter(({ filter }) => filter.matchesText(to)).length
         assert.equal(publish(space, origin, to), expected, `seed=${SEED} round=${round} ${to}`)
       }

@@ -50,6 +50,11 @@ describe('SubjectTree', () => {
             .filter(([filter]) => matches(filter ?? '', subject))
             .map(([, value]) => Number(value))
           assert.deepEqual(tree.match(subject).sort(), expected.sort(), subject)
+          // When one answer is given for all last tokens, each must get it.
+          const any = tree.matchAnyLast(subject)?.sort()
+          for (const last of ['a', 'b', 'new']) {
+            if (any !== undefined) assert.deepEqual(tree.match(`${subject}.${last}`).sort(), any)
+          }
         }
       }),
       { seed: SEED, numRuns: 300 },
