@@ -1,11 +1,13 @@
 import type { MqttConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
+import type { ConnectionFacts, Metric } from '../shared/monitor/index.ts'
 import { wait } from '../shared/runtime/index.ts'
-import type { Core, FrontDoor } from '../shared/server/index.ts'
+import type { Core, DoorTraffic, FrontDoor } from '../shared/server/index.ts'
 import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
 import { MqttCounters } from './counters.ts'
 import { DEFAULT_LIMITS, type MqttLimits, STRANGERS_MAX } from './limits.ts'
+import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
 import { type ClientConnection, Connection, type MqttContext, Scratch } from './session/index.ts'
 import { Translator } from './translator.ts'
@@ -31,6 +33,27 @@ export class MqttFrontDoor implements FrontDoor {
     this.#config = config
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
   }
+
+  /** The clients that are connected, for monitoring. */
+  *connections(): Generator<ConnectionFacts> {
+    for (const { facts } of this.#connections) {
+      if (facts !== undefined) yield facts
+    }
+  }
+
+  get traffic(): DoorTraffic {
+    const { clients, clientsTotal, ...sums } = this.counters
+    return {
+      connections: clients,
+      connectionsEver: clientsTotal,
+      inMessages: sums.receivedMessages,
+      inBytes: sums.receivedBytes,
+      outMessages: sums.sentMessages,
+      outBytes: sums.sentBytes,
+    }
+  }
+
+  readonly metrics = (): readonly Metric[] => mqttMetrics(this.counters)
 
   /** The port that is listened on; 0 before `start`. */
   get port(): number {

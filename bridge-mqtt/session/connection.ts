@@ -1,4 +1,5 @@
 import type { Log } from '../../shared/log/index.ts'
+import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Cancel, PetioleError } from '../../shared/runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
 import {
@@ -20,6 +21,7 @@ import {
   type WillMessage,
 } from '../codec/index.ts'
 import { ANSWERS_PENDING_BYTES_MAX, CONNECT_BYTES_MAX, PACKET_OVERHEAD_BYTES } from '../limits.ts'
+import { connectionFacts } from './connection-facts.ts'
 import type { ClientConnection, MqttContext } from './context.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { PacketCollector } from './packet-collector.ts'
@@ -41,6 +43,8 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #will: WillMessage | undefined
   #keepAlive: KeepAlive | undefined
   #cancelTimer: Cancel | undefined
+  #user = ''
+  #startedMs = 0
   #isPaused = false
   /** Whatever comes is not looked at any more; answers still leave. */
   #isDeaf = false
@@ -52,8 +56,15 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.#log = log
   }
 
+  get facts(): ConnectionFacts | undefined {
+    if (this.#session === undefined || this.#isEnded) return undefined
+    const times = { startedMs: this.#startedMs, lastMs: this.#keepAlive?.lastMs }
+    return connectionFacts(this.#session, this.channel, this.#user, times, this.#context.clock)
+  }
+
   start(): void {
     const { clock, limits } = this.#context
+    this.#startedMs = clock.monotonicMs()
     this.#cancelTimer = clock.after(limits.connectTimeoutMs, () => {
       this.#end({ timeout_ms: limits.connectTimeoutMs }, 'no CONNECT in time')
     })
@@ -224,6 +235,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     }
     this.#cancelTimer?.()
     this.#session = new Session(this.#context, admission.space, this, admission.clientId)
+    this.#user = packet.user ?? ''
     this.#will = packet.will
     this.#keepAlive = new KeepAlive(this.#context.clock, packet.keepAliveSeconds, () => {
       this.#keepAliveExpired()

@@ -1,4 +1,5 @@
 import type { SubjectSpace } from '../../shared/broker/index.ts'
+import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import { type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
@@ -30,6 +31,8 @@ export interface MqttContext {
 
 /** What the front door and its registry of clients know of a connection. */
 export interface ClientConnection {
+  /** For monitoring; undefined while there is no session. */
+  readonly facts: ConnectionFacts | undefined
   /** Reads no more, waits for commits that are on their way, publishes the will and waits for it. */
   settle(): Promise<void>
   /** Says what is left to say, then closes. */

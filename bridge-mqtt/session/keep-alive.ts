@@ -25,6 +25,11 @@ export class KeepAlive {
     this.#arm(this.#limitMs)
   }
 
+  /** When the last packet came; undefined while the mechanism is off. */
+  get lastMs(): number | undefined {
+    return this.#limitMs === 0 ? undefined : this.#lastMs
+  }
+
   noteActivity(): void {
     if (this.#limitMs !== 0) this.#lastMs = this.#clock.monotonicMs()
   }

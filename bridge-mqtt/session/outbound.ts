@@ -29,6 +29,9 @@ const QUEUED_OVERHEAD_BYTES = 128
  * when a session comes back [MQTT-4.4.0-1].
  */
 export class Outbound {
+  /** Deliveries since the start, and the bytes of their payloads. */
+  sentMessages = 0
+  sentBytes = 0
   readonly #channel: Channel
   readonly #limits: OutboundLimits
   readonly #counters: MqttCounters
@@ -117,6 +120,8 @@ export class Outbound {
       this.#channel.write(head)
       this.#channel.write(payload)
     }
+    this.sentMessages++
+    this.sentBytes += payload.length
     this.#counters.sentMessages++
     this.#counters.sentBytes += payload.length
   }

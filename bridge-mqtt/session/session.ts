@@ -6,6 +6,7 @@ import type {
   SubjectSpace,
   Subscription,
 } from '../../shared/broker/index.ts'
+import type { PeerTraffic } from '../../shared/monitor/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
 import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
@@ -51,6 +52,8 @@ export class Session implements Peer, AckOwner {
   /** The topic and QoS of the message that is being routed now: other sessions ask for them. */
   publishing: Topic | undefined
   publishingQos = 0
+  receivedMessages = 0
+  receivedBytes = 0
   readonly #context: MqttContext
   readonly #space: SubjectSpace
   readonly #line: SessionLine
@@ -72,6 +75,20 @@ export class Session implements Peer, AckOwner {
     const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
     this.#outbound = new Outbound(line.channel, limits, context.counters)
     this.#filters = new ClientFilters(space, this)
+  }
+
+  get account(): string {
+    return this.#space.account
+  }
+
+  get traffic(): PeerTraffic {
+    const { sentMessages: outMessages, sentBytes: outBytes } = this.#outbound
+    const { receivedMessages: inMessages, receivedBytes: inBytes } = this
+    return { inMessages, inBytes, outMessages, outBytes }
+  }
+
+  get subscriptionCount(): number {
+    return this.#filters.size
   }
 
   /** QoS 1 publishes that wait for their commit. */
@@ -98,6 +115,8 @@ export class Session implements Peer, AckOwner {
     if (payload.length > this.#context.payloadBytesMax) return VIOLATIONS.payloadTooLarge
     if (packet.isRetain) this.#noticeRetain()
     const { counters } = this.#context
+    this.receivedMessages++
+    this.receivedBytes += payload.length
     counters.receivedMessages++
     counters.receivedBytes += payload.length
     const options = packet.qos === 0 ? undefined : this.#acks.open(packet.packetId)

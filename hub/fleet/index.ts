@@ -1,6 +1,7 @@
 /** Who the leaves are, and how they are. */
 export { type AuditLine, audit } from './audit.ts'
 export { Fleet, type FleetDependencies, type LedgerSource } from './fleet.ts'
+export { fleetMetrics } from './fleet-metrics.ts'
 export type { BufferStatus, FleetStatus, LeafState, LeafStatus } from './fleet-status.ts'
 export { renderFleetStatus } from './fleet-status-table.ts'
 export { type LeafCard, type LeafRecord, Registry } from './registry.ts'

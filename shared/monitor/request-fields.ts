@@ -1,10 +1,10 @@
-import { badQuery } from './query.ts'
+import { PetioleError } from '../runtime/index.ts'
 
 type Kind = 'string' | 'number' | 'boolean'
 
 /**
  * The JSON body of a request in the system account: options and filters by nats-server's keys. Keys
- * that are not known are passed over, a value of the wrong type is PETIOLE_BAD_QUERY.
+ * that are not known are passed over, a value of the wrong type is PETIOLE_BAD_REQUEST.
  */
 export class RequestFields {
   readonly #fields: Readonly<Record<string, unknown>>
@@ -20,11 +20,11 @@ export class RequestFields {
     try {
       parsed = JSON.parse(Buffer.from(payload).toString())
     } catch {
-      throw badQuery('invalid JSON in the request')
+      throw badRequest('invalid JSON in the request')
     }
     if (parsed === null) return new RequestFields({})
     if (typeof parsed !== 'object' || Array.isArray(parsed)) {
-      throw badQuery(`json: cannot unmarshal ${kindOf(parsed)} into options`)
+      throw badRequest(`json: cannot unmarshal ${kindOf(parsed)} into options`)
     }
     return new RequestFields({ ...parsed })
   }
@@ -40,14 +40,14 @@ export class RequestFields {
   count(name: string): number {
     const value = this.#read(name, 'number', 0)
     if (Number.isSafeInteger(value)) return value
-    throw badQuery(`json: cannot unmarshal number into options field ${name} of type int`)
+    throw badRequest(`json: cannot unmarshal number into options field ${name} of type int`)
   }
 
   texts(name: string): readonly string[] {
     const value = Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined
     if (value === undefined || value === null) return []
     if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value
-    throw badQuery(`json: cannot unmarshal ${kindOf(value)} into options field ${name}`)
+    throw badRequest(`json: cannot unmarshal ${kindOf(value)} into options field ${name}`)
   }
 
   #read(name: string, kind: 'string', absent: string): string
@@ -57,7 +57,7 @@ export class RequestFields {
     const value = Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined
     if (value === undefined || value === null) return absent
     if (typeof value === kind) return value
-    throw badQuery(
+    throw badRequest(
       `json: cannot unmarshal ${kindOf(value)} into options field ${name} of type ${GO_TYPES[kind]}`,
     )
   }
@@ -67,6 +67,10 @@ const GO_TYPES: Readonly<Record<Kind, string>> = {
   string: 'string',
   number: 'int',
   boolean: 'bool',
+}
+
+function badRequest(message: string): PetioleError {
+  return new PetioleError('PETIOLE_BAD_REQUEST', message)
 }
 
 function kindOf(value: unknown): string {

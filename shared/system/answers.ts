@@ -17,7 +17,7 @@ export interface AnswersOptions {
   readonly client: NatsClient
   readonly stamp: ServerStamp
   readonly log: Log
-  /** Whether a request concerns this server; throws PETIOLE_BAD_QUERY. */
+  /** Whether a request concerns this server; throws PETIOLE_BAD_REQUEST. */
   readonly concerns: (fields: RequestFields) => boolean
 }
 
@@ -47,17 +47,15 @@ export class Answers {
     const finish = (produced: object | undefined): void => {
       if (produced !== undefined) this.send(message, bodyOf(produced))
     }
-    let code = 400
     try {
       const fields = RequestFields.parse(message.payload)
       if (!this.#options.concerns(fields)) return
-      code = 500
       const produced = produce(fields)
       if (produced instanceof Promise) {
-        produced.then(finish, (error: unknown) => this.#fail(message, code, error))
+        produced.then(finish, (error: unknown) => this.#fail(message, error))
       } else finish(produced)
     } catch (error) {
-      this.#fail(message, code, error)
+      this.#fail(message, error)
     }
   }
 
@@ -76,9 +74,11 @@ export class Answers {
     this.#options.client.publish(reply, payload, { headers: encoding })
   }
 
-  #fail(message: ClientMessage, code: number, error: unknown): void {
+  /** 400 is for a request that cannot be read, 500 for what cannot be done, as in nats-server. */
+  #fail(message: ClientMessage, error: unknown): void {
     const { log, stamp } = this.#options
-    if (codeOf(error) !== 'PETIOLE_BAD_QUERY') {
+    const code = codeOf(error) === 'PETIOLE_BAD_REQUEST' ? 400 : 500
+    if (code === 500 && codeOf(error) !== 'PETIOLE_BAD_QUERY') {
       log.warn({ subject: message.subject, err: error }, 'system request failed')
     }
     const description = messageOf(error)

@@ -1,6 +1,6 @@
 import type { MonitorSources, RequestFields } from '../monitor/index.ts'
 
-/** Whether a request to all servers means this one. Throws PETIOLE_BAD_QUERY. */
+/** Whether a request to all servers means this one. Throws PETIOLE_BAD_REQUEST. */
 export function concernsServer(
   sources: MonitorSources,
   cluster: string,

@@ -163,7 +163,7 @@ function subscription(account: string, subject: string, queue: string, connectio
   } as const
 }
 
-function accountFacts(name: string, connections: number): AccountFacts {
+export function accountFacts(name: string, connections: number): AccountFacts {
   const config = parseConfig({}, 'hub').accounts.find((one) => one.name === '$G')
   if (config === undefined) throw new Error('no $G')
   const account: Account = {

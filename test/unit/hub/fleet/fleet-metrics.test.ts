@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { type FleetStatus, fleetMetrics } from '../../../../hub/fleet/index.ts'
+
+describe('fleet metrics', () => {
+  it('has a sample for what is known, and none for what is not', () => {
+    const known = buffer({
+      name: 'alarms',
+      backlog_msgs: 4,
+      backlog_bytes: 400,
+      oldest_unsynced_at: '2030-01-01T00:00:00.000Z',
+      lost_msgs: 0,
+      refused: { subject: 'a', reason: 'nobody binds it' },
+    })
+    const drained = buffer({ name: 'idle', backlog_msgs: 0 })
+    const status: FleetStatus = {
+      as_of: '2030-01-01T00:01:00.000Z',
+      leaves: [
+        leaf({ name: 'press-7', state: 'refused', buffers: [known, drained] }),
+        leaf({ name: 'press-8', state: 'offline', last_seen: null, buffers: [buffer({})] }),
+      ],
+    }
+    assert.deepEqual(samplesOf(status, 'petiole_fleet_leaves'), {
+      in_sync: 0,
+      draining: 0,
+      refused: 1,
+      offline: 1,
+    })
+    assert.deepEqual(samplesOf(status, 'petiole_fleet_leaf_up'), {
+      'press-7 eu': 1,
+      'press-8 eu': 0,
+    })
+    assert.deepEqual(samplesOf(status, 'petiole_fleet_leaf_last_seen_seconds'), {
+      'press-7 eu': 30,
+    })
+    assert.deepEqual(samplesOf(status, 'petiole_fleet_buffer_backlog_messages'), {
+      'press-7 eu alarms': 4,
+      'press-7 eu idle': 0,
+    })
+    assert.deepEqual(samplesOf(status, 'petiole_fleet_buffer_oldest_unsynced_seconds'), {
+      'press-7 eu alarms': 60,
+      'press-7 eu idle': 0,
+    })
+    assert.deepEqual(samplesOf(status, 'petiole_fleet_buffer_lost_messages'), {
+      'press-7 eu alarms': 0,
+    })
+    assert.equal(samplesOf(status, 'petiole_fleet_buffer_refused')['press-7 eu alarms'], 1)
+  })
+})
+
+function samplesOf(status: FleetStatus, name: string): Record<string, number> {
+  const metric = fleetMetrics(status).find((one) => one.name === name)
+  assert(metric !== undefined, name)
+  return Object.fromEntries(metric.samples.map(({ values, value }) => [values.join(' '), value]))
+}
+
+type Leaf = FleetStatus['leaves'][number]
+type Buffer = Leaf['buffers'][number]
+
+function leaf(changes: Partial<Leaf>): Leaf {
+  return {
+    name: '',
+    id: 'N1',
+    region: 'eu',
+    state: 'in_sync',
+    last_seen: '2030-01-01T00:00:30.000Z',
+    version: '1',
+    buffers: [],
+    ...changes,
+  }
+}
+
+function buffer(changes: Partial<Buffer>): Buffer {
+  return {
+    name: 'unknown',
+    incarnation: 'i',
+    first_seq: null,
+    last_seq: null,
+    synced_seq: null,
+    backlog_msgs: null,
+    backlog_bytes: null,
+    oldest_unsynced_at: null,
+    evicted_msgs: null,
+    duplicates_dropped: null,
+    lost_msgs: null,
+    in_rate: null,
+    drain_rate: null,
+    eta_s: null,
+    refused: null,
+    ...changes,
+  }
+}

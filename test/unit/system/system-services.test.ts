@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { compilePermissions } from '../../../shared/account/index.ts'
+import { RELAYS_MAX } from '../../../shared/system/limits.ts'
+import { accountsNamed, SystemWorld, turn } from '../../support/system-world.ts'
+
+describe('system services: requests', () => {
+  let world: SystemWorld
+  beforeEach(() => {
+    world = new SystemWorld()
+    world.services.start()
+  })
+  afterEach(() => world.services.destroy())
+
+  it('answers in an envelope that says who answers, with rising numbers', async () => {
+    const client = world.client('$SYS')
+    const first = await world.ask(client, '$SYS.REQ.SERVER.PING.VARZ')
+    assert.equal(first.data.server_id, 'NABC')
+    const { seq, time, ...server } = first.server
+    assert.equal(time, '2030-01-01T00:00:00.000Z')
+    assert.deepEqual(server, {
+      name: 'hub-eu',
+      host: '127.0.0.1',
+      id: 'NABC',
+      ver: '2.12.0',
+      tags: ['eu'],
+      jetstream: true,
+      flags: 1,
+    })
+    const second = await world.ask(client, '$SYS.REQ.SERVER.NABC.SUBSZ')
+    assert.equal(second.server.seq, seq + 1)
+  })
+
+  const refused: readonly (readonly [subject: string, body: string, code: number, text: string])[] =
+    [
+      ['PING.CONNZ', '{', 400, 'invalid JSON in the request'],
+      ['PING.CONNZ', '[]', 400, 'json: cannot unmarshal array into options'],
+      [
+        'PING.CONNZ',
+        '{"limit":"x"}',
+        400,
+        'json: cannot unmarshal string into options field limit of type int',
+      ],
+      ['PING.VARZ', '{"tags":"eu"}', 400, 'json: cannot unmarshal string into options field tags'],
+      ['PING.CONNZ', '{"sort":"foo"}', 500, 'invalid sorting option: foo'],
+      ['NABC.KICK', '{"cid":9}', 500, 'no such client or leafnode id'],
+      ['NABC.LDM', '{"cid":9}', 500, 'no such client id'],
+      [
+        'NABC.LDM',
+        '{"cid":8}',
+        500,
+        'client does not support Lame Duck Mode or is not ready to receive the notification',
+      ],
+    ]
+  for (const [subject, body, code, description] of refused) {
+    it(`${subject} ${body} is ${code}`, async () => {
+      const answer = await world.ask(world.client('$SYS'), `$SYS.REQ.SERVER.${subject}`, body)
+      assert.deepEqual(answer.error, { code, description })
+      assert(!('data' in answer))
+    })
+  }
+
+  it('keys that everybody has are no options', async () => {
+    const body = '{"__proto__":{"limit":1},"constructor":5}'
+    const answer = await world.ask(world.client('$SYS'), '$SYS.REQ.SERVER.PING.CONNZ', body)
+    assert.equal(answer.data.limit, 1_024)
+  })
+
+  it('does what administrators ask for', async () => {
+    const client = world.client('$SYS')
+    const kicked = await world.ask(client, '$SYS.REQ.SERVER.NABC.KICK', '{"cid":7}')
+    const reloaded = await world.ask(client, '$SYS.REQ.SERVER.NABC.RELOAD')
+    assert.deepEqual([Object.keys(kicked), Object.keys(reloaded)], [['server'], ['server']])
+    assert.deepEqual(world.done, ['kick 7', 'reload'])
+  })
+
+  it('is not there for other accounts', async () => {
+    const stranger = world.client('B')
+    for (const subject of ['$SYS.REQ.SERVER.PING.VARZ', '$SYS.REQ.SERVER.NABC.KICK']) {
+      await assert.rejects(world.ask(stranger, subject), { code: 'PETIOLE_NO_RESPONDERS' })
+    }
+  })
+
+  it('tells an account of itself, whatever it asks for', async () => {
+    const client = world.client('$G')
+    const body = '{"acc":"B","auth":true}'
+    for (const subject of ['$SYS.REQ.SERVER.PING.CONNZ', '$SYS.REQ.ACCOUNT.PING.CONNZ']) {
+      const { data } = await world.ask(client, subject, body)
+      assert.deepEqual([data.total, data.connections.length], [3, 3])
+    }
+    const { data } = await world.ask(client, '$SYS.REQ.ACCOUNT.PING.STATZ', '{"accounts":["B"]}')
+    assert.deepEqual(
+      data.account_statz.map((one: { acc: string }) => one.acc),
+      ['$G'],
+    )
+  })
+
+  it('passes on no more requests than it can remember, and forgets them in time', async () => {
+    const client = world.client('$G')
+    const heard = world.hear(client, 'answers')
+    const reply = { reply: 'answers' }
+    for (let i = 0; i < RELAYS_MAX + 10; i++) {
+      client.publish('$SYS.REQ.SERVER.PING.CONNZ', Buffer.from('{"limit":1}'), reply)
+    }
+    await turn()
+    assert.equal(heard.length, RELAYS_MAX)
+    world.clock.advance(5_000)
+    client.publish('$SYS.REQ.SERVER.PING.CONNZ', Buffer.from(''), reply)
+    await turn()
+    assert.equal(heard.length, RELAYS_MAX + 1)
+  })
+
+  it('says who one is, and nothing to links and services', async () => {
+    const permissions = compilePermissions({
+      publish: { allow: ['a.>'], deny: ['a.b'] },
+      subscribe: { allow: undefined, deny: [] },
+      allow_responses: { max: 1, expires: 500 },
+    })
+    const expiresMs = world.clock.wallMs() + 2_000
+    const user = world.client('B', { user: 'bo', account: 'B', permissions, expiresMs })
+    const { data } = await world.ask(user, '$SYS.REQ.USER.INFO')
+    assert.deepEqual(data, {
+      user: 'bo',
+      account: 'B',
+      account_name: 'B',
+      permissions: {
+        publish: { allow: ['a.>'], deny: ['a.b'] },
+        subscribe: {},
+        responses: { max: 1, ttl: 500_000_000 },
+      },
+      expires: 2_000_000_000,
+    })
+    const service = world.client('B')
+    const heard = world.hear(service, 'answers')
+    service.publish('$SYS.REQ.USER.INFO', Buffer.from(''), { reply: 'answers' })
+    await turn()
+    assert.deepEqual(heard, [])
+  })
+
+  it('follows accounts as they come and go, and leaves nothing behind', async () => {
+    world.book.update(accountsNamed('$G', 'C', '$SYS'), '$SYS', 0)
+    await assert.rejects(
+      world.ask(world.client('B', { user: 'x', account: 'B' }), '$SYS.REQ.USER.INFO'),
+      { code: 'PETIOLE_NO_RESPONDERS' },
+    )
+    const { data } = await world.ask(
+      world.client('C', { user: 'x', account: 'C' }),
+      '$SYS.REQ.USER.INFO',
+    )
+    assert.equal(data.account, 'C')
+    await world.services.drain()
+    const left = [...world.space('$SYS').subscriptions()].map(({ subject }) => subject)
+    assert.deepEqual(left, [])
+    assert.equal(world.space('B').subscriptionCount, 1, 'the inbox of the test')
+    world.services.start()
+    assert.equal((await world.ask(world.client('$SYS'), '$SYS.REQ.SERVER.PING.IDZ')).id, 'NABC')
+  })
+
+  it('asks of an account nobody is connected to are left to other servers', async () => {
+    const client = world.client('$SYS')
+    const heard = world.hear(client, 'answers')
+    const reply = { reply: 'answers' }
+    client.publish('$SYS.REQ.ACCOUNT.nobody.STATZ', Buffer.from(''), reply)
+    client.publish('$SYS.REQ.ACCOUNT.nobody.CONNS', Buffer.from(''), reply)
+    client.publish(
+      '$SYS.REQ.SERVER.PING.VARZ',
+      Buffer.from('{"exact_match":true,"host":"127"}'),
+      reply,
+    )
+    await turn()
+    assert.deepEqual(heard, [])
+  })
+})
+
+describe('system services: claims', () => {
+  it('hands requests on, and answers with what comes back', async () => {
+    const asked: string[] = []
+    const world = new SystemWorld(
+      {},
+      {
+        lookup: async (account) => (account === 'ABC' ? 'jwt-of-abc' : undefined),
+        update: async (account, jwt) => {
+          asked.push(`update ${account} ${jwt}`)
+          return { data: { code: 200, account } }
+        },
+        list: async () => ({ data: ['ABC'] }),
+        pack: async () => undefined,
+        delete: () => Promise.reject(new Error('not allowed')),
+      },
+    )
+    world.services.start()
+    const client = world.client('$SYS')
+    const subject = '$SYS.REQ.ACCOUNT.ABC.CLAIMS.LOOKUP'
+    const found = await client.request(subject, Buffer.from(''), { deadlineMs: 1_000 })
+    assert.equal(Buffer.from(found.payload).toString(), 'jwt-of-abc')
+    const updated = await world.ask(client, '$SYS.REQ.ACCOUNT.ABC.CLAIMS.UPDATE', 'new')
+    assert.deepEqual(updated.data, { code: 200, account: 'ABC' })
+    await world.ask(client, '$SYS.ACCOUNT.OLD.CLAIMS.UPDATE', 'older')
+    await world.ask(client, '$SYS.REQ.CLAIMS.UPDATE', 'any')
+    assert.deepEqual(asked, ['update ABC new', 'update OLD older', 'update  any'])
+    assert.deepEqual((await world.ask(client, '$SYS.REQ.CLAIMS.LIST')).data, ['ABC'])
+    const refused = await world.ask(client, '$SYS.REQ.CLAIMS.DELETE', 'x')
+    assert.deepEqual(refused.error, { code: 500, description: 'not allowed' })
+    world.services.destroy()
+  })
+})
