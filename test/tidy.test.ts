@@ -26,6 +26,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'shared/client': 4,
   'shared/monitor': 4,
   'shared/imports': 4,
+  'shared/tracing': 4,
   'shared/system': 5,
   'shared/server': 6,
   hub: 7,

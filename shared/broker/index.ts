@@ -31,4 +31,4 @@ export {
   type TraceSpan,
 } from './message-tracer.ts'
 export { PermissionGuard } from './permission-guard.ts'
-export { publishTraced } from './traced-publish.ts'
+export { publishTraced, refusalOf } from './traced-publish.ts'

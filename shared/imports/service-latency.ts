@@ -1,6 +1,6 @@
 import type { ExportConfig } from '../config/index.ts'
 import type { Random } from '../runtime/index.ts'
-import { decodeHeaders, type HeaderField } from '../wire/index.ts'
+import { decodeHeaders, type HeaderField, isSampledParent } from '../wire/index.ts'
 import type { ClientInfo } from './client-info.ts'
 
 /**
@@ -105,16 +105,6 @@ function headerOf(fields: readonly HeaderField[]): Sample['header'] {
   if (parent === undefined || !isSampledParent(parent)) return undefined
   const state = fields.filter(([name]) => canonical(name) === 'Tracestate')
   return grouped([['Traceparent', parent], ...state])
-}
-
-/** `00-<trace>-<parent>-<flags>`: whether the last bit of the flags is set. */
-export function isSampledParent(value: string): boolean {
-  const parts = value.split('-')
-  const flags = parts[3] ?? ''
-  if (parts.length !== 4 || !/^[0-9a-f]{2}$/i.test(flags)) return false
-  const bits = Number.parseInt(flags, 16)
-  // nats-server reads the flags as a signed byte, and what does not fit as none.
-  return bits < 128 && (bits & 1) === 1
 }
 
 function valueIn(fields: readonly HeaderField[], name: string): string | undefined {

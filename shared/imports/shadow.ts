@@ -6,6 +6,7 @@ import {
   type Message,
   type Peer,
   type Publication,
+  refusalOf,
   type Subscription,
 } from '../broker/index.ts'
 import type { Random } from '../runtime/index.ts'
@@ -35,13 +36,17 @@ export class LocalShadow extends ImportPeer {
     this.#random = random
   }
 
-  offer(_subscription: Subscription, message: Message): boolean {
+  offer(shadow: Subscription, message: Message): boolean {
     if (message.origin instanceof ImportedOrigin) return false
     const publication = renamed(message, this.#source, this.#random)
     const { trace } = message
     if (trace !== undefined) {
       trace.exported(this.#account, Buffer.from(publication.subject).toString())
-      if (this.#source.config.allow_trace) trace.delivered(this.original, this.#account)
+      if (this.#source.config.allow_trace) {
+        const { peer, queue, sid, weight, isCapture } = this.original
+        const seen = { peer, subject: shadow.subject, queue, sid, weight, isCapture }
+        trace.delivered(seen, this.#account, refusalOf(this.original, message))
+      }
       if (trace.isOnly) return true
     }
     return handOver(this.original, message, publication)

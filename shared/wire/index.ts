@@ -23,6 +23,7 @@ export {
   headerStatus,
   headerValue,
 } from './header-block.ts'
+export { withHeader, withoutHeader } from './header-edit.ts'
 export { parseJsonObject } from './json-object.ts'
 export { CONTROL_LINE_BYTES_MAX, PAYLOAD_BYTES_CEILING, PAYLOAD_BYTES_MAX } from './limits.ts'
 export { quoted } from './quoted-text.ts'
@@ -39,3 +40,4 @@ export {
   SERVER_VERSION,
   type ServerInfo,
 } from './server-info.ts'
+export { isSampledParent } from './trace-parent.ts'

@@ -4,6 +4,7 @@ import { loadConfig } from '../../shared/config/index.ts'
 import { describeClients, Imports } from '../../shared/imports/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { BcryptThread, SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/index.ts'
+import { Tracer } from '../../shared/tracing/index.ts'
 import { BrokerHarness } from './broker-harness.ts'
 import { ConfigFiles } from './config-files.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
@@ -32,14 +33,25 @@ export async function petioleBroker(config: string): Promise<AccountServer> {
   await files.remove()
   const clock = new SystemClock()
   const accounts = await createAccounts(loaded, { clock, passwords: new BcryptThread(clock) })
-  const harness = await BrokerHarness.start({
+  const random = new SystemRandom()
+  const tracer = new Tracer({
+    clock,
+    random,
+    log: silentLog,
+    book: accounts.book,
+    nextPeerId: () => 0,
+    server: () => ({ name: 'test' }),
+    nameOf: ({ id }) => harness.broker.connections.get(id)?.options.name ?? '',
+    streamOf: () => '',
+  })
+  const harness: BrokerHarness = await BrokerHarness.start({
     authenticator: accounts.authenticator,
-    dependencies: { accounts: accounts.book },
+    dependencies: { accounts: accounts.book, tracer },
   })
   const { broker } = harness
   const imports = new Imports({
     clock,
-    random: new SystemRandom(),
+    random,
     log: silentLog,
     book: accounts.book,
     space: (account) => broker.space(account),

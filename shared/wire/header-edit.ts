@@ -1,4 +1,4 @@
-import { appendHeaders, EMPTY_HEADERS, encodeHeaders, headerValue } from '../wire/index.ts'
+import { appendHeaders, EMPTY_HEADERS, encodeHeaders, headerValue } from './header-block.ts'
 
 /** The header block with `name` set to `value`, in place of all fields of that name, at its end. */
 export function withHeader(block: Uint8Array, name: string, value: string): Uint8Array {
