@@ -116,6 +116,10 @@ export class AcceptedPeer implements PeerPhase {
     this.#refuseUnasked()
   }
 
+  leaf(_json: string): void {
+    this.#refuseUnasked()
+  }
+
   interest(_account: string, _subject: string, _queue: string, _weight: number): void {
     this.#refuseUnasked()
   }

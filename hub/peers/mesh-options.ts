@@ -10,6 +10,7 @@ import type { Clock, Random } from '../../shared/runtime/index.ts'
 import type { Network } from '../../shared/transport/index.ts'
 import type { PeerLimits } from './limits.ts'
 import type { HubUrls } from './peer-card.ts'
+import type { MovedLeaf } from './peer-hello.ts'
 
 export interface PeerMeshOptions {
   readonly cluster: ClusterConfig | undefined
@@ -42,4 +43,6 @@ export interface PeerMeshPorts {
   readonly authenticatorOf: (config: AuthorizationConfig) => Authenticator
   /** Where clients and leaves of this region can go has changed; `client` and the others hold our own too. */
   readonly announce: (urls: HubUrls) => void
+  /** A leaf has attached to another hub, by its name: a link that it had here is half-open. */
+  readonly leafMoved?: (hub: string, leaf: MovedLeaf) => void
 }

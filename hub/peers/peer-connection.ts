@@ -12,6 +12,7 @@ export interface PeerPhase {
   info(json: string): void
   connect(json: string): void
   peer(json: string): void
+  leaf(json: string): void
   interest(account: string, subject: string, queue: string, weight: number): void
   interestGone(account: string, subject: string, queue: string): void
   capture(account: string, subject: string, isThere: boolean): void
@@ -153,6 +154,10 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
 
   peer(json: string): void {
     this.#phase.peer(json)
+  }
+
+  leaf(json: string): void {
+    this.#phase.leaf(json)
   }
 
   ping(): void {

@@ -81,6 +81,27 @@ export function parseCard(json: string): PeerCard {
   return cardOf(parseFields(json, 'PEER'), '')
 }
 
+/** A leaf that has proven its id at the hub that tells of it. */
+export interface MovedLeaf {
+  readonly account: string
+  readonly name: string
+  readonly id: string
+}
+
+/** Throws PETIOLE_PEER_HELLO. */
+export function parseLeaf(json: string): MovedLeaf {
+  const fields = parseFields(json, 'LEAF')
+  return {
+    account: text(fields, 'account'),
+    name: text(fields, 'name'),
+    id: text(fields, 'server_id'),
+  }
+}
+
+export function leafLine({ account, name, id }: MovedLeaf): Uint8Array {
+  return line('LEAF', { account, name, server_id: id })
+}
+
 export function infoLine(card: PeerCard, kind: PeerLinkKind, more: object = {}): Uint8Array {
   return line('INFO', { ...cardFields(card), peer_protocol: PEER_PROTOCOL, peer: kind, ...more })
 }

@@ -6,7 +6,8 @@ import { AccountLane, type LaneOwner } from './account-lane.ts'
 import type { PeerLimits } from './limits.ts'
 import type { PeerCard, PeerLinkKind } from './peer-card.ts'
 import type { PeerConnection, PeerPhase } from './peer-connection.ts'
-import { parseCard, parseInfo } from './peer-hello.ts'
+import { UNKNOWN_OPERATION } from './peer-errors.ts'
+import { type MovedLeaf, parseCard, parseInfo, parseLeaf } from './peer-hello.ts'
 import type { Demand } from './peer-parser.ts'
 
 export interface PeerLinkOptions {
@@ -28,6 +29,8 @@ export interface PeerLinkOptions {
   readonly onCard: (link: PeerLink) => void
   /** It tells of another hub. */
   readonly onPeer: (card: PeerCard) => void
+  /** A leaf has attached to it. */
+  readonly onLeaf: (leaf: MovedLeaf) => void
   readonly onEnded: (link: PeerLink, reason: string) => void
 }
 
@@ -217,27 +220,25 @@ export class PeerLink implements PeerPhase, LaneOwner {
   }
 
   info(json: string): void {
-    try {
-      const { card } = parseInfo(json, this.connection.host)
+    this.#read(json, (it) => {
+      const { card } = parseInfo(it, this.connection.host)
       const { id, name, region, boot } = this.#card
       // Who it is was proven once: what it may change is where it is reached.
       this.#card = { ...card, id, name, region, boot }
       this.#options.onCard(this)
-    } catch (error) {
-      this.connection.fail('Unknown Protocol Operation', messageOf(error))
-    }
+    })
   }
 
   peer(json: string): void {
-    try {
-      this.#options.onPeer(parseCard(json))
-    } catch (error) {
-      this.connection.fail('Unknown Protocol Operation', messageOf(error))
-    }
+    this.#read(json, (it) => this.#options.onPeer(parseCard(it)))
+  }
+
+  leaf(json: string): void {
+    this.#read(json, (it) => this.#options.onLeaf(parseLeaf(it)))
   }
 
   connect(_json: string): void {
-    this.connection.fail('Unknown Protocol Operation', 'a second CONNECT')
+    this.connection.fail(UNKNOWN_OPERATION, 'a second CONNECT')
   }
 
   refused(error: string): void {
@@ -248,6 +249,15 @@ export class PeerLink implements PeerPhase, LaneOwner {
     this.#isUp = false
     for (const lane of this.#lanes.values()) lane.close()
     this.#options.onEnded(this, reason)
+  }
+
+  /** What is not as it should be ends the link. */
+  #read(json: string, read: (json: string) => void): void {
+    try {
+      read(json)
+    } catch (error) {
+      this.connection.fail(UNKNOWN_OPERATION, messageOf(error))
+    }
   }
 
   /** Made at its first use; undefined when there are too many, or the link is over. */

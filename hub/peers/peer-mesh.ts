@@ -16,7 +16,7 @@ import {
   type PeerLinkKind,
 } from './peer-card.ts'
 import type { PeerConnection } from './peer-connection.ts'
-import { infoLine, peerLine } from './peer-hello.ts'
+import { infoLine, leafLine, type MovedLeaf, peerLine } from './peer-hello.ts'
 import { PeerLink, type PeerLinkFacts } from './peer-link.ts'
 import { PeerSecurity } from './peer-security.ts'
 import { PeerTable } from './peer-table.ts'
@@ -129,6 +129,11 @@ export class PeerMesh {
     this.#announce()
   }
 
+  /** A leaf has attached here and proven who it is: the hub it was at before lets go of it. */
+  leafAttached(leaf: MovedLeaf): void {
+    for (const link of this.#table.links) link.send(leafLine(leaf))
+  }
+
   /** This hub is about to stop: the others send no client here any more. */
   lameDuck(): void {
     if (this.#own.isLameDuck) return
@@ -237,6 +242,7 @@ export class PeerMesh {
       log: linkLog,
       onCard: (it) => this.#cardChanged(it),
       onPeer: (it) => this.#targets.heardOf(it, this.#table.isKnown(it.id)),
+      onLeaf: (leaf) => this.#ports.leafMoved?.(card.name, leaf),
       onEnded: (it, reason) => this.#ended(it, reason, linkLog),
     })
     for (const other of this.#table.links) {

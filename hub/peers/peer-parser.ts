@@ -6,7 +6,7 @@ import { ACCOUNT_NAMES_MAX, HELLO_LINE_BYTES_MAX, LINE_BYTES_MAX } from './limit
 /**
  * The byte stream between two hubs as facts; it knows no connection.
  *
- *     INFO {json}     CONNECT {json}     PEER {json}     PING   PONG   +OK   -ERR 'text'
+ *     INFO {json}   CONNECT {json}   PEER {json}   LEAF {json}   PING   PONG   +OK   -ERR 'text'
  *     RS+ <account> <subject> [<queue> <weight>]      RS- <account> <subject> [<queue>]
  *     RC+ <account> <subject>                         RC- <account> <subject>
  *     RMSG <account> <flags> <subject> [<reply>] [<shown subject>] [<queue>…] [<header size>] <size>
@@ -25,6 +25,7 @@ export interface PeerFacts {
   info(json: string): void
   connect(json: string): void
   peer(json: string): void
+  leaf(json: string): void
   ping(): void
   pong(): void
   error(text: string): void
@@ -202,6 +203,9 @@ export class PeerParser {
         return true
       case 'PEER':
         if (this.#isTrusted) facts.peer(line.toString('utf8', opEnd, end))
+        return this.#isTrusted
+      case 'LEAF':
+        if (this.#isTrusted) facts.leaf(line.toString('utf8', opEnd, end))
         return this.#isTrusted
       case 'RS+':
       case 'RS-':

@@ -40,6 +40,12 @@ export interface LeafHello {
   readonly remotePort: number
 }
 
+/** `host:port` of listeners for leaves, over TCP and over WebSocket; may be empty. */
+export interface LeafUrls {
+  readonly leafnode: readonly string[]
+  readonly webSocket: readonly string[]
+}
+
 export interface HandshakeOptions {
   readonly channel: Channel
   /** INFO `client_id`. */
@@ -50,7 +56,8 @@ export interface HandshakeOptions {
   readonly random: Random
   readonly limits: LinkLimits
   readonly hasJetStream: boolean
-  readonly leafnodeUrls: readonly string[]
+  /** Where else the leaf can go, as it is known at the moment. */
+  readonly urls: () => LeafUrls
   /** The leaf is who it says and may log in. Whether it may attach is decided there. */
   readonly onHello: (hello: LeafHello, connect: LinkConnect, handshake: AcceptedLeaf) => void
   readonly onEnded: (handshake: AcceptedLeaf, reason: string) => void
@@ -91,6 +98,11 @@ export class AcceptedLeaf implements LinkPhase {
     this.#cancelTimeout()
     const fields = { ...this.#info(), connect_info: true, remote_account: account }
     this.connection.send(helloLine('INFO', fields))
+  }
+
+  /** INFO at any time after: where else the leaf can go has changed. */
+  tell(): void {
+    this.connection.send(helloLine('INFO', this.#info()))
   }
 
   connect(json: string): void {
@@ -191,7 +203,8 @@ export class AcceptedLeaf implements LinkPhase {
   }
 
   #info(): object {
-    const { server, channel, limits, hasJetStream, leafnodeUrls } = this.#options
+    const { server, channel, limits, hasJetStream, urls } = this.#options
+    const { leafnode, webSocket } = urls()
     return {
       server_id: server.identity.id,
       server_name: server.name,
@@ -206,7 +219,8 @@ export class AcceptedLeaf implements LinkPhase {
       client_id: this.id,
       ...(server.cluster === '' ? {} : { cluster: server.cluster }),
       ...(server.domain === '' ? {} : { domain: server.domain }),
-      leafnode_urls: leafnodeUrls,
+      leafnode_urls: leafnode,
+      ...(webSocket.length === 0 ? {} : { ws_connect_urls: webSocket }),
       info_on_connect: true,
       petiole: server.version,
     }

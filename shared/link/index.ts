@@ -1,5 +1,5 @@
 /** Leaf links: the NATS leafnode protocol, accepting and soliciting side, over any channel. */
-export type { LeafHello } from './accepted-leaf.ts'
+export type { LeafHello, LeafUrls } from './accepted-leaf.ts'
 export { AccountLinks, type InterestListener, LinkAccounts } from './account-links.ts'
 export { Backoff } from './backoff.ts'
 export { BACKOFF_BASE_MS, DIAL_TIMEOUT_MS, LINK_LIMITS, type LinkLimits } from './limits.ts'

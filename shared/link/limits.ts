@@ -75,6 +75,9 @@ export const WITHHOLD_CACHE_MAX = 4_096
 /** Dropped messages are counted at once, and logged at most this often. */
 export const DROP_LOG_INTERVAL_MS = 60_000
 
+/** A leaf that has been here for less than this is not believed to have moved to another hub. */
+export const MOVE_MIN_MS = 1_000
+
 /** Connections that have not presented credentials yet. */
 export const HANDSHAKES_MAX = 4_096
 

@@ -3,9 +3,9 @@ import type { Message } from '../broker/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
-import { AcceptedLeaf, type LeafHello } from './accepted-leaf.ts'
+import { AcceptedLeaf, type LeafHello, type LeafUrls } from './accepted-leaf.ts'
 import type { LinkAccounts } from './account-links.ts'
-import { ACCEPTOR_PING_FACTOR, HANDSHAKES_MAX, type LinkLimits } from './limits.ts'
+import { ACCEPTOR_PING_FACTOR, HANDSHAKES_MAX, type LinkLimits, MOVE_MIN_MS } from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
 import { DOMAIN_TAKEN_ADVICE, DUPLICATE_LEAF, nameTaken, TOO_MANY_LEAVES } from './link-errors.ts'
 import type { LinkConnect } from './link-hello.ts'
@@ -58,9 +58,11 @@ export class LinkAcceptor {
   readonly #domains = new Map<string, number>()
   #attachedCount = 0
   #isClosing = false
+  #urls: LeafUrls
 
   constructor(options: LinkAcceptorOptions) {
     this.#options = options
+    this.#urls = { leafnode: options.leafnodeUrls, webSocket: [] }
   }
 
   get leaves(): readonly AttachedLeaf[] {
@@ -82,12 +84,33 @@ export class LinkAcceptor {
       random,
       limits,
       hasJetStream: this.#options.hasJetStream,
-      leafnodeUrls: this.#options.leafnodeUrls,
+      urls: () => this.#urls,
       onHello: (hello, connect) => this.#decide(hello, connect, handshake),
       onEnded: (ended, reason) => this.#handshakeFailed(ended, reason),
     })
     this.#handshakes.add(handshake)
     handshake.start()
+  }
+
+  /** Where else leaves can go, from now on: those that are attached are told. */
+  announce(urls: LeafUrls): void {
+    this.#urls = urls
+    for (const attachment of this.#attachments()) attachment.handshake.tell()
+  }
+
+  /**
+   * The leaf with this proven identity has attached to another hub: its link here is half-open. One that
+   * has just come here has not, whatever was said meanwhile.
+   */
+  leftFor(hub: string, leaf: Pick<LeafHello, 'account' | 'name' | 'id'>): void {
+    const links = this.#names.get(`${leaf.account} ${leaf.name}`)
+    for (const attachment of [...(links?.values() ?? [])]) {
+      const { hello, sinceMs } = attachment
+      const isSettled = this.#options.clock.monotonicMs() - sinceMs > MOVE_MIN_MS
+      if (!hello.isVerified || hello.id !== leaf.id || !isSettled) continue
+      this.#log(hello).info({ hub }, 'leaf has moved to another hub')
+      attachment.close(DUPLICATE_LEAF)
+    }
   }
 
   /** Sends each leaf what waits for it, then closes its link. Idempotent, as `destroy`. */
@@ -160,7 +183,7 @@ export class LinkAcceptor {
       onRefused: (error) => connection.close(`the leaf said: ${error}`),
       onEnded: (reason) => this.#detached(attachment, handshake, reason),
     })
-    const attachment = new Attachment(hello, link, clock.monotonicMs())
+    const attachment = new Attachment(hello, link, handshake, clock.monotonicMs())
     this.#register(attachment, handshake)
     handshake.confirm(hello.account)
     link.attach(limits.pingIntervalMs * ACCEPTOR_PING_FACTOR)
@@ -219,10 +242,12 @@ class Attachment implements AttachedLeaf {
   readonly hello: LeafHello
   readonly sinceMs: number
   readonly link: Link
+  readonly handshake: AcceptedLeaf
 
-  constructor(hello: LeafHello, link: Link, sinceMs: number) {
+  constructor(hello: LeafHello, link: Link, handshake: AcceptedLeaf, sinceMs: number) {
     this.hello = hello
     this.link = link
+    this.handshake = handshake
     this.sinceMs = sinceMs
   }
 

@@ -10,6 +10,7 @@ class Transcript implements PeerFacts {
   info = (json: string): unknown => this.lines.push(`info ${json.trim()}`)
   connect = (json: string): unknown => this.lines.push(`connect ${json.trim()}`)
   peer = (json: string): unknown => this.lines.push(`peer ${json.trim()}`)
+  leaf = (json: string): unknown => this.lines.push(`leaf ${json.trim()}`)
   ping = (): unknown => this.lines.push('ping')
   pong = (): unknown => this.lines.push('pong')
   error = (text: string): unknown => this.lines.push(`error ${text}`)
@@ -30,7 +31,7 @@ const STREAM = [
   'INFO {"a":1}\r\n',
   'PING\r\nPONG\r\n+OK\r\n',
   "-ERR 'some text'\r\n",
-  'PEER {"b":2}\r\n',
+  'PEER {"b":2}\r\nLEAF {"c":3}\r\n',
   'RS+ $G plant.*\r\nRS+ two%20words job q 17\r\nRS- $G plant.*\r\nRS- $G job q\r\n',
   'RC+ $G plant.>\r\nRC- $G plant.>\r\n',
   'RMSG $G - a.b 5\r\nhello\r\n',
@@ -46,6 +47,7 @@ const FACTS = [
   'pong',
   'error some text',
   'peer {"b":2}',
+  'leaf {"c":3}',
   'interest $G,plant.*,,1',
   'interest two words,job,q,17',
   'gone $G,plant.*,',
@@ -105,7 +107,7 @@ describe(`the parser of hub links (SEED=${SEED})`, () => {
   }
 
   it('takes nothing but hellos and heartbeats before the peer is trusted', () => {
-    for (const line of STREAM.split('\r\n').filter((it) => /^(R|PEER)/.test(it))) {
+    for (const line of STREAM.split('\r\n').filter((it) => /^(R|PEER|LEAF)/.test(it))) {
       assert.deepEqual(parse([Buffer.from(`${line}\r\n`)], false), [
         [],
         'Unknown Protocol Operation',
