@@ -11,7 +11,9 @@ export class FlushQueue {
     this.#isScheduled = false
     this.flush()
   }
-  #dirty: Output[] = []
+  /** The first `#count` of it; the array is never shortened, because that costs a new one each time. */
+  readonly #dirty: (Output | undefined)[] = []
+  #count = 0
   #isInChunk = false
   #isScheduled = false
 
@@ -29,7 +31,7 @@ export class FlushQueue {
   }
 
   add(output: Output): void {
-    this.#dirty.push(output)
+    this.#dirty[this.#count++] = output
     if (this.#isInChunk || this.#isScheduled) return
     this.#isScheduled = true
     this.#soon(this.#flushScheduled)
@@ -37,12 +39,15 @@ export class FlushQueue {
 
   flush(): void {
     const dirty = this.#dirty
-    for (let i = 0; i < dirty.length; i++) dirty[i]?.flushQueued()
-    dirty.length = 0
+    for (let i = 0; i < this.#count; i++) {
+      dirty[i]?.flushQueued()
+      dirty[i] = undefined
+    }
+    this.#count = 0
   }
 
   /** Frees the slots of all that can be sent now, when a new slot is needed and none is left. */
   relieve(): void {
-    for (const output of this.#dirty) output.flush()
+    for (let i = 0; i < this.#count; i++) this.#dirty[i]?.flush()
   }
 }
