@@ -23,7 +23,7 @@ export function serverFacts(core: ServerCore): ServerFacts {
     // Also with a `no_auth_user`, of whom INFO says that nobody need log in.
     isAuthRequired: users.length > 0 || token !== '' || config.operator !== undefined,
     startedMs: core.startedMs,
-    configLoadedMs: core.startedMs,
+    configLoadedMs: core.configLoadedMs,
     configDigest: '',
     connectUrls: [],
     webSocketUrls: [],

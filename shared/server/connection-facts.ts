@@ -35,7 +35,12 @@ export function shownClosed(core: ServerCore, closed: ClosedConnection): Monitor
   return { ...shown(core, closed), stoppedMs, reason, subjects }
 }
 
-export function trafficFacts(core: ServerCore, links: readonly LinkFacts[]): TrafficFacts {
+/** `others` are connections to other hubs. */
+export function trafficFacts(
+  core: ServerCore,
+  links: readonly LinkFacts[],
+  others: readonly PeerTraffic[],
+): TrafficFacts {
   const { totals } = core.broker
   const doors = core.frontDoors.flatMap((door) =>
     door.traffic === undefined ? [] : [door.traffic],
@@ -46,7 +51,7 @@ export function trafficFacts(core: ServerCore, links: readonly LinkFacts[]): Tra
     links: links.length,
     subscriptions: totals.subscriptions,
     clients: together([totals, ...doors]),
-    servers: together(links),
+    servers: together([...links, ...others]),
     slowConsumers: ofClients(totals.slowConsumers),
     staleConnections: ofClients(totals.staleConnections),
     stalls: totals.stalls,

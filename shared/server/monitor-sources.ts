@@ -29,7 +29,10 @@ export function monitorSources(
   const { broker } = core
   return {
     server: () => serverFacts(core),
-    traffic: () => trafficFacts(core, linkFacts(core)),
+    traffic() {
+      const { outbound = [], inbound = [] } = peers.gateways() ?? {}
+      return trafficFacts(core, linkFacts(core), [...peers.routes(), ...outbound, ...inbound])
+    },
     connections: () => openConnections(core),
     closedConnections: () => closedConnections(core),
     subscriptions(account) {

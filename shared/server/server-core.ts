@@ -1,4 +1,4 @@
-import { type Accounts, type Authenticator, createAccounts } from '../account/index.ts'
+import type { Accounts, Authenticator } from '../account/index.ts'
 import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
 import type { CoreConfig, RemoteConfig, Role } from '../config/index.ts'
@@ -6,20 +6,20 @@ import { describeClients, Imports } from '../imports/index.ts'
 import type { LinkAcceptor, ServerIdentity, Uplink, UplinkOptions } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
-import { BcryptThread, PetioleError } from '../runtime/index.ts'
+import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
-import { StreamEngine, UNLIMITED } from '../stream/index.ts'
+import type { StreamEngine } from '../stream/index.ts'
 import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
-import { SERVER_VERSION } from '../wire/index.ts'
+import { AccountEngines } from './account-engines.ts'
 import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { type DurableParts, openDurableParts } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
+import { activationOf, openServerAccounts } from './server-accounts.ts'
 import { type LinkRules, ServerLinks } from './server-links.ts'
 import { ServerTls } from './server-tls.ts'
-import { SpaceStreamPort } from './space-stream-port.ts'
 import { brokerObserver, type SystemParts, systemParts } from './system-parts.ts'
 
 /** What a role adds to the core, and what it decides for it. */
@@ -68,8 +68,9 @@ export class ServerCore implements Core {
   readonly startedMs: number
   #config: CoreConfig
   readonly #options: ServerCoreOptions
-  readonly #engines = new Map<string, StreamEngine>()
+  readonly #engines: AccountEngines
   readonly #clients: LocalClient[] = []
+  readonly #asking = new Map<string, LocalClient>()
   readonly #listeners = new Listeners()
   #ports: ServerPorts | undefined
   #system: SystemParts | undefined
@@ -95,6 +96,14 @@ export class ServerCore implements Core {
     this.startedMs = machine.clock.wallMs()
     this.boot = Buffer.from(machine.random.bytes(BOOT_BYTES)).toString('hex')
     this.broker = this.#makeBroker()
+    this.#engines = new AccountEngines({
+      machine,
+      log,
+      serverName: durable.serverName,
+      store: durable.store,
+      space: (account) => this.space(account),
+      nextPeerId: () => this.nextPeerId(),
+    })
     this.imports = this.#makeImports()
     this.links = new ServerLinks(
       {
@@ -119,16 +128,18 @@ export class ServerCore implements Core {
   static async open(options: ServerCoreOptions): Promise<ServerCore> {
     const { config, role, machine, log, segmentBytes } = options
     const tls = new ServerTls(config)
-    const accounts = await openAccounts(config, machine)
-    const opening = openDurableParts(config, role, machine, log, segmentBytes)
-    const durable = await opening.catch((error: unknown) => {
-      accounts.close()
+    const durable = await openDurableParts(config, role, machine, log, segmentBytes)
+    let core: ServerCore | undefined
+    const { identity, serverName } = durable
+    const parts = { config, machine, log, identity, serverName, core: () => core }
+    const accounts = await openServerAccounts(parts).catch(async (error: unknown) => {
+      await durable.store?.destroy()
       throw error
     })
-    const core = new ServerCore(options, { durable, accounts, tls })
+    core = new ServerCore(options, { durable, accounts, tls })
     try {
       options.beforeStreams?.(core)
-      await core.#startEngines()
+      await core.#engines.start(config)
       return core
     } catch (error) {
       await core.destroy()
@@ -180,19 +191,12 @@ export class ServerCore implements Core {
   }
 
   get engines(): ReadonlyMap<string, StreamEngine> {
-    return this.#engines
+    return this.#engines.all
   }
 
-  /** Throws PETIOLE_NO_STORE when JetStream is off: for parts that cannot do without. */
+  /** Throws PETIOLE_NO_STORE when the account has no streams: for parts that cannot do without. */
   engine(account: string): StreamEngine {
-    const engine = this.#engines.get(account)
-    if (engine !== undefined) return engine
-    throw new PetioleError(
-      'PETIOLE_NO_STORE',
-      this.store === undefined
-        ? 'this needs a store: add `jetstream { store_dir: "…" }` to the configuration'
-        : `there is no account ${account} in the configuration`,
-    )
+    return this.#engines.of(account)
   }
 
   space(account: string): AccountSpace {
@@ -208,6 +212,15 @@ export class ServerCore implements Core {
     const { clock, random } = this.machine
     const client = new LocalClient(this.space(account), this.nextPeerId(), clock, random)
     this.#clients.push(client)
+    return client
+  }
+
+  /** A client for the server's own questions in an account: one for all of them. */
+  asking(account: string): LocalClient {
+    const known = this.#asking.get(account)
+    if (known !== undefined) return known
+    const client = this.client(account)
+    this.#asking.set(account, client)
     return client
   }
 
@@ -254,7 +267,7 @@ export class ServerCore implements Core {
     this.#configLoadedMs = this.machine.clock.wallMs()
     this.broker.reconfigure(this.#brokerSettings())
     this.broker.recheck()
-    await this.#startEngines()
+    await this.#engines.start(config)
   }
 
   /** Takes no new clients; those that are here stay. */
@@ -276,14 +289,14 @@ export class ServerCore implements Core {
 
   /** Closes at once; what was not committed is not. Idempotent. */
   async destroy(): Promise<void> {
-    this.#system?.services.destroy()
+    await this.#system?.services.destroy()
     this.imports.destroy()
     await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
     await this.#listeners.close()
     await this.links.destroy(STOPPING)
     for (const client of this.#clients) client.destroy()
     this.broker.destroy()
-    await Promise.all([...this.#engines.values()].map((engine) => engine.destroy()))
+    await this.#engines.destroy()
     await this.store?.destroy()
     this.accounts.close()
   }
@@ -296,33 +309,11 @@ export class ServerCore implements Core {
     await Promise.all(this.#clients.map((client) => client.drain()))
     await this.links.drain(STOPPING)
     // Streams before clients: those who wait for messages are told that the server stops.
-    await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
+    await this.#engines.drain()
     await this.broker.drain()
     this.imports.destroy()
     await this.store?.drain()
     this.accounts.close()
-  }
-
-  async #startEngines(): Promise<void> {
-    const { store, config, machine } = this
-    if (store === undefined) return
-    for (const { name: account, jetstream } of config.accounts) {
-      if (!jetstream || this.#engines.has(account)) continue
-      const engine = new StreamEngine({
-        account,
-        store,
-        port: new SpaceStreamPort(this.space(account), this.nextPeerId()),
-        clock: machine.clock,
-        random: machine.random,
-        log: this.log.child({ part: 'streams', account }),
-        domain: config.jetstream.domain,
-        serverName: this.serverName,
-        serverVersion: SERVER_VERSION,
-        limits: { ...UNLIMITED, storageBytesMax: config.jetstream.max_file },
-      })
-      this.#engines.set(account, engine)
-      await engine.start()
-    }
   }
 
   #makeSystem(): SystemParts {
@@ -348,6 +339,7 @@ export class ServerCore implements Core {
       nextPeerId: () => this.nextPeerId(),
       place: { server: this.serverName, cluster: clusterNameOf(config) },
       describe: describeClients(broker),
+      isActivated: activationOf(accounts, machine),
     })
   }
 
@@ -370,7 +362,7 @@ export class ServerCore implements Core {
       serverId: this.identity.id,
       serverName: this.serverName,
       hasStore: this.store !== undefined,
-      xkey: '',
+      xkey: this.accounts.xkey,
     })
   }
 }
@@ -380,8 +372,4 @@ interface Opened {
   readonly durable: DurableParts
   readonly accounts: Accounts
   readonly tls: ServerTls
-}
-
-function openAccounts(config: CoreConfig, { clock }: Machine): Promise<Accounts> {
-  return createAccounts(config, { clock, passwords: new BcryptThread(clock) })
 }

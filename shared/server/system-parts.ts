@@ -8,7 +8,7 @@ import {
   Reports,
 } from '../monitor/index.ts'
 import { PetioleError } from '../runtime/index.ts'
-import { type Claims, type ServerAdmin, SystemServices } from '../system/index.ts'
+import { type ServerAdmin, SystemServices } from '../system/index.ts'
 import type { HttpHandler } from '../transport/index.ts'
 import { shown, shownClosed } from './connection-facts.ts'
 import { monitorSources, NO_PEERS, type PeerSources } from './monitor-sources.ts'
@@ -17,7 +17,6 @@ import type { ServerCore } from './server-core.ts'
 /** What a server adds to its monitoring, and lets operators do over the system account. */
 export interface SystemPartsOptions {
   readonly peers?: PeerSources
-  readonly claims?: Claims
   /** Reads the configuration again. Default: there is nothing that could be read. */
   readonly reload?: () => Promise<void>
   readonly routes?: ReadonlyMap<string, MonitorRoute>
@@ -33,8 +32,8 @@ export interface SystemParts {
 
 export function systemParts(core: ServerCore, options: SystemPartsOptions = {}): SystemParts {
   const { config, machine, log, broker } = core
-  const { book } = core.accounts
-  const { peers = NO_PEERS, claims, routes = new Map(), metrics = [] } = options
+  const { book, claims } = core.accounts
+  const { peers = NO_PEERS, routes = new Map(), metrics = [] } = options
   const { clock, random } = machine
   const sources = monitorSources(core, book, peers)
   const reports = new Reports({ clock, sources, http: () => httpFacts(core) })
@@ -57,7 +56,7 @@ export function systemParts(core: ServerCore, options: SystemPartsOptions = {}):
     subscriptions: (account) => broker.spaces.get(account)?.subscriptions() ?? [],
     identityOf: ({ id }) => broker.connections.get(id)?.identity,
     admin: adminOf(core, options.reload ?? noReload),
-    ...(claims === undefined ? {} : { claims }),
+    claims,
   })
   return { reports, monitor, services }
 }

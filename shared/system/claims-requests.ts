@@ -1,64 +1,103 @@
+import type { ClaimsService } from '../account/index.ts'
 import type { ClientMessage, LocalClient } from '../client/index.ts'
 import type { Log } from '../log/index.ts'
-import { messageOf } from '../runtime/index.ts'
-import type { Claims } from './ports.ts'
+import { type Cancel, type Clock, every, Tasks } from '../runtime/index.ts'
 import type { ServerStamp } from './server-stamp.ts'
 
+const PACK = '$SYS.REQ.CLAIMS.PACK'
+const NOTHING = new Uint8Array(0)
+
+export interface ClaimsRequestsOptions {
+  readonly client: LocalClient
+  readonly claims: ClaimsService
+  readonly stamp: ServerStamp
+  readonly clock: Clock
+  readonly log: Log
+  /** Where answers of other servers come in; nobody else's. */
+  readonly inbox: string
+}
+
 /**
- * Account JWTs in the system account: what `nsc push` and `nats auth account push` use, and what other
- * servers ask for. A lookup is answered with the JWT itself, all others with JSON.
+ * Account JWTs in the system account: what `nsc push` and `nats auth account push` use, and what servers
+ * keep each other up to date with. Lookups and packs are answered with JWTs, all else with JSON.
+ * Source: server/accounts.go, DirAccResolver and CacheDirAccResolver.
  */
 export class ClaimsRequests {
-  readonly #client: LocalClient
-  readonly #claims: Claims
-  readonly #stamp: ServerStamp
-  readonly #log: Log
+  readonly #options: ClaimsRequestsOptions
+  readonly #tasks: Tasks
+  #cancel: Cancel = () => {}
 
-  constructor(client: LocalClient, claims: Claims, stamp: ServerStamp, log: Log) {
-    this.#client = client
-    this.#claims = claims
-    this.#stamp = stamp
-    this.#log = log
+  constructor(options: ClaimsRequestsOptions) {
+    this.#options = options
+    this.#tasks = new Tasks((name, error) =>
+      options.log.warn({ name, err: error }, 'claims failed'),
+    )
   }
 
   start(): void {
-    const claims = this.#claims
-    const account = ({ subject }: ClientMessage, token: number): string =>
-      subject.split('.')[token] ?? ''
-    this.#on('$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP', (message) => claims.lookup(account(message, 3)))
-    this.#on('$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE', (message) =>
-      claims.update(account(message, 3), textOf(message)),
-    )
+    const { claims, clock } = this.#options
+    this.#answer('$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE', (message) => this.#update(message, 3))
     // What servers and tools of long ago use.
-    this.#on('$SYS.ACCOUNT.*.CLAIMS.UPDATE', (message) =>
-      claims.update(account(message, 2), textOf(message)),
-    )
-    this.#on('$SYS.REQ.CLAIMS.UPDATE', (message) => claims.update('', textOf(message)))
-    this.#on('$SYS.REQ.CLAIMS.LIST', () => claims.list())
-    this.#on('$SYS.REQ.CLAIMS.PACK', ({ payload }) => claims.pack(payload))
-    this.#on('$SYS.REQ.CLAIMS.DELETE', (message) => claims.delete(textOf(message)))
+    this.#answer('$SYS.ACCOUNT.*.CLAIMS.UPDATE', (message) => this.#update(message, 2))
+    if (claims.kind === 'none') return
+    this.#answer('$SYS.REQ.CLAIMS.UPDATE', (message) => claims.update(textOf(message)))
+    this.#answer('$SYS.REQ.CLAIMS.LIST', () => Promise.resolve({ data: claims.list() }))
+    this.#answer('$SYS.REQ.CLAIMS.DELETE', (message) => claims.delete(textOf(message)))
+    if (claims.kind !== 'full') return
+    this.#on('$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP', async ({ subject, reply }) => {
+      const jwt = await claims.lookup(subject.split('.')[3] ?? '')
+      // An empty answer says that it is not here.
+      this.#send(reply, Buffer.from(jwt))
+    })
+    this.#on(PACK, ({ payload, reply }) => this.#pack(payload, reply))
+    this.#on(this.#options.inbox, async (message) => {
+      if (message.payload.length > 0) await claims.merge(textOf(message))
+    })
+    if (claims.intervalMs > 0) {
+      this.#cancel = every(clock, claims.intervalMs, () => this.#compare())
+    }
   }
 
-  #on(
-    subject: string,
-    answer: (message: ClientMessage) => Promise<string | object | undefined>,
-  ): void {
-    this.#client.subscribe(subject, (message) => {
-      answer(message).then(
-        (body) => this.#send(message, body),
-        (error: unknown) => {
-          this.#log.warn({ subject: message.subject, err: error }, 'claims request failed')
-          this.#send(message, { error: { code: 500, description: messageOf(error) } })
-        },
-      )
+  stop(): Promise<void> {
+    this.#cancel()
+    return this.#tasks.destroy()
+  }
+
+  #update(message: ClientMessage, accountToken: number): Promise<object> {
+    const account = message.subject.split('.')[accountToken] ?? ''
+    return this.#options.claims.update(textOf(message), account)
+  }
+
+  /** All that the other side does not have, and an empty message at its end. */
+  async #pack(digest: Uint8Array, reply: string): Promise<void> {
+    for await (const line of this.#options.claims.pack(digest)) {
+      this.#send(reply, Buffer.from(line))
+    }
+    this.#send(reply, NOTHING)
+  }
+
+  /** Asks other servers for what is not here. */
+  #compare(): void {
+    const { client, claims, inbox } = this.#options
+    if (client.hasInterest(PACK)) client.publish(PACK, claims.digest(), { reply: inbox })
+  }
+
+  #answer(subject: string, produce: (message: ClientMessage) => Promise<object>): void {
+    this.#on(subject, async (message) => {
+      const body = await produce(message)
+      const { stamp } = this.#options
+      this.#send(message.reply, Buffer.from(JSON.stringify({ server: stamp.next(), ...body })))
     })
   }
 
-  #send({ reply }: ClientMessage, body: string | object | undefined): void {
-    if (reply === '' || body === undefined) return
-    const text =
-      typeof body === 'string' ? body : JSON.stringify({ server: this.#stamp.next(), ...body })
-    this.#client.publish(reply, Buffer.from(text))
+  #on(subject: string, handle: (message: ClientMessage) => Promise<void>): void {
+    this.#options.client.subscribe(subject, (message) => {
+      this.#tasks.run(subject, () => handle(message))
+    })
+  }
+
+  #send(reply: string, bytes: Uint8Array): void {
+    if (reply !== '') this.#options.client.publish(reply, bytes)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AccountBook, Identity } from '../account/index.ts'
+import type { AccountBook, ClaimsService, Identity } from '../account/index.ts'
 import type { Peer, Subscription } from '../broker/index.ts'
 import type { LocalClient } from '../client/index.ts'
 import type { Log } from '../log/index.ts'
@@ -20,7 +20,8 @@ export interface SystemPorts {
   /** Who a peer of this server is; undefined for links and services. */
   identityOf(peer: Peer): Identity | undefined
   readonly admin: ServerAdmin
-  readonly claims?: Claims
+  /** undefined: accounts come from the file. */
+  readonly claims: ClaimsService | undefined
 }
 
 /** What operators may have done over the system account. */
@@ -31,18 +32,4 @@ export interface ServerAdmin {
   kick(id: number): boolean
   /** Tells one client to go elsewhere. */
   lameDuck(id: number): 'told' | 'unknown' | 'not_ready'
-}
-
-/**
- * Account JWTs over `$SYS.REQ.…CLAIMS…`. Each takes the request's payload and gives the answer's body;
- * undefined: no answer, another server may have one.
- */
-export interface Claims {
-  lookup(account: string): Promise<string | undefined>
-  /** `account` is '' when the JWT itself names it. */
-  update(account: string, jwt: string): Promise<object>
-  list(): Promise<object>
-  /** JWTs as `<account>|<jwt>` lines; undefined when the other side's `hash` is ours. */
-  pack(hash: Uint8Array): Promise<string | undefined>
-  delete(request: string): Promise<object>
 }

@@ -16,19 +16,20 @@ interface Requester {
 export class Relay {
   readonly #client: LocalClient
   readonly #clock: Clock
-  readonly #prefix: string
+  /** Of subjects that nobody else knows; those of requests end in a number. */
+  readonly prefix: string
   readonly #requesters = new Map<string, Requester>()
   #count = 0
 
   constructor(client: LocalClient, clock: Clock, random: Random) {
     this.#client = client
     this.#clock = clock
-    this.#prefix = `$SYS._INBOX.${Buffer.from(random.bytes(TOKEN_BYTES)).toString('hex')}.`
+    this.prefix = `$SYS._INBOX.${Buffer.from(random.bytes(TOKEN_BYTES)).toString('hex')}.`
   }
 
   start(): void {
-    this.#client.subscribe(`${this.#prefix}*`, ({ subject, payload, headers }) => {
-      const requester = this.#requesters.get(subject.slice(this.#prefix.length))
+    this.#client.subscribe(`${this.prefix}*`, ({ subject, payload, headers }) => {
+      const requester = this.#requesters.get(subject.slice(this.prefix.length))
       requester?.client.publish(requester.reply, payload, { headers })
     })
   }
@@ -39,6 +40,6 @@ export class Relay {
     this.#requesters.set(token, { client, reply: request.reply })
     this.#clock.after(RELAY_MS, () => this.#requesters.delete(token))
     const { payload, headers } = request
-    this.#client.publish(target, payload, { reply: this.#prefix + token, headers })
+    this.#client.publish(target, payload, { reply: this.prefix + token, headers })
   }
 }

@@ -23,6 +23,7 @@ interface Running {
   readonly events: SystemEvents
   readonly relay: Relay
   readonly accounts: Map<string, AccountRequests>
+  readonly claims: ClaimsRequests | undefined
   readonly unobserve: () => void
 }
 
@@ -53,11 +54,14 @@ export class SystemServices {
       if (after === undefined) this.#forget(before?.name ?? '')
       else this.#serve(after)
     })
-    this.#running = { client, events, relay, accounts, unobserve }
+    const { claims } = this.#ports
+    const claimsRequests =
+      claims &&
+      new ClaimsRequests({ client, claims, stamp, clock, log, inbox: `${relay.prefix}claims` })
+    claimsRequests?.start()
+    this.#running = { client, events, relay, accounts, claims: claimsRequests, unobserve }
     this.#subscribe(client, events)
     relay.start()
-    const { claims } = this.#ports
-    if (claims !== undefined) new ClaimsRequests(client, claims, stamp, log).start()
     for (const account of book.accounts()) this.#serve(account)
     events.start()
   }
@@ -65,11 +69,10 @@ export class SystemServices {
   /** Says that the server goes, then ends. Idempotent, as `destroy`. */
   drain(): Promise<void> {
     this.#running?.events.shutdown()
-    this.destroy()
-    return Promise.resolve()
+    return this.destroy()
   }
 
-  destroy(): void {
+  async destroy(): Promise<void> {
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined
@@ -77,6 +80,7 @@ export class SystemServices {
     running.events.stop()
     for (const requests of running.accounts.values()) requests.close()
     running.client.destroy()
+    await running.claims?.stop()
   }
 
   connected(facts: ConnectionFacts): void {

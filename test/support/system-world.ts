@@ -1,11 +1,11 @@
-import { type Identity, StaticAccountBook } from '../../shared/account/index.ts'
+import { type ClaimsService, type Identity, StaticAccountBook } from '../../shared/account/index.ts'
 import { AccountSpace, type Peer } from '../../shared/broker/index.ts'
 import { LocalClient } from '../../shared/client/index.ts'
 import { type AccountConfig, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { type MonitorSources, Reports } from '../../shared/monitor/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { type Claims, type SystemPorts, SystemServices } from '../../shared/system/index.ts'
+import { type SystemPorts, SystemServices } from '../../shared/system/index.ts'
 import { ManualClock } from './manual-clock.ts'
 import { monitorSources } from './monitor-facts.ts'
 
@@ -21,7 +21,7 @@ export class SystemWorld {
   readonly #identities = new Map<number, Identity>()
   #peers = 0
 
-  constructor(changes: Partial<MonitorSources> = {}, claims?: Claims) {
+  constructor(changes: Partial<MonitorSources> = {}, claims?: ClaimsService) {
     const sources = monitorSources(changes)
     const http = () => ({ host: '', port: 0, securePort: 0, basePath: '' })
     const ports: SystemPorts = {
@@ -40,7 +40,7 @@ export class SystemWorld {
         kick: (id) => this.done.push(`kick ${id}`) > 0 && id === 7,
         lameDuck: (id) => (id === 7 ? 'told' : id === 8 ? 'not_ready' : 'unknown'),
       },
-      ...(claims === undefined ? {} : { claims }),
+      claims,
     }
     this.services = new SystemServices(ports)
   }

@@ -71,7 +71,7 @@ describe('system services: events', () => {
   })
 
   it('says again after 30 s who has connections', async () => {
-    world.services.destroy()
+    await world.services.destroy()
     const used = accountFacts('B', 2)
     world = new SystemWorld({ accounts: () => [used] })
     world.services.start()
@@ -127,9 +127,9 @@ describe('system services: events', () => {
     assert.equal(world.clock.timers, 0)
   })
 
-  it('makes nothing that nobody listens to', () => {
+  it('makes nothing that nobody listens to', async () => {
     let made = 0
-    world.services.destroy()
+    await world.services.destroy()
     world = new SystemWorld({
       accounts: () => {
         made++

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { compilePermissions } from '../../../shared/account/index.ts'
+import { type ClaimsService, compilePermissions } from '../../../shared/account/index.ts'
 import { RELAYS_MAX } from '../../../shared/system/limits.ts'
 import { accountsNamed, SystemWorld, turn } from '../../support/system-world.ts'
 
@@ -172,34 +172,87 @@ describe('system services: requests', () => {
 })
 
 describe('system services: claims', () => {
-  it('hands requests on, and answers with what comes back', async () => {
-    const asked: string[] = []
-    const world = new SystemWorld(
-      {},
-      {
-        lookup: async (account) => (account === 'ABC' ? 'jwt-of-abc' : undefined),
-        update: async (account, jwt) => {
-          asked.push(`update ${account} ${jwt}`)
-          return { data: { code: 200, account } }
-        },
-        list: async () => ({ data: ['ABC'] }),
-        pack: async () => undefined,
-        delete: () => Promise.reject(new Error('not allowed')),
+  const digest = Buffer.alloc(32, 7)
+  let asked: string[]
+  let world: SystemWorld
+
+  function claims(kind: ClaimsService['kind']): ClaimsService {
+    return {
+      kind,
+      intervalMs: 60_000,
+      lookup: async (id) => (id === 'ABC' ? 'jwt-of-abc' : ''),
+      update: async (jwt, id) => {
+        asked.push(`update ${id} ${jwt}`)
+        return { data: { code: 200, message: 'jwt updated', account: id ?? 'ABC' } }
       },
-    )
+      list: () => ['ABC'],
+      digest: () => digest,
+      async *pack(theirs) {
+        if (!digest.equals(theirs)) yield* ['ABC|one', 'DEF|two']
+      },
+      merge: async (pack) => {
+        asked.push(`merge ${pack}`)
+      },
+      delete: async () => ({ error: { code: 500, description: 'not allowed' } }),
+    }
+  }
+
+  beforeEach(() => {
+    asked = []
+  })
+  afterEach(() => world.services.destroy())
+
+  it('a full resolver answers all there is', async () => {
+    world = new SystemWorld({}, claims('full'))
     world.services.start()
     const client = world.client('$SYS')
-    const subject = '$SYS.REQ.ACCOUNT.ABC.CLAIMS.LOOKUP'
-    const found = await client.request(subject, Buffer.from(''), { deadlineMs: 1_000 })
-    assert.equal(Buffer.from(found.payload).toString(), 'jwt-of-abc')
+    const raw = async (subject: string): Promise<string> => {
+      const answer = await client.request(subject, Buffer.from(''), { deadlineMs: 1_000 })
+      return Buffer.from(answer.payload).toString()
+    }
+    assert.equal(await raw('$SYS.REQ.ACCOUNT.ABC.CLAIMS.LOOKUP'), 'jwt-of-abc')
+    assert.equal(await raw('$SYS.REQ.ACCOUNT.DEF.CLAIMS.LOOKUP'), '')
     const updated = await world.ask(client, '$SYS.REQ.ACCOUNT.ABC.CLAIMS.UPDATE', 'new')
-    assert.deepEqual(updated.data, { code: 200, account: 'ABC' })
+    assert.deepEqual(updated.data, { code: 200, message: 'jwt updated', account: 'ABC' })
+    assert.equal(updated.server.id, 'NABC')
     await world.ask(client, '$SYS.ACCOUNT.OLD.CLAIMS.UPDATE', 'older')
     await world.ask(client, '$SYS.REQ.CLAIMS.UPDATE', 'any')
-    assert.deepEqual(asked, ['update ABC new', 'update OLD older', 'update  any'])
+    assert.deepEqual(asked, ['update ABC new', 'update OLD older', 'update undefined any'])
     assert.deepEqual((await world.ask(client, '$SYS.REQ.CLAIMS.LIST')).data, ['ABC'])
     const refused = await world.ask(client, '$SYS.REQ.CLAIMS.DELETE', 'x')
     assert.deepEqual(refused.error, { code: 500, description: 'not allowed' })
-    world.services.destroy()
+  })
+
+  it('packs what the other side lacks, and takes what it has not', async () => {
+    world = new SystemWorld({}, claims('full'))
+    world.services.start()
+    const client = world.client('$SYS')
+    const lines: string[] = []
+    client.subscribe('packs', ({ payload }) => lines.push(Buffer.from(payload).toString()))
+    client.publish('$SYS.REQ.CLAIMS.PACK', Buffer.from('other'), { reply: 'packs' })
+    await turn()
+    assert.deepEqual(lines.splice(0), ['ABC|one', 'DEF|two', ''])
+    client.publish('$SYS.REQ.CLAIMS.PACK', digest, { reply: 'packs' })
+    await turn()
+    assert.deepEqual(lines, [''])
+    const requests: { reply: string; payload: Uint8Array }[] = []
+    client.subscribe('$SYS.REQ.CLAIMS.PACK', (message) => requests.push(message))
+    world.clock.advance(60_000)
+    await turn()
+    assert.deepEqual(Buffer.from(requests[0]?.payload ?? []), digest)
+    client.publish(requests[0]?.reply ?? '', Buffer.from('GHI|three'))
+    client.publish(requests[0]?.reply ?? '', Buffer.from(''))
+    await turn()
+    assert.deepEqual(asked, ['merge GHI|three'])
+  })
+
+  it('one that keeps nothing takes updates only', async () => {
+    world = new SystemWorld({}, claims('none'))
+    world.services.start()
+    const client = world.client('$SYS')
+    await world.ask(client, '$SYS.REQ.ACCOUNT.ABC.CLAIMS.UPDATE', 'new')
+    for (const subject of ['$SYS.REQ.CLAIMS.LIST', '$SYS.REQ.ACCOUNT.ABC.CLAIMS.LOOKUP']) {
+      await assert.rejects(world.ask(client, subject), { code: 'PETIOLE_NO_RESPONDERS' })
+    }
   })
 })
