@@ -70,7 +70,10 @@ export class Hub {
       isConfined: isConfinedToHub,
       peers: peerSources(() => mesh),
       admit: (leaf) => admission(registry, leaf),
-      onAttached: (leaf) => registry?.heard(leaf.hello.name),
+      onAttached: (leaf) => {
+        registry?.heard(leaf.hello.name)
+        if (leaf.hello.isVerified) mesh?.leafAttached(leaf.hello)
+      },
       onDetached: (leaf) => fleet?.left(leaf.hello.name),
       // What a leaf brought here itself, live interest must not take back there.
       withhold: (leaf, { headers }) => leaf.isPetiole && isFromLeaf(headers, leaf.name),

@@ -35,6 +35,7 @@ export function makeMesh(core: ServerCore, config: HubConfig): PeerMesh | undefi
       authenticatorOf: ({ users, token }) =>
         new UserAuthenticator({ users, ...(token === '' ? {} : { token }) }),
       announce: (urls) => announce(core, config, urls),
+      leafMoved: (hub, leaf) => core.links.acceptor.leftFor(hub, leaf),
     },
   )
 }
@@ -62,7 +63,9 @@ function announce(core: ServerCore, { cluster }: HubConfig, urls: HubUrls): void
   if (cluster?.no_advertise === true) return
   const told = (list: readonly string[]): readonly string[] =>
     list.filter((url) => !/^(0\.0\.0\.0|\[::\]|):/.test(url))
-  core.broker.announce({ connectUrls: told(urls.client), webSocketUrls: told(urls.webSocket) })
+  const webSocket = told(urls.webSocket)
+  core.broker.announce({ connectUrls: told(urls.client), webSocketUrls: webSocket })
+  core.links.acceptor.announce({ leafnode: told(urls.leafnode), webSocket })
 }
 
 function one(advertised: string, listen: ListenConfig | undefined): readonly string[] {
