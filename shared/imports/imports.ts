@@ -75,7 +75,9 @@ export class Imports {
     for (const account of [...book.accounts()]) this.#arrange(account.name)
     this.#stop = book.onChange((after, before) => {
       const name = after?.name ?? before?.name
-      if (name !== undefined) this.#changed(name)
+      if (name === undefined) return
+      this.#changed(name)
+      if (after === undefined) this.#forget(name)
     })
   }
 
@@ -240,6 +242,12 @@ export class Imports {
       this.#desks.set(account, desk)
     }
     return desk
+  }
+
+  #forget(account: string): void {
+    this.#desks.get(account)?.close()
+    this.#desks.delete(account)
+    this.#shadows.delete(account)
   }
 
   /** When the resolver knows the account, the book tells of it and the import is tried again. */

@@ -47,6 +47,7 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
   /** By what requesters of this account listen to. */
   readonly #awaited = new Map<string, Set<PendingResponse>>()
   #prefix = ''
+  #listening: Subscription | undefined
   #stop: (() => void) | undefined
 
   constructor(context: ImportContext, account: string) {
@@ -151,6 +152,9 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
   /** All that is pending ends: the account is gone. */
   close(): void {
     for (const response of [...this.#responses.values()]) this.forget(response)
+    if (this.#listening !== undefined) this.#space.unsubscribe(this.#listening)
+    this.#listening = undefined
+    this.#prefix = ''
     this.#stop?.()
     this.#stop = undefined
   }
@@ -247,7 +251,7 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
     const { random } = this.#context
     if (this.#prefix === '') {
       this.#prefix = `_R_.${base62(random, PREFIX_LENGTH)}.`
-      this.#space.subscribe(this, { subject: `${this.#prefix}>` })
+      this.#listening = this.#space.subscribe(this, { subject: `${this.#prefix}>` })
     }
     if (this.#responses.size >= PENDING_RESPONSES_MAX) {
       const [oldest] = this.#responses.values()

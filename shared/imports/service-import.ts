@@ -82,12 +82,11 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
       share: this.share,
       sampled: this.service.isSingle ? sampled : undefined,
     })
-    const info = this.#infoFor(message, hops)
+    const info = JSON.stringify(this.#infoFor(message, hops))
     const publication = {
       subject: Buffer.from(this.#subjectFor(message.subject)),
       reply: response === undefined ? message.replyBytes : Buffer.from(response.subject),
-      headers:
-        info === undefined ? headers : withHeader(headers, INFO_HEADER, JSON.stringify(info)),
+      headers: withHeader(headers, INFO_HEADER, info),
       payload: message.payload,
     }
     const taken = this.#publish(message, publication)
@@ -124,23 +123,23 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
     return this.#context.space(this.service.account).mapped(to) ?? to
   }
 
-  /** Who asks: at least the account and the round trip, all of it when the import shares it. */
-  #infoFor(message: Message, hops: readonly ServiceHop[]): ClientInfo | undefined {
+  /**
+   * Who asks: at least the account and the round trip, all of it when the import shares it. What the
+   * request says of itself counts only behind another import, which has written it.
+   */
+  #infoFor(message: Message, hops: readonly ServiceHop[]): ClientInfo {
     const { place, describe, systemAccount } = this.#context
     const previous = hops.at(-1)
     const share = previous?.share ?? this.share
     const root: Peer = rootOf(message.origin)
-    const description = describe(root)
     const isToSystem = this.service.account === systemAccount()
-    const known = headerValue(message.headers, INFO_HEADER)
     const tellsPlace = !share && (isToSystem || (previous !== undefined && this.share))
     const where = tellsPlace ? { server: place.server, cluster: place.cluster } : {}
-    if (previous !== undefined && known !== undefined && root.kind !== 'leaf') {
-      const info = parseClientInfo(known)
-      if (info !== undefined) return extended(info, { svc: this.#importer, ...where })
-    }
-    if (description === undefined) return undefined
+    const known = previous === undefined ? undefined : headerValue(message.headers, INFO_HEADER)
+    const info = known === undefined ? undefined : parseClientInfo(known)
+    if (info !== undefined) return extended(info, { svc: this.#importer, ...where })
     const service = previous === undefined ? {} : { svc: this.#importer }
+    const description = describe(root) ?? { account: this.#importer }
     return clientInfo(description, share ? place : undefined, { ...service, ...where })
   }
 }

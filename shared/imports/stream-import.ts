@@ -15,6 +15,9 @@ export class StreamImport {
   readonly #there: SubjectTransform | undefined
   readonly #back: SubjectTransform | undefined
   readonly #isSame: boolean
+  /** The last subject of the other account, and what it is called here: messages come in runs. */
+  #last = ''
+  #lastBytes: Uint8Array = EMPTY
 
   /** Throws PETIOLE_MAPPING_INVALID. */
   constructor(config: ImportConfig) {
@@ -39,9 +42,19 @@ export class StreamImport {
     return this.#isSame ? overlap : this.from
   }
 
+  /** Whether subjects are called the same on both sides. */
+  get keepsSubjects(): boolean {
+    return this.#isSame
+  }
+
   /** What a literal subject of the exporting account is called here. */
-  subjectHere(subject: string, random: Random): string {
-    if (this.#there !== undefined) return this.#there.apply(subject, random)
-    return this.#isSame ? subject : this.to
+  subjectHere(subject: string, random: Random): Uint8Array {
+    if (subject === this.#last) return this.#lastBytes
+    this.#last = subject
+    const here = this.#there?.apply(subject, random) ?? (this.#isSame ? subject : this.to)
+    this.#lastBytes = Buffer.from(here)
+    return this.#lastBytes
   }
 }
+
+const EMPTY = new Uint8Array(0)
