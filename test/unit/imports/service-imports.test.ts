@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Peer } from '../../../shared/broker/index.ts'
+import { PENDING_RESPONSES_MAX } from '../../../shared/imports/limits.ts'
 import { SubjectMappings } from '../../../shared/subject/index.ts'
 import { encodeHeaders } from '../../../shared/wire/index.ts'
 import { accountConfig, exported, imported } from '../../support/account-configs.ts'
@@ -217,6 +218,21 @@ describe('service imports', () => {
     }
   })
 
+  it('never believe a request that says itself who asks', () => {
+    const w = world()
+    const service = responder(w, [])
+    const headers = encodeHeaders({ 'Nats-Request-Info': '{"acc":"A","user":"admin"}' })
+    for (const kind of ['mqtt', 'leaf', 'local'] as const) {
+      const peer = { kind, id: 1, echo: true, deliver: () => {} }
+      w.publish('B', peer, 'ask.1', { reply: 'inbox.1', headers })
+    }
+    const expected = 'NATS/1.0\r\nNats-Request-Info: {"acc":"B"}\r\n\r\n'
+    assert.deepEqual(
+      service.got.map((it) => it.headers),
+      [expected, expected, expected],
+    )
+  })
+
   it('apply the mappings of the account that answers, and drop what they drop', () => {
     const w = world()
     const service = responder(w, ['yes'])
@@ -373,6 +389,34 @@ describe('exports', () => {
     w.publish('B', client, '$SYS.REQ.USER.INFO', { reply: 'inbox.1' })
     assert.deepEqual(payloads(client), ['you'])
     assert.deepEqual(w.imports.count('S'), 0)
+  })
+
+  it('work again when their account comes back', () => {
+    const w = world()
+    responder(w, ['yes'])
+    const client = requester(w)
+    const [a, b] = [w.book.get('A')!.config, w.book.get('B')!.config]
+    w.publish('B', client, 'ask.1', { reply: 'inbox.1' })
+    w.book.update([b], '', 0)
+    assert.deepEqual(w.subjects('A'), ['help.>'])
+    assert.equal(w.publish('B', client, 'ask.1', { reply: 'inbox.1' }), 0)
+    w.book.update([a, b], '', 0)
+    w.publish('B', client, 'ask.1', { reply: 'inbox.1' })
+    assert.deepEqual(payloads(client), ['yes', 'yes'])
+  })
+
+  it('give up the oldest of too many requests', () => {
+    const w = world()
+    const service = new RecordingPeer('local')
+    w.space('A').subscribe(service, { subject: 'help.*' })
+    const client = requester(w)
+    for (let i = 0; i <= PENDING_RESPONSES_MAX; i++) {
+      w.publish('B', client, 'ask.1', { reply: 'inbox.1' })
+    }
+    assert.equal(w.imports.pendingResponses('A'), PENDING_RESPONSES_MAX)
+    const reply = (at: number): string => service.got.at(at)?.reply ?? ''
+    assert.equal(w.publish('A', service, reply(0), { payload: 'late' }), 0)
+    assert.equal(w.publish('A', service, reply(1), { payload: 'fine' }), 1)
   })
 
   it('that go away leave nobody waiting', () => {
