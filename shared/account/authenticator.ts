@@ -88,6 +88,11 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Identity | undefined | Promise<Identity | undefined>
   /** Whether the identity, given out earlier, still holds: after a reload or an account's update. */
   recheck(identity: Identity): Expulsion | undefined
+  /**
+   * What an identity that still holds has become: the same user with other permissions or limits.
+   * undefined when it is as it was.
+   */
+  renewed?(identity: Identity): Identity | undefined
 }
 
 export const GLOBAL_ACCOUNT = '$G'

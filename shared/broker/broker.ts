@@ -1,16 +1,11 @@
-import type { Account, AccountBook, Authenticator, Identity } from '../account/index.ts'
+import type { AccountBook, AccountListener, Authenticator, Identity } from '../account/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
-import { SubjectMappings } from '../subject/index.ts'
 import type { Channel } from '../transport/index.ts'
 import type { ServerInfo } from '../wire/index.ts'
-import {
-  type AccountLimits,
-  AccountMembers,
-  type AccountTotals,
-  NO_LIMITS,
-} from './account-members.ts'
+import type { AccountLimits, AccountTotals } from './account-members.ts'
 import { AccountSpace } from './account-space.ts'
+import { BrokerAccounts } from './broker-accounts.ts'
 import type { BrokerObserver } from './broker-observer.ts'
 import type { BrokerOptions } from './broker-options.ts'
 import { ClientConnection } from './client-connection.ts'
@@ -62,12 +57,10 @@ export class Broker implements ConnectionContext {
   readonly tracer: MessageTracer | undefined
   authenticator: Authenticator
   options: BrokerOptions
-  readonly #accounts: AccountBook | undefined
+  readonly #accounts: BrokerAccounts
   readonly #observer: BrokerObserver
   readonly #spaces = new Map<string, AccountSpace>()
   readonly #spaceListeners = new Set<(account: string) => void>()
-  readonly #members = new Map<string, AccountMembers>()
-  readonly #accountOf = new Map<ClientConnection, string>()
   readonly #connections = new Map<number, ClientConnection>()
   readonly #closed: ClosedRing<ClosedConnection>
   readonly #writeWatch: WriteWatch
@@ -91,14 +84,15 @@ export class Broker implements ConnectionContext {
     this.tracer = dependencies.tracer
     this.nextPeerId = dependencies.nextPeerId ?? (() => ++this.#peerIds)
     this.options = options
-    this.#accounts = dependencies.accounts
     this.#observer = dependencies.observer ?? {}
+    this.#accounts = new BrokerAccounts(dependencies.accounts, this.#observer)
     this.#port = options.port
     this.#closed = new ClosedRing(options.closedConnectionsMax)
     this.#writeWatch = new WriteWatch(this.clock, () => this.#connections.values())
     this.#writeWatch.start(options.writeDeadlineMs)
-    this.#stopFollowing =
-      this.#accounts?.onChange((after, before) => this.#accountChanged(after, before)) ?? (() => {})
+    const listener: AccountListener = (after, before) =>
+      this.#accountChanged(after?.name ?? before?.name ?? '')
+    this.#stopFollowing = dependencies.accounts?.onChange(listener) ?? (() => {})
   }
 
   get connections(): ReadonlyMap<number, ClientConnection> {
@@ -133,12 +127,12 @@ export class Broker implements ConnectionContext {
 
   /** Sums over the NATS clients of one account. */
   accountTotals(account: string): AccountTotals {
-    return this.#membersOf(account).totals()
+    return this.#accounts.membersOf(account).totals()
   }
 
   /** The NATS clients of one account, oldest first. */
   connectionsOf(account: string): ReadonlySet<ClientConnection> {
-    return this.#membersOf(account).connections
+    return this.#accounts.membersOf(account).connections
   }
 
   /**
@@ -146,18 +140,7 @@ export class Broker implements ConnectionContext {
    * none left. The result gives it back.
    */
   takeSeat(account: string): (() => void) | undefined {
-    const members = this.#membersOf(account)
-    if (!members.hasRoom(this.limitsOf(account))) return undefined
-    members.seats++
-    members.connectionsEver++
-    this.#observer.accountConnections?.(account)
-    let isTaken = true
-    return () => {
-      if (!isTaken) return
-      isTaken = false
-      members.seats--
-      this.#observer.accountConnections?.(account)
-    }
+    return this.#accounts.takeSeat(account)
   }
 
   /** What INFO says from now on: the port that was taken, and where else clients can go. */
@@ -187,11 +170,16 @@ export class Broker implements ConnectionContext {
     const connections =
       account === undefined ? this.#connections.values() : this.connectionsOf(account)
     for (const connection of [...connections]) {
-      const { identity, handshake } = connection
+      const { identity } = connection
       if (identity === undefined) continue
-      const error = (connection.door.authenticator ?? this.authenticator).recheck(identity)
+      const authenticator = connection.door.authenticator ?? this.authenticator
+      const error = authenticator.recheck(identity)
       if (error !== undefined) connection.expel(error)
-      else if (handshake.hasSaidConnect) connection.applyLimits()
+      else {
+        const renewed = authenticator.renewed?.(identity)
+        if (renewed === undefined) connection.applyLimits()
+        else connection.renew(renewed)
+      }
     }
   }
 
@@ -223,7 +211,7 @@ export class Broker implements ConnectionContext {
     let space = this.#spaces.get(account)
     if (space === undefined) {
       space = new AccountSpace(this.random, account)
-      space.mappings = this.#mappingsOf(this.#accounts?.get(account))
+      space.mappings = this.#accounts.mappingsOf(account, this.options.cluster)
       this.#spaces.set(account, space)
       for (const listener of this.#spaceListeners) listener(account)
     }
@@ -245,19 +233,11 @@ export class Broker implements ConnectionContext {
   }
 
   limitsOf(account: string): AccountLimits {
-    const known = this.#accounts?.get(account)
-    if (known === undefined) return NO_LIMITS
-    const { max_connections, max_subscriptions, max_payload } = known.config.limits
-    return {
-      connections: max_connections,
-      subscriptions: max_subscriptions,
-      payloadBytes: max_payload,
-      expiresMs: known.expiresMs,
-    }
+    return this.#accounts.limitsOf(account)
   }
 
   isSystemAccount(account: string): boolean {
-    return this.#accounts !== undefined && this.#accounts.systemAccount === account
+    return this.#accounts.isSystem(account)
   }
 
   info(connection: ClientConnection, isSentAway = false): ServerInfo {
@@ -271,17 +251,7 @@ export class Broker implements ConnectionContext {
   }
 
   enter(connection: ClientConnection, { account }: Identity, unasked: boolean): boolean {
-    const members = this.#membersOf(account)
-    const limits = this.limitsOf(account)
-    if (members.connections.has(connection)) {
-      return unasked || limits.connections < 0 || members.size <= limits.connections
-    }
-    if (!unasked && !members.hasRoom(limits)) return false
-    this.#leaveAccount(connection)
-    members.add(connection)
-    this.#accountOf.set(connection, account)
-    this.#observer.accountConnections?.(account)
-    return true
+    return this.#accounts.enter(connection, account, unasked)
   }
 
   connected(connection: ClientConnection): void {
@@ -298,7 +268,7 @@ export class Broker implements ConnectionContext {
     const facts = closedFactsOf(connection, this.clock.wallMs(), reason)
     this.#count(connection, reason)
     this.#closed.push(facts)
-    this.#leaveAccount(connection)
+    this.#accounts.leave(connection)
     if (connection.isConnected) this.#observer.disconnected?.(facts)
     if (this.#connections.size > 0) return
     for (const resolve of this.#whenEmpty) resolve()
@@ -346,37 +316,12 @@ export class Broker implements ConnectionContext {
     }
   }
 
-  #membersOf(account: string): AccountMembers {
-    let members = this.#members.get(account)
-    if (members === undefined) {
-      members = new AccountMembers()
-      this.#members.set(account, members)
-    }
-    return members
-  }
-
-  #leaveAccount(connection: ClientConnection): void {
-    const account = this.#accountOf.get(connection)
-    if (account === undefined) return
-    this.#accountOf.delete(connection)
-    if (this.#members.get(account)?.remove(connection)) this.#observer.accountConnections?.(account)
-  }
-
-  #mappingsOf(account: Account | undefined): SubjectMappings | undefined {
-    const rules = account?.config.mappings ?? []
-    return rules.length === 0 ? undefined : new SubjectMappings(rules, this.options.cluster)
-  }
-
-  /** The oldest connections keep their places when there are fewer now. */
-  #accountChanged(after: Account | undefined, before: Account | undefined): void {
-    const account = after?.name ?? before?.name
-    if (account === undefined) return
+  #accountChanged(account: string): void {
     const space = this.#spaces.get(account)
-    if (space !== undefined) space.mappings = this.#mappingsOf(after)
-    const { connections: max } = this.limitsOf(account)
-    const connections = [...this.connectionsOf(account)]
-    if (max >= 0) {
-      for (const connection of connections.slice(max)) connection.expel('account_connections')
+    if (space !== undefined)
+      space.mappings = this.#accounts.mappingsOf(account, this.options.cluster)
+    for (const connection of this.#accounts.overLimit(account)) {
+      connection.expel('account_connections')
     }
     this.recheck(account)
   }
@@ -385,7 +330,7 @@ export class Broker implements ConnectionContext {
     const { inlet, outlet, identity } = connection
     if (reason.startsWith('Slow Consumer')) {
       this.#past.slowConsumers++
-      if (identity !== undefined) this.#membersOf(identity.account).slowConsumers++
+      if (identity !== undefined) this.#accounts.membersOf(identity.account).slowConsumers++
     }
     if (reason === 'Stale Connection') this.#past.staleConnections++
     this.#past.stalls += outlet.stalls

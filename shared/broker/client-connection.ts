@@ -2,7 +2,6 @@ import type { Expulsion, Identity } from '../account/index.ts'
 import { GLOBAL_ACCOUNT } from '../account/index.ts'
 import type { Log } from '../log/index.ts'
 import { codeOf, type PetioleError } from '../runtime/index.ts'
-import { isValidSubject } from '../subject/index.ts'
 import {
   arenaBytes,
   arenaView,
@@ -17,14 +16,13 @@ import {
   encodeError,
   encodeInfo,
   type OperationSink,
-  PERMISSION_ERRORS,
   SERVER_ERRORS,
   type Violation,
 } from '../wire/index.ts'
-import type { AccountSpace } from './account-space.ts'
 import { ClientInlet } from './client-inlet.ts'
 import { ClientOutlet, type OutletOwner } from './client-outlet.ts'
-import { ClientSubscription } from './client-subscription.ts'
+import type { ClientSubscription } from './client-subscription.ts'
+import { ClientSubscriptions } from './client-subscriptions.ts'
 import { type CloseReason, endStatusOf, reasonOf } from './close-reason.ts'
 import type { ConnectionContext, Door } from './connection-context.ts'
 import { Expiry } from './expiry.ts'
@@ -62,10 +60,8 @@ export class ClientConnection
   readonly #context: ConnectionContext
   readonly #log: Log
   readonly #parser: ClientParser
-  readonly #subscriptions = new Map<string, ClientSubscription>()
+  readonly #subscriptions: ClientSubscriptions
   readonly #expiry: Expiry
-  #subscriptionsMax = Number.POSITIVE_INFINITY
-  #space: AccountSpace
   #guard: PermissionGuard | undefined
   #pings: PingTimer | undefined
   #hasToldAccount = false
@@ -81,10 +77,11 @@ export class ClientConnection
     this.startedMs = clock.wallMs()
     this.lastActivityMs = this.startedMs
     this.payloadBytesMax = options.payloadBytesMax
-    this.#space = context.space(GLOBAL_ACCOUNT)
+    const space = context.space(GLOBAL_ACCOUNT)
     this.#expiry = new Expiry(clock, (error) => this.expel(error))
     this.outlet = new ClientOutlet(clock, channel, id, options, this)
-    this.inlet = new ClientInlet(this.outlet, this.#space, this)
+    this.#subscriptions = new ClientSubscriptions(this.outlet, space)
+    this.inlet = new ClientInlet(this.outlet, space, this)
     this.inlet.tracer = context.tracer
     this.#parser = new ClientParser({ bytes: arenaBytes, view: arenaView }, this.inlet, this, {
       controlLineBytesMax: options.controlLineBytesMax,
@@ -106,7 +103,7 @@ export class ClientConnection
   }
 
   get subscriptions(): ReadonlyMap<string, ClientSubscription> {
-    return this.#subscriptions
+    return this.#subscriptions.bySid
   }
 
   get roundTripMs(): number | undefined {
@@ -183,25 +180,15 @@ export class ClientConnection
   }
 
   subscribe(subject: string, queue: string, sid: string): void {
-    const problem = this.#problemWith(subject, queue, sid)
-    if (problem !== undefined) this.complain(problem)
-    else {
-      if (!this.#subscriptions.has(sid)) {
-        const subscription = new ClientSubscription(this.outlet, subject, queue, sid)
-        subscription.isFiltered = this.#guard?.filtersDeliveries(subject, queue) ?? false
-        this.#subscriptions.set(sid, subscription)
-        this.#space.add(subscription)
-      }
-      this.#acknowledge()
-    }
+    const { subscriptionTokensMax } = this.#context.options
+    const error = this.#subscriptions.add(subject, queue, sid, subscriptionTokensMax)
+    if (error === undefined) this.#acknowledge()
+    else this.complain(error)
   }
 
   unsubscribe(sid: string, deliveredMax: number): void {
-    const subscription = this.#subscriptions.get(sid)
     this.#acknowledge()
-    if (subscription === undefined) return
-    if (deliveredMax > subscription.delivered) subscription.deliveredMax = deliveredMax
-    else this.exhausted(subscription)
+    this.#subscriptions.end(sid, deliveredMax)
   }
 
   ping(): void {
@@ -225,10 +212,7 @@ export class ClientConnection
   }
 
   exhausted(subscription: ClientSubscription): void {
-    if (subscription.isClosed) return
-    subscription.isClosed = true
-    this.#subscriptions.delete(subscription.sid)
-    this.#space.unsubscribe(subscription)
+    this.#subscriptions.remove(subscription)
   }
 
   slowConsumer(reason: CloseReason = 'Slow Consumer (Pending Bytes)'): void {
@@ -269,36 +253,38 @@ export class ClientConnection
       identity?.limits?.payloadBytes ?? -1,
     )
     this.#parser.payloadBytesMax = this.payloadBytesMax
-    this.#subscriptionsMax = lowest(
+    this.#subscriptions.max = lowest(
       options.subscriptionsMax === 0 ? -1 : options.subscriptionsMax,
       limits.subscriptions,
       identity?.limits?.subscriptions ?? -1,
     )
     this.#expiry.arm(identity?.expiresMs, limits.expiresMs)
     this.inlet.watch(this.#guard)
-    const count = this.#subscriptions.size
-    if (count > 0 && count > this.#subscriptionsMax) this.refused('subscriptions')
+    if (this.subscriptions.size > this.#subscriptions.max) this.refused('subscriptions')
   }
 
   /** Subscriptions made as somebody else are gone. */
   forget(): void {
-    for (const subscription of [...this.#subscriptions.values()]) this.exhausted(subscription)
+    this.#subscriptions.clear()
   }
 
   letIn(identity: Identity, isUnasked: boolean): boolean {
     if (!this.#context.enter(this, identity, isUnasked)) return false
-    this.#guard =
-      identity.permissions === undefined
-        ? undefined
-        : new PermissionGuard(identity.permissions, this.#context.clock)
-    this.outlet.guard = this.#guard
-    this.#parser.expectsConnect = false
     const space = this.#context.space(identity.account)
-    if (space !== this.#space) this.forget()
-    this.#space = space
-    this.inlet.enter(this.#space, this.#context.isSystemAccount(identity.account))
+    this.#parser.expectsConnect = false
+    this.#subscriptions.enter(space)
+    this.inlet.enter(space, this.#context.isSystemAccount(identity.account))
+    this.#restrict(identity)
     this.applyLimits()
     return !this.isClosed
+  }
+
+  /** The same user has other permissions or limits now: what they do not allow any more ends. */
+  renew(identity: Identity): void {
+    this.handshake.identity = identity
+    this.#restrict(identity)
+    for (const error of this.#subscriptions.recheck()) this.complain(error)
+    this.applyLimits()
   }
 
   accepted(options: ConnectOptions): void {
@@ -342,16 +328,11 @@ export class ClientConnection
     this.outlet.write(encodeError(text))
   }
 
-  #problemWith(subject: string, queue: string, sid: string): string | undefined {
-    const isAllowed = this.#guard?.maySubscribe(subject, queue) ?? true
-    if (!isAllowed || queue === SYSTEM_QUEUE) return PERMISSION_ERRORS.subscription(subject, queue)
-    const { subscriptionTokensMax } = this.#context.options
-    if (subscriptionTokensMax > 0 && subject.split('.').length > subscriptionTokensMax) {
-      return PERMISSION_ERRORS.tokens(subject)
-    }
-    if (this.#subscriptions.size >= this.#subscriptionsMax) return SERVER_ERRORS.subscriptions
-    if (this.#subscriptions.has(sid)) return undefined
-    return isValidSubject(subject) ? undefined : SERVER_ERRORS.invalid_subject
+  #restrict({ permissions }: Identity): void {
+    this.#guard =
+      permissions === undefined ? undefined : new PermissionGuard(permissions, this.#context.clock)
+    this.outlet.guard = this.#guard
+    this.#subscriptions.guard = this.#guard
   }
 
   #acknowledge(): void {
@@ -380,8 +361,6 @@ export class ClientConnection
 const OK = Buffer.from('+OK\r\n')
 const PING = Buffer.from('PING\r\n')
 const PONG = Buffer.from('PONG\r\n')
-/** Servers' own queue group for requests to all of them. */
-const SYSTEM_QUEUE = '_sys_'
 
 /** The lowest of limits, of which -1 is none. */
 function lowest(...limits: readonly number[]): number {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Identity, StaticAccountBook } from '../../shared/account/index.ts'
+import { compilePermissions, type Identity, StaticAccountBook } from '../../shared/account/index.ts'
 import type { BrokerObserver } from '../../shared/broker/index.ts'
 import type { AccountConfig } from '../../shared/config/index.ts'
 import {
@@ -193,6 +193,31 @@ describe('who is let in, and for how long', () => {
         await bob.converse('')
       })
     }
+
+    it('2.6 whose permissions have changed stays, and loses what he may not have', async () => {
+      await start()
+      const client = await harness.connect()
+      await client.converse(`${login('ada')}SUB a.> 1\r\nSUB b q 2\r\nSUB c 3\r\n`)
+      client.received = ''
+      const permissions = compilePermissions({
+        publish: { allow: ['c'], deny: [] },
+        subscribe: { allow: ['a.>', 'c'], deny: ['a.secret'] },
+        allow_responses: undefined,
+      })
+      door.users.set('ada', { user: 'ada', account: 'red', permissions })
+      harness.broker.recheck()
+      client.send('PUB a.x 1\r\nx\r\nPUB c 1\r\ny\r\n')
+      const honest = await harness.connect()
+      await honest.converse(`${login('bob')}PUB a.secret 1\r\ns\r\nPUB a.open 1\r\no\r\n`)
+      await client.expect('MSG a.open 1 1\r\no\r\n')
+      await client.expect('MSG c 3 1\r\ny\r\n')
+      assert.match(
+        client.received,
+        /^-ERR 'Permissions Violation for Subscription to "b" using queue "q" \(sid "2"\)'\r\n/,
+      )
+      assert.match(client.received, /-ERR 'Permissions Violation for Publish to "a.x"'\r\n/)
+      assert.doesNotMatch(client.received, /secret/)
+    })
 
     it('2.3 kicked by an operator, without a word', async () => {
       await start()

@@ -19,4 +19,9 @@ export class StubAuthenticator implements Authenticator {
   recheck({ user }: Identity): Expulsion | undefined {
     return this.expelled.get(user)
   }
+
+  renewed({ user }: Identity): Identity | undefined {
+    const found = this.users.get(user)
+    return typeof found === 'function' ? undefined : found
+  }
 }
