@@ -3,6 +3,7 @@ import type { AccountFile, ExportFile, ImportFile, MappingFile } from './account
 import { ROOT_ACCOUNT } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { Findings, Keys } from './findings.ts'
+import { formsCycle } from './import-cycles.ts'
 import { covers, mappingFault, subjectFault } from './subject-rule.ts'
 
 export function checkAccounts(findings: Findings, file: CoreFile): void {
@@ -124,6 +125,8 @@ function checkImport(
   } else if (!offers.some((offer) => isFor(offer, importer.name, source.subject))) {
     const message = `${source.account} exports "${source.subject}", but not to ${importer.name}`
     findings.problem([...keys, kind], message)
+  } else if (formsCycle(byName, importer, one)) {
+    findings.problem([...keys, kind], 'import forms a cycle')
   }
 }
 

@@ -219,6 +219,25 @@ gateway { name: east, port: 7222, reject_unknown_cluster: true, authorization { 
     'the latency of many responses',
     'accounts { B { exports: [ {service: x, response: chunked, latency: l} ] } }',
   ),
+  refused(
+    'services that ask each other',
+    `accounts {
+ A { exports: [ {service: help} ], imports: [ {service: {account: B, subject: help}} ] }
+ B { exports: [ {service: help} ], imports: [ {service: {account: A, subject: help}} ] } }`,
+  ),
+  refused(
+    'streams in a circle',
+    `accounts {
+ A { exports: [ {stream: ">"} ], imports: [ {stream: {account: C, subject: "x.>"}} ] }
+ B { exports: [ {stream: ">"} ], imports: [ {stream: {account: A, subject: "x.>"}} ] }
+ C { exports: [ {stream: ">"} ], imports: [ {stream: {account: B, subject: "x.>"}} ] } }`,
+  ),
+  fine(
+    'services of each other that are not the same',
+    `accounts {
+ A { exports: [ {service: help} ], imports: [ {service: {account: B, subject: time}} ] }
+ B { exports: [ {service: time} ], imports: [ {service: {account: A, subject: help}} ] } }`,
+  ),
   refused('a mapping out of range', 'mappings { "a.*": "b.$2" }'),
   refused('mappings over 100%', 'mappings { a: [ {dest: b, weight: 60}, {dest: c, weight: 50} ] }'),
   refused('a mapping function that is none', 'mappings { "a.*": "b.{{nonsense(1)}}" }'),
