@@ -1,6 +1,7 @@
-import { atOnce } from '../shared/account/index.ts'
+import type { Identity } from '../shared/account/index.ts'
 import type { Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
+import type { Channel } from '../shared/transport/index.ts'
 import { CONNACK, type ConnectPacket } from './codec/index.ts'
 import type { MqttCounters } from './counters.ts'
 import type { MqttLimits } from './limits.ts'
@@ -8,6 +9,8 @@ import type { Notices } from './notices.ts'
 import type { Admission, ClientConnection } from './session/index.ts'
 
 const ASSIGNED_ID_BYTES = 12
+
+type Verdict = Identity | undefined | Promise<Identity | undefined>
 
 export interface ClientsOptions {
   readonly limits: MqttLimits
@@ -27,11 +30,37 @@ export class Clients {
     this.#options = options
   }
 
-  admit(packet: ConnectPacket, client: ClientConnection): Admission {
+  /**
+   * As nats-server has it, a password may be a token or the JWT of a user as well: most devices can send
+   * nothing else.
+   */
+  authenticate(packet: ConnectPacket, channel: Channel): Verdict {
+    const { clientId, password, user } = packet
+    return this.#core.authenticator.authenticate({
+      ...(user === undefined ? {} : { user }),
+      ...(password === undefined ? {} : { password, token: password }),
+      connectionType: channel.kind === 'websocket' ? 'MQTT_WS' : 'MQTT',
+      remoteAddress: channel.remoteAddress,
+      tls: channel.tls,
+      client: {
+        id: this.#core.nextPeerId(),
+        name: '',
+        lang: '',
+        version: '',
+        protocol: 0,
+        mqttClientId: clientId,
+      },
+    })
+  }
+
+  admit(
+    packet: ConnectPacket,
+    identity: Identity | undefined,
+    client: ClientConnection,
+  ): Admission {
     if (packet.clientId === '' && !packet.isClean) {
       return refusal(CONNACK.identifierRejected, 'client id is empty without a clean session')
     }
-    const identity = this.#authenticate(packet)
     if (identity === undefined) {
       return refusal(CONNACK.notAuthorized, 'user name or password is wrong')
     }
@@ -54,7 +83,7 @@ export class Clients {
     this.#keys.set(client, key)
     counters.clients = this.#byKey.size
     counters.clientsTotal++
-    return { kind: 'admitted', clientId, space: this.#core.space(identity.account) }
+    return { kind: 'admitted', clientId, identity, space: this.#core.space(identity.account) }
   }
 
   left(client: ClientConnection): void {
@@ -63,18 +92,6 @@ export class Clients {
     this.#keys.delete(client)
     this.#byKey.delete(key)
     this.#options.counters.clients = this.#byKey.size
-  }
-
-  #authenticate(packet: ConnectPacket): { readonly account: string } | undefined {
-    const { authenticator } = this.#core
-    const { user, password } = packet
-    if (user === undefined) return atOnce(authenticator.authenticate({}))
-    if (password === undefined) return atOnce(authenticator.authenticate({ user }))
-    // Most devices can send a token only as a password, beside whatever user name.
-    return (
-      atOnce(authenticator.authenticate({ user, password })) ??
-      atOnce(authenticator.authenticate({ token: password }))
-    )
   }
 }
 

@@ -93,6 +93,11 @@ export class MqttFrontDoor implements FrontDoor {
     connection.start()
   }
 
+  /** After accounts have changed: ends the connections of users who may stay no longer. */
+  recheck(): void {
+    for (const connection of this.#connections) connection.recheck()
+  }
+
   /** Acknowledges what is being stored, publishes wills, closes. Idempotent. */
   drain(): Promise<void> {
     this.#ending ??= this.#drain()
@@ -153,7 +158,9 @@ export class MqttFrontDoor implements FrontDoor {
       payloadBytesMax: core.payloadBytesMax,
       ackPendingMax: this.#config.max_ack_pending,
       nextPeerId: () => core.nextPeerId(),
-      admit: (packet, client) => clients.admit(packet, client),
+      authenticate: (packet, channel) => clients.authenticate(packet, channel),
+      admit: (packet, identity, client) => clients.admit(packet, identity, client),
+      recheck: (identity) => core.authenticator.recheck(identity),
       left: (client) => clients.left(client),
       closed: (client) => this.#closed(client),
     }

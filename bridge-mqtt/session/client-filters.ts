@@ -1,6 +1,7 @@
 import type { Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import { isValidSubject, overlaps, SubjectFilter } from '../../shared/subject/index.ts'
 import { beginsWithDollar, filterToSubjects } from '../topic-map.ts'
+import type { SessionGuard } from './session-guard.ts'
 
 /** One topic filter of a client, with the subscriptions that stand for it. */
 export interface ClientFilter {
@@ -10,6 +11,8 @@ export interface ClientFilter {
   /** Rises with every new filter: the elder of two equals delivers. */
   readonly age: number
   readonly skipsDollar: boolean
+  /** It matches subjects that the client may not receive. */
+  readonly isFiltered: boolean
   readonly subjects: readonly SubjectFilter[]
   readonly subscriptions: readonly Subscription[]
   /** Other filters of the client that can match the same topic. */
@@ -27,13 +30,15 @@ const SHARED = /^\$share(\/|$)/
 export class ClientFilters {
   readonly #space: SubjectSpace
   readonly #peer: Peer
+  readonly #guard: SessionGuard
   readonly #byFilter = new Map<string, ClientFilter>()
   readonly #bySubscription = new Map<Subscription, ClientFilter>()
   /** Those with wildcards: only they can overlap with another filter. */
   readonly #wild = new Set<ClientFilter>()
   #age = 0
 
-  constructor(space: SubjectSpace, peer: Peer) {
+  constructor(space: SubjectSpace, peer: Peer, guard: SessionGuard) {
+    this.#guard = guard
     this.#space = space
     this.#peer = peer
   }
@@ -46,7 +51,10 @@ export class ClientFilters {
     return this.#byFilter.has(filter)
   }
 
-  /** False when the filter's wildcards are misplaced, or it is of a kind that is not served. */
+  /**
+   * False when the filter's wildcards are misplaced, it is of a kind that is not served, or the client
+   * may not subscribe to it: for `a/#` that is `a` as well, as nats-server has it.
+   */
   set(filter: string, qos: number): boolean {
     const known = this.#byFilter.get(filter)
     if (known !== undefined) {
@@ -55,12 +63,14 @@ export class ClientFilters {
     }
     const mapped = SHARED.test(filter) ? undefined : filterToSubjects(filter)
     if (mapped === undefined || !mapped.subjects.every(isValidSubject)) return false
+    if (!mapped.subjects.every((subject) => this.#guard.maySubscribe(subject))) return false
     const sid = String(++this.#age)
     const entry: ClientFilter = {
       filter,
       qos,
       age: this.#age,
       skipsDollar: mapped.skipsDollar,
+      isFiltered: mapped.subjects.some((subject) => this.#guard.filtersDeliveries(subject)),
       subjects: mapped.subjects.map((subject) => new SubjectFilter(subject)),
       subscriptions: mapped.subjects.map((subject) =>
         this.#space.subscribe(this.#peer, { subject, sid }),
@@ -93,13 +103,14 @@ export class ClientFilters {
     this.#wild.clear()
   }
 
-  /** The QoS to deliver with, -1 when this subscription is not the one that delivers `subject`. */
+  /** The QoS to deliver with, -1 when this subscription is not the one that delivers `subject`, or none may. */
   grantedQos(subscription: Subscription, subject: Uint8Array): number {
     const entry = this.#bySubscription.get(subscription)
     if (entry === undefined || (entry.skipsDollar && beginsWithDollar(subject))) return -1
     for (const other of entry.overlapping) {
       if (takesPrecedence(other, entry) && matches(other, subject)) return -1
     }
+    if (entry.isFiltered && !this.#guard.mayReceive(Buffer.from(subject).toString())) return -1
     return entry.qos
   }
 

@@ -1,3 +1,4 @@
+import type { Identity } from '../../shared/account/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Cancel, PetioleError } from '../../shared/runtime/index.ts'
@@ -20,12 +21,14 @@ import {
   type Violation,
   type WillMessage,
 } from '../codec/index.ts'
-import { ANSWERS_PENDING_BYTES_MAX, CONNECT_BYTES_MAX, PACKET_OVERHEAD_BYTES } from '../limits.ts'
+import { ANSWERS_PENDING_BYTES_MAX } from '../limits.ts'
 import { connectionFacts } from './connection-facts.ts'
 import type { ClientConnection, MqttContext } from './context.ts'
+import { headerViolation } from './header-check.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { PacketCollector } from './packet-collector.ts'
 import { Session, type SessionLine } from './session.ts'
+import { SessionGuard } from './session-guard.ts'
 
 /**
  * One connection: cuts the input into packets, answers them, and ends it by the rules. Before an accepted
@@ -43,9 +46,11 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #will: WillMessage | undefined
   #keepAlive: KeepAlive | undefined
   #cancelTimer: Cancel | undefined
-  #user = ''
+  #identity: Identity | undefined
   #startedMs = 0
   #isPaused = false
+  /** CONNECT is here, and somebody is asked about it. */
+  #isUndecided = false
   /** Whatever comes is not looked at any more; answers still leave. */
   #isDeaf = false
   #isEnded = false
@@ -59,7 +64,13 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   get facts(): ConnectionFacts | undefined {
     if (this.#session === undefined || this.#isEnded) return undefined
     const times = { startedMs: this.#startedMs, lastMs: this.#keepAlive?.lastMs }
-    return connectionFacts(this.#session, this.channel, this.#user, times, this.#context.clock)
+    return connectionFacts(
+      this.#session,
+      this.channel,
+      this.#identity?.user ?? '',
+      times,
+      this.#context.clock,
+    )
   }
 
   start(): void {
@@ -80,7 +91,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       this.#readCollected()
     }
     const { frame } = this.#context.scratch
-    while (at < end && !this.#isEnded && !this.#isDeaf) {
+    while (at < end && !this.#isEnded && !this.#isDeaf && !this.#isUndecided) {
       const state = frame.read(arenaBytes, at, end)
       if (state === 'whole') {
         this.#readPacket(arenaBytes, frame)
@@ -111,15 +122,19 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.#end({}, 'another connection has come with this client id')
   }
 
+  recheck(): void {
+    const reason = this.#identity && this.#context.recheck(this.#identity)
+    if (reason !== undefined) this.#end({ reason }, 'user may stay no longer')
+  }
+
   acknowledged(): void {
     if (this.#isPaused) this.#resumeIfRoom()
   }
 
   /**
-   * 3.1.1 has no answer for "not stored". Without a PUBACK the device sends it again when it is
-   * connected anew, so the connection is closed, after a while in which nothing is read: what was sent
-   * behind the lost one must not overtake it, and a device that retries at once must not keep the
-   * server busy.
+   * 3.1.1 has no answer for "not stored". Without a PUBACK the device sends it again when it is connected
+   * anew: it is closed, after a while in which nothing is read, so that nothing overtakes the lost one
+   * and a device that retries at once does not keep the server busy.
    */
   uncommitted(error: PetioleError): void {
     if (this.#isDeaf) return
@@ -127,6 +142,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.#pause()
     const fields = { client: this.#session?.clientId, err: error }
     this.#context.notices.warn(fields, 'publish not stored and not acknowledged: closing')
+    this.#cancelTimer?.()
     this.#cancelTimer = this.#context.clock.after(this.#context.limits.refusedCloseMs, () => {
       this.#end({}, 'publish could not be stored')
     })
@@ -161,15 +177,6 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     if (violation !== undefined) this.#violated(violation)
     else if (this.#session === undefined) this.#connect(bytes, frame)
     else this.#readSessionPacket(this.#session, bytes, frame)
-  }
-
-  /** What can be told from the fixed header, as soon as it is here. */
-  #headerViolation(frame: Frame): Violation | undefined {
-    const isStranger = this.#session === undefined
-    if (isStranger && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
-    if (frame.hasReservedFlags) return VIOLATIONS.reservedFlags
-    if (frame.isSized && frame.size > this.#packetBytesMax) return VIOLATIONS.packetTooLarge
-    return undefined
   }
 
   #readSessionPacket(session: Session, bytes: Uint8Array, frame: Frame): void {
@@ -221,12 +228,29 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       this.channel.write(encodeVersionRefusal(result.level))
       this.#end({ level: result.level }, 'protocol version is not served')
     } else {
-      this.#admit(result.packet)
+      this.#authenticate(result.packet)
     }
   }
 
-  #admit(packet: ConnectPacket): void {
-    const admission = this.#context.admit(packet, this)
+  /** Reads no further until it is known who this is: what follows CONNECT may need to be allowed. */
+  #authenticate(packet: ConnectPacket): void {
+    const answer = this.#context.authenticate(packet, this.channel)
+    if (!(answer instanceof Promise)) {
+      this.#admit(packet, answer)
+      return
+    }
+    this.#isUndecided = true
+    this.#pause()
+    void answer.then((identity) => {
+      this.#isUndecided = false
+      if (this.#isEnded || this.#isDeaf) return
+      this.#admit(packet, identity)
+      this.#resumeIfRoom()
+    })
+  }
+
+  #admit(packet: ConnectPacket, identity: Identity | undefined): void {
+    const admission = this.#context.admit(packet, identity, this)
     if (admission.kind === 'refused') {
       this.#context.counters.refused++
       this.channel.write(encodeConnack(admission.returnCode))
@@ -234,8 +258,13 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       return
     }
     this.#cancelTimer?.()
-    this.#session = new Session(this.#context, admission.space, this, admission.clientId)
-    this.#user = packet.user ?? ''
+    const { clientId, space } = admission
+    const { filtersPerClientMax: filtersMax } = this.#context.limits
+    const limits = { payloadBytesMax: this.#context.payloadBytesMax, filtersMax }
+    const guard = new SessionGuard(admission.identity, limits)
+    this.#session = new Session(this.#context, space, this, clientId, guard)
+    this.#identity = admission.identity
+    this.#expectExpiry(admission.identity)
     this.#will = packet.will
     this.#keepAlive = new KeepAlive(this.#context.clock, packet.keepAliveSeconds, () => {
       this.#keepAliveExpired()
@@ -243,6 +272,13 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.#keepAlive.start()
     this.channel.write(encodeConnack(CONNACK.accepted))
     this.#log.debug({ client: admission.clientId, user: packet.user }, 'client connected')
+  }
+
+  #expectExpiry({ expiresMs }: Identity): void {
+    const { clock } = this.#context
+    const expired = (): void => this.#end({}, 'user authentication expired')
+    if (expiresMs !== undefined)
+      this.#cancelTimer = clock.after(expiresMs - clock.wallMs(), expired)
   }
 
   #subscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
@@ -284,9 +320,8 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     return this.#collector.take(arenaBytes, at, end)
   }
 
-  get #packetBytesMax(): number {
-    if (this.#session === undefined) return CONNECT_BYTES_MAX
-    return this.#context.payloadBytesMax + PACKET_OVERHEAD_BYTES
+  #headerViolation(frame: Frame): Violation | undefined {
+    return headerViolation(frame, this.#session !== undefined, this.#context.payloadBytesMax)
   }
 
   #pauseIfFull(): void {
@@ -300,7 +335,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   #resumeIfRoom(): void {
-    if (!this.#isPaused || this.#isDeaf || this.#isEnded) return
+    if (!this.#isPaused || this.#isDeaf || this.#isEnded || this.#isUndecided) return
     const unacknowledged = this.#session?.unacknowledged ?? 0
     if (unacknowledged * 2 > this.#context.limits.inboundUnackedMax) return
     if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return

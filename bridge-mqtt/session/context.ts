@@ -1,6 +1,8 @@
+import type { Expulsion, Identity } from '../../shared/account/index.ts'
 import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
+import type { Channel } from '../../shared/transport/index.ts'
 import { type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
 import type { MqttLimits } from '../limits.ts'
@@ -21,8 +23,15 @@ export interface MqttContext {
   /** QoS 1 deliveries of one client that wait for its PUBACK. */
   readonly ackPendingMax: number
   nextPeerId(): number
+  /** Who a client is; undefined: refused. A promise when somebody else must be asked; it never rejects. */
+  authenticate(
+    packet: ConnectPacket,
+    channel: Channel,
+  ): Identity | undefined | Promise<Identity | undefined>
   /** Lets a client in, closing an elder connection of the same client id, or says why not. */
-  admit(packet: ConnectPacket, client: ClientConnection): Admission
+  admit(packet: ConnectPacket, identity: Identity | undefined, client: ClientConnection): Admission
+  /** Why a client that was let in may stay no longer. */
+  recheck(identity: Identity): Expulsion | undefined
   /** The connection has ended: its client id is free. */
   left(client: ClientConnection): void
   /** Its channel is gone as well. */
@@ -39,12 +48,19 @@ export interface ClientConnection {
   end(): void
   /** Ends it at once, without its will. */
   destroy(): void
+  /** Ends it when its user may stay no longer. */
+  recheck(): void
   /** Ends it because another connection has come with the same client id [MQTT-3.1.4-2]. */
   takeOver(): void
 }
 
 export type Admission =
-  | { readonly kind: 'admitted'; readonly clientId: string; readonly space: SubjectSpace }
+  | {
+      readonly kind: 'admitted'
+      readonly clientId: string
+      readonly identity: Identity
+      readonly space: SubjectSpace
+    }
   | { readonly kind: 'refused'; readonly returnCode: number; readonly reason: string }
 
 /**

@@ -27,6 +27,7 @@ import { ClientFilters } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import { type AckOwner, InboundAcks } from './inbound-acks.ts'
 import { Outbound } from './outbound.ts'
+import type { SessionGuard } from './session-guard.ts'
 
 /** What a session asks of the connection it is attached to. */
 export interface SessionLine {
@@ -60,11 +61,18 @@ export class Session implements Peer, AckOwner {
   readonly #acks: InboundAcks
   readonly #outbound: Outbound
   readonly #filters: ClientFilters
+  readonly #guard: SessionGuard
   #lastTopic: Topic | undefined
   #isClosed = false
   #idle: (() => void) | undefined
 
-  constructor(context: MqttContext, space: SubjectSpace, line: SessionLine, clientId: string) {
+  constructor(
+    context: MqttContext,
+    space: SubjectSpace,
+    line: SessionLine,
+    clientId: string,
+    guard: SessionGuard,
+  ) {
     this.#context = context
     this.#space = space
     this.#line = line
@@ -74,7 +82,8 @@ export class Session implements Peer, AckOwner {
     const { queuedMessagesMax, queuedBytesMax } = context.limits
     const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
     this.#outbound = new Outbound(line.channel, limits, context.counters)
-    this.#filters = new ClientFilters(space, this)
+    this.#guard = guard
+    this.#filters = new ClientFilters(space, this, guard)
   }
 
   get account(): string {
@@ -112,7 +121,7 @@ export class Session implements Peer, AckOwner {
     if (packet.qos === 1 && this.#acks.isFull) return VIOLATIONS.tooManyUnacked
     const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
     // The header that QoS 1 adds is ours: buffers and links have room for it beside a full payload.
-    if (payload.length > this.#context.payloadBytesMax) return VIOLATIONS.payloadTooLarge
+    if (payload.length > this.#guard.payloadBytesMax) return VIOLATIONS.payloadTooLarge
     if (packet.isRetain) this.#noticeRetain()
     const { counters } = this.#context
     this.receivedMessages++
@@ -120,7 +129,7 @@ export class Session implements Peer, AckOwner {
     counters.receivedMessages++
     counters.receivedBytes += payload.length
     const options = packet.qos === 0 ? undefined : this.#acks.open(packet.packetId)
-    if (topic.isReserved) this.#deny(topic, options)
+    if (topic.isReserved || !this.#guard.mayPublish(topic)) this.#deny(topic, options)
     else this.#route(topic, packet.qos, payload, options)
     return undefined
   }
@@ -151,12 +160,12 @@ export class Session implements Peer, AckOwner {
 
   /** Return codes in the order of the filters [MQTT-3.9.3-1]. */
   subscribe(packet: SubscribePacket): number[] {
-    const { counters, limits, notices } = this.#context
+    const { counters, notices } = this.#context
     const before = this.#filters.size
     const codes = packet.filters.map(({ filter, qos }) => {
-      if (this.#filters.size >= limits.filtersPerClientMax && !this.#filters.has(filter)) {
+      if (this.#filters.size >= this.#guard.filtersMax && !this.#filters.has(filter)) {
         notices.warn(
-          { client: this.clientId, max: limits.filtersPerClientMax },
+          { client: this.clientId, max: this.#guard.filtersMax },
           'client has too many topic filters',
         )
         return SUBACK_FAILURE
@@ -181,8 +190,12 @@ export class Session implements Peer, AckOwner {
 
   publishWill(will: WillMessage, committed?: PublishCommitted): void {
     const topic = this.#context.translator.topic(will.topic, 0, will.topic.length)
-    if ('rule' in topic || topic.isReserved) {
+    if ('rule' in topic) {
       committed?.(undefined)
+      return
+    }
+    if (topic.isReserved || !this.#guard.mayPublish(topic)) {
+      this.#deny(topic, committed === undefined ? undefined : { committed })
       return
     }
     if (will.isRetain) this.#noticeRetain()
@@ -257,10 +270,10 @@ export class Session implements Peer, AckOwner {
    */
   #deny(topic: Topic, options: PublishOptions | undefined): void {
     this.#context.counters.deniedPublishes++
-    this.#context.notices.warn(
-      { client: this.clientId, topic: Buffer.from(topic.bytes).toString() },
-      'publish to a topic of the server is dropped',
-    )
+    const fields = { client: this.clientId, topic: Buffer.from(topic.bytes).toString() }
+    const { notices } = this.#context
+    if (topic.isReserved) notices.warn(fields, 'publish to a topic of the server is dropped')
+    else notices.warn(fields, 'publish without permission is dropped')
     options?.committed?.(undefined)
   }
 

@@ -61,9 +61,10 @@ export class UserAuthenticator implements Authenticator {
   authenticate(credentials: Credentials): Identity | undefined {
     const { user, password, token } = credentials
     if (this.#isOpen) return { user: user ?? '', account: GLOBAL_ACCOUNT }
-    if (user !== undefined) return this.#checkUser(user, password ?? '')
+    const known = user === undefined ? undefined : this.#checkUser(user, password ?? '')
+    if (known !== undefined) return known
     if (token !== undefined) return this.#checkToken(token)
-    return this.#default
+    return user === undefined ? this.#default : undefined
   }
 
   #defaultIdentity(noAuthUser: string | undefined): Identity | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { ClientFilters } from '../../../../bridge-mqtt/session/client-filters.ts'
+import { SessionGuard } from '../../../../bridge-mqtt/session/session-guard.ts'
 import { topicToSubject } from '../../../../bridge-mqtt/topic-map.ts'
 import { AccountSpace, type Message, type Peer } from '../../../../shared/broker/index.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'
@@ -7,6 +8,7 @@ import { RecordingPeer } from '../../../support/recording-peer.ts'
 
 const LEVELS = ['a', 'b', '$x', '']
 const FILTER_LEVELS = [...LEVELS, '+']
+const GUARD = new SessionGuard({ user: '', account: '$G' }, { payloadBytesMax: 1, filtersMax: 1 })
 const NOTHING = new Uint8Array(0)
 
 describe('client filters', () => {
@@ -28,7 +30,7 @@ describe('client filters', () => {
           if (qos >= 0) deliveries.push(qos)
         },
       }
-      const filters = new ClientFilters(space, peer)
+      const filters = new ClientFilters(space, peer, GUARD)
       const wanted = subscribeAtRandom(random, filters)
       for (let i = 0; i < 20; i++) {
         const topic = randomTopic(random)
@@ -51,7 +53,7 @@ describe('client filters', () => {
 
   it('refuses what it cannot serve, and subscribes to nothing for it', () => {
     const space = new AccountSpace(new SeededRandom(1), '$G')
-    const filters = new ClientFilters(space, new RecordingPeer('mqtt'))
+    const filters = new ClientFilters(space, new RecordingPeer('mqtt'), GUARD)
     for (const filter of ['a/#/b', 'a+', '$share', '$share/g/a']) {
       assert.equal(filters.set(filter, 1), false)
     }

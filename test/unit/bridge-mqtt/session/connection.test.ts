@@ -4,6 +4,7 @@ import { ANSWERS_PENDING_BYTES_MAX, DEFAULT_LIMITS } from '../../../../bridge-mq
 import { Notices } from '../../../../bridge-mqtt/notices.ts'
 import { Connection, Scratch } from '../../../../bridge-mqtt/session/index.ts'
 import { Translator } from '../../../../bridge-mqtt/translator.ts'
+import type { Expulsion, Identity } from '../../../../shared/account/index.ts'
 import { AccountSpace } from '../../../../shared/broker/index.ts'
 import { silentLog } from '../../../../shared/log/index.ts'
 import { PetioleError, SeededRandom } from '../../../../shared/runtime/index.ts'
@@ -15,6 +16,7 @@ import { RecordingChannel } from '../../../support/recording-channel.ts'
 
 const ROOM = 64 * 1024
 const CONNACK = '20020000'
+const ANYBODY: Identity = { user: '', account: '$G' }
 
 describe('connection', () => {
   let outputStart: number
@@ -25,8 +27,12 @@ describe('connection', () => {
   let counters: MqttCounters
   let log: RecordingLog
   let connection: Connection
+  let identity: () => Identity | undefined | Promise<Identity | undefined>
+  let expulsion: Expulsion | undefined
 
   beforeEach(() => {
+    identity = () => ANYBODY
+    expulsion = undefined
     outputStart = allocate(ROOM)
     inputStart = allocate(ROOM)
     clock = new ManualClock()
@@ -45,7 +51,12 @@ describe('connection', () => {
       payloadBytesMax: 1024,
       ackPendingMax: 10,
       nextPeerId: () => 1,
-      admit: () => ({ kind: 'admitted', clientId: 'c', space }) as const,
+      authenticate: () => identity(),
+      admit: (_packet: unknown, who: Identity | undefined) =>
+        who === undefined
+          ? ({ kind: 'refused', returnCode: 5, reason: 'unknown' } as const)
+          : ({ kind: 'admitted', clientId: 'c', identity: who, space } as const),
+      recheck: () => expulsion,
       left: () => {},
       closed: () => {},
     }
@@ -167,4 +178,70 @@ describe('connection', () => {
       [{ i: 0 }, { i: 9, suppressed: 4 }],
     )
   })
+
+  it('answers nothing and reads nothing on before it is known who that is', async () => {
+    const asked = deferred()
+    identity = () => asked.promise
+    const connect = connectPacket('c')
+    assert.equal(receive(connect, ...held(1)), connect.length)
+    assert.equal(channel.isPaused, true)
+    assert.equal(channel.text, '')
+    asked.resolve(ANYBODY)
+    await asked.promise
+    assert.equal(channel.isPaused, false)
+    assert.equal(channel.text, CONNACK)
+    receive(...held(1))
+    assert.equal(capture.held.length, 1)
+  })
+
+  it('refuses whom somebody else refuses, and forgets who did not wait for the answer', async () => {
+    const asked = deferred()
+    identity = () => asked.promise
+    receive(connectPacket('c'))
+    asked.resolve(undefined)
+    await asked.promise
+    assert.equal(channel.text, '20020005')
+    assert.equal(channel.isClosed, true)
+  })
+
+  it('does not let in who has gone meanwhile', async () => {
+    const asked = deferred()
+    identity = () => asked.promise
+    receive(connectPacket('c'))
+    connection.onClose(undefined)
+    asked.resolve(ANYBODY)
+    await asked.promise
+    assert.equal(channel.text, '')
+    assert.equal(connection.facts, undefined)
+  })
+
+  it('ends when the user expires, and when the user may stay no longer', () => {
+    identity = () => ({ ...ANYBODY, expiresMs: clock.wallMs() + 5_000 })
+    receive(connectPacket('c'))
+    clock.advance(4_000)
+    assert.equal(channel.isClosed, false)
+    connection.recheck()
+    assert.equal(channel.isClosed, false)
+    expulsion = 'user_revoked'
+    connection.recheck()
+    assert.equal(channel.isClosed, true)
+  })
+
+  it('ends at the moment at which the user expires', () => {
+    identity = () => ({ ...ANYBODY, expiresMs: clock.wallMs() + 5_000 })
+    receive(connectPacket('c'))
+    clock.advance(5_000)
+    assert.equal(channel.isClosed, true)
+  })
 })
+
+function deferred(): {
+  readonly promise: Promise<Identity | undefined>
+  resolve(identity: Identity | undefined): void
+} {
+  let resolve: (identity: Identity | undefined) => void = () => {}
+  const promise = new Promise<Identity | undefined>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}

@@ -1,0 +1,47 @@
+import type { Identity, Permissions } from '../../shared/account/index.ts'
+import type { Topic } from '../translator.ts'
+
+/**
+ * What a client may do by the permissions and limits of its user. The answer to a topic is
+ * remembered with the topic, which all clients share, so that a device that keeps to its topics pays
+ * for a lookup once.
+ */
+export class SessionGuard {
+  readonly payloadBytesMax: number
+  readonly filtersMax: number
+  readonly #permissions: Permissions | undefined
+  readonly #publishable = new WeakMap<Topic, boolean>()
+
+  constructor(identity: Identity, limits: { payloadBytesMax: number; filtersMax: number }) {
+    this.#permissions = identity.permissions
+    this.payloadBytesMax = within(limits.payloadBytesMax, identity.limits?.payloadBytes)
+    this.filtersMax = within(limits.filtersMax, identity.limits?.subscriptions)
+  }
+
+  mayPublish(topic: Topic): boolean {
+    if (this.#permissions === undefined || !this.#permissions.restrictsPublish) return true
+    const known = this.#publishable.get(topic)
+    if (known !== undefined) return known
+    const isAllowed = this.#permissions.mayPublish(Buffer.from(topic.subject).toString())
+    this.#publishable.set(topic, isAllowed)
+    return isAllowed
+  }
+
+  maySubscribe(subject: string): boolean {
+    return this.#permissions === undefined || this.#permissions.maySubscribe(subject, '')
+  }
+
+  /** A filter that is wider than what is denied: `mayReceive` decides about each message. */
+  filtersDeliveries(subject: string): boolean {
+    return this.#permissions?.filtersDeliveries(subject) === true
+  }
+
+  mayReceive(subject: string): boolean {
+    return this.#permissions === undefined || this.#permissions.mayReceive(subject)
+  }
+}
+
+/** -1 and nothing are no limit of the user's. */
+function within(own: number, users: number | undefined): number {
+  return users === undefined || users < 0 ? own : Math.min(own, users)
+}
