@@ -15,6 +15,7 @@ export {
 export type { ClaimsAnswer, ClaimsService } from './claims-service.ts'
 export { compilePermissions } from './compiled-permissions.ts'
 export { createAccounts } from './create-accounts.ts'
+export { readCredentials, readNkeySeed, type SigningCredentials } from './credentials-file.ts'
 export type { ClaimsExchange } from './directory-resolver.ts'
 export { type ImportLeave, importLeave } from './import-leave.ts'
 export type { AccountsConfig, Listener } from './listener-logins.ts'

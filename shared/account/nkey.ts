@@ -21,6 +21,19 @@ const KIND_SHIFT = 3
 /** ASN.1 in front of a raw Ed25519 key [RFC 8410]. */
 const PUBLIC_KEY_HEAD = Buffer.from('302a300506032b6570032100', 'hex')
 
+export function isKeyKind(letter: string): letter is KeyKind {
+  return 'ACNOUX'.includes(letter) && letter.length === 1
+}
+
+/** A public nkey in text. */
+export function encodeNkey(kind: KeyKind, raw: Uint8Array): string {
+  const bytes = Buffer.alloc(1 + KEY_BYTES + 2)
+  bytes[0] = ALPHABET.indexOf(kind) << KIND_SHIFT
+  bytes.set(raw, 1)
+  bytes.writeUInt16LE(crc16(bytes.subarray(0, 1 + KEY_BYTES)), 1 + KEY_BYTES)
+  return encodeBase32(bytes)
+}
+
 /** Whether `text` is a public nkey of that kind, its check sum included. */
 export function isPublicKey(text: string, kind: KeyKind): boolean {
   return rawKey(text, kind) !== undefined
@@ -113,7 +126,7 @@ export function encodeBase32(bytes: Uint8Array): string {
 }
 
 /** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
+export function crc16(bytes: Uint8Array): number {
   let crc = 0
   for (const byte of bytes) {
     crc ^= byte << 8
