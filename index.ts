@@ -33,6 +33,8 @@ export interface StartOptions {
   readonly log?: Log
   /** Default: the machine that the process runs on. */
   readonly machine?: Machine
+  /** Reads the configuration anew and calls `reload`: what an operator may ask for over NATS. */
+  readonly reload?: () => Promise<void>
 }
 
 /** A running hub or leaf. */
@@ -72,10 +74,16 @@ export function startLeaf(config: ConfigInput, options: StartOptions = {}): Prom
 /** Starts a role from a configuration that was read and checked already. */
 export async function startRole(
   config: HubConfig | LeafConfig,
-  { log = silentLog, machine = systemMachine(log) }: StartOptions = {},
+  { log = silentLog, machine = systemMachine(log), reload }: StartOptions = {},
 ): Promise<Running> {
   const frontDoors = config.mqtt === undefined ? [] : [new MqttFrontDoor(config.mqtt)]
-  const options = { machine, log, version, frontDoors }
+  const options = {
+    machine,
+    log,
+    version,
+    frontDoors,
+    ...(reload === undefined ? {} : { reload }),
+  }
   const running =
     config.role === 'hub'
       ? await Hub.start({ ...options, config })
@@ -87,6 +95,7 @@ export async function startRole(
 interface Role {
   readonly core: ServerCore
   readonly ports: ServerPorts | undefined
+  reload(config: HubConfig | LeafConfig): Promise<void>
   drain(): Promise<void>
   destroy(): Promise<void>
 }
@@ -98,7 +107,7 @@ function handleOf(role: Role): Running {
     id: core.identity.id,
     ports: role.ports ?? { client: { host: '', port: 0 }, ...NO_PORTS },
     client: (account = '$G') => core.client(account),
-    reload: (config) => core.reload(config),
+    reload: (config) => role.reload(config),
     lameDuck: async () => {
       await leaveAsLameDuck(core)
       await role.drain()

@@ -1,4 +1,4 @@
-import type { FleetStreamConfig, HubConfig } from '../shared/config/index.ts'
+import type { CoreConfig, FleetStreamConfig, HubConfig } from '../shared/config/index.ts'
 import type { LeafHello } from '../shared/link/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import { jsonResponse } from '../shared/monitor/index.ts'
@@ -28,6 +28,8 @@ export interface HubOptions {
   readonly log: Log
   readonly version: string
   readonly frontDoors: readonly FrontDoor[]
+  /** See `ServerCoreOptions`. */
+  readonly reload?: () => Promise<void>
   /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
   readonly segmentBytes?: number
 }
@@ -120,6 +122,12 @@ export class Hub {
   /** The ledger added up, line by line: what must balance. */
   audit(): readonly AuditLine[] {
     return this.#parts === undefined ? [] : audit(this.#parts.ingest.book)
+  }
+
+  /** See `ServerCore.reload`; certificates between hubs are read again, too. */
+  async reload(config: CoreConfig): Promise<void> {
+    await this.core.reload(config)
+    this.#mesh?.reloadCertificates(config)
   }
 
   async drain(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { LeafConfig } from '../shared/config/index.ts'
+import type { CoreConfig, LeafConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import {
   type FrontDoor,
@@ -18,6 +18,8 @@ export interface LeafOptions {
   readonly log: Log
   readonly version: string
   readonly frontDoors: readonly FrontDoor[]
+  /** See `ServerCoreOptions`. */
+  readonly reload?: () => Promise<void>
   /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
   readonly segmentBytes?: number
 }
@@ -89,6 +91,11 @@ export class Leaf {
   get backlogMessages(): number {
     const buffers = this.#parts?.buffers.all ?? []
     return buffers.reduce((sum, buffer) => sum + buffer.backlogMessages, 0)
+  }
+
+  /** See `ServerCore.reload`. */
+  async reload(config: CoreConfig): Promise<void> {
+    await this.core.reload(config)
   }
 
   /** Stays with what is on disk: the backlog goes to the hub after the next start. */
