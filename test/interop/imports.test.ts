@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
-import { type AccountServer, natsServer, petioleBroker } from '../support/account-servers.ts'
+import { type AccountServer, natsServer, petioleHub } from '../support/account-servers.ts'
 import { eventually } from '../support/link-node.ts'
 
 /**
@@ -284,7 +284,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 describe('imports, beside nats-server', () => {
   let servers: AccountServer[] = []
   before(async () => {
-    servers = [await natsServer(CONFIG), await petioleBroker(CONFIG)]
+    servers = [await natsServer(CONFIG), await petioleHub(CONFIG)]
   })
   after(async () => {
     for (const server of servers) await server.stop()
