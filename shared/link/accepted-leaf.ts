@@ -1,5 +1,6 @@
-import { type Authenticator, atOnce, type Credentials, type Identity } from '../account/index.ts'
+import type { Authenticator, Credentials, Identity } from '../account/index.ts'
 import type { Publication } from '../broker/index.ts'
+import type { PermissionsConfig, SubjectPermissionConfig } from '../config/index.ts'
 import { type Cancel, type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
 import { type LinkLimits, NAME_LENGTH_MAX } from './limits.ts'
@@ -59,7 +60,12 @@ export interface HandshakeOptions {
   /** Where else the leaf can go, as it is known at the moment. */
   readonly urls: () => LeafUrls
   /** The leaf is who it says and may log in. Whether it may attach is decided there. */
-  readonly onHello: (hello: LeafHello, connect: LinkConnect, handshake: AcceptedLeaf) => void
+  readonly onHello: (
+    hello: LeafHello,
+    connect: LinkConnect,
+    identity: Identity,
+    handshake: AcceptedLeaf,
+  ) => void
   readonly onEnded: (handshake: AcceptedLeaf, reason: string) => void
 }
 
@@ -76,6 +82,8 @@ export class AcceptedLeaf implements LinkPhase {
   readonly #options: HandshakeOptions
   readonly #nonce: string
   readonly #cancelTimeout: Cancel
+  /** Somebody is asked whether the leaf may log in. */
+  #isAsking = false
 
   constructor(options: HandshakeOptions) {
     const { channel, clock, limits, random } = options
@@ -94,9 +102,14 @@ export class AcceptedLeaf implements LinkPhase {
   }
 
   /** The yes: the INFO that a soliciting side waits for. */
-  confirm(account: string): void {
+  confirm({ account, permissions }: Identity): void {
     this.#cancelTimeout()
-    const fields = { ...this.#info(), connect_info: true, remote_account: account }
+    const fields = {
+      ...this.#info(),
+      connect_info: true,
+      remote_account: account,
+      ...(permissions === undefined ? {} : rulesOf(permissions.config)),
+    }
     this.connection.send(helloLine('INFO', fields))
   }
 
@@ -118,8 +131,51 @@ export class AcceptedLeaf implements LinkPhase {
       this.connection.fail(refusal)
       return
     }
+    if (this.#isAsking) {
+      this.#refuseUnasked()
+      return
+    }
+    this.#isAsking = true
+    const answer = this.#login(connect)
+    if (answer instanceof Promise) void answer.then((identity) => this.#welcome(connect, identity))
+    else this.#welcome(connect, answer)
+  }
+
+  /** Only a side that negotiates compression sends INFO first, and we offer none. */
+  info(_json: string): void {
+    this.#refuseUnasked()
+  }
+
+  interest(_subject: string, _queue: string, _weight: number): void {
+    this.#refuseUnasked()
+  }
+
+  interestGone(_subject: string, _queue: string): void {
+    this.#refuseUnasked()
+  }
+
+  message(_publication: Publication, _queues: readonly string[]): void {
+    this.#refuseUnasked()
+  }
+
+  allowsHeartbeat(): boolean {
+    if (this.#isAsking) return true
+    this.#refuseUnasked()
+    return false
+  }
+
+  refused(error: string): void {
+    this.connection.close(`the other side said: ${error}`)
+  }
+
+  ended(reason: string): void {
+    this.#cancelTimeout()
+    this.#options.onEnded(this, reason)
+  }
+
+  #welcome(connect: LinkConnect, identity: Identity | undefined): void {
+    if (this.connection.isEnded) return
     const { name, domain, cluster, remoteAccount, petiole } = connect
-    const identity = this.#login(connect)
     if (identity === undefined) {
       this.connection.fail(AUTHORIZATION_VIOLATION, `wrong credentials of leaf ${name}`)
       return
@@ -147,46 +203,42 @@ export class AcceptedLeaf implements LinkPhase {
       remoteAddress,
       remotePort,
     }
-    this.#options.onHello(hello, connect, this)
-  }
-
-  /** Only a side that negotiates compression sends INFO first, and we offer none. */
-  info(_json: string): void {
-    this.#refuseUnasked()
-  }
-
-  interest(_subject: string, _queue: string, _weight: number): void {
-    this.#refuseUnasked()
-  }
-
-  interestGone(_subject: string, _queue: string): void {
-    this.#refuseUnasked()
-  }
-
-  message(_publication: Publication, _queues: readonly string[]): void {
-    this.#refuseUnasked()
-  }
-
-  allowsHeartbeat(): boolean {
-    this.#refuseUnasked()
-    return false
-  }
-
-  refused(error: string): void {
-    this.connection.close(`the other side said: ${error}`)
-  }
-
-  ended(reason: string): void {
-    this.#cancelTimeout()
-    this.#options.onEnded(this, reason)
+    this.#options.onHello(hello, connect, identity, this)
   }
 
   /** A URL's lone user may be a user or a token: nats-server sends it as both. */
-  #login(connect: LinkConnect): Identity | undefined {
+  #login(connect: LinkConnect): Identity | undefined | Promise<Identity | undefined> {
     const { authenticator } = this.#options
-    const identity = atOnce(authenticator.authenticate(credentialsOf(connect)))
-    if (identity !== undefined || connect.token === undefined) return identity
-    return atOnce(authenticator.authenticate({ token: connect.token }))
+    const { token } = connect
+    const answer = authenticator.authenticate(this.#credentials(connect))
+    if (token === undefined) return answer
+    const withToken = (identity: Identity | undefined) =>
+      identity ?? authenticator.authenticate({ ...this.#presence(connect), token })
+    return answer instanceof Promise ? answer.then(withToken) : withToken(answer)
+  }
+
+  #credentials(connect: LinkConnect): Credentials {
+    const { user, password, jwt, nkey, signature } = connect
+    return {
+      ...this.#presence(connect),
+      ...(user === undefined ? {} : { user }),
+      ...(password === undefined ? {} : { password }),
+      ...(jwt === undefined ? {} : { jwt }),
+      ...(nkey === undefined ? {} : { nkey }),
+      ...(signature === undefined ? {} : { signature }),
+    }
+  }
+
+  /** What a connection shows whatever it presents. */
+  #presence({ name, version, protocol }: LinkConnect): Credentials {
+    const { channel } = this.#options
+    return {
+      nonce: this.#nonce,
+      connectionType: channel.kind === 'websocket' ? 'LEAFNODE_WS' : 'LEAFNODE',
+      remoteAddress: channel.remoteAddress,
+      tls: channel.tls,
+      client: { id: this.id, name, lang: '', version, protocol },
+    }
   }
 
   #refuseUnasked(): void {
@@ -214,6 +266,7 @@ export class AcceptedLeaf implements LinkPhase {
       port: channel.localPort,
       headers: true,
       auth_required: true,
+      ...(channel.security === 'plain' ? {} : { tls_required: true }),
       max_payload: limits.payloadBytesMax,
       jetstream: hasJetStream,
       client_id: this.id,
@@ -227,9 +280,11 @@ export class AcceptedLeaf implements LinkPhase {
   }
 }
 
-function credentialsOf({ user, password }: LinkConnect): Credentials {
-  return {
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-  }
+/** What the leaf may subscribe to, and what it may publish: it spares both sides what would be refused. */
+function rulesOf({ subscribe, publish }: PermissionsConfig): object {
+  return { import: ruleOf(subscribe), export: ruleOf(publish) }
+}
+
+function ruleOf({ allow, deny }: SubjectPermissionConfig): object {
+  return { ...(allow === undefined ? {} : { allow }), ...(deny.length === 0 ? {} : { deny }) }
 }

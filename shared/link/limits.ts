@@ -78,6 +78,12 @@ export const DROP_LOG_INTERVAL_MS = 60_000
 /** A leaf that has been here for less than this is not believed to have moved to another hub. */
 export const MOVE_MIN_MS = 1_000
 
+/** A TLS handshake of a remote without a `tls` block. */
+export const TLS_TIMEOUT_MS = 5_000
+
+/** Reply subjects that a leaf may answer by `allow_responses`. */
+export const RESPONSES_MAX = 65_536
+
 /** Connections that have not presented credentials yet. */
 export const HANDSHAKES_MAX = 4_096
 

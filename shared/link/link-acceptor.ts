@@ -1,15 +1,18 @@
-import type { Authenticator } from '../account/index.ts'
+import type { Authenticator, Identity } from '../account/index.ts'
 import type { Message } from '../broker/index.ts'
+import type { PermissionsConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
-import type { Clock, Random } from '../runtime/index.ts'
-import type { Channel } from '../transport/index.ts'
+import type { Cancel, Clock, Random } from '../runtime/index.ts'
+import type { Channel, TlsFacts } from '../transport/index.ts'
+import { SERVER_ERRORS } from '../wire/index.ts'
 import { AcceptedLeaf, type LeafHello, type LeafUrls } from './accepted-leaf.ts'
 import type { LinkAccounts } from './account-links.ts'
 import { ACCEPTOR_PING_FACTOR, HANDSHAKES_MAX, type LinkLimits, MOVE_MIN_MS } from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
 import { DOMAIN_TAKEN_ADVICE, DUPLICATE_LEAF, nameTaken, TOO_MANY_LEAVES } from './link-errors.ts'
-import type { LinkConnect } from './link-hello.ts'
+import type { LinkConnect, SubjectRules } from './link-hello.ts'
 import { LinkPermissions } from './link-permissions.ts'
+import { LinkResponses } from './link-responses.ts'
 import type { ServerCard } from './server-card.ts'
 
 /** A leaf on this server, from its admission to its end. */
@@ -18,6 +21,14 @@ export interface AttachedLeaf {
   /** Monotonic. */
   readonly sinceMs: number
   readonly stats: LinkStats
+  /** Unique among the connections of this process. */
+  readonly id: number
+  readonly identity: Identity
+  /** What it asks for; made at each call. */
+  readonly subjects: readonly string[]
+  /** It is not told the interest of other leaves. */
+  readonly isIsolated: boolean
+  readonly tls: TlsFacts | undefined
   /** Ends the link with an -ERR of this text; the leaf redials. */
   close(error: string): void
 }
@@ -35,6 +46,8 @@ export interface LinkAcceptorOptions {
   readonly hasJetStream: boolean
   /** `host:port` of this hub's leafnode listeners, for leaves that find another one; may be empty. */
   readonly leafnodeUrls: readonly string[]
+  /** `max_leafnodes` of an account; -1 for none. */
+  readonly leavesMaxOf?: (account: string) => number
   /** Decides on a leaf that has logged in: undefined lets it in, a text refuses it (see `comeBackIn`). */
   readonly admit?: (leaf: LeafHello) => string | undefined
   /** True: this message does not go to that leaf, such as one that it brought here itself. */
@@ -85,7 +98,7 @@ export class LinkAcceptor {
       limits,
       hasJetStream: this.#options.hasJetStream,
       urls: () => this.#urls,
-      onHello: (hello, connect) => this.#decide(hello, connect, handshake),
+      onHello: (hello, connect, identity) => this.#decide(hello, connect, identity, handshake),
       onEnded: (ended, reason) => this.#handshakeFailed(ended, reason),
     })
     this.#handshakes.add(handshake)
@@ -113,6 +126,15 @@ export class LinkAcceptor {
     }
   }
 
+  /** After a reload, or when an account has changed: ends the links of those who may stay no longer. */
+  recheck(): void {
+    const { authenticator } = this.#options
+    for (const attachment of this.#attachments()) {
+      const expulsion = authenticator.recheck(attachment.identity)
+      if (expulsion !== undefined) attachment.close(SERVER_ERRORS[expulsion])
+    }
+  }
+
   /** Sends each leaf what waits for it, then closes its link. Idempotent, as `destroy`. */
   async drain(reason: string): Promise<void> {
     this.#isClosing = true
@@ -130,7 +152,12 @@ export class LinkAcceptor {
     return [...this.#names.values()].flatMap((links) => [...links.values()])
   }
 
-  #decide(hello: LeafHello, connect: LinkConnect, handshake: AcceptedLeaf): void {
+  #decide(
+    hello: LeafHello,
+    connect: LinkConnect,
+    identity: Identity,
+    handshake: AcceptedLeaf,
+  ): void {
     const { connection } = handshake
     const [holder] = this.#names.get(nameKeyOf(hello, handshake))?.values() ?? []
     const old = this.#names.get(nameKeyOf(hello, handshake))?.get(bindingOf(hello, handshake))
@@ -144,7 +171,7 @@ export class LinkAcceptor {
       this.#log(hello).info({ old: addressOf(old.hello) }, 'leaf takes over its old connection')
       old.close(DUPLICATE_LEAF)
     }
-    this.#attach(hello, connect, handshake)
+    this.#attach(hello, connect, identity, handshake)
   }
 
   #refusalOf(hello: LeafHello, holder: Attachment | undefined): string | undefined {
@@ -154,14 +181,30 @@ export class LinkAcceptor {
       return nameTaken(hello.name, `${who} at ${addressOf(holder.hello)}`)
     }
     const isFull = holder === undefined && this.#attachedCount >= this.#options.limits.leavesMax
-    return isFull ? TOO_MANY_LEAVES : this.#options.admit?.(hello)
+    if (isFull || (holder === undefined && this.#isAccountFull(hello.account))) {
+      return TOO_MANY_LEAVES
+    }
+    return this.#options.admit?.(hello)
   }
 
-  #attach(hello: LeafHello, connect: LinkConnect, handshake: AcceptedLeaf): void {
+  #isAccountFull(account: string): boolean {
+    const max = this.#options.leavesMaxOf?.(account) ?? -1
+    if (max < 0) return false
+    return this.#attachments().filter(({ hello }) => hello.account === account).length >= max
+  }
+
+  #attach(
+    hello: LeafHello,
+    connect: LinkConnect,
+    identity: Identity,
+    handshake: AcceptedLeaf,
+  ): void {
     const { accounts, clock, limits, server, withhold } = this.#options
     const { connection, id } = handshake
     this.#handshakes.delete(handshake)
-    const denied = { allow: undefined, deny: connect.denyPublish }
+    const { permissions } = identity
+    const { send, receive } = rulesOfLeaf(permissions?.config, connect.denyPublish)
+    const rule = permissions?.responses
     const link = new Link({
       kind: connect.isHub ? 'uplink' : 'leaf',
       id,
@@ -170,7 +213,9 @@ export class LinkAcceptor {
       clock,
       log: this.#log(hello),
       limits,
-      permissions: new LinkPermissions(server.domain, denied, undefined),
+      permissions: new LinkPermissions(server.domain, send, receive),
+      isStrict: true,
+      responses: rule === undefined ? undefined : new LinkResponses(clock, rule),
       remote: {
         cluster: hello.cluster,
         hasHeaders: connect.hasHeaders,
@@ -183,9 +228,9 @@ export class LinkAcceptor {
       onRefused: (error) => connection.close(`the leaf said: ${error}`),
       onEnded: (reason) => this.#detached(attachment, handshake, reason),
     })
-    const attachment = new Attachment(hello, link, handshake, clock.monotonicMs())
+    const attachment = new Attachment(hello, identity, link, handshake, clock)
     this.#register(attachment, handshake)
-    handshake.confirm(hello.account)
+    handshake.confirm(identity)
     link.attach(limits.pingIntervalMs * ACCEPTOR_PING_FACTOR)
     this.#log(hello).info(
       { address: addressOf(hello), verified: hello.isVerified },
@@ -208,6 +253,7 @@ export class LinkAcceptor {
     links?.delete(bindingOf(attachment.hello, handshake))
     if (links?.size === 0) this.#names.delete(nameKey)
     this.#attachedCount--
+    attachment.cancelExpiry()
     this.#countDomain(attachment.hello, -1)
     this.#log(attachment.hello).info({ reason }, 'leaf detached')
     this.#options.onDetached?.(attachment, reason)
@@ -240,24 +286,81 @@ export class LinkAcceptor {
 
 class Attachment implements AttachedLeaf {
   readonly hello: LeafHello
+  readonly identity: Identity
   readonly sinceMs: number
   readonly link: Link
   readonly handshake: AcceptedLeaf
+  readonly cancelExpiry: Cancel
 
-  constructor(hello: LeafHello, link: Link, handshake: AcceptedLeaf, sinceMs: number) {
+  constructor(
+    hello: LeafHello,
+    identity: Identity,
+    link: Link,
+    handshake: AcceptedLeaf,
+    clock: Clock,
+  ) {
     this.hello = hello
+    this.identity = identity
     this.link = link
     this.handshake = handshake
-    this.sinceMs = sinceMs
+    this.sinceMs = clock.monotonicMs()
+    const { expiresMs } = identity
+    this.cancelExpiry =
+      expiresMs === undefined
+        ? () => {}
+        : clock.after(Math.max(0, expiresMs - clock.wallMs()), () =>
+            this.close(SERVER_ERRORS.user_expired),
+          )
+  }
+
+  get id(): number {
+    return this.link.id
   }
 
   get stats(): LinkStats {
     return this.link.stats
   }
 
+  get subjects(): readonly string[] {
+    return this.link.subjects
+  }
+
+  get isIsolated(): boolean {
+    return this.link.isIsolated
+  }
+
+  get tls(): TlsFacts | undefined {
+    return this.link.connection.channel.tls
+  }
+
   close(error: string): void {
     this.link.connection.fail(error)
   }
+}
+
+/** A user's permissions speak of what the user does; for the hub the two directions change places. */
+function rulesOfLeaf(
+  config: PermissionsConfig | undefined,
+  deniedByLeaf: readonly string[],
+): { readonly send: SubjectRules; readonly receive: SubjectRules | undefined } {
+  const { allow, deny = [] } = config?.subscribe ?? {}
+  const send = {
+    // An empty list of subscriptions allows all, as nats-server reads it.
+    allow: allow === undefined || allow.length === 0 ? undefined : allow.map(subjectOf),
+    deny: [...deny.filter((entry) => !entry.trim().includes(' ')), ...deniedByLeaf],
+  }
+  if (config === undefined) return { send, receive: undefined }
+  const { publish, allow_responses } = config
+  const onlyResponses = allow_responses !== undefined && publish.allow === undefined
+  return {
+    send,
+    receive: { allow: onlyResponses ? [] : publish.allow, deny: publish.deny.map(subjectOf) },
+  }
+}
+
+/** An entry may name a queue group behind its subject. */
+function subjectOf(entry: string): string {
+  return entry.trim().split(/\s+/, 1)[0] ?? ''
 }
 
 /**

@@ -65,6 +65,11 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     return this.#heartbeat?.roundTripMs
   }
 
+  /** Nothing of the input is half read. */
+  get isInputIdle(): boolean {
+    return this.#parser.isIdle
+  }
+
   start(): void {
     this.channel.start(this)
   }

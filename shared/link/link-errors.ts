@@ -33,6 +33,14 @@ export function loopDetected(account: string): string {
   return `Loop detected for leafnode account="${account}". Delaying attempt to reconnect for 30s`
 }
 
+export function publishViolation(subject: string): string {
+  return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
+}
+
+export function subscriptionViolation(subject: string): string {
+  return `Permissions Violation for Subscription to ${JSON.stringify(subject)}`
+}
+
 export function gatewayOnLeafPort(gateway: string): string {
   return `Rejecting connection from gateway ${JSON.stringify(gateway)} on the leafnode port`
 }

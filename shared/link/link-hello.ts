@@ -62,6 +62,10 @@ export interface LinkConnect {
   readonly user: string | undefined
   readonly password: string | undefined
   readonly token: string | undefined
+  readonly jwt: string | undefined
+  readonly nkey: string | undefined
+  readonly signature: string | undefined
+  readonly protocol: number
   readonly denyPublish: readonly string[]
   /** Set by clients and gateways that dialled the wrong port. */
   readonly lang: string
@@ -111,6 +115,10 @@ export function parseLinkConnect(json: string): LinkConnect {
     user: text(fields, 'user') || undefined,
     password: text(fields, 'pass') || undefined,
     token: text(fields, 'auth_token') || undefined,
+    jwt: text(fields, 'jwt') || undefined,
+    nkey: text(fields, 'nkey') || undefined,
+    signature: text(fields, 'sig') || undefined,
+    protocol: number(fields, 'protocol'),
     denyPublish: texts(fields, 'deny_pub'),
     lang: text(fields, 'lang'),
     gateway: text(fields, 'gateway'),

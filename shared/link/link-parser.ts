@@ -97,6 +97,11 @@ export class LinkParser {
     return this.#violation
   }
 
+  /** Nothing is half read: the next byte begins a line. */
+  get isIdle(): boolean {
+    return this.#lineBytes === 0 && this.#partial === undefined
+  }
+
   /** No fact comes after it, also in the middle of a `push`. */
   stop(): void {
     this.#isStopped = true

@@ -62,6 +62,21 @@ export class LinkPermissions {
     return permits(this.#receive, subject)
   }
 
+  /** Whether a message that came breaks the rules of the leaf's user: reason enough to part. */
+  breaksRules(subject: Uint8Array): boolean {
+    return !(subject[0] === DOLLAR && isOwn(subject)) && !this.mayReceive(subject)
+  }
+
+  /** Whether the other side asks for a subject that it may never get. Wildcards are looked at per message. */
+  refusesInterest(subject: string): boolean {
+    if (this.#send === undefined || !isLiteral(subject)) return false
+    if (EXEMPT_PREFIXES.some((prefix) => subject.startsWith(prefix))) return false
+    if (EXEMPT_MESSAGES.some((prefix) => subject.startsWith(prefix.toString()))) return false
+    const { allow, deny } = this.#send
+    if (deny.some((filter) => filter.matchesText(subject))) return true
+    return allow !== undefined && !allow.some((filter) => filter.matchesText(subject))
+  }
+
   /** Whether to tell the other side of our interest. Wildcards wider than a rule are told. */
   mayAdvertise(subject: string): boolean {
     if (isOwnSubject(subject) || subject === SHORT_ACKS) return false
@@ -85,6 +100,11 @@ export class LinkPermissions {
     if (this.#ownAcks === undefined || !startsWith(subject, this.#ownAcks)) return false
     return shortAckInterest(subject) === undefined
   }
+}
+
+/** The rules of a remote and what its other side said, both in force. */
+export function narrowed(rules: SubjectRules | undefined, denied: readonly string[]): SubjectRules {
+  return { allow: rules?.allow, deny: [...(rules?.deny ?? []), ...denied] }
 }
 
 interface Rules {

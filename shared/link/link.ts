@@ -13,8 +13,14 @@ import type { AccountLinks, InterestListener } from './account-links.ts'
 import { withShownSubject } from './ack-reply.ts'
 import { DROP_LOG_INTERVAL_MS, type LinkLimits } from './limits.ts'
 import type { LinkConnection, LinkPhase } from './link-connection.ts'
-import { loopDetected, TOO_MANY_SUBSCRIPTIONS } from './link-errors.ts'
+import {
+  loopDetected,
+  publishViolation,
+  subscriptionViolation,
+  TOO_MANY_SUBSCRIPTIONS,
+} from './link-errors.ts'
 import type { LinkPermissions } from './link-permissions.ts'
+import type { LinkResponses } from './link-responses.ts'
 import { shortAckInterest } from './short-ack.ts'
 
 /**
@@ -33,6 +39,9 @@ export interface LinkOptions {
   readonly log: Log
   readonly limits: LinkLimits
   readonly permissions: LinkPermissions
+  /** What breaks the rules ends the link: the other side was told them, and logs in with them. */
+  readonly isStrict: boolean
+  readonly responses: LinkResponses | undefined
   readonly remote: {
     readonly cluster: string
     readonly hasHeaders: boolean
@@ -117,6 +126,11 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     }
   }
 
+  /** What the other side asks for, in the order in which it said so. */
+  get subjects(): readonly string[] {
+    return [...this.#subscriptions.values()].map(({ subject }) => subject)
+  }
+
   /** Tells the other side all our interest, and each change from now on. */
   attach(pingIntervalMs: number): void {
     this.#isAttached = true
@@ -138,6 +152,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     }
     if (connection.output.message(message, queues, remote.hasHeaders)) {
       this.#messagesOut++
+      this.#options.responses?.delivered(message.reply)
     } else {
       this.#droppedSlow++
       this.#logDrop('the link is slower than its live messages')
@@ -161,6 +176,10 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     }
     if (!isValidSubject(subject) || !permissions.mayServe(subject)) {
       log.debug({ subject }, 'interest of the other side passed over')
+      return
+    }
+    if (this.#options.isStrict && permissions.refusesInterest(subject)) {
+      this.connection.fail(subscriptionViolation(subject))
       return
     }
     const key = keyOf(subject, queue)
@@ -189,8 +208,14 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     const { permissions, accepts, links } = this.#options
     const acks = shortAckInterest(publication.subject)
     const isLost = acks !== undefined && !links.isAskedFor(acks)
-    if (isLost || !permissions.mayReceive(publication.subject) || !accepts(publication)) {
+    const isAllowed =
+      permissions.mayReceive(publication.subject) ||
+      (this.#options.responses?.takes(publication.subject) ?? false)
+    if (isLost || !isAllowed || !accepts(publication)) {
       this.#droppedIn++
+      if (!isAllowed && this.#options.isStrict && permissions.breaksRules(publication.subject)) {
+        this.connection.fail(publishViolation(Buffer.from(publication.subject).toString()))
+      }
       return
     }
     this.#messagesIn++

@@ -1,10 +1,11 @@
 import type { Publication } from '../broker/index.ts'
 import { type Cancel, type Clock, messageOf } from '../runtime/index.ts'
-import type { Channel } from '../transport/index.ts'
+import type { Channel, DialSecurity } from '../transport/index.ts'
 import { CONNECT_INFO_TIMEOUT_MS, FIRST_INFO_TIMEOUT_MS, type LinkLimits } from './limits.ts'
 import { LinkConnection, type LinkPhase } from './link-connection.ts'
 import { CLUSTER_HAS_SPACES, CONNECT_INFO_MISSING, WRONG_PORT } from './link-errors.ts'
 import { helloLine, LINK_PROTOCOL, type LinkInfo, parseLinkInfo } from './link-hello.ts'
+import type { LinkLogin } from './link-login.ts'
 import type { ServerCard } from './server-card.ts'
 
 export interface UplinkHandshakeOptions {
@@ -15,6 +16,13 @@ export interface UplinkHandshakeOptions {
   /** Of the URL; '' when absent. A user without a password is a token. */
   readonly user: string
   readonly password: string
+  /** A user's JWT or nkey; undefined: what the URL has. */
+  readonly login: LinkLogin | undefined
+  /** The TLS handshake between INFO and CONNECT: when the hub asks for it, or this side does. */
+  readonly security: () => DialSecurity
+  readonly isTlsWanted: boolean
+  /** What the other side is not to send here. */
+  readonly denyImports: readonly string[]
   readonly hasJetStream: boolean
   /** Asks not to be told the interest of the other side's other leaves. */
   readonly isIsolated: boolean
@@ -35,6 +43,7 @@ export class UplinkHandshake implements LinkPhase {
   readonly #options: UplinkHandshakeOptions
   #first: LinkInfo | undefined
   #refusal: string | undefined
+  #isSecuring = false
   #cancelTimeout: Cancel
 
   constructor(options: UplinkHandshakeOptions) {
@@ -52,6 +61,10 @@ export class UplinkHandshake implements LinkPhase {
   }
 
   info(json: string): void {
+    if (this.#isSecuring) {
+      this.#refuseUnasked()
+      return
+    }
     let info: LinkInfo
     try {
       info = parseLinkInfo(json)
@@ -75,7 +88,7 @@ export class UplinkHandshake implements LinkPhase {
 
   /** Between CONNECT and the yes a server may ask already. */
   allowsHeartbeat(): boolean {
-    return true
+    return !this.#isSecuring
   }
 
   connect(_json: string): void {
@@ -101,6 +114,37 @@ export class UplinkHandshake implements LinkPhase {
       return
     }
     this.#first = info
+    const { channel, clock, isTlsWanted } = this.#options
+    const isPlainTcp = channel.kind === 'tcp' && channel.security === 'plain'
+    if (isPlainTcp && (info.isTlsRequired || isTlsWanted)) {
+      this.#isSecuring = true
+      // The handshake has a time of its own.
+      this.#cancelTimeout()
+      // The INFO is still being read from the socket that is to be secured.
+      clock.soon(() => void this.#secure(info))
+      return
+    }
+    this.#present(info)
+  }
+
+  async #secure(info: LinkInfo): Promise<void> {
+    if (this.connection.isEnded) return
+    // Whatever was said in plain behind INFO was said by nobody who can be trusted.
+    if (!this.connection.isInputIdle) {
+      this.connection.fail(WRONG_PORT, 'bytes came between INFO and the TLS handshake')
+      return
+    }
+    try {
+      await this.#options.channel.secure(this.#options.security())
+    } catch {
+      // The connection has ended with the reason.
+      return
+    }
+    this.#isSecuring = false
+    if (!this.connection.isEnded) this.#present(info)
+  }
+
+  #present(info: LinkInfo): void {
     this.connection.send(helloLine('CONNECT', this.#connectFields(info.nonce)))
     if (!info.answersConnect) {
       this.#accept(info, info)
@@ -119,7 +163,8 @@ export class UplinkHandshake implements LinkPhase {
   }
 
   #connectFields(nonce: string): object {
-    const { server, account, user, password, hasJetStream, isIsolated } = this.#options
+    const { server, account, user, password, login, denyImports, hasJetStream, isIsolated } =
+      this.#options
     const { identity, name, domain, cluster } = server
     return {
       version: server.protocolVersion,
@@ -133,6 +178,10 @@ export class UplinkHandshake implements LinkPhase {
       protocol: LINK_PROTOCOL,
       ...(isIsolated ? { isolate: true } : {}),
       remote_account: account,
+      ...(denyImports.length === 0 ? {} : { deny_pub: denyImports }),
+      ...(login === undefined ? {} : { sig: login.sign(nonce) }),
+      ...(login === undefined || login.jwt !== '' ? {} : { nkey: login.nkey }),
+      ...(login === undefined || login.jwt === '' ? {} : { jwt: login.jwt }),
       ...(user === '' ? {} : { user }),
       ...(password === '' ? {} : { pass: password }),
       ...(user !== '' && password === '' ? { auth_token: user } : {}),
@@ -157,6 +206,5 @@ function faultOf(info: LinkInfo): string | undefined {
     return `${WRONG_PORT}: ${info.name} has no leafnode listener here`
   }
   if (info.cluster.includes(' ')) return CLUSTER_HAS_SPACES
-  if (info.isTlsRequired) return 'the other side requires TLS on this port'
   return undefined
 }

@@ -2,7 +2,7 @@ import type { Publication } from '../broker/index.ts'
 import type { RemoteUrl } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { type Cancel, type Clock, messageOf, type Random, Tasks } from '../runtime/index.ts'
-import type { Channel, Network } from '../transport/index.ts'
+import type { Channel, Network, TlsSettings } from '../transport/index.ts'
 import type { AccountLinks } from './account-links.ts'
 import { Backoff } from './backoff.ts'
 import { FailureLog } from './failure-log.ts'
@@ -10,7 +10,9 @@ import { BACKOFF_MAX_MS, type LinkLimits, STABLE_AFTER_MS, WAIT_JITTER } from '.
 import { Link, type LinkStats } from './link.ts'
 import { DOMAIN_TAKEN_ADVICE, refusalOf } from './link-errors.ts'
 import { type LinkInfo, parseLinkInfo } from './link-hello.ts'
-import { LinkPermissions } from './link-permissions.ts'
+import type { LinkLogin } from './link-login.ts'
+import { LinkPermissions, narrowed } from './link-permissions.ts'
+import { LinkSecurity } from './link-security.ts'
 import type { ServerCard } from './server-card.ts'
 import { UplinkHandshake } from './uplink-handshake.ts'
 import { nextUplinkState, type UplinkEvent, type UplinkState } from './uplink-state.ts'
@@ -36,6 +38,13 @@ export interface UplinkOptions {
   readonly hasJetStream: boolean
   /** True spares this link the interest of the hub's other leaves; they cannot be reached then. */
   readonly isIsolated?: boolean
+  /** undefined: TLS only where a URL or the hub asks for it. */
+  readonly tls?: TlsSettings | undefined
+  /** Read for each dial: a user's JWT or nkey; default: what the URL has. */
+  readonly login?: () => Promise<LinkLogin | undefined>
+  /** Subjects that the hub is not to hear of, and such that it is not to send. */
+  readonly denyExports?: readonly string[]
+  readonly denyImports?: readonly string[]
   /** Subjects that a buffer captures: what is born here on them does not cross live. */
   readonly withhold?: (subject: string) => boolean
   /** False: a message from the hub is passed over, such as one that this leaf brought there itself. */
@@ -52,6 +61,7 @@ export class Uplink {
   readonly #pool: UrlPool
   readonly #backoff: Backoff
   readonly #failures: FailureLog
+  readonly #security: LinkSecurity
   readonly #withhold: WithholdRule | undefined
   readonly #tasks: Tasks
   readonly #listeners = new Set<(state: UplinkState) => void>()
@@ -67,6 +77,7 @@ export class Uplink {
     this.#pool = new UrlPool(urls, random, isShuffled)
     this.#backoff = new Backoff(random, backoffBaseMs, BACKOFF_MAX_MS)
     this.#failures = new FailureLog(log, clock)
+    this.#security = new LinkSecurity(options.tls, urls)
     this.#withhold = withhold === undefined ? undefined : new WithholdRule(withhold)
     this.#tasks = new Tasks((name, error) => log.error({ err: error }, `${name} failed`))
   }
@@ -78,6 +89,16 @@ export class Uplink {
   /** undefined while the link is down. */
   get stats(): LinkStats | undefined {
     return this.#link?.stats
+  }
+
+  /** Unique among the connections of this process; 0 while the link is down. */
+  get linkId(): number {
+    return this.#link?.id ?? 0
+  }
+
+  /** What the hub asks for; empty while the link is down. */
+  get subjects(): readonly string[] {
+    return this.#link?.subjects ?? []
   }
 
   start(): void {
@@ -133,12 +154,21 @@ export class Uplink {
   }
 
   async #connect(url: RemoteUrl, signal: AbortSignal): Promise<void> {
-    const { network, dialTimeoutMs } = this.#options
+    const { network, dialTimeoutMs, login } = this.#options
     const { protocol, host, port } = url
     let channel: Channel
+    let user: LinkLogin | undefined
+    try {
+      user = await login?.()
+    } catch (error) {
+      this.#failed(messageOf(error), "look at the remote's credentials")
+      return
+    }
     try {
       const path = protocol === 'websocket' ? `${url.path}/leafnode` : ''
-      channel = await network.dial({ protocol, host, port, path, timeoutMs: dialTimeoutMs }, signal)
+      const tls = this.#security.dialling(url)
+      const where = { protocol, host, port, path, timeoutMs: dialTimeoutMs, tls }
+      channel = await network.dial(where, signal)
     } catch (error) {
       this.#failed(messageOf(error), 'is the other server running, and is this its address?')
       return
@@ -148,11 +178,12 @@ export class Uplink {
       return
     }
     this.#move({ type: 'connected' })
-    this.#shakeHands(url, channel)
+    this.#shakeHands(url, channel, user)
   }
 
-  #shakeHands(url: RemoteUrl, channel: Channel): void {
-    const { server, links, clock, limits, hasJetStream, isIsolated = false } = this.#options
+  #shakeHands(url: RemoteUrl, channel: Channel, login: LinkLogin | undefined): void {
+    const { server, links, clock, limits, hasJetStream } = this.#options
+    const { isIsolated = false, denyImports = [] } = this.#options
     this.#refusal = undefined
     const handshake = new UplinkHandshake({
       channel,
@@ -160,6 +191,10 @@ export class Uplink {
       account: links.space.account,
       user: url.user,
       password: url.password,
+      login,
+      security: () => this.#security.for(url),
+      isTlsWanted: this.#security.isWanted(url),
+      denyImports,
       hasJetStream,
       isIsolated,
       clock,
@@ -177,6 +212,7 @@ export class Uplink {
 
   #accepted(url: RemoteUrl, handshake: UplinkHandshake, first: LinkInfo, accepted: LinkInfo): void {
     const { server, links, clock, limits, nextPeerId, acceptsInbound } = this.#options
+    const { denyExports = [], denyImports = [] } = this.#options
     const log = this.#options.log.child({ hub: first.name })
     const withhold = this.#withhold
     const { connection } = handshake
@@ -188,7 +224,13 @@ export class Uplink {
       clock,
       log,
       limits,
-      permissions: new LinkPermissions(server.domain, accepted.exports, accepted.imports),
+      permissions: new LinkPermissions(
+        server.domain,
+        narrowed(accepted.exports, denyExports),
+        narrowed(accepted.imports, denyImports),
+      ),
+      isStrict: false,
+      responses: undefined,
       remote: {
         cluster: first.cluster,
         hasHeaders: first.hasHeaders,

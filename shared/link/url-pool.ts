@@ -59,7 +59,7 @@ function urlOf(address: string, like: RemoteUrl): RemoteUrl | undefined {
   const port = Number(match?.[2] ?? 0)
   const host = match?.[1] ?? ''
   if (host === '' || port === 0 || port > 65_535) return undefined
-  const scheme = like.protocol === 'websocket' ? 'ws' : 'nats-leaf'
+  const scheme = like.text.slice(0, like.text.indexOf('://'))
   return { ...like, host, port, text: `${scheme}://${address}${like.path}` }
 }
 

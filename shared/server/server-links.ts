@@ -8,12 +8,15 @@ import {
   LinkAcceptor,
   LinkAccounts,
   type LinkLimits,
+  readLogin,
   type ServerCard,
   type ServerIdentity,
   Uplink,
   type UplinkOptions,
 } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
+import { PetioleError } from '../runtime/index.ts'
+import { TlsSettings } from '../transport/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Machine } from './core.ts'
 
@@ -75,6 +78,12 @@ export class ServerLinks {
   uplink(remote: RemoteConfig, rules: Pick<UplinkOptions, 'withhold' | 'acceptsInbound'>): Uplink {
     const { machine, config, log, nextPeerId, hasStore } = this.#parts
     const { reconnect, dial_timeout } = config.leafnodes
+    if (remote.hub) {
+      throw new PetioleError(
+        'PETIOLE_REMOTE_HUB',
+        `leafnodes: remote ${remote.urls[0]?.text}: \`hub: true\` is not supported: let the other server dial this one`,
+      )
+    }
     const uplink = new Uplink({
       network: machine.network,
       urls: remote.urls,
@@ -89,6 +98,11 @@ export class ServerLinks {
       limits: this.#limits,
       nextPeerId,
       hasJetStream: hasStore,
+      tls: remote.tls === undefined ? undefined : new TlsSettings(remote.tls, 'client'),
+      login: () => readLogin(machine.disk, remote),
+      denyExports: remote.deny_exports,
+      denyImports: remote.deny_imports,
+      isIsolated: remote.is_isolated,
       ...rules,
     })
     this.#uplinks = [...this.#uplinks, uplink]

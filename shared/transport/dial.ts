@@ -48,9 +48,10 @@ export function dialWebSocket(options: DialOptions, clock: Clock): Dialling {
   const wire = connected(tcp).then(async () => {
     const socket = tls === undefined ? tcp : await dialTls(tcp, tls, clock).secured
     const authority = isIPv6(host) ? `[${host}]` : host
-    webSocket = new WebSocket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
-    if (await opened(webSocket)) sendNoMasks(webSocket)
-    return new WebSocketWire(webSocket, {
+    const made = new WebSocket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
+    webSocket = made
+    await opened(made)
+    return new WebSocketWire(made, {
       ends: endsOf(tcp),
       path,
       cookies: NO_COOKIES,
@@ -80,15 +81,16 @@ function connected(socket: Socket): Promise<void> {
   })
 }
 
-/** Whether the other side agreed to take frames without masks. */
-function opened(webSocket: WebSocket): Promise<boolean> {
+/** What comes with the answer, in one packet, waits for its reader. */
+function opened(webSocket: WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
-    let isUnmasked = false
     webSocket.on('error', reject)
     webSocket.once('upgrade', ({ headers }) => {
-      isUnmasked = headers[NO_MASKING_HEADER.toLowerCase()] === 'true'
-      // What comes with the answer must wait for its reader.
-      webSocket.once('open', () => resolve(isUnmasked))
+      if (headers[NO_MASKING_HEADER.toLowerCase()] === 'true') sendNoMasks(webSocket)
+    })
+    webSocket.once('open', () => {
+      webSocket.pause()
+      resolve()
     })
   })
 }

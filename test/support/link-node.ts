@@ -16,6 +16,7 @@ import type { Log, LogFields } from '../../shared/log/index.ts'
 import { SystemClock, SystemRandom } from '../../shared/runtime/index.ts'
 import {
   type Listener,
+  type ListenOptions,
   SystemNetwork,
   type TransportProtocol,
 } from '../../shared/transport/index.ts'
@@ -120,10 +121,13 @@ export class LinkNode {
   }
 
   /** Returns the port. */
-  async listen(protocol: TransportProtocol = 'tcp', port = 0): Promise<number> {
-    const listener = await this.network.listen({ protocol, host: '127.0.0.1', port }, (channel) =>
-      this.acceptor.accept(channel),
-    )
+  async listen(
+    protocol: TransportProtocol = 'tcp',
+    port = 0,
+    options: Partial<ListenOptions> = {},
+  ): Promise<number> {
+    const where = { protocol, host: '127.0.0.1', port, ...options }
+    const listener = await this.network.listen(where, (channel) => this.acceptor.accept(channel))
     this.#listeners.push(listener)
     return listener.port
   }
@@ -204,7 +208,7 @@ export class LinkNode {
 export function remoteUrl(text: string): RemoteUrl {
   const url = new URL(text)
   return {
-    protocol: url.protocol === 'ws:' ? 'websocket' : 'tcp',
+    protocol: url.protocol.startsWith('ws') ? 'websocket' : 'tcp',
     host: url.hostname,
     port: Number(url.port),
     path: url.pathname === '/' ? '' : url.pathname,

@@ -251,7 +251,6 @@ describe('link handshake: soliciting side, byte by byte', () => {
     ['a client port', { leafnode_urls: undefined, info_on_connect: undefined }, /wrong port/],
     ['a route port', { client_id: 0 }, /wrong port/],
     ['a cluster name with spaces', { cluster: 'a b' }, /cannot contain spaces/],
-    ['a port that wants TLS', { tls_required: true }, /requires TLS/],
   ]
   for (const [what, fields, reason] of wrong) {
     it(`does not log in to ${what}`, async () => {
