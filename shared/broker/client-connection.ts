@@ -325,6 +325,7 @@ export class ClientConnection
   /** An error that does not end the connection. */
   complain(text: string): void {
     this.lastError = text
+    this.#log.debug({ error: text }, 'error sent to client')
     this.outlet.write(encodeError(text))
   }
 

@@ -211,9 +211,12 @@ export class ClientInlet implements PublicationSink {
     const count = taken ?? this.#space.publish(this.#outlet, publication)
     if (count > 0 || reply === '' || !this.wantsNoResponders) return
     // Laid out as a publisher would have written it, for the one road that answers.
-    const size = arenaBytes.write(`${subject} ${reply} `, SCRATCH, SCRATCH_BYTES, 'utf8')
-    const tailStart = SCRATCH + publication.subject.length + 1
-    if (size < SCRATCH_BYTES) this.#tellNoResponders(SCRATCH, tailStart, SCRATCH + size - 1)
+    const replyStart = SCRATCH + publication.subject.length + 1
+    const replyEnd = replyStart + publication.reply.length
+    if (replyEnd >= SCRATCH + SCRATCH_BYTES) return
+    arenaBytes[append(SCRATCH, publication.subject)] = SPACE
+    arenaBytes[append(replyStart, publication.reply)] = SPACE
+    this.#tellNoResponders(SCRATCH, replyStart, replyEnd)
   }
 
   /** undefined: the message is not traced, and still to be routed. */
@@ -287,11 +290,13 @@ export class ClientInlet implements PublicationSink {
     arenaBytes.copyWithin(at, subjectStart, subjectStart + subjectSize)
     at = append(append(at + subjectSize, HEADERS_END), CRLF)
     output.commit(at)
+    this.#outlet.checkPending()
   }
 
   readonly #isOwn = ({ peer }: ClientSubscription): boolean => peer === this.#outlet
 }
 
+const SPACE = 32
 const HMSG = Buffer.from('HMSG ')
 const STATUS_503 = Buffer.from('NATS/1.0 503\r\nNats-Subject: ')
 const HEADERS_END = Buffer.from('\r\n\r\n')

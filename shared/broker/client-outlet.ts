@@ -149,6 +149,11 @@ export class ClientOutlet implements Peer {
   write(bytes: Uint8Array): void {
     if (this.isClosed) return
     this.output.write(bytes)
+    this.checkPending()
+  }
+
+  /** Called behind whatever is written past `write`. */
+  checkPending(): void {
     if (this.output.pendingBytes > this.#options.pendingBytesMax) this.#owner.slowConsumer()
   }
 
