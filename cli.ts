@@ -85,7 +85,10 @@ try {
 async function runRole(role: Role, args: readonly string[], program: Program): Promise<void> {
   const { flagsHelp, flagsToOverrides } = await import('./shared/config/index.ts')
   const flags = flagsToOverrides(args, role)
-  if (flags.wants === 'help') return print(flagsHelp(role))
+  if (flags.wants === 'help') {
+    const usage = program === 'petiole' ? `petiole ${role}` : program
+    return print(`Usage: ${usage} [options]\n\n${flagsHelp(role)}`)
+  }
   if (flags.wants === 'version') return printVersion(program)
   const { load, sendSignal, serve } = await import('./process/index.ts')
   if (flags.wants === 'signal') return sendSignal(flags.signal, program)

@@ -152,7 +152,7 @@ function remoteOf(file: RemoteFile): RemoteConfig {
     no_randomize: file.no_randomize,
     // One address that asks for TLS speaks for all, as in nats-server.
     tls: file.tls ? tlsOf(file.tls) : urls.some(isSecureUrl) ? DIALLED_TLS : undefined,
-    credentials: file.credentials,
+    credentials: expanded(file.credentials),
     nkey: file.nkey,
     deny_exports: file.deny_exports,
     deny_imports: file.deny_imports,
@@ -232,6 +232,14 @@ function listenOf(file: ListenerFile): ListenConfig {
 
 function hostOf(listen: ListenConfig | undefined): string {
   return listen === undefined || listen.host === '' ? HOST_DEFAULT : listen.host
+}
+
+/** `~` and `$NAME` in the path of a credentials file, as in nats-server. */
+function expanded(file: string): string {
+  const path = file.replace(/\$(\w+)|\$\{(\w+)\}/g, (_, bare, braced) => {
+    return process.env[bare ?? braced] ?? ''
+  })
+  return path.startsWith('~') ? `${process.env['HOME'] ?? ''}${path.slice(1)}` : path
 }
 
 function recordOf(

@@ -1,6 +1,7 @@
 /**
- * What a reload may change, as in nats-server's server/reload.go: limits, credentials, accounts,
- * certificates and the log may, listeners, names and stores may not.
+ * What a reload may change: limits, credentials, accounts, certificates and the log may, listeners, names
+ * and stores may not. Never more than in nats-server's server/reload.go; it changes routes, remotes and MQTT's
+ * limits too, which need a restart here.
  */
 import type { HubConfig, LeafConfig } from './config.ts'
 import type { Problem } from './problem.ts'
@@ -17,15 +18,9 @@ const RELOADABLE = [
   'accounts',
   'authorization',
   'client_advertise',
-  'cluster.advertise',
-  'cluster.authorization',
-  'cluster.connect_retries',
-  'cluster.no_advertise',
-  'cluster.routes',
   'cluster.tls',
   'debug',
   'gateway.tls',
-  'leafnodes.remotes',
   'leafnodes.tls',
   'log_file',
   'log_format',
@@ -36,8 +31,6 @@ const RELOADABLE = [
   'max_connections',
   'max_control_line',
   'max_payload',
-  'mqtt.ack_wait',
-  'mqtt.max_ack_pending',
   'mqtt.tls',
   'no_fast_producer_stall',
   'operator.default_sentinel',
@@ -60,6 +53,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   'cluster.listen.host': 'cluster host',
   'cluster.listen.port': 'cluster port',
   allow_non_tls: 'AllowNonTLS',
+  cluster: 'Cluster',
   gateway: 'Gateway',
   host: 'Host',
   http: 'HTTPPort',
@@ -82,6 +76,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   proxy_protocol: 'ProxyProtocol',
   server_name: 'ServerName',
   system_account: 'SystemAccount',
+  tls: 'TLSConfig',
   websocket: 'Websocket',
 }
 
@@ -118,22 +113,19 @@ function isReloadable({ path, before, after }: Change): boolean {
     // Connections that came in as that user would be nobody.
     case 'authorization.no_auth_user':
       return before !== '' && after === ''
-    case 'jetstream.max_file':
-    case 'jetstream.max_mem':
-      return Number(before) > 0 && Number(after) > Number(before)
     // Any free port: what was taken stays.
     case 'port':
       return after === 0
     default:
+      // A listener is with TLS or without: only how it is may change.
+      if (/(^|\.)tls$/.test(path)) return false
       return RELOADABLE.some((known) => path === known || path.startsWith(`${known}.`))
   }
 }
 
 function refusal({ path, before, after }: Change): string {
   if (path === 'jetstream.max_file' || path === 'jetstream.max_mem') {
-    return Number(before) === 0
-      ? 'config reload not supported for jetstream dynamic max memory and store'
-      : 'config reload not supported for decreasing jetstream max memory and store'
+    return 'config reload not supported for jetstream max memory and max store'
   }
   const [block = ''] = path.split('.')
   const field = FIELDS[path] ?? FIELDS[block] ?? path

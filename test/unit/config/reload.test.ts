@@ -20,11 +20,18 @@ describe('config reload', () => {
     [{}, { debug: true, max_payload: 2048 }, 'max_payload', 'debug'],
     [{}, { authorization: { user: 'a', password: 'b' } }, 'authorization.users'],
     [{}, { accounts: ['A'] }, 'accounts'],
-    [{}, { tls: { cert_file: 'c', key_file: 'k' } }, 'authorization.timeout', 'tls'],
+    [
+      { tls: { cert_file: 'c', key_file: 'k' } },
+      { tls: { cert_file: 'd', key_file: 'k' } },
+      'tls.certs',
+    ],
     [{ port: 4222 }, { port: -1 }, 'port'],
     [{}, { server_tags: ['a'], max_connections: 5 }, 'server_tags', 'max_connections'],
-    [{ jetstream: { max_file: 10 } }, { jetstream: { max_file: 20 } }, 'jetstream.max_file'],
-    [{ mqtt: { port: 1 } }, { mqtt: { port: 1, ack_wait: '5s' } }, 'mqtt.ack_wait'],
+    [
+      { authorization: { user: 'a', password: 'b' }, no_auth_user: 'a' },
+      { authorization: { user: 'a', password: 'b' } },
+      'authorization.no_auth_user',
+    ],
   ]
   for (const [before, after, ...changes] of fine) {
     it(`takes ${JSON.stringify(after)}`, () => {
@@ -46,6 +53,12 @@ describe('config reload', () => {
       { mqtt: { port: 2 } },
       'config reload not supported for MQTT: old=1, new=2',
     ],
+    [{}, { tls: { cert_file: 'c', key_file: 'k' } }, 'config reload not supported for TLSConfig'],
+    [
+      { cluster: { port: 1 } },
+      { cluster: { port: 1, routes: ['nats://a:1'] } },
+      'config reload not supported for Cluster',
+    ],
     [{}, { http_port: 8222 }, 'config reload not supported for HTTPPort'],
     [
       { cluster: { name: 'c', listen: '0.0.0.0:1' } },
@@ -55,7 +68,7 @@ describe('config reload', () => {
     [
       { jetstream: { max_file: 20 } },
       { jetstream: { max_file: 10 } },
-      'config reload not supported for decreasing jetstream max memory and store',
+      'config reload not supported for jetstream max memory and max store',
     ],
     [
       { accounts: { S: {} } },
