@@ -124,7 +124,9 @@ export class Handshake {
   }
 
   async #await(answer: Promise<Identity | undefined>, admitted: () => void): Promise<void> {
-    this.#answered(await answer, admitted)
+    // By its contract it never rejects; if it does all the same, nobody is let in for that.
+    const identity = await answer.catch(() => undefined)
+    this.#answered(identity, admitted)
     this.#effects.resume()
   }
 
