@@ -1,4 +1,4 @@
-import { Supercluster } from '../support/supercluster.ts'
+import { type Place, Supercluster } from '../support/supercluster.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
 const WORLDS = Number(process.env['CHURN_WORLDS'] ?? 8)
@@ -6,14 +6,14 @@ const ROUNDS = Number(process.env['CHURN_ROUNDS'] ?? 4)
 const STEPS = 60
 
 /** Two hubs in `eu` and one in `us`, found through one address each. */
-const THREE = [
+const THREE: readonly Place[] = [
   { name: 'eu-1', region: 'eu', routes: [], gateways: { us: ['us-1:7222'] } },
   { name: 'eu-2', region: 'eu', routes: ['eu-1:6222'], gateways: {} },
   { name: 'us-1', region: 'us', routes: [], gateways: { eu: ['eu-1:7222', 'eu-2:7222'] } },
 ]
 
 /** Everybody is told of everybody: all dial at once. */
-const FIVE = ['eu-1', 'eu-2', 'eu-3', 'us-1', 'us-2'].map((name) => ({
+const FIVE: readonly Place[] = ['eu-1', 'eu-2', 'eu-3', 'us-1', 'us-2'].map((name) => ({
   name,
   region: name.slice(0, 2),
   routes: name.startsWith('eu')
@@ -34,7 +34,7 @@ describe(`a supercluster under churn (SEED=${SEED})`, () => {
   }
 })
 
-async function churn(seed: number, places: typeof THREE): Promise<void> {
+async function churn(seed: number, places: readonly Place[]): Promise<void> {
   const cluster = new Supercluster(seed, places)
   try {
     await cluster.start()

@@ -63,7 +63,12 @@ describe('a supercluster and its clients', () => {
         name: region,
         host: '127.0.0.1',
         port: gateway,
-        gateways: [{ name: 'eu', urls: [`nats://127.0.0.1:${portsOf('eu-1').gateway}`] }],
+        gateways: [
+          {
+            name: 'eu',
+            urls: ['eu-1', 'eu-2'].map((it) => `nats://127.0.0.1:${portsOf(it).gateway}`),
+          },
+        ],
       },
       leafnodes: { host: '127.0.0.1', port: leaf },
       ...more,
@@ -97,7 +102,9 @@ describe('a supercluster and its clients', () => {
   function serve(connection: NatsConnection, subject: string, answer: string, queue = ''): void {
     connection.subscribe(subject, {
       ...(queue === '' ? {} : { queue }),
-      callback: (_error, message) => message.respond(answer),
+      callback: (_error, message) => {
+        message.respond(answer)
+      },
     })
   }
 
@@ -157,6 +164,31 @@ describe('a supercluster and its clients', () => {
       DEADLINE_MS,
     )
     assert.equal(await answers(await client('us-1'), 'svc'), 'I am back')
+  })
+
+  it('answers for all servers in the system account, and for one where only one is asked', async () => {
+    const accounts = {
+      SYS: { users: [{ user: 'admin', password: 's' }] },
+      APP: { users: [{ user: 'app', password: 'a' }] },
+    }
+    for (const name of ports.keys()) await hub(name, { accounts, system_account: 'SYS' })
+    const admin = await client('eu-2', { user: 'admin', pass: 's' })
+    const names = async (subject: string): Promise<string> => {
+      const found: string[] = []
+      for await (const answer of await admin.requestMany(subject, '', { maxWait: 400 })) {
+        found.push(answer.json<{ server: { name: string } }>().server.name)
+      }
+      return found.sort().join()
+    }
+    const everyone = [...ports.keys()].join()
+    const ask = (): Promise<string> => names('$SYS.REQ.SERVER.PING')
+    await until('an answer of each server', ask, (it) => it === everyone, DEADLINE_MS)
+    const app = await client('us-1', { user: 'app', pass: 'a' })
+    const replies: string[] = []
+    for await (const answer of await app.requestMany('$SYS.REQ.USER.INFO', '', { maxWait: 400 })) {
+      replies.push(answer.json<{ server: { name: string } }>().server.name)
+    }
+    assert.deepEqual(replies, ['us-1'], 'the one that knows')
   })
 
   it('stores a message once, at the hub where it enters or else at the nearest', async () => {

@@ -1,6 +1,7 @@
 import {
   type HubUrls,
   isConfinedToHub,
+  type MovedLeaf,
   PEER_LIMITS,
   type PeerLimits,
   PeerMesh,
@@ -34,6 +35,7 @@ export interface PeerHubOptions {
   readonly limits?: Partial<PeerLimits>
   readonly cluster?: Partial<ClusterConfig>
   readonly gateway?: Partial<GatewayConfig>
+  readonly leafMoved?: (hub: string, leaf: MovedLeaf) => void
 }
 
 /** A hub reduced to its mesh: subject spaces, in which tests publish and subscribe, and the links. */
@@ -84,6 +86,7 @@ export class PeerHub {
         },
         authenticatorOf: ({ users }) => new UserAuthenticator({ users }),
         announce: (urls) => this.announced.push(urls),
+        leafMoved: (hub, leaf) => options.leafMoved?.(hub, leaf),
       },
     )
   }

@@ -10,7 +10,7 @@ const SUBJECTS = ['plant.1', 'plant.2', 'ship.1']
 const FILTERS = ['plant.*', 'plant.1', '>', 'ship.>', 'ship.1']
 const GROUPS = ['workers', 'billing']
 
-interface Place {
+export interface Place {
   readonly name: string
   readonly region: string
   readonly routes: readonly string[]
@@ -130,7 +130,6 @@ export class Supercluster {
         assert.ok(!groups.has(group), `${key} came to two members of a group`)
         groups.set(group, member.hub)
       }
-      if (member.queue === '') continue
     }
   }
 
