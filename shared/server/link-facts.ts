@@ -4,16 +4,16 @@ import type { ServerCore } from './server-core.ts'
 
 /** Leaf links of both directions: those that attached here, then those that this server dialled. */
 export function linkFacts(core: ServerCore): LinkFacts[] {
-  const attached = core.acceptor.leaves.map(({ hello, stats }, index) => ({
-    ...factsOf(stats),
-    id: index + 1,
-    name: hello.name,
+  const attached = core.acceptor.leaves.map((leaf) => ({
+    ...factsOf(leaf.stats),
+    id: leaf.id,
+    name: leaf.hello.name,
     isSpoke: false,
-    isIsolated: false,
-    account: hello.account,
-    ip: hello.remoteAddress,
-    port: hello.remotePort,
-    subjects: () => subjectsOf(core, hello.account, 'leaf'),
+    isIsolated: leaf.isIsolated,
+    account: leaf.hello.account,
+    ip: leaf.hello.remoteAddress,
+    port: leaf.hello.remotePort,
+    subjects: () => leaf.subjects,
   }))
   const dialled = core.uplinks.flatMap((uplink, index) => {
     const { state, stats } = uplink
@@ -24,14 +24,14 @@ export function linkFacts(core: ServerCore): LinkFacts[] {
     return [
       {
         ...factsOf(stats),
-        id: attached.length + index + 1,
+        id: uplink.linkId,
         name: state.hub.name,
         isSpoke: true,
         isIsolated: remote?.is_isolated ?? false,
         account,
         ip: url?.host ?? '',
         port: url?.port ?? 0,
-        subjects: () => subjectsOf(core, account, 'uplink'),
+        subjects: () => uplink.subjects,
       },
     ]
   })
@@ -49,12 +49,4 @@ function factsOf(
     roundTripMs: stats.roundTripMs,
     subscriptions: stats.subscriptions,
   }
-}
-
-/** What the links of one kind ask for in an account. */
-function subjectsOf(core: ServerCore, account: string, kind: 'leaf' | 'uplink'): string[] {
-  const space = core.broker.spaces.get(account)
-  return [...(space?.subscriptions() ?? [])]
-    .filter(({ peer }) => peer.kind === kind)
-    .map(({ subject }) => subject)
 }

@@ -6,7 +6,6 @@ import { describeClients, Imports } from '../imports/index.ts'
 import type { LinkAcceptor, ServerIdentity, Uplink, UplinkOptions } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
-import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
 import type { StreamEngine } from '../stream/index.ts'
 import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
@@ -20,7 +19,7 @@ import type { PeerSources } from './monitor-sources.ts'
 import { activationOf, openServerAccounts } from './server-accounts.ts'
 import { type LinkRules, ServerLinks } from './server-links.ts'
 import { ServerTls } from './server-tls.ts'
-import { brokerObserver, type SystemParts, systemParts } from './system-parts.ts'
+import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './system-parts.ts'
 
 /** What a role adds to the core, and what it decides for it. */
 export interface ServerCoreOptions extends LinkRules {
@@ -120,7 +119,7 @@ export class ServerCore implements Core {
         space: (account) => this.space(account),
         nextPeerId: () => this.nextPeerId(),
       },
-      options,
+      toldOfLeaves(options, () => this.#system?.services),
     )
   }
 

@@ -13,6 +13,7 @@ import type { HttpHandler } from '../transport/index.ts'
 import { shown, shownClosed } from './connection-facts.ts'
 import { monitorSources, NO_PEERS, type PeerSources } from './monitor-sources.ts'
 import type { ServerCore } from './server-core.ts'
+import type { LinkRules } from './server-links.ts'
 
 /** What a server adds to its monitoring, and lets operators do over the system account. */
 export interface SystemPartsOptions {
@@ -82,6 +83,24 @@ export function brokerObserver(
       later((it) => it.authenticationFailed({ ...shown(core, facts), reason }))
     },
     accountConnections: (account) => later((it) => it.accountConnections(account)),
+  }
+}
+
+/** A role's rules for leaf links, with the system account told of those that come and go. */
+export function toldOfLeaves(
+  rules: LinkRules,
+  services: () => SystemServices | undefined,
+): LinkRules {
+  return {
+    ...rules,
+    onAttached(leaf) {
+      rules.onAttached?.(leaf)
+      services()?.leafConnected(leaf.hello.account)
+    },
+    onDetached(leaf) {
+      rules.onDetached?.(leaf)
+      services()?.accountConnections(leaf.hello.account)
+    },
   }
 }
 

@@ -62,7 +62,11 @@ describe('monitoring of a running hub', () => {
   it('counts what clients of each protocol move', async () => {
     const before = await get('/varz')
     const got: string[] = []
-    worker.subscribe('readings.>', { callback: (_error, message) => got.push(message.subject) })
+    worker.subscribe('readings.>', {
+      callback: (_error, message) => {
+        got.push(message.subject)
+      },
+    })
     await worker.flush()
     await device.publishAsync('readings/1', 'warm', { qos: 1 })
     worker.publish('commands.stop', 'now')

@@ -39,7 +39,7 @@ const CASES: readonly Case[] = [
     body: '{"auth":true,"subscriptions":true}',
   },
   { user: 'sys', subject: '$SYS.REQ.SERVER.<id>.CONNZ', body: '{"state":1,"sort":"stop"}' },
-  { user: 'sys', subject: '$SYS.REQ.SERVER.PING.SUBSZ', body: '{"subscriptions":true,"limit":3}' },
+  { user: 'sys', subject: '$SYS.REQ.SERVER.PING.SUBSZ', body: '{"subscriptions":true}' },
   { user: 'sys', subject: '$SYS.REQ.SERVER.PING.ROUTEZ' },
   { user: 'sys', subject: '$SYS.REQ.SERVER.PING.GATEWAYZ' },
   { user: 'sys', subject: '$SYS.REQ.SERVER.PING.LEAFZ', body: '{"subscriptions":true}' },
@@ -247,9 +247,11 @@ describe('system account beside nats-server', function () {
   it('tells of connections as they come and go, and of those who may not', async () => {
     for (const watcher of [real, ours]) {
       await watcher.listen()
+      const other = await watcher.server.client('a', 'other')
       const visitor = await watcher.server.client('b', 'visitor')
       await visitor.flush()
       await visitor.close()
+      await other.close()
       await assert.rejects(watcher.server.client('stranger', 'stranger'))
     }
     for (const [subject, except] of [
@@ -272,8 +274,20 @@ describe('system account beside nats-server', function () {
         subject,
       )
     }
+    const { leafnodes } = await ours.event('$SYS.ACCOUNT.A.SERVER.CONNS')
+    assert.equal(leafnodes, 1)
     const { statsz } = await ours.event('$SYS.SERVER.<id>.STATSZ')
     assert.equal(statsz.active_servers, 1)
+  })
+
+  it('lists what each leaf asks for, by the id of its link', async () => {
+    const { leafs } = await ours.server.get('/leafz?subs=1')
+    assert.equal(leafs.length, 1)
+    assert(leafs[0].subscriptions_list.includes('from.leaf'))
+    assert.equal(leafs[0].subscriptions, leafs[0].subscriptions_list.length)
+    const { subscriptions_list } = await ours.server.get('/subsz?subs=1&acc=A')
+    const own = subscriptions_list.filter((it: { cid: number }) => it.cid === leafs[0].id)
+    assert.equal(own.length, leafs[0].subscriptions)
   })
 
   it('kicks a client', async () => {
