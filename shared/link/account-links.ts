@@ -187,8 +187,10 @@ function concerns(
   isConfined: boolean,
   group: string | Peer | undefined,
 ): boolean {
+  const isForHubBeside = isBeside(listener.peer)
+  if (isForHubBeside && interest.isLoopSubject) return false
   if (group === undefined) return !isConfined || listener.peer.kind === 'leaf'
-  if (isBeside(listener.peer)) return peer.kind === 'leaf' && !interest.isLoopSubject
+  if (isForHubBeside) return peer.kind === 'leaf'
   const isSameGroup = group === groupOf(listener.peer, listener.remoteCluster)
   if (interest.isLoopSubject) return !isSameGroup
   if (listener.peer.kind === 'uplink') return peer.kind === 'leaf'

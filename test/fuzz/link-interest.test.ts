@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { AccountSpace, type Peer, type Subscription } from '../../shared/broker/index.ts'
+import {
+  AccountSpace,
+  type LinkKind,
+  type Peer,
+  type Subscription,
+} from '../../shared/broker/index.ts'
 import { AccountLinks, type InterestListener } from '../../shared/link/account-links.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { RecordingLink, RecordingPeer } from '../support/recording-peer.ts'
@@ -17,9 +22,11 @@ class ToldLink implements InterestListener {
   readonly remoteCluster: string
   readonly isIsolated: boolean
   readonly told = new Map<string, number>()
+  /** What a hub beside is told apart from all else. */
+  readonly captures = new Set<string>()
   readonly subscriptions: Subscription[] = []
 
-  constructor(kind: 'leaf' | 'uplink', remoteCluster: string, isIsolated: boolean) {
+  constructor(kind: LinkKind, remoteCluster: string, isIsolated: boolean) {
     this.peer = new RecordingLink(kind)
     this.remoteCluster = remoteCluster
     this.isIsolated = isIsolated
@@ -33,6 +40,17 @@ class ToldLink implements InterestListener {
     if (weight === 0) this.told.delete(key)
     else this.told.set(key, queue === '' ? 1 : weight)
   }
+
+  captureChanged(subject: string, isThere: boolean): void {
+    if (this.isBeside)
+      assert.notEqual(this.captures.has(subject), isThere, `told twice: ${subject}`)
+    if (isThere) this.captures.add(subject)
+    else this.captures.delete(subject)
+  }
+
+  get isBeside(): boolean {
+    return this.peer.kind === 'route' || this.peer.kind === 'gateway'
+  }
 }
 
 function isConfined(subscription: Subscription): boolean {
@@ -41,7 +59,7 @@ function isConfined(subscription: Subscription): boolean {
 
 /** The rule of account-links.ts, written as one would say it. */
 function expected(space: AccountSpace, link: ToldLink, links: readonly ToldLink[], own: string) {
-  const sums = new Map<string, number>([[`${own} `, 1]])
+  const sums = new Map<string, number>(link.isBeside ? [] : [[`${own} `, 1]])
   for (const it of space.subscriptions()) {
     if (!isTold(it, link, links)) continue
     const key = `${it.subject} ${it.queue}`
@@ -52,7 +70,9 @@ function expected(space: AccountSpace, link: ToldLink, links: readonly ToldLink[
 
 function isTold(it: Subscription, link: ToldLink, links: readonly ToldLink[]): boolean {
   const from = links.find((other) => other.peer === (it.peer as Peer))
-  const isToHub = link.peer.kind === 'uplink'
+  const isToHub = link.peer.kind !== 'leaf'
+  if (link.isBeside && it.subject.startsWith('$LDS.')) return false
+  if (link.isBeside && from === undefined && it.isCapture) return false
   if (from === undefined) return !(isToHub && isConfined(it))
   const isSame =
     from === link || (from.remoteCluster !== '' && from.remoteCluster === link.remoteCluster)
@@ -79,7 +99,7 @@ function play(random: SeededRandom, what: string): void {
     const action = random.below(10)
     if (action === 0 && links.length < 5) {
       const link = new ToldLink(
-        random.below(3) === 0 ? 'uplink' : 'leaf',
+        pick(['uplink', 'leaf', 'leaf', 'route', 'gateway'] as const),
         // Hubs and leaves never share a cluster: the handshake refuses it.
         '',
         random.below(4) === 0,
@@ -109,6 +129,10 @@ function play(random: SeededRandom, what: string): void {
       const want = expected(space, link, links, accountLinks.loopSubject)
       const sorted = (map: ReadonlyMap<string, number>) => [...map].sort()
       assert.deepEqual(sorted(link.told), sorted(want), `${what} step ${step} ${link.peer.kind}`)
+      if (!link.isBeside) continue
+      const captures = locals.filter((it) => it.isCapture && !isConfined(it))
+      const wanted = [...new Set(captures.map((it) => it.subject))].sort()
+      assert.deepEqual([...link.captures].sort(), wanted, `${what} step ${step} captures`)
     }
   }
 }

@@ -1,4 +1,11 @@
-import type { LinkPeer, Message, Peer, PeerKind, Subscription } from '../../shared/broker/index.ts'
+import type {
+  LinkKind,
+  LinkPeer,
+  Message,
+  Peer,
+  PeerKind,
+  Subscription,
+} from '../../shared/broker/index.ts'
 
 /** What a peer was given, kept as text. */
 export interface Recorded {
@@ -48,12 +55,12 @@ export interface Forwarded extends Recorded {
 
 export class RecordingLink implements LinkPeer {
   static #ids = 2_000_000
-  readonly kind: 'leaf' | 'uplink'
+  readonly kind: LinkKind
   readonly id = RecordingLink.#ids++
   readonly echo = true
   readonly got: Forwarded[] = []
 
-  constructor(kind: 'leaf' | 'uplink') {
+  constructor(kind: LinkKind) {
     this.kind = kind
   }
 
