@@ -90,8 +90,10 @@ async function runRole(role: Role, args: readonly string[], program: Program): P
     return print(`Usage: ${usage} [options]\n\n${flagsHelp(role)}`)
   }
   if (flags.wants === 'version') return printVersion(program)
-  const { load, sendSignal, serve } = await import('./process/index.ts')
-  if (flags.wants === 'signal') return sendSignal(flags.signal, program)
+  const { load, processName, sendSignal, serve } = await import('./process/index.ts')
+  if (flags.wants === 'signal') {
+    return sendSignal(flags.signal, processName({ program, role }))
+  }
   const { startRole } = await import('./index.ts')
   const options = { role, flags, program, version, disk: new SystemDisk(), start: startRole }
   if (flags.wants === 'run') return serve(options)

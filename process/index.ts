@@ -1,3 +1,9 @@
 /** A server as a process: signals, the files it leaves beside it, and telling another one what to do. */
-export { load, type Served, type ServerProcessOptions, serve } from './server-process.ts'
+export {
+  load,
+  processName,
+  type Served,
+  type ServerProcessOptions,
+  serve,
+} from './server-process.ts'
 export { sendSignal } from './signal-sender.ts'

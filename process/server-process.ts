@@ -65,8 +65,16 @@ export async function serve(options: ServerProcessOptions): Promise<void> {
   const loaded = await load(options)
   const isDropIn = options.program === 'nats-server'
   const log = createLog(loaded.config, isDropIn ? { format: 'text' } : {})
-  process.title = options.program
+  process.title = processName(options)
   await new ServerProcess(options, loaded, log).run()
+}
+
+/** What a server is called in the list of processes, and found by. Its flags, which may hold a password, are not shown. */
+export function processName({
+  program,
+  role,
+}: Pick<ServerProcessOptions, 'program' | 'role'>): string {
+  return program === 'petiole' ? `petiole ${role}` : program
 }
 
 /** The configuration as the command line and its file make it. */
@@ -147,8 +155,7 @@ class ServerProcess {
     }
     this.#state = 'draining'
     this.#log.info({}, 'Initiating Shutdown...')
-    const timer = setTimeout(() => this.#stopAtOnce(), DRAIN_DEADLINE_MS)
-    timer.unref()
+    setTimeout(() => this.#stopAtOnce(), DRAIN_DEADLINE_MS)
     this.#end((served) => served.drain())
   }
 
@@ -166,6 +173,8 @@ class ServerProcess {
   }
 
   #end(how: (served: Served) => Promise<void>): void {
+    // With its listeners closed nothing else may hold the process until it has said goodbye.
+    setInterval(() => {}, DRAIN_DEADLINE_MS)
     this.#starting
       ?.then(how)
       .then(() => {

@@ -46,7 +46,7 @@ function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConf
     ...limitsOf(file),
     ...logOf(file),
     server_name: file.server_name ?? '',
-    server_tags: file.server_tags,
+    server_tags: tagsOf(file.server_tags),
     server_metadata: recordOf(file.server_metadata),
     host,
     port: file.port ?? file.listen?.port ?? PORT_DEFAULT,
@@ -232,6 +232,11 @@ function listenOf(file: ListenerFile): ListenConfig {
 
 function hostOf(listen: ListenConfig | undefined): string {
   return listen === undefined || listen.host === '' ? HOST_DEFAULT : listen.host
+}
+
+/** Tags are words without case, each once, as in nats-server. */
+function tagsOf(written: readonly string[]): string[] {
+  return [...new Set(written.map((tag) => tag.trim().toLowerCase()))]
 }
 
 /** `~` and `$NAME` in the path of a credentials file, as in nats-server. */
