@@ -28,7 +28,7 @@ import type { ConnectionContext, Door } from './connection-context.ts'
 import { Expiry } from './expiry.ts'
 import { Handshake, type HandshakeEffects } from './handshake.ts'
 import { PermissionGuard } from './permission-guard.ts'
-import { PingTimer } from './ping-timer.ts'
+import { type PingEffects, PingTimer } from './ping-timer.ts'
 
 /**
  * One NATS client: `#parser` reads what it sends, `handshake` finds out who it is, `inlet` publishes
@@ -39,7 +39,7 @@ import { PingTimer } from './ping-timer.ts'
  * clients take that PONG for "connected".
  */
 export class ClientConnection
-  implements ChannelHandler, OperationSink, OutletOwner, HandshakeEffects
+  implements ChannelHandler, OperationSink, OutletOwner, HandshakeEffects, PingEffects
 {
   readonly id: number
   readonly channel: Channel
@@ -120,13 +120,10 @@ export class ClientConnection
     this.handshake.start()
     this.tellInfo()
     this.channel.start(this)
+    const { firstPingMs, pingsOutMax } = options
     const pingIntervalMs = this.door.pingIntervalMs ?? options.pingIntervalMs
-    this.#pings = new PingTimer(
-      clock,
-      random,
-      { ...options, pingIntervalMs },
-      { ping: () => this.outlet.write(PING), stale: () => this.refused('stale') },
-    )
+    const rhythm = { pingIntervalMs, firstPingMs, pingsOutMax }
+    this.#pings = new PingTimer(clock, random, rhythm, this)
   }
 
   /** Greets the client to tell it that there is no room for it. */
@@ -200,6 +197,14 @@ export class ClientConnection
 
   pong(): void {
     this.#pings?.pong()
+  }
+
+  sendPing(): void {
+    this.outlet.write(PING)
+  }
+
+  stale(): void {
+    this.refused('stale')
   }
 
   reportedError(text: string): void {

@@ -274,7 +274,7 @@ export class ClientInlet implements PublicationSink {
    */
   #tellNoResponders(subjectStart: number, tailStart: number, replyEnd: number): void {
     const listening = this.#routes.locate(tailStart, replyEnd + 1)
-    const subscription = listening?.clients.find(this.#isOwn)
+    const subscription = this.#ownOf(listening?.clients)
     if (subscription === undefined) return
     const subjectSize = tailStart - 1 - subjectStart
     const size = STATUS_503.length + subjectSize + HEADERS_END.length
@@ -293,7 +293,13 @@ export class ClientInlet implements PublicationSink {
     this.#outlet.checkPending()
   }
 
-  readonly #isOwn = ({ peer }: ClientSubscription): boolean => peer === this.#outlet
+  #ownOf(subscriptions: readonly ClientSubscription[] | undefined): ClientSubscription | undefined {
+    if (subscriptions === undefined) return undefined
+    for (const subscription of subscriptions) {
+      if (subscription.peer === this.#outlet) return subscription
+    }
+    return undefined
+  }
 }
 
 const SPACE = 32

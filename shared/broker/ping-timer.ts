@@ -6,15 +6,16 @@ export interface PingOptions {
   readonly pingsOutMax: number
 }
 
-/** Asks the other side whether it is there: `ping` sends the question, `stale` gives up. */
+/** Asks the other side whether it is there: `sendPing` asks, `stale` gives up. */
 export interface PingEffects {
-  ping(): void
+  sendPing(): void
   stale(): void
 }
 
 /**
- * The liveness of one connection. Input within an interval is an answer too, so that a busy
- * connection is never asked; only the first question always goes out, for the round trip.
+ * The liveness of one connection, by nats-server's rules. Input within an interval is an answer too,
+ * so that a busy connection is not asked; a PONG alone is not, so that an idle one is asked each time. Until
+ * CONNECT has come the first question waits a whole interval; then it comes soon, for the round trip.
  */
 export class PingTimer {
   /** The last measured round trip; undefined before there is one. */
@@ -23,6 +24,7 @@ export class PingTimer {
   readonly #options: PingOptions
   readonly #effects: PingEffects
   #hadInput = false
+  #hadInputBefore = false
   #pingsOut = 0
   #sentAtMs = 0
   readonly #random: Random
@@ -35,7 +37,7 @@ export class PingTimer {
     this.#effects = effects
     this.#random = random
     this.#madeMs = clock.monotonicMs()
-    this.#armFirst()
+    this.#arm()
   }
 
   /** The client has answered INFO: its first round trip, and the first question waits anew. */
@@ -44,11 +46,14 @@ export class PingTimer {
     this.#armFirst()
   }
 
+  /** Input has come; what it is will be told next. */
   heard(): void {
+    this.#hadInputBefore = this.#hadInput
     this.#hadInput = true
   }
 
   pong(): void {
+    this.#hadInput = this.#hadInputBefore
     if (this.#pingsOut > 0) this.roundTripMs = this.#clock.monotonicMs() - this.#sentAtMs
     this.#pingsOut = 0
   }
@@ -78,7 +83,8 @@ export class PingTimer {
     if (this.#hadInput) this.#pingsOut = 0
     if (this.#pingsOut >= this.#options.pingsOutMax) this.#effects.stale()
     else {
-      if (!this.#hadInput) this.#ask()
+      const isDue = this.#clock.monotonicMs() - this.#sentAtMs > ROUND_TRIP_AGE_MAX_MS
+      if (!this.#hadInput || isDue) this.#ask()
       this.#arm()
     }
   }
@@ -86,9 +92,12 @@ export class PingTimer {
   #ask(): void {
     this.#pingsOut++
     this.#sentAtMs = this.#clock.monotonicMs()
-    this.#effects.ping()
+    this.#effects.sendPing()
   }
 }
+
+/** Round trips are measured anew after an hour, as nats-server does. */
+const ROUND_TRIP_AGE_MAX_MS = 3_600_000
 
 /** Connections that were made together should not be asked together. */
 const JITTER = 0.2
