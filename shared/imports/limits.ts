@@ -17,3 +17,7 @@ export const CYCLE_SEARCH_DEPTH_MAX = 1_024
 
 /** Bytes of a `Nats-Request-Info` header that came with a request and are still read. */
 export const REQUEST_INFO_BYTES_MAX = 16 * 1024
+
+/** Subjects of a stream import whose names in the importing account are remembered, and how long they are. */
+export const REMEMBERED_NAMES_MAX = 256
+export const REMEMBERED_NAME_BYTES_MAX = 256

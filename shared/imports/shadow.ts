@@ -95,7 +95,7 @@ export function isLinked(peer: Peer): peer is LinkPeer {
 
 function renamed(message: Message, source: StreamImport, random: Random): Publication {
   const { subjectBytes, shownBytes, replyBytes, headers, payload } = message
-  const subject = source.keepsSubjects ? subjectBytes : source.subjectHere(message.subject, random)
+  const subject = source.keepsSubjects ? subjectBytes : source.subjectHere(subjectBytes, random)
   const parts = { subject, reply: replyBytes, headers, payload }
   return shownBytes === subjectBytes ? parts : { ...parts, shownSubject: shownBytes }
 }

@@ -1,6 +1,13 @@
 import type { ImportConfig } from '../config/index.ts'
 import type { Random } from '../runtime/index.ts'
-import { hasWildcard, intersection, numberWildcards, SubjectTransform } from '../subject/index.ts'
+import {
+  BytesCache,
+  hasWildcard,
+  intersection,
+  numberWildcards,
+  SubjectTransform,
+} from '../subject/index.ts'
+import { REMEMBERED_NAME_BYTES_MAX, REMEMBERED_NAMES_MAX } from './limits.ts'
 
 /** How the subjects of one stream import read on both sides. */
 export class StreamImport {
@@ -15,9 +22,8 @@ export class StreamImport {
   readonly #there: SubjectTransform | undefined
   readonly #back: SubjectTransform | undefined
   readonly #isSame: boolean
-  /** The last subject of the other account, and what it is called here: messages come in runs. */
-  #last = ''
-  #lastBytes: Uint8Array = EMPTY
+  /** What subjects of the exporting account are called here, as bytes. */
+  #names: BytesCache<Uint8Array> | undefined
 
   /** Throws PETIOLE_MAPPING_INVALID. */
   constructor(config: ImportConfig) {
@@ -47,14 +53,15 @@ export class StreamImport {
     return this.#isSame
   }
 
-  /** What a literal subject of the exporting account is called here. */
-  subjectHere(subject: string, random: Random): Uint8Array {
-    if (subject === this.#last) return this.#lastBytes
-    this.#last = subject
-    const here = this.#there?.apply(subject, random) ?? (this.#isSame ? subject : this.to)
-    this.#lastBytes = Buffer.from(here)
-    return this.#lastBytes
+  /** What a literal subject of the exporting account is called here: always the same. */
+  subjectHere(subject: Uint8Array, random: Random): Uint8Array {
+    this.#names ??= new BytesCache(REMEMBERED_NAMES_MAX, REMEMBERED_NAME_BYTES_MAX)
+    const known = this.#names.get(subject, 0, subject.length)
+    if (known !== undefined) return known
+    const there = Buffer.from(subject).toString()
+    const here = this.#there?.apply(there, random) ?? (this.#isSame ? there : this.to)
+    const bytes = Buffer.from(here)
+    this.#names.add(subject, 0, subject.length, bytes)
+    return bytes
   }
 }
-
-const EMPTY = new Uint8Array(0)
