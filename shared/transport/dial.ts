@@ -85,10 +85,12 @@ function connected(socket: Socket): Promise<void> {
 function opened(webSocket: WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     webSocket.on('error', reject)
+    let isUnmasked = false
     webSocket.once('upgrade', ({ headers }) => {
-      if (headers[NO_MASKING_HEADER.toLowerCase()] === 'true') sendNoMasks(webSocket)
+      isUnmasked = headers[NO_MASKING_HEADER.toLowerCase()] === 'true'
     })
     webSocket.once('open', () => {
+      if (isUnmasked) sendNoMasks(webSocket)
       webSocket.pause()
       resolve()
     })

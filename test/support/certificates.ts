@@ -167,6 +167,8 @@ function sequence(...parts: readonly Buffer[]): Buffer {
 
 function tagged(tag: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts)
-  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff]
+  const size = body.length
+  const long = size < 256 ? [0x81, size] : [0x82, size >> 8, size & 0xff]
+  const length = size < 128 ? [size] : long
   return Buffer.concat([Buffer.from([tag, ...length]), body])
 }

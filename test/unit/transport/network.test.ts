@@ -141,6 +141,15 @@ describe('WebSocket listener', () => {
     assert.equal(probe.error, undefined)
   })
 
+  it('keeps what the listener sends in one packet with its answer', async () => {
+    const accepting = pairs.accept()
+    void accepting.then((channel) => channel.write(Buffer.from('INFO {}')))
+    const probe = new ChannelProbe(await pairs.dial({ path: '/leafnode' }))
+    await probe.until('INFO', () => probe.bytes.toString() === 'INFO {}')
+    probe.channel.destroy()
+    new ChannelProbe(await accepting)
+  })
+
   it('answers pings, also while it writes, and sends binary messages', async () => {
     const { socket, probe } = await client()
     const pong = once(socket, 'pong')
