@@ -237,7 +237,7 @@ export interface GatewayFacts {
 export interface JetStreamFacts {
   readonly storeDirectory: string
   readonly domain: string
-  /** 0: what the file system has. */
+  /** Where the configuration sets no limit, what the disk had room for at the start; 0: not known. */
   readonly storageBytesMax: number
   readonly storageBytes: number
   /** Level of the API that is answered. */

@@ -27,6 +27,10 @@ export function monitorSources(
   peers: PeerSources = NO_PEERS,
 ): MonitorSources {
   const { broker } = core
+  let roomBytes = 0
+  roomOf(core).then((bytes) => {
+    roomBytes = bytes
+  }, noRoomKnown)
   return {
     server: () => serverFacts(core),
     traffic() {
@@ -51,7 +55,16 @@ export function monitorSources(
     links: () => linkFacts(core),
     routes: () => peers.routes(),
     gateways: () => peers.gateways(),
-    jetStream: () => (core.store === undefined ? undefined : jetStreamFacts(core, core.store)),
+    jetStream: () => core.store && jetStreamFacts(core, core.store, roomBytes),
     trouble: () => core.trouble(),
   }
 }
+
+/** What the store takes and what its disk had left when monitoring began. */
+async function roomOf({ store, machine }: ServerCore): Promise<number> {
+  if (store === undefined) return 0
+  return store.stats.diskBytes + (await machine.disk.freeBytes(store.directory))
+}
+
+/** Then no limit is shown, which is 0. */
+function noRoomKnown(): void {}

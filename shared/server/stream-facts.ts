@@ -4,7 +4,8 @@ import { type Stream, streamState } from '../stream/index.ts'
 import { API_LEVEL } from '../wire/index.ts'
 import type { ServerCore } from './server-core.ts'
 
-export function jetStreamFacts(core: ServerCore, store: Store): JetStreamFacts {
+/** @param roomBytes what the store can grow to where the configuration sets no limit */
+export function jetStreamFacts(core: ServerCore, store: Store, roomBytes: number): JetStreamFacts {
   const { jetstream } = core.config
   const engines = [...core.engines]
   const counted = (of: 'total' | 'errors' | 'inflight'): number =>
@@ -12,7 +13,7 @@ export function jetStreamFacts(core: ServerCore, store: Store): JetStreamFacts {
   return {
     storeDirectory: store.directory,
     domain: jetstream.domain,
-    storageBytesMax: jetstream.max_file,
+    storageBytesMax: jetstream.max_file || roomBytes,
     storageBytes: store.stats.diskBytes,
     apiLevel: API_LEVEL,
     apiRequests: counted('total'),

@@ -71,8 +71,12 @@ describe('monitoring of a running hub', () => {
     await device.publishAsync('readings/1', 'warm', { qos: 1 })
     worker.publish('commands.stop', 'now')
     await eventually(() => got.length === 1, 'the reading')
+    const endMs = performance.now() + 5_000
     let after = await get('/varz')
-    while (after.out_client_msgs - before.out_client_msgs < 2) after = await get('/varz')
+    while (after.out_client_msgs - before.out_client_msgs < 2) {
+      assert(performance.now() < endMs, 'the command does not reach the device')
+      after = await get('/varz')
+    }
     assert.equal(after.in_client_msgs - before.in_client_msgs, 2)
     assert.equal(after.in_msgs - before.in_msgs, 2)
     assert.equal(after.connections, 3)
