@@ -112,6 +112,21 @@ describe('command line: a process like nats-server', function () {
     }
   })
 
+  it('under its own name logs JSON when piped, or as the file says', async () => {
+    const file = path.join(folder, 'own.conf')
+    for (const [format, first] of [
+      ['', /^\{"level":"info".*"msg":"Starting petiole"\}$/],
+      ['log_format: text', /^\[\d+\] .*\[INF\] Starting petiole$/],
+    ] as const) {
+      await writeFile(file, `listen: "127.0.0.1:-1"\n${format}`)
+      const server = new PetioleProcess('server', ['hub', '-c', file])
+      started.push(server)
+      await server.start()
+      assert.match(server.log[0] ?? '', first)
+      assert.equal(await server.stop(), 0)
+    }
+  })
+
   it('leaves its id and its ports beside it, and takes them away', async () => {
     const pidFile = path.join(folder, 'pid')
     const { server, port } = await start(`pid_file: "${pidFile}"`, '--ports_file_dir', folder)
