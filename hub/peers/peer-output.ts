@@ -15,7 +15,6 @@ export interface PeerOutputOptions {
   readonly clock: Clock
   readonly pendingBytesMax: number
   readonly writeDeadlineMs: number
-  /** The largest message that the other side takes. */
   readonly onTooSlow: (reason: string) => void
 }
 
@@ -50,6 +49,7 @@ export class PeerOutput {
     return this.#channel.pendingBytes
   }
 
+  /** Interest is not bounded by what waits: all of it has to go, or the next link would end as this one. */
   control(bytes: Uint8Array): void {
     if (this.#isClosed) return
     this.#writtenBytes += bytes.length
@@ -104,7 +104,10 @@ export class PeerOutput {
       this.#channel.commit(end + 2)
       this.#writtenBytes += end + 2 - at
     } else this.#writeInPieces(account, message, named, headSize, flags)
-    this.#watch()
+    const { pendingBytes } = this.#channel
+    const { pendingBytesMax, onTooSlow } = this.#options
+    if (pendingBytes > pendingBytesMax) onTooSlow(`${pendingBytes} bytes wait for it`)
+    else this.#watch()
     return true
   }
 
@@ -128,11 +131,7 @@ export class PeerOutput {
   /** One timer as long as something waits, whatever is written meanwhile. */
   #watch(): void {
     const { pendingBytes } = this.#channel
-    const { pendingBytesMax, writeDeadlineMs, clock, onTooSlow } = this.#options
-    if (pendingBytes > pendingBytesMax) {
-      onTooSlow(`${pendingBytes} bytes wait for it`)
-      return
-    }
+    const { writeDeadlineMs, clock } = this.#options
     if (this.#cancelDeadline !== undefined || pendingBytes === 0) return
     this.#takenBytes = this.#writtenBytes - pendingBytes
     this.#cancelDeadline = clock.after(writeDeadlineMs, () => this.#judge())

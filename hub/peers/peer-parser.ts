@@ -137,17 +137,19 @@ export class PeerParser {
 
   /** Takes bytes [start, end). After a violation nothing more is taken, and it is returned again. */
   push(bytes: Buffer, start: number, end: number): PeerViolation | undefined {
-    let at = start
-    while (at < end && !this.#isStopped) {
-      at = this.#missing > 0 ? this.#collect(bytes, at, end) : this.#takeLine(bytes, at, end)
+    const chunk = bytes.subarray(start, end)
+    let at = 0
+    while (at < chunk.length && !this.#isStopped) {
+      at = this.#missing > 0 ? this.#collect(chunk, at) : this.#takeLine(chunk, at)
     }
     return this.#violation
   }
 
   /** Returns where to go on: behind the line and, when it is all there, the body that follows. */
-  #takeLine(bytes: Buffer, at: number, end: number): number {
-    const found = bytes.subarray(at, end).indexOf(LF)
-    const lineEnd = found < 0 ? end : at + found
+  #takeLine(bytes: Buffer, at: number): number {
+    const end = bytes.length
+    const found = bytes.indexOf(LF, at)
+    const lineEnd = found < 0 ? end : found
     const sizeMax = this.#isTrusted ? LINE_BYTES_MAX : HELLO_LINE_BYTES_MAX
     if (this.#lineBytes + lineEnd - at > sizeMax) return this.#fail('maximum control line exceeded')
     if (found < 0) {
@@ -155,26 +157,19 @@ export class PeerParser {
       this.#lineBytes += end - at
       return end
     }
-    if (this.#lineBytes === 0) return this.#parseLine(bytes, at, lineEnd, bytes, lineEnd + 1, end)
+    if (this.#lineBytes === 0) return this.#parseLine(bytes, at, lineEnd, bytes, lineEnd + 1)
     const line = Buffer.concat([...this.#line, bytes.subarray(at, lineEnd)])
     this.#line = []
     this.#lineBytes = 0
-    return this.#parseLine(line, 0, line.length, bytes, lineEnd + 1, end)
+    return this.#parseLine(line, 0, line.length, bytes, lineEnd + 1)
   }
 
   /** The line in [from, to) of `line`; a body begins at `body` of `bytes`. */
-  #parseLine(
-    line: Buffer,
-    from: number,
-    to: number,
-    bytes: Buffer,
-    body: number,
-    end: number,
-  ): number {
+  #parseLine(line: Buffer, from: number, to: number, bytes: Buffer, body: number): number {
     const stop = to > from && line[to - 1] === CR ? to - 1 : to
     if (stop - from > 5 && line[from + 4] === SPACE && line.readInt32LE(from) === R) {
       if (!this.#isTrusted || !this.#parseHead(line, from + 5, stop)) return this.#refuse()
-      return this.#takeBody(bytes, body, end)
+      return this.#takeBody(bytes, body)
     }
     let opEnd = from
     while (opEnd < stop && line[opEnd] !== SPACE) opEnd++
@@ -272,11 +267,11 @@ export class PeerParser {
     return head.headerSize >= 0 && head.totalSize >= head.headerSize
   }
 
-  #takeBody(bytes: Buffer, body: number, end: number): number {
+  #takeBody(bytes: Buffer, body: number): number {
     const { totalSize } = this.#head
     if (totalSize > this.#payloadBytesMax) return this.#fail('Maximum Payload Violation')
     const behind = body + totalSize + 2
-    if (behind <= end) {
+    if (behind <= bytes.length) {
       if (bytes[behind - 2] !== CR || bytes[behind - 1] !== LF) return this.#refuse()
       this.#deliver(bytes, body)
       return behind
@@ -290,8 +285,8 @@ export class PeerParser {
     return body
   }
 
-  #collect(bytes: Buffer, at: number, end: number): number {
-    const taken = Math.min(this.#missing, end - at)
+  #collect(bytes: Buffer, at: number): number {
+    const taken = Math.min(this.#missing, bytes.length - at)
     this.#chunks.push(Buffer.from(bytes.subarray(at, at + taken)))
     this.#missing -= taken
     if (this.#missing > 0) return at + taken

@@ -217,6 +217,19 @@ describe(`links between hubs (SEED=${SEED})`, () => {
     await net.until(() => says(a, 'has taken none of'), 'the deadline', 4_000)
   })
 
+  it('carry interest of any amount, also where it comes at once', async () => {
+    const limits = { pendingBytesMax: 64 * 1024 }
+    const a = await net.start('eu-1', { limits })
+    for (let i = 0; i < 20_000; i++) a.subscriber(`plant.${i}.temp`)
+    const b = await net.start('eu-2', { routes: ['eu-1:6222'], limits })
+    await net.linked()
+    await net.until(() => b.mesh.routes[0]?.subscriptions === 20_000, 'all of it')
+    net.cut(a, b)
+    await net.until(() => b.peers.length === 0, 'the loss')
+    assert.equal([...b.space('$G').subscriptions()].length, 0)
+    await net.until(() => b.mesh.routes[0]?.subscriptions === 20_000, 'all of it again')
+  })
+
   it('tell where clients and leaves of the region can go, until a hub is about to stop', async () => {
     const [a, b, c] = await net.three()
     const urls = (name: string) => ({

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { AccountSpace, type LinkKind } from '../../../shared/broker/index.ts'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { RecordingLink, RecordingPeer } from '../../support/recording-peer.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+
+class Gateway extends RecordingLink {
+  readonly region: string
+  readonly roundTripMs: number | undefined
+
+  constructor(region: string, roundTripMs: number | undefined) {
+    super('gateway')
+    this.region = region
+    this.roundTripMs = roundTripMs
+  }
+}
+
+describe(`who serves a group that has no member here (SEED=${SEED})`, () => {
+  let space: AccountSpace
+  const client = new RecordingPeer('mqtt')
+
+  beforeEach(() => {
+    space = new AccountSpace(new SeededRandom(SEED), '$G')
+  })
+
+  function ask(link: RecordingLink, weight = 1): RecordingLink {
+    space.subscribe(link, { subject: 'job', queue: 'q', weight })
+    return link
+  }
+
+  function publish(origin: RecordingPeer | RecordingLink = client, times = 60): void {
+    const empty = new Uint8Array(0)
+    for (let i = 0; i < times; i++) {
+      const publication = {
+        subject: Buffer.from('job'),
+        reply: empty,
+        headers: empty,
+        payload: empty,
+      }
+      space.publish(origin, publication, { queues: ['q'] })
+    }
+  }
+
+  const shares = (links: readonly RecordingLink[]): readonly number[] =>
+    links.map((link) => link.got.length)
+
+  it('own leaves and hubs of the region by weight, before the hub above and other regions', () => {
+    const links = [
+      ask(new RecordingLink('leaf')),
+      ask(new RecordingLink('route'), 2),
+      ask(new RecordingLink('uplink')),
+      ask(new Gateway('us', 1)),
+    ]
+    publish(client, 300)
+    const [leaf = 0, route = 0, ...others] = shares(links)
+    assert.equal(leaf + route, 300)
+    assert.ok(leaf > 50 && leaf < 150, `${leaf} of 300 at one of three`)
+    assert.deepEqual(others, [0, 0])
+  })
+
+  it('the hub above before other regions', () => {
+    const links = [ask(new Gateway('us', 1)), ask(new RecordingLink('uplink'))]
+    publish()
+    assert.deepEqual(shares(links), [0, 60])
+  })
+
+  it('of other regions the one with the shortest round trip, all of its hubs in their turn', () => {
+    const links = [
+      ask(new Gateway('ap', undefined)),
+      ask(new Gateway('us', 80)),
+      ask(new Gateway('sa', 70)),
+      ask(new Gateway('us', 60)),
+    ]
+    publish()
+    const [ap, first = 0, sa, second = 0] = shares(links)
+    assert.deepEqual([ap, sa, first + second], [0, 0, 60])
+    assert.ok(first > 0 && second > 0)
+  })
+
+  it('one that was not measured, when there is no other', () => {
+    const links = [ask(new Gateway('ap', undefined))]
+    publish()
+    assert.deepEqual(shares(links), [60])
+  })
+
+  for (const from of ['uplink', 'route', 'gateway'] as const) {
+    it(`nobody but leaves, when the message came over the ${from}`, () => {
+      const hubs = (['uplink', 'route', 'gateway'] satisfies LinkKind[]).map((kind) =>
+        ask(new RecordingLink(kind)),
+      )
+      publish(new RecordingLink(from))
+      assert.deepEqual(shares(hubs), [0, 0, 0])
+      const leaf = ask(new RecordingLink('leaf'))
+      publish(new RecordingLink(from))
+      assert.deepEqual(shares([...hubs, leaf]), [0, 0, 0, 60])
+    })
+  }
+})
