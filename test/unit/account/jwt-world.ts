@@ -1,3 +1,4 @@
+import { createPrivateKey, sign as signEd25519 } from 'node:crypto'
 import {
   type Account as AccountBody,
   encodeAccount,
@@ -9,6 +10,7 @@ import {
 import { createAccount, createOperator, createUser, type KeyPair } from '@nats-io/nkeys'
 import type { Accounts, Credentials } from '../../../shared/account/index.ts'
 import { createAccounts } from '../../../shared/account/index.ts'
+import { decodeBase32 } from '../../../shared/account/nkey.ts'
 import type { OperatorConfig } from '../../../shared/config/index.ts'
 import { accountConfig, accountsConfig, authorizationConfig, dependencies } from './setup.ts'
 
@@ -119,4 +121,12 @@ export function sign(pair: KeyPair, text: string): string {
 
 export function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1_000) + seconds
+}
+
+/** Node's signatures, which are tens of times faster than the nkeys library's. */
+export function quickSigner(pair: KeyPair): { sign(bytes: Uint8Array): Uint8Array } {
+  const raw = decodeBase32(Buffer.from(pair.getSeed()).toString())!.subarray(2, 34)
+  const head = Buffer.from('302e020100300506032b657004220420', 'hex')
+  const key = createPrivateKey({ key: Buffer.concat([head, raw]), format: 'der', type: 'pkcs8' })
+  return { sign: (bytes) => signEd25519(null, bytes, key) }
 }
