@@ -67,6 +67,8 @@ export interface PeerSubscriptionFacts {
   readonly account: string
   readonly subject: string
   readonly queue: string
+  /** A stream there: it is asked only for what no other hub stores. */
+  readonly isCapture: boolean
 }
 
 export interface PeerAccountFacts {
@@ -277,10 +279,11 @@ export class PeerLink implements PeerPhase, LaneOwner {
 
   #subscriptionList(): readonly PeerSubscriptionFacts[] {
     return [...this.#lanes.values()].flatMap((lane) =>
-      [...lane.subscriptions].map(({ subject, queue }) => ({
+      [...lane.subscriptions].map(({ subject, queue, isCapture }) => ({
         account: lane.account,
         subject,
         queue,
+        isCapture,
       })),
     )
   }

@@ -133,11 +133,11 @@ export class PeerHub {
     return [...this.mesh.routes, ...this.mesh.gateways].map((it) => it.remoteName).sort()
   }
 
-  /** What other hubs ask for here, as `account subject queue` lines. */
+  /** What other hubs ask for here, as `account subject queue` lines; `stream` for a capture. */
   interestOfPeers(): readonly string[] {
     return [...this.mesh.routes, ...this.mesh.gateways]
       .flatMap((link) => link.subscriptionList())
-      .map(({ account, subject, queue }) => `${account} ${subject} ${queue}`)
+      .map((it) => `${it.account} ${it.subject} ${it.isCapture ? 'stream' : it.queue}`)
       .sort()
   }
 }

@@ -26,6 +26,11 @@ interface Member {
   readonly stop: () => void
 }
 
+/** What a stream's capture is subscribed to; one per hub and account. */
+const CAPTURED = 'plant.*'
+/** Stands for a queue group's name with members that are captures. */
+const STREAM = 'stream'
+
 interface Sent {
   readonly account: string
   readonly subject: string
@@ -34,7 +39,7 @@ interface Sent {
 /**
  * Hubs of two regions in a simulated world, their clients in two accounts, and everything that may
  * befall them. What clients got is checked after each step: nothing twice, nothing of another account,
- * a queue group's message to one member of all.
+ * a queue group's message to one member of all, and stored by one stream of all.
  */
 export class Supercluster {
   readonly world: SimWorld
@@ -69,7 +74,8 @@ export class Supercluster {
     const action = this.#random.below(20)
     const [a, b] = this.#twoNodes()
     if (action < 6) this.#publish()
-    else if (action < 9) this.#subscribe()
+    else if (action < 8) this.#subscribe()
+    else if (action === 8) this.#addStream()
     else if (action < 11) this.#unsubscribe()
     else if (action === 11) this.world.cut(a, b)
     else if (action === 12) this.world.partition(a, b)
@@ -173,7 +179,10 @@ export class Supercluster {
     const account = this.#pick(ACCOUNTS)
     const filter = this.#pick(FILTERS)
     const queue = this.#random.below(2) === 0 ? '' : this.#pick(GROUPS)
-    const peer = hub.subscriber(filter, queue, account)
+    this.#join(hub, account, filter, queue, hub.subscriber(filter, queue, account))
+  }
+
+  #join(hub: PeerHub, account: string, filter: string, queue: string, peer: RecordingPeer): void {
     const space = hub.space(account)
     const subscription = [...space.subscriptions()].find((it) => it.peer === peer)
     assert.ok(subscription !== undefined)
@@ -181,6 +190,16 @@ export class Supercluster {
     const member = { hub: hub.name, account, filter, queue, peer, stop }
     this.#members.push(member)
     this.#receivers.push(member)
+  }
+
+  /** Over all hubs, a message is stored by one of them at most: they are checked as a group. */
+  #addStream(): void {
+    const [hub] = this.#pickHub()
+    const account = this.#pick(ACCOUNTS)
+    const isStream = (it: Member): boolean =>
+      it.queue === STREAM && it.hub === hub?.name && it.account === account
+    if (hub === undefined || this.#members.some(isStream)) return
+    this.#join(hub, account, CAPTURED, STREAM, hub.capture(CAPTURED, account))
   }
 
   #unsubscribe(): void {
@@ -214,7 +233,7 @@ export class Supercluster {
       if (member.queue === '')
         assert.ok(has(member), `${payload} not at ${member.hub} ${member.filter}`)
     }
-    for (const queue of GROUPS) {
+    for (const queue of [...GROUPS, STREAM]) {
       const group = members.filter((it) => it.queue === queue)
       const count = group.filter(has).length
       assert.equal(count, group.length === 0 ? 0 : 1, `${payload} on ${subject} for group ${queue}`)
@@ -240,7 +259,7 @@ export class Supercluster {
   #interestOf(name: string): readonly string[] {
     const lines = this.#members
       .filter(({ hub }) => hub === name)
-      .map(({ account, filter, queue }) => `${account} ${filter} ${queue}`)
+      .map((it) => `${it.account} ${it.filter} ${it.queue}`)
     return [...new Set(lines)]
   }
 
