@@ -4,7 +4,7 @@ import { ROOT_ACCOUNT } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { Findings, Keys } from './findings.ts'
 import { formsCycle } from './import-cycles.ts'
-import { covers, mappingFault, subjectFault } from './subject-rule.ts'
+import { covers, importFault, mappingFault, subjectFault } from './subject-rule.ts'
 
 export function checkAccounts(findings: Findings, file: CoreFile): void {
   const byName = new Map(file.accounts.map((account) => [account.name, account]))
@@ -109,6 +109,8 @@ function checkImport(
     findings.problem([...keys, kind, 'subject'], fault)
     return
   }
+  const unlike = one.to === undefined ? undefined : importFault(source.subject, one.to)
+  if (unlike !== undefined) findings.problem([...keys, 'to'], unlike)
   const exporter = byName.get(source.account)
   if (exporter === undefined) {
     const message =

@@ -35,6 +35,9 @@ const FUNCTIONS =
  */
 export function mappingFault(source: string, destination: string): string | undefined {
   if (destination === '') return undefined
+  if (endsOpen(source) !== endsOpen(destination)) {
+    return `"${source}" and "${destination}" must both end with ">", or neither`
+  }
   const wildcards = source.split('.').filter((token) => token === '*').length
   for (const token of tokensOf(destination)) {
     if (token.startsWith('{{')) {
@@ -42,12 +45,36 @@ export function mappingFault(source: string, destination: string): string | unde
       continue
     }
     if (token === '' || /\s/.test(token)) return subjectFault(destination)
+    if (token === '*') return `"${destination}" must say which wildcard is meant: $1 in place of *`
     const number = /^\$(\d+)$/.exec(token)?.[1]
     if (number !== undefined && Number(number) > wildcards) {
       return `"${token}" is out of range: "${source}" has ${wildcards} *`
     }
   }
   return undefined
+}
+
+/**
+ * The same for an import under another subject: there a `*` stands for the next wildcard, and each must be
+ * used, or different messages would become the same.
+ */
+export function importFault(source: string, target: string): string | undefined {
+  if (source === target) return undefined
+  let next = 0
+  const numbered = target
+    .split('.')
+    .map((token) => (token === '*' ? `$${++next}` : token))
+    .join('.')
+  const fault = mappingFault(source, numbered)
+  if (fault !== undefined) return fault
+  const used = numbered.match(/\$\d+|\{\{.*?\d+.*?\}\}/g) ?? []
+  const wildcards = source.split('.').filter((token) => token === '*').length
+  if (new Set(used).size >= wildcards) return undefined
+  return `"${target}" must have all ${wildcards} wildcards of "${source}"`
+}
+
+function endsOpen(subject: string): boolean {
+  return subject === '>' || subject.endsWith('.>')
 }
 
 /** Functions may hold dots. */

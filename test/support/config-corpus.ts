@@ -238,6 +238,21 @@ gateway { name: east, port: 7222, reject_unknown_cluster: true, authorization { 
  A { exports: [ {service: help} ], imports: [ {service: {account: B, subject: time}} ] }
  B { exports: [ {service: time} ], imports: [ {service: {account: A, subject: help}} ] } }`,
   ),
+  refused('a mapping to a wildcard without a number', 'mappings { foo: "*" }'),
+  refused('a mapping that ends open, of one that does not', 'mappings { foo: "bar.>" }'),
+  refused(
+    'a stream under a subject that cannot carry it',
+    'accounts { B { exports: [ {stream: "x.>"} ] }, A { imports: [ {stream: {account: B, subject: "x.>"}, to: y} ] } }',
+  ),
+  refused(
+    'a service that loses a wildcard',
+    'accounts { B { exports: [ {service: "x.*.*"} ] }, A { imports: [ {service: {account: B, subject: "x.*.*"}, to: "y.*"} ] } }',
+  ),
+  fine(
+    'imports with their wildcards moved',
+    `accounts { B { exports: [ {service: "x.*.*"}, {stream: "s.*.>"} ] }
+ A { imports: [ {service: {account: B, subject: "x.*.*"}, to: "y.$2.$1"}, {stream: {account: B, subject: "s.*.>"}, to: "t.*.>"} ] } }`,
+  ),
   refused('a mapping out of range', 'mappings { "a.*": "b.$2" }'),
   refused('mappings over 100%', 'mappings { a: [ {dest: b, weight: 60}, {dest: c, weight: 50} ] }'),
   refused('a mapping function that is none', 'mappings { "a.*": "b.{{nonsense(1)}}" }'),
