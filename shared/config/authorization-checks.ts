@@ -142,6 +142,7 @@ function checkCallout(findings: Findings, file: CoreFile, known: Known): void {
   }
   for (const user of callout.auth_users) {
     if (known.users.has(user) || isOperated(file)) continue
-    findings.problem([...keys, 'auth_users'], `"${user}" is none of the configured users`)
+    const message = `"${user}" is none of the configured users: it cannot answer`
+    findings.warning([...keys, 'auth_users'], message)
   }
 }
