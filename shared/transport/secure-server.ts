@@ -12,7 +12,7 @@ export function secureServer(
   settings: TlsSettings,
   { clock, onTrouble }: Pick<Accepting, 'clock' | 'onTrouble'>,
 ): TcpServer {
-  return createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
     const ends = endsOf(socket)
     socket.on('error', () => {})
     if (!settings.admits(clock.monotonicMs())) {
@@ -24,4 +24,8 @@ export function secureServer(
       (error: PetioleError) => onTrouble(lostBy(ends, error)),
     )
   })
+  // An HTTP server looks for requests that take too long only while it believes that it listens.
+  server.on('listening', () => http.emit('listening'))
+  server.on('close', () => http.close())
+  return server
 }

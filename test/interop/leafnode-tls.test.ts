@@ -39,7 +39,7 @@ describe('interop: leafnode protocol with TLS and logins', () => {
   const crosses = async (local: LinkNode, peer: NatsServerPeer, login = {}): Promise<void> => {
     const remote = await peer.client(login)
     const got: string[] = []
-    remote.subscribe('up.>', { callback: (_error, message) => got.push(message.subject) })
+    remote.subscribe('up.>', { callback: (_error, message) => void got.push(message.subject) })
     await remote.flush()
     await local.linkInterest('up.>')
     local.publish('up.reading', '21')

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { type PetioleError, SystemClock } from '../../../shared/runtime/index.ts'
 import {
   type FetchTextOptions,
@@ -13,6 +15,7 @@ import {
   TlsSettings,
 } from '../../../shared/transport/index.ts'
 import { HTTP_CLOSE_LINGER_MS } from '../../../shared/transport/limits.ts'
+import { secureServer } from '../../../shared/transport/secure-server.ts'
 import { CertificateAuthority, tlsConfig } from '../../support/certificates.ts'
 
 describe('HTTP listener', () => {
@@ -186,6 +189,19 @@ describe('HTTPS listener and GET', () => {
     await assert.rejects(fetchText('nowhere', { clock, timeoutMs: 1, bytesMax: 1 }), {
       code: 'PETIOLE_HTTP_GET',
     })
+  })
+
+  it('does not wait for ever for a request over TLS', async () => {
+    const http = createHttpServer({ headersTimeout: 40, connectionsCheckingInterval: 10 })
+    const settings = new TlsSettings(tlsConfig({ certs: [authority.server('slow')] }), 'server')
+    const server = secureServer(http, settings, { clock, onTrouble: () => {} })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    socket.resume().write('GET / HT')
+    await once(socket, 'close')
+    server.close()
   })
 
   it('waits no longer than it is told to', async () => {
