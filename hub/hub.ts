@@ -133,8 +133,10 @@ export class Hub {
   async drain(): Promise<void> {
     await this.#parts?.ingest.drain()
     await this.#parts?.fleet.drain()
-    await this.#mesh?.drain()
+    this.#mesh?.lameDuck()
     await this.core.drain()
+    // The last messages of clients still reach other hubs.
+    await this.#mesh?.drain()
   }
 
   async destroy(): Promise<void> {
