@@ -8,7 +8,9 @@ import type {
   InterestObserver,
   LinkPeer,
   Peer,
+  PeerKind,
   Publication,
+  PublishCommitted,
   PublishOptions,
   SubjectSpace,
   SubscribeOptions,
@@ -113,9 +115,14 @@ export class AccountSpace implements SubjectSpace {
       )
       return 0
     }
-    const interest = this.routes.locateBytes(publication.subject)
+    const mapped = this.#mappedFor(origin, publication)
+    if (mapped === undefined) {
+      options.committed?.(undefined)
+      return 0
+    }
+    const interest = this.routes.locateBytes(mapped.subject)
     const message = takeMessage()
-    message.setParts(origin, publication)
+    message.setParts(origin, mapped)
     message.committed = options.committed
     return this.dispatch(interest, message, options)
   }
@@ -123,22 +130,14 @@ export class AccountSpace implements SubjectSpace {
   /** Delivers by the rules above and gives the message back; returns how many peers took it. */
   dispatch(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
     let taken = 0
-    if (!interest.isEmpty) {
-      const { clients, locals } = options.isForGroupsOnly === true ? Interest.none : interest
-      for (let i = 0; i < clients.length; i++) {
-        const subscription = clients[i]
-        if (subscription?.peer.take(subscription, message)) taken++
-      }
-      for (let i = 0; i < locals.length; i++) {
-        const subscription = locals[i]
-        if (subscription !== undefined && deliver(subscription, message, options)) taken++
-      }
-      if (interest.groups.length > 0 || interest.links.length > 0) {
-        taken += this.#serveGroupsAndLinks(interest, message, options)
-      }
+    let committed: PublishCommitted | undefined
+    try {
+      if (!interest.isEmpty) taken = this.#serve(interest, message, options)
+      committed = message.takeCommitted()
+    } finally {
+      // Also when a peer breaks its word and throws: the depth of publications must not grow by it.
+      giveMessage(message)
     }
-    const committed = message.takeCommitted()
-    giveMessage(message)
     committed?.(undefined)
     return taken
   }
@@ -182,6 +181,17 @@ export class AccountSpace implements SubjectSpace {
     }
   }
 
+  /**
+   * What devices and leaf links publish is mapped here; a NATS client's inlet has done it by itself.
+   * undefined when the mapping drops the message.
+   */
+  #mappedFor(origin: Peer, publication: Publication): Publication | undefined {
+    if (this.mappings === undefined || !MAPPED_KINDS.has(origin.kind)) return publication
+    const subject = this.mapped(Buffer.from(publication.subject).toString())
+    if (subject === undefined) return publication
+    return subject === '' ? undefined : { ...publication, subject: Buffer.from(subject) }
+  }
+
   #matchAnyLast(prefix: string): Interest | undefined {
     const matching = this.#tree.matchAnyLast(prefix)
     if (matching === undefined) return undefined
@@ -192,6 +202,23 @@ export class AccountSpace implements SubjectSpace {
     this.#misses++
     const matching = this.#tree.match(subject)
     return matching.length === 0 ? Interest.none : new Interest(matching)
+  }
+
+  #serve(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
+    let taken = 0
+    const { clients, locals } = options.isForGroupsOnly === true ? Interest.none : interest
+    for (let i = 0; i < clients.length; i++) {
+      const subscription = clients[i]
+      if (subscription?.peer.take(subscription, message)) taken++
+    }
+    for (let i = 0; i < locals.length; i++) {
+      const subscription = locals[i]
+      if (subscription !== undefined && deliver(subscription, message, options)) taken++
+    }
+    if (interest.groups.length > 0 || interest.links.length > 0) {
+      taken += this.#serveGroupsAndLinks(interest, message, options)
+    }
+    return taken
   }
 
   #serveGroupsAndLinks(
@@ -267,6 +294,8 @@ class PeerSubscription implements Subscription {
 export const EVERYWHERE: PublishOptions = {}
 
 const NO_QUEUES: readonly string[] = []
+
+const MAPPED_KINDS: ReadonlySet<string> = new Set<PeerKind>(['mqtt', 'leaf', 'uplink'])
 
 function deliver(
   subscription: Subscription,

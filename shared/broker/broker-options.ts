@@ -21,7 +21,7 @@ export interface BrokerOptions {
   readonly verifiesTls: boolean
   /** False with `no_header_support`. */
   readonly supportsHeaders: boolean
-  /** Below 0 nobody may connect. */
+  /** 0 means no limit; below 0 nobody may connect. */
   readonly connectionsMax: number
   /** Per connection; 0 means no limit. */
   readonly subscriptionsMax: number

@@ -54,7 +54,8 @@ export class Broker implements ConnectionContext {
   readonly random: Random
   readonly log: Log
   readonly nextPeerId: () => number
-  readonly tracer: MessageTracer | undefined
+  /** May come later than the broker that it traces; connections that are there already do without. */
+  tracer: MessageTracer | undefined
   authenticator: Authenticator
   options: BrokerOptions
   readonly #accounts: BrokerAccounts
@@ -223,7 +224,7 @@ export class Broker implements ConnectionContext {
     const { connectionsMax } = this.options
     this.#connectionsEver++
     if (this.#isDraining) connection.destroy()
-    else if (this.#connections.size >= connectionsMax) {
+    else if (connectionsMax !== 0 && this.#connections.size >= connectionsMax) {
       this.log.error({ connections: this.#connections.size }, 'maximum connections exceeded')
       connection.refuse()
     } else {

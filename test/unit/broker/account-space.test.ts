@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { AccountSpace, type Peer, type PublishOptions } from '../../../shared/broker/index.ts'
 import { codeOf, type PetioleError, SeededRandom } from '../../../shared/runtime/index.ts'
+import { SubjectMappings } from '../../../shared/subject/index.ts'
 import { RecordingLink, RecordingPeer } from '../../support/recording-peer.ts'
 
 const SEED = Number(process.env['SEED'] ?? 7)
@@ -88,6 +89,33 @@ describe('AccountSpace', () => {
     assert.equal(send(space, quiet, 'a'), 1)
     assert.equal(send(space, publisher, 'a'), 2)
     assert.equal(quiet.got.length, 1)
+  })
+
+  it('maps what devices and leaf links publish, and nothing of its own services', () => {
+    const mapped = new AccountSpace(new SeededRandom(1), '$G')
+    const rule = (subject: string, to: string, weight: number) => ({
+      subject,
+      destinations: [{ subject: to, weight, cluster: '' }],
+    })
+    mapped.mappings = new SubjectMappings([rule('in.*', 'out.$1', 100)], '')
+    const receiver = new RecordingPeer('local')
+    mapped.subscribe(receiver, { subject: '>' })
+    const empty = new Uint8Array(0)
+    let committed = 0
+    for (const kind of ['mqtt', 'leaf', 'uplink', 'local'] as const) {
+      const publication = {
+        subject: Buffer.from('in.7'),
+        reply: empty,
+        headers: empty,
+        payload: Buffer.from(kind),
+      }
+      mapped.publish(new RecordingPeer(kind), publication, { committed: () => committed++ })
+    }
+    assert.deepEqual(
+      receiver.got.map(({ subject, payload }) => `${subject} ${payload}`),
+      ['out.7 mqtt', 'out.7 leaf', 'out.7 uplink', 'in.7 local'],
+    )
+    assert.equal(committed, 4)
   })
 
   describe('captures', () => {
