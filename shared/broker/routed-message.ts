@@ -29,6 +29,7 @@ export class RoutedMessage implements Message {
   headerBytes = 0
   /** Of headers and payload. */
   totalBytes = 0
+  readonly depth: number
   readonly #stage: number
   #subjectText: string | undefined
   #subject: Uint8Array | undefined
@@ -37,9 +38,13 @@ export class RoutedMessage implements Message {
   #headers: Uint8Array | undefined
   #payload: Uint8Array | undefined
 
-  /** @param stage arena offset of STAGED_BYTES_MAX bytes; -1 when this message must not stage */
-  constructor(stage: number) {
+  /**
+   * @param stage arena offset of STAGED_BYTES_MAX bytes; -1 when this message must not stage
+   * @param depth how many messages are on their way when this one is taken
+   */
+  constructor(stage: number, depth = 0) {
     this.#stage = stage
+    this.depth = depth
   }
 
   get subject(): string {
@@ -174,20 +179,21 @@ export function isNestedTooDeep(): boolean {
   return inFlight >= NESTED_PUBLICATIONS_MAX
 }
 
-/** A message to fill in, route and give back, the last one first. */
+/** A message to fill in, route and give back. */
 export function takeMessage(): RoutedMessage {
   let message = POOL[inFlight]
   if (message === undefined) {
-    message = new RoutedMessage(allocate(STAGED_BYTES_MAX))
+    message = new RoutedMessage(allocate(STAGED_BYTES_MAX), inFlight)
     POOL.push(message)
   }
   inFlight++
   return message
 }
 
+/** Gives those back as well that were taken after it. */
 export function giveMessage(message: RoutedMessage): void {
   message.clear()
-  inFlight--
+  inFlight = message.depth
 }
 
 /** Writes `[<header size> ]<total size>\r\n` at an arena offset; no header size when it is -1. */
