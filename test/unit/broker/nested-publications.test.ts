@@ -62,6 +62,22 @@ describe('publications from within a delivery', () => {
     assert.deepEqual(errors, Array(3).fill('PETIOLE_PUBLICATION_TOO_DEEP'))
   })
 
+  it('are not fewer after a peer has thrown, which it should not', () => {
+    const faulty = new RecordingPeer('local')
+    faulty.onDeliver = (_subscription, { subject }) => {
+      if (subject === 'a') space.publish(faulty, parts('a.nested'))
+      throw new Error('no peer does this')
+    }
+    space.subscribe(faulty, { subject: 'a.>' })
+    space.subscribe(faulty, { subject: 'a' })
+    for (let i = 0; i < 2 * NESTED_PUBLICATIONS_MAX; i++) {
+      assert.throws(() => space.publish(publisher, parts('a')), /no peer does this/)
+    }
+    const peer = new RecordingPeer('local')
+    space.subscribe(peer, { subject: 'b' })
+    assert.equal(space.publish(publisher, parts('b')), 1)
+  })
+
   it('reach clients beside the frame that caused them', async () => {
     const harness = await BrokerHarness.start()
     try {
