@@ -54,7 +54,7 @@ export interface ServerProcessOptions {
   readonly disk: Disk
   readonly start: (
     config: HubConfig | LeafConfig,
-    options: { readonly log: ProcessLog },
+    options: { readonly log: ProcessLog; readonly reload: () => Promise<void> },
   ) => Promise<Served>
 }
 
@@ -106,7 +106,8 @@ class ServerProcess {
     this.#introduce()
     for (const warning of this.#options.flags.warnings) log.warn({}, warning)
     for (const warning of this.#loaded.warnings) log.warn({}, formatProblem(warning))
-    const starting = this.#options.start(this.#loaded.config, { log })
+    const reload = (): Promise<void> => this.#reload()
+    const starting = this.#options.start(this.#loaded.config, { log, reload })
     this.#starting = starting
     this.#obeySignals()
     const served = await starting
@@ -142,7 +143,7 @@ class ServerProcess {
     // A lame duck ends by itself, in its own time.
     on('SIGTERM', () => this.#state !== 'lame_duck' && this.#stop())
     on('SIGHUP', () => {
-      this.#reloading = this.#reloading.then(() => this.#reload())
+      this.#reload().catch(() => {})
     })
     on('SIGUSR1', () => this.#reopen())
     on('SIGUSR2', () => this.#leave())
@@ -200,8 +201,17 @@ class ServerProcess {
     }
   }
 
-  /** Either all of a new configuration is taken, or nothing. */
-  async #reload(): Promise<void> {
+  /**
+   * Either all of a new configuration is taken, or nothing: then it rejects with what was wrong, which is
+   * logged already.
+   */
+  #reload(): Promise<void> {
+    const reloading = this.#reloading.then(() => this.#reloadNow())
+    this.#reloading = reloading.catch(() => {})
+    return reloading
+  }
+
+  async #reloadNow(): Promise<void> {
     try {
       if (this.#options.flags.configFile === undefined) {
         throw new Error('can only reload config when a file is provided using -c or --config')
@@ -214,6 +224,7 @@ class ServerProcess {
       for (const reason of reasons) {
         this.#log.error({}, `Failed to reload server configuration: ${reason}`)
       }
+      throw error
     }
   }
 
