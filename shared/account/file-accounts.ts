@@ -67,7 +67,7 @@ export class FileAccounts implements Accounts {
   }
 
   #authenticatorAt(only: Listener | undefined): Authenticator {
-    const isRequired = (): boolean => this.#logins[only ?? 'client'].isRequired
+    const isRequired = (): boolean => this.#isRequired(only ?? 'client')
     const needsNonce = (): boolean => this.#needsNonce()
     return {
       get isRequired(): boolean {
@@ -80,6 +80,13 @@ export class FileAccounts implements Accounts {
         this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
       recheck: (identity) => this.#recheck(identity),
     }
+  }
+
+  /** A service may want to see whoever comes, so that nobody is in before CONNECT. */
+  #isRequired(listener: Listener): boolean {
+    return (
+      this.#logins[listener].isRequired || this.#config.authorization.auth_callout !== undefined
+    )
   }
 
   #needsNonce(): boolean {

@@ -36,6 +36,8 @@ export class UrlResolver implements AccountResolver {
   readonly #http: HttpGet
   readonly #preload: MemoryResolver
   readonly #log: Log
+  /** Strangers choose what is asked for: the first failure is news, those behind it are not. */
+  #isFailing = false
 
   constructor(url: string, preload: Readonly<Record<string, string>>, http: HttpGet, log: Log) {
     this.#url = url.endsWith('/') ? url : `${url}/`
@@ -49,9 +51,13 @@ export class UrlResolver implements AccountResolver {
     if (known !== undefined) return known
     if (!isPublicKey(id, 'A')) return undefined
     try {
-      return (await this.#http.get(`${this.#url}${id}`, FETCH_TIMEOUT_MS)).trim()
+      const jwt = await this.#http.get(`${this.#url}${id}`, FETCH_TIMEOUT_MS)
+      this.#isFailing = false
+      return jwt.trim()
     } catch (err) {
-      this.#log.warn({ account: id, err }, 'account could not be fetched')
+      const level = this.#isFailing ? 'debug' : 'warn'
+      this.#isFailing = true
+      this.#log[level]({ account: id, err }, 'account could not be fetched')
       return undefined
     }
   }

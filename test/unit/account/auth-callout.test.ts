@@ -198,6 +198,7 @@ describe('auth callout', () => {
     assert.equal(service.asked.length, 1)
     assert.equal(await some.authenticator.authenticate({}), undefined)
     assert.equal(service.asked.length, 2)
+    assert.equal(some.authenticator.isRequired, true)
   })
 
   it('believes no answer that is not meant for this server, this user and this moment', async () => {
