@@ -116,6 +116,7 @@ export class ServerCore implements Core {
         hasStore: this.store !== undefined,
         payloadBytesMax: this.linkPayloadBytesMax,
         authenticator: accounts.at('leafnode'),
+        leavesMaxOf: (account) => accounts.book.get(account)?.config.limits.max_leafnodes ?? -1,
         space: (account) => this.space(account),
         nextPeerId: () => this.nextPeerId(),
       },
@@ -266,6 +267,7 @@ export class ServerCore implements Core {
     this.#configLoadedMs = this.machine.clock.wallMs()
     this.broker.reconfigure(this.#brokerSettings())
     this.broker.recheck()
+    this.acceptor.recheck()
     await this.#engines.start(config)
   }
 

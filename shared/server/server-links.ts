@@ -43,6 +43,8 @@ export interface ServerLinksParts {
   readonly hasStore: boolean
   readonly payloadBytesMax: number
   readonly authenticator: Authenticator
+  /** `max_leafnodes` of an account; -1 for none. */
+  readonly leavesMaxOf: (account: string) => number
   readonly space: (account: string) => AccountSpace
   readonly nextPeerId: () => number
 }
@@ -120,7 +122,7 @@ export class ServerLinks {
   }
 
   #makeAcceptor(rules: LinkRules): LinkAcceptor {
-    const { config, machine, log, authenticator, nextPeerId } = this.#parts
+    const { config, machine, log, authenticator, leavesMaxOf, nextPeerId } = this.#parts
     const { admit, withhold, onAttached, onDetached } = rules
     const { authorization } = config.leafnodes
     return new LinkAcceptor({
@@ -137,6 +139,7 @@ export class ServerLinks {
       nextPeerId,
       hasJetStream: this.#parts.hasStore,
       leafnodeUrls: [],
+      leavesMaxOf,
       ...(admit === undefined ? {} : { admit }),
       ...(withhold === undefined ? {} : { withhold }),
       ...(onAttached === undefined ? {} : { onAttached }),
