@@ -177,15 +177,15 @@ export function connection(
 
 function tls({ tls: facts }: ConnectionFacts, withCertificates: boolean): object {
   if (facts === undefined) return {}
-  const certificates = facts.certificates.map((one) => ({
-    subject: one.subject,
-    spki_sha256: one.keyDigest,
-    cert_sha256: one.digest,
-  }))
+  const certificates = withCertificates ? facts.certificates() : []
   return given({
     tls_version: facts.version,
     tls_cipher_suite: facts.cipherSuite,
-    tls_peer_certs: withCertificates ? certificates : undefined,
+    tls_peer_certs: certificates.map((one) => ({
+      subject: one.subject,
+      spki_sha256: one.keyDigest,
+      cert_sha256: one.digest,
+    })),
     tls_first: facts.isFirst,
   })
 }

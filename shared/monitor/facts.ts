@@ -92,7 +92,8 @@ export interface TlsConnectionFacts {
   readonly version: string
   readonly cipherSuite: string
   readonly isFirst: boolean
-  readonly certificates: readonly {
+  /** What the other side showed, read when it is asked for. */
+  certificates(): readonly {
     readonly subject: string
     /** SHA-256 of the public key info and of the certificate, lower case hex. */
     readonly keyDigest: string

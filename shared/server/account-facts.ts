@@ -4,6 +4,7 @@ import type { AccountFacts, LinkFacts, PeerTraffic, RouterFacts } from '../monit
 import { together } from './connection-facts.ts'
 import type { ServerCore } from './server-core.ts'
 
+/** @param links those of the account */
 export function accountFacts(
   core: ServerCore,
   links: readonly LinkFacts[],
@@ -11,16 +12,15 @@ export function accountFacts(
 ): AccountFacts {
   const { name } = account
   const totals = core.broker.accountTotals(name)
-  const attached = links.filter((link) => link.account === name)
   const space = core.broker.spaces.get(name)
-  const leafs = together(attached)
+  const leafs = together(links)
   const all = together([totals, leafs])
   const { connections, slowConsumers } = totals
   return {
     account,
     hasJetStream: core.engines.has(name),
     connections,
-    leafNodes: attached.length,
+    leafNodes: links.length,
     subscriptions: space?.subscriptionCount ?? 0,
     traffic: { all, leafs, gateways: NOTHING, routes: NOTHING, slowConsumers },
     router: () => routerFacts(space, all.inMessages),

@@ -93,7 +93,7 @@ export function shown({ accounts }: ServerCore, facts: ConnectionFacts): Monitor
 }
 
 function shownTls({ version, cipherSuite, certificate }: TlsFacts): MonitorConnection['tls'] {
-  const certificates = certificate?.pem.map(shownCertificate) ?? []
+  const certificates = () => certificate?.pem.map(shownCertificate) ?? []
   return { version, cipherSuite, isFirst: false, certificates }
 }
 

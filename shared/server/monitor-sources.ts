@@ -1,5 +1,5 @@
 import type { AccountBook } from '../account/index.ts'
-import type { GatewayFacts, MonitorSources, RouteFacts } from '../monitor/index.ts'
+import type { GatewayFacts, LinkFacts, MonitorSources, RouteFacts } from '../monitor/index.ts'
 import { accountFacts } from './account-facts.ts'
 import { serverFacts } from './config-facts.ts'
 import {
@@ -45,12 +45,16 @@ export function monitorSources(
       return space === undefined ? [] : subscriptionFacts(space)
     },
     *accounts() {
-      const links = linkFacts(core)
-      for (const account of book.accounts()) yield accountFacts(core, links, account)
+      const links = byAccount(linkFacts(core))
+      for (const account of book.accounts()) {
+        yield accountFacts(core, links.get(account.name) ?? [], account)
+      }
     },
     account(name) {
       const account = book.get(name)
-      return account && accountFacts(core, linkFacts(core), account)
+      if (account === undefined) return undefined
+      const links = linkFacts(core).filter((link) => link.account === name)
+      return accountFacts(core, links, account)
     },
     links: () => linkFacts(core),
     routes: () => peers.routes(),
@@ -58,6 +62,16 @@ export function monitorSources(
     jetStream: () => core.store && jetStreamFacts(core, core.store, roomBytes),
     trouble: () => core.trouble(),
   }
+}
+
+function byAccount(links: readonly LinkFacts[]): ReadonlyMap<string, readonly LinkFacts[]> {
+  const found = new Map<string, LinkFacts[]>()
+  for (const link of links) {
+    const list = found.get(link.account)
+    if (list === undefined) found.set(link.account, [link])
+    else list.push(link)
+  }
+  return found
 }
 
 /** What the store takes and what its disk had left when monitoring began. */

@@ -124,6 +124,31 @@ describe('monitor', () => {
     assert.equal((await port.get('/connz?auth=1&cid=1')).json.connections[0].authorized_user, 'b')
   })
 
+  it('/connz reads certificates only for who asks for them', async () => {
+    let reads = 0
+    const tls = {
+      version: '1.3',
+      cipherSuite: 'TLS_AES_128_GCM_SHA256',
+      isFirst: false,
+      certificates: () => {
+        reads++
+        return [{ subject: 'CN=press-7', keyDigest: 'aa', digest: 'bb' }]
+      },
+    }
+    const connections = () => [...monitorSources().connections()].map((one) => ({ ...one, tls }))
+    const secured = await MonitorPort.open({ connections })
+    const plain = (await secured.get('/connz')).json.connections[0]
+    assert.equal(plain.tls_version, '1.3')
+    assert(!('tls_peer_certs' in plain) && !('tls_first' in plain))
+    assert.equal(reads, 0)
+    const shown = (await secured.get('/connz?auth=1&limit=1')).json.connections[0]
+    assert.deepEqual(shown.tls_peer_certs, [
+      { subject: 'CN=press-7', spki_sha256: 'aa', cert_sha256: 'bb' },
+    ])
+    assert.equal(reads, 1)
+    await secured.close()
+  })
+
   it('/connz names subscriptions when asked', async () => {
     const plain = (await port.get('/connz?cid=1&subs=1')).json.connections[0]
     assert.deepEqual(plain.subscriptions_list, ['plant.>', 'plant.*'])
