@@ -59,7 +59,7 @@ describe('config corpus, beside nats-server', function () {
     values = {
       CERT,
       KEY,
-      CA: CERT,
+      CA: authority.ca_file,
       USER: createUser().getPublicKey(),
       ACCOUNT: createAccount().getPublicKey(),
       CURVE: createCurve().getPublicKey(),
