@@ -105,6 +105,11 @@ export class Broker implements ConnectionContext {
     return this.#closed.toArray()
   }
 
+  /** Where else clients can go, as INFO tells them. */
+  get connectUrls(): readonly string[] {
+    return this.#connectUrls
+  }
+
   get spaces(): ReadonlyMap<string, AccountSpace> {
     return this.#spaces
   }

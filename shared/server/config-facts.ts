@@ -25,7 +25,7 @@ export function serverFacts(core: ServerCore): ServerFacts {
     startedMs: core.startedMs,
     configLoadedMs: core.configLoadedMs,
     configDigest: '',
-    connectUrls: [],
+    connectUrls: core.broker.connectUrls,
     webSocketUrls: [],
     certificateEndsMs: undefined,
   }

@@ -62,6 +62,20 @@ describe('monitoring of two hubs', () => {
     }
   })
 
+  it('/varz says where else clients can go', async () => {
+    for (const hub of hubs) {
+      const response = await fetch(`http://127.0.0.1:${hub.ports.http?.port}/varz`)
+      const body = (await response.json()) as { connect_urls: string[]; cluster: { name: string } }
+      const ports = hubs.map(({ ports: { client } }) => client.port)
+      const told = body.connect_urls.map((url) => Number(url.split(':').at(-1)))
+      assert(
+        told.every((port) => ports.includes(port)) && told.length > 0,
+        String(body.connect_urls),
+      )
+      assert.equal(body.cluster.name, 'eu')
+    }
+  })
+
   it('an account hears of its connections at both', async () => {
     const answers = await askAll(clients[1]!, '$SYS.REQ.SERVER.PING.CONNZ')
     for (const [name, { data }] of answers) {
