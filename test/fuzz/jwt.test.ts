@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createAccount, createOperator, createUser } from '@nats-io/nkeys'
 import {
   accountProblems,
   decodeAccount,
@@ -11,7 +10,14 @@ import {
 } from '../../shared/account/claims/index.ts'
 import type { Accounts } from '../../shared/account/index.ts'
 import { codeOf, SeededRandom } from '../../shared/runtime/index.ts'
-import { JwtWorld, NONCE, quickSigner, sign } from '../unit/account/jwt-world.ts'
+import {
+  createAccount,
+  createOperator,
+  createUser,
+  JwtWorld,
+  NONCE,
+  sign,
+} from '../unit/account/jwt-world.ts'
 
 const ROUNDS = 400
 const DECODERS = [decodeToken, decodeUser, decodeAccount, decodeOperator, decodeActivation]
@@ -49,7 +55,7 @@ describe('JWT fuzzing', () => {
   })
 
   const signature = sign(world.user, NONCE)
-  const account = quickSigner(world.account)
+  const { account } = world
 
   async function present(jwt: string) {
     return accounts.authenticator.authenticate({ jwt, nonce: NONCE, signature })

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { newScopedSigner } from '@nats-io/jwt'
-import { createAccount, createOperator, createUser, type KeyPair } from '@nats-io/nkeys'
+import type { KeyPair } from '@nats-io/nkeys'
 import type { Accounts } from '../../shared/account/index.ts'
 import { NatsServerPeer } from '../support/nats-server-peer.ts'
-import { inSeconds, JwtWorld, sign, UNLIMITED } from '../unit/account/jwt-world.ts'
+import {
+  createAccount,
+  createOperator,
+  createUser,
+  inSeconds,
+  JwtWorld,
+  sign,
+  UNLIMITED,
+} from '../unit/account/jwt-world.ts'
 
 const DEADLINE_MS = 5_000
 

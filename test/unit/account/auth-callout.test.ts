@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { decode, encodeAuthorizationResponse, encodeUser, type User } from '@nats-io/jwt'
-import { createAccount, createCurve, createUser, fromPublic, type KeyPair } from '@nats-io/nkeys'
+import { createCurve, fromPublic, type KeyPair } from '@nats-io/nkeys'
 import {
   type Accounts,
   type CalloutPort,
@@ -8,7 +8,7 @@ import {
   createAccounts,
 } from '../../../shared/account/index.ts'
 import type { AuthCalloutConfig } from '../../../shared/config/index.ts'
-import { JwtWorld, NONCE, sign } from './jwt-world.ts'
+import { createAccount, createUser, JwtWorld, NONCE, sign } from './jwt-world.ts'
 import {
   accountConfig,
   accountsConfig,

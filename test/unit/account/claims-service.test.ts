@@ -4,10 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { encodeGeneric } from '@nats-io/jwt'
-import { createAccount, createOperator, type KeyPair } from '@nats-io/nkeys'
+import type { KeyPair } from '@nats-io/nkeys'
 import type { Accounts, AccountsDependencies, ClaimsAnswer } from '../../../shared/account/index.ts'
 import type { ResolverConfig } from '../../../shared/config/index.ts'
-import { inSeconds, JwtWorld, operated } from './jwt-world.ts'
+import { createAccount, createOperator, inSeconds, JwtWorld, operated } from './jwt-world.ts'
 
 describe('account JWTs in a directory', () => {
   const world = new JwtWorld()

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { encodeActivation } from '@nats-io/jwt'
-import { createAccount } from '@nats-io/nkeys'
 import { accountOfClaims } from '../../../shared/account/account-of-claims.ts'
 import {
   accountProblems,
@@ -12,7 +11,7 @@ import {
 } from '../../../shared/account/claims/index.ts'
 import { DistinguishedName } from '../../../shared/account/distinguished-name.ts'
 import { type Account, importLeave } from '../../../shared/account/index.ts'
-import { inSeconds, JwtWorld, UNLIMITED } from './jwt-world.ts'
+import { createAccount, inSeconds, JwtWorld, UNLIMITED } from './jwt-world.ts'
 import { accountConfig } from './setup.ts'
 
 const world = new JwtWorld()

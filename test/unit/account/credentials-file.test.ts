@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { fmtCreds } from '@nats-io/jwt'
-import { createAccount, createUser } from '@nats-io/nkeys'
 import { readCredentials, readNkeySeed } from '../../../shared/account/index.ts'
 import { isNonceSigned, isPublicKey } from '../../../shared/account/nkey.ts'
-import { JwtWorld, NONCE } from './jwt-world.ts'
+import { createAccount, createUser, JwtWorld, NONCE } from './jwt-world.ts'
 
 const code = 'PETIOLE_CREDENTIALS_INVALID'
 

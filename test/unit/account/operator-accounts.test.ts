@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { newScopedSigner } from '@nats-io/jwt'
-import { createAccount, createOperator, createUser } from '@nats-io/nkeys'
 import { type Credentials, createAccounts } from '../../../shared/account/index.ts'
-import { inSeconds, JwtWorld, operated, sign, UNLIMITED } from './jwt-world.ts'
+import {
+  createAccount,
+  createOperator,
+  createUser,
+  inSeconds,
+  JwtWorld,
+  operated,
+  sign,
+  UNLIMITED,
+} from './jwt-world.ts'
 import { dependencies } from './setup.ts'
 
 const world = new JwtWorld()
