@@ -82,7 +82,8 @@ export class Listeners {
     const at = this.#kept(
       await machine.network.listen(options, (channel) => broker.accept(channel)),
     )
-    broker.announce({ port: at.port })
+    // Where clients are sent elsewhere by `client_advertise`, that is what INFO goes on to say.
+    if (config.client_advertise === '') broker.announce({ port: at.port })
     log.info({}, `Listening for client connections on ${at.host}:${at.port}`)
     if (tls !== undefined) log.info({}, 'TLS required for client connections')
     return at

@@ -16,10 +16,11 @@ import { type DurableParts, openDurableParts } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
-import { activationOf, openServerAccounts } from './server-accounts.ts'
+import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
 import { type LinkRules, ServerLinks } from './server-links.ts'
 import { ServerTls } from './server-tls.ts'
 import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './system-parts.ts'
+import { serverTracer } from './trace-parts.ts'
 
 /** What a role adds to the core, and what it decides for it. */
 export interface ServerCoreOptions extends LinkRules {
@@ -127,6 +128,7 @@ export class ServerCore implements Core {
   /** Rejects when the store cannot be opened, see `openStore`. */
   static async open(options: ServerCoreOptions): Promise<ServerCore> {
     const { config, role, machine, log, segmentBytes } = options
+    checkImports(config)
     const tls = new ServerTls(config)
     const durable = await openDurableParts(config, role, machine, log, segmentBytes)
     let core: ServerCore | undefined
@@ -261,6 +263,7 @@ export class ServerCore implements Core {
    * used leaves everything as it is, and is what this rejects with. What needs a restart stays as it was.
    */
   async reload(config: CoreConfig): Promise<void> {
+    checkImports(config)
     this.tls.reload(config)
     await this.accounts.update(config)
     this.#config = config
@@ -353,6 +356,7 @@ export class ServerCore implements Core {
       authenticator: accounts.at('client'),
       accounts: accounts.book,
       observer: brokerObserver(this, () => this.#system?.services),
+      tracer: serverTracer(this),
       nextPeerId: () => this.nextPeerId(),
     }
     return new Broker(dependencies, this.#brokerSettings())

@@ -18,6 +18,7 @@ import type { Log } from '../log/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import { TlsSettings } from '../transport/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
+import { clusterNameOf } from './broker-settings.ts'
 import type { Machine } from './core.ts'
 
 /** What a role decides about leaf links. */
@@ -154,7 +155,7 @@ function cardOf(parts: ServerLinksParts): ServerCard {
     identity,
     name: serverName,
     domain: hasStore ? config.jetstream.domain : '',
-    cluster: '',
+    cluster: clusterNameOf(config),
     protocolVersion: SERVER_VERSION,
     version,
     boot,

@@ -15,7 +15,7 @@ export class ServerStamp {
     this.#clock = clock
   }
 
-  next(): object {
+  next(): Readonly<Record<string, unknown>> {
     const { id, name, version, config } = this.#sources.server()
     const hasJetStream = this.#sources.jetStream() !== undefined
     return {

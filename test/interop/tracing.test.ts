@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { gunzipSync } from 'node:zlib'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
-import { type AccountServer, natsServer, petioleBroker } from '../support/account-servers.ts'
+import { type AccountServer, natsServer, petioleHub } from '../support/account-servers.ts'
 import { eventually } from '../support/link-node.ts'
 
 /** Message traces beside nats-server's, without what differs by nature: the server, times and ids. */
@@ -191,7 +191,7 @@ function byText(left: unknown, right: unknown): number {
 describe('message traces, beside nats-server', () => {
   let servers: AccountServer[] = []
   before(async () => {
-    servers = [await natsServer(CONFIG), await petioleBroker(CONFIG)]
+    servers = [await natsServer(CONFIG), await petioleHub(CONFIG)]
   })
   after(async () => {
     for (const server of servers) await server.stop()
