@@ -3,13 +3,8 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { startRole } from '../../index.ts'
-import { createAccounts } from '../../shared/account/index.ts'
 import { loadConfig } from '../../shared/config/index.ts'
-import { describeClients, Imports } from '../../shared/imports/index.ts'
-import { silentLog } from '../../shared/log/index.ts'
-import { BcryptThread, SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/index.ts'
-import { Tracer } from '../../shared/tracing/index.ts'
-import { BrokerHarness } from './broker-harness.ts'
+import { SystemDisk } from '../../shared/runtime/index.ts'
 import { ConfigFiles } from './config-files.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
 
@@ -50,57 +45,6 @@ export async function petioleHub(config: string): Promise<AccountServer> {
       for (const client of clients) await client.close()
       await running.drain()
       rmSync(directory, { recursive: true, force: true })
-    },
-  }
-}
-
-/** A broker with accounts and imports, from the same file: no more of a server than they need. */
-export async function petioleBroker(config: string): Promise<AccountServer> {
-  const files = await ConfigFiles.create()
-  const file = await files.write('accounts.conf', config)
-  const { config: loaded } = await loadConfig(new SystemDisk(), file, 'hub')
-  await files.remove()
-  const clock = new SystemClock()
-  const accounts = await createAccounts(loaded, { clock, passwords: new BcryptThread(clock) })
-  const random = new SystemRandom()
-  const tracer = new Tracer({
-    clock,
-    random,
-    log: silentLog,
-    book: accounts.book,
-    nextPeerId: () => 0,
-    server: () => ({ name: 'test' }),
-    nameOf: ({ id }) => harness.broker.connections.get(id)?.options.name ?? '',
-    streamOf: () => '',
-  })
-  const harness: BrokerHarness = await BrokerHarness.start({
-    authenticator: accounts.authenticator,
-    dependencies: { accounts: accounts.book, tracer },
-  })
-  const { broker } = harness
-  const imports = new Imports({
-    clock,
-    random,
-    log: silentLog,
-    book: accounts.book,
-    space: (account) => broker.space(account),
-    nextPeerId: broker.nextPeerId,
-    place: { server: 'test', cluster: '' },
-    describe: describeClients(broker),
-  })
-  const clients: NatsConnection[] = []
-  return {
-    name: 'petiole',
-    client: async (user, options) => {
-      const client = await open(harness.port, user, options)
-      clients.push(client)
-      return client
-    },
-    stop: async () => {
-      for (const client of clients) await client.close()
-      imports.destroy()
-      accounts.close()
-      await harness.stop()
     },
   }
 }
