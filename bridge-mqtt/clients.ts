@@ -24,6 +24,8 @@ export class Clients {
   readonly #options: ClientsOptions
   readonly #byKey = new Map<string, ClientConnection>()
   readonly #keys = new Map<ClientConnection, string>()
+  /** Gives back each client's place among the connections of its account. */
+  readonly #seats = new Map<ClientConnection, () => void>()
 
   constructor(core: Core, options: ClientsOptions) {
     this.#core = core
@@ -72,6 +74,12 @@ export class Clients {
       notices.warn({ max: limits.clientsMax }, 'too many clients: refusing connections')
       return refusal(CONNACK.serverUnavailable, 'too many clients')
     }
+    if (elder !== undefined) this.#leaveSeat(elder)
+    const leaveSeat = this.#core.takeSeat(identity.account)
+    if (leaveSeat === undefined) {
+      return refusal(CONNACK.serverUnavailable, 'maximum account active connections exceeded')
+    }
+    this.#seats.set(client, leaveSeat)
     elder?.takeOver()
     if (!packet.isClean) {
       notices.once(
@@ -87,11 +95,17 @@ export class Clients {
   }
 
   left(client: ClientConnection): void {
+    this.#leaveSeat(client)
     const key = this.#keys.get(client)
     if (key === undefined) return
     this.#keys.delete(client)
     this.#byKey.delete(key)
     this.#options.counters.clients = this.#byKey.size
+  }
+
+  #leaveSeat(client: ClientConnection): void {
+    this.#seats.get(client)?.()
+    this.#seats.delete(client)
   }
 }
 

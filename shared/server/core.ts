@@ -24,6 +24,8 @@ export interface Core {
   /** Certificates of the listeners that have some. */
   readonly tls: { of(listener: TlsListener): TlsSettings | undefined }
   space(account: string): SubjectSpace
+  /** A place among the account's connections; undefined when it is full. The result gives it back. */
+  takeSeat(account: string): (() => void) | undefined
   /** Ids for peers of any kind: one sequence for the whole process. */
   nextPeerId(): number
 }
@@ -44,6 +46,8 @@ export interface FrontDoor {
   readonly traffic?: DoorTraffic
   /** What it adds to `/metrics`. */
   readonly metrics?: MetricSource
+  /** Looks again at who may stay: accounts or users have changed. */
+  recheck?(): void
   /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */
   accept?(channel: Channel): void
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */

@@ -123,6 +123,7 @@ export class ServerCore implements Core {
       },
       toldOfLeaves(options, () => this.#system?.services),
     )
+    accounts.book.onChange(() => this.#recheckOthers())
   }
 
   /** Rejects when the store cannot be opened, see `openStore`. */
@@ -205,6 +206,10 @@ export class ServerCore implements Core {
     return this.broker.space(account)
   }
 
+  takeSeat(account: string): (() => void) | undefined {
+    return this.broker.takeSeat(account)
+  }
+
   nextPeerId(): number {
     return ++this.#peerIds
   }
@@ -270,7 +275,6 @@ export class ServerCore implements Core {
     this.#configLoadedMs = this.machine.clock.wallMs()
     this.broker.reconfigure(this.#brokerSettings())
     this.broker.recheck()
-    this.acceptor.recheck()
     await this.#engines.start(config)
   }
 
@@ -318,6 +322,12 @@ export class ServerCore implements Core {
     this.imports.destroy()
     await this.store?.drain()
     this.accounts.close()
+  }
+
+  /** The broker looks after its own clients. */
+  #recheckOthers(): void {
+    this.acceptor.recheck()
+    for (const door of this.frontDoors) door.recheck?.()
   }
 
   #makeSystem(): SystemParts {

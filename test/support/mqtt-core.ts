@@ -55,6 +55,10 @@ export class MqttCore implements Core {
     return this.#natsListener.port
   }
 
+  takeSeat(account: string): (() => void) | undefined {
+    return this.broker.takeSeat(account)
+  }
+
   async close(): Promise<void> {
     this.broker.destroy()
     await this.#natsListener?.close()
