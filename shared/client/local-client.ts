@@ -70,11 +70,7 @@ export class LocalClient implements NatsClient, Peer {
     )
   }
 
-  subscribe(
-    subject: string,
-    handler: MessageHandler,
-    choices: SubscribeChoices = {},
-  ): () => void {
+  subscribe(subject: string, handler: MessageHandler, choices: SubscribeChoices = {}): () => void {
     this.#checkOpen()
     const subscription = this.#space.subscribe(this, { subject, ...choices })
     this.#handlers.set(subscription, handler)
