@@ -17,6 +17,8 @@ export interface BrokerOptions {
   readonly cluster: string
   /** INFO `xkey`: the public curve key for auth callouts; '' for none. */
   readonly xkey: string
+  /** What clients say and are told is logged, line by line. */
+  readonly tracesProtocol: boolean
   /** INFO `tls_verify`: clients must show a certificate. */
   readonly verifiesTls: boolean
   /** False with `no_header_support`. */
@@ -61,6 +63,7 @@ export const BROKER_DEFAULTS = {
   domain: '',
   cluster: '',
   xkey: '',
+  tracesProtocol: false,
   verifiesTls: false,
   supportsHeaders: true,
   connectionsMax: 65_536,

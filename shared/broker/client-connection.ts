@@ -29,6 +29,7 @@ import { Expiry } from './expiry.ts'
 import { Handshake, type HandshakeEffects } from './handshake.ts'
 import { PermissionGuard } from './permission-guard.ts'
 import { type PingEffects, PingTimer } from './ping-timer.ts'
+import { ProtocolTrace, TracedInput, TracedOutlet } from './protocol-trace.ts'
 
 /**
  * One NATS client: `#parser` reads what it sends, `handshake` finds out who it is, `inlet` publishes
@@ -79,11 +80,17 @@ export class ClientConnection
     this.payloadBytesMax = options.payloadBytesMax
     const space = context.space(GLOBAL_ACCOUNT)
     this.#expiry = new Expiry(clock, (error) => this.expel(error))
-    this.outlet = new ClientOutlet(clock, channel, id, options, this)
+    const trace = options.tracesProtocol ? new ProtocolTrace(context.log, channel, id) : undefined
+    this.outlet =
+      trace === undefined
+        ? new ClientOutlet(clock, channel, id, options, this)
+        : new TracedOutlet(clock, channel, id, options, this, trace)
     this.#subscriptions = new ClientSubscriptions(this.outlet, space)
     this.inlet = new ClientInlet(this.outlet, space, this)
     this.inlet.tracer = context.tracer
-    this.#parser = new ClientParser({ bytes: arenaBytes, view: arenaView }, this.inlet, this, {
+    const traced = trace && new TracedInput(trace, this.inlet, this)
+    const [messages, operations] = [traced ?? this.inlet, traced ?? this]
+    this.#parser = new ClientParser({ bytes: arenaBytes, view: arenaView }, messages, operations, {
       controlLineBytesMax: options.controlLineBytesMax,
       payloadBytesMax: options.payloadBytesMax,
       carryBytesMax: CARRY_BYTES_MAX,

@@ -24,6 +24,7 @@ export function brokerSettings(config: CoreConfig, identity: BrokerIdentity): Br
     cluster: clusterNameOf(config),
     xkey,
     verifiesTls: config.tls !== undefined && (config.tls.verify || config.tls.verify_and_map),
+    tracesProtocol: config.trace,
     supportsHeaders: !config.no_header_support,
     connectionsMax: config.max_connections,
     subscriptionsMax: config.max_subscriptions,
