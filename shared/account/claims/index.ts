@@ -1,4 +1,4 @@
-/** JWTs of the second version: what they say, whether their signatures hold, and how they are made. */
+/** JWTs of accounts and users: what they say, whether their signatures hold, and how they are made. */
 export {
   type AccountClaims,
   decodeAccount,

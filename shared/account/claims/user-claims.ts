@@ -19,7 +19,7 @@ export function decodeUser(text: string): UserClaims {
   return {
     ...token,
     issuerAccount: token.claims.text('issuer_account'),
-    terms: readUserTerms(token.claims, 0),
+    terms: readUserTerms(token.claims, token.version === 1 ? -1 : 0),
   }
 }
 
