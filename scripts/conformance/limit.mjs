@@ -3,7 +3,7 @@
  * ever would take the results of its whole file with it.
  */
 const { Deno } = globalThis
-const limitMs = Number(Deno.env.get('CONFORMANCE_TEST_MS') ?? 60_000)
+const limitMs = Number(Deno.env.get('CONFORMANCE_TEST_MS') ?? 30_000)
 const register = Deno.test
 
 /** The name of a test is read from its function where it has no other, so the new one bears it too. */

@@ -139,6 +139,7 @@ describe('official clients of other languages', function () {
       })
       for (const language of languages()) {
         it(language, async function () {
+          this.timeout(60_000)
           for (const [scenario, flags] of door.lets) {
             await play(this, language, scenario, server, flags, door)
           }
