@@ -3,6 +3,9 @@
 /** nats-server bounds the control lines of a leaf link at 16 times those of a client. */
 export const CONTROL_LINE_BYTES_MAX = 16 * 4096
 
+/** Arguments of the longest line: one byte each and a blank between. */
+export const LINE_ARGUMENTS_MAX = CONTROL_LINE_BYTES_MAX / 2
+
 /** The smallest head room that building a message's control line starts with. */
 export const HEAD_BYTES_MIN = 8 * 1024
 

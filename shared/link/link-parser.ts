@@ -1,5 +1,6 @@
 import type { Publication } from '../broker/index.ts'
 import { ControlLine, parseSize } from '../wire/index.ts'
+import { LINE_ARGUMENTS_MAX } from './limits.ts'
 
 /**
  * The byte stream of a leaf link as facts; it knows no connection.
@@ -57,6 +58,9 @@ class InboundMessage implements Publication {
   headers: Uint8Array = EMPTY
   payload: Uint8Array = EMPTY
 }
+
+/** For the rare message with more queue groups than a parser's own line holds; nothing stays in it. */
+const WIDE_LINE = new ControlLine(LINE_ARGUMENTS_MAX)
 
 /** A message whose body is still coming. */
 interface PartialMessage {
@@ -196,9 +200,13 @@ export class LinkParser {
     chunk: Buffer,
     body: number,
   ): number {
-    const args = this.#arguments
+    let args = this.#arguments
     const sizes = hasHeaders ? 2 : 1
-    const count = args.split(line, opEnd, end)
+    let count = args.split(line, opEnd, end)
+    if (count < 0) {
+      args = WIDE_LINE
+      count = args.split(line, opEnd, end)
+    }
     const routing = count - sizes
     if (routing < 1) return this.#refuse(chunk)
     const totalSize = parseSize(line, args.start(count - 1), args.end(count - 1))
@@ -211,10 +219,11 @@ export class LinkParser {
     let queues = NO_QUEUES
     if (routing === 2) reply = args.bytes(1)
     if (routing > 2) {
-      const hasReply = this.#indicator(line) === PLUS
-      if (!hasReply && this.#indicator(line) !== BAR) return this.#refuse(chunk)
+      const indicator = indicatorOf(args, line)
+      const hasReply = indicator === PLUS
+      if (!hasReply && indicator !== BAR) return this.#refuse(chunk)
       if (hasReply) reply = args.bytes(2)
-      queues = this.#texts(hasReply ? 3 : 2, routing)
+      queues = textsOf(args, hasReply ? 3 : 2, routing)
     }
     const whole = body + totalSize + 2
     if (whole <= chunk.length) {
@@ -263,18 +272,6 @@ export class LinkParser {
     this.#facts.message(message, queues)
   }
 
-  /** The second argument when it is one byte: `+` or `|` in front of queue groups. */
-  #indicator(line: Buffer): number {
-    const start = this.#arguments.start(1)
-    return this.#arguments.end(1) - start === 1 ? (line[start] ?? 0) : 0
-  }
-
-  #texts(from: number, to: number): readonly string[] {
-    const texts: string[] = []
-    for (let i = from; i < to; i++) texts.push(this.#arguments.text(i))
-    return texts
-  }
-
   #refuse(chunk: Buffer): number {
     return this.#fail('Unknown Protocol Operation', chunk)
   }
@@ -284,6 +281,18 @@ export class LinkParser {
     this.stop()
     return chunk.length
   }
+}
+
+/** The second argument when it is one byte: `+` or `|` in front of queue groups. */
+function indicatorOf(args: ControlLine, line: Buffer): number {
+  const start = args.start(1)
+  return args.end(1) - start === 1 ? (line[start] ?? 0) : 0
+}
+
+function textsOf(args: ControlLine, from: number, to: number): readonly string[] {
+  const texts: string[] = []
+  for (let i = from; i < to; i++) texts.push(args.text(i))
+  return texts
 }
 
 /** Operations are case-insensitive. */

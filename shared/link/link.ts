@@ -11,7 +11,8 @@ import type { Clock } from '../runtime/index.ts'
 import { isValidSubject } from '../subject/index.ts'
 import type { AccountLinks, InterestListener } from './account-links.ts'
 import { withShownSubject } from './ack-reply.ts'
-import { DROP_LOG_INTERVAL_MS, type LinkLimits } from './limits.ts'
+import { CONTROL_LINE_BYTES_MAX, DROP_LOG_INTERVAL_MS, type LinkLimits } from './limits.ts'
+import { lineParts } from './line-parts.ts'
 import type { LinkConnection, LinkPhase } from './link-connection.ts'
 import {
   loopDetected,
@@ -77,6 +78,7 @@ export interface LinkStats {
   readonly roundTripMs: number | undefined
 }
 
+const NO_PARTS: readonly (readonly string[])[] = []
 const NO_QUEUES: PublishOptions = { queues: [] }
 
 export class Link implements LinkPeer, InterestListener, LinkPhase {
@@ -138,9 +140,9 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     this.#options.links.join(this)
   }
 
-  forward(message: Message, _plain: boolean, queues: readonly string[]): void {
+  forward(message: Message, plain: boolean, queues: readonly string[]): void {
     if (!this.#isAttached || message.origin === this || this.#isSibling(message)) return
-    const { permissions, withholds, remote, connection } = this.#options
+    const { permissions, withholds, remote } = this.#options
     if (!permissions.maySend(message.subjectBytes) || withholds(message)) return
     const acks = shortAckInterest(message.subjectBytes)
     if (acks !== undefined && !this.#subscriptions.has(acks)) return
@@ -150,13 +152,14 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
       this.#logDrop(`message of ${size} bytes is above the other side's max_payload`)
       return
     }
-    if (connection.output.message(message, queues, remote.hasHeaders)) {
-      this.#messagesOut++
-      this.#options.responses?.delivered(message.reply)
-    } else {
-      this.#droppedSlow++
-      this.#logDrop('the link is slower than its live messages')
+    const parts = queues.length === 0 ? NO_PARTS : lineParts(message, queues)
+    if (parts.length === 0) {
+      this.#send(message, queues)
+      return
     }
+    // Plain subscribers would get each part: then the groups of the first alone are served.
+    for (const part of plain ? parts.slice(0, 1) : parts) this.#send(message, part)
+    if (plain) this.#logDrop('more queue groups on one subject than a control line holds')
   }
 
   deliver(subscription: Subscription, message: Message): void {
@@ -165,7 +168,8 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
 
   interestChanged(subject: string, queue: string, weight: number): void {
     if (!this.#isAttached || !this.#options.permissions.mayAdvertise(subject)) return
-    this.connection.send(Buffer.from(interestLine(subject, queue, weight)))
+    const line = Buffer.from(interestLine(subject, queue, weight))
+    if (line.length <= CONTROL_LINE_BYTES_MAX) this.connection.send(line)
   }
 
   interest(subject: string, queue: string, weight: number): void {
@@ -241,6 +245,17 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
   ended(reason: string): void {
     if (this.#isAttached) this.#detach()
     this.#options.onEnded(reason)
+  }
+
+  #send(message: Message, queues: readonly string[]): void {
+    const { connection, remote, responses } = this.#options
+    if (connection.output.message(message, queues, remote.hasHeaders)) {
+      this.#messagesOut++
+      responses?.delivered(message.reply)
+    } else {
+      this.#droppedSlow++
+      this.#logDrop('the link is slower than its live messages')
+    }
   }
 
   /** The subscriptions go first: their interest is counted by the group of a joined link. */

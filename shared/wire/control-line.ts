@@ -3,7 +3,7 @@ const LF = 10
 const CR = 13
 const SPACE = 32
 
-/** Arguments that one control line can have; leaf links list queue groups. */
+/** Arguments that one control line can have, unless its parser says otherwise. */
 export const ARGUMENTS_MAX = 256
 
 /** The offset of the LF that ends the line at `start`, -1 when it is not in [start, end). */
@@ -22,15 +22,21 @@ export function textEnd(bytes: Uint8Array, start: number, lineFeed: number): num
  * tabs separate them. One object is used again and again: `split` overwrites what was there.
  */
 export class ControlLine {
-  readonly #spans = new Int32Array(ARGUMENTS_MAX * 2)
+  readonly #spans: Int32Array
+  readonly #argumentsMax: number
   #count = 0
   #bytes: Uint8Array = new Uint8Array(0)
+
+  constructor(argumentsMax: number = ARGUMENTS_MAX) {
+    this.#argumentsMax = argumentsMax
+    this.#spans = new Int32Array(argumentsMax * 2)
+  }
 
   get count(): number {
     return this.#count
   }
 
-  /** Returns the number of arguments in bytes [start, end); -1 when there are more than ARGUMENTS_MAX. */
+  /** Returns the number of arguments in bytes [start, end); -1 when there are more than it can hold. */
   split(bytes: Uint8Array, start: number, end: number): number {
     this.#bytes = bytes
     this.#count = 0
@@ -38,7 +44,7 @@ export class ControlLine {
     for (;;) {
       while (at < end && isBlank(bytes[at])) at++
       if (at >= end) return this.#count
-      if (this.#count === ARGUMENTS_MAX) return -1
+      if (this.#count === this.#argumentsMax) return -1
       this.#spans[this.#count * 2] = at
       while (at < end && !isBlank(bytes[at])) at++
       this.#spans[this.#count * 2 + 1] = at

@@ -68,6 +68,21 @@ describe('interop: leafnode protocol', () => {
         assert.equal(command?.headers, 'NATS/1.0\r\nTrace: yes\r\n\r\n')
       })
 
+      it('serves 300 queue groups on one subject, at either end', async () => {
+        const names = Array.from({ length: 300 }, (_, i) => `group-${i}`)
+        const atLeaf = names.map((name) => leaf.subscriber('work', name))
+        await hubInterest(client, leaf, 'work')
+        client.publish('work', 'for the leaf')
+        await eventually(() => atLeaf.every((it) => it.got.length === 1), 'all groups of the leaf')
+
+        const atHub = names.map((queue) => collect(client.subscribe('jobs', { queue })))
+        await leaf.linkInterest('jobs', 300)
+        leaf.publish('jobs', 'for the hub')
+        await eventually(() => atHub.every((it) => it.length === 1), 'all groups of the hub')
+        assert.ok(atLeaf.every((it) => it.got.length === 1))
+        assert.equal(uplink.state.name, 'up')
+      })
+
       it('answers requests across, in both directions', async () => {
         leaf.responder('svc.leaf', 'leaf says ')
         await hubInterest(client, leaf, 'svc.leaf')
