@@ -1,4 +1,4 @@
-import type { MqttConfig } from '../shared/config/index.ts'
+import type { CoreConfig, MqttConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import type { ConnectionFacts, Metric } from '../shared/monitor/index.ts'
 import { wait } from '../shared/runtime/index.ts'
@@ -19,7 +19,7 @@ import { Translator } from './translator.ts'
 export class MqttFrontDoor implements FrontDoor {
   readonly name = 'mqtt'
   readonly counters = new MqttCounters()
-  readonly #config: MqttConfig
+  #config: MqttConfig
   readonly #limits: MqttLimits
   readonly #connections = new Set<ClientConnection>()
   #listener: Listener | undefined
@@ -98,6 +98,11 @@ export class MqttFrontDoor implements FrontDoor {
     for (const connection of this.#connections) connection.recheck()
   }
 
+  /** Clients that come from now on get its limits. */
+  reload({ mqtt }: CoreConfig): void {
+    if (mqtt !== undefined) this.#config = mqtt
+  }
+
   /** Acknowledges what is being stored, publishes wills, closes. Idempotent. */
   drain(): Promise<void> {
     this.#ending ??= this.#drain()
@@ -148,6 +153,7 @@ export class MqttFrontDoor implements FrontDoor {
       counters: this.counters,
       notices,
     })
+    const ackPendingMax = (): number => this.#config.max_ack_pending
     return {
       clock: core.machine.clock,
       limits: this.#limits,
@@ -156,11 +162,14 @@ export class MqttFrontDoor implements FrontDoor {
       translator: new Translator(),
       scratch: new Scratch(),
       payloadBytesMax: core.payloadBytesMax,
-      ackPendingMax: this.#config.max_ack_pending,
+      get ackPendingMax() {
+        return ackPendingMax()
+      },
       nextPeerId: () => core.nextPeerId(),
       authenticate: (packet, channel) => clients.authenticate(packet, channel),
       admit: (packet, identity, client) => clients.admit(packet, identity, client),
-      recheck: (identity) => core.authenticator.recheck(identity),
+      recheck: (identity) =>
+        core.authenticator.recheck(identity) ?? core.authenticator.renewed?.(identity),
       left: (client) => clients.left(client),
       closed: (client) => this.#closed(client),
     }

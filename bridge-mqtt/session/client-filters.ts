@@ -12,7 +12,7 @@ export interface ClientFilter {
   readonly age: number
   readonly skipsDollar: boolean
   /** It matches subjects that the client may not receive. */
-  readonly isFiltered: boolean
+  isFiltered: boolean
   readonly subjects: readonly SubjectFilter[]
   readonly subscriptions: readonly Subscription[]
   /** Other filters of the client that can match the same topic. */
@@ -63,14 +63,14 @@ export class ClientFilters {
     }
     const mapped = SHARED.test(filter) ? undefined : filterToSubjects(filter)
     if (mapped === undefined || !mapped.subjects.every(isValidSubject)) return false
-    if (!mapped.subjects.every((subject) => this.#guard.maySubscribe(subject))) return false
+    if (!this.#mayHave(mapped.subjects)) return false
     const sid = String(++this.#age)
     const entry: ClientFilter = {
       filter,
       qos,
       age: this.#age,
       skipsDollar: mapped.skipsDollar,
-      isFiltered: mapped.subjects.some((subject) => this.#guard.filtersDeliveries(subject)),
+      isFiltered: this.#isFiltered(mapped.subjects),
       subjects: mapped.subjects.map((subject) => new SubjectFilter(subject)),
       subscriptions: mapped.subjects.map((subject) =>
         this.#space.subscribe(this.#peer, { subject, sid }),
@@ -96,6 +96,19 @@ export class ClientFilters {
     return true
   }
 
+  /** After permissions have changed: ends what is not allowed any more, and returns it. */
+  recheck(): string[] {
+    const removed: string[] = []
+    for (const entry of [...this.#byFilter.values()]) {
+      const subjects = entry.subjects.map(({ subject }) => subject)
+      entry.isFiltered = this.#isFiltered(subjects)
+      if (this.#mayHave(subjects)) continue
+      this.delete(entry.filter)
+      removed.push(entry.filter)
+    }
+    return removed
+  }
+
   clear(): void {
     for (const subscription of this.#bySubscription.keys()) this.#space.unsubscribe(subscription)
     this.#byFilter.clear()
@@ -112,6 +125,14 @@ export class ClientFilters {
     }
     if (entry.isFiltered && !this.#guard.mayReceive(Buffer.from(subject).toString())) return -1
     return entry.qos
+  }
+
+  #mayHave(subjects: readonly string[]): boolean {
+    return subjects.every((subject) => this.#guard.maySubscribe(subject))
+  }
+
+  #isFiltered(subjects: readonly string[]): boolean {
+    return subjects.some((subject) => this.#guard.filtersDeliveries(subject))
   }
 
   #link(entry: ClientFilter): void {

@@ -46,7 +46,6 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #will: WillMessage | undefined
   #keepAlive: KeepAlive | undefined
   #cancelTimer: Cancel | undefined
-  #identity: Identity | undefined
   #startedMs = 0
   #isPaused = false
   /** CONNECT is here, and somebody is asked about it. */
@@ -67,7 +66,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     return connectionFacts(
       this.#session,
       this.channel,
-      this.#identity?.user ?? '',
+      this.#session.identity.user,
       times,
       this.#context.clock,
     )
@@ -123,8 +122,9 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   recheck(): void {
-    const reason = this.#identity && this.#context.recheck(this.#identity)
-    if (reason !== undefined) this.#end({ reason }, 'user may stay no longer')
+    const verdict = this.#session && this.#context.recheck(this.#session.identity)
+    if (typeof verdict === 'string') this.#end({ reason: verdict }, 'user may stay no longer')
+    else if (verdict !== undefined) this.#session?.renew(verdict)
   }
 
   acknowledged(): void {
@@ -263,7 +263,6 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     const limits = { payloadBytesMax: this.#context.payloadBytesMax, filtersMax }
     const guard = new SessionGuard(admission.identity, limits)
     this.#session = new Session(this.#context, space, this, clientId, guard)
-    this.#identity = admission.identity
     this.#expectExpiry(admission.identity)
     this.#will = packet.will
     this.#keepAlive = new KeepAlive(this.#context.clock, packet.keepAliveSeconds, () => {

@@ -30,8 +30,8 @@ export interface MqttContext {
   ): Identity | undefined | Promise<Identity | undefined>
   /** Lets a client in, closing an elder connection of the same client id, or says why not. */
   admit(packet: ConnectPacket, identity: Identity | undefined, client: ClientConnection): Admission
-  /** Why a client that was let in may stay no longer. */
-  recheck(identity: Identity): Expulsion | undefined
+  /** Why a client that was let in may stay no longer, or who it is now; undefined: all is as it was. */
+  recheck(identity: Identity): Expulsion | Identity | undefined
   /** The connection has ended: its client id is free. */
   left(client: ClientConnection): void
   /** Its channel is gone as well. */
@@ -48,7 +48,7 @@ export interface ClientConnection {
   end(): void
   /** Ends it at once, without its will. */
   destroy(): void
-  /** Ends it when its user may stay no longer. */
+  /** Ends it when its user may stay no longer, or holds it to what the user may do now. */
   recheck(): void
   /** Ends it because another connection has come with the same client id [MQTT-3.1.4-2]. */
   takeOver(): void

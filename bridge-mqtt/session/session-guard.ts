@@ -9,13 +9,27 @@ import type { Topic } from '../translator.ts'
 export class SessionGuard {
   readonly payloadBytesMax: number
   readonly filtersMax: number
-  readonly #permissions: Permissions | undefined
-  readonly #publishable = new WeakMap<Topic, boolean>()
+  #identity: Identity
+  #publishable = new WeakMap<Topic, boolean>()
 
   constructor(identity: Identity, limits: { payloadBytesMax: number; filtersMax: number }) {
-    this.#permissions = identity.permissions
+    this.#identity = identity
     this.payloadBytesMax = within(limits.payloadBytesMax, identity.limits?.payloadBytes)
     this.filtersMax = within(limits.filtersMax, identity.limits?.subscriptions)
+  }
+
+  get identity(): Identity {
+    return this.#identity
+  }
+
+  get #permissions(): Permissions | undefined {
+    return this.#identity.permissions
+  }
+
+  /** The same user with other permissions. */
+  renew(identity: Identity): void {
+    this.#identity = identity
+    this.#publishable = new WeakMap()
   }
 
   mayPublish(topic: Topic): boolean {

@@ -1,3 +1,4 @@
+import type { Identity } from '../../shared/account/index.ts'
 import type {
   Message,
   Peer,
@@ -84,6 +85,10 @@ export class Session implements Peer, AckOwner {
     this.#outbound = new Outbound(line.channel, limits, context.counters)
     this.#guard = guard
     this.#filters = new ClientFilters(space, this, guard)
+  }
+
+  get identity(): Identity {
+    return this.#guard.identity
   }
 
   get account(): string {
@@ -180,6 +185,16 @@ export class Session implements Peer, AckOwner {
   unsubscribe(packet: UnsubscribePacket): void {
     for (const filter of packet.filters) {
       if (this.#filters.delete(filter)) this.#context.counters.filters--
+    }
+  }
+
+  /** The user has other permissions now: filters that they do not allow any more end. */
+  renew(identity: Identity): void {
+    this.#guard.renew(identity)
+    for (const filter of this.#filters.recheck()) {
+      this.#context.counters.filters--
+      const fields = { client: this.clientId, filter }
+      this.#context.notices.warn(fields, 'topic filter removed: not allowed any more')
     }
   }
 

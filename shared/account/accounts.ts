@@ -45,6 +45,9 @@ export interface Accounts {
   close(): void
 }
 
+/** Where auth callouts are published; who is bound to the service's account may not publish there. */
+export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
+
 /** The same identity without leave to publish to `subject`. */
 export function withoutPublish(identity: Identity, subject: string): Identity {
   const config = denyingPublish(identity.permissions?.config, [subject])

@@ -3,6 +3,7 @@ import type { ConnectionType } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { type Clock, messageOf } from '../runtime/index.ts'
 import type { Account, AccountBook } from './account-book.ts'
+import { CALLOUT_SUBJECT } from './accounts.ts'
 import type { Credentials } from './authenticator.ts'
 import {
   connectionTypesOf,
@@ -21,9 +22,6 @@ import { CALLOUTS_MAX } from './limits.ts'
 import { isPublicKey } from './nkey.ts'
 import { type Admission, admit, admitOn } from './operator-login.ts'
 import type { ProxyCheck } from './proxy-check.ts'
-
-/** Where requests are published; who is bound to the service's account may not publish there. */
-export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
 
 const AUDIENCE = 'nats-authorization-request'
 const XKEY_HEADER = 'Nats-Server-Xkey'

@@ -73,8 +73,17 @@ export interface Identity {
   readonly proxyKey?: string
 }
 
-/** Why somebody who was let in may stay no longer; names of `SERVER_ERRORS`. */
-export type Expulsion = 'authorization' | 'user_revoked' | 'user_expired' | 'account_expired'
+/**
+ * Why somebody who was let in may stay no longer; names of `SERVER_ERRORS`. `moved`: the user is gone, or
+ * belongs to another account now. `disowned`: who signed for the user does so no more, or otherwise.
+ */
+export type Expulsion =
+  | 'authorization'
+  | 'user_revoked'
+  | 'user_expired'
+  | 'account_expired'
+  | 'moved'
+  | 'disowned'
 
 export interface Authenticator {
   /** INFO `auth_required`. */
@@ -96,6 +105,12 @@ export interface Authenticator {
 }
 
 export const GLOBAL_ACCOUNT = '$G'
+
+/** For a protocol that cannot change what its peers may do: they end, and come again. */
+export function recheckWhole(door: Authenticator, identity: Identity): Expulsion | undefined {
+  const hasChanged = door.renewed?.(identity) !== undefined
+  return door.recheck(identity) ?? (hasChanged ? 'authorization' : undefined)
+}
 
 /** For a protocol that cannot wait: an answer that is not there yet counts as a refusal. */
 export function atOnce(

@@ -1,7 +1,14 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { AuthCalloutConfig, ConnectionType } from '../config/index.ts'
 import { silentLog } from '../log/index.ts'
 import { PetioleError } from '../runtime/index.ts'
-import { type Accounts, type AccountsDependencies, withoutPublish } from './accounts.ts'
-import { AuthCallout, CALLOUT_SUBJECT } from './auth-callout.ts'
+import {
+  type Accounts,
+  type AccountsDependencies,
+  CALLOUT_SUBJECT,
+  withoutPublish,
+} from './accounts.ts'
+import { AuthCallout } from './auth-callout.ts'
 import {
   type Authenticator,
   type Credentials,
@@ -11,14 +18,19 @@ import {
 } from './authenticator.ts'
 import type { FileLogin, Verdict } from './file-login.ts'
 import { type AccountsConfig, type Listener, listenerOf, makeLogins } from './listener-logins.ts'
-import { type UserGrant, userExpulsion } from './operator-login.ts'
+import { renewedUser, type UserGrant, userExpulsion } from './operator-login.ts'
 import { Secrets } from './password.ts'
 import { checkProxy, type ProxyCheck } from './proxy-check.ts'
 import { StaticAccountBook } from './static-account-book.ts'
 
 /** What let somebody in: a line of the file, or the service that was asked. */
 type Grant =
-  | { readonly kind: 'file'; readonly listener: Listener; readonly line: string | undefined }
+  | {
+      readonly kind: 'file'
+      readonly listener: Listener
+      readonly connectionType: ConnectionType
+      readonly proof: string
+    }
   | { readonly kind: 'callout'; readonly user: UserGrant; readonly issuer: string }
 
 /** Accounts, users and tokens as they stand in the file. */
@@ -79,6 +91,7 @@ export class FileAccounts implements Accounts {
       authenticate: (credentials) =>
         this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
       recheck: (identity) => this.#recheck(identity),
+      renewed: (identity) => this.#renewed(identity),
     }
   }
 
@@ -100,23 +113,19 @@ export class FileAccounts implements Accounts {
     const login = this.#logins[listener]
     const verdict = login.check(credentials, proxy)
     const decide = (identity: Identity | undefined): Verdict =>
-      this.#decide(listener, login, credentials, proxy, identity)
+      this.#decide(listener, credentials, proxy, identity)
     return verdict instanceof Promise ? verdict.then(decide) : decide(verdict)
   }
 
   #decide(
     listener: Listener,
-    login: FileLogin,
     credentials: Credentials,
     proxy: ProxyCheck,
     identity: Identity | undefined,
   ): Verdict {
-    const callout = this.#config.authorization.auth_callout
-    // A listener with users of its own does not ask; nor does one without any.
-    const isAsked =
-      callout !== undefined &&
-      !(listener === 'leafnode' && this.#config.leafnodes.authorization !== undefined)
-    if (!isAsked) return this.#admit(identity, listener, login)
+    const callout = this.#calloutOf(listener)
+    const { connectionType = 'STANDARD' } = credentials
+    if (callout === undefined) return this.#admit(identity, listener, connectionType)
     const account = identity?.account ?? GLOBAL_ACCOUNT
     const isDelegated =
       listener === 'leafnode' ||
@@ -124,12 +133,16 @@ export class FileAccounts implements Accounts {
       callout.allowed_accounts.length === 0 ||
       callout.allowed_accounts.includes(account)
     const user = identity?.user || credentials.nkey || credentials.user || ''
-    if (!isDelegated || callout.auth_users.includes(user)) {
-      const isService = identity?.account === callout.account
-      const own = isService ? withoutPublish(identity, CALLOUT_SUBJECT) : identity
-      return this.#admit(own, listener, login)
-    }
-    return this.#ask(credentials, proxy, user)
+    return isDelegated && !callout.auth_users.includes(user)
+      ? this.#ask(credentials, proxy, user)
+      : this.#admit(identity, listener, connectionType)
+  }
+
+  /** A listener with users of its own does not ask; nor does one without any. */
+  #calloutOf(listener: Listener): AuthCalloutConfig | undefined {
+    const { authorization, leafnodes } = this.#config
+    const isOwn = listener === 'leafnode' && leafnodes.authorization !== undefined
+    return isOwn ? undefined : authorization.auth_callout
   }
 
   async #ask(
@@ -153,11 +166,23 @@ export class FileAccounts implements Accounts {
     return identity
   }
 
-  #admit(identity: Identity | undefined, listener: Listener, login: FileLogin): Verdict {
-    if (identity !== undefined) {
-      this.#grants.set(identity, { kind: 'file', listener, line: login.grantOf(identity) })
-    }
-    return identity
+  #admit(
+    identity: Identity | undefined,
+    listener: Listener,
+    connectionType: ConnectionType,
+  ): Identity | undefined {
+    if (identity === undefined) return undefined
+    // One for each login: users of the file are many connections at a time.
+    const admitted = { ...this.#asService(identity, listener) }
+    const proof = this.#logins[listener].proofOf(identity)
+    this.#grants.set(admitted, { kind: 'file', listener, connectionType, proof })
+    return admitted
+  }
+
+  /** Those who are in the callout service's account must not publish what only the server asks there. */
+  #asService(identity: Identity, listener: Listener): Identity {
+    const isService = identity.account === this.#calloutOf(listener)?.account
+    return isService ? withoutPublish(identity, CALLOUT_SUBJECT) : identity
   }
 
   #recheck(identity: Identity): Expulsion | undefined {
@@ -165,15 +190,33 @@ export class FileAccounts implements Accounts {
     const { auth_callout: callout, trusted_proxies } = this.#config.authorization
     if (proxyKey !== undefined && !trusted_proxies.includes(proxyKey)) return 'authorization'
     const account = this.book.get(name)
-    if (account === undefined) return 'authorization'
+    if (account === undefined) return 'moved'
     const grant = this.#grants.get(identity)
     if (grant?.kind === 'callout') {
       if (callout?.issuer !== grant.issuer) return 'authorization'
       return userExpulsion(identity, grant.user, account, this.#dependencies.clock.wallMs())
     }
-    const line = this.#logins[grant?.listener ?? 'client'].grantOf(identity)
-    if (line === undefined) return 'authorization'
-    return grant === undefined || grant.line === line ? undefined : 'authorization'
+    if (grant === undefined) return 'authorization'
+    const { listener, proof, connectionType } = grant
+    return this.#logins[listener].expulsionOf(identity, proof, connectionType)
+  }
+
+  #renewed(identity: Identity): Identity | undefined {
+    const grant = this.#grants.get(identity)
+    const account = this.book.get(identity.account)
+    if (grant === undefined || account === undefined) return undefined
+    if (grant.kind === 'callout') {
+      const admission = renewedUser(identity, grant.user, account)
+      if (admission === undefined) return undefined
+      this.#grants.set(admission.identity, { ...grant, user: admission.grant })
+      return admission.identity
+    }
+    const current = this.#logins[grant.listener].current(identity)
+    const renewed = current && this.#asService(current, grant.listener)
+    const isAsBefore = isDeepStrictEqual(renewed?.permissions?.config, identity.permissions?.config)
+    if (renewed === undefined || isAsBefore) return undefined
+    this.#grants.set(renewed, grant)
+    return renewed
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AuthorizationConfig, ConnectionType, UserConfig } from '../config/index.ts'
-import { type Credentials, GLOBAL_ACCOUNT, type Identity } from './authenticator.ts'
+import { type Credentials, type Expulsion, GLOBAL_ACCOUNT, type Identity } from './authenticator.ts'
 import { userOfCertificate } from './certificate-user.ts'
 import { compilePermissions } from './compiled-permissions.ts'
 import { isNonceSigned } from './nkey.ts'
@@ -76,19 +76,44 @@ export class FileLogin {
     return verdict instanceof Promise ? verdict.then(vouched) : vouched(verdict)
   }
 
-  /**
-   * What let an identity in, for telling whether a reload changed it; undefined: it would not be let
-   * in any more.
-   */
-  grantOf(identity: Identity): string | undefined {
+  /** What let an identity in, for looking again after a reload. */
+  proofOf(identity: Identity): string {
     if (this.#isOpen) return 'open'
-    const { user } = identity
-    const member = this.#users.get(user) ?? this.#keys.get(user)
-    if (member !== undefined) return JSON.stringify(member.config)
-    if (user !== '') return undefined
+    const member = this.#memberOf(identity)
+    if (member !== undefined) return `password ${member.config.password}`
     const { token } = this.#options.authorization
-    if (token !== '') return `token ${token}`
-    return this.#options.letsStrangersIn ? 'stranger' : undefined
+    return token === '' ? 'stranger' : `token ${token}`
+  }
+
+  /**
+   * Why somebody who was let in by `proof` may stay no longer. As nats-server has it (server/reload.go,
+   * `reloadAuthorization`), who has another account now is not told that he did something wrong.
+   */
+  expulsionOf(
+    identity: Identity,
+    proof: string,
+    connectionType: ConnectionType,
+  ): Expulsion | undefined {
+    if (this.#isOpen) return identity.user === '' || proof === 'open' ? undefined : 'moved'
+    const member = this.#memberOf(identity)
+    if (identity.user !== '' && member?.identity.account !== identity.account) return 'moved'
+    if (proof !== this.proofOf(identity)) return 'authorization'
+    if (proof === 'stranger') return this.#options.letsStrangersIn ? undefined : 'authorization'
+    const { proxy_required } = member?.config ?? this.#options.authorization
+    const isTypeRight = member === undefined || isTypeAllowed(member.config, { connectionType })
+    const isVouchedFor = !proxy_required || identity.proxyKey !== undefined
+    return isTypeRight && isVouchedFor ? undefined : 'authorization'
+  }
+
+  /** The same user as the file has it now; undefined: no user of the file. */
+  current({ user, proxyKey, ...rest }: Identity): Identity | undefined {
+    const member = this.#memberOf({ user, ...rest })
+    if (member === undefined || this.#isOpen) return undefined
+    return { ...member.identity, ...(proxyKey === undefined ? {} : { proxyKey }) }
+  }
+
+  #memberOf({ user }: Identity): Member | undefined {
+    return user === '' ? undefined : (this.#users.get(user) ?? this.#keys.get(user))
   }
 
   #login(credentials: Credentials, proxy: ProxyCheck): Verdict {

@@ -9,6 +9,7 @@ export {
   type Expulsion,
   GLOBAL_ACCOUNT,
   type Identity,
+  recheckWhole,
   type TlsFacts,
   type UserLimits,
 } from './authenticator.ts'

@@ -2,8 +2,13 @@ import type { OperatorConfig } from '../config/index.ts'
 import { silentLog } from '../log/index.ts'
 import { invariant, PetioleError } from '../runtime/index.ts'
 import type { Account } from './account-book.ts'
-import { type Accounts, type AccountsDependencies, withoutPublish } from './accounts.ts'
-import { AuthCallout, CALLOUT_SUBJECT } from './auth-callout.ts'
+import {
+  type Accounts,
+  type AccountsDependencies,
+  CALLOUT_SUBJECT,
+  withoutPublish,
+} from './accounts.ts'
+import { AuthCallout } from './auth-callout.ts'
 import type { Authenticator, Credentials, Expulsion, Identity } from './authenticator.ts'
 import type { UserClaims } from './claims/index.ts'
 import { type ClaimsService, createClaimsService } from './claims-service.ts'
@@ -124,6 +129,7 @@ export class OperatorAccounts implements Accounts {
       authenticate: (credentials) =>
         this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
       recheck: (identity) => this.#recheck(identity),
+      renewed: (identity) => this.#login.renewed(identity),
     }
   }
 

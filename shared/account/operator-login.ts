@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { OperatorConfig, PermissionsConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import type { Account, AccountBook } from './account-book.ts'
+import { CALLOUT_SUBJECT, withoutPublish } from './accounts.ts'
 import type { Credentials, Expulsion, Identity } from './authenticator.ts'
 import {
   accountOfUser,
@@ -122,8 +123,17 @@ export class OperatorLogin {
     const grant = this.#grants.get(identity)
     if (grant === undefined) return undefined
     const signer = account.signers?.get(grant.issuer)
-    if (signer === undefined || !isDeepStrictEqual(signer, grant.signer)) return 'authorization'
+    if (signer === undefined || !isDeepStrictEqual(signer, grant.signer)) return 'disowned'
     return userExpulsion(identity, grant, account, nowMs)
+  }
+
+  /** The same user with what its account allows by default now; undefined when that is as it was. */
+  renewed(identity: Identity): Identity | undefined {
+    const account = this.#book.get(identity.account)
+    const grant = this.#grants.get(identity)
+    if (account === undefined || grant === undefined) return undefined
+    const admission = renewedUser(identity, grant, account)
+    return admission && this.remember(admission)
   }
 }
 
@@ -131,15 +141,31 @@ export class OperatorLogin {
 export function userExpulsion(
   identity: Identity,
   grant: UserGrant,
-  { claims, config }: Account,
+  { claims }: Account,
   nowMs: number,
 ): Expulsion | undefined {
   if (identity.expiresMs !== undefined && identity.expiresMs <= nowMs) return 'user_expired'
   if (isRevoked(claims?.revocations ?? NONE, grant.subject, grant.issuedAt)) return 'user_revoked'
   if (grant.isBearer && claims?.limits.disallowBearer === true) return 'authorization'
+  return undefined
+}
+
+/** A user without permissions of its own has those of its account, as they are now; undefined: as before. */
+export function renewedUser(
+  identity: Identity,
+  grant: UserGrant,
+  { config }: Account,
+): Admission | undefined {
   const { default_permissions: defaults } = config
-  const hasOtherDefaults = grant.hasDefaults && !isDeepStrictEqual(defaults, grant.defaults)
-  return hasOtherDefaults ? 'authorization' : undefined
+  if (!grant.hasDefaults || isDeepStrictEqual(defaults, grant.defaults)) return undefined
+  const { permissions: before, ...others } = identity
+  const plain = {
+    ...others,
+    ...(defaults === undefined ? {} : { permissions: compilePermissions(defaults) }),
+  }
+  const isService = before?.config.publish.deny.includes(CALLOUT_SUBJECT) === true
+  const renewed = isService ? withoutPublish(plain, CALLOUT_SUBJECT) : plain
+  return { identity: renewed, grant: { ...grant, defaults } }
 }
 
 /**

@@ -23,7 +23,7 @@ import { ClientInlet } from './client-inlet.ts'
 import { ClientOutlet, type OutletOwner } from './client-outlet.ts'
 import type { ClientSubscription } from './client-subscription.ts'
 import { ClientSubscriptions } from './client-subscriptions.ts'
-import { type CloseReason, endStatusOf, reasonOf } from './close-reason.ts'
+import { type CloseReason, endStatusOf, isSilent, reasonOf } from './close-reason.ts'
 import type { ConnectionContext, Door } from './connection-context.ts'
 import { Expiry } from './expiry.ts'
 import { Handshake, type HandshakeEffects } from './handshake.ts'
@@ -326,7 +326,7 @@ export class ClientConnection
   refused(error: Violation): void {
     if (this.isClosed) return
     const reason = reasonOf(error)
-    if (error !== 'malformed') this.complain(SERVER_ERRORS[error])
+    if (error !== 'malformed' && !isSilent(error)) this.complain(SERVER_ERRORS[error])
     if (error === 'authorization') {
       this.#log.error({ user: this.options.user ?? '' }, 'authentication error')
       this.#context.notLetIn(this, reason)

@@ -50,8 +50,10 @@ const REASONS: Readonly<Partial<Record<Violation, CloseReason>>> = {
   client_protocol: 'Bad Client Protocol Version',
   connections: 'Maximum Connections Exceeded',
   control_line: 'Maximum Control Line Exceeded',
+  disowned: 'Authentication Failure',
   gateway_port: 'Incorrect Port',
   leafnode_port: 'Incorrect Port',
+  moved: 'Client Closed',
   no_responders: 'No Responders Requires Headers',
   payload: 'Maximum Message Payload Exceeded',
   proxy_not_trusted: 'Proxy Not Trusted',
@@ -68,6 +70,11 @@ const REASONS: Readonly<Partial<Record<Violation, CloseReason>>> = {
 
 export function reasonOf(error: Violation): CloseReason {
   return REASONS[error] ?? 'Protocol Violation'
+}
+
+/** Ends that nats-server says nothing about. */
+export function isSilent(error: Violation): boolean {
+  return error === 'malformed' || error === 'moved' || error === 'disowned'
 }
 
 /** Close codes of WebSockets [RFC 6455, 7.4.1], as nats-server chooses them. */

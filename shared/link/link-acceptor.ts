@@ -1,4 +1,4 @@
-import type { Authenticator, Identity } from '../account/index.ts'
+import { type Authenticator, type Identity, recheckWhole } from '../account/index.ts'
 import type { Message } from '../broker/index.ts'
 import type { PermissionsConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
@@ -130,7 +130,7 @@ export class LinkAcceptor {
   recheck(): void {
     const { authenticator } = this.#options
     for (const attachment of this.#attachments()) {
-      const expulsion = authenticator.recheck(attachment.identity)
+      const expulsion = recheckWhole(authenticator, attachment.identity)
       if (expulsion !== undefined) attachment.close(SERVER_ERRORS[expulsion])
     }
   }

@@ -14,12 +14,16 @@ export const SERVER_ERRORS = {
   client_protocol: 'invalid client protocol',
   connections: 'maximum connections exceeded',
   control_line: 'maximum control line exceeded',
+  /** Clients are told nothing. */
+  disowned: 'Authorization Violation',
   gateway_port: 'attempted to connect to gateway port',
   /** Not fatal. */
   invalid_publish_subject: 'Invalid Publish Subject',
   /** Not fatal. */
   invalid_subject: 'Invalid Subject',
   leafnode_port: 'attempted to connect to leaf node port',
+  /** Clients are told nothing: they come again, and are let in where they belong now. */
+  moved: 'Authorization Violation',
   no_responders: 'no responders requires headers support',
   payload: 'Maximum Payload Violation',
   proxy_not_trusted: 'proxy is not trusted',

@@ -35,6 +35,14 @@ export class ConfiguredBroker {
     return new ConfiguredBroker(harness, accounts, files)
   }
 
+  /** Goes on with another file, as a server does after SIGHUP. */
+  async reload(text: string): Promise<void> {
+    const file = await this.#files.write('test.conf', text)
+    const { config } = await loadConfig(new SystemDisk(), file, 'hub')
+    await this.accounts.update(config)
+    this.harness.broker.recheck()
+  }
+
   async stop(): Promise<void> {
     await this.harness.stop()
     this.accounts.close()

@@ -10,6 +10,7 @@ import { eventually } from './link-node.ts'
 export class NatsServerPeer {
   readonly #process: ChildProcess
   readonly #directory: string
+  readonly #file: string
   readonly #clients: NatsConnection[] = []
   readonly port: number
   #output = ''
@@ -18,6 +19,7 @@ export class NatsServerPeer {
   private constructor(child: ChildProcess, directory: string, port: number) {
     this.#process = child
     this.#directory = directory
+    this.#file = path.join(directory, 'nats.conf')
     this.port = port
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#output += chunk.toString()
@@ -42,6 +44,18 @@ export class NatsServerPeer {
     )
     if (!peer.#isRunning) throw new Error(`nats-server did not start:\n${peer.#output}`)
     return peer
+  }
+
+  /** Goes on with another configuration, in full but for the client port. */
+  async reload(config: string): Promise<void> {
+    const text = config.replaceAll('%DIR%', this.#directory)
+    const from = this.#output.length
+    writeFileSync(this.#file, `listen: "127.0.0.1:${this.port}"\n${text}\n`)
+    this.#process.kill('SIGHUP')
+    const isDone = (): boolean =>
+      /Reloaded server configuration|Failed to reload/.test(this.#output.slice(from))
+    await eventually(isDone, 'nats-server reloaded')
+    if (this.#output.includes('Failed to reload', from)) throw new Error(this.#output.slice(from))
   }
 
   /** Its log so far. */

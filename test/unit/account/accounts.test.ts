@@ -5,6 +5,7 @@ import {
   type Authenticator,
   type Credentials,
   createAccounts,
+  type Expulsion,
   type Identity,
   type TlsFacts,
 } from '../../../shared/account/index.ts'
@@ -264,25 +265,45 @@ describe('accounts after a reload', () => {
     assert.deepEqual(seen, ['->GREEN', 'RED>RED', 'RED>-', 'GREEN>-'])
   })
 
-  it('expel whose password, permissions, account or existence changed, and nobody else', async () => {
+  it('expel whose password, account or existence changed, and nobody else', async () => {
     const permissions = permissionsConfig({ pub: ['a'] })
-    const changes: [string, Parameters<typeof authorizationConfig>[0], boolean][] = [
-      ['nothing', { users: [ADA, BOB] }, true],
-      ['others', { users: [ADA] }, true],
-      ['password', { users: [{ ...ADA, password: 'x9' }] }, false],
-      ['permissions', { users: [{ ...ADA, permissions }] }, false],
-      ['account', { users: [{ ...ADA, account: '$G' }] }, false],
-      ['existence', { users: [BOB] }, false],
+    const elsewhere = { ...ADA, connection_types: ['MQTT' as const] }
+    const changes: [string, Parameters<typeof authorizationConfig>[0], Expulsion | undefined][] = [
+      ['nothing', { users: [ADA, BOB] }, undefined],
+      ['others', { users: [ADA] }, undefined],
+      ['password', { users: [{ ...ADA, password: 'x9' }] }, 'authorization'],
+      ['permissions', { users: [{ ...ADA, permissions }] }, undefined],
+      ['account', { users: [{ ...ADA, account: '$G' }] }, 'moved'],
+      ['existence', { users: [BOB] }, 'moved'],
+      ['connection types', { users: [elsewhere] }, 'authorization'],
+      ['a proxy', { users: [ADA], proxy_required: true }, 'authorization'],
     ]
-    for (const [what, authorization, holds] of changes) {
+    for (const [what, authorization, expected] of changes) {
       const accounts = await fileOf({ users: [ADA, BOB] })
       const ada = await accounts.authenticator.authenticate({ user: 'ada', password: 'x1' })
       assert.equal(accounts.authenticator.recheck(ada!), undefined)
       await accounts.update(
         accountsConfig({ accounts: ACCOUNTS, authorization: authorizationConfig(authorization) }),
       )
-      assert.equal(accounts.authenticator.recheck(ada!), holds ? undefined : 'authorization', what)
+      assert.equal(accounts.authenticator.recheck(ada!), expected, what)
     }
+  })
+
+  it('renew whose permissions changed, as often as they do', async () => {
+    const accounts = await fileOf({ users: [ADA] })
+    const { authenticator } = accounts
+    let ada = await authenticator.authenticate({ user: 'ada', password: 'x1' })
+    for (const pub of [['a'], ['b'], undefined]) {
+      assert.equal(authenticator.renewed!(ada!), undefined)
+      const permissions = pub && permissionsConfig({ pub })
+      const authorization = authorizationConfig({ users: [{ ...ADA, permissions }] })
+      await accounts.update(accountsConfig({ accounts: ACCOUNTS, authorization }))
+      ada = authenticator.renewed!(ada!)
+      assert.deepEqual(ada?.permissions?.config.publish.allow, pub)
+      assert.equal(ada?.account, 'RED')
+    }
+    await accounts.update(accountsConfig({ accounts: ACCOUNTS }))
+    assert.equal(authenticator.recheck(ada!), 'moved')
   })
 
   it('expel who came in when the door was open', async () => {

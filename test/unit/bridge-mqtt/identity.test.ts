@@ -153,6 +153,33 @@ describe('MQTT identity', () => {
     device.send(publishPacket('x', 'abcd', { packetId: 2 }))
     assert.equal(await device.rest(), '')
   })
+
+  it('holds a user to new permissions at once, and ends whom a reload shuts out', async () => {
+    const device = userConfig({ user: 'device', password: 'p' })
+    const file = (user: Parameters<typeof userConfig>[0]) =>
+      accountsConfig({ authorization: authorizationConfig({ users: [userConfig(user)] }) })
+    const accounts = await createAccounts(file(device), dependencies())
+    const port = await start(accounts.authenticator)
+    const line = await MqttLine.client(port, connectPacket('d', credentials('device', 'p')))
+    line.send(
+      Buffer.concat([subscribePacket(1, ['a', 0], ['b/#', 0]), publishPacket('a', '1', {})]),
+    )
+    const [first, last] = [publishPacket('a', '1', {}), publishPacket('b/y', '5', {})]
+    assert.equal(await line.take(6 + first.length), `900400010000${first.toString('hex')}`)
+    const permissions = permissionsConfig({ noSub: ['a', 'b.x'], noPub: ['b.z'] })
+    await accounts.update(file({ ...device, permissions }))
+    door?.recheck()
+    assert.equal(door?.counters.filters, 1)
+    line.send(publishPacket('a', '2', {}))
+    line.send(publishPacket('b/x', '3', {}))
+    line.send(publishPacket('b/z', '4', {}))
+    line.send(last)
+    assert.equal(await line.take(last.length), last.toString('hex'))
+    assert.equal(door?.counters.deniedPublishes, 1)
+    await accounts.update(file({ ...device, password: 'q' }))
+    door?.recheck()
+    assert.equal(await line.rest(), '')
+  })
 })
 
 /** `device` has what is given, `watcher` may do everything. */
