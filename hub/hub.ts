@@ -1,4 +1,5 @@
-import type { CoreConfig, FleetStreamConfig, HubConfig } from '../shared/config/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { FleetStreamConfig, HubConfig } from '../shared/config/index.ts'
 import type { LeafHello } from '../shared/link/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import { jsonResponse } from '../shared/monitor/index.ts'
@@ -52,9 +53,16 @@ export class Hub {
   readonly core: ServerCore
   readonly #parts: FleetParts | undefined
   readonly #mesh: PeerMesh | undefined
+  #streams: readonly FleetStreamConfig[]
 
-  private constructor(core: ServerCore, parts: FleetParts | undefined, mesh: PeerMesh | undefined) {
+  private constructor(
+    core: ServerCore,
+    { fleet }: HubConfig,
+    parts: FleetParts | undefined,
+    mesh: PeerMesh | undefined,
+  ) {
     this.core = core
+    this.#streams = fleet.streams
     this.#parts = parts
     this.#mesh = mesh
   }
@@ -102,7 +110,7 @@ export class Hub {
       const ports = await core.listen()
       await mesh?.start()
       mesh?.tell(urlsOf(config, ports))
-      return new Hub(core, parts, mesh)
+      return new Hub(core, config, parts, mesh)
     } catch (error) {
       await mesh?.destroy()
       await core.destroy()
@@ -124,10 +132,13 @@ export class Hub {
     return this.#parts === undefined ? [] : audit(this.#parts.ingest.book)
   }
 
-  /** See `ServerCore.reload`; certificates between hubs are read again, too. */
-  async reload(config: CoreConfig): Promise<void> {
+  /** See `ServerCore.reload`; certificates between hubs are read again, routes and the fleet's streams exchanged. */
+  async reload(config: HubConfig): Promise<void> {
+    // First what may yet be refused: its subjects may be those of a stream that somebody has made.
+    await ensureStreams(this.core, config.fleet.streams, this.#streams)
     await this.core.reload(config)
-    this.#mesh?.reloadCertificates(config)
+    this.#streams = config.fleet.streams
+    this.#mesh?.reload(config)
   }
 
   async drain(): Promise<void> {
@@ -156,7 +167,7 @@ async function startFleet(
   if (store === undefined || registry === undefined) return undefined
   const { clock } = core.machine
   const streams = core.engine(FLEET_ACCOUNT)
-  for (const stream of config.fleet.streams) await streams.ensure(streamRequest(stream))
+  await ensureStreams(core, config.fleet.streams)
   const client = core.client(FLEET_ACCOUNT)
   const ingest = new Ingest(
     { home: config.jetstream.domain || core.serverName, payloadBytesMax: core.linkPayloadBytesMax },
@@ -172,6 +183,22 @@ async function startFleet(
   ingest.start()
   fleet.start()
   return { ingest, fleet }
+}
+
+/**
+ * Streams that are as they were before are left alone: somebody may have changed them since. What the
+ * configuration has no longer stays: it may hold what nobody else has.
+ */
+async function ensureStreams(
+  core: ServerCore,
+  streams: readonly FleetStreamConfig[],
+  before: readonly FleetStreamConfig[] = [],
+): Promise<void> {
+  if (core.store === undefined) return
+  for (const stream of streams) {
+    if (before.some((it) => isDeepStrictEqual(it, stream))) continue
+    await core.engine(FLEET_ACCOUNT).ensure(streamRequest(stream))
+  }
 }
 
 function admission(registry: Registry | undefined, leaf: LeafHello): string | undefined {

@@ -1,10 +1,11 @@
-import type { CoreConfig, LeafConfig } from '../shared/config/index.ts'
+import type { LeafConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import {
   type FrontDoor,
   type Machine,
   ServerCore,
   type ServerPorts,
+  type UplinkRules,
 } from '../shared/server/index.ts'
 import type { Store } from '../shared/store/index.ts'
 import { isFromLeaf } from '../shared/sync/index.ts'
@@ -64,14 +65,8 @@ export class Leaf {
     })
     try {
       await parts?.buffers.start()
-      const isBuffered = (subject: string): boolean => parts?.buffers.isBuffered(subject) ?? false
-      for (const remote of config.leafnodes.remotes) {
-        core.uplink(remote, {
-          withhold: isBuffered,
-          // What comes back under our own name, our subscribers have had already.
-          acceptsInbound: ({ headers }) => !isFromLeaf(headers, core.serverName),
-        })
-      }
+      const rules = uplinkRules(core, parts)
+      for (const remote of config.leafnodes.remotes) core.uplink(remote, rules)
       await core.listen()
       parts?.outbox.start()
       parts?.reporter.start()
@@ -93,9 +88,11 @@ export class Leaf {
     return buffers.reduce((sum, buffer) => sum + buffer.backlogMessages, 0)
   }
 
-  /** See `ServerCore.reload`. */
-  async reload(config: CoreConfig): Promise<void> {
+  /** See `ServerCore.reload`; remotes that are new are dialled, links to those that are gone end. */
+  async reload(config: LeafConfig): Promise<void> {
     await this.core.reload(config)
+    const rules = uplinkRules(this.core, this.#parts)
+    await this.core.links.exchangeRemotes(config.leafnodes.remotes, rules)
   }
 
   /** Stays with what is on disk: the backlog goes to the hub after the next start. */
@@ -110,6 +107,14 @@ export class Leaf {
     await this.#parts?.outbox.destroy()
     await this.#parts?.reporter.destroy()
     await this.core.destroy()
+  }
+}
+
+function uplinkRules(core: ServerCore, parts: SyncParts | undefined): UplinkRules {
+  return {
+    withhold: (subject) => parts?.buffers.isBuffered(subject) ?? false,
+    // What comes back under our own name, our subscribers have had already.
+    acceptsInbound: ({ headers }) => !isFromLeaf(headers, core.serverName),
   }
 }
 

@@ -142,9 +142,13 @@ export class PeerMesh {
     this.#announce()
   }
 
-  /** Reads the certificates of both blocks again, for new connections. Throws PETIOLE_TLS_INVALID. */
-  reloadCertificates(blocks: Pick<PeerMeshOptions, 'cluster' | 'gateway'>): void {
+  /**
+   * Reads the certificates of both blocks again, for new connections, and goes on with other routes. Throws
+   * PETIOLE_TLS_INVALID, and then changes nothing.
+   */
+  reload(blocks: Pick<PeerMeshOptions, 'cluster' | 'gateway'>): void {
     this.#security.reload(blocks)
+    this.#targets.configure('route', this.region, blocks.cluster?.routes ?? [])
   }
 
   /** Sends what waits, says goodbye, closes. Idempotent, as `destroy`. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { PeerUrl } from '../../shared/config/index.ts'
 import { FORGET_AFTER_MS, GOSSIP_PATIENCE_MS, PEERS_MAX } from './limits.ts'
 import { addressOf, addressText, type PeerCard, type PeerLinkKind } from './peer-card.ts'
@@ -21,13 +22,20 @@ export interface PeerTargetsOptions {
   readonly loginOf: (kind: PeerLinkKind, region: string) => Pick<PeerUrl, 'user' | 'password'>
 }
 
+interface Configured {
+  readonly kind: PeerLinkKind
+  readonly region: string
+  readonly url: PeerUrl
+  readonly target: PeerTarget
+}
+
 /**
  * Where this hub dials: the addresses of the configuration for ever, and those of hubs that others
  * tell of for as long as they are to be found there. The mesh completes itself by that.
  */
 export class PeerTargets {
   readonly #options: PeerTargetsOptions
-  readonly #configured: PeerTarget[] = []
+  #configured: readonly Configured[] = []
   readonly #heardOf = new Map<string, PeerTarget>()
   #isStopped = false
 
@@ -39,12 +47,23 @@ export class PeerTargets {
     return this.#configured.length + this.#heardOf.size
   }
 
+  /**
+   * What the configuration says of a region, at the start and after a reload: addresses that it has no longer
+   * are dialled no more; a link that stands there stays, as that of a hub that others tell of.
+   */
   configure(kind: PeerLinkKind, region: string, urls: readonly PeerUrl[]): void {
-    for (const url of urls) {
+    const left = this.#configured.filter((it) => it.kind === kind && it.region === region)
+    const others = this.#configured.filter((it) => !left.includes(it))
+    const wanted = urls.map((url) => {
+      const index = left.findIndex((it) => isDeepStrictEqual(it.url, url))
+      const [kept] = index < 0 ? [] : left.splice(index, 1)
+      if (kept !== undefined) return kept
       const target = this.#options.makeTarget(kind, url, { region, id: '' }, true)
-      this.#configured.push(target)
-      target.start()
-    }
+      return { kind, region, url, target }
+    })
+    for (const { target } of left) target.stop()
+    this.#configured = [...others, ...wanted]
+    for (const { target } of wanted) target.start()
   }
 
   /**
@@ -94,7 +113,7 @@ export class PeerTargets {
   }
 
   #all(): readonly PeerTarget[] {
-    return [...this.#configured, ...this.#heardOf.values()]
+    return [...this.#configured.map(({ target }) => target), ...this.#heardOf.values()]
   }
 
   #forget(id: string): void {

@@ -1,9 +1,9 @@
 /**
- * What a reload may change: limits, credentials, accounts, certificates and the log may, listeners, names
- * and stores may not. Never more than in nats-server's server/reload.go; it changes routes, remotes and MQTT's
- * limits too, which need a restart here.
+ * What a reload may change: limits, credentials, accounts, certificates, remotes, routes and the log may,
+ * listeners, names and stores may not. nats-server (server/reload.go) refuses less in one thing, turning TLS on,
+ * and more in another, the logins of single listeners.
  */
-import type { HubConfig, LeafConfig } from './config.ts'
+import { type HubConfig, type LeafConfig, ROOT_ACCOUNT } from './config.ts'
 import type { Problem } from './problem.ts'
 
 export interface Comparison {
@@ -18,9 +18,13 @@ const RELOADABLE = [
   'accounts',
   'authorization',
   'client_advertise',
+  'cluster.routes',
   'cluster.tls',
   'debug',
+  'fleet.streams',
   'gateway.tls',
+  'leafnodes.authorization',
+  'leafnodes.remotes',
   'leafnodes.tls',
   'log_file',
   'log_format',
@@ -31,6 +35,9 @@ const RELOADABLE = [
   'max_connections',
   'max_control_line',
   'max_payload',
+  'mqtt.ack_wait',
+  'mqtt.authorization',
+  'mqtt.max_ack_pending',
   'mqtt.tls',
   'no_fast_producer_stall',
   'operator.default_sentinel',
@@ -43,6 +50,7 @@ const RELOADABLE = [
   'server_tags',
   'tls',
   'trace',
+  'websocket.authorization',
   'websocket.tls',
   'write_deadline',
 ]
@@ -110,6 +118,13 @@ function collect(before: unknown, after: unknown, path: string, changes: Change[
 
 function isReloadable({ path, before, after }: Change): boolean {
   switch (path) {
+    // A store that holds more than it may is no better than a full one.
+    case 'jetstream.max_file':
+    case 'jetstream.max_mem':
+      return before !== 0 && Number(after) > Number(before)
+    // The buffers belong to the account of the first remote.
+    case 'leafnodes.remotes':
+      return bufferAccount(before) === bufferAccount(after)
     // Connections that came in as that user would be nobody.
     case 'authorization.no_auth_user':
       return before !== '' && after === ''
@@ -125,13 +140,31 @@ function isReloadable({ path, before, after }: Change): boolean {
 
 function refusal({ path, before, after }: Change): string {
   if (path === 'jetstream.max_file' || path === 'jetstream.max_mem') {
-    return 'config reload not supported for jetstream max memory and max store'
+    return `config reload not supported for ${limitRefusal(before, after)}`
+  }
+  if (/(^|\.)tls$/.test(path)) {
+    const field = path === 'tls' ? 'TLSConfig' : `${FIELDS[path.replace(/\.tls$/, '')]} TLSConfig`
+    return `config reload not supported for ${field}: TLS is turned on and off by a restart`
+  }
+  if (path === 'leafnodes.remotes') {
+    return 'config reload not supported for LeafNode: the account of the first remote is that of the buffers'
   }
   const [block = ''] = path.split('.')
   const field = FIELDS[path] ?? FIELDS[block] ?? path
   // What is more than a word may hold a secret.
   if (!isWord(before) || !isWord(after)) return `config reload not supported for ${field}`
   return `config reload not supported for ${field}: old=${before}, new=${after}`
+}
+
+/** 0: the file sets none. */
+function limitRefusal(before: unknown, after: unknown): string {
+  if (after === 0) return 'jetstream max memory and max store'
+  if (before === 0) return 'jetstream dynamic max memory and store'
+  return 'decreasing jetstream max memory and store'
+}
+
+function bufferAccount(remotes: unknown): unknown {
+  return Array.isArray(remotes) ? (remotes[0]?.account ?? ROOT_ACCOUNT) : undefined
 }
 
 function isWord(value: unknown): boolean {

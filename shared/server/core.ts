@@ -1,5 +1,6 @@
 import type { Authenticator } from '../account/index.ts'
 import type { SubjectSpace } from '../broker/index.ts'
+import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { ConnectionFacts, MetricSource, PeerTraffic } from '../monitor/index.ts'
 import type { Clock, Disk, Random } from '../runtime/index.ts'
@@ -48,6 +49,8 @@ export interface FrontDoor {
   readonly metrics?: MetricSource
   /** Looks again at who may stay: accounts or users have changed. */
   recheck?(): void
+  /** Goes on with another configuration; the listener stays as it is. */
+  reload?(config: CoreConfig): void
   /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */
   accept?(channel: Channel): void
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */

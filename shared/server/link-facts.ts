@@ -15,20 +15,18 @@ export function linkFacts(core: ServerCore): LinkFacts[] {
     port: leaf.hello.remotePort,
     subjects: () => leaf.subjects,
   }))
-  const dialled = core.uplinks.flatMap((uplink, index) => {
+  const dialled = core.links.dialled.flatMap(({ remote, uplink }) => {
     const { state, stats } = uplink
     if (state.name !== 'up' || stats === undefined) return []
-    const remote = core.config.leafnodes.remotes[index]
-    const url = remote?.urls.find(({ text }) => text === state.url)
-    const account = remote?.account ?? ''
+    const url = remote.urls.find(({ text }) => text === state.url)
     return [
       {
         ...factsOf(stats),
         id: uplink.linkId,
         name: state.hub.name,
         isSpoke: true,
-        isIsolated: remote?.is_isolated ?? false,
-        account,
+        isIsolated: remote.is_isolated,
+        account: remote.account,
         ip: url?.host ?? '',
         port: url?.port ?? 0,
         subjects: () => uplink.subjects,

@@ -3,7 +3,7 @@ import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.t
 import { LocalClient } from '../client/index.ts'
 import type { CoreConfig, RemoteConfig, Role } from '../config/index.ts'
 import { describeClients, Imports } from '../imports/index.ts'
-import type { LinkAcceptor, ServerIdentity, Uplink, UplinkOptions } from '../link/index.ts'
+import type { LinkAcceptor, ServerIdentity, Uplink } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
 import type { Store } from '../store/index.ts'
@@ -17,7 +17,7 @@ import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
 import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
-import { type LinkRules, ServerLinks } from './server-links.ts'
+import { checkRemotes, type LinkRules, ServerLinks, type UplinkRules } from './server-links.ts'
 import { ServerTls } from './server-tls.ts'
 import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './system-parts.ts'
 import { serverTracer } from './trace-parts.ts'
@@ -232,7 +232,7 @@ export class ServerCore implements Core {
   }
 
   /** An uplink to a configured remote; `start` it when the role is ready for what comes over it. */
-  uplink(remote: RemoteConfig, rules: Pick<UplinkOptions, 'withhold' | 'acceptsInbound'>): Uplink {
+  uplink(remote: RemoteConfig, rules: UplinkRules): Uplink {
     return this.links.uplink(remote, rules)
   }
 
@@ -264,17 +264,21 @@ export class ServerCore implements Core {
   }
 
   /**
-   * Goes on with another configuration: accounts, users, certificates and limits. A file that cannot be
-   * used leaves everything as it is, and is what this rejects with. What needs a restart stays as it was.
+   * Goes on with another configuration, as far as `compareConfigs` takes one. What cannot be used leaves
+   * everything as it is, and is what this rejects with.
    */
   async reload(config: CoreConfig): Promise<void> {
     checkImports(config)
+    checkRemotes(config.leafnodes.remotes)
     this.tls.reload(config)
     await this.accounts.update(config)
     this.#config = config
     this.#configLoadedMs = this.machine.clock.wallMs()
     this.broker.reconfigure(this.#brokerSettings())
     this.broker.recheck()
+    this.links.reload(config)
+    for (const door of this.frontDoors) door.reload?.(config)
+    this.store?.limit(config.jetstream.max_file)
     await this.#engines.start(config)
   }
 

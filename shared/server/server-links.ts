@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Authenticator } from '../account/index.ts'
 import type { AccountSpace, Message, Subscription } from '../broker/index.ts'
 import type { CoreConfig, RemoteConfig } from '../config/index.ts'
@@ -50,6 +51,28 @@ export interface ServerLinksParts {
   readonly nextPeerId: () => number
 }
 
+/** What a role decides about the links that it dials. */
+export type UplinkRules = Pick<UplinkOptions, 'withhold' | 'acceptsInbound'>
+
+/** A remote of the configuration, and the link to it. */
+export interface Dialled {
+  readonly remote: RemoteConfig
+  readonly uplink: Uplink
+  readonly tls: TlsSettings | undefined
+}
+
+/** Throws what would keep a link to one of the remotes from being made. */
+export function checkRemotes(remotes: readonly RemoteConfig[]): void {
+  for (const remote of remotes) {
+    tlsOf(remote)
+    if (!remote.hub) continue
+    throw new PetioleError(
+      'PETIOLE_REMOTE_HUB',
+      `leafnodes: remote ${remote.urls[0]?.text}: \`hub: true\` is not supported: let the other server dial this one`,
+    )
+  }
+}
+
 /** Both ends of leaf links as a server has them: those that attach here, and those it dials. */
 export class ServerLinks {
   readonly acceptor: LinkAcceptor
@@ -58,13 +81,15 @@ export class ServerLinks {
   readonly #limits: LinkLimits
   /** The registry of interest, for links of any kind. */
   readonly accounts: LinkAccounts
-  #uplinks: readonly Uplink[] = []
+  #dialled: readonly Dialled[] = []
+  #authTimeoutMs: number
 
   constructor(parts: ServerLinksParts, rules: LinkRules) {
     const { machine, space, payloadBytesMax } = parts
     this.#parts = parts
     this.#card = cardOf(parts)
     this.#limits = { ...LINK_LIMITS, payloadBytesMax }
+    this.#authTimeoutMs = authTimeoutOf(parts.config)
     this.accounts = new LinkAccounts({
       space,
       random: machine.random,
@@ -74,19 +99,60 @@ export class ServerLinks {
   }
 
   get uplinks(): readonly Uplink[] {
-    return this.#uplinks
+    return this.#dialled.map(({ uplink }) => uplink)
+  }
+
+  /** In the order of the configuration. */
+  get dialled(): readonly Dialled[] {
+    return this.#dialled
   }
 
   /** An uplink to a configured remote; `start` it when the role is ready for what comes over it. */
-  uplink(remote: RemoteConfig, rules: Pick<UplinkOptions, 'withhold' | 'acceptsInbound'>): Uplink {
+  uplink(remote: RemoteConfig, rules: UplinkRules): Uplink {
+    const dialled = this.#makeUplink(remote, rules)
+    this.#dialled = [...this.#dialled, dialled]
+    return dialled.uplink
+  }
+
+  /** What a reload changes for leaves that attach here, and for the links that are dialled again. */
+  reload(config: CoreConfig): void {
+    this.#authTimeoutMs = authTimeoutOf(config)
+    for (const { remote, tls } of this.#dialled) {
+      if (remote.tls !== undefined) tls?.reload(remote.tls)
+    }
+  }
+
+  /**
+   * Goes on with the remotes of another configuration: links to those that it does not have are given what
+   * waits for them and end, those that are new are dialled, and the rest stays as it is.
+   */
+  async exchangeRemotes(remotes: readonly RemoteConfig[], rules: UplinkRules): Promise<void> {
+    const left = [...this.#dialled]
+    const kept = remotes.map((remote) => {
+      const index = left.findIndex((it) => isDeepStrictEqual(it.remote, remote))
+      return index < 0 ? undefined : left.splice(index, 1)[0]
+    })
+    // First they, so that a remote that has only changed does not meet its own earlier link at the hub.
+    await Promise.all(left.map(({ uplink }) => uplink.drain()))
+    this.#dialled = remotes.map((remote, i) => kept[i] ?? this.#makeUplink(remote, rules))
+    for (const { uplink } of this.#dialled) uplink.start()
+  }
+
+  async drain(reason: string): Promise<void> {
+    await Promise.all(this.uplinks.map((uplink) => uplink.drain()))
+    await this.acceptor.drain(reason)
+  }
+
+  async destroy(reason: string): Promise<void> {
+    await Promise.all(this.uplinks.map((uplink) => uplink.destroy()))
+    this.acceptor.destroy(reason)
+  }
+
+  #makeUplink(remote: RemoteConfig, rules: UplinkRules): Dialled {
     const { machine, config, log, nextPeerId, hasStore } = this.#parts
     const { reconnect, dial_timeout } = config.leafnodes
-    if (remote.hub) {
-      throw new PetioleError(
-        'PETIOLE_REMOTE_HUB',
-        `leafnodes: remote ${remote.urls[0]?.text}: \`hub: true\` is not supported: let the other server dial this one`,
-      )
-    }
+    checkRemotes([remote])
+    const tls = tlsOf(remote)
     const uplink = new Uplink({
       network: machine.network,
       urls: remote.urls,
@@ -101,31 +167,20 @@ export class ServerLinks {
       limits: this.#limits,
       nextPeerId,
       hasJetStream: hasStore,
-      tls: remote.tls === undefined ? undefined : new TlsSettings(remote.tls, 'client'),
+      tls,
       login: () => readLogin(machine.disk, remote),
       denyExports: remote.deny_exports,
       denyImports: remote.deny_imports,
       isIsolated: remote.is_isolated,
       ...rules,
     })
-    this.#uplinks = [...this.#uplinks, uplink]
-    return uplink
-  }
-
-  async drain(reason: string): Promise<void> {
-    await Promise.all(this.#uplinks.map((uplink) => uplink.drain()))
-    await this.acceptor.drain(reason)
-  }
-
-  async destroy(reason: string): Promise<void> {
-    await Promise.all(this.#uplinks.map((uplink) => uplink.destroy()))
-    this.acceptor.destroy(reason)
+    return { remote, uplink, tls }
   }
 
   #makeAcceptor(rules: LinkRules): LinkAcceptor {
-    const { config, machine, log, authenticator, leavesMaxOf, nextPeerId } = this.#parts
+    const { machine, log, authenticator, leavesMaxOf, nextPeerId } = this.#parts
     const { admit, withhold, onAttached, onDetached } = rules
-    const { authorization } = config.leafnodes
+    const authTimeoutMs = (): number => this.#authTimeoutMs
     return new LinkAcceptor({
       accounts: this.accounts,
       authenticator,
@@ -135,7 +190,9 @@ export class ServerLinks {
       log: log.child({ part: 'links' }),
       limits: {
         ...this.#limits,
-        authTimeoutMs: (authorization ?? config.authorization).timeout,
+        get authTimeoutMs() {
+          return authTimeoutMs()
+        },
       },
       nextPeerId,
       hasJetStream: this.#parts.hasStore,
@@ -147,6 +204,14 @@ export class ServerLinks {
       ...(onDetached === undefined ? {} : { onDetached }),
     })
   }
+}
+
+function tlsOf({ tls }: RemoteConfig): TlsSettings | undefined {
+  return tls === undefined ? undefined : new TlsSettings(tls, 'client')
+}
+
+function authTimeoutOf({ leafnodes, authorization }: CoreConfig): number {
+  return (leafnodes.authorization ?? authorization).timeout
 }
 
 function cardOf(parts: ServerLinksParts): ServerCard {

@@ -119,6 +119,10 @@ export class Journal implements Store {
     this.#parts.writer.barrier(committed)
   }
 
+  limit(bytesMax: number): void {
+    this.#parts.room.limit(bytesMax)
+  }
+
   onCondition(listener: (condition: StoreCondition) => void): () => void {
     return this.#parts.room.onCondition(listener)
   }

@@ -24,6 +24,7 @@ export class Room {
   isStarved = false
   readonly #directory: string
   readonly #limits: RoomLimits
+  #bytesMax: number
   readonly #listeners = new Set<(condition: StoreCondition) => void>()
   #condition: StoreCondition = { name: 'open' }
   #isClosed = false
@@ -31,6 +32,12 @@ export class Room {
   constructor(directory: string, limits: RoomLimits) {
     this.#directory = directory
     this.#limits = limits
+    this.#bytesMax = limits.bytesMax
+  }
+
+  /** Another quota for the whole store, 0 for none. */
+  limit(bytesMax: number): void {
+    this.#bytesMax = bytesMax
   }
 
   get condition(): StoreCondition {
@@ -65,7 +72,8 @@ export class Room {
 
   /** Why so many more bytes do not fit; undefined when they do. */
   #shortage(waitingBytes: number): string | undefined {
-    const { bytesMax, reserveBytes } = this.#limits
+    const { reserveBytes } = this.#limits
+    const bytesMax = this.#bytesMax
     const bytes = waitingBytes + this.underWayBytes
     if (bytesMax > 0 && this.usedBytes + bytes > bytesMax - Math.min(reserveBytes, bytesMax / 4)) {
       return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes, ${bytes} more wait for the disk: raise max_file, or purge streams`

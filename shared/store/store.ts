@@ -43,6 +43,8 @@ export interface Store {
   transaction(write: () => void): void
   /** Called when all that was appended before it is on disk; at once (but not inside the call) when it is already. */
   barrier(committed: Committed): void
+  /** Another quota for the whole store, 0 for none. A store that is full takes writes again when they fit. */
+  limit(bytesMax: number): void
   onCondition(listener: (condition: StoreCondition) => void): () => void
   /** Commits what is gathered, then closes. Idempotent, as `destroy`, which commits nothing more. */
   drain(): Promise<void>

@@ -48,6 +48,17 @@ describe('store and a disk that fails or is full', () => {
     assert.equal(store.condition.name, 'open')
   }
 
+  it('takes messages again when its quota is raised, and no more than that allows', async () => {
+    const store = await open({ bytesMax: 20_000 })
+    const first = await fill(store)
+    store.limit(40_000)
+    await untilOpen(store)
+    const second = await fill(store)
+    assert.ok(second > first / 2, `${first}, then ${second}`)
+    assert.ok(store.stats.diskBytes > 20_000 && store.stats.diskBytes <= 40_000)
+    await store.drain()
+  })
+
   it('refuses messages at its quota, lets purge make room, and opens again by itself', async () => {
     const store = await open({ bytesMax: 20_000 })
     const conditions: string[] = []

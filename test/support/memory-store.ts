@@ -59,6 +59,9 @@ export class MemoryStore implements Store {
     return this.#streams
   }
 
+  /** Memory has no quota. */
+  limit(): void {}
+
   createStream(
     name: string,
     config: Uint8Array,

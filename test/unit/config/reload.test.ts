@@ -27,6 +27,28 @@ describe('config reload', () => {
     ],
     [{ port: 4222 }, { port: -1 }, 'port'],
     [{}, { server_tags: ['a'], max_connections: 5 }, 'server_tags', 'max_connections'],
+    [{ cluster: { port: 1 } }, { cluster: { port: 1, routes: ['nats://a:1'] } }, 'cluster.routes'],
+    [{ mqtt: { port: 1 } }, { mqtt: { port: 1, max_ack_pending: 7 } }, 'mqtt.max_ack_pending'],
+    [
+      { jetstream: { max_file: 10, store_dir: 's' } },
+      { jetstream: { max_file: 20, store_dir: 's' } },
+      'jetstream.max_file',
+    ],
+    [
+      { jetstream: { enabled: true } },
+      { jetstream: { enabled: true }, fleet: { streams: { plant: { subjects: ['plant.>'] } } } },
+      'fleet.streams',
+    ],
+    [
+      { websocket: { port: 1, no_tls: true } },
+      { websocket: { port: 1, no_tls: true, authorization: { token: 't' } } },
+      'websocket.authorization',
+    ],
+    [
+      { leafnodes: { port: 1 } },
+      { leafnodes: { port: 1, authorization: { user: 'l', password: 'p' } } },
+      'leafnodes.authorization',
+    ],
     [
       { authorization: { user: 'a', password: 'b' }, no_auth_user: 'a' },
       { authorization: { user: 'a', password: 'b' } },
@@ -53,11 +75,15 @@ describe('config reload', () => {
       { mqtt: { port: 2 } },
       'config reload not supported for MQTT: old=1, new=2',
     ],
-    [{}, { tls: { cert_file: 'c', key_file: 'k' } }, 'config reload not supported for TLSConfig'],
     [
-      { cluster: { port: 1 } },
-      { cluster: { port: 1, routes: ['nats://a:1'] } },
-      'config reload not supported for Cluster',
+      {},
+      { tls: { cert_file: 'c', key_file: 'k' } },
+      'config reload not supported for TLSConfig: TLS is turned on and off by a restart',
+    ],
+    [
+      { mqtt: { port: 1, tls: { cert_file: 'c', key_file: 'k' } } },
+      { mqtt: { port: 1 } },
+      'config reload not supported for MQTT TLSConfig: TLS is turned on and off by a restart',
     ],
     [{}, { http_port: 8222 }, 'config reload not supported for HTTPPort'],
     [
@@ -68,7 +94,17 @@ describe('config reload', () => {
     [
       { jetstream: { max_file: 20 } },
       { jetstream: { max_file: 10 } },
+      'config reload not supported for decreasing jetstream max memory and store',
+    ],
+    [
+      { jetstream: { max_file: 20 } },
+      { jetstream: { enabled: true } },
       'config reload not supported for jetstream max memory and max store',
+    ],
+    [
+      { jetstream: { enabled: true } },
+      { jetstream: { max_file: 20 } },
+      'config reload not supported for jetstream dynamic max memory and store',
     ],
     [
       { accounts: { S: {} } },
@@ -81,6 +117,19 @@ describe('config reload', () => {
       assert.deepEqual(compared(before, after).refused, reasons)
     })
   }
+
+  it('takes other remotes of a leaf, but not another account for its buffers', () => {
+    const of = (...accounts: string[]) => {
+      const remotes = accounts.map((account, i) => ({ url: `nats://hub-${i}:7422`, account }))
+      return parseConfig({ accounts: ['A', 'B'], leafnodes: { remotes } }, 'leaf')
+    }
+    const reasons = (after: ReturnType<typeof of>): string[] =>
+      compareConfigs(of('A'), after).refused.map(({ message }) => message)
+    assert.deepEqual(reasons(of('A', 'B')), [])
+    assert.deepEqual(reasons(of('B', 'A')), [
+      'config reload not supported for LeafNode: the account of the first remote is that of the buffers',
+    ])
+  })
 
   it('never shows a secret', () => {
     const of = (token: string) => ({
