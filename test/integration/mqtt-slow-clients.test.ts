@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../bridge-mqtt/index.ts'
+import { parseConfig } from '../../shared/config/index.ts'
 import { eventually } from '../support/channel-probe.ts'
 import { HeldCapture, MQTT_CONFIG, MqttCore } from '../support/mqtt-core.ts'
 import { MqttLine } from '../support/mqtt-line.ts'
@@ -71,6 +72,20 @@ describe('MQTT: slow clients', () => {
       got,
       Array.from({ length: count }, (_, i) => `${1000 + i}`),
     )
+  })
+
+  it('after a reload new clients get the new number of deliveries to acknowledge', async () => {
+    const elder = await client('elder', ['t', 1])
+    door.reload(parseConfig({ mqtt: { port: 1, max_ack_pending: 2 } }, 'hub'))
+    const line = await client('late', ['t', 1])
+    const publisher = await client('publisher')
+    for (let i = 0; i < 3; i++) publisher.send(publishPacket('t', `${i}`, { packetId: 1 }))
+    await elder.take(8 * 3)
+    const two = publishPacket('t', '0').length + 2
+    await line.take(two * 2)
+    assert.equal(await line.takeUntilPong(), '', 'the third waits')
+    line.send(Buffer.of(0x40, 2, 0, 1))
+    assert.match(await line.take(two), /32$/)
   })
 
   it('drain acknowledges what is being stored before it closes', async () => {
