@@ -52,15 +52,27 @@ export class Doors {
 
   /** @param webSocket further lines of the `websocket` block */
   config(door: Door, isMapped = false, webSocket = ''): string {
-    const { ca_file } = this.authority
+    const tls = this.tls(door, isMapped)
+    return [
+      tls.replace(/\}$/, `  handshake_first: ${door === 'first'}\n}`),
+      `websocket { listen: "127.0.0.1:-1", compression: true`,
+      tls === '' ? 'no_tls: true' : tls,
+      webSocket,
+      '}',
+    ].join('\n')
+  }
+
+  /** The `tls` block of a listener; of the open door there is none. */
+  tls(door: Door, isMapped = false): string {
+    if (door === 'open') return ''
     const { cert_file, key_file } = this.#server
     const asks = isMapped ? 'verify_and_map: true' : 'verify: true'
-    const mutual = door === 'mutual' || isMapped ? `ca_file: "${ca_file}", ${asks}` : ''
-    const tls = `cert_file: "${cert_file}", key_file: "${key_file}", timeout: 5\n${mutual}`
-    const webSocketTls = door === 'open' ? 'no_tls: true' : `tls { ${tls} }`
+    const isMutual = door === 'mutual' || isMapped
     return [
-      door === 'open' ? '' : `tls { ${tls}\n handshake_first: ${door === 'first'} }`,
-      `websocket { listen: "127.0.0.1:-1", compression: true\n${webSocketTls}\n${webSocket} }`,
+      'tls {',
+      `  cert_file: "${cert_file}", key_file: "${key_file}", timeout: 5`,
+      isMutual ? `  ca_file: "${this.authority.ca_file}", ${asks}` : '',
+      '}',
     ].join('\n')
   }
 
