@@ -24,7 +24,8 @@ const STATE_ORDER = { refused: 0, offline: 1, draining: 2, in_sync: 3 } as const
 const UNKNOWN = '?'
 
 export function renderFleetStatus(status: FleetStatus): string {
-  if (status.leaves.length === 0) return `no leaf has come to this hub yet (${status.as_of})\n`
+  if (status.leaves.length === 0)
+    return `no leaf has come to ${nameOf(status)} yet (${status.as_of})\n`
   const leaves = status.leaves.toSorted(
     (a, b) => STATE_ORDER[a.state] - STATE_ORDER[b.state] || (a.name < b.name ? -1 : 1),
   )
@@ -44,7 +45,12 @@ export function renderFleetStatus(status: FleetStatus): string {
   return `${headline(status)}\n\n${[...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')}\n`
 }
 
-function headline({ leaves, as_of: asOf }: FleetStatus): string {
+function nameOf({ hub }: FleetStatus): string {
+  return hub === undefined ? 'this hub' : `hub ${hub}`
+}
+
+function headline(status: FleetStatus): string {
+  const { leaves, as_of: asOf, hub } = status
   const counts = Object.keys(STATE_ORDER).flatMap((state) => {
     const count = leaves.filter((leaf) => leaf.state === state).length
     return count === 0 ? [] : [`${count} ${state.replace('_', ' ')}`]
@@ -53,7 +59,8 @@ function headline({ leaves, as_of: asOf }: FleetStatus): string {
   const lost = losses.reduce<number>((total, each) => total + (each ?? 0), 0)
   const unknown = losses.includes(null) ? ' (of some unknown)' : ''
   const sites = `${leaves.length} ${leaves.length === 1 ? 'site' : 'sites'}`
-  return `${sites}: ${counts.join(', ')}; lost ${lost}${unknown}  (${asOf})`
+  const where = hub === undefined ? '' : ` of ${nameOf(status)}`
+  return `${sites}${where}: ${counts.join(', ')}; lost ${lost}${unknown}  (${asOf})`
 }
 
 function rowsOf(leaf: LeafStatus, nowMs: number): string[][] {

@@ -5,6 +5,8 @@
 export interface FleetStatus {
   /** ISO 8601, by the hub's clock. */
   readonly as_of: string
+  /** Whose leaves these are: those that have their home at this hub, and those attached to it. */
+  readonly hub?: string
   readonly leaves: readonly LeafStatus[]
 }
 
@@ -22,6 +24,8 @@ export interface LeafStatus {
   /** ISO 8601; null when this hub has not heard of it yet. */
   readonly last_seen: string | null
   readonly version: string | null
+  /** The hub that keeps its buffers' records; null when it has not come to one yet, or is not known. */
+  readonly home: string | null
   readonly buffers: readonly BufferStatus[]
 }
 

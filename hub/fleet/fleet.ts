@@ -7,17 +7,20 @@ import {
   RELEASE_SUBJECT,
   REPORT_SUBJECT,
   type Report,
+  reportSubject,
   STATUS_SUBJECT,
 } from '../../shared/sync/index.ts'
-import type { LedgerBook } from '../ingest/index.ts'
+import type { BlockedReason, LedgerBook } from '../ingest/index.ts'
 import type { BufferStatus, FleetStatus, LeafState, LeafStatus } from './fleet-status.ts'
 import { LeafView } from './leaf-view.ts'
-import { OFFLINE_AFTER_MS, PROBE_WAIT_MS } from './limits.ts'
+import { OFFLINE_AFTER_MS, PROBE_LENGTH_MAX, PROBE_WAIT_MS } from './limits.ts'
 import type { LeafRecord, Registry } from './registry.ts'
 
 /** What fleet needs of ingest; `Ingest` fits. */
 export interface LedgerSource {
   readonly book: LedgerBook
+  readonly home: string
+  blockedReason(leaf: string, buffer: string): BlockedReason | undefined
   onProgress(listener: (account: { leaf: string; buffer: string }) => void): () => void
 }
 
@@ -58,7 +61,10 @@ export class Fleet {
 
   start(): void {
     this.#stop = [
-      this.#client.subscribe(REPORT_SUBJECT, (message) => this.#reported(message)),
+      this.#client.subscribe(REPORT_SUBJECT, (message) => this.#reported(message, false)),
+      this.#client.subscribe(reportSubject(this.#ledger.home), (message) =>
+        this.#reported(message, true),
+      ),
       this.#client.subscribe(STATUS_SUBJECT, (message) => this.#asked(message)),
       this.#client.subscribe(RELEASE_SUBJECT, (message) => this.#release(message)),
       this.#ledger.onProgress(({ leaf, buffer }) => {
@@ -101,7 +107,8 @@ export class Fleet {
   }
 
   async #probe(): Promise<FleetStatus> {
-    const token = `${++this.#probes}`
+    // Leaves of other homes hear it as well, and probes of other hubs.
+    const token = `${++this.#probes} ${this.#ledger.home}`.slice(0, PROBE_LENGTH_MAX)
     const isFresh = (view: LeafView): boolean => view.probe === token
     const asked = this.#registry.all
       .filter(({ name }) => this.#registry.silentMs(name) < OFFLINE_AFTER_MS)
@@ -161,7 +168,8 @@ export class Fleet {
     return undefined
   }
 
-  #reported(message: ClientMessage): void {
+  /** @param isToHome the copy for its home, wherever it is attached */
+  #reported(message: ClientMessage, isToHome: boolean): void {
     let report: Report
     try {
       report = decodeReport(message.payload)
@@ -169,6 +177,8 @@ export class Fleet {
       this.#log.warn({ err: error }, 'refused a report')
       return
     }
+    // One attached to its home sends both copies there.
+    if (!isToHome && report.home === this.#ledger.home) return
     if (!this.#registry.admit(report).isAdmitted) return
     this.#view(report.name).take(report, this.#ledger.book, this.#clock.monotonicMs())
     for (const check of [...this.#answered]) check()
@@ -177,16 +187,32 @@ export class Fleet {
   #statusWhere(isFresh: (view: LeafView) => boolean): FleetStatus {
     return {
       as_of: new Date(this.#clock.wallMs()).toISOString(),
-      leaves: this.#registry.all.map((record) => {
-        const view = this.#view(record.name)
-        return this.#leaf(record, view, isFresh(view))
-      }),
+      hub: this.#ledger.home,
+      leaves: this.#registry.all
+        .filter(({ name }) => !this.#isElsewhere(name))
+        .map((record) => {
+          const view = this.#view(record.name)
+          return this.#leaf(record, view, isFresh(view))
+        }),
     }
+  }
+
+  /** A leaf that was here as a guest, and is not any more: its home tells how it is. */
+  #isElsewhere(name: string): boolean {
+    const home = this.#homeOf(name)
+    if (home === null || home === this.#ledger.home) return false
+    return this.#registry.silentMs(name) >= OFFLINE_AFTER_MS
+  }
+
+  #homeOf(name: string): string | null {
+    const reported = this.#views.get(name)?.report?.home ?? ''
+    if (reported !== '') return reported
+    return this.#ledger.book.buffersOf(name).length > 0 ? this.#ledger.home : null
   }
 
   #leaf(record: LeafRecord, view: LeafView, isFresh: boolean): LeafStatus {
     const nowMs = this.#clock.monotonicMs()
-    const buffers = view.buffers(this.#ledger.book, isFresh, nowMs)
+    const buffers = view.buffers(this.#ledger, isFresh, nowMs)
     const isOnline = this.#registry.silentMs(record.name) < OFFLINE_AFTER_MS
     return {
       name: record.name,
@@ -195,6 +221,7 @@ export class Fleet {
       state: isOnline ? stateOf(buffers) : 'offline',
       last_seen: record.last_seen === 0 ? null : new Date(record.last_seen).toISOString(),
       version: record.version === '' ? null : record.version,
+      home: this.#homeOf(record.name),
       buffers,
     }
   }

@@ -1,5 +1,5 @@
 import type { Report, ReportBuffer } from '../../shared/sync/index.ts'
-import type { BufferTotals, LedgerBook } from '../ingest/index.ts'
+import type { BlockedReason, BufferTotals, LedgerBook } from '../ingest/index.ts'
 import type { BufferStatus } from './fleet-status.ts'
 import { Rate } from './rate.ts'
 
@@ -7,6 +7,12 @@ interface BufferRates {
   readonly incarnation: string
   readonly in: Rate
   readonly drain: Rate
+}
+
+/** What a view needs of ingest. */
+interface LedgerView {
+  readonly book: LedgerBook
+  blockedReason(leaf: string, buffer: string): BlockedReason | undefined
 }
 
 /** What this hub knows of one leaf since it started: its last report, and rates. */
@@ -49,13 +55,18 @@ export class LeafView {
   }
 
   /** @param isFresh whether the report still tells how the leaf is */
-  buffers(book: LedgerBook, isFresh: boolean, nowMs: number): BufferStatus[] {
+  buffers(ledger: LedgerView, isFresh: boolean, nowMs: number): BufferStatus[] {
+    const { book } = ledger
     const reported = this.report?.buffers ?? []
     const names = new Set([...reported.map((it) => it.name), ...book.shownBuffersOf(this.name)])
     return [...names].map((name) => {
       const buffer = reported.find((it) => it.name === name)
       const totals = book.totals(this.name, name)
-      return this.#buffer(name, buffer, totals, isFresh, nowMs)
+      const status = this.#buffer(name, buffer, totals, isFresh, nowMs)
+      const blocked = ledger.blockedReason(this.name, name)
+      if (status.refused !== null || blocked === undefined) return status
+      const { subject, reason } = blocked
+      return { ...status, refused: { subject, reason } }
     })
   }
 

@@ -20,6 +20,8 @@ export interface IngestStreams {
   streamFor(subject: string): IngestStream | undefined
 }
 
+export const SUBJECT_UNBOUND = 'PETIOLE_SUBJECT_UNBOUND'
+
 /** Why the record after the last stored one could not be stored. */
 export interface Refusal {
   readonly code: string
@@ -158,8 +160,7 @@ export class BatchStoring {
     const stream = this.#streams.streamFor(subject.text)
     if (stream === undefined) {
       const reason = `no stream of the hub binds ${subject.text}: add one under fleet.streams`
-      const code = 'PETIOLE_SUBJECT_UNBOUND'
-      throw new RecordRefused(seq, { code, subject: subject.text, reason })
+      throw new RecordRefused(seq, { code: SUBJECT_UNBOUND, subject: subject.text, reason })
     }
     bound.set(subject, stream)
     return stream

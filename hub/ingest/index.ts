@@ -1,5 +1,7 @@
 /** The hub's end of the sync protocol, and the ledger that it keeps. */
+
 export type { IngestStream, IngestStreams } from './batch-storing.ts'
+export type { BlockedReason } from './blocked-buffers.ts'
 export {
   type Admission,
   Ingest,

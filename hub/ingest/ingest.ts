@@ -17,6 +17,7 @@ import {
   type LedgerEntry,
   openEntry,
   ReceivedBatch,
+  retrySubject,
   SYNC_QUEUE,
   type WelcomeBuffer,
 } from '../../shared/sync/index.ts'
@@ -26,7 +27,9 @@ import {
   type IngestStreams,
   type Refusal,
   type StoredPrefix,
+  SUBJECT_UNBOUND,
 } from './batch-storing.ts'
+import { BlockedBuffers, type BlockedReason } from './blocked-buffers.ts'
 import { HelloPace } from './hello-pace.ts'
 import { type LedgerAccount, LedgerBook } from './ledger-book.ts'
 import {
@@ -74,6 +77,8 @@ export class Ingest {
   readonly #options: IngestOptions
   readonly #client: NatsClient
   readonly #store: Store
+  readonly #streams: IngestStreams
+  readonly #blocked: BlockedBuffers
   readonly #admission: LeafAdmission
   readonly #clock: Clock
   readonly #log: Log
@@ -89,6 +94,7 @@ export class Ingest {
     this.#options = options
     this.#client = dependencies.client
     this.#store = dependencies.store
+    this.#streams = dependencies.streams
     this.#admission = dependencies.admission
     this.#clock = dependencies.clock
     this.#log = dependencies.log
@@ -97,6 +103,19 @@ export class Ingest {
     this.#publishing = new BatchPublishing(dependencies.client, this.#storing)
     this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'sync failed'))
     this.#pace = new HelloPace(dependencies.clock)
+    this.#blocked = new BlockedBuffers(dependencies.clock, (leaf) =>
+      this.#client.publish(retrySubject(leaf), Buffer.alloc(0)),
+    )
+  }
+
+  /** What its leaves know this hub by. */
+  get home(): string {
+    return this.#options.home
+  }
+
+  /** Why the next record of a buffer is not stored; undefined when nothing speaks against it. */
+  blockedReason(leaf: string, buffer: string): BlockedReason | undefined {
+    return this.#blocked.find(leaf, buffer)
   }
 
   start(): void {
@@ -133,6 +152,7 @@ export class Ingest {
   #close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []
+    this.#blocked.stop()
   }
 
   #receive(name: string, message: ClientMessage, answer: Answering): void {
@@ -289,7 +309,9 @@ export class Ingest {
       this.#settled(account, staged)
       this.#publishing.publish(account, batch, fromSeq, staged.watermark)
     }
-    return refusal === undefined ? answerOf(account, 'stored') : this.#refused(account, refusal)
+    if (refusal !== undefined) return this.#refused(account, refusal)
+    this.#blocked.stored(account)
+    return answerOf(account, 'stored')
   }
 
   #settled(account: LedgerAccount, staged: LedgerEntry): void {
@@ -303,6 +325,9 @@ export class Ingest {
     const { subject, reason } = refusal
     const { leaf, buffer } = account
     this.#log.warn({ leaf, buffer, subject, reason }, 'refused a record')
+    const isUnbound = refusal.code === SUBJECT_UNBOUND
+    const isMended = (): boolean => isUnbound && this.#streams.streamFor(subject) !== undefined
+    this.#blocked.add(account, { subject, reason }, isMended)
     return answerOf(account, 'refused', { retry_ms: RETRY_REFUSED_MS, subject, reason })
   }
 
@@ -310,6 +335,8 @@ export class Ingest {
     const { leaf, buffer } = account
     this.#log.warn({ leaf, buffer, err: error }, 'cannot store a batch')
     const isFull = codeOf(error) === 'PETIOLE_STORE_FULL'
+    const isMended = (): boolean => this.#store.condition.name === 'open'
+    this.#blocked.add(account, { subject: '', reason: messageOf(error) }, isMended)
     return later(account, isFull ? RETRY_FULL_MS : RETRY_FAILED_MS, messageOf(error))
   }
 

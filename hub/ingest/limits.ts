@@ -11,5 +11,8 @@ export const HELLOS_PER_SECOND_MAX = 500
 export const RETRY_BUSY_MS = 1_000
 export const RETRY_FULL_MS = 5_000
 export const RETRY_FAILED_MS = 30_000
+/** How often the hub looks whether what refused batches lack is there now, and how many leaves it then tells. */
+export const BLOCKED_LOOK_MS = 500
+export const NUDGES_PER_LOOK_MAX = 200
 /** How often a subject that no stream binds may be tried again. */
 export const RETRY_REFUSED_MS = 5_000

@@ -81,6 +81,12 @@ export class BufferDrain {
     this.#block(refusal, REFUSED_RETRY_MS, nowMs)
   }
 
+  /** Ends the wait after a refusal, and lets the next one be as short as the first. */
+  retry(): void {
+    this.#refusals = 0
+    this.blockedUntilMs = 0
+  }
+
   #confirm(watermark: number | null): void {
     if (watermark === null) return
     this.#hubSeq = Math.max(this.#hubSeq, watermark)

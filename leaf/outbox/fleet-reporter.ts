@@ -3,10 +3,12 @@ import type { Log } from '../../shared/log/index.ts'
 import { type Cancel, type Clock, PLAUSIBLE_WALL_MS, Tasks } from '../../shared/runtime/index.ts'
 import {
   encodeReport,
+  HOME_REPORTS_SUBJECT,
   PROBE_SUBJECT,
   REPORT_SUBJECT,
   type Report,
   type ReportBuffer,
+  reportSubject,
 } from '../../shared/sync/index.ts'
 import type { LeafBuffer } from '../buffers/index.ts'
 import type { LeafIdentity } from './leaf-identity.ts'
@@ -22,7 +24,7 @@ export interface FleetReporterDependencies {
 }
 
 /**
- * Tells the hub how this leaf is: every few seconds, soon after a buffer stopped or began to hold
+ * Tells its hubs how this leaf is: every few seconds, soon after a buffer stopped or began to hold
  * unsynced messages, and at once when the hub asks. While no hub listens nothing is made or sent.
  */
 export class FleetReporter {
@@ -52,7 +54,9 @@ export class FleetReporter {
       this.#client.subscribe(PROBE_SUBJECT, ({ payload }) => {
         this.#report(Buffer.from(payload).toString('utf8', 0, 64))
       }),
-      this.#client.onInterest(REPORT_SUBJECT, () => this.#reportIn(REPORT_PAUSE_MS)),
+      ...[REPORT_SUBJECT, HOME_REPORTS_SUBJECT].map((subject) =>
+        this.#client.onInterest(subject, () => this.#reportIn(REPORT_PAUSE_MS)),
+      ),
       ...this.#buffers.all.map(({ store }) => store.onCommit(() => this.#changed())),
     ]
     this.#reportIn(REPORT_PAUSE_MS)
@@ -96,12 +100,18 @@ export class FleetReporter {
   }
 
   #report(probe: string): void {
-    if (this.#stop.length === 0 || !this.#client.hasInterest(REPORT_SUBJECT)) return
+    if (this.#stop.length === 0) return
+    const { home } = this.#outbox
+    // The hub that it is attached to may be another one than its home: both are told.
+    const subjects = [...new Set([REPORT_SUBJECT, reportSubject(home)])].filter((subject) =>
+      this.#client.hasInterest(subject),
+    )
+    if (subjects.length === 0) return
     this.#tasks.run('fleet-report', async () => {
       const buffers: ReportBuffer[] = []
       for (const buffer of this.#buffers.all) buffers.push(await this.#describe(buffer))
-      const report: Report = { v: 1, ...this.#identity, probe, buffers }
-      this.#client.publish(REPORT_SUBJECT, encodeReport(report))
+      const report: Report = { v: 1, ...this.#identity, home, probe, buffers }
+      for (const subject of subjects) this.#client.publish(subject, encodeReport(report))
     })
   }
 

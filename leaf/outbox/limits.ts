@@ -12,6 +12,9 @@ export const ANSWER_DEADLINE_START_MS = 15_000
 /** How long batches stay small after one had no answer, before larger ones are tried. */
 export const BATCH_RAISE_MS = 600_000
 
+/** Whoever says that a refused record may go in now is believed this often. */
+export const RETRY_PAUSE_MS = 250
+
 /** Bytes on the way: where a session starts, and the least that it keeps on the way. */
 export const WINDOW_START_BYTES = 64 * 1024
 export const WINDOW_MIN_BYTES = 8 * 1024

@@ -8,7 +8,7 @@ import {
   Tasks,
 } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
-import { SYNC_SUBJECT, type Welcome } from '../../shared/sync/index.ts'
+import { retrySubject, SYNC_SUBJECT, type Welcome } from '../../shared/sync/index.ts'
 import type { LeafBuffer } from '../buffers/index.ts'
 import { BatchSize } from './batch-size.ts'
 import { BufferDrain, type Refusal } from './buffer-drain.ts'
@@ -57,7 +57,7 @@ export class Outbox {
   #session: SyncSession | undefined
   #redialMs = REDIAL_MS
   #wake: (() => void) | undefined
-  #stopInterest: () => void = () => {}
+  #stop: (() => void)[] = []
 
   constructor(identity: LeafIdentity, dependencies: OutboxDependencies) {
     this.#identity = identity
@@ -81,6 +81,11 @@ export class Outbox {
     return this.#state
   }
 
+  /** The hub that has the watermarks; '' before the first welcome. */
+  get home(): string {
+    return this.#exchange.home
+  }
+
   /** Why the hub does not take a buffer's next record; undefined when it does. */
   refusalOf(buffer: string): Refusal | undefined {
     const drain = this.#session?.drains.find((it) => it.buffer.name === buffer)
@@ -88,10 +93,13 @@ export class Outbox {
   }
 
   start(): void {
-    this.#stopInterest = this.#client.onInterest(SYNC_SUBJECT, () => {
-      this.#redialMs = REDIAL_MS
-      this.#wake?.()
-    })
+    this.#stop = [
+      this.#client.onInterest(SYNC_SUBJECT, () => {
+        this.#redialMs = REDIAL_MS
+        this.#wake?.()
+      }),
+      this.#client.subscribe(retrySubject(this.#identity.name), () => this.#session?.retry()),
+    ]
     this.#tasks.run('outbox', () => this.#run())
   }
 
@@ -114,7 +122,7 @@ export class Outbox {
 
   #close(): void {
     this.#abort.abort()
-    this.#stopInterest()
+    for (const stop of this.#stop.splice(0)) stop()
     this.#session?.end('the leaf stops')
     this.#wake?.()
   }

@@ -19,7 +19,7 @@ import type { BatchSize } from './batch-size.ts'
 import type { BufferDrain, Flight } from './buffer-drain.ts'
 import { FlightWindow } from './flight-window.ts'
 import { Lane } from './lane.ts'
-import { READ_PAUSE_MS } from './limits.ts'
+import { READ_PAUSE_MS, RETRY_PAUSE_MS } from './limits.ts'
 
 export interface SessionDependencies {
   readonly batchSize: BatchSize
@@ -47,6 +47,7 @@ export class SyncSession {
   readonly #lane: Lane
   readonly #abort = new AbortController()
   #pausedUntilMs = 0
+  #retriedMs = Number.NEGATIVE_INFINITY
   #wake: (() => void) | undefined
   #isWoken = false
   #cancelTimer: Cancel | undefined
@@ -91,6 +92,16 @@ export class SyncSession {
     if (this.#abort.signal.aborted) return
     this.#log.debug({ reason }, 'sync session ended')
     this.#abort.abort()
+    this.wake()
+  }
+
+  /** The hub says that what it refused may go in now. */
+  retry(): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#retriedMs < RETRY_PAUSE_MS) return
+    this.#retriedMs = nowMs
+    this.#pausedUntilMs = 0
+    for (const drain of this.drains) drain.retry()
     this.wake()
   }
 

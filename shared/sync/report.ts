@@ -33,6 +33,8 @@ const ReportSchema = v.object({
   boot: ServerName,
   version: Text,
   region: Text,
+  /** The hub that has its watermarks; '' before the first welcome. */
+  home: v.optional(Text, ''),
   /** The token of the probe that this answers; '' for none. */
   probe: v.optional(Text, ''),
   buffers: v.pipe(v.array(ReportBufferSchema), v.maxLength(BUFFERS_PER_LEAF_MAX)),

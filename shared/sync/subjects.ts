@@ -7,8 +7,9 @@ export const SYNC_SUBJECT = '$FLEET.SYNC.>'
 /** Hubs of one home share the work. */
 export const SYNC_QUEUE = 'petiole-fleet'
 export const HELLO_ANYWHERE_SUBJECT = '$FLEET.SYNC.HELLO'
-/** A leaf tells how it is; `$FLEET.REPORT.<leaf as a token>`. */
+/** A leaf tells how it is: the hub that it is attached to, and its home wherever that is. */
 export const REPORT_SUBJECT = '$FLEET.REPORT'
+export const HOME_REPORTS_SUBJECT = '$FLEET.REPORT.*'
 /** A hub asks every leaf to report now. */
 export const PROBE_SUBJECT = '$FLEET.PROBE'
 /** Anyone asks a hub for the fleet's status. */
@@ -18,6 +19,15 @@ export const RELEASE_SUBJECT = '$FLEET.RELEASE'
 
 export function helloSubject(home: string): string {
   return home === '' ? HELLO_ANYWHERE_SUBJECT : `$FLEET.SYNC.${asToken(home)}.HELLO`
+}
+
+export function reportSubject(home: string): string {
+  return home === '' ? REPORT_SUBJECT : `$FLEET.REPORT.${asToken(home)}`
+}
+
+/** A hub tells one leaf that what it refused may go in now. */
+export function retrySubject(leaf: string): string {
+  return `$FLEET.RETRY.${asToken(leaf)}`
 }
 
 export function batchSubject(home: string): string {

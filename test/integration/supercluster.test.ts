@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { FleetStatus } from '../../hub/fleet/index.ts'
 import { type ConfigInput, type Running, startHub, startLeaf } from '../../index.ts'
 import { until } from '../support/fleet-harness.ts'
 import { freePorts } from '../support/petiole-process.ts'
@@ -214,7 +215,7 @@ describe('a supercluster and its clients', () => {
 
   it('a leaf fails over to another hub, and its buffers reach their home through that', async () => {
     const home = await hub('eu-1', store('eu-1'))
-    await hub('eu-2')
+    await hub('eu-2', { jetstream: { store_dir: path.join(folder, 'eu-2'), domain: 'eu-2' } })
     const leaf = await startLeaf({
       server_name: 'press-7',
       host: '127.0.0.1',
@@ -260,5 +261,21 @@ describe('a supercluster and its clients', () => {
       (it) => it === 2,
       2 * DEADLINE_MS,
     )
+    for (const name of ['eu-1', 'eu-2']) {
+      const connection = await client(name)
+      const status = await until(
+        `the leaf's state at ${name}`,
+        async () => (await connection.request('$FLEET.STATUS')).json<FleetStatus>(),
+        ({ leaves }) => leaves[0]?.state === 'in_sync' && leaves[0].buffers[0]?.last_seq === 2,
+        DEADLINE_MS,
+      )
+      assert.equal(status.hub, name)
+      const [site] = status.leaves
+      assert.equal(site?.home, 'eu-1')
+      assert.equal(site?.buffers[0]?.backlog_msgs, 0)
+      assert.equal(site?.buffers[0]?.lost_msgs, 0)
+      const silentMs = Date.parse(status.as_of) - Date.parse(site?.last_seen ?? '')
+      assert.ok(silentMs < 10_000, `seen ${silentMs} ms ago`)
+    }
   }).timeout(60_000)
 })

@@ -148,6 +148,8 @@ describe('sync, leaf to hub', () => {
     assert.equal(refused?.subject, 'plant.b')
     assert.match(refused?.reason ?? '', /no stream of the hub binds plant\.b: add one/)
     await it.finish(it.hub.core.engine.ensure({ name: 'more', subjects: ['plant.b'] }))
+    // By itself it would try again after a minute, by now.
+    await it.until('what waited', () => it.leaf.buffers.all[0]!.syncedSeq === 6, 2_000)
     await it.synced()
     assert.equal((await it.stored('plant')).length, 5)
     assert.equal((await it.stored('more')).length, 1)
@@ -320,8 +322,13 @@ describe('sync, leaf to hub', () => {
     it.publish(2_000)
     await it.pass(30_000)
     assert.ok(it.leaf.buffers.all[0]!.syncedSeq < 2_010)
+    const { state, buffers } = await statusOf(it)
+    assert.equal(state, 'refused')
+    assert.match(buffers[0]?.refused?.reason ?? '', /disk|room|space/)
     disk.quotaBytes = Number.POSITIVE_INFINITY
-    await it.synced()
+    await it.until('room', () => it.hub.core.store.condition.name === 'open')
+    await it.until('what waited', () => it.leaf.buffers.all[0]!.syncedSeq === 2_010, 3_000)
+    assert.equal((await statusOf(it)).state, 'in_sync')
     await it.check({ evictionsAllowed: false })
   })
 })

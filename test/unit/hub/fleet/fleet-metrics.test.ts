@@ -64,6 +64,7 @@ function leaf(changes: Partial<Leaf>): Leaf {
     state: 'in_sync',
     last_seen: '2030-01-01T00:00:30.000Z',
     version: '1',
+    home: null,
     buffers: [],
     ...changes,
   }

@@ -35,6 +35,7 @@ const leaf: LeafStatus = {
   state: 'in_sync',
   last_seen: '2026-11-21T05:59:58.000Z',
   version: '0.1.0',
+  home: 'hub-eu',
   buffers: [buffer],
 }
 
