@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { CONNECT, RawSocket } from './raw-socket.ts'
 import { percentile } from './results.ts'
 
@@ -34,7 +35,9 @@ async function run(load: RequestLoad): Promise<RequestLoadResult> {
     responder.socket.write(`PUB ${line.toString('latin1', start, end)} ${REPLY.length}\r\nok\r\n`)
   }
   const requester = new RawSocket(load)
-  await requester.settle(`${CONNECT}SUB _INBOX.Bx2kYrAaQnCq9hZ1vT0wLm.* 1\r\n`)
+  // As from a NUID: no server has seen it before.
+  const prefix = `_INBOX.${randomBytes(11).toString('hex')}`
+  await requester.settle(`${CONNECT}SUB ${prefix}.* 1\r\n`)
   const total = load.warmUp + load.requests
   const payload = 'x'.repeat(load.payloadBytes)
   const latencies = new Float64Array(load.requests)
@@ -42,7 +45,7 @@ async function run(load: RequestLoad): Promise<RequestLoadResult> {
     let sent = 0
     let sentAt = 0
     const next = (): void => {
-      const inbox = `_INBOX.Bx2kYrAaQnCq9hZ1vT0wLm.${String(sent).padStart(DIGITS, '0')}`
+      const inbox = `${prefix}.${String(sent).padStart(DIGITS, '0')}`
       sent++
       sentAt = performance.now()
       requester.socket.write(`PUB service ${inbox} ${payload.length}\r\n${payload}\r\n`)
