@@ -171,6 +171,7 @@ class AccountClaimsService implements ClaimsService {
     try {
       if (directory !== undefined) await directory.store.save(id, text)
       if (isKnown) book.apply(text, id)
+      else book.heardOf(id)
     } catch (error) {
       return failure(id, `${what} resulted in error`, messageOf(error))
     }
@@ -179,7 +180,9 @@ class AccountClaimsService implements ClaimsService {
 
   /** Accounts that nobody has asked for yet are fetched when somebody does. */
   #refresh(id: string, jwt: string): void {
-    if (this.#options.book.get(id) !== undefined) this.#options.book.apply(jwt, id)
+    const { book } = this.#options
+    if (book.get(id) !== undefined) book.apply(jwt, id)
+    else book.heardOf(id)
   }
 
   #deletionProblem(subject: string, issuer: string, list: unknown): string {

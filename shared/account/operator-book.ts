@@ -104,6 +104,11 @@ export class OperatorBook implements AccountBook {
     return account
   }
 
+  /** There is news of an account: whether anybody knows it is asked anew. */
+  heardOf(id: string): void {
+    this.#unknown.delete(id)
+  }
+
   /** The account was deleted: nobody may use it any more. */
   remove(id: string): void {
     const before = this.#accounts.get(id)

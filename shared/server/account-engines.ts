@@ -1,11 +1,13 @@
+import type { Account, AccountBook } from '../account/index.ts'
 import type { AccountSpace } from '../broker/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
-import { StreamEngine, UNLIMITED } from '../stream/index.ts'
+import { type AccountLimits, StreamEngine, Turns, UNLIMITED } from '../stream/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Machine } from './core.ts'
+import { ACCOUNTS_ASKED_MAX } from './limits.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
 
 export interface AccountEnginesParts {
@@ -14,14 +16,26 @@ export interface AccountEnginesParts {
   readonly serverName: string
   /** undefined: JetStream is off. */
   readonly store: Store | undefined
+  readonly book: AccountBook
   readonly space: (account: string) => AccountSpace
   readonly nextPeerId: () => number
 }
 
-/** The streams of each account that may have some. */
+/**
+ * The streams of each account that may have some.
+ *
+ * Accounts of the file have theirs from the start on, for good. An operator's come when somebody asks for
+ * them: those with streams on disk are asked for before anybody else comes, and their streams are at work
+ * in the moment in which the account is known. When an account goes, or may have no streams any more,
+ * they stop, and stay on disk: whoever returns finds them as they were.
+ */
 export class AccountEngines {
   readonly #parts: AccountEnginesParts
   readonly #engines = new Map<string, StreamEngine>()
+  /** An engine stops before the next one of its account starts. */
+  readonly #turns = new Turns()
+  readonly #turning = new Set<Promise<void>>()
+  #stopFollowing: (() => void) | undefined
 
   constructor(parts: AccountEnginesParts) {
     this.#parts = parts
@@ -45,26 +59,77 @@ export class AccountEngines {
 
   /** Recovers the streams of the accounts that have none at work yet: at the start, and after a reload. */
   async start(config: CoreConfig): Promise<void> {
-    const { store } = this.#parts
+    const { book, store } = this.#parts
     if (store === undefined) return
     for (const { name, jetstream } of config.accounts) {
-      if (!jetstream || this.#engines.has(name)) continue
-      const engine = this.#make(name, store, config)
-      this.#engines.set(name, engine)
-      await engine.start()
+      if (jetstream) await this.#open(name, store, config)
     }
+    if (config.operator === undefined || this.#stopFollowing !== undefined) return
+    this.#stopFollowing = book.onChange((after, before) => {
+      this.#follow(after?.name ?? before?.name ?? '', store, config)
+    })
+    await this.#findOwners(store, config)
   }
 
   async drain(): Promise<void> {
+    this.#stopFollowing?.()
+    await Promise.all(this.#turning)
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
   }
 
   async destroy(): Promise<void> {
+    this.#stopFollowing?.()
     await Promise.all([...this.#engines.values()].map((engine) => engine.destroy()))
   }
 
+  /** Asks for the accounts whose streams are on disk: with them they start. */
+  async #findOwners(store: Store, config: CoreConfig): Promise<void> {
+    const { book, log } = this.#parts
+    const owners = new Set([...store.streams.keys()].map((key) => key.slice(0, key.indexOf('/'))))
+    for (const { name } of book.accounts()) owners.add(name)
+    const names = [...owners].filter((name) => !this.#engines.has(name))
+    for (let first = 0; first < names.length; first += ACCOUNTS_ASKED_MAX) {
+      const some = names.slice(first, first + ACCOUNTS_ASKED_MAX)
+      await Promise.all(
+        some.map(async (account) => {
+          if ((await book.fetch(account)) !== undefined) this.#follow(account, store, config)
+          else log.warn({ account }, 'streams are kept, but not served: their account is not known')
+        }),
+      )
+    }
+    await Promise.all(this.#turning)
+  }
+
+  #follow(name: string, store: Store, config: CoreConfig): void {
+    const account = this.#parts.book.get(name)
+    const isOperated = account === undefined || account.claims !== undefined
+    if (!isOperated) return
+    // Nothing to recover means that this is done when it returns: a client that comes finds its API.
+    const turn = this.#turns.take(name, () =>
+      this.#parts.book.get(name)?.config.jetstream === true
+        ? this.#open(name, store, config)
+        : this.#close(name),
+    )
+    this.#turning.add(turn)
+    const turned = (): boolean => this.#turning.delete(turn)
+    turn.then(turned, turned)
+  }
+
+  async #open(name: string, store: Store, config: CoreConfig): Promise<void> {
+    if (this.#engines.has(name)) return
+    const engine = this.#make(name, store, config)
+    this.#engines.set(name, engine)
+    await engine.start()
+  }
+
+  async #close(name: string): Promise<void> {
+    const engine = this.#engines.get(name)
+    this.#engines.delete(name)
+    await engine?.drain()
+  }
+
   #make(account: string, store: Store, { jetstream }: CoreConfig): StreamEngine {
-    const { machine, log, serverName, space, nextPeerId } = this.#parts
+    const { machine, log, serverName, space, nextPeerId, book } = this.#parts
     return new StreamEngine({
       account,
       store,
@@ -75,7 +140,36 @@ export class AccountEngines {
       domain: jetstream.domain,
       serverName,
       serverVersion: SERVER_VERSION,
-      limits: { ...UNLIMITED, storageBytesMax: jetstream.max_file },
+      limits: new LimitsNow(() => book.get(account), jetstream.max_file),
     })
+  }
+}
+
+/** What an account may take as it stands now: an update changes it while its streams are at work. */
+class LimitsNow implements AccountLimits {
+  readonly #account: () => Account | undefined
+  readonly #serverBytesMax: number
+
+  constructor(account: () => Account | undefined, serverBytesMax: number) {
+    this.#account = account
+    this.#serverBytesMax = serverBytesMax
+  }
+
+  get streamsMax(): number {
+    return Math.max(this.#tier?.streams ?? 0, UNLIMITED.streamsMax)
+  }
+
+  get consumersPerStreamMax(): number {
+    return Math.max(this.#tier?.consumers ?? 0, UNLIMITED.consumersPerStreamMax)
+  }
+
+  get storageBytesMax(): number {
+    return Math.max(this.#tier?.diskBytes ?? 0, 0) || this.#serverBytesMax
+  }
+
+  /** Of the tiers that an account may have, one server is the one without replicas. */
+  get #tier(): { streams: number; consumers: number; diskBytes: number } | undefined {
+    const storage = this.#account()?.claims?.storage
+    return storage?.get('') ?? storage?.get('R1')
   }
 }

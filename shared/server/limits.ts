@@ -1,5 +1,8 @@
 /** Headers that a front door may put on a message of full size, such as MQTT's QoS. */
 export const ADDED_HEADERS_BYTES_MAX = 256
 
+/** Accounts with streams on disk that are asked for at one time, at the start. */
+export const ACCOUNTS_ASKED_MAX = 32
+
 /** An account's JWT over HTTP: with hundreds of exports and revocations it has some tens of kilobytes. */
 export const ACCOUNT_JWT_BYTES_MAX = 1024 * 1024

@@ -101,6 +101,7 @@ export class ServerCore implements Core {
       log,
       serverName: durable.serverName,
       store: durable.store,
+      book: accounts.book,
       space: (account) => this.space(account),
       nextPeerId: () => this.nextPeerId(),
     })
