@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly machine?: Machine
   /** Reads the configuration anew and calls `reload`: what an operator may ask for over NATS. */
   readonly reload?: () => Promise<void>
+  /** Called when it is known who the server is, before it opens its store. */
+  readonly onIdentity?: (server: { readonly id: string; readonly name: string }) => void
 }
 
 /** A running hub or leaf. */
@@ -74,16 +76,10 @@ export function startLeaf(config: ConfigInput, options: StartOptions = {}): Prom
 /** Starts a role from a configuration that was read and checked already. */
 export async function startRole(
   config: HubConfig | LeafConfig,
-  { log = silentLog, machine = systemMachine(log), reload }: StartOptions = {},
+  { log = silentLog, machine = systemMachine(log), ...hooks }: StartOptions = {},
 ): Promise<Running> {
   const frontDoors = config.mqtt === undefined ? [] : [new MqttFrontDoor(config.mqtt)]
-  const options = {
-    machine,
-    log,
-    version,
-    frontDoors,
-    ...(reload === undefined ? {} : { reload }),
-  }
+  const options = { machine, log, version, frontDoors, ...hooks }
   const running =
     config.role === 'hub'
       ? await Hub.start({ ...options, config })

@@ -4,6 +4,7 @@ import type { LeafHello } from '../shared/link/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import { jsonResponse } from '../shared/monitor/index.ts'
 import {
+  type DurableOptions,
   type FrontDoor,
   type Machine,
   ServerCore,
@@ -23,7 +24,7 @@ import { Ingest } from './ingest/index.ts'
 import { isConfinedToHub, type PeerMesh } from './peers/index.ts'
 import { makeMesh, peerSources, urlsOf } from './supercluster.ts'
 
-export interface HubOptions {
+export interface HubOptions extends DurableOptions {
   readonly config: HubConfig
   readonly machine: Machine
   readonly log: Log
@@ -31,8 +32,6 @@ export interface HubOptions {
   readonly frontDoors: readonly FrontDoor[]
   /** See `ServerCoreOptions`. */
   readonly reload?: () => Promise<void>
-  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
-  readonly segmentBytes?: number
 }
 
 /** The fleet's services and streams live in the account that leaves attach to by default. */
@@ -119,7 +118,8 @@ export class Hub {
   }
 
   get ports(): ServerPorts | undefined {
-    return this.core.ports
+    const { ports } = this.core
+    return ports && { ...ports, cluster: this.#mesh?.clusterAddress }
   }
 
   /** What `petiole fleet status` shows; undefined on a hub without a store. */

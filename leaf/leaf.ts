@@ -1,6 +1,7 @@
 import type { LeafConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import {
+  type DurableOptions,
   type FrontDoor,
   type Machine,
   ServerCore,
@@ -13,7 +14,7 @@ import { Buffers } from './buffers/index.ts'
 import { HubTaughtClock } from './hub-taught-clock.ts'
 import { FleetReporter, Outbox } from './outbox/index.ts'
 
-export interface LeafOptions {
+export interface LeafOptions extends DurableOptions {
   readonly config: LeafConfig
   readonly machine: Machine
   readonly log: Log
@@ -21,8 +22,6 @@ export interface LeafOptions {
   readonly frontDoors: readonly FrontDoor[]
   /** See `ServerCoreOptions`. */
   readonly reload?: () => Promise<void>
-  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
-  readonly segmentBytes?: number
 }
 
 const DEFAULT_ACCOUNT = '$G'

@@ -53,6 +53,7 @@ export function portsInfo(config: CoreConfig, ports: ServerPorts): Record<string
   const lists: Readonly<Record<string, readonly string[]>> = {
     nats: urlsOf(config.tls === undefined ? 'nats' : 'tls', ports.client),
     monitoring: [...urlsOf('http', ports.http), ...urlsOf('https', ports.https)],
+    cluster: urlsOf('nats', ports.cluster),
     websocket: urlsOf(config.websocket?.tls === undefined ? 'ws' : 'wss', ports.webSocket),
     leafnodes: urlsOf('nats', ports.leafNodes),
   }

@@ -6,6 +6,7 @@
  *   SIGUSR2  lame duck: clients are sent elsewhere, then it ends
  *   SIGINT, SIGTERM  finishes what is in hand, then ends; a second one ends at once
  */
+import { createHash } from 'node:crypto'
 import {
   ConfigError,
   compareConfigs,
@@ -25,6 +26,9 @@ import { ProcessFiles } from './process-files.ts'
 
 const DRAIN_DEADLINE_MS = 30_000
 const DESTROY_DEADLINE_MS = 2_000
+
+const NODE_CHARS = 8
+const NODE_DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /** nats-server's names for what a process was sent, which are Go's. */
 const SIGNAL_NAMES: Readonly<Record<string, string>> = {
@@ -54,8 +58,17 @@ export interface ServerProcessOptions {
   readonly disk: Disk
   readonly start: (
     config: HubConfig | LeafConfig,
-    options: { readonly log: ProcessLog; readonly reload: () => Promise<void> },
+    options: {
+      readonly log: ProcessLog
+      readonly reload: () => Promise<void>
+      readonly onIdentity: (server: Identified) => void
+    },
   ) => Promise<Served>
+}
+
+interface Identified {
+  readonly id: string
+  readonly name: string
 }
 
 type Configured = Loaded<HubConfig | LeafConfig>
@@ -104,10 +117,9 @@ class ServerProcess {
   async run(): Promise<void> {
     const log = this.#log
     this.#introduce()
-    for (const warning of this.#options.flags.warnings) log.warn({}, warning)
-    for (const warning of this.#loaded.warnings) log.warn({}, formatProblem(warning))
     const reload = (): Promise<void> => this.#reload()
-    const starting = this.#options.start(this.#loaded.config, { log, reload })
+    const onIdentity = (server: Identified): void => this.#identify(server)
+    const starting = this.#options.start(this.#loaded.config, { log, reload, onIdentity })
     this.#starting = starting
     this.#obeySignals()
     const served = await starting
@@ -116,20 +128,35 @@ class ServerProcess {
 
   /** nats-server's first lines, as far as they are known before it has started. */
   #introduce(): void {
-    const { program, version, flags } = this.#options
-    const { config, digest } = this.#loaded
+    const { program, version } = this.#options
+    const { config } = this.#loaded
     const log = this.#log
     log.info({}, `Starting ${program}`)
     if (program === 'nats-server') {
+      const cluster = config.cluster?.name || config.gateway?.name
       log.info({}, `  Version:  ${SERVER_VERSION}`)
       log.info({}, `  Git:      [petiole ${version}]`)
-      if (config.cluster !== undefined) log.info({}, `  Cluster:  ${config.cluster.name}`)
-      if (config.server_name !== '') log.info({}, `  Name:     ${config.server_name}`)
+      if (cluster !== undefined) log.info({}, `  Cluster:  ${cluster}`)
     } else {
       log.info({ version, role: config.role }, 'petiole')
     }
-    if (flags.configFile === undefined) return
-    log.info({}, `Using configuration file: ${flags.configFile} (${digest})`)
+  }
+
+  /** The rest of them, and what there is to say of the configuration. */
+  #identify({ id, name }: Identified): void {
+    const { program, flags } = this.#options
+    const { config, digest, warnings } = this.#loaded
+    const log = this.#log
+    if (program === 'nats-server') {
+      log.info({}, `  Name:     ${name}`)
+      if (config.jetstream.enabled) log.info({}, `  Node:     ${nodeOf(name)}`)
+      log.info({}, `  ID:       ${id}`)
+    }
+    if (flags.configFile !== undefined) {
+      log.info({}, `Using configuration file: ${flags.configFile} (${digest})`)
+    }
+    for (const warning of flags.warnings) log.warn({}, warning)
+    for (const warning of warnings) log.warn({}, formatProblem(warning))
   }
 
   #obeySignals(): void {
@@ -247,6 +274,12 @@ class ServerProcess {
     for (const change of changes) this.#log.info({}, `Reloaded: ${change}`)
     this.#log.info({}, `Reloaded server configuration (${next.digest})`)
   }
+}
+
+/** nats-server's short name of a server among the others of its cluster. */
+function nodeOf(name: string): string {
+  const bytes = createHash('sha256').update(name).digest().subarray(0, NODE_CHARS)
+  return Array.from(bytes, (byte) => NODE_DIGITS[byte % NODE_DIGITS.length]).join('')
 }
 
 function withoutPath<T extends { readonly path: string }>(problem: T): T {

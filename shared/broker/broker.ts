@@ -110,6 +110,10 @@ export class Broker implements ConnectionContext {
     return this.#connectUrls
   }
 
+  get webSocketUrls(): readonly string[] {
+    return this.#webSocketUrls
+  }
+
   get spaces(): ReadonlyMap<string, AccountSpace> {
     return this.#spaces
   }

@@ -7,6 +7,8 @@ export interface LameDuckOptions {
   readonly graceMs: number
   /** From the announcement to the last that is closed. */
   readonly durationMs: number
+  /** Called when the grace period is over, and the first is about to be closed. */
+  readonly onClosing?: () => void
 }
 
 /**
@@ -16,11 +18,14 @@ export interface LameDuckOptions {
  */
 export async function closeOneByOne(
   connections: readonly ClientConnection[],
-  { graceMs, durationMs }: LameDuckOptions,
+  { graceMs, durationMs, onClosing }: LameDuckOptions,
   clock: Clock,
   random: Random,
 ): Promise<void> {
+  // Nobody is there who could need the time.
+  if (connections.length === 0) return
   await wait(clock, graceMs)
+  onClosing?.()
   const leftMs = Math.max(durationMs - graceMs, 0)
   const stepMs = Math.min(leftMs / Math.max(connections.length, 1), LAME_DUCK_STEP_MAX_MS)
   const batch = stepMs >= 1 ? 1 : Math.ceil(connections.length / Math.max(leftMs, 1))

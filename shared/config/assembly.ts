@@ -57,6 +57,7 @@ function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConf
     pid_file: file.pid_file,
     ports_file_dir: file.ports_file_dir,
     proxy_protocol: file.proxy_protocol,
+    config_digest: '',
     tls: file.tls && tlsOf(file.tls),
     allow_non_tls: file.allow_non_tls,
     authorization: authorizationOf(file),

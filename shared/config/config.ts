@@ -130,6 +130,8 @@ export interface LogConfig {
 
 /** What hub and leaf share: the core. */
 export interface CoreConfig extends LogConfig {
+  /** `sha256:…` of what the file says; '' without a file. */
+  readonly config_digest: string
   /** '' when not given: the role uses its server id. */
   readonly server_name: string
   readonly host: string

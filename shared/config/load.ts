@@ -70,11 +70,8 @@ export async function loadConfig(
   const problems = [...read.problems, ...unread, ...judged.problems]
   if (judged.config === undefined || problems.length > 0) throw new ConfigError(inOrder(problems))
   const warnings = [...read.warnings, ...judged.warnings]
-  return {
-    config: judged.config,
-    warnings,
-    digest: path === undefined ? '' : configDigest(read.tree),
-  }
+  const digest = path === undefined ? '' : configDigest(read.tree)
+  return { config: { ...judged.config, config_digest: digest }, warnings, digest }
 }
 
 /** The same schema for a program that embeds a role. Throws a ConfigError that holds every problem. */

@@ -93,7 +93,8 @@ type Config = HubConfig | LeafConfig
 /** What a new configuration changes of the one that runs, and what of it only a restart can. */
 export function compareConfigs(before: Config, after: Config): Comparison {
   const changes: Change[] = []
-  collect(before, after, '', changes)
+  // The digest follows from the rest, and from comments.
+  collect({ ...before, config_digest: after.config_digest }, after, '', changes)
   const refused = changes
     .filter((change) => !isReloadable(change))
     .map((change) => ({ position: undefined, path: change.path, message: refusal(change) }))

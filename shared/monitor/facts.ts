@@ -33,6 +33,8 @@ export interface ListenFacts {
   readonly port: number
 }
 
+export type SecureListener = 'client' | 'websocket' | 'leafnodes' | 'mqtt' | 'cluster' | 'gateway'
+
 export interface ServerFacts {
   readonly id: string
   readonly name: string
@@ -53,8 +55,8 @@ export interface ServerFacts {
   readonly configDigest: string
   readonly connectUrls: readonly string[]
   readonly webSocketUrls: readonly string[]
-  /** When the certificate of clients' TLS ends; undefined without one. */
-  readonly certificateEndsMs: number | undefined
+  /** When the certificate of a listener ends; undefined without one. */
+  readonly certificateEndsMs: (listener: SecureListener) => number | undefined
 }
 
 export interface KindCounts {

@@ -1,14 +1,15 @@
 import type { PeerUrl, RemoteUrl, TlsConfig } from '../config/index.ts'
-import type { ServerFacts } from './facts.ts'
+import type { SecureListener, ServerFacts } from './facts.ts'
 import { given } from './given.ts'
-import { nanos } from './text.ts'
+import { nanos, timeText } from './text.ts'
 
 /** The blocks of `/varz` that repeat the configuration. A block that is not configured is `{}`. */
 
 const DEFAULT_TIMEOUT_S = 2
 const HANDSHAKE_DEFAULT_MS = 2_000
 
-export function clusterBlock({ config }: ServerFacts): object {
+export function clusterBlock(server: ServerFacts): object {
+  const { config } = server
   const { cluster } = config
   if (cluster === undefined) return {}
   return {
@@ -19,10 +20,12 @@ export function clusterBlock({ config }: ServerFacts): object {
     ...given({ urls: cluster.routes.map(hostOf) }),
     tls_timeout: tlsTimeout(cluster.tls),
     ...given({ tls_required: cluster.tls !== undefined, tls_verify: cluster.tls !== undefined }),
+    ...certificateEnd(server, 'cluster'),
   }
 }
 
-export function gatewayBlock({ config }: ServerFacts): object {
+export function gatewayBlock(server: ServerFacts): object {
+  const { config } = server
   const { gateway } = config
   if (gateway === undefined) return {}
   const gateways = gateway.gateways.map(({ name, urls }) => ({
@@ -43,10 +46,12 @@ export function gatewayBlock({ config }: ServerFacts): object {
       gateways,
       reject_unknown: gateway.reject_unknown_cluster,
     }),
+    ...certificateEnd(server, 'gateway'),
   }
 }
 
-export function leafBlock({ config, leafNodes }: ServerFacts): object {
+export function leafBlock(server: ServerFacts): object {
+  const { config, leafNodes } = server
   const { authorization, tls, remotes } = config.leafnodes
   const listens = leafNodes !== undefined
   return {
@@ -68,10 +73,13 @@ export function leafBlock({ config, leafNodes }: ServerFacts): object {
         ...denied(remote.deny_exports, remote.deny_imports),
       })),
     }),
+    ...certificateEnd(server, 'leafnodes'),
   }
 }
 
-export function mqttBlock({ config: { mqtt }, mqtt: listen }: ServerFacts): object {
+export function mqttBlock(server: ServerFacts): object {
+  const { mqtt: listen } = server
+  const { mqtt } = server.config
   if (mqtt === undefined) return {}
   return {
     ...(listen ?? mqtt.listen),
@@ -84,10 +92,13 @@ export function mqttBlock({ config: { mqtt }, mqtt: listen }: ServerFacts): obje
     ...given({ tls_pinned_certs: mqtt.tls?.pinned_certs }),
     ack_wait: nanos(mqtt.ack_wait),
     max_ack_pending: mqtt.max_ack_pending,
+    ...certificateEnd(server, 'mqtt'),
   }
 }
 
-export function webSocketBlock({ config: { websocket }, webSocket: listen }: ServerFacts): object {
+export function webSocketBlock(server: ServerFacts): object {
+  const { webSocket: listen } = server
+  const { websocket } = server.config
   if (websocket === undefined) return {}
   return {
     ...(listen ?? websocket.listen),
@@ -105,7 +116,14 @@ export function webSocketBlock({ config: { websocket }, webSocket: listen }: Ser
       allowed_origins: websocket.allowed_origins,
       compression: websocket.compression,
     }),
+    ...certificateEnd(server, 'websocket'),
   }
+}
+
+/** Until when the certificate of a listener holds. */
+export function certificateEnd(server: ServerFacts, listener: SecureListener): object {
+  const endsMs = server.certificateEndsMs(listener)
+  return endsMs === undefined ? {} : { tls_cert_not_after: timeText(endsMs) }
 }
 
 /** nats-server shows it only when the file names it. */

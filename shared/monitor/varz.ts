@@ -3,7 +3,14 @@ import type { KindCounts, MonitorSources, ProcessFacts, ServerFacts } from './fa
 import { given } from './given.ts'
 import { jetStreamConfig, jetStreamStats } from './jsz.ts'
 import { nanos, timeText, uptimeText } from './text.ts'
-import { clusterBlock, gatewayBlock, leafBlock, mqttBlock, webSocketBlock } from './varz-blocks.ts'
+import {
+  certificateEnd,
+  clusterBlock,
+  gatewayBlock,
+  leafBlock,
+  mqttBlock,
+  webSocketBlock,
+} from './varz-blocks.ts'
 
 export interface VarzContext {
   readonly nowMs: number
@@ -117,14 +124,15 @@ function configuration({ config, configLoadedMs, configDigest }: ServerFacts): o
 /** No request waits for a turn at the disk: commits gather. Hence no I/O waits. */
 function statistics(sources: MonitorSources): object {
   const { slowConsumers, staleConnections } = sources.traffic()
-  const { config, certificateEndsMs } = sources.server()
+  const server = sources.server()
+  const { config } = server
   const trusted = config.authorization.trusted_proxies.map((key) => ({ key }))
   return {
     slow_consumer_stats: slowConsumers,
     stale_connection_stats: staleConnections,
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
     ...(trusted.length === 0 ? {} : { proxies: { trusted } }),
-    ...(certificateEndsMs === undefined ? {} : { tls_cert_not_after: timeText(certificateEndsMs) }),
+    ...certificateEnd(server, 'client'),
   }
 }
 

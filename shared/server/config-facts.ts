@@ -24,9 +24,9 @@ export function serverFacts(core: ServerCore): ServerFacts {
     isAuthRequired: users.length > 0 || token !== '' || config.operator !== undefined,
     startedMs: core.startedMs,
     configLoadedMs: core.configLoadedMs,
-    configDigest: '',
+    configDigest: config.config_digest,
     connectUrls: core.broker.connectUrls,
-    webSocketUrls: [],
-    certificateEndsMs: undefined,
+    webSocketUrls: core.broker.webSocketUrls,
+    certificateEndsMs: (listener) => core.tls.of(listener)?.endsMs,
   }
 }

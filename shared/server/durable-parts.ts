@@ -20,22 +20,32 @@ export interface DurableParts {
   readonly store: Store | undefined
 }
 
+export interface DurableOptions {
+  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
+  readonly segmentBytes?: number
+  /** Called before the store is opened, which may take its time. */
+  readonly onIdentity?: (server: { readonly id: string; readonly name: string }) => void
+}
+
 /** Rejects with the errors of `openStore`; then nothing is left open. */
 export async function openDurableParts(
   config: CoreConfig,
   role: Role,
   machine: Machine,
   log: Log,
-  segmentBytes = SEGMENT_BYTES[role],
+  { segmentBytes = SEGMENT_BYTES[role], onIdentity }: DurableOptions = {},
 ): Promise<DurableParts> {
   const { clock, random, disk } = machine
   const { enabled, store_dir: directory, max_file: bytesMax } = config.jetstream
   if (!enabled) {
     const identity = ServerIdentity.create(random)
-    return { identity, serverName: config.server_name || identity.id, store: undefined }
+    const serverName = config.server_name || identity.id
+    onIdentity?.({ id: identity.id, name: serverName })
+    return { identity, serverName, store: undefined }
   }
   const identity = await loadIdentity(machine, directory)
   const serverName = config.server_name || identity.id
+  onIdentity?.({ id: identity.id, name: serverName })
   const store = await openStore({
     directory,
     clock,

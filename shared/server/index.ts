@@ -1,5 +1,6 @@
 /** The core that hub and leaf share, and the doors that roles add to it. */
 export type { Core, DoorTraffic, FrontDoor, Machine } from './core.ts'
+export type { DurableOptions } from './durable-parts.ts'
 export { leaveAsLameDuck } from './lame-duck.ts'
 export type { ServerPorts } from './listeners.ts'
 export type { PeerSources } from './monitor-sources.ts'

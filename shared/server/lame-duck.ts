@@ -9,7 +9,10 @@ export async function leaveAsLameDuck(core: ServerCore): Promise<void> {
   log.info({}, 'Entering lame duck mode, stop accepting new clients')
   await core.stopAccepting()
   const { lame_duck_grace_period: graceMs, lame_duck_duration: durationMs } = config
-  log.info({ clients: broker.connections.size }, 'Closing existing clients')
-  await broker.lameDuck({ graceMs, durationMs })
+  await broker.lameDuck({
+    graceMs,
+    durationMs,
+    onClosing: () => log.info({}, 'Closing existing clients'),
+  })
   log.info({}, 'Initiating Shutdown...')
 }

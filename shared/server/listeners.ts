@@ -25,6 +25,8 @@ export interface Ports {
 /** The same, and the ports of the front doors by their names (`mqtt`). */
 export interface ServerPorts extends Ports {
   readonly frontDoors: Readonly<Record<string, number>>
+  /** Where other hubs of the region link, where the role has such a port. */
+  readonly cluster?: ListenConfig | undefined
 }
 
 export interface ListenersParts {

@@ -12,7 +12,7 @@ import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { AccountEngines } from './account-engines.ts'
 import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
-import { type DurableParts, openDurableParts } from './durable-parts.ts'
+import { type DurableOptions, type DurableParts, openDurableParts } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
@@ -23,7 +23,7 @@ import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './s
 import { serverTracer } from './trace-parts.ts'
 
 /** What a role adds to the core, and what it decides for it. */
-export interface ServerCoreOptions extends LinkRules {
+export interface ServerCoreOptions extends LinkRules, DurableOptions {
   readonly role: Role
   readonly config: CoreConfig
   readonly machine: Machine
@@ -31,8 +31,6 @@ export interface ServerCoreOptions extends LinkRules {
   /** Petiole's own version. */
   readonly version: string
   readonly frontDoors: readonly FrontDoor[]
-  /** Size at which the journal begins a new segment. Default: what suits the role's disk. */
-  readonly segmentBytes?: number
   readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
   /** What the role adds to `/metrics`. */
   readonly metrics?: readonly MetricSource[]
@@ -129,10 +127,10 @@ export class ServerCore implements Core {
 
   /** Rejects when the store cannot be opened, see `openStore`. */
   static async open(options: ServerCoreOptions): Promise<ServerCore> {
-    const { config, role, machine, log, segmentBytes } = options
+    const { config, role, machine, log } = options
     checkImports(config)
     const tls = new ServerTls(config)
-    const durable = await openDurableParts(config, role, machine, log, segmentBytes)
+    const durable = await openDurableParts(config, role, machine, log, options)
     let core: ServerCore | undefined
     const { identity, serverName } = durable
     const parts = { config, machine, log, identity, serverName, core: () => core }
@@ -285,6 +283,7 @@ export class ServerCore implements Core {
 
   /** Takes no new clients; those that are here stay. */
   async stopAccepting(): Promise<void> {
+    this.#system?.services.lameDuck()
     for (const listener of this.#lameDuckListeners) listener()
     await this.#listeners.closeClients()
   }

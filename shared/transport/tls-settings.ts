@@ -52,6 +52,12 @@ export class TlsSettings {
     return verify || mapped
   }
 
+  /** Wall time until which the first certificate holds; undefined without one. */
+  get endsMs(): number | undefined {
+    const { certificate } = this.#first()
+    return certificate === undefined ? undefined : Date.parse(certificate.validTo)
+  }
+
   reload(config: TlsConfig): void {
     this.#loaded = load(config, this.side)
   }

@@ -112,6 +112,39 @@ describe('command line: a process like nats-server', function () {
     }
   })
 
+  it('introduces itself as nats-server does, and shows in /varz what it runs on', async () => {
+    const store = path.join(folder, 'store')
+    const { server, file } = await start(
+      `server_name: abc\nhttp: "127.0.0.1:-1"\ncluster { name: eu, listen: "127.0.0.1:-1" }\njetstream { store_dir: "${store}" }\nports_file_dir: "${folder}"`,
+    )
+    const words = server.log.map((line) => line.replace(/^.*?\[INF\] /, ''))
+    const id = /^ {2}ID: {7}(N[A-Z2-7]{55})$/.exec(words[6] ?? '')?.[1]
+    assert.ok(id !== undefined, words.join('\n'))
+    assert.deepEqual(words.slice(3, 6), [
+      '  Cluster:  eu',
+      '  Name:     abc',
+      '  Node:     0wM5J1Lm',
+    ])
+    const digest = /^Using configuration file: (.*) \((sha256:[0-9a-f]{64})\)$/.exec(words[7] ?? '')
+    assert.equal(digest?.[1], file)
+    const portsFile = path.join(folder, `nats-server_${server.pid}.ports`)
+    const text = await until(
+      'ports',
+      () => readFile(portsFile, 'utf8').catch(() => ''),
+      Boolean,
+      DEADLINE_MS,
+    )
+    const ports = JSON.parse(text) as Record<string, string[]>
+    assert.deepEqual(Object.keys(ports), ['nats', 'monitoring', 'cluster'])
+    assert.match(ports['cluster']?.[0] ?? '', /^nats:\/\/127\.0\.0\.1:\d+$/)
+    const varz = (await (await fetch(`${ports['monitoring']?.[0]}/varz`)).json()) as Record<
+      string,
+      unknown
+    >
+    assert.equal(varz['server_id'], id)
+    assert.equal(varz['config_digest'], digest?.[2])
+  })
+
   it('under its own name logs JSON when piped, or as the file says', async () => {
     const file = path.join(folder, 'own.conf')
     for (const [format, first] of [

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
@@ -39,6 +40,15 @@ interface Example {
   readonly name: string
   readonly role: Role
   readonly text: string
+}
+
+interface Ending {
+  readonly tls_cert_not_after: string
+}
+
+interface Varz extends Ending {
+  readonly leaf: Ending
+  readonly websocket: Ending
 }
 
 describe('examples', function () {
@@ -158,6 +168,12 @@ describe('examples', function () {
       await assert.rejects(dashboard.request('$JS.API.STREAM.DELETE.plant', '', { timeout: 300 }))
     } finally {
       await dashboard.close()
+    }
+    const varz = (await (await fetch(`http://127.0.0.1:${http}/varz`)).json()) as Varz
+    const certificate = new X509Certificate(await readFile(path.join(folder, 'tls/server.pem')))
+    const endsMs = Date.parse(certificate.validTo)
+    for (const block of [varz, varz.leaf, varz.websocket]) {
+      assert.equal(Date.parse(block.tls_cert_not_after), endsMs)
     }
     const options = { servers, tls, reconnect: false }
     await assert.rejects(connect(options), /Authorization/i)

@@ -28,7 +28,7 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
       configDigest: '',
       connectUrls: [],
       webSocketUrls: [],
-      certificateEndsMs: undefined,
+      certificateEndsMs: () => undefined,
       leafNodes: { host: '0.0.0.0', port: 7422 },
       webSocket: { host: '0.0.0.0', port: 8443 },
       mqtt: undefined,
