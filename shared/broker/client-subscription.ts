@@ -21,18 +21,26 @@ export class ClientSubscription implements Subscription {
   readonly sidHigh: number
   /** Bytes of the sid and its space. */
   readonly sidSize: number
-  readonly sidBytes: Uint8Array
+  #sidBytes: Uint8Array | undefined
 
   constructor(peer: ClientOutlet, subject: string, queue: string, sid: string) {
     this.peer = peer
     this.subject = subject
     this.queue = queue
     this.sid = sid
-    this.sidBytes = Buffer.from(`${sid} `)
-    this.sidSize = this.sidBytes.length
-    const words = Buffer.alloc(8)
-    words.set(this.sidBytes.subarray(0, 8))
-    this.sidLow = words.readInt32LE(0)
-    this.sidHigh = words.readInt32LE(4)
+    SCRATCH.fill(0)
+    this.sidSize = Buffer.byteLength(sid) + 1
+    SCRATCH.write(`${sid} `)
+    this.sidLow = SCRATCH.readInt32LE(0)
+    this.sidHigh = SCRATCH.readInt32LE(4)
+  }
+
+  /** The sid and its space: made for those whose messages are not written in one go. */
+  get sidBytes(): Uint8Array {
+    this.#sidBytes ??= Buffer.from(`${this.sid} `)
+    return this.#sidBytes
   }
 }
+
+/** A client may have a million subscriptions: none of them keeps a buffer that it does not need. */
+const SCRATCH = Buffer.alloc(8)

@@ -17,8 +17,7 @@ export class SubjectTree<T> {
   add(subject: string, value: T): boolean {
     let node = this.#root
     for (const token of subject.split('.')) node = node.child(token)
-    if (node.values.has(value)) return false
-    node.values.add(value)
+    if (!node.add(value)) return false
     this.#size++
     return true
   }
@@ -33,7 +32,7 @@ export class SubjectTree<T> {
       if (node === undefined) return false
       path.push(node)
     }
-    if (!node.values.delete(value)) return false
+    if (!node.delete(value)) return false
     this.#size--
     for (let depth = tokens.length; depth > 0; depth--) {
       if (!path[depth]?.isEmpty()) break
@@ -68,11 +67,49 @@ export class SubjectTree<T> {
 /** Literal tokens at the end of a prefix that are looked through for values. */
 const LITERALS_LOOKED_AT = 16
 
+/**
+ * Most nodes of a large tree are the ends of subjects with one value: the first is kept in the node
+ * itself, and a set is made for more. Values must not be undefined.
+ */
 class Node<T> {
-  readonly values = new Set<T>()
+  #first: T | undefined
+  #others: Set<T> | undefined
   #literals: Map<string, Node<T>> | undefined
   one: Node<T> | undefined
   more: Node<T> | undefined
+
+  get hasValues(): boolean {
+    return this.#first !== undefined
+  }
+
+  add(value: T): boolean {
+    if (this.#first === undefined) {
+      this.#first = value
+      return true
+    }
+    if (this.#first === value || this.#others?.has(value) === true) return false
+    this.#others ??= new Set()
+    this.#others.add(value)
+    return true
+  }
+
+  delete(value: T): boolean {
+    if (this.#first !== value) return this.#others?.delete(value) ?? false
+    this.#first = undefined
+    if (this.#others === undefined) return true
+    for (const next of this.#others) {
+      this.#first = next
+      this.#others.delete(next)
+      break
+    }
+    return true
+  }
+
+  pushTo(found: T[]): void {
+    if (this.#first === undefined) return
+    found.push(this.#first)
+    if (this.#others !== undefined) for (const value of this.#others) found.push(value)
+  }
 
   find(token: string): Node<T> | undefined {
     if (token === '*') return this.one
@@ -88,7 +125,7 @@ class Node<T> {
   hasLiteralValues(): boolean {
     if (this.#literals === undefined) return false
     if (this.#literals.size > LITERALS_LOOKED_AT) return true
-    for (const node of this.#literals.values()) if (node.values.size > 0) return true
+    for (const node of this.#literals.values()) if (node.hasValues) return true
     return false
   }
 
@@ -113,7 +150,7 @@ class Node<T> {
 
   isEmpty(): boolean {
     return (
-      this.values.size === 0 &&
+      this.#first === undefined &&
       this.#literals === undefined &&
       this.one === undefined &&
       this.more === undefined
@@ -124,7 +161,7 @@ class Node<T> {
 function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, found: T[]): void {
   let node = from
   for (let i = depth; i < tokens.length; i++) {
-    if (node.more !== undefined) for (const value of node.more.values) found.push(value)
+    node.more?.pushTo(found)
     const literal = node.literal(tokens[i] ?? '')
     if (node.one !== undefined) {
       if (literal !== undefined) collect(literal, tokens, i + 1, found)
@@ -132,7 +169,7 @@ function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, fou
     } else if (literal !== undefined) node = literal
     else return
   }
-  for (const value of node.values) found.push(value)
+  node.pushTo(found)
 }
 
 /** False when literal children at the last level have values of their own. */
@@ -142,11 +179,11 @@ function collectAnyLast<T>(
   depth: number,
   found: T[],
 ): boolean {
-  if (node.more !== undefined) for (const value of node.more.values) found.push(value)
+  node.more?.pushTo(found)
   const token = tokens[depth]
   if (token === undefined) {
     if (node.hasLiteralValues()) return false
-    if (node.one !== undefined) for (const value of node.one.values) found.push(value)
+    node.one?.pushTo(found)
     return true
   }
   for (const next of [node.literal(token), node.one]) {
