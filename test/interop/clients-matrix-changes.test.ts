@@ -198,6 +198,22 @@ function jwts(kind: ServerKind): void {
     assert.equal(data?.code, 200, answer.string())
   }
 
+  it('ends those whose JWT expires, or whose account', async () => {
+    await push('tcp', await world.accountJwt({}, { account: fading, exp: inSeconds(3) }))
+    await push('wss', await world.accountJwt({}, { account: fading, exp: inSeconds(3) }))
+    const ends: Promise<string>[] = []
+    for (const transport of JWT_TRANSPORTS) {
+      const user = await join(transport, await world.userJwt({}, { exp: inSeconds(3) }))
+      const faded = await join(transport, await world.userJwt({}, { issuer: fading }))
+      ends.push(user.ended(), faded.ended())
+    }
+    const expired = [
+      'UserAuthenticationExpiredError: User Authentication Expired',
+      'AuthorizationError: Account Authentication Expired',
+    ]
+    assert.deepEqual(await Promise.all(ends), [...expired, ...expired])
+  })
+
   for (const transport of JWT_TRANSPORTS) {
     it(`ends who is revoked, over ${transport}`, async () => {
       const pair = createUser()
@@ -211,18 +227,6 @@ function jwts(kind: ServerKind): void {
         describeError,
       )
       assert.equal(again, REFUSED)
-    })
-
-    it(`ends whose JWT expires, over ${transport}`, async () => {
-      const user = await join(transport, await world.userJwt({}, { exp: inSeconds(2) }))
-      const expired = 'UserAuthenticationExpiredError: User Authentication Expired'
-      assert.equal(await user.ended(), expired)
-    })
-
-    it(`ends whose account expires, over ${transport}`, async () => {
-      await push(transport, await world.accountJwt({}, { account: fading, exp: inSeconds(3) }))
-      const user = await join(transport, await world.userJwt({}, { issuer: fading }))
-      assert.equal(await user.ended(), 'AuthorizationError: Account Authentication Expired')
     })
 
     it(`counts the connections of an account, over ${transport}`, async () => {

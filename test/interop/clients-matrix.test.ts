@@ -14,7 +14,7 @@ import { jwtMode } from './matrix/jwt-logins.ts'
 import { MatrixServer, SERVER_KINDS, type ServerKind } from './matrix/matrix-server.ts'
 import { expectation, type Mode } from './matrix/mode.ts'
 import { outcome } from './matrix/outcome.ts'
-import { passwordModes } from './matrix/password-logins.ts'
+import { noAuthUserMode, passwordModes, tlsMapMode } from './matrix/password-logins.ts'
 
 /**
  * Every way to log in over every transport, with the official clients: here and at nats-server, from the same
@@ -25,17 +25,35 @@ describe('logins of official clients', function () {
   const doors = new Doors()
   after(() => doors.authority.remove())
 
-  const modes = [...passwordModes(doors), ...calloutModes()]
   for (const kind of SERVER_KINDS) {
-    for (const mode of modes) {
-      describe(`${mode.name}, ${kind}`, () => tryMode(doors, kind, () => Promise.resolve(mode)))
-    }
-    describe(`operator, ${kind}`, () => tryMode(doors, kind, jwtMode))
+    describe(kind, () => {
+      // Those of a file without an operator share their servers, which are told of the next by a reload.
+      const shared: Servers = new Map()
+      for (const mode of passwordModes()) {
+        describe(mode.name, () => tryMode(doors, kind, shared, () => Promise.resolve(mode)))
+      }
+      after(() => stopAll(shared))
+      for (const mode of [noAuthUserMode(), tlsMapMode(doors), ...calloutModes()]) {
+        describe(mode.name, () => tryMode(doors, kind, undefined, () => Promise.resolve(mode)))
+      }
+      describe('operator', () => tryMode(doors, kind, undefined, jwtMode))
+    })
   }
 })
 
-function tryMode(doors: Doors, kind: ServerKind, make: () => Promise<Mode>): void {
-  const servers = new Map<Door, MatrixServer>()
+type Servers = Map<Door, MatrixServer>
+
+async function stopAll(servers: Servers): Promise<void> {
+  await Promise.all([...servers.values()].map((server) => server.stop()))
+}
+
+function tryMode(
+  doors: Doors,
+  kind: ServerKind,
+  shared: Servers | undefined,
+  make: () => Promise<Mode>,
+): void {
+  const servers: Servers = shared ?? new Map()
   const beside: NatsConnection[] = []
   let mode: Mode
 
@@ -44,7 +62,9 @@ function tryMode(doors: Doors, kind: ServerKind, make: () => Promise<Mode>): voi
     const { config, isMapped, webSocket } = mode
     const starting = (mode.doors ?? DOORS).map(async (door) => {
       const text = `${doors.config(door, isMapped, webSocket)}\n${config}`
-      servers.set(door, await MatrixServer.start(kind, text))
+      const running = servers.get(door)
+      if (running === undefined) servers.set(door, await MatrixServer.start(kind, text))
+      else await running.reload(text)
     })
     await Promise.all(starting)
     for (const [door, server] of servers) {
@@ -59,7 +79,7 @@ function tryMode(doors: Doors, kind: ServerKind, make: () => Promise<Mode>): voi
 
   after(async () => {
     for (const client of beside) await client.close()
-    await Promise.all([...servers.values()].map((server) => server.stop()))
+    if (shared === undefined) await stopAll(servers)
   })
 
   // The client library keeps its kind of transport in a global: clients of both kinds never connect at once.

@@ -7,9 +7,13 @@ import { type Mode, NO } from './mode.ts'
 /** bcrypt's least: the tests try whether, not how hard. */
 const COST = 4
 
-export function passwordModes(doors: Doors): Mode[] {
-  return [nothing(), noAuthUser(), token(), hashedToken(), oneUser(), users(), certificates(doors)]
+/** Of one process, by reloads. */
+export function passwordModes(): Mode[] {
+  const modes = [nothing(), token(), hashedToken(), oneUser(), users()]
+  return modes.map((mode) => ({ ...mode, webSocket: COOKIES }))
 }
+
+const COOKIES = 'user_cookie: "u", pass_cookie: "p", token_cookie: "the-token"'
 
 function nothing(): Mode {
   return {
@@ -23,7 +27,8 @@ function nothing(): Mode {
   }
 }
 
-function noAuthUser(): Mode {
+/** That no reload can bring. */
+export function noAuthUserMode(): Mode {
   return {
     name: 'no_auth_user',
     config: `no_auth_user: guest
@@ -42,7 +47,6 @@ function token(): Mode {
   return {
     name: 'token',
     config: 'authorization { token: "s3cr3t" }',
-    webSocket: 'token_cookie: "the-token"',
     cases: {
       'the token': { login: { token: 's3cr3t' }, expects: 'in' },
       'a wrong token': { login: { token: 's3cr3' }, expects: NO },
@@ -71,7 +75,6 @@ function oneUser(): Mode {
   return {
     name: 'user and password',
     config: 'authorization { user: ada, password: "pass word" }',
-    webSocket: 'user_cookie: "u", pass_cookie: "p"',
     cases: {
       'the user': { login: { user: 'ada', pass: 'pass word' }, expects: 'in' },
       'a wrong password': { login: { user: 'ada', pass: 'password' }, expects: NO },
@@ -102,7 +105,6 @@ function users(): Mode {
       { user: device, password: device, allowed_connection_types: [MQTT] }
       { nkey: ${known.getPublicKey()} }
     ] }`,
-    webSocket: 'user_cookie: "u", pass_cookie: "p"',
     cases: {
       'a password': { login: { user: 'plain', pass: 'pl:ain' }, expects: 'in' },
       'a wrong password': { login: { user: 'plain', pass: 'plain' }, expects: NO },
@@ -145,7 +147,7 @@ function users(): Mode {
 }
 
 /** Who is let in is written in the certificate. */
-function certificates({ authority }: Doors): Mode {
+export function tlsMapMode({ authority }: Doors): Mode {
   const press = authority.issue('press', {
     subject: [
       ['O', 'Petiole'],
