@@ -4,12 +4,11 @@
  * nats-server, and says which tests only Petiole fails. Those that docs/conformance.md explains are in
  * conformance-exceptions.json; any other makes the run fail.
  *
- *   node scripts/conformance.mjs                      core and services
- *   node scripts/conformance.mjs jetstream kv obj     other modules of the suite, or files of it
+ *   node scripts/conformance.mjs --suite DIR --std DIR   core and services; or name modules or files of it
+ *     --suite DIR     a checkout of nats.js;  --std DIR  one of Deno's standard library
  *     --server FILE   what is tested, instead of scripts/nats-server
  *     --peer          run the real server again, though its results are there
  *     --peer-server FILE   the real server, instead of the one in .peers/bin
- *     --suite DIR     a checkout of nats.js;  --std DIR  one of Deno's standard library
  *     --jobs N        test files that run at a time (2)
  *
  * A test that fails runs twice again, the last time alone: many of the suite's tests race with the machine.

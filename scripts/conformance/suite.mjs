@@ -1,7 +1,7 @@
 /**
- * Gets what a run needs into .conformance/, and nothing of it into the repository: the suite and Deno's standard
- * library as git has them at fixed commits, and Deno from npm. The standard library comes from git because the
- * registry the suite names for it cannot be reached from everywhere.
+ * What a run needs: checkouts of the suite and of Deno's standard library, which whoever runs it has, and Deno
+ * itself, from npm into .conformance/. The standard library is a checkout because the registry that the suite
+ * names for it cannot be reached from everywhere.
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -18,7 +18,6 @@ export const SUITE = {
   commit: '95e76e79d9feaa0a0bf3b0e8da526ec5a3460979',
 }
 const STD = {
-  name: 'std',
   url: 'https://github.com/denoland/std',
   commit: 'ca58f9427152c946ce1c1bc287d290efde1fbab7',
 }
@@ -34,14 +33,13 @@ const NPM_IMPORTS = {
   'js-sha256': 'npm:js-sha256@0.11.1',
 }
 
-/** `suite` and `std` are checkouts that are there already. */
 export function prepare({ suite, std }) {
   fs.mkdirSync(CACHE, { recursive: true })
-  const suiteFolder = path.resolve(suite ?? checkout(SUITE))
+  const suiteFolder = given('suite', suite, SUITE)
   const importMap = path.join(CACHE, 'import-map.json')
   fs.writeFileSync(
     importMap,
-    JSON.stringify(importsOf(suiteFolder, path.resolve(std ?? checkout(STD))), null, 2),
+    JSON.stringify(importsOf(suiteFolder, given('std', std, STD)), null, 2),
   )
   return {
     suite: suiteFolder,
@@ -63,17 +61,9 @@ export function filesOf(module, suiteFolder) {
   })
 }
 
-/** One commit of a repository, without its history. */
-function checkout({ name, url, commit }) {
-  const folder = path.join(CACHE, `${name}-${commit.slice(0, 12)}`)
-  if (fs.existsSync(path.join(folder, '.git', 'fetched'))) return folder
-  process.stderr.write(`conformance: fetching ${url} at ${commit.slice(0, 12)} …\n`)
-  fs.rmSync(folder, { recursive: true, force: true })
-  run('git', ['init', '--quiet', folder])
-  run('git', ['-C', folder, 'fetch', '--quiet', '--depth=1', url, commit])
-  run('git', ['-C', folder, 'checkout', '--quiet', 'FETCH_HEAD'])
-  fs.writeFileSync(path.join(folder, '.git', 'fetched'), '')
-  return folder
+function given(option, folder, { url, commit }) {
+  if (folder !== undefined && fs.existsSync(folder)) return path.resolve(folder)
+  return fail(`--${option} DIR must be a checkout of ${url}, tried at ${commit.slice(0, 12)}`)
 }
 
 /** npm picks the package that has the binary for this machine; its install script need not run. */
