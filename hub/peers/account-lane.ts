@@ -19,6 +19,7 @@ export interface LaneOwner {
   readonly kind: PeerLinkKind
   readonly region: string
   readonly roundTripMs: number | undefined
+  readonly isBusy: boolean
   /** False: one more than a peer may have. */
   takeSubscription(): boolean
   giveSubscription(): void
@@ -82,6 +83,10 @@ export class AccountLane implements LinkPeer, InterestListener {
     return this.#owner.roundTripMs
   }
 
+  get isBusy(): boolean {
+    return this.#owner.isBusy
+  }
+
   /** Of the other side. */
   get subscriptions(): Iterable<Subscription> {
     return this.#subscriptions.values()
@@ -97,12 +102,9 @@ export class AccountLane implements LinkPeer, InterestListener {
     this.#links.join(this)
   }
 
-  /** The subscriptions go first: their interest is counted as that of a joined link. */
   close(): void {
     this.#isOpen = false
-    for (const subscription of this.#subscriptions.values()) this.#space.unsubscribe(subscription)
-    this.#subscriptions.clear()
-    this.#links.leave(this)
+    this.#links.leave(this, this.#subscriptions.values())
   }
 
   forward(message: Message, _plain: boolean, queues: readonly string[], isToStore: boolean): void {

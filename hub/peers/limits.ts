@@ -13,6 +13,9 @@ export const LINE_BYTES_MAX = 1024 * 1024
 /** Account, subject and queue of one interest; what is longer is not told. */
 export const INTEREST_BYTES_MAX = 16 * 1024
 
+/** What may wait for a peer that is being told of the interest that there is; more follows later. */
+export const INTEREST_PENDING_MAX = 256 * 1024
+
 /** Queue groups that one message names to one hub; more are served by further messages. */
 export const QUEUES_MAX = 50
 

@@ -3,7 +3,7 @@ import type { LinkAccounts } from '../../shared/link/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import { messageOf } from '../../shared/runtime/index.ts'
 import { AccountLane, type LaneOwner } from './account-lane.ts'
-import type { PeerLimits } from './limits.ts'
+import { INTEREST_PENDING_MAX, type PeerLimits } from './limits.ts'
 import type { PeerCard, PeerLinkKind } from './peer-card.ts'
 import type { PeerConnection, PeerPhase } from './peer-connection.ts'
 import { UNKNOWN_OPERATION } from './peer-errors.ts'
@@ -116,6 +116,10 @@ export class PeerLink implements PeerPhase, LaneOwner {
 
   get roundTripMs(): number | undefined {
     return this.connection.roundTripMs
+  }
+
+  get isBusy(): boolean {
+    return this.connection.output.pendingBytes > INTEREST_PENDING_MAX
   }
 
   get facts(): PeerLinkFacts {

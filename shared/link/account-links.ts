@@ -5,7 +5,8 @@ import type {
   SubjectSpace,
   Subscription,
 } from '../broker/index.ts'
-import type { Random } from '../runtime/index.ts'
+import type { Clock, Random } from '../runtime/index.ts'
+import { InterestPace, type Telling } from './interest-pace.ts'
 
 /**
  * The interest of one account as its leaf links tell it: per (subject, queue) how much there is and
@@ -30,6 +31,8 @@ export interface InterestListener {
   readonly remoteCluster: string
   /** The other side asked not to be told the interest of other leaves. */
   readonly isIsolated: boolean
+  /** Its link holds as much as it should: what it has not been told yet can wait. */
+  readonly isBusy: boolean
   /** `weight` 0: there is none any more. */
   interestChanged(subject: string, queue: string, weight: number): void
   /** For hubs beside this one: a capture here stores what is published on the subject, or none does now. */
@@ -60,6 +63,7 @@ export class AccountLinks implements InterestObserver {
   readonly space: SubjectSpace
   readonly loopSubject: string
   readonly #isConfined: (subscription: Subscription) => boolean
+  readonly #pace: InterestPace
   readonly #interests = new Map<string, Interest>()
   readonly #listeners = new Map<Peer, InterestListener>()
 
@@ -71,8 +75,10 @@ export class AccountLinks implements InterestObserver {
     space: SubjectSpace,
     random: Random,
     isConfined: (subscription: Subscription) => boolean,
+    pace: InterestPace,
   ) {
     this.space = space
+    this.#pace = pace
     this.#isConfined = isConfined
     const token = Buffer.from(random.bytes(LOOP_TOKEN_BYTES)).toString('base64url')
     this.loopSubject = `${LOOP_PREFIX}${token.replaceAll(/[-_]/g, '0').slice(0, LOOP_TOKEN_LENGTH)}`
@@ -80,19 +86,37 @@ export class AccountLinks implements InterestObserver {
     space.observe(this)
   }
 
-  /** Tells the listener all there is for it, then each change, until `leave`. */
+  /**
+   * Tells the listener all there is for it, at the pace of all links, and each change from now on, until
+   * `leave`. What changes before it was told may be told twice, and what ends before may be taken back
+   * without having been told: neither means anything to the other side.
+   */
   join(listener: InterestListener): void {
     this.#listeners.set(listener.peer, listener)
     if (!isBeside(listener.peer)) listener.interestChanged(this.loopSubject, '', 1)
-    for (const interest of this.#interests.values()) {
-      if (interest.captures > 0) listener.captureChanged?.(interest.subject, true)
-      const weight = viewOf(interest, listener)
-      if (weight > 0) listener.interestChanged(interest.subject, interest.queue, weight)
-    }
+    this.#pace.add(this.#tellingOf(listener))
   }
 
-  leave(listener: InterestListener): void {
-    this.#listeners.delete(listener.peer)
+  /**
+   * The listener's link is gone: what it asked for ends, at the pace at which it was told. Its interest is
+   * counted by the group of a joined link, so it goes first. A link that is not up takes no message.
+   */
+  leave(listener: InterestListener, subscriptions: Iterable<Subscription>): void {
+    const rest = subscriptions[Symbol.iterator]()
+    this.#pace.add({
+      isBusy: false,
+      tell: (count) => {
+        for (let ended = 0; ended < count; ended++) {
+          const { value: subscription } = rest.next()
+          if (subscription === undefined) {
+            this.#listeners.delete(listener.peer)
+            return ended
+          }
+          this.space.unsubscribe(subscription)
+        }
+        return count
+      },
+    })
   }
 
   /** Whether somebody, here or behind a link, asks for exactly this subject. */
@@ -110,6 +134,29 @@ export class AccountLinks implements InterestObserver {
 
   subscriptionReweighed(subscription: Subscription, previous: number): void {
     if (subscription.queue !== '') this.#change(subscription, subscription.weight - previous)
+  }
+
+  /** Goes over the table as it changes: who comes in meanwhile is told as a change. */
+  #tellingOf(listener: InterestListener): Telling {
+    const interests = this.#interests.values()
+    let left = this.#interests.size
+    const isJoined = (): boolean => this.#listeners.get(listener.peer) === listener
+    return {
+      get isBusy() {
+        return isJoined() && listener.isBusy
+      },
+      tell: (count) => {
+        let told = 0
+        for (; told < count && left > 0 && isJoined(); told++, left--) {
+          const { value: interest } = interests.next()
+          if (interest === undefined) break
+          if (interest.captures > 0) listener.captureChanged?.(interest.subject, true)
+          const weight = viewOf(interest, listener)
+          if (weight > 0) listener.interestChanged(interest.subject, interest.queue, weight)
+        }
+        return told
+      },
+    }
   }
 
   #change(subscription: Subscription, delta: number): void {
@@ -238,23 +285,26 @@ export class LinkAccounts {
   readonly #space: (account: string) => SubjectSpace
   readonly #random: Random
   readonly #isConfined: (subscription: Subscription) => boolean
+  readonly #pace: InterestPace
   readonly #accounts = new Map<string, AccountLinks>()
 
   constructor(options: {
     readonly space: (account: string) => SubjectSpace
     readonly random: Random
+    readonly clock: Clock
     /** Local subscriptions that no hub is to hear of; default none. */
     readonly isConfined?: (subscription: Subscription) => boolean
   }) {
     this.#space = options.space
     this.#random = options.random
     this.#isConfined = options.isConfined ?? (() => false)
+    this.#pace = new InterestPace(options.clock)
   }
 
   of(account: string): AccountLinks {
     const known = this.#accounts.get(account)
     if (known !== undefined) return known
-    const links = new AccountLinks(this.#space(account), this.#random, this.#isConfined)
+    const links = new AccountLinks(this.#space(account), this.#random, this.#isConfined, this.#pace)
     this.#accounts.set(account, links)
     return links
   }

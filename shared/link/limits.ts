@@ -51,6 +51,10 @@ export const FAILURE_REASONS_MAX = 32
 /** What the channel may hold of ours. More waits in the link, so that a PING overtakes it. */
 export const IN_FLIGHT_BYTES_MAX = 256 * 1024
 
+/** Interest that links which come up are told in one turn of the loop, all together and each: some ms. */
+export const INTEREST_PER_TURN = 4_096
+export const INTEREST_PER_JOB = 1_024
+
 /** How often a link looks whether its channel takes more, when the last look brought nothing. */
 export const PUMP_INTERVAL_MS = 5
 

@@ -11,7 +11,12 @@ import type { Clock } from '../runtime/index.ts'
 import { isValidSubject } from '../subject/index.ts'
 import type { AccountLinks, InterestListener } from './account-links.ts'
 import { withShownSubject } from './ack-reply.ts'
-import { CONTROL_LINE_BYTES_MAX, DROP_LOG_INTERVAL_MS, type LinkLimits } from './limits.ts'
+import {
+  CONTROL_LINE_BYTES_MAX,
+  DROP_LOG_INTERVAL_MS,
+  IN_FLIGHT_BYTES_MAX,
+  type LinkLimits,
+} from './limits.ts'
 import { lineParts } from './line-parts.ts'
 import type { LinkConnection, LinkPhase } from './link-connection.ts'
 import {
@@ -111,6 +116,10 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
 
   get peer(): LinkPeer {
     return this
+  }
+
+  get isBusy(): boolean {
+    return this.connection.channel.pendingBytes > IN_FLIGHT_BYTES_MAX
   }
 
   get stats(): LinkStats {
@@ -258,12 +267,9 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     }
   }
 
-  /** The subscriptions go first: their interest is counted by the group of a joined link. */
   #detach(): void {
     this.#isAttached = false
-    for (const subscription of this.#subscriptions.values()) this.#space.unsubscribe(subscription)
-    this.#subscriptions.clear()
-    this.#options.links.leave(this)
+    this.#options.links.leave(this, this.#subscriptions.values())
   }
 
   /** Servers of one cluster have passed the message to each other already. */

@@ -93,6 +93,7 @@ export class ServerLinks {
     this.accounts = new LinkAccounts({
       space,
       random: machine.random,
+      clock: machine.clock,
       ...(rules.isConfined === undefined ? {} : { isConfined: rules.isConfined }),
     })
     this.acceptor = this.#makeAcceptor(rules)

@@ -78,7 +78,8 @@ export class LinkNode {
 
   constructor(name: string, options: LinkNodeOptions = {}) {
     this.network = new SystemNetwork({ clock: this.clock, onTrouble: () => {} })
-    this.accounts = new LinkAccounts({ space: (it) => this.space(it), random: this.random })
+    const { clock, random } = this
+    this.accounts = new LinkAccounts({ space: (it) => this.space(it), random, clock })
     this.limits = { ...LINK_LIMITS, ...options.limits }
     this.card = {
       identity: options.identity ?? ServerIdentity.create(this.random),

@@ -59,6 +59,7 @@ export class PeerHub {
     this.accounts = new LinkAccounts({
       space: (account) => this.space(account),
       random: machine.random,
+      clock: machine.clock,
       isConfined: isConfinedToHub,
     })
     this.mesh = new PeerMesh(
