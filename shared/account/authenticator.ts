@@ -85,6 +85,9 @@ export type Expulsion =
   | 'moved'
   | 'disowned'
 
+/** Of clients that come by the wrong way; names of `SERVER_ERRORS`. */
+export type ProxyRefusal = 'proxy_not_trusted' | 'proxy_required'
+
 export interface Authenticator {
   /** INFO `auth_required`. */
   readonly isRequired: boolean
@@ -95,6 +98,8 @@ export interface Authenticator {
    * somebody else must be asked (bcrypt, a resolver, an auth callout); it never rejects.
    */
   authenticate(credentials: Credentials): Identity | undefined | Promise<Identity | undefined>
+  /** Why somebody was refused, where it is more than that nobody knows him; for monitoring. */
+  refusalOf?(credentials: Credentials): ProxyRefusal | undefined
   /** Whether the identity, given out earlier, still holds: after a reload or an account's update. */
   recheck(identity: Identity): Expulsion | undefined
   /**

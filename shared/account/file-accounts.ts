@@ -90,6 +90,11 @@ export class FileAccounts implements Accounts {
       },
       authenticate: (credentials) =>
         this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
+      refusalOf: (credentials) => {
+        const listener = only ?? listenerOf(credentials.connectionType)
+        const proxy = checkProxy(credentials, this.#config.authorization.trusted_proxies)
+        return this.#logins[listener].refusalOf(credentials, proxy)
+      },
       recheck: (identity) => this.#recheck(identity),
       renewed: (identity) => this.#renewed(identity),
     }

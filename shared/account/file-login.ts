@@ -1,5 +1,11 @@
 import type { AuthorizationConfig, ConnectionType, UserConfig } from '../config/index.ts'
-import { type Credentials, type Expulsion, GLOBAL_ACCOUNT, type Identity } from './authenticator.ts'
+import {
+  type Credentials,
+  type Expulsion,
+  GLOBAL_ACCOUNT,
+  type Identity,
+  type ProxyRefusal,
+} from './authenticator.ts'
 import { userOfCertificate } from './certificate-user.ts'
 import { compilePermissions } from './compiled-permissions.ts'
 import { isNonceSigned } from './nkey.ts'
@@ -74,6 +80,14 @@ export class FileLogin {
     const vouched = (identity: Identity | undefined): Identity | undefined =>
       identity === undefined ? undefined : { ...identity, proxyKey: proxy.key }
     return verdict instanceof Promise ? verdict.then(vouched) : vouched(verdict)
+  }
+
+  /** What is asked of proxies comes before what is asked of users. */
+  refusalOf({ nkey, user }: Credentials, proxy: ProxyCheck): ProxyRefusal | undefined {
+    if (proxy.kind === 'refused') return 'proxy_not_trusted'
+    const member = nkey ? this.#keys.get(nkey) : this.#users.get(user ?? '')
+    const { proxy_required } = member?.config ?? this.#options.authorization
+    return proxy_required && proxy.kind !== 'trusted' ? 'proxy_required' : undefined
   }
 
   /** What let an identity in, for looking again after a reload. */

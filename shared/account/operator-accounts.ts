@@ -128,6 +128,12 @@ export class OperatorAccounts implements Accounts {
       needsNonce: true,
       authenticate: (credentials) =>
         this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
+      refusalOf: (credentials) => {
+        const proxy = checkProxy(credentials, this.#config.authorization.trusted_proxies)
+        if (proxy.kind === 'refused') return 'proxy_not_trusted'
+        const isRequired = this.#login.userOf(credentials)?.terms.isProxyRequired === true
+        return isRequired && proxy.kind !== 'trusted' ? 'proxy_required' : undefined
+      },
       recheck: (identity) => this.#recheck(identity),
       renewed: (identity) => this.#login.renewed(identity),
     }

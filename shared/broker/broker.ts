@@ -16,6 +16,7 @@ import type { ConnectionContext, Door } from './connection-context.ts'
 import { type ClosedConnection, closedFactsOf, factsOf } from './connection-facts.ts'
 import { closeOneByOne, type LameDuckOptions } from './lame-duck.ts'
 import type { MessageTracer } from './message-tracer.ts'
+import { ViolationLog } from './violation-log.ts'
 import { WriteWatch } from './write-watch.ts'
 
 /** Sums over all NATS clients since the start, those that left included. */
@@ -54,6 +55,7 @@ export class Broker implements ConnectionContext {
   readonly random: Random
   readonly log: Log
   readonly nextPeerId: () => number
+  readonly violations: ViolationLog
   /** May come later than the broker that it traces; connections that are there already do without. */
   tracer: MessageTracer | undefined
   authenticator: Authenticator
@@ -81,6 +83,7 @@ export class Broker implements ConnectionContext {
     this.clock = dependencies.clock
     this.random = dependencies.random
     this.log = dependencies.log
+    this.violations = new ViolationLog(this.clock, this.log)
     this.authenticator = dependencies.authenticator
     this.tracer = dependencies.tracer
     this.nextPeerId = dependencies.nextPeerId ?? (() => ++this.#peerIds)

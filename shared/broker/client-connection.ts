@@ -30,6 +30,7 @@ import { Handshake, type HandshakeEffects } from './handshake.ts'
 import { PermissionGuard } from './permission-guard.ts'
 import { type PingEffects, PingTimer } from './ping-timer.ts'
 import { ProtocolTrace, TracedInput, TracedOutlet } from './protocol-trace.ts'
+import { logTextOf, presentedBy } from './violation-log.ts'
 
 /**
  * One NATS client: `#parser` reads what it sends, `handshake` finds out who it is, `inlet` publishes
@@ -187,7 +188,7 @@ export class ClientConnection
     const { subscriptionTokensMax } = this.#context.options
     const error = this.#subscriptions.add(subject, queue, sid, subscriptionTokensMax)
     if (error === undefined) this.#acknowledge()
-    else this.complain(error)
+    else this.complain(error, sid)
   }
 
   unsubscribe(sid: string, deliveredMax: number): void {
@@ -323,21 +324,25 @@ export class ClientConnection
   }
 
   /** Sends the error, if it has a text, and closes. */
-  refused(error: Violation): void {
+  refused(error: Violation, cause: Violation = error): void {
     if (this.isClosed) return
-    const reason = reasonOf(error)
+    const reason = reasonOf(cause)
     if (error !== 'malformed' && !isSilent(error)) this.complain(SERVER_ERRORS[error])
     if (error === 'authorization') {
-      this.#log.error({ user: this.options.user ?? '' }, 'authentication error')
+      const who = presentedBy(this.options, this.identity?.user)
+      const text = `authentication error${who === '' ? '' : ` - ${who}`}`
+      this.#context.violations.tell(this, text)
       this.#context.notLetIn(this, reason)
     } else this.#log.debug({ error }, 'client connection refused')
     this.#end(reason)
   }
 
   /** An error that does not end the connection. */
-  complain(text: string): void {
+  complain(text: string, sid = ''): void {
     this.lastError = text
-    this.#log.debug({ error: text }, 'error sent to client')
+    const logged = logTextOf(text, sid)
+    if (logged === undefined) this.#log.debug({ error: text }, 'error sent to client')
+    else this.#context.violations.tell(this, logged)
     this.outlet.write(encodeError(text))
   }
 

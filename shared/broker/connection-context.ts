@@ -8,6 +8,7 @@ import type { BrokerOptions } from './broker-options.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { MessageTracer } from './message-tracer.ts'
+import type { ViolationLog } from './violation-log.ts'
 
 /** What a connection needs of its broker. */
 export interface ConnectionContext {
@@ -16,6 +17,7 @@ export interface ConnectionContext {
   readonly log: Log
   readonly options: BrokerOptions
   readonly tracer: MessageTracer | undefined
+  readonly violations: ViolationLog
   space(account: string): AccountSpace
   limitsOf(account: string): AccountLimits
   isSystemAccount(account: string): boolean

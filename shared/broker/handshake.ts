@@ -20,7 +20,8 @@ export interface HandshakeEffects {
   letIn(identity: Identity, isUnasked: boolean): boolean
   /** CONNECT is complete, and all that it asks for can be had. */
   accepted(options: ConnectOptions): void
-  refused(error: Violation): void
+  /** @param cause what monitoring is told, where that is more than the client is */
+  refused(error: Violation, cause?: Violation): void
   /** Nothing more is to be read until `resume`: somebody is being asked. */
   pause(): void
   resume(): void
@@ -133,8 +134,9 @@ export class Handshake {
   #answered(identity: Identity | undefined, admitted: () => void): void {
     if (this.#isStopped) return
     this.#cancelTimeout?.()
-    if (identity === undefined) this.#effects.refused('authorization')
-    else {
+    if (identity === undefined) {
+      this.#effects.refused('authorization', this.authenticator.refusalOf?.(this.#credentials()))
+    } else {
       this.identity = identity
       if (this.#effects.letIn(identity, false)) admitted()
       else this.#effects.refused('account_connections')

@@ -43,6 +43,11 @@ export const REMEMBERED_PERMISSIONS_MAX = 4_096
 /** Reply subjects that `allow_responses` lets a connection publish to at one time. */
 export const PERMITTED_REPLIES_MAX = 65_536
 
+/** Lines of the log about what clients did wrong: of each, and of all, per interval. */
+export const VIOLATION_LOG_MS = 10_000
+export const VIOLATIONS_LOGGED_EACH_MAX = 20
+export const VIOLATIONS_LOGGED_MAX = 200
+
 /** Looks at blocked connections per write deadline. */
 export const WRITE_LOOKS_PER_DEADLINE = 4
 

@@ -63,6 +63,16 @@ describe('who is let in, and for how long', () => {
     return answer
   }
 
+  it('tells monitoring of proxies what it does not tell the client', async () => {
+    await start()
+    door.refusalOf = () => 'proxy_required'
+    const client = await harness.connect()
+    client.send(login('mallory'))
+    await client.closed()
+    assert.equal(client.transcript, "<INFO>-ERR 'Authorization Violation'\r\n")
+    assert.deepEqual(events, ['failed mallory Proxy Required'])
+  })
+
   describe('1 authentication that takes its time', () => {
     it('1.1 what is pipelined behind CONNECT waits, and is answered in order', async () => {
       await start()

@@ -10,6 +10,8 @@ export class StubAuthenticator implements Authenticator {
   /** Who may stay no longer, by user name. */
   readonly expelled = new Map<string, Expulsion>()
 
+  refusalOf: NonNullable<Authenticator['refusalOf']> = () => undefined
+
   authenticate(credentials: Credentials): Identity | undefined | Promise<Identity | undefined> {
     this.asked.push(credentials)
     const found = this.users.get(credentials.user ?? '')

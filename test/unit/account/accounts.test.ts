@@ -289,6 +289,21 @@ describe('accounts after a reload', () => {
     }
   })
 
+  it('tell who came past the proxy, or by one that nobody trusts', async () => {
+    const proxied = { ...BOB, proxy_required: true }
+    const trusted_proxies = [createUser().getPublicKey()]
+    const { authenticator } = await fileOf({ users: [ADA, proxied], trusted_proxies })
+    const cases: [Credentials, string | undefined][] = [
+      [{ user: 'ada', password: 'wrong' }, undefined],
+      [{ user: 'bob', password: 'x2' }, 'proxy_required'],
+      [{ user: 'ada', password: 'x1', nonce: NONCE, proxySignature: 'x' }, 'proxy_not_trusted'],
+    ]
+    for (const [credentials, expected] of cases) {
+      assert.equal(await who(authenticator, credentials), undefined)
+      assert.equal(authenticator.refusalOf!(credentials), expected)
+    }
+  })
+
   it('renew whose permissions changed, as often as they do', async () => {
     const accounts = await fileOf({ users: [ADA] })
     const { authenticator } = accounts
