@@ -275,6 +275,8 @@ export class ServerCore implements Core {
     this.#configLoadedMs = this.machine.clock.wallMs()
     this.broker.reconfigure(this.#brokerSettings())
     this.broker.recheck()
+    // Users come and go without their accounts changing.
+    this.#recheckOthers()
     this.links.reload(config)
     for (const door of this.frontDoors) door.reload?.(config)
     this.store?.limit(config.jetstream.max_file)
