@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
@@ -50,7 +49,7 @@ describe('a reload that removes a user', () => {
     })
     await leavesAre(hub, 1)
 
-    const gone = once(device, 'close')
+    const gone = new Promise<void>((resolve) => device.once('close', resolve))
     await hub.reload(parseConfig(hubConfig(['ada']), 'hub'))
 
     await bob.closed()
