@@ -134,7 +134,8 @@ function makeSync(
       engine: {
         ensure: (request, mode) =>
           core.engine(account).ensure({ ...request, subjects: [...request.subjects] }, mode),
-        streams: () => core.engine(account).streams(),
+        // An operator's account may have no streams, and a leaf without buffers needs none.
+        streams: () => core.engines.get(account)?.streams() ?? [],
         remove: (name) => core.engine(account).remove(name),
       },
       store,

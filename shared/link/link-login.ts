@@ -1,17 +1,10 @@
-import { fromSeed } from '@nats-io/nkeys'
+import { readCredentials, readNkeySeed, type SigningCredentials } from '../account/index.ts'
 import { type Disk, messageOf, PetioleError } from '../runtime/index.ts'
 
 /** What a remote logs in with besides its URL: a user's JWT and key, or a key alone. */
-export interface LinkLogin {
-  /** '' for a plain nkey. */
-  readonly jwt: string
-  readonly nkey: string
-  /** Of the nonce in INFO, base64url without padding. */
-  sign(nonce: string): string
-}
+export type LinkLogin = SigningCredentials
 
-const JWT_BLOCK = /-{3,}BEGIN NATS USER JWT-{3,}\s+([\w.-]+)\s+-{3,}END NATS USER JWT-{3,}/
-const USER_SEED = /\b(SU[A-Z2-7]{56})\b/
+const SEED = /^SU[A-Z2-7]{56}$/
 
 /**
  * Reads a remote's `credentials` file, or its `nkey`: a seed, or the file that holds one. It is read
@@ -23,36 +16,38 @@ export async function readLogin(
   { credentials, nkey }: { readonly credentials: string; readonly nkey: string },
 ): Promise<LinkLogin | undefined> {
   if (credentials !== '') {
-    const text = await readText(disk, 'credentials', credentials)
-    const jwt = JWT_BLOCK.exec(text)?.[1]
-    if (jwt === undefined) throw invalid('credentials', credentials, 'holds no user JWT')
-    return loginOf(jwt, text, 'credentials', credentials)
+    return await readFrom(disk, 'credentials', credentials, readCredentials)
   }
   if (nkey === '') return undefined
-  if (USER_SEED.test(nkey)) return loginOf('', nkey, 'nkey', 'of the configuration')
-  return loginOf('', await readText(disk, 'nkey', nkey), 'nkey', nkey)
+  if (SEED.test(nkey)) return parsed('nkey', 'of the configuration', nkey, readNkeySeed)
+  return await readFrom(disk, 'nkey', nkey, readNkeySeed)
 }
 
-function loginOf(jwt: string, text: string, key: string, place: string): LinkLogin {
-  const seed = USER_SEED.exec(text)?.[1]
-  if (seed === undefined) throw invalid(key, place, 'holds no user seed (SU…)')
+async function readFrom(
+  disk: Disk,
+  key: string,
+  file: string,
+  read: (text: string) => LinkLogin,
+): Promise<LinkLogin> {
+  let text: string
   try {
-    const pair = fromSeed(Buffer.from(seed))
-    return {
-      jwt,
-      nkey: pair.getPublicKey(),
-      sign: (nonce) => Buffer.from(pair.sign(Buffer.from(nonce))).toString('base64url'),
-    }
-  } catch (cause) {
-    throw invalid(key, place, 'holds a damaged user seed', cause)
-  }
-}
-
-async function readText(disk: Disk, key: string, file: string): Promise<string> {
-  try {
-    return Buffer.from(await disk.readFile(file)).toString('latin1')
+    text = Buffer.from(await disk.readFile(file)).toString('latin1')
   } catch (cause) {
     throw invalid(key, file, `cannot be read: ${messageOf(cause)}`, cause)
+  }
+  return parsed(key, file, text, read)
+}
+
+function parsed(
+  key: string,
+  place: string,
+  text: string,
+  read: (text: string) => LinkLogin,
+): LinkLogin {
+  try {
+    return read(text)
+  } catch (cause) {
+    throw invalid(key, place, `cannot be used: ${messageOf(cause)}`, cause)
   }
 }
 

@@ -164,16 +164,25 @@ describe('link: TLS, logins and permissions', () => {
     const damaged = authority.file('damaged.nk', seed)
     for (const [files, message] of [
       [{ credentials: '/nowhere/u.creds', nkey: '' }, /^credentials \/nowhere\/u\.creds cannot be/],
-      [{ credentials: junk, nkey: '' }, `credentials ${junk} holds no user JWT`],
-      [{ credentials: '', nkey: junk }, `nkey ${junk} holds no user seed (SU…)`],
-      [{ credentials: '', nkey: damaged }, `nkey ${damaged} holds a damaged user seed`],
+      [
+        { credentials: junk, nkey: '' },
+        `credentials ${junk} cannot be used: credentials: there is no NATS USER JWT in it`,
+      ],
+      [
+        { credentials: '', nkey: junk },
+        `nkey ${junk} cannot be used: credentials: the seed is not one of an nkey`,
+      ],
+      [
+        { credentials: '', nkey: damaged },
+        `nkey ${damaged} cannot be used: credentials: the seed is not one of an nkey`,
+      ],
     ] as const) {
       await assert.rejects(readLogin(disk, files), { code: 'PETIOLE_LINK_LOGIN', message })
     }
     const leaf = node('leaf')
     const login = () => readLogin(disk, { credentials: '', nkey: damaged })
     await reached(leaf.dial('nats-leaf://127.0.0.1:1', { login }), 'waiting')
-    assert.ok(leaf.log.text().includes('damaged user seed'))
+    assert.ok(leaf.log.text().includes('the seed is not one of an nkey'))
     assert.ok(!leaf.log.text().includes(seed))
   })
 
