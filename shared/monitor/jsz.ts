@@ -1,4 +1,4 @@
-import type { JetStreamFacts, MonitorSources, StreamFacts } from './facts.ts'
+import type { JetStreamFacts, MonitorSources, ServerFacts, StreamFacts } from './facts.ts'
 import { given } from './given.ts'
 import { PAGE_DEFAULT } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
@@ -163,17 +163,22 @@ function accountDetail(
     api: { level: 0, total: api?.apiRequests ?? 0, errors: api?.apiErrors ?? 0 },
     ...given({
       stream_detail: options.streams
-        ? streams.map((stream) => streamDetail(stream, options, sources.server().name))
+        ? streams.map((stream) => streamDetail(stream, options, placeOf(sources.server())))
         : [],
     }),
   }
 }
 
-function streamDetail(stream: StreamFacts, options: JszOptions, leader: string): object {
+/** Each stream is at one server, which leads it. */
+function placeOf({ name: leader, config }: ServerFacts): object {
+  return { ...given({ name: config.cluster?.name || config.gateway?.name }), leader }
+}
+
+function streamDetail(stream: StreamFacts, options: JszOptions, cluster: object): object {
   return {
     name: stream.name,
     created: timeText(stream.createdMs),
-    cluster: { leader },
+    cluster,
     ...(options.config ? { config: stream.config() } : {}),
     state: stream.state(),
     ...given({ consumer_detail: options.consumers ? consumers(stream, options) : [] }),

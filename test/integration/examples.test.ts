@@ -51,6 +51,12 @@ interface Varz extends Ending {
   readonly websocket: Ending
 }
 
+interface Jsz {
+  readonly account_details: readonly {
+    readonly stream_detail?: readonly { readonly name: string; readonly cluster: object }[]
+  }[]
+}
+
 describe('examples', function () {
   this.timeout(60_000)
   const disk = new SystemDisk()
@@ -206,6 +212,11 @@ describe('examples', function () {
         gateway: { ...here(1), advertise: '', gateways },
       })
     }
+    const page = await fetch(`http://127.0.0.1:${portOf('eu-1', 3)}/jsz?streams=1`)
+    const { account_details: accounts } = (await page.json()) as Jsz
+    const streams = accounts.flatMap(({ stream_detail }) => stream_detail ?? [])
+    // `nats audit gather` files streams by it.
+    assert.deepEqual(streams[0]?.cluster, { name: 'eu', leader: 'eu-1' })
     const admin = await connect({
       servers: `localhost:${portOf('us-1', 2)}`,
       tls: { caFile: authority.ca_file },
