@@ -173,7 +173,7 @@ export class FileLogin {
 
   #checkUser(user: string, credentials: Credentials, proxy: ProxyCheck): Verdict {
     const member = this.#users.get(user)
-    if (member === undefined) return this.#refuseSlowly(user, credentials.password ?? '')
+    if (member === undefined) return this.#refuseSlowly(user, credentials)
     const { config } = member
     const isNobodysPassword =
       config.password === '' &&
@@ -184,18 +184,20 @@ export class FileLogin {
 
   #comparePassword(member: Member, credentials: Credentials, proxy: ProxyCheck): Verdict {
     const admitted = admits(member, credentials, proxy)
-    return settle(member.secret.matches(credentials.password ?? ''), admitted)
+    const { password = '', remoteAddress = '' } = credentials
+    return settle(member.secret.matches(password, remoteAddress), admitted)
   }
 
-  #refuseSlowly(user: string, password: string): Verdict {
+  #refuseSlowly(user: string, { password = '', remoteAddress = '' }: Credentials): Verdict {
     const nth = this.#options.secrets.digest(user).readUInt32LE(0) % this.#members.length
-    return settle(this.#members[nth]?.secret.matches(password) ?? false, undefined)
+    return settle(this.#members[nth]?.secret.matches(password, remoteAddress) ?? false, undefined)
   }
 
   #checkToken(credentials: Credentials, proxy: ProxyCheck): Verdict {
     if (this.#token === undefined) return undefined
     if (this.#options.authorization.proxy_required && proxy.kind !== 'trusted') return undefined
-    return settle(this.#token.matches(credentials.token ?? ''), this.#open)
+    const { token = '', remoteAddress = '' } = credentials
+    return settle(this.#token.matches(token, remoteAddress), this.#open)
   }
 }
 

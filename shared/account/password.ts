@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { PasswordHashes } from '../runtime/index.ts'
+import { HashTurns } from './hash-turns.ts'
 
 const BCRYPT = /^\$2[abxy]\$\d{2}\$/
 const KEY_BYTES = 32
@@ -12,8 +13,8 @@ export function isBcrypt(secret: string): boolean {
 /** One secret of the file, in a form that can be compared with but not read. */
 export interface Secret {
   readonly isBcrypt: boolean
-  /** Never rejects. */
-  matches(presented: string): boolean | Promise<boolean>
+  /** Never rejects. @param address who asks: comparisons that take long are done in turn */
+  matches(presented: string, address: string): boolean | Promise<boolean>
 }
 
 /**
@@ -21,18 +22,18 @@ export interface Secret {
  * tells nothing of how much was right.
  */
 export class Secrets {
-  readonly #hashes: PasswordHashes
+  readonly #hashes: HashTurns
   readonly #key = randomBytes(KEY_BYTES)
 
   constructor(hashes: PasswordHashes) {
-    this.#hashes = hashes
+    this.#hashes = new HashTurns(hashes)
   }
 
   of(secret: string): Secret {
     if (isBcrypt(secret)) {
       return {
         isBcrypt: true,
-        matches: (presented) => this.#hashes.matches(presented, secret),
+        matches: (presented, address) => this.#hashes.matches(presented, secret, address),
       }
     }
     const digest = this.digest(secret)
