@@ -21,8 +21,15 @@ export type ImportFault =
   | 'search cycle depth exhausted'
   | `duplicate service import subject ${string}`
 
-/** Whether a token that an import brings along lets the account in. */
-export type IsActivated = (importer: string, wanted: ImportConfig, offered: ExportConfig) => boolean
+/**
+ * Until when a token that an import brings along lets the account in: wall time in milliseconds, Infinity
+ * when it has no end, 0 when it does not at all.
+ */
+export type ActivatedUntil = (
+  importer: string,
+  wanted: ImportConfig,
+  offered: ExportConfig,
+) => number
 
 /** The export that an import is about: of just this subject, or else of one that covers it. */
 export function exportFor(
@@ -37,11 +44,19 @@ export function exportFor(
   )
 }
 
+/** Whether it takes a token to import it: the importer's name in the subject goes before. */
+export function isByToken({
+  account_token_position: position,
+  token_required,
+}: ExportConfig): boolean {
+  return token_required && position === 0
+}
+
 export function isAuthorized(
   offered: ExportConfig,
   importer: string,
   wanted: ImportConfig,
-  isActivated: IsActivated,
+  activatedUntil: ActivatedUntil,
 ): boolean {
   const { accounts, account_token_position: position, token_required } = offered
   if (position > 0) {
@@ -49,7 +64,7 @@ export function isAuthorized(
     if (wanted.subject === offered.subject) return false
     return wanted.subject.split('.')[position - 1] === importer
   }
-  if (token_required) return isActivated(importer, wanted, offered)
+  if (token_required) return activatedUntil(importer, wanted, offered) > 0
   return accounts === undefined || accounts.includes(importer)
 }
 
@@ -62,11 +77,11 @@ export class ImportGraph {
     importer: string,
     wanted: ImportConfig,
     exporter: AccountConfig | undefined,
-    isActivated: IsActivated,
+    activatedUntil: ActivatedUntil,
   ): ImportFault | undefined {
     const { kind, subject } = wanted
     const offered = exporter && exportFor(exporter, kind, subject)
-    if (offered === undefined || !isAuthorized(offered, importer, wanted, isActivated)) {
+    if (offered === undefined || !isAuthorized(offered, importer, wanted, activatedUntil)) {
       return `${kind} import not authorized`
     }
     return this.loopOf(importer, wanted) ?? this.#duplicateOf(importer, wanted)
@@ -137,7 +152,7 @@ export function importFaults(accounts: readonly AccountConfig[]): readonly {
     for (const { name, imports } of accounts) {
       for (const wanted of imports.filter((it) => it.kind === kind)) {
         const exporter = byName.get(wanted.account)
-        const fault = graph.faultOf(name, wanted, exporter, () => false) ?? transformFault(wanted)
+        const fault = graph.faultOf(name, wanted, exporter, () => 0) ?? transformFault(wanted)
         if (fault === undefined) graph.add(name, wanted)
         else {
           const shown = JSON.stringify(wanted.subject)

@@ -2,10 +2,11 @@ import type { Account, AccountBook } from '../account/index.ts'
 import type { AccountSpace, Subscription } from '../broker/index.ts'
 import type { ExportConfig, ImportConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
-import { type Clock, messageOf, type Random } from '../runtime/index.ts'
+import { type Cancel, type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Describe, ServerPlace } from './client-info.ts'
 import type { ImportContext } from './import-context.ts'
-import { exportFor, ImportGraph, type IsActivated } from './import-rules.ts'
+import { type ActivatedUntil, exportFor, ImportGraph, isByToken } from './import-rules.ts'
+import { ImporterIndex } from './importer-index.ts'
 import { ResponseDesk } from './response-desk.ts'
 import { ServiceExport } from './service-export.ts'
 import { ServiceImport } from './service-import.ts'
@@ -31,8 +32,8 @@ export interface ImportsOptions {
   readonly place: ServerPlace
   /** Who is behind a peer, for shared requests and measurements. */
   readonly describe: Describe
-  /** Whether an import's token lets the account in; nobody gets in by one when this is absent. */
-  readonly isActivated?: IsActivated
+  /** Until when an import's token lets the account in; nobody gets in by one when this is absent. */
+  readonly activatedUntil?: ActivatedUntil
   /** What every account but the system account imports from that. */
   readonly builtIns?: (account: Account) => readonly BuiltInImport[]
 }
@@ -54,12 +55,13 @@ export class Imports {
   readonly #services = new Map<string, Map<string, ServiceExport>>()
   /** Accounts that the resolver is asked for. */
   readonly #asked = new Set<string>()
+  readonly #index = new ImporterIndex()
   readonly #stop: () => void
-  readonly #isActivated: IsActivated
+  readonly #activatedUntil: ActivatedUntil
 
   constructor(options: ImportsOptions) {
     this.#options = options
-    this.#isActivated = options.isActivated ?? (() => false)
+    this.#activatedUntil = options.activatedUntil ?? (() => 0)
     const { clock, random, log, place, describe, nextPeerId, space, book } = options
     this.#context = {
       clock,
@@ -103,22 +105,21 @@ export class Imports {
   /** The account itself, and those that import from it, see its new exports. */
   #changed(name: string): void {
     this.#arrange(name)
-    for (const account of [...this.#options.book.accounts()]) {
-      if (account.name === name) continue
-      if (name === this.#options.book.systemAccount || importsFrom(account, name)) {
-        this.#arrange(account.name)
-      }
-    }
+    const { book, builtIns } = this.#options
+    const isForAll = builtIns !== undefined && name === book.systemAccount
+    const importers = isForAll
+      ? [...book.accounts()].map((account) => account.name)
+      : [...this.#index.importersOf(name)]
+    for (const importer of importers) if (importer !== name) this.#arrange(importer)
     this.#closeServices(name)
   }
 
   #arrange(name: string): void {
     const { book, builtIns } = this.#options
     const account = book.get(name)
-    const wanted: Wanted[] = (account?.config.imports ?? []).map((config) => ({
-      config,
-      isBuiltIn: false,
-    }))
+    const imports = account?.config.imports ?? []
+    this.#index.set(name, new Set(imports.map((config) => config.account)))
+    const wanted: Wanted[] = imports.map((config) => ({ config, isBuiltIn: false }))
     const system = book.systemAccount
     if (account !== undefined && system !== '' && name !== system) {
       for (const { subject, to, share } of builtIns?.(account) ?? []) {
@@ -134,11 +135,13 @@ export class Imports {
   #arrangeAs(name: string, wanted: readonly Wanted[]): void {
     const atWork = this.#atWork.get(name) ?? new Map<string, AtWork>()
     this.#atWork.set(name, atWork)
-    const kept = new Set(wanted.map((it) => this.#keyOf(it)))
+    const kept = new Map(wanted.map((it) => [this.#keyOf(it), it]))
     for (const [key, import_] of atWork) {
-      if (kept.has(key)) continue
+      const it = kept.get(key)
+      if (it !== undefined && this.#expectEnd(name, it, import_)) continue
       atWork.delete(key)
       this.#graph.remove(name, import_.config)
+      import_.cancelEnd?.()
       import_.end()
     }
     for (const it of wanted) {
@@ -147,6 +150,7 @@ export class Imports {
       const started = this.#start(name, it)
       if (started === undefined) continue
       atWork.set(key, started)
+      this.#expectEnd(name, it, started)
       if (!it.isBuiltIn) this.#graph.add(name, it.config)
     }
     if (atWork.size === 0) this.#atWork.delete(name)
@@ -154,9 +158,31 @@ export class Imports {
 
   /** The same key: the same import of the same export. */
   #keyOf({ config, isBuiltIn }: Wanted): string {
-    const exporter = this.#options.book.get(config.account)
-    const offered = exporter && exportFor(exporter.config, config.kind, config.subject)
-    return JSON.stringify([config, isBuiltIn, offered])
+    return JSON.stringify([config, isBuiltIn, this.#offerOf(config)])
+  }
+
+  #offerOf({ account, kind, subject }: ImportConfig): ExportConfig | undefined {
+    const exporter = this.#options.book.get(account)
+    return exporter && exportFor(exporter.config, kind, subject)
+  }
+
+  /**
+   * Whether an import at work may go on: a token expires, is revoked, or loses the key that signed it,
+   * while export and import stay as they are. Looks again when it expires.
+   */
+  #expectEnd(importer: string, { config, isBuiltIn }: Wanted, import_: AtWork): boolean {
+    const offered = isBuiltIn ? undefined : this.#offerOf(config)
+    if (offered === undefined || !isByToken(offered)) return true
+    const { clock } = this.#options
+    const untilMs = this.#activatedUntil(importer, config, offered)
+    const restMs = untilMs - clock.wallMs()
+    import_.cancelEnd?.()
+    import_.cancelEnd = undefined
+    if (restMs <= 0) return false
+    if (restMs < Number.POSITIVE_INFINITY) {
+      import_.cancelEnd = clock.after(restMs, () => this.#arrange(importer))
+    }
+    return true
   }
 
   #start(importer: string, { config, isBuiltIn }: Wanted): AtWork | undefined {
@@ -165,7 +191,7 @@ export class Imports {
     if (exporter === undefined && !isBuiltIn) this.#ask(config.account)
     const fault = isBuiltIn
       ? undefined
-      : this.#graph.faultOf(importer, config, exporter?.config, this.#isActivated)
+      : this.#graph.faultOf(importer, config, exporter?.config, this.#activatedUntil)
     const { kind, account, subject } = config
     if (fault !== undefined) {
       log.warn({ account: importer, from: account, kind, subject, reason: fault }, 'import ignored')
@@ -191,7 +217,7 @@ export class Imports {
       this.#shadows.set(importer, shadows)
     }
     shadows.add(source)
-    return { config, end: () => shadows.remove(source) }
+    return { config, cancelEnd: undefined, end: () => shadows.remove(source) }
   }
 
   #startService(importer: string, config: ImportConfig, exporter: Account | undefined): AtWork {
@@ -203,7 +229,7 @@ export class Imports {
       subject: import_.from,
       isConfined: true,
     })
-    return { config, end: () => space.unsubscribe(subscription) }
+    return { config, cancelEnd: undefined, end: () => space.unsubscribe(subscription) }
   }
 
   #service(account: string, config: ExportConfig): ServiceExport {
@@ -268,6 +294,8 @@ interface Wanted {
 
 interface AtWork {
   readonly config: ImportConfig
+  /** While its token has an end. */
+  cancelEnd: Cancel | undefined
   end(): void
 }
 
@@ -282,8 +310,4 @@ const PLAIN: Omit<ExportConfig, 'subject'> = {
   response_threshold: 0,
   latency: undefined,
   allow_trace: false,
-}
-
-function importsFrom(account: Account, exporter: string): boolean {
-  return account.config.imports.some((it) => it.account === exporter)
 }

@@ -1,7 +1,10 @@
 /** Limits of imports that no configuration changes. */
 
-/** Answers that one exporting account waits for; the oldest is given up for a new one. */
-export const PENDING_RESPONSES_MAX = 65_536
+/**
+ * Answers that one exporting account waits for in the name of one importing account; the oldest of that
+ * account is given up for a new one, and nobody else's.
+ */
+export const PENDING_RESPONSES_PER_IMPORTER_MAX = 32_768
 
 /** How long an answer is waited for where the export does not say; nats-server's default. */
 export const RESPONSE_THRESHOLD_MS = 2 * 60_000

@@ -13,7 +13,7 @@ import { type ClientInfo, clientInfo } from './client-info.ts'
 import type { ImportContext } from './import-context.ts'
 import { ImportPeer } from './import-peer.ts'
 import { hopsOf, ImportedOrigin, rootOf } from './imported-origin.ts'
-import { ABANDONED_SCAN_MAX, PENDING_RESPONSES_MAX } from './limits.ts'
+import { ABANDONED_SCAN_MAX, PENDING_RESPONSES_PER_IMPORTER_MAX } from './limits.ts'
 import type { PendingResponse } from './pending-response.ts'
 import type { ServiceExport } from './service-export.ts'
 import { LATENCY_FAILURES, latencyEvent, type Sample } from './service-latency.ts'
@@ -35,7 +35,7 @@ export interface Expectation {
  *     _INBOX.x               ◀──     _R_.aBcDeF.gHiJkL: one subscription `_R_.aBcDeF.>` for all
  *
  * A pending response ends with its answer (of a service with single answers), with an empty answer,
- * with its threshold, when nobody listens to the reply any more, and when there are too many.
+ * with its threshold, when nobody listens to the reply any more, and when its account has too many.
  */
 export class ResponseDesk extends ImportPeer implements InterestObserver {
   readonly kind = 'local'
@@ -44,6 +44,8 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
   readonly #context: ImportContext
   readonly #space: AccountSpace
   readonly #responses = new Map<string, PendingResponse>()
+  /** The same by requesting account, the one that has waited longest first. */
+  readonly #byRequester = new Map<string, Set<PendingResponse>>()
   /** By what requesters of this account listen to. */
   readonly #awaited = new Map<string, Set<PendingResponse>>()
   #prefix = ''
@@ -70,6 +72,7 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
     const { requester, service, share, sampled } = expectation
     const { clock } = this.#context
     const startedMs = clock.monotonicMs()
+    this.#makeRoom(requester)
     const response: PendingResponse = {
       subject: this.#newSubject(),
       responder: this.account,
@@ -82,6 +85,9 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
       sentMs: startedMs,
     }
     this.#responses.set(response.subject, response)
+    const own = this.#byRequester.get(requester)
+    if (own === undefined) this.#byRequester.set(requester, new Set([response]))
+    else own.add(response)
     service.waitFor(response)
     this.#context.desk(requester).#awaits(response)
     return response
@@ -115,6 +121,8 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
 
   forget(response: PendingResponse): void {
     if (!this.#responses.delete(response.subject)) return
+    const own = this.#byRequester.get(response.requester)
+    if (own?.delete(response) && own.size === 0) this.#byRequester.delete(response.requester)
     response.service.done(response)
     this.#context.desk(response.requester).#awaitsNoMore(response)
   }
@@ -247,15 +255,18 @@ export class ResponseDesk extends ImportPeer implements InterestObserver {
     return description && clientInfo(description, isDetailed ? place : undefined)
   }
 
+  #makeRoom(requester: string): void {
+    const own = this.#byRequester.get(requester)
+    if (own === undefined || own.size < PENDING_RESPONSES_PER_IMPORTER_MAX) return
+    const [oldest] = own
+    if (oldest !== undefined) this.expired(oldest)
+  }
+
   #newSubject(): string {
     const { random } = this.#context
     if (this.#prefix === '') {
       this.#prefix = `_R_.${base62(random, PREFIX_LENGTH)}.`
       this.#listening = this.#space.subscribe(this, { subject: `${this.#prefix}>` })
-    }
-    if (this.#responses.size >= PENDING_RESPONSES_MAX) {
-      const [oldest] = this.#responses.values()
-      if (oldest !== undefined) this.expired(oldest)
     }
     for (;;) {
       const subject = this.#prefix + base62(random, REPLY_LENGTH)

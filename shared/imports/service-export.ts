@@ -63,17 +63,20 @@ export class ServiceExport {
   }
 
   #arm(delayMs: number): void {
-    this.#cancel = this.#clock.after(delayMs, () => {
-      this.#cancel = undefined
-      const now = this.#clock.monotonicMs()
-      for (const response of this.#pending) {
-        const restMs = response.sentMs + this.#thresholdMs - now
-        if (restMs > 0) {
-          this.#arm(restMs)
-          return
-        }
-        this.#expired(response)
+    this.#cancel = this.#clock.after(delayMs, () => this.#sweep())
+  }
+
+  /** Who is told of an expiry may ask again at once: `#cancel` stays until the end, so that arms nothing. */
+  #sweep(): void {
+    const now = this.#clock.monotonicMs()
+    for (const response of this.#pending) {
+      const restMs = response.sentMs + this.#thresholdMs - now
+      if (restMs > 0) {
+        this.#arm(restMs)
+        return
       }
-    })
+      this.#expired(response)
+    }
+    this.#cancel = undefined
   }
 }

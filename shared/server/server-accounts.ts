@@ -7,7 +7,7 @@ import {
   importLeave,
 } from '../account/index.ts'
 import type { CoreConfig, ResolverConfig } from '../config/index.ts'
-import { type IsActivated, importFaults } from '../imports/index.ts'
+import { type ActivatedUntil, importFaults } from '../imports/index.ts'
 import type { ServerIdentity } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import { BcryptThread, messageOf, PetioleError } from '../runtime/index.ts'
@@ -65,12 +65,16 @@ export function checkImports({ accounts, operator }: CoreConfig): void {
   )
 }
 
-/** Whether an import's activation token lets the account in. */
-export function activationOf({ book }: Accounts, { clock }: Machine): IsActivated {
+/** Until when an import's activation token lets the account in. */
+export function activationOf(
+  { book }: Accounts,
+  { clock }: Pick<Machine, 'clock'>,
+): ActivatedUntil {
   return (importer, wanted, offered) => {
     const [from, to] = [book.get(importer), book.get(wanted.account)]
-    if (from === undefined || to === undefined) return false
-    return importLeave(from, wanted, to, offered, clock.wallMs()).isGiven
+    if (from === undefined || to === undefined) return 0
+    const leave = importLeave(from, wanted, to, offered, clock.wallMs())
+    return leave.isGiven ? (leave.expiresMs ?? Number.POSITIVE_INFINITY) : 0
   }
 }
 

@@ -359,7 +359,7 @@ export class ServerCore implements Core {
       nextPeerId: () => this.nextPeerId(),
       place: { server: this.serverName, cluster: clusterNameOf(config) },
       describe: describeClients(broker),
-      isActivated: activationOf(accounts, machine),
+      activatedUntil: activationOf(accounts, machine),
     })
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Peer } from '../../../shared/broker/index.ts'
-import { PENDING_RESPONSES_MAX } from '../../../shared/imports/limits.ts'
+import { PENDING_RESPONSES_PER_IMPORTER_MAX } from '../../../shared/imports/limits.ts'
 import { SubjectMappings } from '../../../shared/subject/index.ts'
 import { encodeHeaders } from '../../../shared/wire/index.ts'
 import { accountConfig, exported, imported } from '../../support/account-configs.ts'
@@ -410,13 +410,49 @@ describe('exports', () => {
     const service = new RecordingPeer('local')
     w.space('A').subscribe(service, { subject: 'help.*' })
     const client = requester(w)
-    for (let i = 0; i <= PENDING_RESPONSES_MAX; i++) {
+    for (let i = 0; i <= PENDING_RESPONSES_PER_IMPORTER_MAX; i++) {
       w.publish('B', client, 'ask.1', { reply: 'inbox.1' })
     }
-    assert.equal(w.imports.pendingResponses('A'), PENDING_RESPONSES_MAX)
+    assert.equal(w.imports.pendingResponses('A'), PENDING_RESPONSES_PER_IMPORTER_MAX)
     const reply = (at: number): string => service.got.at(at)?.reply ?? ''
     assert.equal(w.publish('A', service, reply(0), { payload: 'late' }), 0)
     assert.equal(w.publish('A', service, reply(1), { payload: 'fine' }), 1)
+  })
+
+  it('give up none of an account for those of another', () => {
+    const wanted = { imports: [imported('service', 'A', 'help.*', 'ask.$1')] }
+    const w = new ImportWorld([
+      accountConfig('A', { exports: [exported('service', 'help.*')] }),
+      accountConfig('B', wanted),
+      accountConfig('C', wanted),
+    ])
+    const service = new RecordingPeer('local')
+    w.space('A').subscribe(service, { subject: 'help.*' })
+    const [patient, greedy] = [requester(w), requester(w, 'C')]
+    w.publish('B', patient, 'ask.1', { reply: 'inbox.1' })
+    for (let i = 0; i <= PENDING_RESPONSES_PER_IMPORTER_MAX; i++) {
+      w.publish('C', greedy, 'ask.1', { reply: 'inbox.1' })
+    }
+    const reply = (at: number): string => service.got.at(at)?.reply ?? ''
+    assert.equal(w.publish('A', service, reply(0), { payload: 'yours' }), 1)
+    assert.equal(w.publish('A', service, reply(1), { payload: 'late' }), 0)
+    assert.deepEqual(payloads(patient), ['yours'])
+  })
+
+  it('are given up by one timer, also when somebody asks again as they are', () => {
+    const latency = { subject: 'seen', sampling: 100 } as const
+    const w = world({ response_threshold: 1_000, latency: latency as never })
+    w.space('A').subscribe(new RecordingPeer('local'), { subject: 'help.*' })
+    const client = requester(w)
+    const again = new RecordingPeer('local')
+    again.onDeliver = () => void w.publish('B', client, 'ask.1', { reply: 'inbox.1' })
+    w.space('A').subscribe(again, { subject: 'seen' })
+    w.publish('B', client, 'ask.1', { reply: 'inbox.1' })
+    for (let round = 1; round <= 3; round++) {
+      w.clock.advance(1_000)
+      assert.equal(again.got.length, round)
+      assert.equal(w.clock.timers, 1)
+    }
   })
 
   it('that go away leave nobody waiting', () => {
