@@ -14,6 +14,9 @@ export const CACHED_SUBJECT_BYTES = 512
 /** Steps of a lookup; colliding subjects beyond are routed without being remembered. */
 export const CACHE_PROBES_MAX = 32
 
+/** Remembered subjects that each change of interest looks at, to let go of receivers who are gone. */
+export const OUTDATED_ROUTES_SWEPT = 16
+
 /** Subjects seen once that are noted before the notes begin anew; bits of the filter that notes them. */
 export const FIRST_SIGHTS_MAX = 131_072
 export const FIRST_SIGHT_BITS = 1 << 20

@@ -10,6 +10,7 @@ import {
   CACHED_SUBJECTS_MAX,
   FIRST_SIGHT_BITS,
   FIRST_SIGHTS_MAX,
+  OUTDATED_ROUTES_SWEPT,
 } from './limits.ts'
 
 /**
@@ -39,6 +40,8 @@ export class RouteTable {
   #slots = new Int32Array(INITIAL_SLOTS).fill(VACANT)
   #routes: Route[] = []
   #wordsTop = 0
+  /** Which route is looked at next by who sweeps. */
+  #swept = 0
   #seen: Int32Array | undefined
   #firstSights = 0
 
@@ -160,6 +163,11 @@ export class RouteTable {
 
   /** Interest in `subject` has changed. */
   invalidate(subject: string, isLiteral: boolean): void {
+    this.#outdate(subject, isLiteral)
+    this.#sweep()
+  }
+
+  #outdate(subject: string, isLiteral: boolean): void {
     if (!isLiteral) {
       this.#generation++
       return
@@ -172,12 +180,27 @@ export class RouteTable {
     arenaBytes[SCRATCH + size] = SPACE
     const hash = this.#hash(SCRATCH, SCRATCH + size + 1)
     const route = this.#find(SCRATCH, hash, size + 1)
-    if (route !== undefined) route.generation = 0
+    route?.forget()
     let dot = SCRATCH + size - 1
     while (dot > SCRATCH && arenaBytes[dot] !== DOT) dot--
     if (dot === SCRATCH) return
     const prefix = this.#find(SCRATCH, this.#hashOf(SCRATCH, dot + 1), dot - SCRATCH + 1)
-    if (prefix !== undefined) prefix.generation = 0
+    prefix?.forget()
+  }
+
+  /**
+   * Clears some of the outdated routes: through what they lead to, those that nobody publishes to any more
+   * would hold on to connections that are gone, with all their buffers.
+   */
+  #sweep(): void {
+    for (let i = 0; i < OUTDATED_ROUTES_SWEPT; i++) {
+      const route = this.#routes[this.#swept++]
+      if (route === undefined) {
+        this.#swept = 0
+        return
+      }
+      if (route.generation !== this.#generation) route.forget()
+    }
   }
 
   /** Hashes up to the next space and notes where that is. Reads up to three bytes past `end`. */
@@ -308,6 +331,13 @@ export class Route {
     this.wordsAt = wordsAt
     this.size = size
     this.hash = hash
+  }
+
+  /** As it was at first: what it leads to must be computed anew. */
+  forget(): void {
+    this.generation = 0
+    this.interest = Interest.none
+    this.generic = undefined
   }
 
   /** The rule that the account's mappings have for this subject, looked up once. */

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { AccountSpace } from '../../../shared/broker/index.ts'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { SubjectFilter } from '../../../shared/subject/index.ts'
 import { RecordingPeer } from '../../support/recording-peer.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 const ROUNDS = 20_000
 const SUBJECTS = 70_000
 
@@ -87,5 +91,32 @@ describe('remembered routes', () => {
       }
     }
     assert.equal(new Set(peer.got.map((message) => message.subject)).size, 14)
+  })
+
+  it('let go of who is gone, whether or not anybody publishes to it again', async () => {
+    const space = new AccountSpace(new SeededRandom(SEED), '$G')
+    const origin = new RecordingPeer('mqtt')
+    const gone: WeakRef<RecordingPeer>[] = []
+    for (let i = 0; i < 200; i++) {
+      const peer = new RecordingPeer('local')
+      gone.push(new WeakRef(peer))
+      const filter = [`s.${i}`, `s.${i}.*`, `*.${i}.x`][i % 3] ?? ''
+      const subscription = space.subscribe(peer, { subject: filter })
+      for (let sight = 0; sight < 3; sight++) {
+        for (const subject of [`s.${i}`, `s.${i}.x`, `s.${i}.${sight}`]) {
+          publish(space, origin, subject)
+        }
+      }
+      space.unsubscribe(subscription)
+    }
+    // Others come and go, elsewhere.
+    for (let i = 0; i < 100; i++) {
+      space.unsubscribe(space.subscribe(new RecordingPeer('local'), { subject: `other.${i}` }))
+    }
+    // A weak reference holds until the turn that made it is over.
+    await new Promise((resolve) => setImmediate(resolve))
+    collect()
+    const kept = gone.filter((peer) => peer.deref() !== undefined).length
+    assert.ok(kept <= 1, `${kept} of ${gone.length} are still remembered`)
   })
 })
