@@ -32,12 +32,14 @@ export class SessionGuard {
     this.#publishable = new WeakMap()
   }
 
-  mayPublish(topic: Topic): boolean {
+  /** @param subject what the account's mappings have made of the topic's; mostly the same object */
+  mayPublish(topic: Topic, subject: Uint8Array): boolean {
     if (this.#permissions === undefined || !this.#permissions.restrictsPublish) return true
-    const known = this.#publishable.get(topic)
+    const isMapped = subject !== topic.subject
+    const known = isMapped ? undefined : this.#publishable.get(topic)
     if (known !== undefined) return known
-    const isAllowed = this.#permissions.mayPublish(Buffer.from(topic.subject).toString())
-    this.#publishable.set(topic, isAllowed)
+    const isAllowed = this.#permissions.mayPublish(Buffer.from(subject).toString())
+    if (!isMapped) this.#publishable.set(topic, isAllowed)
     return isAllowed
   }
 

@@ -134,8 +134,9 @@ export class Session implements Peer, AckOwner {
     counters.receivedMessages++
     counters.receivedBytes += payload.length
     const options = packet.qos === 0 ? undefined : this.#acks.open(packet.packetId)
-    if (topic.isReserved || !this.#guard.mayPublish(topic)) this.#deny(topic, options)
-    else this.#route(topic, packet.qos, payload, options)
+    const subject = this.#space.mappedSubject(topic.subject)
+    if (this.#isDenied(topic, subject)) this.#deny(topic, options)
+    else this.#route(topic, subject, packet.qos, payload, options)
     return undefined
   }
 
@@ -209,14 +210,15 @@ export class Session implements Peer, AckOwner {
       committed?.(undefined)
       return
     }
-    if (topic.isReserved || !this.#guard.mayPublish(topic)) {
-      this.#deny(topic, committed === undefined ? undefined : { committed })
+    const options = committed === undefined ? undefined : { committed }
+    const subject = this.#space.mappedSubject(topic.subject)
+    if (this.#isDenied(topic, subject)) {
+      this.#deny(topic, options)
       return
     }
     if (will.isRetain) this.#noticeRetain()
     this.#context.counters.wills++
-    const options = committed === undefined ? undefined : { committed }
-    this.#route(topic, Math.min(will.qos, QOS_GRANTED_MAX), will.payload, options)
+    this.#route(topic, subject, Math.min(will.qos, QOS_GRANTED_MAX), will.payload, options)
   }
 
   /** Calls `idle` once, when no publish waits for its commit any more or none will be committed. */
@@ -262,14 +264,24 @@ export class Session implements Peer, AckOwner {
     idle?.()
   }
 
+  #isDenied(topic: Topic, subject: Uint8Array): boolean {
+    return topic.isReserved || (subject.length > 0 && !this.#guard.mayPublish(topic, subject))
+  }
+
+  /** @param subject empty: the account's mappings drop the message */
   #route(
     topic: Topic,
+    subject: Uint8Array,
     qos: number,
     payload: Uint8Array,
     options: PublishOptions | undefined,
   ): void {
+    if (subject.length === 0) {
+      options?.committed?.(undefined)
+      return
+    }
     const { publication } = this.#context.scratch
-    publication.subject = topic.subject
+    publication.subject = subject
     publication.headers = qos === 0 ? NO_HEADERS : QOS1_HEADERS
     publication.payload = payload
     this.publishing = topic

@@ -8,7 +8,6 @@ import type {
   InterestObserver,
   LinkPeer,
   Peer,
-  PeerKind,
   Publication,
   PublishCommitted,
   PublishOptions,
@@ -115,14 +114,9 @@ export class AccountSpace implements SubjectSpace {
       )
       return 0
     }
-    const mapped = this.#mappedFor(origin, publication)
-    if (mapped === undefined) {
-      options.committed?.(undefined)
-      return 0
-    }
-    const interest = this.routes.locateBytes(mapped.subject)
+    const interest = this.routes.locateBytes(publication.subject)
     const message = takeMessage()
-    message.setParts(origin, mapped)
+    message.setParts(origin, publication)
     message.committed = options.committed
     return this.dispatch(interest, message, options)
   }
@@ -145,6 +139,12 @@ export class AccountSpace implements SubjectSpace {
   /** What the account's mappings make of a literal subject: undefined when it stays, '' to drop it. */
   mapped(subject: string): string | undefined {
     return this.mappings?.map(subject, this.#random)
+  }
+
+  mappedSubject(subject: Uint8Array): Uint8Array {
+    if (this.mappings === undefined) return subject
+    const mapped = this.mapped(Buffer.from(subject).toString())
+    return mapped === undefined ? subject : Buffer.from(mapped)
   }
 
   /** All subscriptions that a message on the literal `subject` concerns, in no order. */
@@ -179,17 +179,6 @@ export class AccountSpace implements SubjectSpace {
     return () => {
       this.#observers.delete(observer)
     }
-  }
-
-  /**
-   * What devices and leaf links publish is mapped here; a NATS client's inlet has done it by itself.
-   * undefined when the mapping drops the message.
-   */
-  #mappedFor(origin: Peer, publication: Publication): Publication | undefined {
-    if (this.mappings === undefined || !MAPPED_KINDS.has(origin.kind)) return publication
-    const subject = this.mapped(Buffer.from(publication.subject).toString())
-    if (subject === undefined) return publication
-    return subject === '' ? undefined : { ...publication, subject: Buffer.from(subject) }
   }
 
   #matchAnyLast(prefix: string): Interest | undefined {
@@ -294,8 +283,6 @@ class PeerSubscription implements Subscription {
 export const EVERYWHERE: PublishOptions = {}
 
 const NO_QUEUES: readonly string[] = []
-
-const MAPPED_KINDS: ReadonlySet<string> = new Set<PeerKind>(['mqtt', 'leaf', 'uplink'])
 
 function deliver(
   subscription: Subscription,

@@ -42,6 +42,10 @@ export interface LinkPeer extends Peer {
   readonly region?: string
   /** Of the last PING; undefined before its answer, and where nobody asks. */
   readonly roundTripMs?: number | undefined
+  /** What the server on the other end calls itself. */
+  readonly remoteName?: string
+  /** The other end tells nothing of messages that are traced, and delivers those that only ask for a trace. */
+  readonly ignoresTraces?: boolean
   /**
    * @param plain true when plain subscriptions of the other side match
    * @param queues the queue groups for which the other side must pick a member
@@ -152,6 +156,12 @@ export interface SubjectSpace {
    * With a `reply` and none taking it, the caller sends the 503 if its protocol has one.
    */
   publish(origin: Peer, publication: Publication, options?: PublishOptions): number
+  /**
+   * What the account's mappings make of a literal subject: itself when none concerns it, empty when the
+   * message is dropped. `publish` does not map: whoever brings a message in from outside does, since
+   * what he may publish depends on it.
+   */
+  mappedSubject(subject: Uint8Array): Uint8Array
   /** Whether any subscription but those of `except` would take a message on this literal subject. */
   hasInterest(subject: string, except?: Peer): boolean
   subscriptions(): Iterable<Subscription>

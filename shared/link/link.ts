@@ -232,8 +232,13 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
       return
     }
     this.#messagesIn++
+    // Behind the check: nats-server holds a leaf to its rules by the subject on the wire as well
+    // (server/leafnode.go, `leafMsgAllowed`), unlike a client.
+    const subject = this.#space.mappedSubject(publication.subject)
+    if (subject.length === 0) return
+    const mapped = subject === publication.subject ? publication : { ...publication, subject }
     const options = queues.length === 0 ? NO_QUEUES : { queues }
-    this.#space.publish(this, withShownSubject(publication), options)
+    this.#space.publish(this, withShownSubject(mapped), options)
   }
 
   info(json: string): void {

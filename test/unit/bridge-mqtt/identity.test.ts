@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../../bridge-mqtt/index.ts'
 import type { Authenticator, Credentials, Identity } from '../../../shared/account/index.ts'
 import { compilePermissions, createAccounts } from '../../../shared/account/index.ts'
+import { SubjectMappings } from '../../../shared/subject/index.ts'
 import { MQTT_CONFIG, MqttCore } from '../../support/mqtt-core.ts'
 import { MqttLine } from '../../support/mqtt-line.ts'
 import { connectPacket, publishPacket, subscribePacket } from '../../support/mqtt-packets.ts'
@@ -124,6 +125,38 @@ describe('MQTT identity', () => {
     assert.equal(door?.counters.deniedPublishes, 3)
   })
 
+  it('holds a user to what the account’s mappings make of its topics, the will included', async () => {
+    const permissions = permissionsConfig({ noPub: ['internal.>', 'shut.>'] })
+    const port = await start(one({ permissions }))
+    const space = core?.broker.space('$G')
+    assert.ok(space)
+    const rules = [
+      rule('pub.*', 'internal.$1'),
+      rule('shut.*', 'open.$1'),
+      rule('lost.x', 'lost.x', 0),
+    ]
+    space.mappings = new SubjectMappings(rules, '')
+    const watcher = await MqttLine.client(port, connectPacket('w', credentials('watcher', 'p')))
+    watcher.send(subscribePacket(1, ['#', 0]))
+    assert.equal(await watcher.take(5), '9003000100')
+    const will = { topic: 'pub/will', payload: Buffer.from('gone') }
+    const device = await MqttLine.client(
+      port,
+      connectPacket('d', { ...credentials('device', 'p'), will }),
+    )
+    device.send(publishPacket('pub/x', 'no', { packetId: 1 }))
+    device.send(publishPacket('lost/x', 'no', { packetId: 2 }))
+    device.send(publishPacket('shut/x', 'yes', { packetId: 3 }))
+    assert.equal(await device.take(12), '400200014002000240020003')
+    const successor = await MqttLine.client(port, connectPacket('d', credentials('device', 'p')))
+    watcher.send(publishPacket('pub/y', 'end', {}))
+    const expected = [publishPacket('open/x', 'yes', {}), publishPacket('internal/y', 'end', {})]
+    const bytes = Buffer.concat(expected)
+    assert.equal(await watcher.take(bytes.length), bytes.toString('hex'))
+    assert.equal(door?.counters.deniedPublishes, 2)
+    successor.destroy()
+  })
+
   it('refuses filters that may not be subscribed to, and leaves out what is denied', async () => {
     const permissions = permissionsConfig({ sub: ['down.>', 'down'], noSub: ['down.secret'] })
     const port = await start(one({ permissions }))
@@ -206,6 +239,10 @@ function one(parts: {
     authenticate: ({ user }) => identities.get(user),
     recheck: () => undefined,
   }
+}
+
+function rule(subject: string, to: string, weight = 100) {
+  return { subject, destinations: [{ subject: to, weight, cluster: '' }] }
 }
 
 function credentials(username?: string, password?: string) {

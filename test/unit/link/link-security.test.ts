@@ -9,6 +9,7 @@ import {
 import type { PermissionsConfig } from '../../../shared/config/index.ts'
 import { readLogin } from '../../../shared/link/index.ts'
 import { SystemDisk } from '../../../shared/runtime/index.ts'
+import { SubjectMappings } from '../../../shared/subject/index.ts'
 import { TlsSettings } from '../../../shared/transport/index.ts'
 import { CertificateAuthority, tlsConfig } from '../../support/certificates.ts'
 import { eventually, LinkNode, reached } from '../../support/link-node.ts'
@@ -239,6 +240,25 @@ describe('link: TLS, logins and permissions', () => {
         ['up.a'],
       )
     }
+  })
+
+  it('holds a leaf to its rules by the subject on the wire, before the account’s mappings', async () => {
+    const { hub, raw } = await rawLeaf({
+      publish: { allow: undefined, deny: ['internal.>', 'shut.>'] },
+    })
+    const rule = (subject: string, to: string, weight = 100) => ({
+      subject,
+      destinations: [{ subject: to, weight, cluster: '' }],
+    })
+    const rules = [rule('pub.*', 'internal.$1'), rule('shut.*', 'open.$1'), rule('l', 'l', 0)]
+    hub.space('$G').mappings = new SubjectMappings(rules, '')
+    const inbox = hub.subscriber('>')
+    raw.send('LMSG l 1', 'a', 'LMSG pub.x 1', 'b', 'LMSG shut.x 1', 'c')
+    await raw.sees(`Permissions Violation for Publish to "shut.x"`)
+    assert.deepEqual(
+      inbox.got.map(({ subject }) => subject),
+      ['internal.x'],
+    )
   })
 
   it('gives a leaf with a wildcard no more than it may receive', async () => {
