@@ -74,13 +74,17 @@ export class Clients {
       notices.warn({ max: limits.clientsMax }, 'too many clients: refusing connections')
       return refusal(CONNACK.serverUnavailable, 'too many clients')
     }
-    if (elder !== undefined) this.#leaveSeat(elder)
-    const leaveSeat = this.#core.takeSeat(identity.account)
+    // Who comes in somebody's place takes his seat: there may be no other.
+    const eldersSeat = elder && this.#seats.get(elder)
+    const leaveSeat = eldersSeat ?? this.#core.takeSeat(identity.account)
     if (leaveSeat === undefined) {
-      return refusal(CONNACK.serverUnavailable, 'maximum account active connections exceeded')
+      return refusal(CONNACK.serverUnavailable, 'maximum connections exceeded')
     }
     this.#seats.set(client, leaveSeat)
-    elder?.takeOver()
+    if (elder !== undefined) {
+      this.#seats.delete(elder)
+      elder.takeOver()
+    }
     if (!packet.isClean) {
       notices.once(
         { client: clientId },

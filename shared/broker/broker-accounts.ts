@@ -6,6 +6,8 @@ import type { ClientConnection } from './client-connection.ts'
 
 /** Which connections belong to which account, and what the accounts allow them. */
 export class BrokerAccounts {
+  /** Connections of all accounts that are no NATS clients. */
+  seatsTaken = 0
   readonly #book: AccountBook | undefined
   readonly #observer: BrokerObserver
   readonly #members = new Map<string, AccountMembers>()
@@ -80,6 +82,7 @@ export class BrokerAccounts {
     const members = this.membersOf(account)
     if (!members.hasRoom(this.limitsOf(account))) return undefined
     members.seats++
+    this.seatsTaken++
     members.connectionsEver++
     this.#observer.accountConnections?.(account)
     let isTaken = true
@@ -87,6 +90,7 @@ export class BrokerAccounts {
       if (!isTaken) return
       isTaken = false
       members.seats--
+      this.seatsTaken--
       this.#observer.accountConnections?.(account)
     }
   }

@@ -149,11 +149,11 @@ export class Broker implements ConnectionContext {
   }
 
   /**
-   * A place among the account's connections for one that is no NATS client; undefined when there is
-   * none left. The result gives it back.
+   * A place among the connections of the server and the account for one that is no NATS client; undefined
+   * when there is none left. The result gives it back.
    */
   takeSeat(account: string): (() => void) | undefined {
-    return this.#accounts.takeSeat(account)
+    return this.#isFull ? undefined : this.#accounts.takeSeat(account)
   }
 
   /** What INFO says from now on: the port that was taken, and where else clients can go. */
@@ -233,16 +233,21 @@ export class Broker implements ConnectionContext {
 
   accept(channel: Channel, door?: Door): void {
     const connection = new ClientConnection(this, channel, this.nextPeerId(), door)
-    const { connectionsMax } = this.options
     this.#connectionsEver++
     if (this.#isDraining) connection.destroy()
-    else if (connectionsMax !== 0 && this.#connections.size >= connectionsMax) {
+    else if (this.#isFull) {
       this.log.error({ connections: this.#connections.size }, 'maximum connections exceeded')
       connection.refuse()
     } else {
       this.#connections.set(connection.id, connection)
       connection.start()
     }
+  }
+
+  get #isFull(): boolean {
+    const { connectionsMax } = this.options
+    const taken = this.#connections.size + this.#accounts.seatsTaken
+    return connectionsMax !== 0 && taken >= connectionsMax
   }
 
   limitsOf(account: string): AccountLimits {

@@ -1,4 +1,8 @@
-import { type Authenticator, UserAuthenticator } from '../../shared/account/index.ts'
+import {
+  type AccountBook,
+  type Authenticator,
+  UserAuthenticator,
+} from '../../shared/account/index.ts'
 import {
   BROKER_DEFAULTS,
   Broker,
@@ -25,7 +29,14 @@ export class MqttCore implements Core {
   readonly broker: Broker
   #natsListener: Listener | undefined
 
-  constructor(options: { authenticator?: Authenticator; payloadBytesMax?: number } = {}) {
+  constructor(
+    options: {
+      authenticator?: Authenticator
+      accounts?: AccountBook
+      payloadBytesMax?: number
+      connectionsMax?: number
+    } = {},
+  ) {
     this.authenticator = options.authenticator ?? new UserAuthenticator({ users: [] })
     this.payloadBytesMax = options.payloadBytesMax ?? 1024 * 1024
     const clock = new SystemClock()
@@ -33,8 +44,19 @@ export class MqttCore implements Core {
     const network = new SystemNetwork({ clock, onTrouble: () => {} })
     this.machine = { clock, random, disk: new SystemDisk(), network }
     this.broker = new Broker(
-      { clock, random, log: this.log, authenticator: this.authenticator },
-      { ...BROKER_DEFAULTS, serverId: 'NMQTT', serverName: this.serverName },
+      {
+        clock,
+        random,
+        log: this.log,
+        authenticator: this.authenticator,
+        ...(options.accounts === undefined ? {} : { accounts: options.accounts }),
+      },
+      {
+        ...BROKER_DEFAULTS,
+        serverId: 'NMQTT',
+        serverName: this.serverName,
+        connectionsMax: options.connectionsMax ?? BROKER_DEFAULTS.connectionsMax,
+      },
     )
   }
 

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { MqttFrontDoor } from '../../../bridge-mqtt/index.ts'
+import { StaticAccountBook } from '../../../shared/account/index.ts'
+import { RawClient } from '../../support/broker-harness.ts'
+import { eventually } from '../../support/link-node.ts'
+import { MQTT_CONFIG, MqttCore } from '../../support/mqtt-core.ts'
+import { MqttLine } from '../../support/mqtt-line.ts'
+import { connectPacket, DISCONNECT } from '../../support/mqtt-packets.ts'
+import { accountConfig } from '../account/setup.ts'
+
+const ACCEPTED = '20020000'
+const NO_ROOM = '20020003'
+const CONNECT = 'CONNECT {"verbose":false,"pedantic":false}\r\n'
+
+describe('room for MQTT clients', () => {
+  let core: MqttCore
+  let door: MqttFrontDoor
+  const raw: RawClient[] = []
+
+  async function start(options: ConstructorParameters<typeof MqttCore>[0]): Promise<void> {
+    core = new MqttCore(options)
+    door = new MqttFrontDoor(MQTT_CONFIG)
+    await door.start(core)
+  }
+
+  afterEach(async () => {
+    for (const client of raw.splice(0)) client.close()
+    await door.destroy()
+    await core.close()
+  })
+
+  async function mqtt(clientId: string): Promise<[MqttLine, string]> {
+    const line = await MqttLine.open(door.port)
+    line.send(connectPacket(clientId))
+    return [line, await line.take(4)]
+  }
+
+  async function nats(port: number): Promise<RawClient> {
+    const client = await RawClient.connect(port)
+    raw.push(client)
+    client.send(`${CONNECT}PING\r\n`)
+    await client.until(() => client.isClosed || client.received.includes('PONG'), 'an answer')
+    return client
+  }
+
+  function limitedTo(max_connections: number): StaticAccountBook {
+    const { limits } = accountConfig('$G')
+    return new StaticAccountBook(
+      [accountConfig('$G', { limits: { ...limits, max_connections } })],
+      '',
+    )
+  }
+
+  it('is what NATS clients of the account leave, and the other way round', async () => {
+    await start({ accounts: limitedTo(2) })
+    const port = await core.listenForNats()
+    const [first] = await mqtt('a')
+    assert.equal((await nats(port)).isClosed, false)
+    assert.equal((await mqtt('b'))[1], NO_ROOM)
+    const refused = await nats(port)
+    assert.match(refused.received, /maximum account active connections exceeded/)
+    assert.equal(core.broker.accountTotals('$G').connections, 2)
+    first.send(DISCONNECT)
+    await eventually(() => core.broker.accountTotals('$G').connections === 1, 'a free place')
+    assert.equal((await mqtt('b'))[1], ACCEPTED)
+  })
+
+  it('is there for who comes in his own place, at the limit too', async () => {
+    await start({ accounts: limitedTo(1) })
+    const [elder] = await mqtt('a')
+    for (let i = 0; i < 3; i++) assert.equal((await mqtt('a'))[1], ACCEPTED)
+    assert.equal(await elder.rest(), '')
+    assert.equal(core.broker.accountTotals('$G').connections, 1)
+    assert.equal((await mqtt('b'))[1], NO_ROOM)
+  })
+
+  it('counts against the server’s own limit', async () => {
+    await start({ connectionsMax: 2 })
+    const port = await core.listenForNats()
+    const [first] = await mqtt('a')
+    await mqtt('b')
+    assert.equal((await mqtt('c'))[1], NO_ROOM)
+    assert.match((await nats(port)).received, /maximum connections exceeded/)
+    first.send(DISCONNECT)
+    await eventually(() => door.counters.clients === 1, 'a free place')
+    assert.equal((await nats(port)).isClosed, false)
+  })
+})
