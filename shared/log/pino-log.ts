@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
 import type pinoPretty from 'pino-pretty'
 import { codeOf, messageOf } from '../runtime/index.ts'
+import { WAITING_BYTES_MAX } from './limits.ts'
 import type { Log, LogFields } from './log.ts'
 import { RotatingFile } from './rotating-file.ts'
 import { textLine } from './text-line.ts'
@@ -175,13 +176,13 @@ class Sink implements DestinationStream {
     if (write !== undefined) return write
     if (this.#settings.log_file === '') {
       this.#file = undefined
-      const stream = destination({ dest: STANDARD_ERROR, sync: true })
-      return (line) => stream.write(line)
+      return toStandardError()
     }
     const file = new RotatingFile(this.#settings.log_file, this.#rotation(), {
       now: isoNow,
       line: (level, message) =>
         this.#format(`${JSON.stringify({ level, time: isoNow(), msg: message })}\n`),
+      instead: toStandardError(),
     })
     this.#file = file
     return (line) => file.write(line)
@@ -202,6 +203,17 @@ class Sink implements DestinationStream {
     const style = { ...this.#settings, pid: process.pid, isColoured: isTerminal }
     return (json) => textLine(json, style)
   }
+}
+
+/** Whatever becomes of it, logging goes on: a pipe that breaks or a disk that is full ends no server. */
+function toStandardError(): (line: string) => void {
+  const stream = destination({
+    dest: STANDARD_ERROR,
+    sync: true,
+    maxLength: WAITING_BYTES_MAX,
+  })
+  stream.on('error', () => {})
+  return (line) => void stream.write(line)
 }
 
 function withoutTime(json: string): string {

@@ -12,12 +12,15 @@ export interface RotationPort {
   now(): string
   /** A line about the file itself, formatted as all others. */
   line(level: 'info' | 'error', message: string): string
+  /** Where else somebody may see that the file takes no lines. */
+  instead(line: string): void
 }
 
 /**
  * A log file that is set aside when it has grown too large, under nats-server's names:
  * `<file>.2026.11.21.09.00.00.000000000`. What fails is said in the file itself, and tried again when it has
- * grown to twice the size: a log that cannot be set aside goes on.
+ * grown to twice the size: a log that cannot be set aside goes on. Lines that the disk does not take are
+ * counted; how many they were is the first that it takes again.
  */
 export class RotatingFile {
   readonly #file: AppendFile
@@ -25,6 +28,7 @@ export class RotatingFile {
   #rotation: Rotation
   #sizeMax: number
   #backups = 0
+  #lost = 0
 
   constructor(path: string, rotation: Rotation, port: RotationPort) {
     this.#file = new AppendFile(path)
@@ -38,7 +42,7 @@ export class RotatingFile {
   }
 
   write(line: string): void {
-    this.#file.write(line)
+    this.#append(line)
     if (this.#sizeMax > 0 && this.#file.size > this.#sizeMax) this.#rotate()
   }
 
@@ -53,6 +57,23 @@ export class RotatingFile {
 
   close(): void {
     this.#file.close()
+  }
+
+  #append(line: string): void {
+    const error = this.#tellLost() ?? this.#file.write(line)
+    if (error === undefined) return
+    if (this.#lost++ > 0) return
+    const reason = messageOf(error)
+    const text = `Cannot write to the log file "${this.path}" (${reason}): lines are lost until it can`
+    this.#port.instead(this.#port.line('error', text))
+  }
+
+  #tellLost(): unknown {
+    if (this.#lost === 0) return undefined
+    const text = `${this.#lost} lines were lost: the log file could not be written`
+    const error = this.#file.write(this.#port.line('error', text))
+    if (error === undefined) this.#lost = 0
+    return error
   }
 
   #rotate(): void {
@@ -79,7 +100,7 @@ export class RotatingFile {
   }
 
   #say(level: 'info' | 'error', message: string): void {
-    this.#file.write(this.#port.line(level, message))
+    this.#append(this.#port.line(level, message))
   }
 }
 

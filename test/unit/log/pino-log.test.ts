@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+  unlink,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { createLog, type LogOptions, type LogSettings } from '../../../shared/log/index.ts'
@@ -174,6 +185,38 @@ describe('log', () => {
       const text = await readFile(path.join(directory, 'elsewhere', 'petiole.log'), 'utf8')
       assert.match(text, /Unable to rotate the logfile \(ENOENT/)
       assert.match(text, /"i":4/)
+    })
+
+    // A device that takes nothing, as a full disk; not every system has it.
+    if (existsSync('/dev/full')) {
+      it('loses lines while the disk is full, says so, and never throws', async () => {
+        const file = path.join(directory, 'petiole.log')
+        await symlink('/dev/full', file)
+        const log = createLog({ ...SETTINGS, log_file: file })
+        for (let i = 0; i < 3; i++) log.info({ i }, 'a line of some length')
+        await unlink(file)
+        log.reopen()
+        log.info({}, 'there is room')
+        log.info({}, 'still')
+        const lines = (await readFile(file, 'utf8')).trim().split('\n').map(parsed)
+        assert.deepEqual(
+          lines.map(({ msg }) => msg),
+          ['3 lines were lost: the log file could not be written', 'there is room', 'still'],
+        )
+      })
+    }
+
+    it('goes on in the file that it has when there is no room for another', async () => {
+      const file = path.join(directory, 'petiole.log')
+      const log = createLog({ ...SETTINGS, log_file: file })
+      await unlink(file)
+      await mkdir(file)
+      assert.throws(() => log.reopen())
+      log.info({}, 'nobody sees this')
+      await rmdir(file)
+      log.reopen()
+      log.info({}, 'but this')
+      assert.match(await readFile(file, 'utf8'), /but this/)
     })
 
     it('stays where it is when another cannot be opened', async () => {
