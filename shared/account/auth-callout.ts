@@ -1,4 +1,4 @@
-import { createCurve, createUser, type KeyPair } from '@nats-io/nkeys'
+import { createUser } from '@nats-io/nkeys'
 import type { ConnectionType } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { type Clock, messageOf } from '../runtime/index.ts'
@@ -17,6 +17,7 @@ import {
   type UserClaims,
   userProblems,
 } from './claims/index.ts'
+import { CurveKey } from './curve-key.ts'
 import { isTypeAllowed } from './file-login.ts'
 import { CALLOUTS_MAX } from './limits.ts'
 import { isPublicKey } from './nkey.ts'
@@ -86,7 +87,7 @@ export interface AuthCalloutOptions {
  */
 export class AuthCallout {
   readonly #options: AuthCalloutOptions
-  #curve: KeyPair | undefined
+  readonly #curve = new CurveKey()
   #waiting = 0
 
   constructor(options: AuthCalloutOptions) {
@@ -95,8 +96,7 @@ export class AuthCallout {
 
   /** The server's public curve key, INFO `xkey`. */
   get xkey(): string {
-    this.#curve ??= createCurve()
-    return this.#curve.getPublicKey()
+    return this.#curve.publicKey
   }
 
   /** Never rejects; what was wrong is logged, as only the operator may know. */
@@ -269,12 +269,10 @@ export class AuthCallout {
   }
 
   #seal(plain: Uint8Array, xkey: string): Uint8Array {
-    this.#curve ??= createCurve()
     return this.#curve.seal(plain, xkey)
   }
 
   #open(sealed: Uint8Array, xkey: string): Uint8Array {
-    this.#curve ??= createCurve()
     const plain = this.#curve.open(sealed, xkey)
     if (plain === null) throw new Error('error decrypting auth callout response')
     return plain
