@@ -3,11 +3,13 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type Running, startHub } from '../../index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
+import { CertificateAuthority } from '../support/certificates.ts'
+import { accountChurn, accountConfig } from './account-churn.ts'
 import { churn } from './churn.ts'
 
 /**
  * A server of some age must be as light as a young one: cycles of churn, and after each the heap is
- * collected and weighed. `SOAK_S` sets how long, `SEED` repeats a run.
+ * collected and weighed. `SOAK_S` sets how long, all in all; `SEED` repeats a run.
  */
 const SOAK_MS = Number(process.env['SOAK_S'] ?? 30) * 1_000
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -22,39 +24,68 @@ const collect = runInNewContext('gc') as () => void
 
 describe('soak: core', function () {
   this.timeout(SOAK_MS + 60_000)
+  const authority = new CertificateAuthority()
+  const certificate = authority.server()
+  const random = new SeededRandom(SEED)
   let hub: Running
 
-  before(async () => {
-    hub = await startHub({ host: '127.0.0.1', port: -1, http_port: -1, jetstream: false })
-  })
-
-  after(() => hub.destroy())
+  afterEach(() => hub.destroy())
+  after(() => authority.remove())
 
   it(`keeps nothing of clients that are gone (SEED=${SEED})`, async () => {
-    const random = new SeededRandom(SEED)
-    const before = await factsOf(hub)
-    const weights: number[] = []
-    const untilMs = performance.now() + SOAK_MS
-    while (performance.now() < untilMs || weights.length <= WARM_UP_CYCLES * 2) {
-      const options = { port: hub.ports.client.port, clients: 6, rounds: 60 }
-      await churn({ ...options, random: () => random.float() })
-      assert.deepEqual(await settled(hub), before, `SEED=${SEED}`)
-      collect()
-      const { heapUsed, arrayBuffers } = process.memoryUsage()
-      weights.push(heapUsed + arrayBuffers)
-    }
-    const [first, last] = [weights[WARM_UP_CYCLES] ?? 0, Math.min(...weights.slice(-3))]
-    const grown = `${first} to ${last} bytes over ${weights.length} cycles, SEED=${SEED}`
-    assert.ok(last - first < NOISE_BYTES, grown)
+    hub = await startHub({ host: '127.0.0.1', port: -1, http_port: -1, jetstream: false })
+    const options = { port: hub.ports.client.port, clients: 6, rounds: 60 }
+    await soak(hub, () => churn({ ...options, random: () => random.float() }))
+  })
+
+  it(`keeps nothing of accounts' users, TLS, devices and reloads (SEED=${SEED})`, async () => {
+    hub = await startHub(accountConfig(certificate))
+    const options = { hub, authority, certificate, rounds: 16, random: () => random.float() }
+    const total = await soak(hub, () => accountChurn(options))
+    for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `no ${what}`)
   })
 })
 
+/** Repeats a cycle for its half of the time; the sums of what each counted. */
+async function soak<Counts extends object>(hub: Running, cycle: () => Promise<Counts>) {
+  // What a server makes for itself at the first use stays: a subscription for the answers of imported services.
+  await cycle()
+  const before = await quiet(hub)
+  const weights: number[] = []
+  const total: Record<string, number> = {}
+  const untilMs = performance.now() + SOAK_MS / 2
+  while (performance.now() < untilMs || weights.length <= WARM_UP_CYCLES * 2) {
+    for (const [what, count] of Object.entries(await cycle())) {
+      total[what] = (total[what] ?? 0) + Number(count)
+    }
+    assert.deepEqual(await settled(hub, before), before, `SEED=${SEED}`)
+    collect()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    weights.push(heapUsed + arrayBuffers)
+  }
+  const [first, last] = [weights[WARM_UP_CYCLES] ?? 0, Math.min(...weights.slice(-3))]
+  const grown = `${first} to ${last} bytes over ${weights.length} cycles, SEED=${SEED}`
+  assert.ok(last - first < NOISE_BYTES, grown)
+  return total
+}
+
 /** The server hears of a closed socket a moment after its client. */
-async function settled(hub: Running): Promise<Facts> {
-  let facts = await factsOf(hub)
+async function settled(hub: Running, wanted: Facts): Promise<Facts> {
   const untilMs = performance.now() + GONE_DEADLINE_MS
-  while (facts.connections > 0 && performance.now() < untilMs) facts = await factsOf(hub)
-  return facts
+  for (;;) {
+    const facts = await factsOf(hub)
+    const isSettled = JSON.stringify(facts) === JSON.stringify(wanted)
+    if (isSettled || performance.now() > untilMs) return facts
+  }
+}
+
+/** The facts once nobody is connected. */
+async function quiet(hub: Running): Promise<Facts> {
+  const untilMs = performance.now() + GONE_DEADLINE_MS
+  for (;;) {
+    const facts = await factsOf(hub)
+    if (facts.connections === 0 || performance.now() > untilMs) return facts
+  }
 }
 
 interface Facts {
