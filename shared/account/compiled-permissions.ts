@@ -14,7 +14,8 @@ import type { Permissions } from './permissions.ts'
  *  - with `allow_responses` and no publish list nothing but responses may be published.
  *
  * In one point it is stricter: nats-server takes a final `>` for a token, so that an allow entry
- * `foo.*` lets `foo.>` in. Here that subscription is wider than the entry, and refused.
+ * `foo.*` lets `foo.>` in, and all it matches. Here that subscription is wider than the entry, and
+ * refused: decision 0008.
  */
 class CompiledPermissions implements Permissions {
   readonly config: PermissionsConfig
