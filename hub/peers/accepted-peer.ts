@@ -99,13 +99,10 @@ export class AcceptedPeer implements PeerPhase {
       return
     }
     this.#peerNonce = connect.nonce
-    // Never rejects: who cannot be asked about is refused.
-    void this.#options.authenticate(connect.user, connect.password).then((isAllowed) => {
-      if (this.connection.isEnded) return
-      if (isAllowed) this.#options.onHello(connect.card, this)
-      else
-        this.connection.fail(AUTHORIZATION_VIOLATION, `wrong credentials of ${connect.card.name}`)
-    })
+    this.#options
+      .authenticate(connect.user, connect.password)
+      .then((isAllowed) => this.#welcome(connect.card, isAllowed))
+      .catch((error: unknown) => this.connection.destroy(`login failed: ${messageOf(error)}`))
   }
 
   info(_json: string): void {
@@ -143,6 +140,12 @@ export class AcceptedPeer implements PeerPhase {
   ended(reason: string): void {
     this.#cancelTimeout()
     this.#options.onEnded(this, reason)
+  }
+
+  #welcome(peer: PeerCard, isAllowed: boolean): void {
+    if (this.connection.isEnded) return
+    if (isAllowed) this.#options.onHello(peer, this)
+    else this.connection.fail(AUTHORIZATION_VIOLATION, `wrong credentials of ${peer.name}`)
   }
 
   #refuseUnasked(): void {

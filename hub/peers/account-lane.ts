@@ -20,6 +20,7 @@ export interface LaneOwner {
   readonly region: string
   readonly roundTripMs: number | undefined
   readonly isBusy: boolean
+  readonly remoteName: string
   /** False: one more than a peer may have. */
   takeSubscription(): boolean
   giveSubscription(): void
@@ -81,6 +82,10 @@ export class AccountLane implements LinkPeer, InterestListener {
 
   get roundTripMs(): number | undefined {
     return this.#owner.roundTripMs
+  }
+
+  get remoteName(): string {
+    return this.#owner.remoteName
   }
 
   get isBusy(): boolean {
@@ -154,7 +159,7 @@ export class AccountLane implements LinkPeer, InterestListener {
   take(publication: Publication, demand: Demand): void {
     this.counts.messagesIn++
     this.counts.bytesIn += publication.headers.length + publication.payload.length
-    this.#space.publish(this, publication, optionsOf(demand))
+    this.#links.publish(this, publication, optionsOf(demand))
   }
 
   #add(

@@ -118,6 +118,10 @@ export class PeerLink implements PeerPhase, LaneOwner {
     return this.connection.roundTripMs
   }
 
+  get remoteName(): string {
+    return this.#card.name
+  }
+
   get isBusy(): boolean {
     return this.connection.output.pendingBytes > INTEREST_PENDING_MAX
   }

@@ -26,8 +26,8 @@ export interface TraceSpan {
   delivered(subscription: Subscription, account: string, error?: string): void
   /** A stream of the account stores it, under this subject. */
   captured(subscription: Subscription, account: string, subject: string): void
-  /** It goes over a link, with these headers. */
-  forwarded(link: Peer, account: string, headers: Uint8Array): Uint8Array
+  /** It goes over a link, with the headers that are returned, or does not, or nothing is told from there: `error`. */
+  forwarded(link: Peer, account: string, headers: Uint8Array, error?: string): Uint8Array
   /** It goes to the subscribers of another account, where it is called `to`. */
   exported(account: string, to: string): void
   /** It goes to the services of another account. */
@@ -40,6 +40,9 @@ export const TRACE_ERRORS = {
   denied: 'Not delivered because subscription denies this subject',
   subscriptionClosed: 'Not delivered because subscription is closed',
   clientClosed: 'Not delivered because client is closed',
+  onlyUnsupported: 'Not delivered because remote does not support message tracing',
+  unsupported:
+    'Message delivered but remote does not support message tracing so no trace event generated from there',
 } as const
 
 /**

@@ -131,7 +131,12 @@ class TracedLink implements LinkPeer {
       this.#link.forward(message, plain, queues, isToStore)
       return
     }
-    const headers = this.#span.forwarded(this.#link, this.#account, message.headers)
+    const { ignoresTraces = false } = this.#link
+    const { isOnly } = this.#span
+    const error = isOnly ? TRACE_ERRORS.onlyUnsupported : TRACE_ERRORS.unsupported
+    const why = ignoresTraces ? error : undefined
+    const headers = this.#span.forwarded(this.#link, this.#account, message.headers, why)
+    if (ignoresTraces && isOnly) return
     const inner = takeMessage()
     const { origin, subjectBytes, shownBytes, replyBytes, payload } = message
     const parts = { subject: subjectBytes, reply: replyBytes, headers, payload }

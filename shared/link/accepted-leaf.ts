@@ -1,4 +1,4 @@
-import type { Authenticator, Credentials, Identity } from '../account/index.ts'
+import { type Authenticator, type Credentials, current, type Identity } from '../account/index.ts'
 import type { Publication } from '../broker/index.ts'
 import type { PermissionsConfig, SubjectPermissionConfig } from '../config/index.ts'
 import { type Cancel, type Clock, messageOf, type Random } from '../runtime/index.ts'
@@ -137,8 +137,14 @@ export class AcceptedLeaf implements LinkPhase {
     }
     this.#isAsking = true
     const answer = this.#login(connect)
-    if (answer instanceof Promise) void answer.then((identity) => this.#welcome(connect, identity))
-    else this.#welcome(connect, answer)
+    if (!(answer instanceof Promise)) {
+      this.#welcome(connect, answer)
+      return
+    }
+    const { authenticator } = this.#options
+    answer
+      .then((identity) => this.#welcome(connect, current(authenticator, identity)))
+      .catch((error: unknown) => this.connection.destroy(`login failed: ${messageOf(error)}`))
   }
 
   /** Only a side that negotiates compression sends INFO first, and we offer none. */

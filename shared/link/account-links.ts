@@ -2,10 +2,13 @@ import type {
   InterestObserver,
   LinkPeer,
   Peer,
+  Publication,
+  PublishOptions,
   SubjectSpace,
   Subscription,
 } from '../broker/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
+import { type ArrivalTracer, asksForTrace } from './arrival-tracer.ts'
 import { InterestPace, type Telling } from './interest-pace.ts'
 
 /**
@@ -39,6 +42,12 @@ export interface InterestListener {
   captureChanged?(subject: string, isThere: boolean): void
 }
 
+/** The link that a message came over. */
+export interface LinkOrigin extends LinkPeer {
+  readonly remoteName: string
+  mayPublish?(subject: string): boolean
+}
+
 const LOOP_PREFIX = '$LDS.'
 const LOOP_TOKEN_BYTES = 16
 const LOOP_TOKEN_LENGTH = 22
@@ -64,6 +73,7 @@ export class AccountLinks implements InterestObserver {
   readonly loopSubject: string
   readonly #isConfined: (subscription: Subscription) => boolean
   readonly #pace: InterestPace
+  readonly #tracer: ArrivalTracer | undefined
   readonly #interests = new Map<string, Interest>()
   readonly #listeners = new Map<Peer, InterestListener>()
 
@@ -76,8 +86,10 @@ export class AccountLinks implements InterestObserver {
     random: Random,
     isConfined: (subscription: Subscription) => boolean,
     pace: InterestPace,
+    tracer?: ArrivalTracer,
   ) {
     this.space = space
+    this.#tracer = tracer
     this.#pace = pace
     this.#isConfined = isConfined
     const token = Buffer.from(random.bytes(LOOP_TOKEN_BYTES)).toString('base64url')
@@ -117,6 +129,26 @@ export class AccountLinks implements InterestObserver {
         return count
       },
     })
+  }
+
+  /**
+   * A message that came over a link: routed, and traced when it asks for that.
+   * @param mappedFrom what its subject was before the account's mappings; undefined when none changed it
+   */
+  publish(
+    origin: LinkOrigin,
+    publication: Publication,
+    options: PublishOptions,
+    mappedFrom?: Uint8Array,
+  ): void {
+    const tracer = this.#tracer
+    const { headers } = publication
+    if (tracer !== undefined && headers.length > 0) {
+      const { account } = this.space
+      const isAsked = asksForTrace(headers) || tracer.followsTraceParent(account)
+      if (isAsked && tracer.publish({ account, origin, mappedFrom }, publication, options)) return
+    }
+    this.space.publish(origin, publication, options)
   }
 
   /** Whether somebody, here or behind a link, asks for exactly this subject. */
@@ -286,12 +318,14 @@ export class LinkAccounts {
   readonly #random: Random
   readonly #isConfined: (subscription: Subscription) => boolean
   readonly #pace: InterestPace
+  readonly #tracer: ArrivalTracer | undefined
   readonly #accounts = new Map<string, AccountLinks>()
 
   constructor(options: {
     readonly space: (account: string) => SubjectSpace
     readonly random: Random
     readonly clock: Clock
+    readonly tracer?: ArrivalTracer
     /** Local subscriptions that no hub is to hear of; default none. */
     readonly isConfined?: (subscription: Subscription) => boolean
   }) {
@@ -299,12 +333,19 @@ export class LinkAccounts {
     this.#random = options.random
     this.#isConfined = options.isConfined ?? (() => false)
     this.#pace = new InterestPace(options.clock)
+    this.#tracer = options.tracer
   }
 
   of(account: string): AccountLinks {
     const known = this.#accounts.get(account)
     if (known !== undefined) return known
-    const links = new AccountLinks(this.#space(account), this.#random, this.#isConfined, this.#pace)
+    const links = new AccountLinks(
+      this.#space(account),
+      this.#random,
+      this.#isConfined,
+      this.#pace,
+      this.#tracer,
+    )
     this.#accounts.set(account, links)
     return links
   }

@@ -1,6 +1,12 @@
 /** Leaf links: the NATS leafnode protocol, accepting and soliciting side, over any channel. */
 export type { LeafHello, LeafUrls } from './accepted-leaf.ts'
-export { AccountLinks, type InterestListener, LinkAccounts } from './account-links.ts'
+export {
+  AccountLinks,
+  type InterestListener,
+  LinkAccounts,
+  type LinkOrigin,
+} from './account-links.ts'
+export type { Arrival, ArrivalTracer } from './arrival-tracer.ts'
 export { Backoff } from './backoff.ts'
 export { BACKOFF_BASE_MS, DIAL_TIMEOUT_MS, LINK_LIMITS, type LinkLimits } from './limits.ts'
 export type { LinkStats } from './link.ts'

@@ -1,16 +1,16 @@
 import { type Authenticator, type Identity, recheckWhole } from '../account/index.ts'
 import type { Message } from '../broker/index.ts'
-import type { PermissionsConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Cancel, Clock, Random } from '../runtime/index.ts'
 import type { Channel, TlsFacts } from '../transport/index.ts'
 import { SERVER_ERRORS } from '../wire/index.ts'
 import { AcceptedLeaf, type LeafHello, type LeafUrls } from './accepted-leaf.ts'
 import type { LinkAccounts } from './account-links.ts'
+import { rulesOfLeaf } from './leaf-rules.ts'
 import { ACCEPTOR_PING_FACTOR, HANDSHAKES_MAX, type LinkLimits, MOVE_MIN_MS } from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
 import { DOMAIN_TAKEN_ADVICE, DUPLICATE_LEAF, nameTaken, TOO_MANY_LEAVES } from './link-errors.ts'
-import type { LinkConnect, SubjectRules } from './link-hello.ts'
+import { type LinkConnect, TRACING_PROTOCOL } from './link-hello.ts'
 import { LinkPermissions } from './link-permissions.ts'
 import { LinkResponses } from './link-responses.ts'
 import type { ServerCard } from './server-card.ts'
@@ -221,6 +221,8 @@ export class LinkAcceptor {
         hasHeaders: connect.hasHeaders,
         isIsolated: connect.isIsolated,
         payloadBytesMax: 0,
+        name: hello.name,
+        ignoresTraces: connect.protocol < TRACING_PROTOCOL,
       },
       withholds: withhold === undefined ? never : (message) => withhold(hello, message),
       accepts: always,
@@ -336,31 +338,6 @@ class Attachment implements AttachedLeaf {
   close(error: string): void {
     this.link.connection.fail(error)
   }
-}
-
-/** A user's permissions speak of what the user does; for the hub the two directions change places. */
-function rulesOfLeaf(
-  config: PermissionsConfig | undefined,
-  deniedByLeaf: readonly string[],
-): { readonly send: SubjectRules; readonly receive: SubjectRules | undefined } {
-  const { allow, deny = [] } = config?.subscribe ?? {}
-  const send = {
-    // An empty list of subscriptions allows all, as nats-server reads it.
-    allow: allow === undefined || allow.length === 0 ? undefined : allow.map(subjectOf),
-    deny: [...deny.filter((entry) => !entry.trim().includes(' ')), ...deniedByLeaf],
-  }
-  if (config === undefined) return { send, receive: undefined }
-  const { publish, allow_responses } = config
-  const onlyResponses = allow_responses !== undefined && publish.allow === undefined
-  return {
-    send,
-    receive: { allow: onlyResponses ? [] : publish.allow, deny: publish.deny.map(subjectOf) },
-  }
-}
-
-/** An entry may name a queue group behind its subject. */
-function subjectOf(entry: string): string {
-  return entry.trim().split(/\s+/, 1)[0] ?? ''
 }
 
 /**

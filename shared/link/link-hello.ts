@@ -7,8 +7,10 @@ import { PetioleError } from '../runtime/index.ts'
  * it should have. Unknown fields are passed over, as every NATS server does.
  */
 
-/** Server-to-server protocol: accounts yes, message tracing not yet [leafnode protocol, 1.1]. */
-export const LINK_PROTOCOL = 2
+/** Server-to-server protocol: accounts, and message tracing [leafnode protocol, 1.1]. */
+export const LINK_PROTOCOL = 3
+/** Servers from this on tell what became of a message that is traced. */
+export const TRACING_PROTOCOL = 3
 
 export interface SubjectRules {
   /** undefined: everything is allowed that is not denied. */
@@ -24,6 +26,7 @@ export interface LinkInfo {
   readonly domain: string
   readonly cluster: string
   readonly clientId: number
+  readonly protocol: number
   readonly nonce: string
   readonly hasHeaders: boolean
   readonly payloadBytesMax: number
@@ -83,6 +86,7 @@ export function parseLinkInfo(json: string): LinkInfo {
     domain: text(fields, 'domain'),
     cluster: text(fields, 'cluster'),
     clientId: number(fields, 'client_id'),
+    protocol: number(fields, 'proto'),
     nonce: text(fields, 'nonce'),
     hasHeaders: fields['headers'] === true,
     payloadBytesMax: number(fields, 'max_payload'),

@@ -54,6 +54,9 @@ export interface LinkOptions {
     readonly isIsolated: boolean
     /** The largest message that the other side takes; 0 when it did not say. */
     readonly payloadBytesMax: number
+    readonly name: string
+    /** It speaks a protocol without message traces. */
+    readonly ignoresTraces: boolean
   }
   /** Messages that do not leave over this link though the other side is interested. */
   readonly withholds: (message: Message) => boolean
@@ -92,6 +95,8 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
   readonly echo = false
   readonly remoteCluster: string
   readonly isIsolated: boolean
+  readonly remoteName: string
+  readonly ignoresTraces: boolean
   readonly connection: LinkConnection
   readonly #options: LinkOptions
   readonly #space: SubjectSpace
@@ -111,6 +116,8 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     this.connection = options.connection
     this.remoteCluster = options.remote.cluster
     this.isIsolated = options.remote.isIsolated
+    this.remoteName = options.remote.name
+    this.ignoresTraces = options.remote.ignoresTraces
     this.#space = options.links.space
   }
 
@@ -238,7 +245,13 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     if (subject.length === 0) return
     const mapped = subject === publication.subject ? publication : { ...publication, subject }
     const options = queues.length === 0 ? NO_QUEUES : { queues }
-    this.#space.publish(this, withShownSubject(mapped), options)
+    const mappedFrom = mapped === publication ? undefined : publication.subject
+    links.publish(this, withShownSubject(mapped), options, mappedFrom)
+  }
+
+  /** Whether a trace may go where a message of the other side says. */
+  mayPublish(subject: string): boolean {
+    return this.#options.permissions.mayReceive(Buffer.from(subject))
   }
 
   info(json: string): void {

@@ -9,7 +9,7 @@ import { FailureLog } from './failure-log.ts'
 import { BACKOFF_MAX_MS, type LinkLimits, STABLE_AFTER_MS, WAIT_JITTER } from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
 import { DOMAIN_TAKEN_ADVICE, refusalOf } from './link-errors.ts'
-import { type LinkInfo, parseLinkInfo } from './link-hello.ts'
+import { type LinkInfo, parseLinkInfo, TRACING_PROTOCOL } from './link-hello.ts'
 import type { LinkLogin } from './link-login.ts'
 import { LinkPermissions, narrowed } from './link-permissions.ts'
 import { LinkSecurity } from './link-security.ts'
@@ -236,6 +236,8 @@ export class Uplink {
         hasHeaders: first.hasHeaders,
         isIsolated: false,
         payloadBytesMax: first.payloadBytesMax,
+        name: first.name,
+        ignoresTraces: first.protocol < TRACING_PROTOCOL,
       },
       withholds: withhold === undefined ? () => false : (message) => withhold.applies(message),
       accepts: acceptsInbound ?? (() => true),

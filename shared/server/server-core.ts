@@ -116,6 +116,7 @@ export class ServerCore implements Core {
         hasStore: this.store !== undefined,
         payloadBytesMax: this.linkPayloadBytesMax,
         authenticator: accounts.at('leafnode'),
+        tracer: this.broker.tracer,
         leavesMaxOf: (account) => accounts.book.get(account)?.config.limits.max_leafnodes ?? -1,
         space: (account) => this.space(account),
         nextPeerId: () => this.nextPeerId(),

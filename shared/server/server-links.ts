@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Authenticator } from '../account/index.ts'
-import type { AccountSpace, Message, Subscription } from '../broker/index.ts'
+import type { AccountSpace, Message, MessageTracer, Subscription } from '../broker/index.ts'
 import type { CoreConfig, RemoteConfig } from '../config/index.ts'
 import {
   type AttachedLeaf,
@@ -21,6 +21,7 @@ import { TlsSettings } from '../transport/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import { clusterNameOf } from './broker-settings.ts'
 import type { Machine } from './core.ts'
+import { linkTraces } from './link-traces.ts'
 
 /** What a role decides about leaf links. */
 export interface LinkRules {
@@ -48,6 +49,7 @@ export interface ServerLinksParts {
   /** `max_leafnodes` of an account; -1 for none. */
   readonly leavesMaxOf: (account: string) => number
   readonly space: (account: string) => AccountSpace
+  readonly tracer: MessageTracer | undefined
   readonly nextPeerId: () => number
 }
 
@@ -94,6 +96,7 @@ export class ServerLinks {
       space,
       random: machine.random,
       clock: machine.clock,
+      ...(parts.tracer === undefined ? {} : { tracer: linkTraces(parts.tracer, space) }),
       ...(rules.isConfined === undefined ? {} : { isConfined: rules.isConfined }),
     })
     this.acceptor = this.#makeAcceptor(rules)

@@ -1,4 +1,4 @@
-import type { Peer } from '../broker/index.ts'
+import type { LinkPeer, Peer } from '../broker/index.ts'
 import { ServerStamp } from '../system/index.ts'
 import { Tracer } from '../tracing/index.ts'
 import { monitorSources } from './monitor-sources.ts'
@@ -27,11 +27,7 @@ export function serverTracer(core: ServerCore): Tracer {
 }
 
 /** A client's name for itself, or the name of the server on the other end of a link. */
-function nameOf({ broker, acceptor, uplinks }: ServerCore, { id, kind }: Peer): string {
-  if (kind === 'client') return broker.connections.get(id)?.options.name ?? ''
-  const leaf = acceptor.leaves.find((attached) => attached.id === id)
-  if (leaf !== undefined) return leaf.hello.name
-  for (const { state } of uplinks)
-    if (kind === 'uplink' && state.name === 'up') return state.hub.name
-  return ''
+function nameOf({ broker }: ServerCore, peer: Peer & Pick<LinkPeer, 'remoteName'>): string {
+  if (peer.kind === 'client') return broker.connections.get(peer.id)?.options.name ?? ''
+  return peer.remoteName ?? ''
 }

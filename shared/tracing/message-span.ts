@@ -69,12 +69,12 @@ export class MessageSpan implements TraceSpan {
     this.#add('js', { stream: this.#options.streamOf(account, subject), subject })
   }
 
-  forwarded(link: Peer, account: string, headers: Uint8Array): Uint8Array {
+  forwarded(link: Peer, account: string, headers: Uint8Array, error?: string): Uint8Array {
     this.#hops++
     const before = firstOf(this.#options.request, TRACE_HEADERS.hop)
     const isFirst = before === '' || isBornHere(this.#options.ingress.peer)
     const hop = isFirst ? `${this.#hops}` : `${before}.${this.#hops}`
-    this.#egress(link, account, { hop })
+    this.#egress(link, account, { hop, error })
     return withHeader(headers, TRACE_HEADERS.hop, hop)
   }
 
@@ -108,7 +108,8 @@ export class MessageSpan implements TraceSpan {
       cid: peer.id,
       name: name === '' ? undefined : name,
       hop,
-      acc: account === ingress.account ? undefined : account,
+      // nats-server names it for clients and leaves alone.
+      acc: account === ingress.account || isBeside(peer) ? undefined : account,
       ...rest,
     })
   }
@@ -118,6 +119,10 @@ export class MessageSpan implements TraceSpan {
     const ts = new Date(this.#options.clock.wallMs()).toISOString()
     this.#events.push({ type, ts, ...more })
   }
+}
+
+function isBeside({ kind }: Peer): boolean {
+  return kind === 'route' || kind === 'gateway'
 }
 
 /** A client cannot say that its message has come a long way. */

@@ -42,7 +42,7 @@ describe('link handshake: accepting side, byte by byte', () => {
     const { headers, auth_required, info_on_connect, domain, cluster, proto } = info
     assert.deepEqual(
       [headers, auth_required, info_on_connect, domain, cluster, proto],
-      [true, true, true, 'hub', 'eu', 2],
+      [true, true, true, 'hub', 'eu', 3],
     )
   })
 
@@ -228,7 +228,7 @@ describe('link handshake: soliciting side, byte by byte', () => {
     const { name, cluster, domain, user, pass, remote_account, headers, protocol } = connect
     assert.deepEqual(
       [name, cluster, domain, user, pass, remote_account, headers, protocol],
-      ['press 7', 'press_7', 'press-7', 'plant', 'secret', '$G', true, 2],
+      ['press 7', 'press_7', 'press-7', 'plant', 'secret', '$G', true, 3],
     )
     assert.equal(connect['lang'], undefined)
     assert.equal(connect['compress_mode'], undefined)
