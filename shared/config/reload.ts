@@ -88,6 +88,33 @@ const FIELDS: Readonly<Record<string, string>> = {
   websocket: 'Websocket',
 }
 
+/**
+ * Texts that a refusal may show: it goes to the log, and to whoever asked for the reload. All others may be
+ * a password, a token or a seed, or hold one.
+ */
+const SHOWN_TEXTS: ReadonlySet<string> = new Set([
+  'authorization.no_auth_user',
+  'cluster.listen.host',
+  'cluster.name',
+  'gateway.listen.host',
+  'gateway.name',
+  'host',
+  'http_base_path',
+  'jetstream.domain',
+  'jetstream.store_dir',
+  'leafnodes.listen.host',
+  'mqtt.listen.host',
+  'mqtt.no_auth_user',
+  'server_name',
+  'system_account',
+  'websocket.listen.host',
+  'websocket.no_auth_user',
+])
+
+/** Blocks of which not even a number is shown: it may be the whole of a password. */
+const SECRETIVE =
+  /(^|\.)(accounts|authorization|gateways|headers|operator|remotes|routes|tls)(\.|$)/
+
 type Config = HubConfig | LeafConfig
 
 /** What a new configuration changes of the one that runs, and what of it only a restart can. */
@@ -152,8 +179,9 @@ function refusal({ path, before, after }: Change): string {
   }
   const [block = ''] = path.split('.')
   const field = FIELDS[path] ?? FIELDS[block] ?? path
-  // What is more than a word may hold a secret.
-  if (!isWord(before) || !isWord(after)) return `config reload not supported for ${field}`
+  if (![before, after].every((value) => isShown(path, value))) {
+    return `config reload not supported for ${field}`
+  }
   return `config reload not supported for ${field}: old=${before}, new=${after}`
 }
 
@@ -168,8 +196,9 @@ function bufferAccount(remotes: unknown): unknown {
   return Array.isArray(remotes) ? (remotes[0]?.account ?? ROOT_ACCOUNT) : undefined
 }
 
-function isWord(value: unknown): boolean {
-  return ['string', 'number', 'boolean'].includes(typeof value)
+function isShown(path: string, value: unknown): boolean {
+  if (SHOWN_TEXTS.has(path)) return typeof value === 'string'
+  return ['number', 'boolean'].includes(typeof value) && !SECRETIVE.test(path)
 }
 
 function isBlock(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -78,9 +78,9 @@ function partsOf(url: URL) {
   }
 }
 
-/** A URL that could not be read may still hold a secret. */
+/** A URL that could not be read may still hold a secret, with a slash or an @ in it, or without a scheme. */
 function redacted(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@')
+  return url.replace(/^([a-z_-]+:\/\/)?.*@/is, '$1…@')
 }
 
 function decoded(part: string): string {

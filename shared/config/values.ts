@@ -213,9 +213,13 @@ export function subjects() {
 export function shown(input: unknown): string {
   if (Array.isArray(input)) return input.length === 0 ? 'an empty list' : 'a list'
   if (typeof input === 'object' && input !== null) return 'a block'
+  if (typeof input === 'string' && SECRETIVE.test(input)) return 'what looks like a secret'
   const whole = typeof input === 'string' ? JSON.stringify(input) : String(input)
   return whole.length > 60 ? `${whole.slice(0, 60)}…` : whole
 }
+
+/** An nkey seed or private key, a JWT, a bcrypt hash, a URL with a password: put where it does not belong. */
+const SECRETIVE = /^(S[ACNOUX][A-Z2-7]{20,}|P[A-Z2-7]{50,}|eyJ|\$2[abxy]\$)|:\/\/.*@/s
 
 function readText(input: unknown): Reading<string> {
   if (typeof input === 'string') return { value: input }

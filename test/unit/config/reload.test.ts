@@ -132,10 +132,74 @@ describe('config reload', () => {
   })
 
   it('never shows a secret', () => {
-    const of = (token: string) => ({
-      websocket: { port: 1, no_tls: true, authorization: { token } },
-    })
-    const { refused } = compared(of('hunter2'), {})
-    assert.deepEqual(refused, ['config reload not supported for Websocket'])
+    const secret = 'hunter2'
+    const user = { user: 'u', password: secret }
+    const authorizations = [{ token: secret }, user, { users: [user] }, {}, undefined]
+    const blocks = (authorization: object | undefined): readonly object[] => [
+      { websocket: { port: 1, no_tls: true, authorization } },
+      { websocket: { port: 1, no_tls: true, headers: authorization && { 'X-Key': secret } } },
+      { leafnodes: { port: 1, authorization } },
+      { mqtt: { port: 1, authorization } },
+      { cluster: { name: 'c', port: 1, authorization } },
+      { gateway: { name: 'c', port: 1, authorization } },
+      { cluster: { name: 'c', port: 1, routes: authorization && [`nats://u:${secret}@h:1`] } },
+    ]
+    let refusals = 0
+    for (const before of authorizations.flatMap(blocks)) {
+      for (const after of authorizations.flatMap(blocks)) {
+        let reasons: readonly string[]
+        try {
+          reasons = compared(structuredClone(before), structuredClone(after)).refused
+        } catch {
+          // Not every block takes every kind of authorization.
+          continue
+        }
+        refusals += reasons.length
+        assert.doesNotMatch(reasons.join('\n'), /hunter2/)
+      }
+    }
+    assert.ok(refusals > 100, String(refusals))
+  })
+
+  it('shows the old and the new of what is no secret, and not of what may be one', () => {
+    const whole = parseConfig({ cluster: { name: 'c', port: 1 }, websocket: WEBSOCKET }, 'hub')
+    const other = {
+      ...whole,
+      cluster: { ...whole.cluster, name: 'd', authorization: { token: 'hunter2' } },
+      websocket: { ...whole.websocket, token_cookie: 'hunter3', handshake_timeout: 7 },
+      operator: { resolver: { url: 'http://u:hunter4@h/' }, jwts: ['eyJ'] },
+      shiny_new_key: 'hunter5',
+    }
+    const before = { ...whole, cluster: { ...whole.cluster, authorization: { token: '' } } }
+    const { refused } = compareConfigs(before as never, other as never)
+    assert.deepEqual(refused.map(({ message }) => message).toSorted(), [
+      'config reload not supported for Cluster',
+      'config reload not supported for Cluster: old=c, new=d',
+      'config reload not supported for Websocket',
+      'config reload not supported for Websocket: old=2000, new=7',
+      'config reload not supported for operator',
+      'config reload not supported for shiny_new_key',
+    ])
+  })
+
+  it('never shows a secret that stands where it does not belong', () => {
+    const seed = 'SUAGMJH5XLGZKQQWAWKRZJIGMOU4HPFUYLXJMXOO5NLFEO2OOQJ5LPRDPM'
+    const hash = '$2a$10$UlMkkRGUXBLgdQTUzpRLOuNdiXFyGkzXYYcEZ8nZTZ7hpTSVA7g1q'
+    const inputs = [
+      { authorization: { users: [{ nkey: seed }] } },
+      { max_payload: seed },
+      { max_payload: hash },
+      { max_payload: 'nats://u:hunter2@h:1' },
+      { leafnodes: { remotes: [{ url: 'nats://u:hun/ter2@h:1' }] } },
+      { leafnodes: { remotes: [{ url: 'u:hunter2@h:1' }] } },
+    ]
+    for (const input of inputs) {
+      assert.throws(
+        () => parseConfig(input, 'leaf'),
+        ({ message }: Error) => !/hunter2|ter2|SUAG|UlMkk/.test(message),
+      )
+    }
   })
 })
+
+const WEBSOCKET = { port: 2, no_tls: true }
