@@ -1,4 +1,4 @@
-import { generate } from 'mqtt-packet'
+import { packetLibrary } from './packet-library.ts'
 
 /** CONNACK return codes of MQTT 3.1.1, table 3.1. */
 export const CONNACK = {
@@ -19,7 +19,7 @@ const LEVEL_5 = 5
 
 /** A session present flag comes only with code 0 [MQTT-3.2.2-4]. */
 export function encodeConnack(returnCode: number): Uint8Array {
-  return generate({ cmd: 'connack', returnCode, sessionPresent: false })
+  return packetLibrary().generate({ cmd: 'connack', returnCode, sessionPresent: false })
 }
 
 /**
@@ -28,16 +28,16 @@ export function encodeConnack(returnCode: number): Uint8Array {
  */
 export function encodeVersionRefusal(level: number): Uint8Array {
   if (level !== LEVEL_5) return encodeConnack(CONNACK.unacceptableProtocolVersion)
-  return generate(
+  return packetLibrary().generate(
     { cmd: 'connack', reasonCode: UNSUPPORTED_PROTOCOL_VERSION, sessionPresent: false },
     { protocolVersion: LEVEL_5 },
   )
 }
 
 export function encodeSuback(packetId: number, granted: number[]): Uint8Array {
-  return generate({ cmd: 'suback', messageId: packetId, granted })
+  return packetLibrary().generate({ cmd: 'suback', messageId: packetId, granted })
 }
 
 export function encodeUnsuback(packetId: number): Uint8Array {
-  return generate({ cmd: 'unsuback', messageId: packetId, granted: [] })
+  return packetLibrary().generate({ cmd: 'unsuback', messageId: packetId, granted: [] })
 }

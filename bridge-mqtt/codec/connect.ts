@@ -1,6 +1,7 @@
-import { type IConnectPacket, parser } from 'mqtt-packet'
+import type { IConnectPacket } from 'mqtt-packet'
 import { FieldWalk } from './fields.ts'
 import type { Frame } from './frame.ts'
+import { packetLibrary } from './packet-library.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 /** A CONNECT that is well-formed, in the versions that are served. */
@@ -87,7 +88,7 @@ function isTopicName(topic: Uint8Array): boolean {
 
 function decode(packet: Buffer): IConnectPacket | undefined {
   let connect: IConnectPacket | undefined
-  const decoder = parser()
+  const decoder = packetLibrary().parser()
   decoder.on('packet', (decoded) => {
     if (decoded.cmd === 'connect') connect = decoded
   })

@@ -14,6 +14,7 @@ export {
   type WillMessage,
 } from './connect.ts'
 export { Frame, type FrameState, PACKET } from './frame.ts'
+export { packetLibrary } from './packet-library.ts'
 export {
   PINGRESP_BYTES,
   PUBACK_SIZE,

@@ -1,6 +1,7 @@
-import { type Packet, parser } from 'mqtt-packet'
+import type { Packet } from 'mqtt-packet'
 import { FieldWalk } from './fields.ts'
 import type { Frame } from './frame.ts'
+import { packetLibrary } from './packet-library.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 export interface SubscribePacket {
@@ -60,7 +61,7 @@ function checkFilter(walk: FieldWalk): void {
 
 function decode(bytes: Uint8Array, frame: Frame): Packet | undefined {
   let packet: Packet | undefined
-  const decoder = parser(DECODER_OPTIONS)
+  const decoder = packetLibrary().parser(DECODER_OPTIONS)
   decoder.on('packet', (decoded) => {
     packet = decoded
   })

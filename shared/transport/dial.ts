@@ -1,6 +1,6 @@
 import { connect, isIPv6, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { type ClientOptions, WebSocket } from 'ws'
+import type { ClientOptions, WebSocket } from 'ws'
 import { type Clock, codeOf, messageOf, PetioleError } from '../runtime/index.ts'
 import { factsOf } from './certificate.ts'
 import { WEBSOCKET_MESSAGE_BYTES_MAX } from './limits.ts'
@@ -11,6 +11,7 @@ import { type TcpRoads, TcpWire } from './tcp-wire.ts'
 import { dialTls } from './tls-handshake.ts'
 import { DEFLATE_OPTIONS } from './websocket-listener.ts'
 import { NO_MASKING_HEADER, sendNoMasks } from './websocket-masking.ts'
+import { webSocketPackage } from './websocket-package.ts'
 import { WebSocketWire } from './websocket-wire.ts'
 import { NO_COOKIES, type Wire } from './wire.ts'
 import { endsOf } from './wire-ends.ts'
@@ -48,7 +49,8 @@ export function dialWebSocket(options: DialOptions, clock: Clock): Dialling {
   const wire = connected(tcp).then(async () => {
     const socket = tls === undefined ? tcp : await dialTls(tcp, tls, clock).secured
     const authority = isIPv6(host) ? `[${host}]` : host
-    const made = new WebSocket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
+    const { WebSocket: Socket } = webSocketPackage()
+    const made = new Socket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
     webSocket = made
     await opened(made)
     return new WebSocketWire(made, {

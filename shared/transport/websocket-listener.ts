@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { type PerMessageDeflateOptions, WebSocketServer } from 'ws'
+import type { PerMessageDeflateOptions } from 'ws'
 import { type Cancel, type Clock, PetioleError } from '../runtime/index.ts'
 import { factsOf } from './certificate.ts'
 import {
@@ -14,6 +14,7 @@ import { type Accepting, listenOn } from './listening.ts'
 import type { Listener, WebSocketRules } from './network.ts'
 import { secureServer } from './secure-server.ts'
 import { expectNoMasks, NO_MASKING_HEADER } from './websocket-masking.ts'
+import { webSocketPackage } from './websocket-package.ts'
 import {
   asksForNoMasking,
   cookiesOf,
@@ -83,6 +84,7 @@ function acceptUpgrades(
   refuse: (request: IncomingMessage, status: number, reason: string) => void,
 ): void {
   const isSecure = options.tls !== undefined
+  const { WebSocketServer } = webSocketPackage()
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
