@@ -1,6 +1,7 @@
-import { UserAuthenticator } from '../shared/account/index.ts'
+import { createAuthenticator } from '../shared/account/index.ts'
 import type { HubConfig, ListenConfig } from '../shared/config/index.ts'
 import type { GatewayFacts, GatewayLinkFacts, RouteFacts } from '../shared/monitor/index.ts'
+import { BcryptThread } from '../shared/runtime/index.ts'
 import type { PeerSources, ServerCore, ServerPorts } from '../shared/server/index.ts'
 import { type HubUrls, PEER_LIMITS, type PeerLinkFacts, PeerMesh } from './peers/index.ts'
 
@@ -12,6 +13,8 @@ export function makeMesh(core: ServerCore, config: HubConfig): PeerMesh | undefi
   const { cluster, gateway } = config
   if (cluster === undefined && gateway === undefined) return undefined
   const { machine, broker, links } = core
+  // Its thread is there while a password is compared, and for a moment after.
+  const passwords = new BcryptThread(machine.clock)
   return new PeerMesh(
     {
       cluster,
@@ -32,8 +35,7 @@ export function makeMesh(core: ServerCore, config: HubConfig): PeerMesh | undefi
       accounts: links.accounts,
       accountNames: () => broker.spaces.keys(),
       onAccount: (listener) => broker.onSpace(listener),
-      authenticatorOf: ({ users, token }) =>
-        new UserAuthenticator({ users, ...(token === '' ? {} : { token }) }),
+      authenticatorOf: (authorization) => createAuthenticator(authorization, passwords),
       announce: (urls) => announce(core, config, urls),
       leafMoved: (hub, leaf) => core.links.acceptor.leftFor(hub, leaf),
     },

@@ -117,6 +117,15 @@ export function recheckWhole(door: Authenticator, identity: Identity): Expulsion
   return door.recheck(identity) ?? (hasChanged ? 'authorization' : undefined)
 }
 
+/**
+ * Who somebody is by now about whom others had to be asked: a reload may have come before their answer.
+ * undefined: nobody any more.
+ */
+export function current(door: Authenticator, identity: Identity | undefined): Identity | undefined {
+  if (identity === undefined || door.recheck(identity) !== undefined) return undefined
+  return door.renewed?.(identity) ?? identity
+}
+
 /** For a protocol that cannot wait: an answer that is not there yet counts as a refusal. */
 export function atOnce(
   answer: Identity | undefined | Promise<Identity | undefined>,

@@ -118,11 +118,13 @@ export class FileAccounts implements Accounts {
     const login = this.#logins[listener]
     const verdict = login.check(credentials, proxy)
     const decide = (identity: Identity | undefined): Verdict =>
-      this.#decide(listener, credentials, proxy, identity)
+      this.#decide(login, listener, credentials, proxy, identity)
     return verdict instanceof Promise ? verdict.then(decide) : decide(verdict)
   }
 
+  /** @param login that has checked the credentials: a reload may have put another in its place */
   #decide(
+    login: FileLogin,
     listener: Listener,
     credentials: Credentials,
     proxy: ProxyCheck,
@@ -130,7 +132,7 @@ export class FileAccounts implements Accounts {
   ): Verdict {
     const callout = this.#calloutOf(listener)
     const { connectionType = 'STANDARD' } = credentials
-    if (callout === undefined) return this.#admit(identity, listener, connectionType)
+    if (callout === undefined) return this.#admit(identity, login, listener, connectionType)
     const account = identity?.account ?? GLOBAL_ACCOUNT
     const isDelegated =
       listener === 'leafnode' ||
@@ -140,7 +142,7 @@ export class FileAccounts implements Accounts {
     const user = identity?.user || credentials.nkey || credentials.user || ''
     return isDelegated && !callout.auth_users.includes(user)
       ? this.#ask(credentials, proxy, user)
-      : this.#admit(identity, listener, connectionType)
+      : this.#admit(identity, login, listener, connectionType)
   }
 
   /** A listener with users of its own does not ask; nor does one without any. */
@@ -173,13 +175,14 @@ export class FileAccounts implements Accounts {
 
   #admit(
     identity: Identity | undefined,
+    login: FileLogin,
     listener: Listener,
     connectionType: ConnectionType,
   ): Identity | undefined {
     if (identity === undefined) return undefined
     // One for each login: users of the file are many connections at a time.
     const admitted = { ...this.#asService(identity, listener) }
-    const proof = this.#logins[listener].proofOf(identity)
+    const proof = login.proofOf(identity)
     this.#grants.set(admitted, { kind: 'file', listener, connectionType, proof })
     return admitted
   }

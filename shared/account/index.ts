@@ -6,6 +6,7 @@ export {
   type Authenticator,
   atOnce,
   type Credentials,
+  current,
   type Expulsion,
   GLOBAL_ACCOUNT,
   type Identity,
@@ -15,7 +16,7 @@ export {
 } from './authenticator.ts'
 export type { ClaimsAnswer, ClaimsService } from './claims-service.ts'
 export { compilePermissions } from './compiled-permissions.ts'
-export { createAccounts } from './create-accounts.ts'
+export { createAccounts, createAuthenticator } from './create-accounts.ts'
 export { readCredentials, readNkeySeed, type SigningCredentials } from './credentials-file.ts'
 export type { ClaimsExchange } from './directory-resolver.ts'
 export { type ImportLeave, importLeave } from './import-leave.ts'
@@ -23,8 +24,3 @@ export type { AccountsConfig, Listener } from './listener-logins.ts'
 export type { Permissions } from './permissions.ts'
 export type { HttpGet } from './resolver.ts'
 export { StaticAccountBook } from './static-account-book.ts'
-export {
-  type AuthenticatorOptions,
-  UserAuthenticator,
-  type UserOptions,
-} from './user-authenticator.ts'

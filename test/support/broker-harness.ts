@@ -1,10 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import {
-  type Authenticator,
-  type AuthenticatorOptions,
-  UserAuthenticator,
-} from '../../shared/account/index.ts'
+import type { Authenticator } from '../../shared/account/index.ts'
 import {
   BROKER_DEFAULTS,
   Broker,
@@ -14,9 +10,10 @@ import {
 import { silentLog } from '../../shared/log/index.ts'
 import { type Clock, SystemClock, SystemRandom } from '../../shared/runtime/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
+import { type UserDoorOptions, userDoor } from './user-door.ts'
 
 export interface BrokerHarnessOptions {
-  readonly authorization?: AuthenticatorOptions
+  readonly authorization?: UserDoorOptions
   /** In place of `authorization`. */
   readonly authenticator?: Authenticator
   readonly dependencies?: Partial<BrokerDependencies>
@@ -41,8 +38,7 @@ export class BrokerHarness {
         clock,
         random: new SystemRandom(),
         log: silentLog,
-        authenticator:
-          options.authenticator ?? new UserAuthenticator(options.authorization ?? { users: [] }),
+        authenticator: options.authenticator ?? userDoor(options.authorization),
         ...options.dependencies,
       },
       { ...BROKER_DEFAULTS, serverId: 'NTEST', serverName: 'test', ...options.options },

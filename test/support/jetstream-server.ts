@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { UserAuthenticator } from '../../shared/account/index.ts'
 import { BROKER_DEFAULTS, Broker } from '../../shared/broker/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/index.ts'
@@ -11,6 +10,7 @@ import { openStore, type Store } from '../../shared/store/index.ts'
 import { StreamEngine, UNLIMITED } from '../../shared/stream/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
+import { userDoor } from './user-door.ts'
 
 /** A server with JetStream that official clients connect to, and that can be started again. */
 export interface JetStreamServer {
@@ -91,7 +91,7 @@ class PetioleServer implements JetStreamServer {
 
   async #start(): Promise<void> {
     const parts = { clock: this.#clock, random: this.#random, log: silentLog }
-    const authenticator = new UserAuthenticator({ users: [] })
+    const authenticator = userDoor()
     const names = { serverId: 'NJETSTREAM', serverName: 'jetstream-test' }
     const broker = new Broker({ ...parts, authenticator }, { ...BROKER_DEFAULTS, ...names })
     this.#broker = broker

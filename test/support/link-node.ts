@@ -1,4 +1,3 @@
-import { UserAuthenticator, type UserOptions } from '../../shared/account/index.ts'
 import { AccountSpace, type SubjectSpace } from '../../shared/broker/index.ts'
 import type { RemoteUrl } from '../../shared/config/index.ts'
 import {
@@ -21,13 +20,14 @@ import {
   type TransportProtocol,
 } from '../../shared/transport/index.ts'
 import { RecordingPeer } from './recording-peer.ts'
+import { type DoorUser, userDoor } from './user-door.ts'
 
 export const DEADLINE_MS = 10_000
 
 export interface LinkNodeOptions {
   readonly domain?: string
   readonly cluster?: string
-  readonly users?: readonly UserOptions[]
+  readonly users?: readonly DoorUser[]
   readonly identity?: ServerIdentity
   readonly limits?: Partial<LinkLimits>
   readonly acceptor?: Partial<LinkAcceptorOptions>
@@ -92,7 +92,7 @@ export class LinkNode {
     }
     this.acceptor = new LinkAcceptor({
       accounts: this.accounts,
-      authenticator: new UserAuthenticator({ users: options.users ?? [] }),
+      authenticator: userDoor(options),
       server: this.card,
       clock: this.clock,
       random: this.random,

@@ -1,4 +1,3 @@
-import { UserAuthenticator } from '../../shared/account/index.ts'
 import { BROKER_DEFAULTS, Broker } from '../../shared/broker/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { type Clock, SeededRandom } from '../../shared/runtime/index.ts'
@@ -10,6 +9,7 @@ import {
   Output,
   READ_START,
 } from '../../shared/transport/index.ts'
+import { userDoor } from './user-door.ts'
 
 /** Time that stands still: what these tests see depends on input alone. */
 const STILL: Clock = {
@@ -25,7 +25,7 @@ export function stillBroker(): Broker {
       clock: STILL,
       random: new SeededRandom(1),
       log: silentLog,
-      authenticator: new UserAuthenticator({ users: [] }),
+      authenticator: userDoor(),
     },
     { ...BROKER_DEFAULTS, serverId: 'NTEST', serverName: 'test', payloadBytesMax: 300_000 },
   )

@@ -1,8 +1,4 @@
-import {
-  type AccountBook,
-  type Authenticator,
-  UserAuthenticator,
-} from '../../shared/account/index.ts'
+import type { AccountBook, Authenticator } from '../../shared/account/index.ts'
 import {
   BROKER_DEFAULTS,
   Broker,
@@ -17,6 +13,7 @@ import type { Log, LogFields } from '../../shared/log/index.ts'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { Core } from '../../shared/server/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
+import { userDoor } from './user-door.ts'
 
 /** A core without streams: real sockets and the real router, for tests of the MQTT front door. */
 export class MqttCore implements Core {
@@ -37,7 +34,7 @@ export class MqttCore implements Core {
       connectionsMax?: number
     } = {},
   ) {
-    this.authenticator = options.authenticator ?? new UserAuthenticator({ users: [] })
+    this.authenticator = options.authenticator ?? userDoor()
     this.payloadBytesMax = options.payloadBytesMax ?? 1024 * 1024
     const clock = new SystemClock()
     const random = new SeededRandom(1)

@@ -6,7 +6,7 @@ import {
   type PeerLimits,
   PeerMesh,
 } from '../../hub/peers/index.ts'
-import { UserAuthenticator } from '../../shared/account/index.ts'
+import { createAuthenticator } from '../../shared/account/index.ts'
 import { AccountSpace } from '../../shared/broker/index.ts'
 import type {
   AuthorizationConfig,
@@ -16,6 +16,7 @@ import type {
 } from '../../shared/config/index.ts'
 import { LinkAccounts, ServerIdentity } from '../../shared/link/index.ts'
 import type { Machine } from '../../shared/server/index.ts'
+import { FakeHashes } from '../unit/account/setup.ts'
 import { RecordingLog } from './link-node.ts'
 import { RecordingPeer } from './recording-peer.ts'
 
@@ -85,7 +86,7 @@ export class PeerHub {
           this.#listeners.add(listener)
           return () => this.#listeners.delete(listener)
         },
-        authenticatorOf: ({ users }) => new UserAuthenticator({ users }),
+        authenticatorOf: (authorization) => createAuthenticator(authorization, new FakeHashes()),
         announce: (urls) => this.announced.push(urls),
         leafMoved: (hub, leaf) => options.leafMoved?.(hub, leaf),
       },
