@@ -30,7 +30,7 @@ import { Handshake, type HandshakeEffects } from './handshake.ts'
 import { PermissionGuard } from './permission-guard.ts'
 import { type PingEffects, PingTimer } from './ping-timer.ts'
 import { ProtocolTrace, TracedInput, TracedOutlet } from './protocol-trace.ts'
-import { logTextOf, presentedBy } from './violation-log.ts'
+import { authenticationError, logTextOf } from './violation-log.ts'
 
 /**
  * One NATS client: `#parser` reads what it sends, `handshake` finds out who it is, `inlet` publishes
@@ -329,9 +329,7 @@ export class ClientConnection
     const reason = reasonOf(cause)
     if (error !== 'malformed' && !isSilent(error)) this.complain(SERVER_ERRORS[error])
     if (error === 'authorization') {
-      const who = presentedBy(this.options, this.identity?.user)
-      const text = `authentication error${who === '' ? '' : ` - ${who}`}`
-      this.#context.violations.tell(this, text)
+      this.#context.violations.tell(this, authenticationError(this.options, this.identity?.user))
       this.#context.notLetIn(this, reason)
     } else this.#log.debug({ error }, 'client connection refused')
     this.#end(reason)

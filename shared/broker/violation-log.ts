@@ -57,8 +57,14 @@ export class ViolationLog {
   }
 }
 
+/** @param known who somebody was let in as, if he was */
+export function authenticationError(options: ConnectOptions, known = ''): string {
+  const who = presentedBy(options, known)
+  return who === '' ? 'authentication error' : `authentication error - ${who}`
+}
+
 /** `User "ada"`: what a client presented. '' for nothing. */
-export function presentedBy({ nkey, user, auth_token }: ConnectOptions, known = ''): string {
+function presentedBy({ nkey, user, auth_token }: ConnectOptions, known: string): string {
   if (nkey) return `Nkey ${quoted(nkey)}`
   if (user) return `User ${quoted(user)}`
   if (known !== '') return `JWT User ${quoted(known)}`
