@@ -60,7 +60,6 @@ export class ClientConnection
   /** CONNECT was accepted. */
   isConnected = false
   readonly #context: ConnectionContext
-  readonly #log: Log
   readonly #parser: ClientParser
   readonly #subscriptions: ClientSubscriptions
   readonly #expiry: Expiry
@@ -71,7 +70,6 @@ export class ClientConnection
   constructor(context: ConnectionContext, channel: Channel, id: number, door: Door = {}) {
     const { clock, options } = context
     this.#context = context
-    this.#log = context.log.child({ client_id: id, address: channel.remoteAddress })
     this.id = id
     this.channel = channel
     this.door = door
@@ -99,6 +97,11 @@ export class ClientConnection
     const authenticator = door.authenticator ?? context.authenticator
     this.handshake = new Handshake(context, authenticator, channel, id, door, this)
     this.#parser.expectsConnect = true
+  }
+
+  /** Made for each line, of which there are few: the address may come later, in a PROXY header. */
+  get #log(): Log {
+    return this.#context.log.child({ client_id: this.id, address: this.channel.remoteAddress })
   }
 
   /** undefined until the client is let in. */
@@ -245,7 +248,6 @@ export class ClientConnection
     this.channel.destroy()
   }
 
-  /** Closed by an operator. */
   kick(): void {
     this.#end('Kicked')
   }
@@ -333,6 +335,11 @@ export class ClientConnection
       this.#context.notLetIn(this, reason)
     } else this.#log.debug({ error }, 'client connection refused')
     this.#end(reason)
+  }
+
+  failed(error: unknown): void {
+    this.#log.error({ err: error }, 'client login failed')
+    this.#end('Authentication Failure')
   }
 
   /** An error that does not end the connection. */

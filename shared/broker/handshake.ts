@@ -1,4 +1,10 @@
-import { type Authenticator, atOnce, type Credentials, type Identity } from '../account/index.ts'
+import {
+  type Authenticator,
+  atOnce,
+  type Credentials,
+  current,
+  type Identity,
+} from '../account/index.ts'
 import type { Cancel } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
 import {
@@ -22,6 +28,8 @@ export interface HandshakeEffects {
   accepted(options: ConnectOptions): void
   /** @param cause what monitoring is told, where that is more than the client is */
   refused(error: Violation, cause?: Violation): void
+  /** Something of ours went wrong while nobody called us who could be told. */
+  failed(error: unknown): void
   /** Nothing more is to be read until `resume`: somebody is being asked. */
   pause(): void
   resume(): void
@@ -92,15 +100,20 @@ export class Handshake {
       this.#effects.refused('malformed')
       return
     }
+    const before = this.hasSaidConnect ? this.options : undefined
     // Who has been somebody by name until now, if only by `no_auth_user`, was let in before.
     if (this.hasSaidConnect || (this.identity?.user ?? '') !== '') this.#effects.forget()
     this.hasSaidConnect = true
     this.options = this.#withCookies(options, this.#context.options.cookies)
-    this.#ask(() => {
+    const admitted = (): void => {
       const problem = problemOf(this.options, this.#context.options.supportsHeaders)
       if (problem === undefined) this.#effects.accepted(this.options)
       else this.#effects.refused(problem)
-    })
+    }
+    // What it presented before stands as long as it presents nothing else.
+    const isKnown = this.identity !== undefined && before !== undefined
+    if (isKnown && presentsTheSame(before, this.options)) this.#answered(this.identity, admitted)
+    else this.#ask(admitted)
   }
 
   /** Something else came first: allowed to those who become somebody without saying who. */
@@ -127,8 +140,12 @@ export class Handshake {
   async #await(answer: Promise<Identity | undefined>, admitted: () => void): Promise<void> {
     // By its contract it never rejects; if it does all the same, nobody is let in for that.
     const identity = await answer.catch(() => undefined)
-    this.#answered(identity, admitted)
-    this.#effects.resume()
+    try {
+      this.#answered(current(this.authenticator, identity), admitted)
+      this.#effects.resume()
+    } catch (error) {
+      this.#effects.failed(error)
+    }
   }
 
   #answered(identity: Identity | undefined, admitted: () => void): void {
@@ -138,6 +155,7 @@ export class Handshake {
       this.#effects.refused('authorization', this.authenticator.refusalOf?.(this.#credentials()))
     } else {
       this.identity = identity
+      this.options = withoutSecrets(this.options)
       if (this.#effects.letIn(identity, false)) admitted()
       else this.#effects.refused('account_connections')
     }
@@ -172,12 +190,14 @@ export class Handshake {
   #withCookies(options: ConnectOptions, names: CookieNames): ConnectOptions {
     if (this.#channel.kind !== 'websocket') return options
     const { cookies } = this.#channel
+    // A cookie may come without a name; '' is none that is configured.
+    const cookie = (name: string): string | undefined => (name === '' ? undefined : cookies[name])
     return {
       ...options,
-      jwt: options.jwt || cookies[names.jwt],
-      user: options.user || cookies[names.user],
-      pass: options.pass || cookies[names.password],
-      auth_token: options.auth_token || cookies[names.token],
+      jwt: options.jwt || cookie(names.jwt),
+      user: options.user || cookie(names.user),
+      pass: options.pass || cookie(names.password),
+      auth_token: options.auth_token || cookie(names.token),
     }
   }
 }
@@ -192,6 +212,27 @@ function present<Key extends string>(
   value: string | undefined,
 ): Partial<Record<Key, string>> {
   return value === undefined ? {} : ({ [key]: value } as Record<Key, string>)
+}
+
+/** Stands for what was right once: a connection may live for months, and so would a password. */
+const FORGOTTEN = '[REDACTED]'
+
+/** A JWT stays, which monitoring shows; it proves nothing without its key. */
+function withoutSecrets(options: ConnectOptions): ConnectOptions {
+  const { pass, auth_token, sig, proxy_sig } = options
+  return {
+    ...options,
+    pass: pass && FORGOTTEN,
+    auth_token: auth_token && FORGOTTEN,
+    sig: sig && FORGOTTEN,
+    proxy_sig: proxy_sig && FORGOTTEN,
+  }
+}
+
+const PRESENTED = ['user', 'pass', 'auth_token', 'nkey', 'jwt', 'sig', 'proxy_sig'] as const
+
+function presentsTheSame(before: ConnectOptions, options: ConnectOptions): boolean {
+  return PRESENTED.every((field) => before[field] === options[field])
 }
 
 function problemOf(options: ConnectOptions, supportsHeaders: boolean): Violation | undefined {

@@ -5,6 +5,7 @@ import {
   type Authenticator,
   type Credentials,
   createAccounts,
+  current,
   type Expulsion,
   type Identity,
   type TlsFacts,
@@ -68,6 +69,21 @@ describe('accounts of a file', () => {
       authenticator.authenticate({ user: 'bob', password: 'x2' }) instanceof Promise,
       true,
     )
+  })
+
+  it('knows by what somebody was let in whose file was replaced meanwhile', async () => {
+    const before = { authorization: authorizationConfig({ users: [ADA, BOB] }), accounts: ACCOUNTS }
+    const accounts = await createAccounts(accountsConfig(before), dependencies())
+    const { authenticator } = accounts
+    for (const users of [[ADA], [ADA, { ...BOB, password: '$2b$04$x9' }], [ADA, BOB]]) {
+      await accounts.update(accountsConfig(before))
+      const asked = authenticator.authenticate({ user: 'bob', password: 'x2' })
+      await accounts.update(
+        accountsConfig({ ...before, authorization: authorizationConfig({ users }) }),
+      )
+      const now = current(authenticator, await asked)
+      assert.equal(now?.user, users[1]?.password === BOB.password ? 'bob' : undefined)
+    }
   })
 
   it('spends on unknown users what known ones cost', async () => {

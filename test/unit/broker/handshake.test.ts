@@ -30,6 +30,9 @@ class Effects implements HandshakeEffects {
   refused(error: string): void {
     this.said.push(`refused ${error}`)
   }
+  failed(error: unknown): void {
+    this.said.push(`failed ${error instanceof Error ? error.message : error}`)
+  }
   pause(): void {
     this.said.push('pause')
   }
@@ -80,7 +83,8 @@ describe('handshake', () => {
     assert.deepEqual(seen(door.asked[0]), ['JWT', 'ada', 'own', 'token', 'WEBSOCKET'])
     handshake({ kind: 'tcp', cookies }, names).connect('{"pass":"own"}')
     assert.deepEqual(seen(door.asked[1]), [undefined, undefined, 'own', undefined, 'STANDARD'])
-    handshake({ kind: 'websocket', cookies }).connect('{}')
+    const nameless = { ...cookies, '': 'ada' }
+    handshake({ kind: 'websocket', cookies: nameless }).connect('{}')
     assert.deepEqual(seen(door.asked[2]), [undefined, undefined, undefined, undefined, 'WEBSOCKET'])
   })
 
@@ -159,6 +163,76 @@ describe('handshake', () => {
     assert.deepEqual(effects.said, ['pause'])
     await new Promise((resolve) => setImmediate(resolve))
     assert.deepEqual(effects.said, ['pause', 'in ada', 'resume'])
+  })
+
+  it('lets nobody in who was removed while somebody was asked, and others as they are now', async () => {
+    const answers: ((identity: Identity) => void)[] = []
+    const ask = (): Promise<Identity> => new Promise((resolve) => answers.push(resolve))
+    door.users.set('ada', ask)
+    door.users.set('bob', ask)
+    handshake().connect('{"user":"ada"}')
+    const other = handshake()
+    other.connect('{"user":"bob"}')
+    door.expelled.set('ada', 'authorization')
+    const renewed = { user: 'bob', account: 'blue' }
+    door.users.set('bob', renewed)
+    answers[0]?.(ADA)
+    answers[1]?.({ user: 'bob', account: 'red' })
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(effects.said.slice(2), [
+      'refused authorization',
+      'resume',
+      'in bob',
+      'accepted ',
+      'resume',
+    ])
+    assert.equal(other.identity, renewed)
+  })
+
+  it('tells of what goes wrong behind an answer', async () => {
+    door.users.set('ada', () => Promise.resolve(ADA))
+    effects.letIn = () => {
+      throw new Error('a bug')
+    }
+    handshake().connect('{"user":"ada"}')
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(effects.said, ['pause', 'failed a bug'])
+  })
+
+  it('forgets secrets once they were right, and asks again only for what is new', () => {
+    const open = handshake()
+    const secrets = { pass: 'p', auth_token: 't', sig: 's', proxy_sig: 'x' }
+    open.connect(JSON.stringify({ user: 'ada', jwt: 'j', ...secrets }))
+    const { user, pass, auth_token, sig, proxy_sig } = open.options
+    const gone = '[REDACTED]'
+    assert.deepEqual(
+      { user, pass, auth_token, sig, proxy_sig },
+      {
+        user: 'ada',
+        pass: gone,
+        auth_token: gone,
+        sig: gone,
+        proxy_sig: gone,
+      },
+    )
+    open.connect('{"name":"again"}')
+    assert.equal(door.asked.length, 1)
+    open.connect('{"pass":"other"}')
+    assert.equal(door.asked[1]?.password, 'other')
+    open.connect('{"user":"eve"}')
+    assert.equal(door.asked.length, 3)
+    assert.deepEqual(effects.said, [
+      'in ada',
+      'accepted ',
+      'forget',
+      'in ada',
+      'accepted again',
+      'forget',
+      'in ada',
+      'accepted again',
+      'forget',
+      'refused authorization',
+    ])
   })
 
   it('takes an authenticator that fails for a refusal', async () => {

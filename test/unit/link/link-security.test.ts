@@ -201,6 +201,31 @@ describe('link: TLS, logins and permissions', () => {
     assert.equal(hub.acceptor.leaves.length, 0)
   })
 
+  it('a leaf whose user goes while somebody is asked about it is not let in', async () => {
+    let answer: (identity: Identity) => void = () => {}
+    const door = new Door(() => new Promise((resolve) => (answer = resolve)))
+    const hub = node('hub', { acceptor: { authenticator: door } })
+    const raw = await RawLink.dial(await hub.listen())
+    raw.send('CONNECT {"name":"leaf","cluster":"leaf","headers":true}')
+    await eventually(() => door.shown.length === 1, 'the question')
+    door.recheck = () => 'authorization'
+    answer({ user: 'gone', account: '$G' })
+    await raw.sees("-ERR 'Authorization Violation'")
+    assert.equal(hub.acceptor.leaves.length, 0)
+  })
+
+  it('a leaf whose login goes wrong on our side is closed, and it is said', async () => {
+    const door = new Door(() => Promise.resolve({ user: 'u', account: '$G' }))
+    door.recheck = () => {
+      throw new Error('a bug')
+    }
+    const hub = node('hub', { acceptor: { authenticator: door } })
+    const raw = await RawLink.dial(await hub.listen())
+    raw.send('CONNECT {"name":"leaf","cluster":"leaf","headers":true}')
+    await raw.closes()
+    await eventually(() => hub.log.text().includes('login failed: a bug'), 'the line')
+  })
+
   const permissions = (over: Partial<PermissionsConfig>) =>
     compilePermissions({
       publish: { allow: undefined, deny: [] },
