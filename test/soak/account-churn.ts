@@ -51,6 +51,7 @@ export function accountConfig(certificate: CertificateFiles, isFull = true): Con
     port: -1,
     http_port: -1,
     jetstream: false,
+    max_closed_clients: 100,
     tls: { ...certificates, timeout: 5 },
     websocket: { host: '127.0.0.1', port: -1, compression: true, tls: certificates },
     mqtt: { host: '127.0.0.1', port: -1, tls: certificates },

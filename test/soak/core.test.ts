@@ -33,7 +33,13 @@ describe('soak: core', function () {
   after(() => authority.remove())
 
   it(`keeps nothing of clients that are gone (SEED=${SEED})`, async () => {
-    hub = await startHub({ host: '127.0.0.1', port: -1, http_port: -1, jetstream: false })
+    hub = await startHub({
+      host: '127.0.0.1',
+      port: -1,
+      http_port: -1,
+      jetstream: false,
+      max_closed_clients: 100,
+    })
     const options = { port: hub.ports.client.port, clients: 6, rounds: 60 }
     await soak(hub, () => churn({ ...options, random: () => random.float() }))
   })
