@@ -87,6 +87,20 @@ describe('who is let in, and for how long', () => {
       assert.deepEqual(events, ['connected late red'])
     })
 
+    it('who has said all and leaves is heard all the same, as nats-server reads it', async () => {
+      await start()
+      const answer = slowUser('late')
+      const listener = await harness.connect()
+      await listener.converse(`${login('ada')}SUB a 1\r\n`)
+      const client = await harness.connect()
+      client.send(`${login('late')}PUB a 2\r\nhi\r\n`).socket.end()
+      await eventually(() => door.asked.length === 2, 'the authenticator is asked')
+      answer({ user: 'late', account: 'red' })
+      await listener.expect('MSG a 1 2\r\nhi\r\n')
+      await client.closed()
+      await eventually(() => harness.broker.connections.size === 1, 'it is gone')
+    })
+
     it('1.2 more than one read fits behind it', async () => {
       await start()
       const answer = slowUser('late')
