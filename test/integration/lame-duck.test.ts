@@ -144,7 +144,7 @@ describe('lame duck', function () {
     await watching
   })
 
-  it('ends at once when nobody is there, and when asked again by SIGINT', async () => {
+  it('ends at once when nobody is there, and when asked again by SIGINT; the system account hears of it', async () => {
     const [a, b] = [await ports(), await ports()]
     const alone = await hub('a', a, b)
     process.kill(alone.pid, 'SIGUSR2')
@@ -152,14 +152,25 @@ describe('lame duck', function () {
     assert.ok(!alone.log.some((line) => line.includes('Closing existing clients')))
     const impatient = await start(
       'b',
-      `listen: "127.0.0.1:${b.client}"\nlame_duck_grace_period: 20s`,
+      `listen: "127.0.0.1:${b.client}"
+      lame_duck_grace_period: 20s
+      accounts { SYS { users: [ { user: admin, password: s } ] } }
+      system_account: SYS`,
     )
-    const stubborn = await client(b.client, { reconnect: false })
+    const stubborn = await client(b.client, { reconnect: false, user: 'admin', pass: 's' })
+    const heard = stubborn.subscribe('$SYS.SERVER.*.LAMEDUCK')
+    await stubborn.flush()
     process.kill(impatient.pid, 'SIGUSR2')
     await until(
       'lame duck',
       () => impatient.log.join(),
       (log) => log.includes('Entering lame duck mode'),
+      DEADLINE_MS,
+    )
+    await until(
+      'the event',
+      () => heard.getReceived(),
+      (received) => received === 1,
       DEADLINE_MS,
     )
     process.kill(impatient.pid, 'SIGINT')
