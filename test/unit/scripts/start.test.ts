@@ -32,10 +32,14 @@ class Started {
     while (!this.output.includes(text)) {
       const isOver = this.child.exitCode !== null || signal.aborted
       assert(!isOver, `never said ${JSON.stringify(text)}:\n${this.output}`)
+      const turn = new AbortController()
+      const either = { signal: AbortSignal.any([signal, turn.signal]) }
       await Promise.race([
-        once(this.child.stdout!, 'data', { signal }),
-        once(this.child, 'close', { signal }),
+        once(this.child.stdout!, 'data', either),
+        once(this.child, 'close', either),
       ]).catch(() => {})
+      // The one that lost the race listens no longer.
+      turn.abort()
     }
   }
 }
