@@ -132,13 +132,20 @@ export class Hub {
     return this.#parts === undefined ? [] : audit(this.#parts.ingest.book)
   }
 
-  /** See `ServerCore.reload`; certificates between hubs are read again, routes and the fleet's streams exchanged. */
+  /** See `ServerCore.prepareReload`; certificates between hubs are read again, routes and the fleet's streams exchanged. */
   async reload(config: HubConfig): Promise<void> {
-    // First what may yet be refused: its subjects may be those of a stream that somebody has made.
-    await ensureStreams(this.core, config.fleet.streams, this.#streams)
-    await this.core.reload(config)
+    const mesh = this.#mesh?.prepareReload(config)
+    const core = await this.core.prepareReload(config)
+    try {
+      // The last that may be refused: a stream's subjects may be those of one that somebody has made.
+      await ensureStreams(this.core, config.fleet.streams, this.#streams)
+    } catch (error) {
+      await core.cancel()
+      throw error
+    }
+    await core.commit()
     this.#streams = config.fleet.streams
-    this.#mesh?.reload(config)
+    mesh?.()
   }
 
   async drain(): Promise<void> {

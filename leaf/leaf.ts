@@ -87,9 +87,10 @@ export class Leaf {
     return buffers.reduce((sum, buffer) => sum + buffer.backlogMessages, 0)
   }
 
-  /** See `ServerCore.reload`; remotes that are new are dialled, links to those that are gone end. */
+  /** See `ServerCore.prepareReload`; remotes that are new are dialled, links to those that are gone end. */
   async reload(config: LeafConfig): Promise<void> {
-    await this.core.reload(config)
+    const core = await this.core.prepareReload(config)
+    await core.commit()
     const rules = uplinkRules(this.core, this.#parts)
     await this.core.links.exchangeRemotes(config.leafnodes.remotes, rules)
   }

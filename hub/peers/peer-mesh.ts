@@ -146,9 +146,12 @@ export class PeerMesh {
    * Reads the certificates of both blocks again, for new connections, and goes on with other routes. Throws
    * PETIOLE_TLS_INVALID, and then changes nothing.
    */
-  reload(blocks: Pick<PeerMeshOptions, 'cluster' | 'gateway'>): void {
-    this.#security.reload(blocks)
-    this.#targets.configure('route', this.region, blocks.cluster?.routes ?? [])
+  prepareReload(blocks: Pick<PeerMeshOptions, 'cluster' | 'gateway'>): () => void {
+    const certificates = this.#security.prepare(blocks)
+    return () => {
+      certificates()
+      this.#targets.configure('route', this.region, blocks.cluster?.routes ?? [])
+    }
   }
 
   /** Sends what waits, says goodbye, closes. Idempotent, as `destroy`. */

@@ -69,10 +69,15 @@ export class PeerSecurity {
     return { user: own?.user ?? '', password: own?.password ?? '' }
   }
 
-  /** Throws PETIOLE_TLS_INVALID and changes nothing then. */
-  reload({ cluster, gateway }: Blocks): void {
-    reloadGate(this.#gates.route, cluster?.tls)
-    reloadGate(this.#gates.gateway, gateway?.tls)
+  /** Reads the certificates again, or throws PETIOLE_TLS_INVALID; the result goes on with them. */
+  prepare({ cluster, gateway }: Blocks): () => void {
+    const steps = [
+      ...stepsOf(this.#gates.route, cluster?.tls),
+      ...stepsOf(this.#gates.gateway, gateway?.tls),
+    ]
+    return () => {
+      for (const step of steps) step()
+    }
   }
 
   #block(kind: PeerLinkKind): ClusterConfig | GatewayConfig | undefined {
@@ -101,10 +106,9 @@ function gateOf(
   }
 }
 
-function reloadGate({ listener, dial }: Gate, tls: TlsConfig | undefined): void {
-  if (tls === undefined) return
-  listener?.reload(ofListener(tls))
-  dial?.reload(ofDial(tls))
+function stepsOf({ listener, dial }: Gate, tls: TlsConfig | undefined): readonly (() => void)[] {
+  if (tls === undefined || listener === undefined || dial === undefined) return []
+  return [listener.prepare(ofListener(tls)), dial.prepare(ofDial(tls))]
 }
 
 function ofListener(tls: TlsConfig): TlsConfig {

@@ -26,6 +26,13 @@ export interface AccountsDependencies {
   readonly version?: string
 }
 
+/** Accounts of another configuration, as far as they can be made without anybody noticing. */
+export interface PreparedAccounts {
+  /** Never rejects. */
+  commit(): Promise<void>
+  cancel(): void
+}
+
 /** Who may connect and to what: the accounts of a server, and the way into them. */
 export interface Accounts {
   readonly book: AccountBook
@@ -42,6 +49,8 @@ export interface Accounts {
    * PETIOLE_OPERATOR_INVALID, and with PETIOLE_RELOAD_UNSUPPORTED when an operator came or went.
    */
   update(config: AccountsConfig): Promise<void>
+  /** What of `update` may fail, first. Absent where nothing does that a comparison of the files does not find. */
+  prepare?(config: AccountsConfig): Promise<PreparedAccounts>
   close(): void
 }
 

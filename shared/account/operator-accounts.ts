@@ -6,6 +6,7 @@ import {
   type Accounts,
   type AccountsDependencies,
   CALLOUT_SUBJECT,
+  type PreparedAccounts,
   withoutPublish,
 } from './accounts.ts'
 import { AuthCallout } from './auth-callout.ts'
@@ -95,15 +96,28 @@ export class OperatorAccounts implements Accounts {
   }
 
   async update(config: AccountsConfig): Promise<void> {
+    const prepared = await this.prepare(config)
+    await prepared.commit()
+  }
+
+  async prepare(config: AccountsConfig): Promise<PreparedAccounts> {
     const { operator } = config
     if (operator === undefined) throw operatorChanged()
     const operators = new TrustedOperators(operator, this.#dependencies.version)
+    const leafLogin = leafLoginOf({ ...config, operator }, this.#secrets)
     const resolver = await this.#nextResolver(operator)
-    this.#config = { ...config, operator }
-    this.#leafLogin = leafLoginOf(this.#config, this.#secrets)
-    this.#login.reconfigure(operator)
-    await this.book.reconfigure(operators, resolver)
-    this.#claims = claimsServiceOf({ operators, resolver, book: this.book }, this.#dependencies)
+    return {
+      commit: async () => {
+        this.#config = { ...config, operator }
+        this.#leafLogin = leafLogin
+        this.#login.reconfigure(operator)
+        await this.book.reconfigure(operators, resolver)
+        this.#claims = claimsServiceOf({ operators, resolver, book: this.book }, this.#dependencies)
+      },
+      cancel: () => {
+        if (resolver !== this.book.resolver) resolver.close()
+      },
+    }
   }
 
   close(): void {
@@ -111,15 +125,16 @@ export class OperatorAccounts implements Accounts {
     this.#dependencies.passwords.close()
   }
 
-  /** A directory is opened once: what is in it does not depend on the file. */
+  /** A directory is opened once; what the file has for it, and it has not, is added. */
   async #nextResolver(operator: OperatorConfig): Promise<AccountResolver> {
     const { resolver } = this.book
     const { resolver: config } = operator
     if (!(resolver instanceof DirectoryResolver) || config.type !== resolver.config.type) {
       return resolverOf(operator, this.#dependencies)
     }
-    if (config.dir === resolver.config.dir) return resolver
-    return resolverOf(operator, this.#dependencies)
+    if (config.dir !== resolver.config.dir) return resolverOf(operator, this.#dependencies)
+    await preload(resolver.store, operator)
+    return resolver
   }
 
   #authenticatorAt(only: Listener | undefined): Authenticator {
@@ -239,14 +254,14 @@ async function resolverOf(
   operator: OperatorConfig,
   dependencies: AccountsDependencies,
 ): Promise<AccountResolver> {
-  const { resolver: config, resolver_preload: preload } = operator
+  const { resolver: config, resolver_preload } = operator
   const { clock, disk, exchange, http, log = silentLog } = dependencies
   if (config.type === 'url') {
     return http === undefined
-      ? new MemoryResolver(preload)
-      : new UrlResolver(config.url, preload, http, log)
+      ? new MemoryResolver(resolver_preload)
+      : new UrlResolver(config.url, resolver_preload, http, log)
   }
-  if (config.type === 'memory') return new MemoryResolver(preload)
+  if (config.type === 'memory') return new MemoryResolver(resolver_preload)
   invariant(disk !== undefined, 'a resolver with a directory needs a disk')
   const isCache = config.type === 'cache'
   const store = await DirectoryStore.open(disk, clock, {
@@ -256,6 +271,11 @@ async function resolverOf(
     evicts: isCache,
     deletion: isCache ? 'remove' : config.allow_delete ? 'rename' : 'none',
   })
-  for (const [id, jwt] of Object.entries(preload)) await store.saveIfNewer(id, jwt)
+  await preload(store, operator)
   return new DirectoryResolver({ config, store, exchange, clock, log })
+}
+
+/** Rejects with PETIOLE_TOKEN_INVALID, PETIOLE_ACCOUNT_INVALID, PETIOLE_ACCOUNTS_FULL. */
+async function preload(store: DirectoryStore, { resolver_preload }: OperatorConfig): Promise<void> {
+  for (const [id, jwt] of Object.entries(resolver_preload)) await store.saveIfNewer(id, jwt)
 }

@@ -57,18 +57,40 @@ export class AccountEngines {
     )
   }
 
-  /** Recovers the streams of the accounts that have none at work yet: at the start, and after a reload. */
+  /** Recovers the streams of the accounts that have some: at the start. */
   async start(config: CoreConfig): Promise<void> {
     const { book, store } = this.#parts
     if (store === undefined) return
-    for (const { name, jetstream } of config.accounts) {
-      if (jetstream) await this.#open(name, store, config)
-    }
+    await this.prepare(config)
     if (config.operator === undefined || this.#stopFollowing !== undefined) return
     this.#stopFollowing = book.onChange((after, before) => {
       this.#follow(after?.name ?? before?.name ?? '', store, config)
     })
     await this.#findOwners(store, config)
+  }
+
+  /**
+   * Recovers those of the accounts of the file that have none at work yet; when one cannot be, this rejects,
+   * and none is. Before a reload nobody is in such an account. The result takes it back.
+   */
+  async prepare(config: CoreConfig): Promise<() => Promise<void>> {
+    const { store } = this.#parts
+    const opened: string[] = []
+    const undo = async (): Promise<void> => {
+      for (const name of opened) await this.#close(name)
+    }
+    if (store === undefined) return undo
+    try {
+      for (const { name, jetstream } of config.accounts) {
+        if (!jetstream || this.#engines.has(name)) continue
+        opened.push(name)
+        await this.#open(name, store, config)
+      }
+      return undo
+    } catch (error) {
+      await undo()
+      throw error
+    }
   }
 
   async drain(): Promise<void> {

@@ -16,8 +16,9 @@ import { type DurableOptions, type DurableParts, openDurableParts } from './dura
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
+import { type PreparedReload, prepareReload } from './prepared-reload.ts'
 import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
-import { checkRemotes, type LinkRules, ServerLinks, type UplinkRules } from './server-links.ts'
+import { type LinkRules, ServerLinks, type UplinkRules } from './server-links.ts'
 import { ServerTls } from './server-tls.ts'
 import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './system-parts.ts'
 import { serverTracer } from './trace-parts.ts'
@@ -264,24 +265,24 @@ export class ServerCore implements Core {
   }
 
   /**
-   * Goes on with another configuration, as far as `compareConfigs` takes one. What cannot be used leaves
-   * everything as it is, and is what this rejects with.
+   * Tries all of another configuration, as far as `compareConfigs` takes one, that may fail: certificates,
+   * operators, resolvers, streams. Rejects with what cannot be used, and everything is as it was.
    */
-  async reload(config: CoreConfig): Promise<void> {
-    checkImports(config)
-    checkRemotes(config.leafnodes.remotes)
-    this.tls.reload(config)
-    await this.accounts.update(config)
+  prepareReload(config: CoreConfig): Promise<PreparedReload> {
+    const { tls, links, accounts } = this
+    const goOn = (): void => this.#goOnWith(config)
+    return prepareReload(config, { tls, links, accounts, engines: this.#engines, goOn })
+  }
+
+  #goOnWith(config: CoreConfig): void {
     this.#config = config
     this.#configLoadedMs = this.machine.clock.wallMs()
     this.broker.reconfigure(this.#brokerSettings())
     this.broker.recheck()
     // Users come and go without their accounts changing.
     this.#recheckOthers()
-    this.links.reload(config)
     for (const door of this.frontDoors) door.reload?.(config)
     this.store?.limit(config.jetstream.max_file)
-    await this.#engines.start(config)
   }
 
   /** Takes no new clients; those that are here stay. */

@@ -118,11 +118,18 @@ export class ServerLinks {
     return dialled.uplink
   }
 
-  /** What a reload changes for leaves that attach here, and for the links that are dialled again. */
-  reload(config: CoreConfig): void {
-    this.#authTimeoutMs = authTimeoutOf(config)
-    for (const { remote, tls } of this.#dialled) {
-      if (remote.tls !== undefined) tls?.reload(remote.tls)
+  /**
+   * What a reload changes for leaves that attach here, and for the links that are dialled again. Throws what
+   * keeps it from being taken; the result takes it.
+   */
+  prepare(config: CoreConfig): () => void {
+    checkRemotes(config.leafnodes.remotes)
+    const steps = this.#dialled.flatMap(({ remote, tls }) =>
+      remote.tls === undefined || tls === undefined ? [] : [tls.prepare(remote.tls)],
+    )
+    return () => {
+      this.#authTimeoutMs = authTimeoutOf(config)
+      for (const step of steps) step()
     }
   }
 

@@ -6,7 +6,7 @@ export type TlsListener = 'client' | 'websocket' | 'leafnodes' | 'mqtt' | 'clust
 
 /**
  * The certificates of all listeners, read once and again at each reload. Making it throws
- * PETIOLE_TLS_INVALID, which names the file; a reload that throws changes nothing.
+ * PETIOLE_TLS_INVALID, which names the file, and so does `prepare`, which changes nothing yet.
  */
 export class ServerTls {
   readonly #settings = new Map<TlsListener, TlsSettings>()
@@ -22,12 +22,18 @@ export class ServerTls {
     return this.#settings.get(listener)
   }
 
-  /** New handshakes get the new certificates. A listener that was plain stays so until a restart. */
-  reload(config: CoreConfig): void {
-    const blocks = blocksOf(config)
-    // All files are read before anything changes: one that is broken must not leave half of them new.
-    for (const [, tls] of blocks) new TlsSettings(tls, 'server')
-    for (const [listener, tls] of blocks) this.#settings.get(listener)?.reload(tls)
+  /**
+   * Reads all files again; with what this returns new handshakes get the new certificates. A listener that
+   * was plain stays so until a restart.
+   */
+  prepare(config: CoreConfig): () => void {
+    const steps = blocksOf(config).flatMap(([listener, tls]) => {
+      const settings = this.#settings.get(listener)
+      return settings === undefined ? [] : [settings.prepare(tls)]
+    })
+    return () => {
+      for (const step of steps) step()
+    }
   }
 }
 

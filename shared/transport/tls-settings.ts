@@ -59,7 +59,15 @@ export class TlsSettings {
   }
 
   reload(config: TlsConfig): void {
-    this.#loaded = load(config, this.side)
+    this.prepare(config)()
+  }
+
+  /** Reads what `reload` takes; the result, which cannot fail, goes on with it. */
+  prepare(config: TlsConfig): () => void {
+    const loaded = load(config, this.side)
+    return () => {
+      this.#loaded = loaded
+    }
   }
 
   /** For dialling, and for clients that name no server. */

@@ -54,6 +54,20 @@ class Server {
     })
   }
 
+  /** What the process says against the text. */
+  async refuses(text: string): Promise<string> {
+    await this.write(text)
+    const before = this.#times('Failed to reload')
+    process.kill(this.process.pid, 'SIGHUP')
+    await until(
+      'refusal',
+      () => this.#times('Failed to reload'),
+      (times) => times > before,
+      DEADLINE_MS,
+    )
+    return this.process.log.filter((line) => line.includes('Failed to reload')).at(-1) ?? ''
+  }
+
   async client(options: object = {}): Promise<NatsConnection> {
     const client = await connect({ servers: `127.0.0.1:${this.port}`, ...options })
     this.#clients.push(client)
@@ -161,6 +175,37 @@ describe('reload of a running fleet', function () {
     assert.deepEqual((await names()).toSorted(), ['plant', 'ship'])
     await hub.reload(fleet(plant))
     assert.deepEqual((await names()).toSorted(), ['plant', 'ship'], 'its data stays')
+  })
+
+  it('nothing of a file is taken when something of it cannot be', async () => {
+    const fleet = (streams: string): string => `fleet { streams { ${streams} } }\n`
+    const users = (more: string): string =>
+      `authorization { users: [ { user: g, password: g } ] }\nno_auth_user: g\naccounts { ${more} }\n`
+    const second = 'B { jetstream: enabled, users: [ { user: b, password: b } ] }'
+    const ship = 'ship: { subjects: ["ship.>"] }'
+    const hub = await server('hub', 'a', users('') + fleet(''))
+    const client = await hub.client()
+    const names = async (at: NatsConnection): Promise<readonly string[]> =>
+      (await at.request('$JS.API.STREAM.NAMES', '{}')).json<{ streams: string[] }>().streams ?? []
+    const taken = JSON.stringify({ name: 'taken', subjects: ['taken.>'] })
+    await client.request('$JS.API.STREAM.CREATE.taken', taken)
+
+    // An import that does not hold: the stream beside it is not made.
+    const x = '{ stream: { account: A, subject: x } }'
+    const wrong = `A { exports: [ { stream: x } ] }, B { imports: [ ${x}, ${x} ] }`
+    assert.match(await hub.refuses(users(wrong) + fleet(ship)), /already exists/)
+    assert.deepEqual(await names(client), ['taken'])
+
+    // A stream whose subjects are taken: the account beside it does not come.
+    assert.match(
+      await hub.refuses(users(second) + fleet('late: { subjects: ["taken.x"] }')),
+      /overlap/,
+    )
+    await assert.rejects(hub.client({ user: 'b', pass: 'b', maxReconnectAttempts: 0 }))
+
+    await hub.reload(users(second) + fleet(ship))
+    assert.deepEqual((await names(client)).toSorted(), ['ship', 'taken'])
+    assert.deepEqual(await names(await hub.client({ user: 'b', pass: 'b' })), [])
   })
 
   it('the system account asks for it, and is told what is wrong', async () => {

@@ -1,0 +1,53 @@
+import type { Accounts } from '../account/index.ts'
+import type { CoreConfig } from '../config/index.ts'
+import type { AccountEngines } from './account-engines.ts'
+import { checkImports } from './server-accounts.ts'
+import type { ServerLinks } from './server-links.ts'
+import type { ServerTls } from './server-tls.ts'
+
+/** A configuration that can be taken: then all of it is, or none. */
+export interface PreparedReload {
+  /** Never rejects. */
+  commit(): Promise<void>
+  cancel(): Promise<void>
+}
+
+/** What of a server reads files or asks others when its configuration changes. */
+export interface ReloadedParts {
+  readonly tls: ServerTls
+  readonly links: ServerLinks
+  readonly accounts: Accounts
+  readonly engines: AccountEngines
+  /** Takes what cannot fail. */
+  readonly goOn: () => void
+}
+
+/** Rejects with what cannot be used, and everything is as it was. */
+export async function prepareReload(
+  config: CoreConfig,
+  { tls, links, accounts, engines, goOn }: ReloadedParts,
+): Promise<PreparedReload> {
+  checkImports(config)
+  const certificates = tls.prepare(config)
+  const remotes = links.prepare(config)
+  const users = await accounts.prepare?.(config)
+  try {
+    const closeEngines = await engines.prepare(config)
+    return {
+      commit: async () => {
+        certificates()
+        remotes()
+        if (users === undefined) await accounts.update(config)
+        else await users.commit()
+        goOn()
+      },
+      cancel: async () => {
+        users?.cancel()
+        await closeEngines()
+      },
+    }
+  } catch (error) {
+    users?.cancel()
+    throw error
+  }
+}
