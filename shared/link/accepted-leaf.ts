@@ -57,6 +57,8 @@ export interface HandshakeOptions {
   readonly random: Random
   readonly limits: LinkLimits
   readonly hasJetStream: boolean
+  /** Its certificate is asked for. */
+  readonly verifiesTls: boolean
   /** Where else the leaf can go, as it is known at the moment. */
   readonly urls: () => LeafUrls
   /** The leaf is who it says and may log in. Whether it may attach is decided there. */
@@ -261,7 +263,7 @@ export class AcceptedLeaf implements LinkPhase {
   }
 
   #info(): object {
-    const { server, channel, limits, hasJetStream, urls } = this.#options
+    const { server, channel, limits, hasJetStream, verifiesTls, urls } = this.#options
     const { leafnode, webSocket } = urls()
     return {
       server_id: server.identity.id,
@@ -273,6 +275,7 @@ export class AcceptedLeaf implements LinkPhase {
       headers: true,
       auth_required: true,
       ...(channel.security === 'plain' ? {} : { tls_required: true }),
+      ...(channel.security === 'plain' || !verifiesTls ? {} : { tls_verify: true }),
       max_payload: limits.payloadBytesMax,
       jetstream: hasJetStream,
       client_id: this.id,

@@ -82,7 +82,8 @@ export class LinkAcceptor {
     return this.#attachments()
   }
 
-  accept(channel: Channel): void {
+  /** @param verifiesTls the listener asks for certificates */
+  accept(channel: Channel, verifiesTls = false): void {
     if (this.#isClosing || this.#handshakes.size >= HANDSHAKES_MAX) {
       channel.destroy()
       return
@@ -97,6 +98,7 @@ export class LinkAcceptor {
       random,
       limits,
       hasJetStream: this.#options.hasJetStream,
+      verifiesTls,
       urls: () => this.#urls,
       onHello: (hello, connect, identity) => this.#decide(hello, connect, identity, handshake),
       onEnded: (ended, reason) => this.#handshakeFailed(ended, reason),

@@ -119,8 +119,9 @@ export class Listeners {
     const listener = await machine.network.listen(options, (channel: Channel) => {
       const front = doors.find((it) => isPathOf(it, channel.path))
       if (front !== undefined) front.accept?.(channel)
-      else if (LEAF_PATH.test(channel.path)) parts.acceptor.accept(channel)
-      else parts.broker.accept(channel, door)
+      else if (LEAF_PATH.test(channel.path)) {
+        parts.acceptor.accept(channel, options.tls?.settings.asksForCertificate)
+      } else parts.broker.accept(channel, door)
     })
     const at = this.#kept(listener)
     const scheme = options.tls === undefined ? 'ws' : 'wss'
@@ -136,7 +137,10 @@ export class Listeners {
     if (config.leafnodes.listen === undefined) return undefined
     const tls = tlsOf(parts, 'leafnodes', false)
     const options = { protocol: 'tcp', ...config.leafnodes.listen, tls } as const
-    const listener = await machine.network.listen(options, (channel) => acceptor.accept(channel))
+    const verifiesTls = tls?.settings.asksForCertificate ?? false
+    const listener = await machine.network.listen(options, (channel) =>
+      acceptor.accept(channel, verifiesTls),
+    )
     const at = this.#kept(listener)
     log.info({}, `Listening for leafnode connections on ${at.host}:${at.port}`)
     return at

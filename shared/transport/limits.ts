@@ -66,3 +66,6 @@ export const HTTP_BODY_BYTES_MAX = 1024 * 1024
 export const HTTP_CONNECTIONS_MAX = 256
 /** How long requests in hand may take when the monitoring port closes. */
 export const HTTP_CLOSE_LINGER_MS = 2_000
+
+/** TLS handshakes under way on one listener: each holds some 60 KiB until it ends or its time is up. */
+export const TLS_HANDSHAKES_MAX = 2_048

@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { TlsConfig } from '../config/index.ts'
 import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
 import { fingerprintOf } from './certificate.ts'
-import { HANDSHAKE_RATE_WINDOW_MS } from './limits.ts'
+import { HANDSHAKE_RATE_WINDOW_MS, TLS_HANDSHAKES_MAX } from './limits.ts'
 import { cipherList, curveList } from './tls-names.ts'
 
 /** One certificate that a server may show, ready for handshakes. */
@@ -36,6 +36,7 @@ export class TlsSettings {
   #loaded: Loaded
   #windowStartMs = Number.NEGATIVE_INFINITY
   #handshakes = 0
+  #underWay = 0
 
   constructor(config: TlsConfig, side: 'server' | 'client') {
     this.side = side
@@ -89,8 +90,21 @@ export class TlsSettings {
     return certificate !== undefined && pinned.includes(fingerprintOf(certificate))
   }
 
-  /** Counts a handshake that is about to begin; false when `connection_rate_limit` is reached. */
+  /**
+   * A handshake is about to begin: true lets it, and `handshakeEnded` is to be called then. False when
+   * `connection_rate_limit` is reached, or too many are under way.
+   */
   admits(monotonicMs: number): boolean {
+    if (this.#underWay >= TLS_HANDSHAKES_MAX || !this.#isInRate(monotonicMs)) return false
+    this.#underWay++
+    return true
+  }
+
+  handshakeEnded(): void {
+    this.#underWay--
+  }
+
+  #isInRate(monotonicMs: number): boolean {
     const { connection_rate_limit: limit } = this.config
     if (limit === 0) return true
     if (monotonicMs - this.#windowStartMs >= HANDSHAKE_RATE_WINDOW_MS) {

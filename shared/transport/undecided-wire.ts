@@ -52,6 +52,8 @@ export class UndecidedWire implements Wire {
   #mayBeProxied: boolean
   #early: Buffer = Buffer.alloc(0)
   #handshake: Handshake | undefined
+  /** It counts among those under way. */
+  #isShakingHands = false
   #events: WireEvents | undefined
   #error: Error | undefined
   /** Given to us during a handshake: it belongs to the wire that follows. */
@@ -238,6 +240,7 @@ export class UndecidedWire implements Wire {
       this.#close(new PetioleError('PETIOLE_TLS_THROTTLED', 'connection_rate_limit is reached'))
       return
     }
+    this.#isShakingHands = true
     this.pause()
     this.#end()
     this.#state = 'securing'
@@ -250,6 +253,7 @@ export class UndecidedWire implements Wire {
   }
 
   readonly #secured = (socket: TLSSocket): void => {
+    this.#handshakeEnded()
     if (this.#state !== 'securing') {
       socket.destroy()
       return
@@ -317,9 +321,16 @@ export class UndecidedWire implements Wire {
     socket.off('close', this.#onClose)
   }
 
+  #handshakeEnded(): void {
+    if (!this.#isShakingHands) return
+    this.#isShakingHands = false
+    this.#options.tls?.settings.handshakeEnded()
+  }
+
   #close(error: Error | undefined): void {
     if (this.#state === 'over') return
     this.#end()
+    this.#handshakeEnded()
     this.#unsent = undefined
     this.#handshake?.abandon()
     this.#accepted.socket.destroy()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createUser } from '@nats-io/nkeys'
+import { startHub } from '../../index.ts'
 import { compilePermissions } from '../../shared/account/index.ts'
 import { readLogin } from '../../shared/link/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
@@ -7,6 +8,7 @@ import { TlsSettings } from '../../shared/transport/index.ts'
 import { CertificateAuthority, tlsConfig } from '../support/certificates.ts'
 import { eventually, LinkNode, reached } from '../support/link-node.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { RawLink } from '../support/raw-link.ts'
 
 /** Secured leaf links with logins, against a real nats-server on either end. Needs the binary. */
 describe('interop: leafnode protocol with TLS and logins', () => {
@@ -155,4 +157,36 @@ describe('interop: leafnode protocol with TLS and logins', () => {
       assert.equal(hub.acceptor.leaves.length, 1)
     })
   }
+
+  it('tells leaves of TLS as nats-server does, and goes without a word from who speaks none', async () => {
+    const port = await freePort()
+    await natsServer(
+      `server_name: hub\nleafnodes { listen: "127.0.0.1:${port}", ${tlsBlock(', verify: true')} }`,
+    )
+    const hub = await startHub({
+      server_name: 'hub',
+      host: '127.0.0.1',
+      port: -1,
+      leafnodes: {
+        host: '127.0.0.1',
+        port: -1,
+        tls: { ...server, ca_file: authority.ca_file, verify: true },
+      },
+    })
+    try {
+      const told: object[] = []
+      for (const where of [port, hub.ports.leafNodes?.port ?? 0]) {
+        const raw = await RawLink.dial(where)
+        await raw.sees('\r\n')
+        const { tls_required, tls_verify } = JSON.parse(raw.text.replace(/^INFO /, ''))
+        raw.send('CONNECT {"name":"leaf","cluster":"leaf","headers":true}')
+        await eventually(() => raw.isClosed, 'its end')
+        told.push({ tls_required, tls_verify, lines: raw.text.trim().split('\r\n').length })
+      }
+      assert.deepEqual(told[1], told[0])
+      assert.deepEqual(told[0], { tls_required: true, tls_verify: true, lines: 1 })
+    } finally {
+      await hub.destroy()
+    }
+  })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import * as path from 'node:path'
 import type { TlsConfig } from '../../../shared/config/index.ts'
 import { TlsSettings } from '../../../shared/transport/index.ts'
+import { TLS_HANDSHAKES_MAX } from '../../../shared/transport/limits.ts'
 import { CertificateAuthority, tlsConfig } from '../../support/certificates.ts'
 
 describe('TLS settings', () => {
@@ -105,5 +106,14 @@ describe('TLS settings', () => {
     assert.equal(settings.context, context)
     settings.reload(tlsConfig({ certs: [other] }))
     assert.notEqual(settings.context, context)
+  })
+
+  it('lets no more handshakes begin when too many are under way', () => {
+    const settings = new TlsSettings(tlsConfig({ certs: [server] }), 'server')
+    for (let i = 0; i < TLS_HANDSHAKES_MAX; i++) assert.ok(settings.admits(0))
+    assert.equal(settings.admits(0), false)
+    settings.handshakeEnded()
+    assert.equal(settings.admits(0), true)
+    assert.equal(settings.admits(0), false)
   })
 })
