@@ -1,6 +1,6 @@
 import type { Log } from '../log/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { arenaBytes, type Channel } from '../transport/index.ts'
+import { arenaBytes, type Channel, remoteName } from '../transport/index.ts'
 import type { OperationSink, ParsedPublication, PublicationSink, Violation } from '../wire/index.ts'
 import { ClientOutlet, type OutletOptions, type OutletOwner } from './client-outlet.ts'
 import type { ClientSubscription } from './client-subscription.ts'
@@ -16,11 +16,13 @@ import type { Peer } from './message.ts'
  */
 export class ProtocolTrace {
   readonly #log: Log
-  readonly #from: string
+  readonly #channel: Channel
+  readonly #id: number
 
-  constructor(log: Log, { remoteAddress, remotePort }: Channel, id: number) {
+  constructor(log: Log, channel: Channel, id: number) {
     this.#log = log
-    this.#from = `${remoteAddress}:${remotePort} - cid:${id}`
+    this.#channel = channel
+    this.#id = id
   }
 
   heard(...words: readonly (string | number)[]): void {
@@ -29,6 +31,11 @@ export class ProtocolTrace {
 
   said(...words: readonly (string | number)[]): void {
     this.#tell('->>', words)
+  }
+
+  /** The address may come later, in a PROXY header. */
+  get #from(): string {
+    return `${remoteName(this.#channel)} - cid:${this.#id}`
   }
 
   payload(bytes: Uint8Array): void {

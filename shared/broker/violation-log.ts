@@ -1,6 +1,6 @@
 import type { Log } from '../log/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import type { Channel } from '../transport/index.ts'
+import { type Channel, remoteName } from '../transport/index.ts'
 import { type ConnectOptions, quoted } from '../wire/index.ts'
 import { VIOLATION_LOG_MS, VIOLATIONS_LOGGED_EACH_MAX, VIOLATIONS_LOGGED_MAX } from './limits.ts'
 
@@ -72,7 +72,7 @@ function presentedBy({ nkey, user, auth_token }: ConnectOptions, known: string):
 }
 
 function whoIs({ channel, id, identity, isConnected, options }: Violator): string {
-  const words = [`${channel.remoteAddress}:${channel.remotePort} - cid:${id}`]
+  const words = [`${remoteName(channel)} - cid:${id}`]
   if (!isConnected) return words.join()
   const { name, lang, version } = options
   const client = [version === '' ? '' : `v${version}`, lang, name].filter((word) => word !== '')

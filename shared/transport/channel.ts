@@ -35,11 +35,16 @@ export interface EndStatus {
 export interface Channel {
   readonly kind: 'tcp' | 'websocket' | 'memory'
   /**
-   * The peer, or who a PROXY header or `X-Forwarded-For` says it is. A PROXY header comes with the
-   * first bytes, so these may change once, before the first `onChunk`.
+   * The peer, or who a PROXY header says it is, which comes with the first bytes: these may change once,
+   * before the first `onChunk`.
    */
   readonly remoteAddress: string
   readonly remotePort: number
+  /**
+   * Who `X-Forwarded-For` of a WebSocket's upgrade request says it is. Anybody may send that header, so
+   * it is shown and believed by nothing: rules about addresses go by `remoteAddress`, as in nats-server.
+   */
+  readonly forwardedFor?: string | undefined
   readonly localAddress: string
   readonly localPort: number
   /** The path of a WebSocket's upgrade request (`/leafnode`); '' for the others. */

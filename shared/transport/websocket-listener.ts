@@ -110,11 +110,10 @@ function acceptUpgrades(
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       deadlines.end(socket)
       if (asksForNoMasking(request)) expectNoMasks(webSocket)
-      const ends = endsOf(socket)
-      const remoteAddress = forwardedAddress(request) ?? ends.remoteAddress
       onWire(
         new WebSocketWire(webSocket, {
-          ends: { ...ends, remoteAddress },
+          ends: endsOf(socket),
+          forwardedFor: forwardedAddress(request),
           path: pathOf(request),
           cookies: cookiesOf(request),
           tls: isSecure ? factsOf(socket as TLSSocket) : undefined,

@@ -12,6 +12,7 @@ const ORDERLY_CODES: ReadonlySet<number> = new Set([1000, 1001, 1005])
 /** What is known of a WebSocket beside its bytes. */
 export interface WebSocketFacts {
   readonly ends: WireEnds
+  readonly forwardedFor?: string | undefined
   readonly path: string
   readonly cookies: Readonly<Record<string, string>>
   readonly tls: TlsFacts | undefined
@@ -29,6 +30,7 @@ export class WebSocketWire implements Wire {
   readonly path: string
   readonly cookies: Readonly<Record<string, string>>
   readonly tls: TlsFacts | undefined
+  readonly forwardedFor: string | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -46,7 +48,8 @@ export class WebSocketWire implements Wire {
   #unread: Buffer[] = []
   #isReading = false
 
-  constructor(socket: WebSocket, { ends, path, cookies, tls }: WebSocketFacts) {
+  constructor(socket: WebSocket, { ends, forwardedFor, path, cookies, tls }: WebSocketFacts) {
+    this.forwardedFor = forwardedFor
     this.path = path
     this.cookies = cookies
     this.tls = tls

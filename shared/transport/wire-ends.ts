@@ -18,6 +18,18 @@ export function endsOf(socket: Socket): WireEnds {
   }
 }
 
+/** As nats-server names a connection in the log: `198.51.100.7/10.0.0.1:4711` for one behind a proxy. */
+export function remoteName(
+  ends: Pick<WireEnds, 'remoteAddress' | 'remotePort'> & {
+    readonly forwardedFor?: string | undefined
+  },
+): string {
+  const { forwardedFor, remoteAddress, remotePort } = ends
+  const at = `${remoteAddress}:${remotePort}`
+  if (forwardedFor === undefined) return at
+  return forwardedFor.includes(':') ? `[${forwardedFor}]/${at}` : `${forwardedFor}/${at}`
+}
+
 /** The same failure, and whose connection it was. */
 export function lostBy({ remoteAddress, remotePort }: WireEnds, error: PetioleError): PetioleError {
   const message = `${remoteAddress}:${remotePort} - ${error.message}`

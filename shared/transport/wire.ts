@@ -11,6 +11,7 @@ export const NO_COOKIES: Readonly<Record<string, string>> = {}
  */
 export interface Wire {
   readonly kind: 'tcp' | 'websocket' | 'memory'
+  readonly forwardedFor?: string | undefined
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string

@@ -48,6 +48,10 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     return this.#wire.kind
   }
 
+  get forwardedFor(): string | undefined {
+    return this.#wire.forwardedFor
+  }
+
   get remoteAddress(): string {
     return this.#wire.remoteAddress
   }

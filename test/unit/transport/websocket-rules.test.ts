@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { deflateRawSync } from 'node:zlib'
 import { type ClientOptions, WebSocket } from 'ws'
-import { TlsSettings, type WebSocketRules } from '../../../shared/transport/index.ts'
+import { remoteName, TlsSettings, type WebSocketRules } from '../../../shared/transport/index.ts'
 import { CertificateAuthority, tlsConfig } from '../../support/certificates.ts'
 import { ChannelPairs } from '../../support/channel-pair.ts'
 import { ChannelProbe } from '../../support/channel-probe.ts'
@@ -123,15 +123,16 @@ describe('rules of a WebSocket listener', () => {
     await open({ headers: { 'X-Served-By': 'petiole' } })
     const headers = { Cookie: 'a=1; jwt="x.y"; a=2; junk', 'X-Forwarded-For': '2001:db8::7' }
     const { response, probe, socket } = await dial({ headers }, '/mqtt?x=1', ['other', 'mqtt'])
-    const { cookies, path, remoteAddress } = probe.channel
+    const { cookies, path, remoteAddress, remotePort } = probe.channel
     assert.deepEqual({ ...cookies }, { a: '2', jwt: 'x.y' })
-    assert.deepEqual([path, remoteAddress], ['/mqtt', '2001:db8::7'])
+    assert.deepEqual([path, remoteAddress], ['/mqtt', '127.0.0.1'])
+    assert.equal(remoteName(probe.channel), `[2001:db8::7]/127.0.0.1:${remotePort}`)
     assert.equal(response.headers['x-served-by'], 'petiole')
     assert.equal(response.headers['sec-websocket-protocol'], 'mqtt')
     socket.terminate()
 
     const spoofed = await dial({ headers: { 'X-Forwarded-For': '1.2.3.4, 5.6.7.8' } })
-    assert.equal(spoofed.probe.channel.remoteAddress, '127.0.0.1')
+    assert.equal(spoofed.probe.channel.forwardedFor, undefined)
     spoofed.socket.terminate()
   })
 
