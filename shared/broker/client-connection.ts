@@ -286,7 +286,7 @@ export class ClientConnection
   letIn(identity: Identity, isUnasked: boolean): boolean {
     if (!this.#context.enter(this, identity, isUnasked)) return false
     const space = this.#context.space(identity.account)
-    this.#parser.expectsConnect = false
+    this.#parser.expectsConnect = isUnasked && identity.user !== ''
     this.#subscriptions.enter(space)
     this.inlet.enter(space, this.#context.isSystemAccount(identity.account))
     this.#restrict(identity)

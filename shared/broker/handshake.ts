@@ -87,7 +87,8 @@ export class Handshake {
       if (identity === undefined) return
       this.identity = identity
       this.#effects.letIn(identity, true)
-      return
+      // Where there are users, who is taken for one of them still has to say something in time.
+      if (identity.user === '') return
     }
     this.#cancelTimeout = this.#context.clock.after(this.#authTimeoutMs, () =>
       this.#effects.refused('authentication_timeout'),

@@ -116,6 +116,20 @@ describe('handshake', () => {
     assert.deepEqual(effects.said, ['in ada', 'refused account_connections'])
   })
 
+  it('has no patience with those who are taken for somebody and say nothing', () => {
+    door.isRequired = false
+    door.users.set('', { user: 'guest', account: 'red' })
+    handshake().start()
+    clock.advance(BROKER_DEFAULTS.authTimeoutMs)
+    assert.deepEqual(effects.said, ['in guest unasked', 'refused authentication_timeout'])
+    effects = new Effects()
+    const other = handshake()
+    other.start()
+    other.uninvited()
+    clock.advance(BROKER_DEFAULTS.authTimeoutMs)
+    assert.deepEqual(effects.said, ['in guest unasked', 'in guest'])
+  })
+
   it('gives up when time is up, and not once somebody is in', () => {
     handshake().start()
     clock.advance(BROKER_DEFAULTS.authTimeoutMs)
