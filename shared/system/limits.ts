@@ -9,9 +9,12 @@ export const CONNECTIONS_HEARTBEAT_MS = 30_000
 /** Changes of an account's connections that come together are told together. */
 export const CONNECTIONS_DELAY_MS = 100
 
-/** An account's request to all servers takes answers so long; and so many are open at one time. */
+/**
+ * An account's request to all servers takes answers so long, and so many of one account are open at one time:
+ * each makes every server write a report, so this is also how many reports an account gets in that time.
+ */
 export const RELAY_MS = 5_000
-export const RELAYS_MAX = 1_024
+export const RELAYS_PER_ACCOUNT_MAX = 64
 
 /** Smaller answers are not worth the compression that was asked for. */
 export const COMPRESSED_BYTES_MIN = 512

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ClaimsService, compilePermissions } from '../../../shared/account/index.ts'
-import { RELAYS_MAX } from '../../../shared/system/limits.ts'
+import { RELAYS_PER_ACCOUNT_MAX } from '../../../shared/system/limits.ts'
 import { accountsNamed, SystemWorld, turn } from '../../support/system-world.ts'
 
 describe('system services: requests', () => {
@@ -94,19 +94,21 @@ describe('system services: requests', () => {
     )
   })
 
-  it('passes on no more requests than it can remember, and forgets them in time', async () => {
+  it('passes on no more requests of an account than it can remember, and forgets them in time', async () => {
     const client = world.client('$G')
     const heard = world.hear(client, 'answers')
     const reply = { reply: 'answers' }
-    for (let i = 0; i < RELAYS_MAX + 10; i++) {
+    for (let i = 0; i < RELAYS_PER_ACCOUNT_MAX + 10; i++) {
       client.publish('$SYS.REQ.SERVER.PING.CONNZ', Buffer.from('{"limit":1}'), reply)
     }
     await turn()
-    assert.equal(heard.length, RELAYS_MAX)
+    assert.equal(heard.length, RELAYS_PER_ACCOUNT_MAX)
+    const { data } = await world.ask(world.client('B'), '$SYS.REQ.SERVER.PING.CONNZ')
+    assert.ok(Array.isArray(data.connections), 'another account is not the one that asked too much')
     world.clock.advance(5_000)
     client.publish('$SYS.REQ.SERVER.PING.CONNZ', Buffer.from(''), reply)
     await turn()
-    assert.equal(heard.length, RELAYS_MAX + 1)
+    assert.equal(heard.length, RELAYS_PER_ACCOUNT_MAX + 1)
   })
 
   it('says who one is, and nothing to links and services', async () => {
