@@ -23,7 +23,7 @@ export interface DirectoryResolverOptions {
 
 /**
  * `resolver: { type: full | cache }`: what the directory does not hold, other servers are asked for, and
- * it is kept then. A full resolver holds all accounts, a cache those that were asked for.
+ * it is kept when it is verified. A full resolver holds all accounts, a cache those that were asked for.
  */
 export class DirectoryResolver implements AccountResolver {
   readonly store: DirectoryStore
@@ -44,9 +44,11 @@ export class DirectoryResolver implements AccountResolver {
     if (own !== undefined) return own
     const { config, exchange } = this.#options
     const found = await exchange?.lookup(id, config.timeout)
-    if (found === undefined || found === '') return undefined
-    await this.store.saveIfNewer(id, found)
-    return found
+    return found === '' ? undefined : found
+  }
+
+  async keep(id: string, jwt: string): Promise<void> {
+    await this.store.saveIfNewer(id, jwt)
   }
 
   close(): void {

@@ -1,12 +1,9 @@
 /** Accounts that are being fetched at one time: strangers choose the ids. */
 export const FETCHES_MAX = 64
 
-/** How long "nobody knows it" is believed of an account, and of how many. */
+/** How long "nobody knows it", or knows a younger JWT than one that has expired, is believed, and of how many accounts. */
 export const UNKNOWN_MS = 1_000
 export const UNKNOWN_ACCOUNTS_MAX = 1_000
-
-/** An account that has expired is asked for again this often at most. */
-export const REFETCH_MS = 1_000
 
 /** How long an account server or another server may take to answer. */
 export const FETCH_TIMEOUT_MS = 1_900

@@ -4,7 +4,7 @@ import { messageOf, PetioleError } from '../runtime/index.ts'
 import type { Account, AccountBook, AccountListener } from './account-book.ts'
 import { accountOfClaims } from './account-of-claims.ts'
 import { type AccountClaims, accountProblems, decodeAccount, timeProblem } from './claims/index.ts'
-import { FETCHES_MAX, REFETCH_MS, UNKNOWN_ACCOUNTS_MAX, UNKNOWN_MS } from './limits.ts'
+import { FETCHES_MAX, UNKNOWN_ACCOUNTS_MAX, UNKNOWN_MS } from './limits.ts'
 import { isPublicKey } from './nkey.ts'
 import type { AccountResolver } from './resolver.ts'
 import type { TrustedOperators } from './trusted-operators.ts'
@@ -30,7 +30,7 @@ export class OperatorBook implements AccountBook {
   readonly #accounts = new Map<string, Account>()
   readonly #listeners = new Set<AccountListener>()
   readonly #fetching = new Map<string, Promise<Account | undefined>>()
-  /** Until when an account is believed to be unknown. */
+  /** Until when an account is believed to be unknown, or as expired as it was. */
   readonly #unknown = new Map<string, number>()
   readonly #expiries = new Map<string, Cancel>()
   #operators: TrustedOperators
@@ -65,7 +65,6 @@ export class OperatorBook implements AccountBook {
     const known = this.#accounts.get(name)
     const nowMs = this.#options.clock.wallMs()
     if (known !== undefined && !isExpired(known, nowMs)) return Promise.resolve(known)
-    if (known !== undefined && nowMs - known.updatedMs < REFETCH_MS) return NOBODY
     if (!isPublicKey(name, 'A') || this.#isUnknown(name)) return NOBODY
     const running = this.#fetching.get(name)
     if (running !== undefined) return running
@@ -144,13 +143,23 @@ export class OperatorBook implements AccountBook {
       const jwt = await this.#resolver.fetch(name)
       if (jwt !== undefined) {
         const account = this.apply(jwt, name)
-        return isExpired(account, this.#options.clock.wallMs()) ? undefined : account
+        await this.#keep(name, jwt)
+        if (!isExpired(account, this.#options.clock.wallMs())) return account
       }
     } catch (error) {
       log.warn({ account: name, reason: messageOf(error) }, 'account could not be taken')
     }
     this.#rememberUnknown(name)
     return undefined
+  }
+
+  /** An account that is trusted serves, also where it cannot be written down. */
+  async #keep(account: string, jwt: string): Promise<void> {
+    try {
+      await this.#resolver.keep?.(account, jwt)
+    } catch (error) {
+      this.#options.log.warn({ account, reason: messageOf(error) }, 'account could not be kept')
+    }
   }
 
   #isUnknown(name: string): boolean {

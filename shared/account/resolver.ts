@@ -6,6 +6,8 @@ import { isPublicKey } from './nkey.ts'
 export interface AccountResolver {
   /** undefined: nobody knows it. Rejects when that cannot be told. */
   fetch(id: string): Promise<string | undefined>
+  /** What `fetch` gave has been verified: it may be believed at the next start. */
+  keep?(id: string, jwt: string): Promise<void>
   close(): void
 }
 

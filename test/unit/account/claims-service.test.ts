@@ -7,7 +7,22 @@ import { encodeGeneric } from '@nats-io/jwt'
 import type { KeyPair } from '@nats-io/nkeys'
 import type { Accounts, AccountsDependencies, ClaimsAnswer } from '../../../shared/account/index.ts'
 import type { ResolverConfig } from '../../../shared/config/index.ts'
+import { SystemClock } from '../../../shared/runtime/index.ts'
 import { createAccount, createOperator, inSeconds, JwtWorld, operated } from './jwt-world.ts'
+
+type DirectoryConfig = Extract<ResolverConfig, { type: 'full' | 'cache' }>
+
+function accountsResolver(dir: string): DirectoryConfig {
+  return {
+    type: 'full',
+    dir,
+    allow_delete: true,
+    limit: 0,
+    interval: 60_000,
+    ttl: 3_600_000,
+    timeout: 1_000,
+  }
+}
 
 describe('account JWTs in a directory', () => {
   const world = new JwtWorld()
@@ -28,19 +43,10 @@ describe('account JWTs in a directory', () => {
   })
 
   async function start(
-    resolver: Partial<Extract<ResolverConfig, { type: 'full' | 'cache' }>> = {},
+    resolver: Partial<DirectoryConfig> = {},
     with_: Partial<AccountsDependencies> = {},
   ): Promise<Accounts> {
-    const config: ResolverConfig = {
-      type: 'full',
-      dir: path.join(dir, 'jwt'),
-      allow_delete: true,
-      limit: 0,
-      interval: 60_000,
-      ttl: 3_600_000,
-      timeout: 1_000,
-      ...resolver,
-    }
+    const config: ResolverConfig = { ...accountsResolver(path.join(dir, 'jwt')), ...resolver }
     const accounts = await world.accounts(await world.accountJwt(), { resolver: config }, with_)
     open.push(accounts)
     return accounts
@@ -188,6 +194,68 @@ describe('account JWTs in a directory', () => {
       await world.accountJwt({}, { account: createAccount() }),
     )
     assert.match(JSON.stringify(update), /jwt update cache skipped/)
+  })
+
+  it('are kept of what other servers say only where an operator signed it', async () => {
+    let jwt = await world.accountJwt({}, { account: other, signer: createAccount() })
+    let nowMs = 0
+    const clock = Object.assign(new SystemClock(), { monotonicMs: () => nowMs })
+    const exchange = { lookup: async () => jwt }
+    const accounts = await start({}, { exchange, clock })
+    assert.equal(await accounts.book.fetch(otherId), undefined)
+    assert.ok(!files().includes(`${otherId}.jwt`))
+    jwt = await world.accountJwt({}, { account: other, name: 'blue' })
+    nowMs += 1_001
+    assert.equal((await accounts.book.fetch(otherId))?.displayName, 'blue')
+    assert.ok(files().includes(`${otherId}.jwt`))
+  })
+
+  it('that a reload preloads are added to the directory', async () => {
+    const accounts = await start()
+    const jwt = await world.accountJwt({}, { account: other, name: 'blue' })
+    const resolver = accountsResolver(path.join(dir, 'jwt'))
+    const config = await world.config(await world.accountJwt(), { resolver })
+    const resolver_preload = { ...config.resolver_preload, [otherId]: jwt }
+    await accounts.update(operated({ ...config, resolver_preload }))
+    assert.equal(await accounts.claims!.lookup(otherId), jwt)
+    const wrong = { ...config.resolver_preload, [world.id]: jwt }
+    const seen: unknown[] = []
+    accounts.book.onChange((...change) => seen.push(change))
+    await assert.rejects(accounts.update(operated({ ...config, resolver_preload: wrong })))
+    assert.deepEqual(seen, [])
+  })
+
+  it('that have expired are asked for once in a while, however many log in', async () => {
+    const expired = await world.accountJwt({}, { exp: inSeconds(50) })
+    let gets = 0
+    const http = {
+      get: async () => {
+        gets++
+        return expired
+      },
+    }
+    let ahead = 0
+    const clock = Object.assign(new SystemClock(), {
+      wallMs: () => Date.now() + ahead,
+      monotonicMs: () => ahead,
+    })
+    const systemJwt = await world.accountJwt({}, { account: world.system, name: 'SYS' })
+    const accounts = await world.accounts(
+      '',
+      {
+        resolver: { type: 'url', url: 'http://x/', tls: undefined },
+        resolver_preload: { [system]: systemJwt },
+      },
+      { http, clock },
+    )
+    open.push(accounts)
+    assert.ok((await accounts.book.fetch(world.id)) !== undefined)
+    for (const passed of [60_000, 62_000]) {
+      ahead = passed
+      gets = 0
+      for (let i = 0; i < 50; i++) assert.equal(await accounts.book.fetch(world.id), undefined)
+      assert.equal(gets, 1)
+    }
   })
 
   it('are fetched from an account server, whose word is not enough', async () => {
