@@ -30,7 +30,8 @@ export interface InletOwner {
  *
  * It remembers the last subject. A client that publishes to one subject pays one comparison of
  * bytes for it, and the message goes to the one receiver of that subject without anything between.
- * Permissions, mappings and tracing make it watched; nobody else pays for them.
+ * Permissions and mappings make it watched; nobody else pays for them. Where messages can be traced,
+ * which is in every server, those with headers pay a search for the header that asks for it.
  */
 export class ClientInlet implements PublicationSink {
   receivedMessages = 0

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import type { MessageTracer, TracedIngress } from '../../../shared/broker/index.ts'
+import { holdsTraceHeader } from '../../../shared/broker/message-tracer.ts'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { allocate, arenaBytes } from '../../../shared/transport/index.ts'
 import { BrokerHarness } from '../../support/broker-harness.ts'
 
 const CONNECT =
@@ -9,6 +12,31 @@ function headed(subject: string, ...lines: readonly string[]): string {
   const block = `NATS/1.0\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`
   return `HPUB ${subject} ${block.length} ${block.length + 2}\r\n${block}hi\r\n`
 }
+
+describe('the search for headers that ask for a trace', () => {
+  it('finds what a plain search finds, in whatever stands around it', () => {
+    const seed = 11
+    const random = new SeededRandom(seed)
+    const parts =
+      'Nats-Trace-Dest: |Nats-Trace-Dest|traceparent:|TraceParent:|\n|\r\n|:|N|a|x: 1\r\n|Nats-'.split(
+        '|',
+      )
+    const start = allocate(1_024)
+    let found = 0
+    for (let i = 0; i < 50_000; i++) {
+      let text = 'NATS/1.0\r\n'
+      for (let n = random.below(8); n > 0; n--) text += parts[random.below(parts.length)] ?? ''
+      const end = start + arenaBytes.write(text, start)
+      const hasDest = text.includes('\nNats-Trace-Dest:')
+      const hasParent = /\ntraceparent:/i.test(text)
+      const told = `seed ${seed}: ${JSON.stringify(text)}`
+      assert.equal(holdsTraceHeader(start, end, false), hasDest, told)
+      assert.equal(holdsTraceHeader(start, end, true), hasDest || hasParent, told)
+      if (hasDest) found++
+    }
+    assert.ok(found > 1_000, String(found))
+  })
+})
 
 describe('message tracing at the door', () => {
   let harness: BrokerHarness
