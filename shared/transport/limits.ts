@@ -57,6 +57,9 @@ export const WEBSOCKET_HANDSHAKE_MS = 10_000
 /** A close frame's reason: a control frame less its status code [RFC 6455, 5.5]. */
 export const WEBSOCKET_REASON_BYTES_MAX = 123
 
+/** Bytes of messages that wait for a reader who is paused, beside a single one, however large. */
+export const WEBSOCKET_UNREAD_BYTES_MAX = 16 * 1024 * 1024
+
 /** HTTP, for WebSocket upgrades and the monitoring port. */
 export const HTTP_HEADER_BYTES_MAX = 16 * 1024
 export const HTTP_HEADERS_TIMEOUT_MS = 10_000

@@ -1,7 +1,7 @@
 import type { RawData, WebSocket } from 'ws'
 import { arenaBytes, READ_START } from './arena.ts'
 import type { ChannelSecurity, EndStatus } from './channel.ts'
-import { READ_BYTES, WEBSOCKET_REASON_BYTES_MAX } from './limits.ts'
+import { READ_BYTES, WEBSOCKET_REASON_BYTES_MAX, WEBSOCKET_UNREAD_BYTES_MAX } from './limits.ts'
 import type { TlsFacts } from './tls-facts.ts'
 import type { Wire, WireEvents } from './wire.ts'
 import type { WireEnds } from './wire-ends.ts'
@@ -19,6 +19,7 @@ export interface WebSocketFacts {
 }
 
 const NOTHING = Buffer.alloc(0)
+const TOO_MUCH: EndStatus = { code: 1009, reason: 'more than the reader can take' }
 const ORDERLY: EndStatus = { code: 1000, reason: '' }
 
 /**
@@ -46,6 +47,8 @@ export class WebSocketWire implements Wire {
   #isPaused = true
   /** Parts of messages that came while the reader was paused: `ws` hands out all that it has read. */
   #unread: Buffer[] = []
+  #unreadBytes = 0
+  #isOverfull = false
   #isReading = false
 
   constructor(socket: WebSocket, { ends, forwardedFor, path, cookies, tls }: WebSocketFacts) {
@@ -114,10 +117,25 @@ export class WebSocketWire implements Wire {
 
   /** Text messages are taken too: the bytes are what counts. */
   #copyIn(data: RawData): void {
+    if (this.#isOverfull) return
+    const isWaiting = this.#unreadBytes > 0
     for (const part of Array.isArray(data) ? data : [data]) {
-      this.#unread.push(Buffer.isBuffer(part) ? part : Buffer.from(part))
+      const bytes = Buffer.isBuffer(part) ? part : Buffer.from(part)
+      this.#unread.push(bytes)
+      this.#unreadBytes += bytes.length
     }
-    this.#handOut()
+    if (isWaiting && this.#unreadBytes > WEBSOCKET_UNREAD_BYTES_MAX) this.#overfill()
+    else this.#handOut()
+  }
+
+  /** A few compressed bytes, which `ws` has read before it was paused, can be more than there is memory. */
+  #overfill(): void {
+    this.#isOverfull = true
+    this.#unread = []
+    this.#unreadBytes = 0
+    this.#error ??= new Error('the WebSocket brought more than the reader can take')
+    this.finish(TOO_MUCH)
+    setImmediate(() => this.abort())
   }
 
   #handOut(): void {
@@ -129,6 +147,7 @@ export class WebSocketWire implements Wire {
       const size = Math.min(READ_BYTES, bytes.length)
       if (size === bytes.length) this.#unread.shift()
       else this.#unread[0] = bytes.subarray(size)
+      this.#unreadBytes -= size
       bytes.copy(arenaBytes, READ_START, 0, size)
       if (size > 0) this.#events?.received(size)
     }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { deflateRawSync } from 'node:zlib'
+import { constants, deflateRawSync } from 'node:zlib'
 import { type ClientOptions, WebSocket } from 'ws'
 import { remoteName, TlsSettings, type WebSocketRules } from '../../../shared/transport/index.ts'
 import { CertificateAuthority, tlsConfig } from '../../support/certificates.ts'
@@ -164,6 +164,42 @@ describe('rules of a WebSocket listener', () => {
     const { response, socket } = await dial({ perMessageDeflate: false })
     assert.equal(response.headers['sec-websocket-extensions'], undefined)
     socket.terminate()
+  })
+
+  it('closes with 1009 what brings a paused reader more than there is room for', async () => {
+    await open({ isCompressed: true, messageBytesMax: 8 * 1024 * 1024 })
+    const extension = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover'
+    const accepting = pairs.accept()
+    const socket = connect(pairs.port, '127.0.0.1')
+    const received: Buffer[] = []
+    socket.on('data', (bytes: Buffer) => received.push(bytes))
+    socket.on('error', () => {})
+    socket.write(upgrade({ 'Sec-WebSocket-Extensions': extension }))
+    const channel = await accepting
+    let chunks = 0
+    const closed = new Promise<Error | undefined>((resolve) => {
+      channel.start({
+        onChunk: (_start, end) => {
+          chunks++
+          channel.pause()
+          return end
+        },
+        onDrain() {},
+        onClose: resolve,
+      })
+    })
+    // 7 MiB of zeros are 7 KiB on the wire: the server has read many of them before it is paused.
+    const packed = deflateRawSync(Buffer.alloc(7 * 1024 * 1024), {
+      finishFlush: constants.Z_SYNC_FLUSH,
+    })
+    const payload = packed.subarray(0, packed.length - 4)
+    const head = Buffer.from([0xc2, 0xfe, payload.length >> 8, payload.length & 255, 0, 0, 0, 0])
+    socket.write(Buffer.concat(Array.from({ length: 40 }, () => [head, payload]).flat()))
+    assert.match((await closed)?.message ?? '', /more than the reader can take/)
+    assert.equal(chunks, 1)
+    if (!socket.closed) await once(socket, 'close')
+    const frame = Buffer.concat(received)
+    assert.ok(frame.includes(Buffer.from([1009 >> 8, 1009 & 255])), frame.toString('latin1'))
   })
 
   it('inflates no bomb', async () => {
