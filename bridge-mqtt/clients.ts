@@ -1,4 +1,4 @@
-import type { Identity } from '../shared/account/index.ts'
+import { current, type Identity } from '../shared/account/index.ts'
 import type { Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
 import type { Channel } from '../shared/transport/index.ts'
@@ -55,14 +55,12 @@ export class Clients {
     })
   }
 
-  admit(
-    packet: ConnectPacket,
-    identity: Identity | undefined,
-    client: ClientConnection,
-  ): Admission {
+  admit(packet: ConnectPacket, claimed: Identity | undefined, client: ClientConnection): Admission {
     if (packet.clientId === '' && !packet.isClean) {
       return refusal(CONNACK.identifierRejected, 'client id is empty without a clean session')
     }
+    // Others may have been asked about him, and a reload may have come before their answer.
+    const identity = current(this.#core.authenticator, claimed)
     if (identity === undefined) {
       return refusal(CONNACK.notAuthorized, 'user name or password is wrong')
     }
@@ -76,7 +74,7 @@ export class Clients {
     }
     // Who comes in somebody's place takes his seat: there may be no other.
     const eldersSeat = elder && this.#seats.get(elder)
-    const leaveSeat = eldersSeat ?? this.#core.takeSeat(identity.account)
+    const leaveSeat = eldersSeat ?? this.#core.takeSeat(identity.account, () => this.#noRoom(key))
     if (leaveSeat === undefined) {
       return refusal(CONNACK.serverUnavailable, 'maximum connections exceeded')
     }
@@ -105,6 +103,11 @@ export class Clients {
     this.#keys.delete(client)
     this.#byKey.delete(key)
     this.#options.counters.clients = this.#byKey.size
+  }
+
+  /** Seats pass on with their client id: whoever has it now must go. */
+  #noRoom(key: string): void {
+    this.#byKey.get(key)?.end('maximum account active connections exceeded')
   }
 
   #leaveSeat(client: ClientConnection): void {

@@ -10,7 +10,13 @@ import { MqttCounters } from './counters.ts'
 import { DEFAULT_LIMITS, type MqttLimits, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
-import { type ClientConnection, Connection, type MqttContext, Scratch } from './session/index.ts'
+import {
+  type ClientConnection,
+  Connection,
+  type MqttContext,
+  Scratch,
+  sessionLimits,
+} from './session/index.ts'
 import { Translator } from './translator.ts'
 
 /**
@@ -173,6 +179,11 @@ export class MqttFrontDoor implements FrontDoor {
       admit: (packet, identity, client) => clients.admit(packet, identity, client),
       recheck: (identity) =>
         core.authenticator.recheck(identity) ?? core.authenticator.renewed?.(identity),
+      limitsOf: (identity) => {
+        const filtersMax = this.#limits.filtersPerClientMax
+        const server = { payloadBytesMax: core.payloadBytesMax, filtersMax }
+        return sessionLimits(server, core.limitsOf(identity.account), identity)
+      },
       left: (client) => clients.left(client),
       closed: (client) => this.#closed(client),
     }

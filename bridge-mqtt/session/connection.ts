@@ -63,13 +63,8 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   get facts(): ConnectionFacts | undefined {
     if (this.#session === undefined || this.#isEnded) return undefined
     const times = { startedMs: this.#startedMs, lastMs: this.#keepAlive?.lastMs }
-    return connectionFacts(
-      this.#session,
-      this.channel,
-      this.#session.identity.user,
-      times,
-      this.#context.clock,
-    )
+    const { user } = this.#session.identity
+    return connectionFacts(this.#session, this.channel, user, times, this.#context.clock)
   }
 
   start(): void {
@@ -122,9 +117,12 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   recheck(): void {
-    const verdict = this.#session && this.#context.recheck(this.#session.identity)
+    const session = this.#session
+    if (session === undefined) return
+    const verdict = this.#context.recheck(session.identity)
     if (typeof verdict === 'string') this.#end({ reason: verdict }, 'user may stay no longer')
-    else if (verdict !== undefined) this.#session?.renew(verdict)
+    else if (!session.renew(verdict ?? session.identity)) this.#end({}, 'too many topic filters')
+    else if (!this.#isDeaf) this.#expectExpiry(session.expiresMs)
   }
 
   acknowledged(): void {
@@ -162,8 +160,8 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     })
   }
 
-  end(): void {
-    this.#end({}, 'server is shutting down')
+  end(reason = 'server is shutting down'): void {
+    this.#end({}, reason)
   }
 
   destroy(): void {
@@ -235,17 +233,22 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   /** Reads no further until it is known who this is: what follows CONNECT may need to be allowed. */
   #authenticate(packet: ConnectPacket): void {
     const answer = this.#context.authenticate(packet, this.channel)
-    if (!(answer instanceof Promise)) {
-      this.#admit(packet, answer)
-      return
-    }
+    if (answer instanceof Promise) this.#await(packet, answer)
+    else this.#admit(packet, answer)
+  }
+
+  #await(packet: ConnectPacket, answer: Promise<Identity | undefined>): void {
     this.#isUndecided = true
     this.#pause()
-    void answer.then((identity) => {
+    const admit = (identity: Identity | undefined): void => {
       this.#isUndecided = false
       if (this.#isEnded || this.#isDeaf) return
       this.#admit(packet, identity)
       this.#resumeIfRoom()
+    }
+    answer.then(admit).catch((err: unknown) => {
+      this.#log.error({ err }, 'client login failed')
+      this.destroy()
     })
   }
 
@@ -257,13 +260,10 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       this.#end({ client: packet.clientId, code: admission.returnCode }, admission.reason)
       return
     }
-    this.#cancelTimer?.()
     const { clientId, space } = admission
-    const { filtersPerClientMax: filtersMax } = this.#context.limits
-    const limits = { payloadBytesMax: this.#context.payloadBytesMax, filtersMax }
-    const guard = new SessionGuard(admission.identity, limits)
+    const guard = new SessionGuard(admission.identity, (it) => this.#context.limitsOf(it))
     this.#session = new Session(this.#context, space, this, clientId, guard)
-    this.#expectExpiry(admission.identity)
+    this.#expectExpiry(guard.expiresMs)
     this.#will = packet.will
     this.#keepAlive = new KeepAlive(this.#context.clock, packet.keepAliveSeconds, () => {
       this.#keepAliveExpired()
@@ -273,11 +273,12 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.#log.debug({ client: admission.clientId, user: packet.user }, 'client connected')
   }
 
-  #expectExpiry({ expiresMs }: Identity): void {
-    const { clock } = this.#context
+  #expectExpiry(expiresMs: number): void {
+    this.#cancelTimer?.()
+    if (expiresMs === Number.POSITIVE_INFINITY) return
+    const delayMs = Math.max(0, expiresMs - this.#context.clock.wallMs())
     const expired = (): void => this.#end({}, 'user authentication expired')
-    if (expiresMs !== undefined)
-      this.#cancelTimer = clock.after(expiresMs - clock.wallMs(), expired)
+    this.#cancelTimer = this.#context.clock.after(delayMs, expired)
   }
 
   #subscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {

@@ -9,6 +9,7 @@ import type { MqttLimits } from '../limits.ts'
 import type { Notices } from '../notices.ts'
 import { NO_HEADERS } from '../publish-qos.ts'
 import type { Translator } from '../translator.ts'
+import type { SessionLimits } from './session-guard.ts'
 
 /** What all connections of a front door share. */
 export interface MqttContext {
@@ -32,6 +33,8 @@ export interface MqttContext {
   admit(packet: ConnectPacket, identity: Identity | undefined, client: ClientConnection): Admission
   /** Why a client that was let in may stay no longer, or who it is now; undefined: all is as it was. */
   recheck(identity: Identity): Expulsion | Identity | undefined
+  /** The lowest of what server, account and user allow, as it is now. */
+  limitsOf(identity: Identity): SessionLimits
   /** The connection has ended: its client id is free. */
   left(client: ClientConnection): void
   /** Its channel is gone as well. */
@@ -45,7 +48,7 @@ export interface ClientConnection {
   /** Reads no more, waits for commits that are on their way, publishes the will and waits for it. */
   settle(): Promise<void>
   /** Says what is left to say, then closes. */
-  end(): void
+  end(reason?: string): void
   /** Ends it at once, without its will. */
   destroy(): void
   /** Ends it when its user may stay no longer, or holds it to what the user may do now. */

@@ -1,5 +1,12 @@
 import type { Identity, Permissions } from '../../shared/account/index.ts'
+import type { AccountLimits } from '../../shared/broker/index.ts'
 import type { Topic } from '../translator.ts'
+
+export interface SessionLimits {
+  readonly payloadBytesMax: number
+  readonly filtersMax: number
+  readonly expiresMs: number
+}
 
 /**
  * What a client may do by the permissions and limits of its user. The answer to a topic is
@@ -7,15 +14,28 @@ import type { Topic } from '../translator.ts'
  * for a lookup once.
  */
 export class SessionGuard {
-  readonly payloadBytesMax: number
-  readonly filtersMax: number
+  readonly #limitsOf: (identity: Identity) => SessionLimits
   #identity: Identity
+  #limits: SessionLimits
   #publishable = new WeakMap<Topic, boolean>()
 
-  constructor(identity: Identity, limits: { payloadBytesMax: number; filtersMax: number }) {
+  constructor(identity: Identity, limitsOf: (identity: Identity) => SessionLimits) {
     this.#identity = identity
-    this.payloadBytesMax = within(limits.payloadBytesMax, identity.limits?.payloadBytes)
-    this.filtersMax = within(limits.filtersMax, identity.limits?.subscriptions)
+    this.#limitsOf = limitsOf
+    this.#limits = limitsOf(identity)
+  }
+
+  get payloadBytesMax(): number {
+    return this.#limits.payloadBytesMax
+  }
+
+  get filtersMax(): number {
+    return this.#limits.filtersMax
+  }
+
+  /** Wall time; Infinity for never. */
+  get expiresMs(): number {
+    return this.#limits.expiresMs
   }
 
   get identity(): Identity {
@@ -26,9 +46,10 @@ export class SessionGuard {
     return this.#identity.permissions
   }
 
-  /** The same user with other permissions. */
+  /** The same user with other permissions, or in an account with other limits. */
   renew(identity: Identity): void {
     this.#identity = identity
+    this.#limits = this.#limitsOf(identity)
     this.#publishable = new WeakMap()
   }
 
@@ -57,7 +78,21 @@ export class SessionGuard {
   }
 }
 
-/** -1 and nothing are no limit of the user's. */
-function within(own: number, users: number | undefined): number {
-  return users === undefined || users < 0 ? own : Math.min(own, users)
+/** The lowest of the server's limits, the account's and the user's. */
+export function sessionLimits(
+  server: { readonly payloadBytesMax: number; readonly filtersMax: number },
+  account: AccountLimits,
+  { limits, expiresMs = Number.POSITIVE_INFINITY }: Identity,
+): SessionLimits {
+  return {
+    payloadBytesMax: lowest(server.payloadBytesMax, account.payloadBytes, limits?.payloadBytes),
+    filtersMax: lowest(server.filtersMax, account.subscriptions, limits?.subscriptions),
+    expiresMs: Math.min(expiresMs, account.expiresMs ?? Number.POSITIVE_INFINITY),
+  }
+}
+
+/** -1 and nothing are no limit. */
+function lowest(own: number, ...others: readonly (number | undefined)[]): number {
+  const limits = others.filter((limit) => limit !== undefined)
+  return Math.min(own, ...limits.filter((limit) => limit >= 0))
 }

@@ -91,6 +91,10 @@ export class Session implements Peer, AckOwner {
     return this.#guard.identity
   }
 
+  get expiresMs(): number {
+    return this.#guard.expiresMs
+  }
+
   get account(): string {
     return this.#space.account
   }
@@ -189,14 +193,18 @@ export class Session implements Peer, AckOwner {
     }
   }
 
-  /** The user has other permissions now: filters that they do not allow any more end. */
-  renew(identity: Identity): void {
+  /**
+   * The user may do other things now: filters that are not allowed any more end. False when there are
+   * more left than are allowed.
+   */
+  renew(identity: Identity): boolean {
     this.#guard.renew(identity)
     for (const filter of this.#filters.recheck()) {
       this.#context.counters.filters--
       const fields = { client: this.clientId, filter }
       this.#context.notices.warn(fields, 'topic filter removed: not allowed any more')
     }
+    return this.#filters.size <= this.#guard.filtersMax
   }
 
   /** The output has room again. */

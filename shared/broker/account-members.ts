@@ -16,6 +16,12 @@ export const NO_LIMITS: AccountLimits = {
   expiresMs: undefined,
 }
 
+/** Whoever is counted among an account's connections. */
+export interface Member {
+  /** There is no more room for it. */
+  expel(error: 'account_connections'): void
+}
+
 /** Sums over the NATS clients of one account since the start, those that left included. */
 export interface AccountTotals {
   readonly connections: number
@@ -34,7 +40,7 @@ export interface AccountTotals {
  */
 export class AccountMembers {
   readonly connections = new Set<ClientConnection>()
-  seats = 0
+  readonly #arrivals = new Set<Member>()
   connectionsEver = 0
   slowConsumers = 0
   #inMessages = 0
@@ -43,7 +49,12 @@ export class AccountMembers {
   #outBytes = 0
 
   get size(): number {
-    return this.connections.size + this.seats
+    return this.#arrivals.size
+  }
+
+  /** Those for whom there is no more room: the oldest keep their places. */
+  beyond({ connections }: AccountLimits): readonly Member[] {
+    return connections < 0 ? [] : [...this.#arrivals].slice(connections)
   }
 
   /** Whether one more may come. */
@@ -51,14 +62,24 @@ export class AccountMembers {
     return connections < 0 || this.size < connections
   }
 
+  takeSeat(seat: Member): void {
+    this.#arrivals.add(seat)
+    this.connectionsEver++
+  }
+
+  leaveSeat(seat: Member): boolean {
+    return this.#arrivals.delete(seat)
+  }
+
   add(connection: ClientConnection): void {
     this.connections.add(connection)
-    this.connectionsEver++
+    this.takeSeat(connection)
     this.#count(connection, -1)
   }
 
   remove(connection: ClientConnection): boolean {
     if (!this.connections.delete(connection)) return false
+    this.leaveSeat(connection)
     this.#count(connection, 1)
     return true
   }

@@ -1,6 +1,6 @@
 import type { Account, AccountBook } from '../account/index.ts'
 import { SubjectMappings } from '../subject/index.ts'
-import { type AccountLimits, AccountMembers, NO_LIMITS } from './account-members.ts'
+import { type AccountLimits, AccountMembers, type Member, NO_LIMITS } from './account-members.ts'
 import type { BrokerObserver } from './broker-observer.ts'
 import type { ClientConnection } from './client-connection.ts'
 
@@ -78,26 +78,21 @@ export class BrokerAccounts {
   }
 
   /** A place for a connection that is no NATS client; the result gives it back. */
-  takeSeat(account: string): (() => void) | undefined {
+  takeSeat(account: string, expel: () => void): (() => void) | undefined {
     const members = this.membersOf(account)
     if (!members.hasRoom(this.limitsOf(account))) return undefined
-    members.seats++
+    const seat = { expel }
+    members.takeSeat(seat)
     this.seatsTaken++
-    members.connectionsEver++
     this.#observer.accountConnections?.(account)
-    let isTaken = true
     return () => {
-      if (!isTaken) return
-      isTaken = false
-      members.seats--
+      if (!members.leaveSeat(seat)) return
       this.seatsTaken--
       this.#observer.accountConnections?.(account)
     }
   }
 
-  /** Those for whom there is no more room: the oldest keep their places. */
-  overLimit(account: string): ClientConnection[] {
-    const { connections: max } = this.limitsOf(account)
-    return max < 0 ? [] : [...this.membersOf(account).connections].slice(max)
+  overLimit(account: string): readonly Member[] {
+    return this.membersOf(account).beyond(this.limitsOf(account))
   }
 }

@@ -152,8 +152,8 @@ export class Broker implements ConnectionContext {
    * A place among the connections of the server and the account for one that is no NATS client; undefined
    * when there is none left. The result gives it back.
    */
-  takeSeat(account: string): (() => void) | undefined {
-    return this.#isFull ? undefined : this.#accounts.takeSeat(account)
+  takeSeat(account: string, expel: () => void): (() => void) | undefined {
+    return this.#isFull ? undefined : this.#accounts.takeSeat(account, expel)
   }
 
   /** What INFO says from now on: the port that was taken, and where else clients can go. */
@@ -338,9 +338,7 @@ export class Broker implements ConnectionContext {
     const space = this.#spaces.get(account)
     if (space !== undefined)
       space.mappings = this.#accounts.mappingsOf(account, this.options.cluster)
-    for (const connection of this.#accounts.overLimit(account)) {
-      connection.expel('account_connections')
-    }
+    for (const member of this.#accounts.overLimit(account)) member.expel('account_connections')
     this.recheck(account)
   }
 

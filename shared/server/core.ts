@@ -1,5 +1,5 @@
 import type { Authenticator } from '../account/index.ts'
-import type { SubjectSpace } from '../broker/index.ts'
+import type { AccountLimits, SubjectSpace } from '../broker/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { ConnectionFacts, MetricSource, PeerTraffic } from '../monitor/index.ts'
@@ -25,8 +25,13 @@ export interface Core {
   /** Certificates of the listeners that have some. */
   readonly tls: { of(listener: TlsListener): TlsSettings | undefined }
   space(account: string): SubjectSpace
-  /** A place among the account's connections; undefined when it is full. The result gives it back. */
-  takeSeat(account: string): (() => void) | undefined
+  /** What an account allows its connections at the moment. */
+  limitsOf(account: string): AccountLimits
+  /**
+   * A place among the account's connections; undefined when it is full. The result gives it back.
+   * @param expel called when the account has no more room for it
+   */
+  takeSeat(account: string, expel: () => void): (() => void) | undefined
   /** Ids for peers of any kind: one sequence for the whole process. */
   nextPeerId(): number
 }

@@ -65,6 +65,7 @@ export class ServerCore implements Core {
   readonly payloadBytesMax: number
   readonly boot: string
   readonly startedMs: number
+  readonly limitsOf: Core['limitsOf'] = (account) => this.broker.limitsOf(account)
   #config: CoreConfig
   readonly #options: ServerCoreOptions
   readonly #engines: AccountEngines
@@ -207,8 +208,8 @@ export class ServerCore implements Core {
     return this.broker.space(account)
   }
 
-  takeSeat(account: string): (() => void) | undefined {
-    return this.broker.takeSeat(account)
+  takeSeat(account: string, expel: () => void): (() => void) | undefined {
+    return this.broker.takeSeat(account, expel)
   }
 
   nextPeerId(): number {

@@ -299,10 +299,13 @@ describe('who is let in, and for how long', () => {
         harness.broker.closedConnections.at(-1)?.reason,
         'Maximum Account Connections Exceeded',
       )
-      assert.equal(harness.broker.takeSeat('red'), undefined)
+      assert.equal(
+        harness.broker.takeSeat('red', () => {}),
+        undefined,
+      )
       first.close()
       await eventually(() => harness.broker.connectionsOf('red').size === 0, 'the first has left')
-      const giveBack = harness.broker.takeSeat('red')
+      const giveBack = harness.broker.takeSeat('red', () => {})
       assert.equal(harness.broker.accountTotals('red').connections, 1)
       giveBack?.()
       giveBack?.()

@@ -1,5 +1,6 @@
 import type { AccountBook, Authenticator } from '../../shared/account/index.ts'
 import {
+  type AccountLimits,
   BROKER_DEFAULTS,
   Broker,
   type Message,
@@ -74,8 +75,12 @@ export class MqttCore implements Core {
     return this.#natsListener.port
   }
 
-  takeSeat(account: string): (() => void) | undefined {
-    return this.broker.takeSeat(account)
+  limitsOf(account: string): AccountLimits {
+    return this.broker.limitsOf(account)
+  }
+
+  takeSeat(account: string, expel: () => void): (() => void) | undefined {
+    return this.broker.takeSeat(account, expel)
   }
 
   async close(): Promise<void> {

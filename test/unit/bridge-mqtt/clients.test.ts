@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../../bridge-mqtt/index.ts'
 import { StaticAccountBook } from '../../../shared/account/index.ts'
+import type { AccountConfig } from '../../../shared/config/index.ts'
 import { RawClient } from '../../support/broker-harness.ts'
 import { eventually } from '../../support/link-node.ts'
 import { MQTT_CONFIG, MqttCore } from '../../support/mqtt-core.ts'
 import { MqttLine } from '../../support/mqtt-line.ts'
-import { connectPacket, DISCONNECT } from '../../support/mqtt-packets.ts'
+import {
+  connectPacket,
+  DISCONNECT,
+  publishPacket,
+  subscribePacket,
+} from '../../support/mqtt-packets.ts'
 import { accountConfig } from '../account/setup.ts'
 
 const ACCEPTED = '20020000'
@@ -43,13 +49,52 @@ describe('room for MQTT clients', () => {
     return client
   }
 
-  function limitedTo(max_connections: number): StaticAccountBook {
+  function account(changes: Partial<AccountConfig['limits']>): AccountConfig {
     const { limits } = accountConfig('$G')
-    return new StaticAccountBook(
-      [accountConfig('$G', { limits: { ...limits, max_connections } })],
-      '',
-    )
+    return accountConfig('$G', { limits: { ...limits, ...changes } })
   }
+
+  function limitedTo(max_connections: number): StaticAccountBook {
+    return new StaticAccountBook([account({ max_connections })], '')
+  }
+
+  it('is given up by the youngest when the account has less of it, MQTT or NATS', async () => {
+    const accounts = limitedTo(4)
+    await start({ accounts })
+    const port = await core.listenForNats()
+    const [first] = await mqtt('a')
+    const second = await nats(port)
+    const [third] = await mqtt('b')
+    const fourth = await nats(port)
+    await mqtt('a')
+    assert.equal(await first.rest(), '')
+    accounts.update([account({ max_connections: 2 })], '', 0)
+    assert.equal(await third.rest(), '')
+    await fourth.until(() => fourth.isClosed, 'the end')
+    assert.equal(core.broker.accountTotals('$G').connections, 2)
+    assert.equal(second.isClosed, false)
+    assert.equal(door.counters.clients, 1)
+  })
+
+  it('goes with other limits of the account: payload and filters, as they are now', async () => {
+    const accounts = new StaticAccountBook([account({ max_payload: 3, max_subscriptions: 2 })], '')
+    await start({ accounts })
+    const [line] = await mqtt('a')
+    line.send(subscribePacket(1, ['a', 0], ['b', 0], ['c', 0]))
+    assert.equal(await line.take(7), '90050001000080')
+    line.send(publishPacket('x', 'abc', { packetId: 1 }))
+    assert.equal(await line.take(4), '40020001')
+    const [other] = await mqtt('b')
+    other.send(publishPacket('x', 'abcd', { packetId: 1 }))
+    assert.equal(await other.rest(), '')
+    accounts.update([account({ max_payload: 4, max_subscriptions: 2 })], '', 0)
+    door.recheck()
+    line.send(publishPacket('x', 'abcd', { packetId: 2 }))
+    assert.equal(await line.take(4), '40020002')
+    accounts.update([account({ max_subscriptions: 1 })], '', 0)
+    door.recheck()
+    assert.equal(await line.rest(), '')
+  })
 
   it('is what NATS clients of the account leave, and the other way round', async () => {
     await start({ accounts: limitedTo(2) })

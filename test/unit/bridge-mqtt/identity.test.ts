@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../../bridge-mqtt/index.ts'
-import type { Authenticator, Credentials, Identity } from '../../../shared/account/index.ts'
+import type {
+  Authenticator,
+  Credentials,
+  Expulsion,
+  Identity,
+} from '../../../shared/account/index.ts'
 import { compilePermissions, createAccounts } from '../../../shared/account/index.ts'
 import { SubjectMappings } from '../../../shared/subject/index.ts'
+import { eventually } from '../../support/link-node.ts'
 import { MQTT_CONFIG, MqttCore } from '../../support/mqtt-core.ts'
 import { MqttLine } from '../../support/mqtt-line.ts'
 import { connectPacket, publishPacket, subscribePacket } from '../../support/mqtt-packets.ts'
@@ -185,6 +191,29 @@ describe('MQTT identity', () => {
     assert.equal(await device.take(4), '40020001')
     device.send(publishPacket('x', 'abcd', { packetId: 2 }))
     assert.equal(await device.rest(), '')
+  })
+
+  it('lets nobody in whom a reload removed while he was asked about, and outlives a bug there', async () => {
+    let answer: (identity: Identity) => void = () => {}
+    let recheck = (): Expulsion | undefined => 'authorization'
+    const port = await start({
+      isRequired: true,
+      needsNonce: false,
+      authenticate: () => new Promise((resolve) => (answer = resolve)),
+      recheck: () => recheck(),
+    })
+    for (const expected of [REFUSED, '']) {
+      const line = await MqttLine.open(port)
+      const asked = answer
+      line.send(connectPacket('c', credentials('ada', 'p')))
+      await eventually(() => answer !== asked, 'the question')
+      answer({ user: 'ada', account: '$G' })
+      assert.equal(await line.rest(), expected)
+      recheck = () => {
+        throw new Error('a bug')
+      }
+    }
+    assert.ok(core?.log.messages().includes('client login failed'))
   })
 
   it('holds a user to new permissions at once, and ends whom a reload shuts out', async () => {

@@ -8,7 +8,11 @@ import { RecordingPeer } from '../../../support/recording-peer.ts'
 
 const LEVELS = ['a', 'b', '$x', '']
 const FILTER_LEVELS = [...LEVELS, '+']
-const GUARD = new SessionGuard({ user: '', account: '$G' }, { payloadBytesMax: 1, filtersMax: 1 })
+const GUARD = new SessionGuard({ user: '', account: '$G' }, () => ({
+  payloadBytesMax: 1,
+  filtersMax: 1,
+  expiresMs: Number.POSITIVE_INFINITY,
+}))
 const NOTHING = new Uint8Array(0)
 
 describe('client filters', () => {

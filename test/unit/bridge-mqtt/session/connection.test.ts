@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { MqttCounters } from '../../../../bridge-mqtt/counters.ts'
 import { ANSWERS_PENDING_BYTES_MAX, DEFAULT_LIMITS } from '../../../../bridge-mqtt/limits.ts'
 import { Notices } from '../../../../bridge-mqtt/notices.ts'
-import { Connection, Scratch } from '../../../../bridge-mqtt/session/index.ts'
+import { Connection, Scratch, sessionLimits } from '../../../../bridge-mqtt/session/index.ts'
 import { Translator } from '../../../../bridge-mqtt/translator.ts'
 import type { Expulsion, Identity } from '../../../../shared/account/index.ts'
 import { AccountSpace } from '../../../../shared/broker/index.ts'
@@ -17,6 +17,7 @@ import { RecordingChannel } from '../../../support/recording-channel.ts'
 const ROOM = 64 * 1024
 const CONNACK = '20020000'
 const ANYBODY: Identity = { user: '', account: '$G' }
+const LIMITLESS = { connections: -1, subscriptions: -1, payloadBytes: -1, expiresMs: undefined }
 
 describe('connection', () => {
   let outputStart: number
@@ -57,6 +58,8 @@ describe('connection', () => {
           ? ({ kind: 'refused', returnCode: 5, reason: 'unknown' } as const)
           : ({ kind: 'admitted', clientId: 'c', identity: who, space } as const),
       recheck: () => expulsion,
+      limitsOf: (who: Identity) =>
+        sessionLimits({ payloadBytesMax: 1024, filtersMax: 100 }, LIMITLESS, who),
       left: () => {},
       closed: () => {},
     }
