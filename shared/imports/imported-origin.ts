@@ -5,6 +5,8 @@ export interface ServiceHop {
   /** What is exported: a message goes through it once. */
   readonly service: object
   readonly share: boolean
+  /** Of an import: the account that it belongs to. */
+  readonly importer?: string
 }
 
 /**

@@ -29,8 +29,8 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
   /** What is subscribed to in the importing account. */
   readonly from: string
   readonly share: boolean
+  readonly importer: string
   readonly #context: ImportContext
-  readonly #importer: string
   readonly #transform: SubjectTransform | undefined
   /** Undefined: the subject of the request. */
   readonly #target: string | undefined
@@ -48,7 +48,7 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
     this.service = service
     this.share = config.share
     this.#context = context
-    this.#importer = importer
+    this.importer = importer
     const { subject, to } = config
     if (!hasWildcard(subject)) {
       this.from = to
@@ -77,7 +77,7 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
       desk.refused(this.service, origin, this.share, sampled.header)
     }
     const response = desk.expect(message, {
-      requester: this.#importer,
+      requester: this.importer,
       service: this.service,
       share: this.share,
       sampled: this.service.isSingle ? sampled : undefined,
@@ -114,7 +114,7 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
       return trace.isOnly ? 0 : space.publish(origin, silenced, passedOn(message))
     }
     // A capture of the requester's own account is the one that the publisher waits for.
-    const here = this.#context.space(this.#importer).routes.locateBytes(message.subjectBytes)
+    const here = this.#context.space(this.importer).routes.locateBytes(message.subjectBytes)
     return space.publish(origin, publication, here.hasCapture ? undefined : passedOn(message))
   }
 
@@ -137,9 +137,9 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
     const where = tellsPlace ? { server: place.server, cluster: place.cluster } : {}
     const known = previous === undefined ? undefined : headerValue(message.headers, INFO_HEADER)
     const info = known === undefined ? undefined : parseClientInfo(known)
-    if (info !== undefined) return extended(info, { svc: this.#importer, ...where })
-    const service = previous === undefined ? {} : { svc: this.#importer }
-    const description = describe(root) ?? { account: this.#importer }
+    if (info !== undefined) return extended(info, { svc: this.importer, ...where })
+    const service = previous === undefined ? {} : { svc: this.importer }
+    const description = describe(root) ?? { account: this.importer }
     return clientInfo(description, share ? place : undefined, { ...service, ...where })
   }
 }

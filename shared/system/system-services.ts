@@ -1,5 +1,6 @@
 import type { Account } from '../account/index.ts'
 import type { ClientMessage, LocalClient } from '../client/index.ts'
+import { ImportedOrigin } from '../imports/index.ts'
 import type { ConnectionFacts } from '../monitor/index.ts'
 import { AccountRequests } from './account-requests.ts'
 import { Answers } from './answers.ts'
@@ -166,12 +167,14 @@ export class SystemServices {
     answers.send(message, events.connectionsOf(facts))
   }
 
-  /** Asked in an account by one that imports it, it counts there. */
+  /** Asked in an account that imports it, it counts there and nowhere else, whoever asks. */
   #subscribers(answers: Answers, message: ClientMessage): void {
     if (message.reply === '') return
-    const { identityOf, subscriptions, book } = this.#ports
-    const identity = message.origin && identityOf(message.origin)
-    const account = identity?.account ?? book.systemAccount
+    const { subscriptions, book } = this.#ports
+    const { origin } = message
+    const isImported = origin instanceof ImportedOrigin
+    const account = isImported ? origin.hops[0]?.importer : book.systemAccount
+    if (account === undefined) return
     const asked = Buffer.from(message.payload).toString().trim()
     answers.send(message, countSubscribers(subscriptions(account), asked))
   }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { type ClaimsService, compilePermissions } from '../../../shared/account/index.ts'
+import type { Peer } from '../../../shared/broker/index.ts'
+import { ImportedOrigin } from '../../../shared/imports/index.ts'
 import { RELAYS_PER_ACCOUNT_MAX } from '../../../shared/system/limits.ts'
+import { RecordingPeer } from '../../support/recording-peer.ts'
 import { accountsNamed, SystemWorld, turn } from '../../support/system-world.ts'
 
 describe('system services: requests', () => {
@@ -28,6 +31,33 @@ describe('system services: requests', () => {
     })
     const second = await world.ask(client, '$SYS.REQ.SERVER.NABC.SUBSZ')
     assert.equal(second.server.seq, seq + 1)
+  })
+
+  it('counts subscribers of the account that asks, whatever its protocol', async () => {
+    const device = new RecordingPeer('mqtt')
+    for (const [account, subject] of [
+      ['$SYS', 's'],
+      ['$SYS', 't'],
+      ['B', 's'],
+    ] as const) {
+      world.space(account).subscribe(device, { subject })
+    }
+    const heard = world.hear(world.client('$SYS'), 'inbox')
+    const ask = (origin: Peer, subject: string): void => {
+      const [headers, payload] = [Buffer.from(''), Buffer.from(subject)]
+      const to = { subject: Buffer.from('$SYS.DEBUG.SUBSCRIBERS'), reply: Buffer.from('inbox') }
+      world.space('$SYS').publish(origin, { ...to, headers, payload })
+    }
+    const hop = { service: {}, share: false }
+    ask(new ImportedOrigin(device, { ...hop, importer: 'B' }), 't')
+    ask(new ImportedOrigin(device, { ...hop, importer: 'B' }), 's')
+    ask(new ImportedOrigin(device, hop), 't')
+    ask(device, '>')
+    for (let i = 0; i < 10 && heard.length < 3; i++) await turn()
+    assert.deepEqual(
+      heard.map(({ body }) => body),
+      [0, 1, 2],
+    )
   })
 
   const refused: readonly (readonly [subject: string, body: string, code: number, text: string])[] =
