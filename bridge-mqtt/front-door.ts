@@ -103,8 +103,8 @@ export class MqttFrontDoor implements FrontDoor {
   }
 
   /** After accounts have changed: ends the connections of users who may stay no longer. */
-  recheck(): void {
-    for (const connection of this.#connections) connection.recheck()
+  recheck(account?: string): void {
+    for (const connection of this.#connections) connection.recheck(account)
   }
 
   /** Clients that come from now on get its limits. */

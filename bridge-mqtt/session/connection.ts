@@ -116,9 +116,10 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.#end({}, 'another connection has come with this client id')
   }
 
-  recheck(): void {
+  recheck(account?: string): void {
     const session = this.#session
-    if (session === undefined) return
+    if (session === undefined || session.identity.account !== (account ?? session.identity.account))
+      return
     const verdict = this.#context.recheck(session.identity)
     if (typeof verdict === 'string') this.#end({ reason: verdict }, 'user may stay no longer')
     else if (!session.renew(verdict ?? session.identity)) this.#end({}, 'too many topic filters')

@@ -51,8 +51,8 @@ export interface ClientConnection {
   end(reason?: string): void
   /** Ends it at once, without its will. */
   destroy(): void
-  /** Ends it when its user may stay no longer, or holds it to what the user may do now. */
-  recheck(): void
+  /** Ends it when its user may stay no longer, or holds it to what the user may do now; of one account, or any. */
+  recheck(account?: string): void
   /** Ends it because another connection has come with the same client id [MQTT-3.1.4-2]. */
   takeOver(): void
 }

@@ -10,8 +10,11 @@ export const HANDSHAKES_MAX = 256
 export const HELLO_LINE_BYTES_MAX = 64 * 1024
 export const LINE_BYTES_MAX = 1024 * 1024
 
-/** Account, subject and queue of one interest; what is longer is not told. */
-export const INTEREST_BYTES_MAX = 16 * 1024
+/**
+ * Account, subject and queue of one interest; what is longer is not told. Twice what fits the longest line
+ * that a leaf may send, so that all that comes from there is.
+ */
+export const INTEREST_BYTES_MAX = 128 * 1024
 
 /** What may wait for a peer that is being told of the interest that there is; more follows later. */
 export const INTEREST_PENDING_MAX = 256 * 1024

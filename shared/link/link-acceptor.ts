@@ -129,9 +129,10 @@ export class LinkAcceptor {
   }
 
   /** After a reload, or when an account has changed: ends the links of those who may stay no longer. */
-  recheck(): void {
+  recheck(account?: string): void {
     const { authenticator } = this.#options
     for (const attachment of this.#attachments()) {
+      if (account !== undefined && attachment.identity.account !== account) continue
       const expulsion = recheckWhole(authenticator, attachment.identity)
       if (expulsion !== undefined) attachment.close(SERVER_ERRORS[expulsion])
     }

@@ -53,7 +53,7 @@ export interface FrontDoor {
   /** What it adds to `/metrics`. */
   readonly metrics?: MetricSource
   /** Looks again at who may stay: accounts or users have changed. */
-  recheck?(): void
+  recheck?(account?: string): void
   /** Goes on with another configuration; the listener stays as it is. */
   reload?(config: CoreConfig): void
   /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */

@@ -16,6 +16,7 @@ import { type DurableOptions, type DurableParts, openDurableParts } from './dura
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
+import { OwnClients } from './own-clients.ts'
 import { type PreparedReload, prepareReload } from './prepared-reload.ts'
 import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
 import { type LinkRules, ServerLinks, type UplinkRules } from './server-links.ts'
@@ -69,8 +70,7 @@ export class ServerCore implements Core {
   #config: CoreConfig
   readonly #options: ServerCoreOptions
   readonly #engines: AccountEngines
-  readonly #clients: LocalClient[] = []
-  readonly #asking = new Map<string, LocalClient>()
+  readonly #clients: OwnClients
   readonly #listeners = new Listeners()
   #ports: ServerPorts | undefined
   #system: SystemParts | undefined
@@ -96,6 +96,10 @@ export class ServerCore implements Core {
     this.startedMs = machine.clock.wallMs()
     this.boot = Buffer.from(machine.random.bytes(BOOT_BYTES)).toString('hex')
     this.broker = this.#makeBroker()
+    const { clock, random } = machine
+    this.#clients = new OwnClients(
+      (account) => new LocalClient(this.space(account), this.nextPeerId(), clock, random),
+    )
     this.#engines = new AccountEngines({
       machine,
       log,
@@ -125,7 +129,10 @@ export class ServerCore implements Core {
       },
       toldOfLeaves(options, () => this.#system?.services),
     )
-    accounts.book.onChange(() => this.#recheckOthers())
+    accounts.book.onChange((after, before) => {
+      this.#recheckOthers(after?.name ?? before?.name)
+      if (after === undefined && before !== undefined) this.#clients.askNoMore(before.name)
+    })
   }
 
   /** Rejects when the store cannot be opened, see `openStore`. */
@@ -218,19 +225,12 @@ export class ServerCore implements Core {
 
   /** An in-process client of an account; the core closes it. */
   client(account: string): LocalClient {
-    const { clock, random } = this.machine
-    const client = new LocalClient(this.space(account), this.nextPeerId(), clock, random)
-    this.#clients.push(client)
-    return client
+    return this.#clients.open(account)
   }
 
   /** A client for the server's own questions in an account: one for all of them. */
   asking(account: string): LocalClient {
-    const known = this.#asking.get(account)
-    if (known !== undefined) return known
-    const client = this.client(account)
-    this.#asking.set(account, client)
-    return client
+    return this.#clients.asking(account)
   }
 
   /** An uplink to a configured remote; `start` it when the role is ready for what comes over it. */
@@ -311,7 +311,7 @@ export class ServerCore implements Core {
     await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
     await this.#listeners.close()
     await this.links.destroy(STOPPING)
-    for (const client of this.#clients) client.destroy()
+    this.#clients.destroy()
     this.broker.destroy()
     await this.#engines.destroy()
     await this.store?.destroy()
@@ -323,7 +323,7 @@ export class ServerCore implements Core {
     await this.#listeners.close()
     // Devices first: their last messages still reach buffers, streams and links.
     await Promise.all(this.#options.frontDoors.map((door) => door.drain()))
-    await Promise.all(this.#clients.map((client) => client.drain()))
+    await this.#clients.drain()
     await this.links.drain(STOPPING)
     // Streams before clients: those who wait for messages are told that the server stops.
     await this.#engines.drain()
@@ -333,10 +333,10 @@ export class ServerCore implements Core {
     this.accounts.close()
   }
 
-  /** The broker looks after its own clients. */
-  #recheckOthers(): void {
-    this.acceptor.recheck()
-    for (const door of this.frontDoors) door.recheck?.()
+  /** Of one account, or of all; the broker looks after its own clients. */
+  #recheckOthers(account?: string): void {
+    this.acceptor.recheck(account)
+    for (const door of this.frontDoors) door.recheck?.(account)
   }
 
   #makeSystem(): SystemParts {

@@ -355,7 +355,9 @@ describe('link: TLS, logins and permissions', () => {
     hub.acceptor.recheck()
     assert.equal(first.state.name, 'up')
     door.expelled = true
-    hub.acceptor.recheck()
+    hub.acceptor.recheck('ANOTHER')
+    assert.equal(first.state.name, 'up')
+    hub.acceptor.recheck('$G')
     await reached(first, 'waiting')
     assert.match(JSON.stringify(first.state), /Authorization Violation/)
   })

@@ -226,7 +226,9 @@ describe('connection', () => {
     connection.recheck()
     assert.equal(channel.isClosed, false)
     expulsion = 'user_revoked'
-    connection.recheck()
+    connection.recheck('ANOTHER')
+    assert.equal(channel.isClosed, false)
+    connection.recheck(ANYBODY.account)
     assert.equal(channel.isClosed, true)
   })
 
