@@ -40,7 +40,8 @@ export function infoFor(
     max_payload: connection.payloadBytesMax,
     ...(options.jetstream ? { jetstream: true } : {}),
     client_id: connection.id,
-    client_ip: channel.remoteAddress,
+    // nats-server leaves it out as well where a PROXY header is still to come.
+    ...(door.isProxied && !handshake.hasSaidConnect ? {} : { client_ip: channel.remoteAddress }),
     ...(handshake.nonce === '' || handshake.hasSaidConnect ? {} : { nonce: handshake.nonce }),
     ...(options.cluster === '' ? {} : { cluster: options.cluster }),
     ...(options.domain === '' ? {} : { domain: options.domain }),

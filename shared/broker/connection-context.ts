@@ -44,4 +44,6 @@ export interface Door {
   /** What INFO says of it. */
   readonly host?: string
   readonly port?: number
+  /** A PROXY header may still say who the client is, as long as nothing has come. */
+  readonly isProxied?: boolean
 }

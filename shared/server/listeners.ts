@@ -81,8 +81,9 @@ export class Listeners {
     const { host, port, allow_non_tls, proxy_protocol: proxyProtocol } = config
     const tls = tlsOf(parts, 'client', allow_non_tls)
     const options = { protocol: 'tcp', host, port, tls, proxyProtocol } as const
+    const door = { isProxied: proxyProtocol }
     const at = this.#kept(
-      await machine.network.listen(options, (channel) => broker.accept(channel)),
+      await machine.network.listen(options, (channel) => broker.accept(channel, door)),
     )
     // Where clients are sent elsewhere by `client_advertise`, that is what INFO goes on to say.
     if (config.client_advertise === '') broker.announce({ port: at.port })

@@ -305,6 +305,14 @@ describe('INFO for one client', () => {
     assert.deepEqual(without(fieldsOf({})), PLAIN)
   })
 
+  it('says where the client is once no PROXY header can come any more', () => {
+    const handshake = { authenticator: { isRequired: false }, nonce: '', hasSaidConnect: true }
+    const door = { isProxied: true }
+    const { client_ip, ...others } = PLAIN
+    assert.deepEqual(without(fieldsOf({ door })), others)
+    assert.deepEqual(without(fieldsOf({ door, handshake })), PLAIN)
+  })
+
   it('says how TLS stands', () => {
     const verifies = { verifiesTls: true }
     assert.deepEqual(without(fieldsOf({ security: 'awaited' }, verifies)), {
