@@ -69,3 +69,7 @@ export const PACKET_OVERHEAD_BYTES = 5 + 2 + 65_535 + 2
 
 /** Connections beyond `clientsMax`: room for those whose CONNECT has not come yet. */
 export const STRANGERS_MAX = 1_000
+
+/** Of each client with a filter wider than it may receive: subjects whose answer is remembered. */
+export const RECEIVABLE_SUBJECTS_MAX = 256
+export const RECEIVABLE_SUBJECT_BYTES = 256

@@ -123,7 +123,7 @@ export class ClientFilters {
     for (const other of entry.overlapping) {
       if (takesPrecedence(other, entry) && matches(other, subject)) return -1
     }
-    if (entry.isFiltered && !this.#guard.mayReceive(Buffer.from(subject).toString())) return -1
+    if (entry.isFiltered && !this.#guard.mayReceive(subject)) return -1
     return entry.qos
   }
 

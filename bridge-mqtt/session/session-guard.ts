@@ -1,5 +1,7 @@
 import type { Identity, Permissions } from '../../shared/account/index.ts'
 import type { AccountLimits } from '../../shared/broker/index.ts'
+import { BytesCache } from '../../shared/subject/index.ts'
+import { RECEIVABLE_SUBJECT_BYTES, RECEIVABLE_SUBJECTS_MAX } from '../limits.ts'
 import type { Topic } from '../translator.ts'
 
 export interface SessionLimits {
@@ -18,6 +20,8 @@ export class SessionGuard {
   #identity: Identity
   #limits: SessionLimits
   #publishable = new WeakMap<Topic, boolean>()
+  /** Made when a filter is wider than what the user may receive, which few are. */
+  #receivable: BytesCache<boolean> | undefined
 
   constructor(identity: Identity, limitsOf: (identity: Identity) => SessionLimits) {
     this.#identity = identity
@@ -51,6 +55,7 @@ export class SessionGuard {
     this.#identity = identity
     this.#limits = this.#limitsOf(identity)
     this.#publishable = new WeakMap()
+    this.#receivable = undefined
   }
 
   /** @param subject what the account's mappings have made of the topic's; mostly the same object */
@@ -73,8 +78,15 @@ export class SessionGuard {
     return this.#permissions?.filtersDeliveries(subject) === true
   }
 
-  mayReceive(subject: string): boolean {
-    return this.#permissions === undefined || this.#permissions.mayReceive(subject)
+  /** Remembered per subject: asked for every delivery of a filter that is too wide. */
+  mayReceive(subject: Uint8Array): boolean {
+    if (this.#permissions === undefined) return true
+    this.#receivable ??= new BytesCache(RECEIVABLE_SUBJECTS_MAX, RECEIVABLE_SUBJECT_BYTES)
+    const known = this.#receivable.get(subject, 0, subject.length)
+    if (known !== undefined) return known
+    const isAllowed = this.#permissions.mayReceive(Buffer.from(subject).toString())
+    this.#receivable.add(subject, 0, subject.length, isAllowed)
+    return isAllowed
   }
 }
 
