@@ -118,8 +118,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   recheck(account?: string): void {
     const session = this.#session
-    if (session === undefined || session.identity.account !== (account ?? session.identity.account))
-      return
+    if (!session?.isOf(account)) return
     const verdict = this.#context.recheck(session.identity)
     if (typeof verdict === 'string') this.#end({ reason: verdict }, 'user may stay no longer')
     else if (!session.renew(verdict ?? session.identity)) this.#end({}, 'too many topic filters')

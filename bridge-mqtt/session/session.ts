@@ -193,6 +193,11 @@ export class Session implements Peer, AckOwner {
     }
   }
 
+  /** Whether its user belongs to the account, or to any. */
+  isOf(account: string | undefined): boolean {
+    return account === undefined || this.identity.account === account
+  }
+
   /**
    * The user may do other things now: filters that are not allowed any more end. False when there are
    * more left than are allowed.
