@@ -16,6 +16,8 @@ export class ChannelPairs {
   readonly troubles: Error[] = []
   readonly #protocol: TransportProtocol
   readonly #accepted: ((channel: Channel) => void)[] = []
+  /** Of either end, also those that no test asked for: nobody else ends them. */
+  readonly #channels: Channel[] = []
   #listener: Listener | undefined
 
   constructor(protocol: TransportProtocol, roads: TcpRoads = fastestRoads) {
@@ -34,12 +36,16 @@ export class ChannelPairs {
   async open(options: Partial<ListenOptions> = {}): Promise<void> {
     this.#listener = await this.network.listen(
       { protocol: this.#protocol, host: '127.0.0.1', port: 0, ...options },
-      (channel) => this.#accepted.shift()?.(channel),
+      (channel) => {
+        this.#channels.push(channel)
+        this.#accepted.shift()?.(channel)
+      },
     )
   }
 
-  close(): Promise<void> {
-    return this.#listener?.close() ?? Promise.resolve()
+  async close(): Promise<void> {
+    for (const channel of this.#channels.splice(0)) channel.destroy()
+    await this.#listener?.close()
   }
 
   /** The next channel that is accepted, whoever dials. */
@@ -56,9 +62,11 @@ export class ChannelPairs {
     return { dialled, accepted: await accepting }
   }
 
-  dial(options: Partial<DialOptions> = {}): Promise<Channel> {
+  async dial(options: Partial<DialOptions> = {}): Promise<Channel> {
     const { port } = this
     const where = { protocol: this.#protocol, host: '127.0.0.1', port, path: '/', timeoutMs: 5_000 }
-    return this.network.dial({ ...where, ...options }, new AbortController().signal)
+    const channel = await this.network.dial({ ...where, ...options }, new AbortController().signal)
+    this.#channels.push(channel)
+    return channel
   }
 }
