@@ -59,6 +59,14 @@ export async function openDurableParts(
   return { identity, serverName, store }
 }
 
+/** Why the store does not do its work, for people; undefined when it does. */
+export function troubleOf(store: Store | undefined): string | undefined {
+  const condition = store?.condition
+  if (condition?.name === 'failed') return `the store has failed: ${condition.error.message}`
+  if (condition?.name === 'full') return `the store is full: ${condition.reason}`
+  return undefined
+}
+
 /** The first to touch the store directory, so the first to find that it cannot be used. */
 async function loadIdentity({ disk, random }: Machine, directory: string): Promise<ServerIdentity> {
   try {

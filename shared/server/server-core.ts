@@ -20,7 +20,7 @@ import { OwnClients } from './own-clients.ts'
 import { type PreparedReload, prepareReload } from './prepared-reload.ts'
 import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
 import { type LinkRules, ServerLinks, type UplinkRules } from './server-links.ts'
-import { ServerTls } from './server-tls.ts'
+import { closeUnpinned, ServerTls } from './server-tls.ts'
 import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './system-parts.ts'
 import { serverTracer } from './trace-parts.ts'
 
@@ -259,10 +259,7 @@ export class ServerCore implements Core {
 
   /** Why this server does not do its work, for people; undefined when it does. */
   trouble(): string | undefined {
-    const condition = this.store?.condition
-    if (condition?.name === 'failed') return `the store has failed: ${condition.error.message}`
-    if (condition?.name === 'full') return `the store is full: ${condition.reason}`
-    return undefined
+    return troubleOf(this.store)
   }
 
   /**
@@ -271,8 +268,8 @@ export class ServerCore implements Core {
    */
   prepareReload(config: CoreConfig): Promise<PreparedReload> {
     const { tls, links, accounts } = this
-    const goOn = (): void => this.#goOnWith(config)
-    return prepareReload(config, { tls, links, accounts, engines: this.#engines, goOn })
+    const parts = { tls, links, accounts, engines: this.#engines }
+    return prepareReload(config, { ...parts, goOn: () => this.#goOnWith(config) })
   }
 
   #goOnWith(config: CoreConfig): void {
@@ -282,6 +279,7 @@ export class ServerCore implements Core {
     this.broker.recheck()
     // Users come and go without their accounts changing.
     this.#recheckOthers()
+    closeUnpinned(this.tls, this.broker, this.acceptor)
     for (const door of this.frontDoors) door.reload?.(config)
     this.store?.limit(config.jetstream.max_file)
   }

@@ -1,5 +1,8 @@
+import type { Broker } from '../broker/index.ts'
 import type { CoreConfig, TlsConfig } from '../config/index.ts'
-import { TlsSettings } from '../transport/index.ts'
+import type { LinkAcceptor } from '../link/index.ts'
+import { type TlsFacts, TlsSettings } from '../transport/index.ts'
+import { SERVER_ERRORS } from '../wire/index.ts'
 
 /** Whose `tls` block. */
 export type TlsListener = 'client' | 'websocket' | 'leafnodes' | 'mqtt' | 'cluster' | 'gateway'
@@ -34,6 +37,23 @@ export class ServerTls {
     return () => {
       for (const step of steps) step()
     }
+  }
+}
+
+/** After a reload: who has shown a certificate that is pinned no longer goes. */
+export function closeUnpinned(
+  tls: ServerTls,
+  { connections }: Pick<Broker, 'connections'>,
+  { leaves }: Pick<LinkAcceptor, 'leaves'>,
+): void {
+  const isOut = (listener: TlsListener, facts: TlsFacts | undefined): boolean =>
+    facts !== undefined && tls.of(listener)?.isStillPinned(facts) === false
+  for (const connection of [...connections.values()]) {
+    const { kind, tls: facts } = connection.channel
+    if (isOut(kind === 'websocket' ? 'websocket' : 'client', facts)) connection.kick()
+  }
+  for (const leaf of leaves) {
+    if (isOut('leafnodes', leaf.tls)) leaf.close(SERVER_ERRORS.authorization)
   }
 }
 

@@ -6,6 +6,7 @@ import type { TlsConfig } from '../config/index.ts'
 import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
 import { fingerprintOf } from './certificate.ts'
 import { HANDSHAKE_RATE_WINDOW_MS, TLS_HANDSHAKES_MAX } from './limits.ts'
+import type { TlsFacts } from './tls-facts.ts'
 import { cipherList, curveList } from './tls-names.ts'
 
 /** One certificate that a server may show, ready for handshakes. */
@@ -88,6 +89,12 @@ export class TlsSettings {
     const { pinned_certs: pinned } = this.config
     if (pinned.length === 0) return true
     return certificate !== undefined && pinned.includes(fingerprintOf(certificate))
+  }
+
+  /** The same for a connection that stands: what is pinned may have changed since its handshake. */
+  isStillPinned({ certificate }: TlsFacts): boolean {
+    const [own] = certificate?.pem ?? []
+    return this.isPinned(own === undefined ? undefined : new X509Certificate(own))
   }
 
   /**
