@@ -12,7 +12,12 @@ import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { AccountEngines } from './account-engines.ts'
 import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
-import { type DurableOptions, type DurableParts, openDurableParts } from './durable-parts.ts'
+import {
+  type DurableOptions,
+  type DurableParts,
+  openDurableParts,
+  troubleOf,
+} from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import type { PeerSources } from './monitor-sources.ts'
