@@ -1,53 +1,27 @@
 import type { Accounts, Authenticator } from '../account/index.ts'
 import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
-import type { CoreConfig, RemoteConfig, Role } from '../config/index.ts'
+import type { CoreConfig, RemoteConfig } from '../config/index.ts'
 import { describeClients, Imports } from '../imports/index.ts'
 import type { LinkAcceptor, ServerIdentity, Uplink } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
-import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
 import type { Store } from '../store/index.ts'
 import type { StreamEngine } from '../stream/index.ts'
 import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { AccountEngines } from './account-engines.ts'
 import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
-import {
-  type DurableOptions,
-  type DurableParts,
-  openDurableParts,
-  troubleOf,
-} from './durable-parts.ts'
+import { type DurableParts, openDurableParts, troubleOf } from './durable-parts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
-import type { PeerSources } from './monitor-sources.ts'
 import { OwnClients } from './own-clients.ts'
 import { type PreparedReload, prepareReload } from './prepared-reload.ts'
 import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
-import { type LinkRules, ServerLinks, type UplinkRules } from './server-links.ts'
+import type { ServerCoreOptions } from './server-core-options.ts'
+import { ServerLinks, type UplinkRules } from './server-links.ts'
 import { closeUnpinned, ServerTls } from './server-tls.ts'
 import { brokerObserver, type SystemParts, systemParts, toldOfLeaves } from './system-parts.ts'
 import { serverTracer } from './trace-parts.ts'
-
-/** What a role adds to the core, and what it decides for it. */
-export interface ServerCoreOptions extends LinkRules, DurableOptions {
-  readonly role: Role
-  readonly config: CoreConfig
-  readonly machine: Machine
-  readonly log: Log
-  /** Petiole's own version. */
-  readonly version: string
-  readonly frontDoors: readonly FrontDoor[]
-  readonly monitorRoutes?: ReadonlyMap<string, MonitorRoute>
-  /** What the role adds to `/metrics`. */
-  readonly metrics?: readonly MetricSource[]
-  /** Links with other hubs, where the role has some. */
-  readonly peers?: PeerSources
-  /** Reads the configuration again and goes on with it; asked for over the system account. */
-  readonly reload?: () => Promise<void>
-  /** Called when the store is open and its streams are not yet recovered: what it found is told once. */
-  readonly beforeStreams?: (core: ServerCore) => void
-}
 
 const BOOT_BYTES = 8
 const STOPPING = 'this server stops'
