@@ -1,5 +1,5 @@
 import type { PasswordHashes } from '../runtime/index.ts'
-import { HASHES_RUNNING_MAX, HASHES_WAITING_EACH_MAX, HASHES_WAITING_MAX } from './limits.ts'
+import { HASHES_RUNNING_MAX, HASHES_WAITING_MAX } from './limits.ts'
 
 interface Job {
   readonly password: string
@@ -11,6 +11,8 @@ interface Job {
  * Turns at comparing passwords with bcrypt hashes. A comparison takes a tenth of a second, so whoever
  * sends logins by the hundred would keep everybody else out until their time is over. Addresses stand in
  * a line each, and lines are served in turn: a stranger's flood delays others by one comparison. A
+ * line may be as long as there is room, since a plant's devices come from one address; when there is
+ * none left, the longest line gives up its last. A
  * network of IPv6 [RFC 4291, 2.5.4] counts as one address, since one customer has all of it.
  */
 export class HashTurns {
@@ -28,7 +30,6 @@ export class HashTurns {
   matches(password: string, hash: string, address: string): Promise<boolean> {
     const key = networkOf(address)
     const line = this.#lines.get(key) ?? []
-    if (line.length >= HASHES_WAITING_EACH_MAX) return Promise.resolve(false)
     if (this.#waiting >= HASHES_WAITING_MAX) this.#shorten()
     return new Promise((answer) => {
       line.push({ password, hash, answer })

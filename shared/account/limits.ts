@@ -23,6 +23,5 @@ export const DELETIONS_MAX = 10_000
 /** Comparisons with bcrypt hashes under way: one is computed, one is at hand. */
 export const HASHES_RUNNING_MAX = 2
 
-/** Comparisons that wait their turn: of one address, and of all. */
-export const HASHES_WAITING_EACH_MAX = 32
+/** Comparisons that wait their turn, of all addresses. */
 export const HASHES_WAITING_MAX = 1_024

@@ -118,13 +118,13 @@ export class WebSocketWire implements Wire {
   /** Text messages are taken too: the bytes are what counts. */
   #copyIn(data: RawData): void {
     if (this.#isOverfull) return
-    const isWaiting = this.#unreadBytes > 0
     for (const part of Array.isArray(data) ? data : [data]) {
       const bytes = Buffer.isBuffer(part) ? part : Buffer.from(part)
       this.#unread.push(bytes)
       this.#unreadBytes += bytes.length
     }
-    if (isWaiting && this.#unreadBytes > WEBSOCKET_UNREAD_BYTES_MAX) this.#overfill()
+    const [first = NOTHING] = this.#unread
+    if (this.#unreadBytes - first.length > WEBSOCKET_UNREAD_BYTES_MAX) this.#overfill()
     else this.#handOut()
   }
 

@@ -266,6 +266,23 @@ describe('rules of a WebSocket listener', () => {
     socket.terminate()
   })
 
+  it('keeps one message of any size for a paused reader, and what comes behind it', async () => {
+    const size = 17 * 1024 * 1024
+    await open({ messageBytesMax: 2 * size })
+    const { socket, probe } = await dial()
+    probe.use = (start) => {
+      probe.channel.pause()
+      return start + 1
+    }
+    socket.send(Buffer.alloc(size, 'x'))
+    socket.send('end')
+    await probe.until('the first byte', () => probe.size === 1)
+    probe.use = (_start, end) => end
+    probe.channel.resume()
+    await probe.until('all of it', () => probe.size === size + 3)
+    socket.terminate()
+  })
+
   it('gives up on an upgrade that does not come', async () => {
     await open({ handshakeTimeoutMs: 60 })
     const socket = connect(pairs.port, '127.0.0.1')
