@@ -97,7 +97,8 @@ export class TracedInput implements PublicationSink, OperationSink {
   }
 
   connect(json: string): void {
-    this.#trace.heard('CONNECT', json.replace(SECRETS, '$1"[REDACTED]"'))
+    const shown = withoutSecrets(json)
+    if (shown !== undefined) this.#trace.heard('CONNECT', shown)
     this.#operations.connect(json)
   }
 
@@ -192,7 +193,22 @@ export class TracedOutlet extends ClientOutlet {
 
 const CRLF = 2
 /** Values of CONNECT that must not stand in a log. */
-const SECRETS = /("(?:pass|auth_token|sig|jwt|proxy_sig)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi
+const SECRETS: ReadonlySet<string> = new Set(['pass', 'auth_token', 'sig', 'jwt', 'proxy_sig'])
+
+/**
+ * A CONNECT as a log may have it. A secret is found by what its key says once read, not by how it is
+ * written; of what cannot be read nobody knows where a secret stands: undefined.
+ */
+function withoutSecrets(json: string): string | undefined {
+  try {
+    const shown: unknown = JSON.parse(json, (key, value: unknown) =>
+      SECRETS.has(key.toLowerCase()) ? '[REDACTED]' : value,
+    )
+    return typeof shown === 'object' && shown !== null ? JSON.stringify(shown) : undefined
+  } catch {
+    return undefined
+  }
+}
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from '@nats-io/transport-node'
 import { startHub } from '../../../index.ts'
+import { TracedInput } from '../../../shared/broker/protocol-trace.ts'
 import { type Log, silentLog } from '../../../shared/log/index.ts'
 
 describe('protocol trace', () => {
@@ -35,5 +36,27 @@ describe('protocol trace', () => {
     }
     assert.match(said.join('\n'), /<<- \[CONNECT \{.*"user":"ada"/)
     assert.doesNotMatch(said.join('\n'), /lovelace/)
+  })
+
+  it('shows no secret however it is written, and nothing of what cannot be read', () => {
+    const shown: string[] = []
+    const trace = { heard: (...words: string[]) => shown.push(words.join(' ')) }
+    const input = new TracedInput(trace as never, {} as never, { connect: () => {} } as never)
+    for (const json of [
+      '{"user":"ada","p\\u0061ss":"s3cret"}',
+      '{"PASS":83746}',
+      '{"auth_token":{"a":["s3cret"]}}',
+      '{"nested":[{"Jwt":"s3cret"}],"sig":null}',
+      '{"pass":"s3cret"',
+      '"s3cret"',
+    ]) {
+      input.connect(json)
+    }
+    assert.deepEqual(shown, [
+      'CONNECT {"user":"ada","pass":"[REDACTED]"}',
+      'CONNECT {"PASS":"[REDACTED]"}',
+      'CONNECT {"auth_token":"[REDACTED]"}',
+      'CONNECT {"nested":[{"Jwt":"[REDACTED]"}],"sig":"[REDACTED]"}',
+    ])
   })
 })
