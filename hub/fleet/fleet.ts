@@ -21,6 +21,7 @@ export interface LedgerSource {
   readonly book: LedgerBook
   readonly home: string
   blockedReason(leaf: string, buffer: string): BlockedReason | undefined
+  release(leaf: string): Promise<void>
   onProgress(listener: (account: { leaf: string; buffer: string }) => void): () => void
 }
 
@@ -159,7 +160,7 @@ export class Fleet {
   async #free(name: string): Promise<string | undefined> {
     if (this.#registry.get(name) === undefined) return `no leaf is called ${name}`
     try {
-      await Promise.all([this.#ledger.book.release(name), this.#registry.release(name)])
+      await Promise.all([this.#ledger.release(name), this.#registry.release(name)])
     } catch (error) {
       return messageOf(error)
     }

@@ -103,8 +103,8 @@ export class Ingest {
     this.#publishing = new BatchPublishing(dependencies.client, this.#storing)
     this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'sync failed'))
     this.#pace = new HelloPace(dependencies.clock)
-    this.#blocked = new BlockedBuffers(dependencies.clock, (leaf) =>
-      this.#client.publish(retrySubject(leaf), Buffer.alloc(0)),
+    this.#blocked = new BlockedBuffers(dependencies.clock, (leaf, buffer) =>
+      this.#client.publish(retrySubject(leaf), Buffer.from(buffer)),
     )
   }
 
@@ -116,6 +116,12 @@ export class Ingest {
   /** Why the next record of a buffer is not stored; undefined when nothing speaks against it. */
   blockedReason(leaf: string, buffer: string): BlockedReason | undefined {
     return this.#blocked.find(leaf, buffer)
+  }
+
+  /** Lets the figures of a leaf start anew, see `LedgerBook.release`. */
+  release(leaf: string): Promise<void> {
+    this.#blocked.forget(leaf)
+    return this.book.release(leaf)
   }
 
   start(): void {

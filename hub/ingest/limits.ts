@@ -14,5 +14,8 @@ export const RETRY_FAILED_MS = 30_000
 /** How often the hub looks whether what refused batches lack is there now, and how many leaves it then tells. */
 export const BLOCKED_LOOK_MS = 500
 export const NUDGES_PER_LOOK_MAX = 200
+/** Buffers known to be refused, and how long after their last try: a leaf that is there tries each minute. */
+export const BLOCKED_MAX = 65_536
+export const BLOCKED_KEPT_MS = 10 * 60_000
 /** How often a subject that no stream binds may be tried again. */
 export const RETRY_REFUSED_MS = 5_000

@@ -2,7 +2,7 @@ import type { Random } from '../../shared/runtime/index.ts'
 import type { BatchReply } from '../../shared/sync/index.ts'
 import type { LeafBuffer } from '../buffers/index.ts'
 import { BatchCutter, type Cut } from './batch-cutter.ts'
-import { REFUSED_RETRY_MAX_MS, REFUSED_RETRY_MS } from './limits.ts'
+import { REFUSED_RETRY_MAX_MS, REFUSED_RETRY_MS, RETRY_PAUSE_MS } from './limits.ts'
 
 export interface Refusal {
   readonly subject: string
@@ -32,6 +32,7 @@ export class BufferDrain {
   readonly #cutter: BatchCutter
   #round = 0
   #refusals = 0
+  #retriedMs = Number.NEGATIVE_INFINITY
   #bytesSinceConfirm = 0
   /** The last watermark that the hub told. */
   #hubSeq: number
@@ -81,10 +82,13 @@ export class BufferDrain {
     this.#block(refusal, REFUSED_RETRY_MS, nowMs)
   }
 
-  /** Ends the wait after a refusal, and lets the next one be as short as the first. */
-  retry(): void {
+  /** Ends the wait after a refusal, and lets the next one be as short as the first; false when it was asked to just before. */
+  retry(nowMs: number): boolean {
+    if (nowMs - this.#retriedMs < RETRY_PAUSE_MS) return false
+    this.#retriedMs = nowMs
     this.#refusals = 0
     this.blockedUntilMs = 0
+    return true
   }
 
   #confirm(watermark: number | null): void {

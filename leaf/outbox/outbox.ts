@@ -98,7 +98,9 @@ export class Outbox {
         this.#redialMs = REDIAL_MS
         this.#wake?.()
       }),
-      this.#client.subscribe(retrySubject(this.#identity.name), () => this.#session?.retry()),
+      this.#client.subscribe(retrySubject(this.#identity.name), ({ payload }) =>
+        this.#session?.retry(Buffer.from(payload).toString()),
+      ),
     ]
     this.#tasks.run('outbox', () => this.#run())
   }

@@ -19,7 +19,7 @@ import type { BatchSize } from './batch-size.ts'
 import type { BufferDrain, Flight } from './buffer-drain.ts'
 import { FlightWindow } from './flight-window.ts'
 import { Lane } from './lane.ts'
-import { READ_PAUSE_MS, RETRY_PAUSE_MS } from './limits.ts'
+import { READ_PAUSE_MS } from './limits.ts'
 
 export interface SessionDependencies {
   readonly batchSize: BatchSize
@@ -47,7 +47,6 @@ export class SyncSession {
   readonly #lane: Lane
   readonly #abort = new AbortController()
   #pausedUntilMs = 0
-  #retriedMs = Number.NEGATIVE_INFINITY
   #wake: (() => void) | undefined
   #isWoken = false
   #cancelTimer: Cancel | undefined
@@ -95,13 +94,15 @@ export class SyncSession {
     this.wake()
   }
 
-  /** The hub says that what it refused may go in now. */
-  retry(): void {
+  /** The hub says that what it refused of a buffer may go in now; '' are all of them. */
+  retry(buffer: string): void {
     const nowMs = this.#clock.monotonicMs()
-    if (nowMs - this.#retriedMs < RETRY_PAUSE_MS) return
-    this.#retriedMs = nowMs
+    let isHeeded = false
+    for (const drain of this.drains) {
+      if ((buffer === '' || drain.buffer.name === buffer) && drain.retry(nowMs)) isHeeded = true
+    }
+    if (!isHeeded) return
     this.#pausedUntilMs = 0
-    for (const drain of this.drains) drain.retry()
     this.wake()
   }
 

@@ -25,7 +25,7 @@ export function reportSubject(home: string): string {
   return home === '' ? REPORT_SUBJECT : `$FLEET.REPORT.${asToken(home)}`
 }
 
-/** A hub tells one leaf that what it refused may go in now. */
+/** A hub tells one leaf that what it refused may go in now; the payload is the buffer, '' for all. */
 export function retrySubject(leaf: string): string {
   return `$FLEET.RETRY.${asToken(leaf)}`
 }
