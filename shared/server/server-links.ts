@@ -84,6 +84,7 @@ export class ServerLinks {
   /** The registry of interest, for links of any kind. */
   readonly accounts: LinkAccounts
   #dialled: readonly Dialled[] = []
+  #hasEnded = false
   #authTimeoutMs: number
 
   constructor(parts: ServerLinksParts, rules: LinkRules) {
@@ -145,16 +146,20 @@ export class ServerLinks {
     })
     // First they, so that a remote that has only changed does not meet its own earlier link at the hub.
     await Promise.all(left.map(({ uplink }) => uplink.drain()))
+    // The server may end while what is left drains: it knows the old links only, and none may come after.
+    if (this.#hasEnded) return
     this.#dialled = remotes.map((remote, i) => kept[i] ?? this.#makeUplink(remote, rules))
     for (const { uplink } of this.#dialled) uplink.start()
   }
 
   async drain(reason: string): Promise<void> {
+    this.#hasEnded = true
     await Promise.all(this.uplinks.map((uplink) => uplink.drain()))
     await this.acceptor.drain(reason)
   }
 
   async destroy(reason: string): Promise<void> {
+    this.#hasEnded = true
     await Promise.all(this.uplinks.map((uplink) => uplink.destroy()))
     this.acceptor.destroy(reason)
   }
