@@ -88,6 +88,10 @@ export class AccountLane implements LinkPeer, InterestListener {
     return this.#owner.remoteName
   }
 
+  get isUp(): boolean {
+    return this.#isOpen
+  }
+
   get isBusy(): boolean {
     return this.#owner.isBusy
   }

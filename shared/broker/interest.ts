@@ -69,7 +69,7 @@ export class Interest {
     return (
       this.clients.some((subscription) => subscription.peer !== except) ||
       this.locals.some((subscription) => subscription.peer !== except) ||
-      this.links.some((link) => link.peer !== except) ||
+      this.links.some(({ peer }) => peer !== except && peer.isUp) ||
       this.groups.some((group) => group.members.some((member) => member.peer !== except))
     )
   }

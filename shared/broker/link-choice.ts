@@ -18,9 +18,9 @@ const TIERS: Readonly<Record<PeerKind, number>> = {
 const GATEWAY_TIER = TIERS.gateway
 const NO_TIER = 4
 
-/** Whether a message from `origin` may be sent over the link `to`. */
-export function mayCross(origin: Peer, to: Peer): boolean {
-  return to !== origin && !(isHub(origin) && isHub(to))
+/** Whether a message from `origin` may be sent over the link `to`: never over one that has ended. */
+export function mayCross(origin: Peer, to: LinkPeer): boolean {
+  return to.isUp && to !== origin && !(isHub(origin) && isHub(to))
 }
 
 /** One of `links`, all of which are subscriptions of links; undefined when none may take it. */
@@ -50,7 +50,7 @@ function nearestTier(links: readonly Subscription[], origin: Peer): number {
   let nearest = NO_TIER
   for (const { peer } of links) {
     const tier = TIERS[peer.kind]
-    if (tier < nearest && mayCross(origin, peer)) nearest = tier
+    if (tier < nearest && mayCross(origin, peer as LinkPeer)) nearest = tier
   }
   return nearest
 }
@@ -59,8 +59,8 @@ function nearestTier(links: readonly Subscription[], origin: Peer): number {
 function nearestRegion(links: readonly Subscription[], origin: Peer): string | undefined {
   let nearest: LinkPeer | undefined
   for (const { peer } of links) {
-    if (TIERS[peer.kind] !== GATEWAY_TIER || !mayCross(origin, peer)) continue
     const link = peer as LinkPeer
+    if (TIERS[link.kind] !== GATEWAY_TIER || !mayCross(origin, link)) continue
     if (nearest === undefined || roundTripOf(link) < roundTripOf(nearest)) nearest = link
   }
   return nearest?.region
@@ -71,8 +71,9 @@ function roundTripOf(link: LinkPeer): number {
 }
 
 function isCandidate(peer: Peer, origin: Peer, tier: number, region: string | undefined): boolean {
-  if (TIERS[peer.kind] !== tier || !mayCross(origin, peer)) return false
-  return region === undefined || (peer as LinkPeer).region === region
+  const link = peer as LinkPeer
+  if (TIERS[link.kind] !== tier || !mayCross(origin, link)) return false
+  return region === undefined || link.region === region
 }
 
 function isHub({ kind }: Peer): boolean {

@@ -38,6 +38,11 @@ export interface Peer {
 /** A link to another server: takes each message once, however many of its subscriptions match. */
 export interface LinkPeer extends Peer {
   readonly kind: LinkKind
+  /**
+   * False from its end on, though its subscriptions are forgotten piece by piece after that: nothing is
+   * sent over it meanwhile, and no choice falls on it. Read for each message.
+   */
+  readonly isUp: boolean
   /** Of a `gateway`: the region that it leads to. */
   readonly region?: string
   /** Of the last PING; undefined before its answer, and where nobody asks. */

@@ -120,6 +120,10 @@ class TracedLink implements LinkPeer {
     this.#account = account
   }
 
+  get isUp(): boolean {
+    return this.#link.isUp
+  }
+
   get roundTripMs(): number | undefined {
     return this.#link.roundTripMs
   }

@@ -72,6 +72,10 @@ export class LinkShadow extends ImportPeer implements LinkPeer {
     this.#random = random
   }
 
+  get isUp(): boolean {
+    return this.#link.isUp
+  }
+
   offer(): boolean {
     return false
   }

@@ -125,6 +125,10 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     return this
   }
 
+  get isUp(): boolean {
+    return this.#isAttached
+  }
+
   get isBusy(): boolean {
     return this.connection.channel.pendingBytes > IN_FLIGHT_BYTES_MAX
   }

@@ -85,6 +85,7 @@ class LinkEnd implements LinkPeer {
   readonly kind: 'leaf' | 'uplink'
   readonly id = nextId++
   readonly echo = false
+  readonly isUp = true
   readonly #space: AccountSpace
   readonly #send: (message: Publication) => void
   readonly #mirrored = new Map<Subscription, Subscription>()

@@ -58,6 +58,7 @@ export class RecordingLink implements LinkPeer {
   readonly kind: LinkKind
   readonly id = RecordingLink.#ids++
   readonly echo = true
+  isUp = true
   readonly got: Forwarded[] = []
 
   constructor(kind: LinkKind) {

@@ -29,17 +29,18 @@ describe(`who serves a group that has no member here (SEED=${SEED})`, () => {
     return link
   }
 
-  function publish(origin: RecordingPeer | RecordingLink = client, times = 60): void {
+  /** How many took each message. */
+  function publish(origin: RecordingPeer | RecordingLink = client, times = 60): readonly number[] {
     const empty = new Uint8Array(0)
-    for (let i = 0; i < times; i++) {
+    return Array.from({ length: times }, () => {
       const publication = {
         subject: Buffer.from('job'),
         reply: empty,
         headers: empty,
         payload: empty,
       }
-      space.publish(origin, publication, { queues: ['q'] })
-    }
+      return space.publish(origin, publication, { queues: ['q'] })
+    })
   }
 
   const shares = (links: readonly RecordingLink[]): readonly number[] =>
@@ -82,6 +83,34 @@ describe(`who serves a group that has no member here (SEED=${SEED})`, () => {
     const links = [ask(new Gateway('ap', undefined))]
     publish()
     assert.deepEqual(shares(links), [60])
+  })
+
+  it('the one that is up, however near those are that have ended and are not forgotten yet', () => {
+    const links = [
+      ask(new RecordingLink('leaf'), 50),
+      ask(new Gateway('ap', 1)),
+      ask(new Gateway('us', 80)),
+    ] as const
+    const [leaf, gateway, alive] = links
+    leaf.isUp = false
+    gateway.isUp = false
+    assert.deepEqual(publish(), new Array(60).fill(1))
+    assert.deepEqual(shares(links), [0, 0, 60])
+    alive.isUp = false
+    assert.deepEqual(publish(), new Array(60).fill(0), 'nobody took it: a request has its 503')
+    assert.deepEqual(shares(links), [0, 0, 60])
+  })
+
+  it('the hub that is up stores a message, and a link that has ended takes none of it', () => {
+    const [dead, alive] = [new RecordingLink('route'), new RecordingLink('route')]
+    for (const link of [dead, alive]) space.subscribe(link, { subject: 'job', isCapture: true })
+    space.subscribe(dead, { subject: 'job' })
+    dead.isUp = false
+    assert.deepEqual(publish(), new Array(60).fill(1))
+    assert.deepEqual(shares([dead, alive]), [0, 60])
+    alive.isUp = false
+    assert.deepEqual(publish(client, 1), [0])
+    assert.equal(space.hasInterest('job'), false)
   })
 
   for (const from of ['uplink', 'route', 'gateway'] as const) {

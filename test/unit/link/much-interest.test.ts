@@ -38,4 +38,33 @@ describe('link: much interest', () => {
       await hub.close()
     }
   })
+
+  it('keeps no message of a queue group from its living member while it is forgotten', async () => {
+    const hub = new LinkNode('hub')
+    const [large, small] = [new LinkNode('large'), new LinkNode('small')]
+    try {
+      const url = `nats-leaf://127.0.0.1:${await hub.listen()}`
+      const peer = new RecordingPeer('local')
+      for (let i = 0; i < COUNT; i++) large.space$G.subscribe(peer, { subject: `sensor.${i}` })
+      large.subscriber('job', 'q')
+      large.subscriber('alone', 'q')
+      const uplink = large.dial(url)
+      const living = small.subscriber('job', 'q')
+      await reached(small.dial(url), 'up')
+      await hub.linkInterest('job', 2)
+      await hub.linkInterest('alone')
+
+      await uplink.destroy()
+      await eventually(() => hub.acceptor.leaves.length === 1, 'its end')
+      const asked = [...hub.space$G.subscriptions()].map(({ subject }) => subject)
+      assert.ok(asked.includes('alone'), 'not all is forgotten')
+      for (let i = 0; i < 100; i++) assert.equal(hub.publish('job', `${i}`), 1)
+      assert.equal(hub.publish('alone', 'to nobody'), 0)
+      assert.equal(hub.publish(`sensor.${COUNT - 1}`, 'to nobody'), 0)
+      await eventually(() => living.got.length === 100, 'every message at the living member')
+    } finally {
+      await Promise.all([large.close(), small.close()])
+      await hub.close()
+    }
+  })
 })

@@ -113,6 +113,35 @@ describe(`what passes between hubs (SEED=${SEED})`, () => {
     assert.ok(share > 240 && share < 360, `${share} of 400 for three of four members`)
   })
 
+  it('a hub that has gone takes nothing from those who live, while its interest is forgotten', async () => {
+    const [a, b, c] = await net.three()
+    // More than is forgotten in one turn.
+    for (let i = 0; i < 6_000; i++) b.subscriber(`sensor.${i}`)
+    for (const hub of [b, c]) hub.capture('kept')
+    const living = c.subscriber('job', 'q')
+    for (const queue of ['q', 'alone']) b.subscriber('job', queue)
+    const isKnown = (): boolean => a.interestOfPeers().includes('$G job alone')
+    await net.until(isKnown, 'all interest')
+    await net.pass(500)
+    const space = a.space('$G')
+    const taken: number[] = []
+    const stop = space.observe({
+      subscriptionAdded: () => {},
+      // From within the forgetting of the first piece, when all that was asked for last is there.
+      subscriptionRemoved: ({ subject }) => {
+        if (subject !== 'sensor.9') return
+        assert.ok([...space.subscriptions()].some(({ queue }) => queue === 'alone'))
+        for (const to of ['job', 'kept', 'sensor.5999']) taken.push(a.publish(to, 'late'))
+      },
+    })
+    net.crash(b, 'kill')
+    await net.until(() => taken.length > 0, 'the end of the link')
+    stop()
+    assert.deepEqual(taken, [1, 1, 0])
+    await net.pass(500)
+    assert.deepEqual(payloads(living), ['late'])
+  })
+
   it('a message for a group that has just left goes to a leaf there, and to no other hub', async () => {
     const [a, b, c] = await net.three()
     const gone = b.subscriber('job', 'q')
