@@ -138,6 +138,7 @@ export class Hub {
     const core = await this.core.prepareReload(config)
     try {
       // The last that may be refused: a stream's subjects may be those of one that somebody has made.
+      // All streams are judged before the first is touched; only a failing disk leaves some of them.
       await ensureStreams(this.core, config.fleet.streams, this.#streams)
     } catch (error) {
       await core.cancel()
@@ -202,10 +203,8 @@ async function ensureStreams(
   before: readonly FleetStreamConfig[] = [],
 ): Promise<void> {
   if (core.store === undefined) return
-  for (const stream of streams) {
-    if (before.some((it) => isDeepStrictEqual(it, stream))) continue
-    await core.engine(FLEET_ACCOUNT).ensure(streamRequest(stream))
-  }
+  const changed = streams.filter((stream) => !before.some((it) => isDeepStrictEqual(it, stream)))
+  await core.engine(FLEET_ACCOUNT).ensureAll(changed.map(streamRequest))
 }
 
 function admission(registry: Registry | undefined, leaf: LeafHello): string | undefined {

@@ -5,7 +5,7 @@
 import type { Log } from '../log/index.ts'
 import { type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
-import { overlaps, SubjectFilter } from '../subject/index.ts'
+import { SubjectFilter } from '../subject/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import { AckSubjects, parseAck } from './ack-subject.ts'
 import { Advisories } from './advisories.ts'
@@ -14,7 +14,7 @@ import type { AccountLimits, ApiContext } from './api-context.ts'
 import { apiLevelOf } from './api-level.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
-import type { CapturedMessage, PortMessage, StreamPort } from './port.ts'
+import { type PortMessage, renamed, type StreamPort } from './port.ts'
 import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './stored-config.ts'
 import { Stream } from './stream.ts'
 import {
@@ -23,6 +23,7 @@ import {
   streamConfig,
   updatedConfig,
 } from './stream-config.ts'
+import { checkKind, checkOverlap, StreamPlan } from './stream-plan.ts'
 import { Turns } from './turns.ts'
 
 export interface StreamEngineOptions {
@@ -69,6 +70,8 @@ export class StreamEngine {
   readonly #bySubject = new Map<string, Stream | undefined>()
   #filters: (readonly [SubjectFilter, Stream])[] | undefined
   #subscriptions: (() => void)[] = []
+  /** Streams that are being made together: nobody else gets their subjects meanwhile. */
+  #plan: StreamPlan | undefined
   #isStarted = false
   #isClosed = false
 
@@ -134,15 +137,21 @@ export class StreamEngine {
     return this.#turns.take(config.name, async () => {
       const existing = this.#streams.get(config.name)
       if (existing === undefined) return this.#create(config, mode)
-      if (existing.mode.isCapturing !== mode.isCapturing) {
-        throw new JetStreamError(
-          10058,
-          'another kind of stream has this name: rename one of them, or remove the old one',
-        )
-      }
+      checkKind(existing, mode.isCapturing)
       if (JSON.stringify(existing.config) === JSON.stringify(config)) return existing
       return this.#update(existing, config)
     })
+  }
+
+  /**
+   * The same for several streams that capture: when one of them cannot be had, this throws, and none
+   * is touched. Only a disk that fails in the middle can leave some of them made.
+   */
+  async ensureAll(requests: readonly StreamRequest[]): Promise<void> {
+    const configs = requests.map((request) => this.#configOf(request, CAPTURING))
+    // No stream is named '': one plan at a time.
+    const names = ['', ...new Set(configs.map(({ name }) => name))]
+    await this.#turns.takeAll(names, () => this.#carryOut(configs))
   }
 
   /**
@@ -188,10 +197,27 @@ export class StreamEngine {
     }
   }
 
+  async #carryOut(configs: readonly StreamConfig[]): Promise<void> {
+    const plan = new StreamPlan(configs, this.#streams, this.#streamsMax)
+    this.#plan = plan
+    try {
+      for (const step of plan.steps) {
+        const made = step.map((config) => {
+          const existing = this.#streams.get(config.name)
+          return existing ? this.#update(existing, config) : this.#create(config, CAPTURING)
+        })
+        // None may be under way any more when this ends: then the first failure is told.
+        await Promise.allSettled(made)
+        await Promise.all(made)
+      }
+    } finally {
+      this.#plan = undefined
+    }
+  }
+
   async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
-    const { limits } = this.#options
-    if (this.#streams.size >= (limits.streamsMax || STREAMS_MAX)) throw new JetStreamError(10027)
-    this.#checkOverlap(config, mode)
+    if (this.#streams.size >= this.#streamsMax) throw new JetStreamError(10027)
+    checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
     await new Promise<void>((resolve, reject) => {
       const bytes = encodeConfig(config, mode)
@@ -214,7 +240,7 @@ export class StreamEngine {
 
   async #update(stream: Stream, config: StreamConfig): Promise<Stream> {
     const updated = updatedConfig(stream.config, config)
-    this.#checkOverlap(updated, stream.mode)
+    checkOverlap(updated, stream.mode, this.#streams, this.#plan)
     await stream.update(updated)
     this.#subjectsChanged()
     this.#advise('UPDATED', 'modify', stream.name)
@@ -246,15 +272,8 @@ export class StreamEngine {
     return hasWindow ? config : { ...config, duplicate_window: 0 }
   }
 
-  /** Throws 10065 when another stream binds some of the same subjects. */
-  #checkOverlap({ name, subjects }: StreamConfig, mode: StreamMode): void {
-    for (const other of this.#streams.values()) {
-      if (other.name === name || (mode.mayOverlap && other.mode.mayOverlap)) continue
-      const isShared = other.claimedSubjects.some((theirs) =>
-        subjects.some((ours) => overlaps(ours, theirs)),
-      )
-      if (isShared) throw new JetStreamError(10065)
-    }
+  get #streamsMax(): number {
+    return this.#options.limits.streamsMax || STREAMS_MAX
   }
 
   #subscribe(): void {
@@ -372,15 +391,4 @@ export class StreamEngine {
 
 function settle(resolve: () => void, reject: (error: unknown) => void): Committed {
   return (error) => (error === undefined ? resolve() : reject(error))
-}
-
-function renamed(message: CapturedMessage, subject: string): CapturedMessage {
-  return {
-    subject,
-    subjectBytes: Buffer.from(subject),
-    reply: message.reply,
-    headers: message.headers,
-    payload: message.payload,
-    takeCommitted: () => message.takeCommitted(),
-  }
 }

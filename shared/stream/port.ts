@@ -42,3 +42,15 @@ export interface CapturedMessage {
   /** Whoever takes it owes exactly one call, when the message is on disk or refused. */
   takeCommitted(): ((error: PetioleError | undefined) => void) | undefined
 }
+
+/** The same message under another subject. */
+export function renamed(message: CapturedMessage, subject: string): CapturedMessage {
+  return {
+    subject,
+    subjectBytes: Buffer.from(subject),
+    reply: message.reply,
+    headers: message.headers,
+    payload: message.payload,
+    takeCommitted: () => message.takeCommitted(),
+  }
+}

@@ -17,6 +17,11 @@ export class Turns {
     }, ignore)
     return result
   }
+
+  /** The same for several different names: who takes several at a time takes them one after the other. */
+  takeAll<T>([first, ...others]: readonly string[], work: () => Promise<T>): Promise<T> {
+    return first === undefined ? work() : this.take(first, () => this.takeAll(others, work))
+  }
 }
 
 function ignore(): void {}

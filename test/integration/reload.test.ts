@@ -189,22 +189,37 @@ describe('reload of a running fleet', function () {
       (await at.request('$JS.API.STREAM.NAMES', '{}')).json<{ streams: string[] }>().streams ?? []
     const taken = JSON.stringify({ name: 'taken', subjects: ['taken.>'] })
     await client.request('$JS.API.STREAM.CREATE.taken', taken)
+    const plant = (max: number): string => `plant: { subjects: ["plant.>"], max_msgs: ${max} }`
+    await hub.reload(users('') + fleet(plant(50)))
+    for (let i = 0; i < 10; i++) await client.request('plant.x', String(i))
+    const plantNow = async (): Promise<readonly number[]> => {
+      const answer = await client.request('$JS.API.STREAM.INFO.plant')
+      const { config, state } = answer.json<{
+        config: { max_msgs: number }
+        state: { messages: number }
+      }>()
+      return [config.max_msgs, state.messages]
+    }
 
     // An import that does not hold: the stream beside it is not made.
     const x = '{ stream: { account: A, subject: x } }'
     const wrong = `A { exports: [ { stream: x } ] }, B { imports: [ ${x}, ${x} ] }`
     assert.match(await hub.refuses(users(wrong) + fleet(ship)), /already exists/)
-    assert.deepEqual(await names(client), ['taken'])
+    assert.deepEqual(await names(client), ['plant', 'taken'])
 
-    // A stream whose subjects are taken: the account beside it does not come.
+    // A stream whose subjects are taken: the account beside it does not come, nor other streams.
     assert.match(
-      await hub.refuses(users(second) + fleet('late: { subjects: ["taken.x"] }')),
+      await hub.refuses(
+        users(second) + fleet(`${plant(3)}, ${ship}, late: { subjects: ["taken.x"] }`),
+      ),
       /overlap/,
     )
+    assert.deepEqual(await names(client), ['plant', 'taken'])
+    assert.deepEqual(await plantNow(), [50, 10])
     await assert.rejects(hub.client({ user: 'b', pass: 'b', maxReconnectAttempts: 0 }))
 
     await hub.reload(users(second) + fleet(ship))
-    assert.deepEqual((await names(client)).toSorted(), ['ship', 'taken'])
+    assert.deepEqual((await names(client)).toSorted(), ['plant', 'ship', 'taken'])
     assert.deepEqual(await names(await hub.client({ user: 'b', pass: 'b' })), [])
   })
 

@@ -1,0 +1,88 @@
+import { overlaps } from '../subject/index.ts'
+import { JetStreamError } from './jetstream-error.ts'
+import type { StreamMode } from './stored-config.ts'
+import type { Stream } from './stream.ts'
+import { type StreamConfig, updatedConfig } from './stream-config.ts'
+
+/** Several streams that are judged together before any of them is touched. */
+export class StreamPlan {
+  /** What each stream will be, by name: those that are as they shall be too. */
+  readonly configs: ReadonlyMap<string, StreamConfig>
+  /** In the order in which they are made: what is in one step does not depend on another of it. */
+  readonly steps: readonly (readonly StreamConfig[])[]
+
+  /** Throws JetStreamError: then one of them cannot be had. */
+  constructor(
+    wanted: readonly StreamConfig[],
+    streams: ReadonlyMap<string, Stream>,
+    streamsMax: number,
+  ) {
+    this.configs = new Map(wanted.map((config) => [config.name, config]))
+    const all = [...this.configs.values()]
+    const created = all.filter(({ name }) => !streams.has(name))
+    const updated = all.filter((config) => {
+      const own = streams.get(config.name)
+      return own !== undefined && JSON.stringify(own.config) !== JSON.stringify(config)
+    })
+    if (created.length > 0 && streams.size + created.length > streamsMax) {
+      throw new JetStreamError(10027)
+    }
+    for (const config of all) this.#check(config, streams.get(config.name))
+    for (const config of [...created, ...updated]) {
+      for (const [name, other] of streams) {
+        if (!this.configs.has(name)) refuseShared(config.subjects, other.claimedSubjects)
+      }
+      for (const other of all) {
+        if (other.name !== config.name) refuseShared(config.subjects, other.subjects)
+      }
+    }
+    // Updates can take messages away: what may still fail, for want of disk, comes first. What gets a
+    // subject of another stream has to wait until that one has let go of it.
+    const waits = ({ subjects }: StreamConfig): boolean =>
+      updated.some(({ name }) => isShared(subjects, streams.get(name)?.claimedSubjects ?? []))
+    this.steps = [created.filter((it) => !waits(it)), updated, created.filter(waits)]
+  }
+
+  #check(config: StreamConfig, existing: Stream | undefined): void {
+    if (existing === undefined) return
+    checkKind(existing, true)
+    updatedConfig(existing.config, config)
+  }
+}
+
+/** Throws 10058 when a buffer has the name of a stream that captures, or the other way round. */
+export function checkKind(existing: Stream, isCapturing: boolean): void {
+  if (existing.mode.isCapturing === isCapturing) return
+  throw new JetStreamError(
+    10058,
+    'another kind of stream has this name: rename one of them, or remove the old one',
+  )
+}
+
+/**
+ * Throws 10065 when another stream binds some of the same subjects, or is about to: those of one plan
+ * have been held against each other.
+ */
+export function checkOverlap(
+  { name, subjects }: StreamConfig,
+  mode: StreamMode,
+  streams: ReadonlyMap<string, Stream>,
+  plan: StreamPlan | undefined,
+): void {
+  const isPlanned = plan?.configs.has(name) === true
+  for (const other of streams.values()) {
+    if (other.name === name || (mode.mayOverlap && other.mode.mayOverlap)) continue
+    if (isPlanned && plan.configs.has(other.name)) continue
+    refuseShared(subjects, other.claimedSubjects)
+  }
+  if (isPlanned) return
+  for (const other of plan?.configs.values() ?? []) refuseShared(subjects, other.subjects)
+}
+
+function refuseShared(ours: readonly string[], theirs: readonly string[]): void {
+  if (isShared(ours, theirs)) throw new JetStreamError(10065)
+}
+
+function isShared(ours: readonly string[], theirs: readonly string[]): boolean {
+  return theirs.some((their) => ours.some((our) => overlaps(our, their)))
+}
