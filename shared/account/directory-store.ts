@@ -80,13 +80,23 @@ export class DirectoryStore {
     return this.#next(() => this.#save(id, jwt))
   }
 
-  /** The same, unless a younger one is there. Rejects with PETIOLE_TOKEN_INVALID too. */
+  /** Rejects as `saveIfNewer` would for one of them, and writes nothing. */
+  check(jwts: Readonly<Record<string, string>>): Promise<void> {
+    return this.#next(() => {
+      for (const [id, jwt] of Object.entries(jwts)) {
+        checkedToken(id, jwt)
+        if (!isPublicKey(id, 'A')) throw refused('invalid public key')
+      }
+      const added = Object.keys(jwts).filter((id) => !this.#entries.has(id)).length
+      const isFull = added > 0 && this.#entries.size + added > this.#limit
+      return isFull && !this.#options.evicts ? Promise.reject(full()) : Promise.resolve()
+    })
+  }
+
+  /** As `save`, unless a younger one is there. Rejects with PETIOLE_TOKEN_INVALID too. */
   saveIfNewer(id: string, jwt: string): Promise<boolean> {
     return this.#next(async () => {
-      const offered = decodeToken(jwt)
-      if (offered.subject !== id) {
-        throw refused('jwt subject nkey and provided nkey do not match')
-      }
+      const offered = checkedToken(id, jwt)
       const own = tokenOrNothing((await this.#load(id)) ?? '')
       const isOlder = own !== undefined && own.issuedAt > offered.issuedAt
       if (isOlder || (own !== undefined && own.id === offered.id)) return false
@@ -148,12 +158,15 @@ export class DirectoryStore {
     return true
   }
 
+  get #limit(): number {
+    return this.#options.limit === 0 ? DIRECTORY_FILES_MAX : this.#options.limit
+  }
+
   async #makeRoom(): Promise<void> {
-    const limit = this.#options.limit === 0 ? DIRECTORY_FILES_MAX : this.#options.limit
-    if (this.#entries.size < limit) return
+    if (this.#entries.size < this.#limit) return
     const [oldest] = this.#entries.keys()
     if (!this.#options.evicts || oldest === undefined) {
-      throw new PetioleError('PETIOLE_ACCOUNTS_FULL', 'jwt store is full')
+      throw full()
     }
     await this.#disk.remove(this.#path(oldest))
     this.#entries.delete(oldest)
@@ -192,6 +205,16 @@ function tokenOrNothing(jwt: string): Token | undefined {
   } catch {
     return undefined
   }
+}
+
+function checkedToken(id: string, jwt: string): Token {
+  const token = decodeToken(jwt)
+  if (token.subject === id) return token
+  throw refused('jwt subject nkey and provided nkey do not match')
+}
+
+function full(): PetioleError {
+  return new PetioleError('PETIOLE_ACCOUNTS_FULL', 'jwt store is full')
 }
 
 function refused(problem: string): PetioleError {

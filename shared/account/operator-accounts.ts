@@ -1,6 +1,6 @@
 import type { OperatorConfig } from '../config/index.ts'
 import { silentLog } from '../log/index.ts'
-import { invariant, PetioleError } from '../runtime/index.ts'
+import { invariant, messageOf, PetioleError } from '../runtime/index.ts'
 import type { Account } from './account-book.ts'
 import {
   type Accounts,
@@ -70,6 +70,7 @@ export class OperatorAccounts implements Accounts {
     const { clock, log = silentLog, version } = dependencies
     const operators = new TrustedOperators(config.operator, version)
     const resolver = await resolverOf(config.operator, dependencies)
+    await preload(resolver, config.operator)
     const systemAccount = config.system_account || operators.systemAccount || DEFAULT_SYSTEM_ACCOUNT
     const plain = plainAccounts(config, systemAccount, clock.wallMs())
     const book = new OperatorBook({ operators, resolver, clock, log, plain, systemAccount })
@@ -111,6 +112,7 @@ export class OperatorAccounts implements Accounts {
         this.#config = { ...config, operator }
         this.#leafLogin = leafLogin
         this.#login.reconfigure(operator)
+        await this.#preload(resolver, operator)
         await this.book.reconfigure(operators, resolver)
         this.#claims = claimsServiceOf({ operators, resolver, book: this.book }, this.#dependencies)
       },
@@ -125,7 +127,7 @@ export class OperatorAccounts implements Accounts {
     this.#dependencies.passwords.close()
   }
 
-  /** A directory is opened once; what the file has for it, and it has not, is added. */
+  /** A directory is opened once; what the file has for it, and it has not, is added by the commit. */
   async #nextResolver(operator: OperatorConfig): Promise<AccountResolver> {
     const { resolver } = this.book
     const { resolver: config } = operator
@@ -133,8 +135,18 @@ export class OperatorAccounts implements Accounts {
       return resolverOf(operator, this.#dependencies)
     }
     if (config.dir !== resolver.config.dir) return resolverOf(operator, this.#dependencies)
-    await preload(resolver.store, operator)
+    await resolver.store.check(operator.resolver_preload)
     return resolver
+  }
+
+  /** All of it was checked: what is left is a disk that fails, and no reload is undone for that. */
+  async #preload(resolver: AccountResolver, operator: OperatorConfig): Promise<void> {
+    try {
+      await preload(resolver, operator)
+    } catch (error) {
+      const { log = silentLog } = this.#dependencies
+      log.error({ reason: messageOf(error) }, 'resolver_preload could not be written')
+    }
   }
 
   #authenticatorAt(only: Listener | undefined): Authenticator {
@@ -250,6 +262,7 @@ function plainAccounts(config: OperatedConfig, systemAccount: string, nowMs: num
   return [...accounts, plainAccount(system, true, nowMs)]
 }
 
+/** Writes nothing: see `preload`. Rejects with what that could not take. */
 async function resolverOf(
   operator: OperatorConfig,
   dependencies: AccountsDependencies,
@@ -271,11 +284,14 @@ async function resolverOf(
     evicts: isCache,
     deletion: isCache ? 'remove' : config.allow_delete ? 'rename' : 'none',
   })
-  await preload(store, operator)
+  await store.check(resolver_preload)
   return new DirectoryResolver({ config, store, exchange, clock, log })
 }
 
 /** Rejects with PETIOLE_TOKEN_INVALID, PETIOLE_ACCOUNT_INVALID, PETIOLE_ACCOUNTS_FULL. */
-async function preload(store: DirectoryStore, { resolver_preload }: OperatorConfig): Promise<void> {
-  for (const [id, jwt] of Object.entries(resolver_preload)) await store.saveIfNewer(id, jwt)
+async function preload(resolver: AccountResolver, operator: OperatorConfig): Promise<void> {
+  if (!(resolver instanceof DirectoryResolver)) return
+  for (const [id, jwt] of Object.entries(operator.resolver_preload)) {
+    await resolver.store.saveIfNewer(id, jwt)
+  }
 }

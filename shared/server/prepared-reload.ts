@@ -7,7 +7,7 @@ import type { ServerTls } from './server-tls.ts'
 
 /** A configuration that can be taken: then all of it is, or none. */
 export interface PreparedReload {
-  /** Never rejects. */
+  /** Never rejects. What is prepared has changed nothing that anybody is served from. */
   commit(): Promise<void>
   cancel(): Promise<void>
 }

@@ -225,6 +225,37 @@ describe('account JWTs in a directory', () => {
     assert.deepEqual(seen, [])
   })
 
+  it('that a reload preloads are neither written nor served before it is taken', async () => {
+    const accounts = await start({ limit: 3 })
+    const blue = { [otherId]: await world.accountJwt({}, { account: other, name: 'blue' }) }
+    const before = files()
+    const prepare = async (name: string, more: Record<string, string>) => {
+      const resolver = { ...accountsResolver(path.join(dir, name)), limit: 3 }
+      const config = await world.config(await world.accountJwt(), { resolver })
+      const resolver_preload = { ...config.resolver_preload, ...more }
+      return accounts.prepare!(operated({ ...config, resolver_preload }))
+    }
+
+    const third = createAccount()
+    const cancelled = await prepare('jwt', blue)
+    cancelled.cancel()
+    await assert.rejects(prepare('jwt', { ...blue, [third.getPublicKey()]: 'eyJ' }))
+    const full = { [third.getPublicKey()]: await world.accountJwt({}, { account: third }) }
+    await assert.rejects(prepare('jwt', { ...blue, ...full }), { code: 'PETIOLE_ACCOUNTS_FULL' })
+    const elsewhere = await prepare('jwt2', blue)
+    elsewhere.cancel()
+
+    assert.deepEqual(files(), before)
+    assert.deepEqual(readdirSync(path.join(dir, 'jwt2')), [])
+    assert.equal(await accounts.claims!.lookup(otherId), '')
+
+    const taken = await prepare('jwt2', blue)
+    await taken.commit()
+    assert.equal(await accounts.claims!.lookup(otherId), blue[otherId])
+    assert.deepEqual(files(), before)
+    assert.equal(readdirSync(path.join(dir, 'jwt2')).length, 3)
+  })
+
   it('that have expired are asked for once in a while, however many log in', async () => {
     const expired = await world.accountJwt({}, { exp: inSeconds(50) })
     let gets = 0
