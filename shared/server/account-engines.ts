@@ -19,6 +19,8 @@ export interface AccountEnginesParts {
   readonly book: AccountBook
   readonly space: (account: string) => AccountSpace
   readonly nextPeerId: () => number
+  /** What all accounts together may keep on disk as the configuration stands now, 0 for what fits. */
+  readonly storageBytesMax: () => number
 }
 
 /**
@@ -132,16 +134,28 @@ export class AccountEngines {
         ? this.#open(name, store, config)
         : this.#close(name),
     )
-    this.#turning.add(turn)
-    const turned = (): boolean => this.#turning.delete(turn)
-    turn.then(turned, turned)
+    // What one account's streams meet must not keep the others from being served.
+    const turned: Promise<void> = turn
+      .catch((error: unknown) => {
+        const what = 'streams of an account did not start or stop: tried again when it changes'
+        this.#parts.log.error({ account: name, err: error }, what)
+      })
+      .finally(() => this.#turning.delete(turned))
+    this.#turning.add(turned)
   }
 
   async #open(name: string, store: Store, config: CoreConfig): Promise<void> {
     if (this.#engines.has(name)) return
     const engine = this.#make(name, store, config)
     this.#engines.set(name, engine)
-    await engine.start()
+    try {
+      await engine.start()
+    } catch (error) {
+      // One that has started by half is never taken for one at work: the next change makes another.
+      if (this.#engines.get(name) === engine) this.#engines.delete(name)
+      await engine.destroy()
+      throw error
+    }
   }
 
   async #close(name: string): Promise<void> {
@@ -151,7 +165,7 @@ export class AccountEngines {
   }
 
   #make(account: string, store: Store, { jetstream }: CoreConfig): StreamEngine {
-    const { machine, log, serverName, space, nextPeerId, book } = this.#parts
+    const { machine, log, serverName, space, nextPeerId, book, storageBytesMax } = this.#parts
     return new StreamEngine({
       account,
       store,
@@ -162,17 +176,17 @@ export class AccountEngines {
       domain: jetstream.domain,
       serverName,
       serverVersion: SERVER_VERSION,
-      limits: new LimitsNow(() => book.get(account), jetstream.max_file),
+      limits: new LimitsNow(() => book.get(account), storageBytesMax),
     })
   }
 }
 
-/** What an account may take as it stands now: an update changes it while its streams are at work. */
+/** What an account may take as it stands now: updates and reloads change it while its streams are at work. */
 class LimitsNow implements AccountLimits {
   readonly #account: () => Account | undefined
-  readonly #serverBytesMax: number
+  readonly #serverBytesMax: () => number
 
-  constructor(account: () => Account | undefined, serverBytesMax: number) {
+  constructor(account: () => Account | undefined, serverBytesMax: () => number) {
     this.#account = account
     this.#serverBytesMax = serverBytesMax
   }
@@ -186,7 +200,7 @@ class LimitsNow implements AccountLimits {
   }
 
   get storageBytesMax(): number {
-    return Math.max(this.#tier?.diskBytes ?? 0, 0) || this.#serverBytesMax
+    return Math.max(this.#tier?.diskBytes ?? 0, 0) || this.#serverBytesMax()
   }
 
   /** Of the tiers that an account may have, one server is the one without replicas. */

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import type { Account, AccountBook, AccountListener } from '../../../shared/account/index.ts'
+import { AccountSpace } from '../../../shared/broker/index.ts'
+import { parseConfig } from '../../../shared/config/index.ts'
+import { type Log, silentLog } from '../../../shared/log/index.ts'
+import { SeededRandom, SystemDisk } from '../../../shared/runtime/index.ts'
+import { AccountEngines } from '../../../shared/server/account-engines.ts'
+import type { StreamStore } from '../../../shared/store/index.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+
+class BrokenStore extends MemoryStore {
+  isBroken = false
+
+  override get streams(): ReadonlyMap<string, StreamStore> {
+    if (this.isBroken) throw new Error('the store is broken')
+    return super.streams
+  }
+}
+
+describe('engines of an operator’s accounts', () => {
+  it('tell of one that did not start, and try again when its account changes', async () => {
+    const clock = new ManualClock()
+    const random = new SeededRandom(1)
+    const errors: object[] = []
+    const log: Log = {
+      ...silentLog,
+      error: (fields: object) => void errors.push(fields),
+      child: () => log,
+    }
+    let changed: AccountListener = () => {}
+    const account = {
+      name: 'A',
+      claims: {},
+      config: { jetstream: true },
+    } as unknown as Account
+    const book = {
+      accounts: () => [],
+      get: () => account,
+      onChange: (listener: AccountListener) => {
+        changed = listener
+        return () => {}
+      },
+    } as unknown as AccountBook
+    const space = new AccountSpace(random, 'A')
+    const store = new BrokenStore(() => clock.wallMs())
+    const engines = new AccountEngines({
+      machine: { clock, random, disk: new SystemDisk() } as never,
+      log,
+      serverName: 's',
+      store,
+      book,
+      space: () => space,
+      nextPeerId: () => 1,
+      storageBytesMax: () => 0,
+    })
+    const config = { ...parseConfig({}, 'hub'), accounts: [], operator: {} }
+    await engines.start(config as never)
+    store.isBroken = true
+    changed(account, undefined)
+    const deadlineMs = Date.now() + 5_000
+    while (errors.length === 0 && Date.now() < deadlineMs) await new Promise(setImmediate)
+    assert.equal((errors[0] as { account: string } | undefined)?.account, 'A')
+    assert.equal(engines.all.size, 0)
+    store.isBroken = false
+    changed(account, account)
+    await engines.drain()
+    assert.deepEqual([...engines.all.keys()], ['A'])
+    assert.equal(errors.length, 1)
+  })
+})
