@@ -1,7 +1,7 @@
 import type { Expulsion, Identity } from '../account/index.ts'
 import { GLOBAL_ACCOUNT } from '../account/index.ts'
 import type { Log } from '../log/index.ts'
-import { codeOf, type PetioleError } from '../runtime/index.ts'
+import type { PetioleError } from '../runtime/index.ts'
 import {
   arenaBytes,
   arenaView,
@@ -23,13 +23,14 @@ import { ClientInlet } from './client-inlet.ts'
 import { ClientOutlet, type OutletOwner } from './client-outlet.ts'
 import type { ClientSubscription } from './client-subscription.ts'
 import { ClientSubscriptions } from './client-subscriptions.ts'
-import { type CloseReason, endStatusOf, isSilent, reasonOf } from './close-reason.ts'
+import { type CloseReason, endStatusOf, isSilent, lossOf, reasonOf } from './close-reason.ts'
 import type { ConnectionContext, Door } from './connection-context.ts'
 import { Expiry } from './expiry.ts'
 import { Handshake, type HandshakeEffects } from './handshake.ts'
 import { PermissionGuard } from './permission-guard.ts'
 import { type PingEffects, PingTimer } from './ping-timer.ts'
 import { ProtocolTrace, TracedInput, TracedOutlet } from './protocol-trace.ts'
+import { TurnShare } from './turn-share.ts'
 import { authenticationError, logTextOf } from './violation-log.ts'
 
 /**
@@ -63,6 +64,7 @@ export class ClientConnection
   readonly #parser: ClientParser
   readonly #subscriptions: ClientSubscriptions
   readonly #expiry: Expiry
+  readonly #turn: TurnShare
   #guard: PermissionGuard | undefined
   #pings: PingTimer | undefined
   #hasToldAccount = false
@@ -79,6 +81,7 @@ export class ClientConnection
     this.payloadBytesMax = options.payloadBytesMax
     const space = context.space(GLOBAL_ACCOUNT)
     this.#expiry = new Expiry(clock, (error) => this.expel(error))
+    this.#turn = new TurnShare(clock, this)
     const trace = options.tracesProtocol ? new ProtocolTrace(context.log, channel, id) : undefined
     this.outlet =
       trace === undefined
@@ -188,6 +191,7 @@ export class ClientConnection
   }
 
   subscribe(subject: string, queue: string, sid: string): void {
+    this.#turn.spend()
     const { subscriptionTokensMax } = this.#context.options
     const error = this.#subscriptions.add(subject, queue, sid, subscriptionTokensMax)
     if (error === undefined) this.#acknowledge()
@@ -195,6 +199,7 @@ export class ClientConnection
   }
 
   unsubscribe(sid: string, deliveredMax: number): void {
+    this.#turn.spend()
     this.#acknowledge()
     this.#subscriptions.end(sid, deliveredMax)
   }
@@ -376,7 +381,7 @@ export class ClientConnection
     this.handshake.stop()
     this.#expiry.stop()
     this.#context.closed(this)
-    this.forget()
+    this.#subscriptions.leave(this.#context.clock)
     this.outlet.releasePublishers()
   }
 }
@@ -388,11 +393,4 @@ const PONG = Buffer.from('PONG\r\n')
 /** The lowest of limits, of which -1 is none. */
 function lowest(...limits: readonly number[]): number {
   return Math.min(...limits.map((limit) => (limit < 0 ? Number.POSITIVE_INFINITY : limit)))
-}
-
-function lossOf(error: PetioleError | undefined): CloseReason {
-  if (error === undefined) return 'Client Closed'
-  const code = codeOf(error)
-  if (code === 'PETIOLE_OUTPUT_OVERFLOW') return 'Slow Consumer (Pending Bytes)'
-  return code?.startsWith('PETIOLE_TLS_') ? 'TLS Handshake Failure' : 'Read Error'
 }

@@ -1,8 +1,10 @@
+import type { Clock } from '../runtime/index.ts'
 import { isValidSubject } from '../subject/index.ts'
 import { PERMISSION_ERRORS, SERVER_ERRORS } from '../wire/index.ts'
 import type { AccountSpace } from './account-space.ts'
 import type { ClientOutlet } from './client-outlet.ts'
 import { ClientSubscription } from './client-subscription.ts'
+import { INTEREST_CHANGES_PER_TURN } from './limits.ts'
 import type { PermissionGuard } from './permission-guard.ts'
 
 /** What one client is subscribed to, by its sids. All of it is in one account's space. */
@@ -65,6 +67,23 @@ export class ClientSubscriptions {
 
   clear(): void {
     for (const subscription of [...this.#bySid.values()]) this.remove(subscription)
+  }
+
+  /**
+   * The client is gone: nothing is delivered any more, and what it asked for is forgotten piece by
+   * piece, so that a million subscriptions hold up nobody.
+   */
+  leave(clock: Clock): void {
+    const rest = this.#bySid.values()
+    const forget = (): void => {
+      for (let i = 0; i < INTEREST_CHANGES_PER_TURN; i++) {
+        const { value } = rest.next()
+        if (value === undefined) return
+        this.remove(value)
+      }
+      clock.soon(forget)
+    }
+    forget()
   }
 
   /** After permissions have changed: ends what is not allowed any more, and returns the texts of -ERR. */

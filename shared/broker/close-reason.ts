@@ -1,3 +1,4 @@
+import { codeOf, type PetioleError } from '../runtime/index.ts'
 import type { EndStatus } from '../transport/index.ts'
 import type { Violation } from '../wire/index.ts'
 
@@ -105,4 +106,12 @@ const OTHER_CODE = 1011
 export function endStatusOf(reason: CloseReason): EndStatus {
   const code = CODES.find(([, reasons]) => reasons.includes(reason))?.[0] ?? OTHER_CODE
   return { code, reason }
+}
+
+/** Why a channel has closed by itself. */
+export function lossOf(error: PetioleError | undefined): CloseReason {
+  if (error === undefined) return 'Client Closed'
+  const code = codeOf(error)
+  if (code === 'PETIOLE_OUTPUT_OVERFLOW') return 'Slow Consumer (Pending Bytes)'
+  return code?.startsWith('PETIOLE_TLS_') ? 'TLS Handshake Failure' : 'Read Error'
 }

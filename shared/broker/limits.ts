@@ -56,3 +56,6 @@ export const WRITE_LOOKS_PER_DEADLINE = 4
 
 /** Clients of a lame duck are closed no further apart than this. */
 export const LAME_DUCK_STEP_MAX_MS = 1_000
+
+/** Subscriptions that one client makes or ends before the others have their turn: some milliseconds. */
+export const INTEREST_CHANGES_PER_TURN = 500
