@@ -45,6 +45,30 @@ describe('malicious clients', function () {
     assert.match(client.received, new RegExp(`-ERR '${error}'\\r\\n$`))
   }
 
+  it('others have their turn while somebody makes subscriptions without end, and when he goes', async () => {
+    await start()
+    const check = await honestPair()
+    const bomber = await harness.connect()
+    await bomber.converse(PLAIN)
+    let lines = ''
+    for (let i = 0; i < 100_000; i++) lines += `SUB bomb.${i} ${i}\r\n`
+    let isDone = false
+    bomber.received = ''
+    const bombing = bomber.converse(lines).then(() => {
+      isDone = true
+    })
+    let turns = 0
+    for (; !isDone; turns++) await check()
+    await bombing
+    const { subscriptions } = harness.broker.totals
+    assert.ok(turns >= 10, `others had ${turns} turns`)
+    bomber.close()
+    for (turns = 0; harness.broker.totals.subscriptions > subscriptions - 100_000; turns++) {
+      await check()
+    }
+    assert.ok(turns >= 5, `others had ${turns} turns`)
+  })
+
   it('a subscription bomb ends at the limit, and its pieces leave with it', async () => {
     await start({ options: { subscriptionsMax: 1_000 } })
     const check = await honestPair()
