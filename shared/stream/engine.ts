@@ -7,22 +7,22 @@ import { type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import { SubjectFilter } from '../subject/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
-import { AckSubjects, parseAck } from './ack-subject.ts'
 import { Advisories } from './advisories.ts'
-import { API_PREFIX, Api } from './api.ts'
-import type { AccountLimits, ApiContext } from './api-context.ts'
-import { apiLevelOf } from './api-level.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
-import { type PortMessage, renamed, type StreamPort } from './port.ts'
-import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './stored-config.ts'
-import { Stream } from './stream.ts'
+import { API_PREFIX, Api } from './api/api.ts'
+import type { AccountLimits, ApiContext } from './api/api-context.ts'
+import { apiLevelOf } from './api/api-level.ts'
+import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
 import {
   type StreamConfig,
   type StreamRequest,
   streamConfig,
   updatedConfig,
-} from './stream-config.ts'
+} from './config/stream-config.ts'
+import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
+import { JetStreamError } from './jetstream-error.ts'
+import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
+import { type PortMessage, renamed, type StreamPort } from './port.ts'
+import { Stream } from './stream.ts'
 import { checkKind, checkOverlap, StreamPlan } from './stream-plan.ts'
 import { Turns } from './turns.ts'
 

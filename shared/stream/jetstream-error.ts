@@ -1,5 +1,5 @@
 import { codeOf, invariant, messageOf, PetioleError } from '../runtime/index.ts'
-import { API_ERRORS } from './api-errors.ts'
+import { API_ERRORS } from './api/api-errors.ts'
 
 /** A refusal that a JetStream client understands: one row of the error table. */
 export class JetStreamError extends PetioleError {

@@ -1,8 +1,8 @@
 import { overlaps } from '../subject/index.ts'
+import type { StreamMode } from './config/stored-config.ts'
+import { type StreamConfig, updatedConfig } from './config/stream-config.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import type { StreamMode } from './stored-config.ts'
 import type { Stream } from './stream.ts'
-import { type StreamConfig, updatedConfig } from './stream-config.ts'
 
 /** Several streams that are judged together before any of them is touched. */
 export class StreamPlan {

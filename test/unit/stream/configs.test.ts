@@ -4,14 +4,14 @@ import {
   checkConsumerUpdate,
   consumerConfig,
   decodeConsumerRequest,
-} from '../../../shared/stream/consumer-config.ts'
-import { DedupWindow } from '../../../shared/stream/dedup-window.ts'
-import { StagedSubjects } from '../../../shared/stream/staged-subjects.ts'
+} from '../../../shared/stream/config/consumer-config.ts'
 import {
   decodeStreamRequest,
   streamConfig,
   updatedConfig,
-} from '../../../shared/stream/stream-config.ts'
+} from '../../../shared/stream/config/stream-config.ts'
+import { DedupWindow } from '../../../shared/stream/publish/dedup-window.ts'
+import { StagedSubjects } from '../../../shared/stream/publish/staged-subjects.ts'
 
 const stream = streamConfig({ name: 'S', subjects: ['s.>'] })
 

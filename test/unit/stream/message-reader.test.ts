@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { SystemClock } from '../../../shared/runtime/index.ts'
-import { MessageReader } from '../../../shared/stream/message-reader.ts'
+import { MessageReader } from '../../../shared/stream/consumer/message-reader.ts'
 import { SubjectFilter } from '../../../shared/subject/index.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 

@@ -4,11 +4,14 @@ import {
   accountHash,
   ackSubject,
   parseAck,
-} from '../../../shared/stream/ack-subject.ts'
-import { decodeConsumerState, encodeConsumerState } from '../../../shared/stream/consumer-state.ts'
+} from '../../../shared/stream/consumer/ack-subject.ts'
+import {
+  decodeConsumerState,
+  encodeConsumerState,
+} from '../../../shared/stream/consumer/consumer-state.ts'
+import { parsePullRequest } from '../../../shared/stream/consumer/pull-request.ts'
 import { headerValue, statusHeaders, withHeaders } from '../../../shared/stream/headers.ts'
-import { parsePublishHeaders } from '../../../shared/stream/publish-headers.ts'
-import { parsePullRequest } from '../../../shared/stream/pull-request.ts'
+import { parsePublishHeaders } from '../../../shared/stream/publish/publish-headers.ts'
 import { formatTime, nanosText, parseTime } from '../../../shared/stream/timestamp.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)

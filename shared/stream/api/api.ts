@@ -2,15 +2,15 @@
  * `$JS.API.>` of one account: finds the route of a request, answers it, counts it. Requests are
  * begun in the order they come; those that wait for the disk do not hold up the ones behind them.
  */
-import type { Log } from '../log/index.ts'
-import { messageOf } from '../runtime/index.ts'
+import type { Log } from '../../log/index.ts'
+import { messageOf } from '../../runtime/index.ts'
+import { headerValue, NO_BYTES, statusHeaders } from '../headers.ts'
+import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
+import { API_REQUESTS_MAX } from '../limits.ts'
+import type { PortMessage } from '../port.ts'
 import type { ApiContext, ApiRequest, ApiRoute } from './api-context.ts'
 import { CONSUMER_ROUTES } from './consumer-api.ts'
-import { headerValue, NO_BYTES, statusHeaders } from './headers.ts'
-import { JetStreamError, toJetStreamError } from './jetstream-error.ts'
-import { API_REQUESTS_MAX } from './limits.ts'
 import { directGet, MESSAGE_ROUTES } from './message-api.ts'
-import type { PortMessage } from './port.ts'
 import { STREAM_ROUTES } from './stream-api.ts'
 
 export const API_PREFIX = '$JS.API.'

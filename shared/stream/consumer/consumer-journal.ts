@@ -3,10 +3,10 @@
  * write is on its way at a time and the next gathers what changes meanwhile, so a burst of acks
  * that wait for the disk (double acks) shares a few writes.
  */
-import type { Log } from '../log/index.ts'
-import { type Cancel, type Clock, messageOf, type PetioleError } from '../runtime/index.ts'
-import type { StateTable } from '../store/index.ts'
-import { CONSUMER_STATE_DELAY_MS } from './limits.ts'
+import type { Log } from '../../log/index.ts'
+import { type Cancel, type Clock, messageOf, type PetioleError } from '../../runtime/index.ts'
+import type { StateTable } from '../../store/index.ts'
+import { CONSUMER_STATE_DELAY_MS } from '../limits.ts'
 
 export class ConsumerJournal {
   readonly #states: StateTable

@@ -1,4 +1,10 @@
 /** `$JS.API.CONSUMER.*` but MSG.NEXT, which answers with messages. */
+
+import { type ConsumerRequest, decodeConsumerRequest } from '../config/consumer-config.ts'
+import type { CreateAction } from '../consumer/consumer-set.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { decodeFields, parseJson } from '../json-fields.ts'
+import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
 import {
   type ApiContext,
   type ApiRequest,
@@ -7,11 +13,6 @@ import {
   refusePayload,
   streamOf,
 } from './api-context.ts'
-import { type ConsumerRequest, decodeConsumerRequest } from './consumer-config.ts'
-import type { CreateAction } from './consumer-set.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { decodeFields, parseJson } from './json-fields.ts'
-import { LIST_PAGE, NAMES_PAGE } from './limits.ts'
 import { consumerInfo } from './stream-info.ts'
 
 export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {

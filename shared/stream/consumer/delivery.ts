@@ -3,15 +3,15 @@
  * first, then new ones while `max_ack_pending` allows. It runs when something could have changed
  * (a pull, a commit, an ack, a deadline) and stops when nothing can be delivered.
  */
-import type { Log } from '../log/index.ts'
-import { type Cancel, type Clock, messageOf } from '../runtime/index.ts'
-import type { StoredMessage, StreamStore } from '../store/index.ts'
+import type { Log } from '../../log/index.ts'
+import { type Cancel, type Clock, messageOf } from '../../runtime/index.ts'
+import type { StoredMessage, StreamStore } from '../../store/index.ts'
+import { NO_BYTES, withHeaders } from '../headers.ts'
+import { DELIVERY_TURN_BYTES, READ_RETRY_MS } from '../limits.ts'
+import type { StreamPort } from '../port.ts'
 import type { AckLedger } from './ack-ledger.ts'
 import { ackSubject } from './ack-subject.ts'
-import { NO_BYTES, withHeaders } from './headers.ts'
-import { DELIVERY_TURN_BYTES, READ_RETRY_MS } from './limits.ts'
 import type { MessageReader } from './message-reader.ts'
-import type { StreamPort } from './port.ts'
 import type { PullQueue } from './pull-queue.ts'
 
 export interface DeliveryOptions {

@@ -10,7 +10,7 @@
  * `through` is the end of a `last_per_subject` start: up to it only the newest message of each
  * subject is delivered. 0 for all others.
  */
-import { PetioleError } from '../runtime/index.ts'
+import { PetioleError } from '../../runtime/index.ts'
 import type { Pending, SequencePair } from './ack-ledger.ts'
 
 const VERSION = 1

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { NS_PER_MS } from './limits.ts'
-import { nanosText } from './timestamp.ts'
+import { NS_PER_MS } from '../limits.ts'
+import { nanosText } from '../timestamp.ts'
 
 /**
  * The reply subject of a delivered message, which is where its acknowledgement goes:

@@ -2,25 +2,25 @@
  * One pull consumer: joins what is delivered and acknowledged (AckLedger), who waits (PullQueue),
  * where reading stands (MessageReader) and what of it is on disk (ConsumerJournal).
  */
-import type { Log } from '../log/index.ts'
-import type { Cancel, Clock } from '../runtime/index.ts'
-import type { StreamStore } from '../store/index.ts'
-import { SubjectFilter } from '../subject/index.ts'
+import type { Log } from '../../log/index.ts'
+import type { Cancel, Clock } from '../../runtime/index.ts'
+import type { StreamStore } from '../../store/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
+import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
+import { NO_BYTES } from '../headers.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { ACK_PENDING_MAX, NS_PER_MS } from '../limits.ts'
+import type { StreamPort } from '../port.ts'
+import { formatTime } from '../timestamp.ts'
 import { AckLedger, type AckRules, type Exhausted } from './ack-ledger.ts'
 import type { AckAddress, AckRequest, AckSubjects } from './ack-subject.ts'
-import { type ConsumerConfig, filtersOf } from './consumer-config.ts'
 import { ConsumerJournal } from './consumer-journal.ts'
 import type { StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
 import { Delivery } from './delivery.ts'
-import { NO_BYTES } from './headers.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { ACK_PENDING_MAX, NS_PER_MS } from './limits.ts'
 import { MessageReader } from './message-reader.ts'
-import type { StreamPort } from './port.ts'
 import { PullQueue } from './pull-queue.ts'
 import { type PullRequest, parsePullRequest } from './pull-request.ts'
-import { formatTime } from './timestamp.ts'
 
 export interface ConsumerParts {
   readonly clock: Clock

@@ -3,9 +3,9 @@
  * A request is decoded strictly, defaulted and checked here once; all other code takes the whole
  * `StreamConfig`. Texts and defaults as in nats-server 2.14 (checkStreamCfg).
  */
-import { isValidSubject, overlaps, subsetOf } from '../subject/index.ts'
-import { JetStreamError, notSupported } from './jetstream-error.ts'
-import { type Decoded, decodeFields, isObject } from './json-fields.ts'
+import { isValidSubject, overlaps, subsetOf } from '../../subject/index.ts'
+import { JetStreamError, notSupported } from '../jetstream-error.ts'
+import { type Decoded, decodeFields, isObject } from '../json-fields.ts'
 import {
   AGE_MIN_NS,
   DESCRIPTION_BYTES_MAX,
@@ -14,7 +14,7 @@ import {
   METADATA_BYTES_MAX,
   NAME_BYTES_MAX,
   REPLICAS_MAX,
-} from './limits.ts'
+} from '../limits.ts'
 
 export interface StreamConfig {
   readonly name: string

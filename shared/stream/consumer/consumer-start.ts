@@ -1,9 +1,9 @@
-import type { StreamStore } from '../store/index.ts'
-import { SubjectFilter } from '../subject/index.ts'
-import { type ConsumerConfig, filtersOf } from './consumer-config.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { LAST_PER_SUBJECT_MAX } from './limits.ts'
-import { parseTime } from './timestamp.ts'
+import type { StreamStore } from '../../store/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
+import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { LAST_PER_SUBJECT_MAX } from '../limits.ts'
+import { parseTime } from '../timestamp.ts'
 
 /** Where a new consumer begins. */
 export interface StartPoint {

@@ -1,5 +1,5 @@
-import { JetStreamError } from './jetstream-error.ts'
-import { HEADER_BYTES_MAX } from './limits.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { HEADER_BYTES_MAX } from '../limits.ts'
 
 /** What a publisher asks of the stream with its headers; undefined for what was not sent. */
 export interface PublishHeaders {

@@ -2,9 +2,9 @@
  * A consumer's configuration in JetStream's own terms, decoded strictly, defaulted and checked here
  * once. Texts and defaults as in nats-server 2.14 (setConsumerConfigDefaults, checkConsumerCfg).
  */
-import { isValidSubject, subsetOf } from '../subject/index.ts'
-import { JetStreamError, notSupported } from './jetstream-error.ts'
-import { type Decoded, decodeFields } from './json-fields.ts'
+import { isValidSubject, subsetOf } from '../../subject/index.ts'
+import { JetStreamError, notSupported } from '../jetstream-error.ts'
+import { type Decoded, decodeFields } from '../json-fields.ts'
 import {
   ACK_PENDING,
   ACK_WAIT_NS,
@@ -15,14 +15,14 @@ import {
   NS_PER_MS,
   WAITING_PULLS,
   WAITING_PULLS_MAX,
-} from './limits.ts'
+} from '../limits.ts'
+import { formatTime } from '../timestamp.ts'
 import {
   isAssetName,
   metadataBytes,
   type StreamConfig,
   withoutServerKeys,
 } from './stream-config.ts'
-import { formatTime } from './timestamp.ts'
 
 const DELIVER_POLICIES = [
   'all',

@@ -1,5 +1,10 @@
 /** `$JS.API.INFO` and `$JS.API.STREAM.*`: streams as a whole. */
-import { isValidSubject, overlaps, SubjectFilter } from '../subject/index.ts'
+import { isValidSubject, overlaps, SubjectFilter } from '../../subject/index.ts'
+import { decodeStreamRequest, type StreamRequest } from '../config/stream-config.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { decodeFields, parseJson } from '../json-fields.ts'
+import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
+import type { Stream } from '../stream.ts'
 import {
   type ApiContext,
   type ApiRequest,
@@ -8,11 +13,6 @@ import {
   refusePayload,
   streamOf,
 } from './api-context.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { decodeFields, parseJson } from './json-fields.ts'
-import { LIST_PAGE, NAMES_PAGE } from './limits.ts'
-import type { Stream } from './stream.ts'
-import { decodeStreamRequest, type StreamRequest } from './stream-config.ts'
 import { stateWithSubjects, streamInfo } from './stream-info.ts'
 
 export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {

@@ -12,8 +12,8 @@
  * Messages enter `pending` once, in stream order, and leave it by ack, term, exhaustion or removal
  * from the stream. A consumer without acknowledgements keeps nothing pending.
  */
-import { invariant } from '../runtime/index.ts'
-import type { AckPolicy } from './consumer-config.ts'
+import { invariant } from '../../runtime/index.ts'
+import type { AckPolicy } from '../config/consumer-config.ts'
 
 export interface AckRules {
   readonly policy: AckPolicy

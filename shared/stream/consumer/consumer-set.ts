@@ -5,25 +5,25 @@
  * The disk comes first: a consumer is found, changed or gone here only once that is on disk. When a
  * commit fails, all is as it was, and the next request of that name is judged by that.
  */
-import type { Log } from '../log/index.ts'
-import { type Clock, messageOf } from '../runtime/index.ts'
-import type { Committed, Store } from '../store/index.ts'
-import type { SubjectFilter } from '../subject/index.ts'
-import type { AckSubjects } from './ack-subject.ts'
-import type { Advisories } from './advisories.ts'
-import { Consumer, type ConsumerParts, stateKey } from './consumer.ts'
+import type { Log } from '../../log/index.ts'
+import { type Clock, messageOf } from '../../runtime/index.ts'
+import type { Committed, Store } from '../../store/index.ts'
+import type { SubjectFilter } from '../../subject/index.ts'
+import type { Advisories } from '../advisories.ts'
 import {
   type ConsumerConfig,
   type ConsumerRequest,
   checkConsumerUpdate,
   consumerConfig,
   filtersOf,
-} from './consumer-config.ts'
+} from '../config/consumer-config.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import type { StreamPort } from '../port.ts'
+import type { Stream } from '../stream.ts'
+import { Turns } from '../turns.ts'
+import type { AckSubjects } from './ack-subject.ts'
+import { Consumer, type ConsumerParts, stateKey } from './consumer.ts'
 import { lastPerSubject, startPoint } from './consumer-start.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import type { StreamPort } from './port.ts'
-import type { Stream } from './stream.ts'
-import { Turns } from './turns.ts'
 
 export interface ConsumerSetParts {
   readonly clock: Clock

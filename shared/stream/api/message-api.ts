@@ -1,13 +1,13 @@
 /** Single messages: STREAM.MSG.GET and MSG.DELETE with JSON answers, DIRECT.GET with the message itself. */
-import { messageOf } from '../runtime/index.ts'
-import type { StoredMessage } from '../store/index.ts'
-import { SubjectFilter } from '../subject/index.ts'
+import { messageOf } from '../../runtime/index.ts'
+import type { StoredMessage } from '../../store/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
+import { NO_BYTES, statusHeaders, withHeaders } from '../headers.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { type Decoded, decodeFields, isObject, parseJson } from '../json-fields.ts'
+import type { Stream } from '../stream.ts'
+import { formatTime } from '../timestamp.ts'
 import { type ApiContext, type ApiRequest, type ApiRoute, streamOf } from './api-context.ts'
-import { NO_BYTES, statusHeaders, withHeaders } from './headers.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { type Decoded, decodeFields, isObject, parseJson } from './json-fields.ts'
-import type { Stream } from './stream.ts'
-import { formatTime } from './timestamp.ts'
 
 export const MESSAGE_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'STREAM.MSG.GET': { type: 'stream_msg_get', args: 1, handle: getMessage },

@@ -1,7 +1,7 @@
-import type { Clock } from '../runtime/index.ts'
-import type { StreamStore } from '../store/index.ts'
-import type { SubjectFilter } from '../subject/index.ts'
-import { PENDING_RECOUNT_MS } from './limits.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { StreamStore } from '../../store/index.ts'
+import type { SubjectFilter } from '../../subject/index.ts'
+import { PENDING_RECOUNT_MS } from '../limits.ts'
 
 /**
  * How many messages lie ahead of a reader. Kept by adding what is committed and subtracting what

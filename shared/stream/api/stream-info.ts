@@ -1,10 +1,10 @@
-import { SubjectFilter } from '../subject/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
+import type { Consumer } from '../consumer/consumer.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { SUBJECT_DETAILS_PAGE } from '../limits.ts'
+import type { Stream } from '../stream.ts'
+import { formatTime } from '../timestamp.ts'
 import { type ApiLevel, answeredMetadata } from './api-level.ts'
-import type { Consumer } from './consumer.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { SUBJECT_DETAILS_PAGE } from './limits.ts'
-import type { Stream } from './stream.ts'
-import { formatTime } from './timestamp.ts'
 
 /** StreamInfo as the API answers it. */
 export function streamInfo(

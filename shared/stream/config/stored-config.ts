@@ -1,6 +1,6 @@
 /** A stream's configuration as it lies in the store, and what the store itself must know of it. */
-import type { StreamLimits } from '../store/index.ts'
-import { NS_PER_MS } from './limits.ts'
+import type { StreamLimits } from '../../store/index.ts'
+import { NS_PER_MS } from '../limits.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 /** How a stream takes part in its account. */

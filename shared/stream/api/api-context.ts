@@ -1,9 +1,9 @@
+import type { StreamRequest } from '../config/stream-config.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { decodeFields, parseJson } from '../json-fields.ts'
+import type { PortMessage, StreamPort } from '../port.ts'
+import type { Stream } from '../stream.ts'
 import type { ApiLevel } from './api-level.ts'
-import { JetStreamError } from './jetstream-error.ts'
-import { decodeFields, parseJson } from './json-fields.ts'
-import type { PortMessage, StreamPort } from './port.ts'
-import type { Stream } from './stream.ts'
-import type { StreamRequest } from './stream-config.ts'
 
 /** What the API's handlers may do with the engine behind them. */
 export interface ApiContext {

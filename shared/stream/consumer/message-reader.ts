@@ -5,10 +5,10 @@
  *
  * A `last_per_subject` start is a list of sequences that is read first.
  */
-import type { Clock } from '../runtime/index.ts'
-import type { StoredMessage, StreamBatch, StreamStore } from '../store/index.ts'
-import type { SubjectFilter } from '../subject/index.ts'
-import { READ_AHEAD_BYTES, READ_AHEAD_MESSAGES } from './limits.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { StoredMessage, StreamBatch, StreamStore } from '../../store/index.ts'
+import type { SubjectFilter } from '../../subject/index.ts'
+import { READ_AHEAD_BYTES, READ_AHEAD_MESSAGES } from '../limits.ts'
 import { PendingCount } from './pending-count.ts'
 
 const LISTED_AT_ONCE = 64
