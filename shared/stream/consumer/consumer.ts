@@ -1,5 +1,5 @@
 /**
- * One pull consumer: joins what is delivered and acknowledged (AckLedger), who waits (PullQueue),
+ * One consumer: joins what is delivered and acknowledged (AckLedger), who gets it (DeliveryTarget),
  * where reading stands (MessageReader) and what of it is on disk (ConsumerJournal).
  */
 import type { Log } from '../../log/index.ts'
@@ -8,7 +8,6 @@ import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { NO_BYTES } from '../headers.ts'
-import { JetStreamError } from '../jetstream-error.ts'
 import { ACK_PENDING_MAX, NS_PER_MS } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
 import { formatTime } from '../timestamp.ts'
@@ -18,9 +17,9 @@ import { ConsumerJournal } from './consumer-journal.ts'
 import type { StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
 import { Delivery } from './delivery.ts'
+import type { DeliveryTarget } from './delivery-target.ts'
 import { MessageReader } from './message-reader.ts'
-import { PullQueue } from './pull-queue.ts'
-import { type PullRequest, parsePullRequest } from './pull-request.ts'
+import { PullTarget } from './pull/pull-target.ts'
 
 export interface ConsumerParts {
   readonly clock: Clock
@@ -44,7 +43,7 @@ export class Consumer {
   readonly #parts: ConsumerParts
   readonly #ledger: AckLedger
   readonly #reader: MessageReader
-  readonly #pulls: PullQueue
+  readonly #target: DeliveryTarget
   readonly #journal: ConsumerJournal
   readonly #delivery: Delivery
   /** The end of a `last_per_subject` start that is not over; 0 otherwise. */
@@ -69,7 +68,12 @@ export class Consumer {
     const { store, clock, port, log } = parts
     this.#ledger = new AckLedger(rulesOf(config), 1)
     this.#reader = new MessageReader(store, clock, filters)
-    this.#pulls = new PullQueue(clock, port, config.max_waiting, () => this.#active())
+    this.#target = new PullTarget(
+      clock,
+      port,
+      () => this.#config,
+      () => this.#active(),
+    )
     const key = stateKey(this.name)
     this.#journal = new ConsumerJournal(store.states, key, clock, log, () => this.encodeState())
     this.#delivery = new Delivery(
@@ -80,7 +84,7 @@ export class Consumer {
         store,
         ledger: this.#ledger,
         reader: this.#reader,
-        pulls: this.#pulls,
+        target: this.#target,
         onDelivered: () => this.#delivered(),
       },
       {
@@ -149,17 +153,8 @@ export class Consumer {
   pull(reply: string, payload: Uint8Array): void {
     if (reply === '' || this.#isClosed) return
     this.#lastActiveMs = this.#clock.monotonicMs()
-    let request: PullRequest
-    try {
-      request = parsePullRequest(payload)
-    } catch (error) {
-      const problem = error instanceof JetStreamError ? error.description : 'malformed'
-      this.#pulls.refuse(reply, `400 Bad Request - ${problem}`)
-      return
-    }
-    const refusal = this.#overLimit(request) ?? this.#nothingToTake(request)
-    if (refusal !== undefined) this.#pulls.refuse(reply, refusal)
-    else if (this.#pulls.add(reply, request)) this.#delivery.wake()
+    const takeable = (): number => this.#reader.remaining + this.#ledger.dueCount
+    if (this.#target.pull(reply, payload, takeable)) this.#delivery.wake()
   }
 
   /** An acknowledgement. `reply` asks to be told once it is on disk; for `next` it is the inbox. */
@@ -235,7 +230,7 @@ export class Consumer {
       },
       num_ack_pending: pending.size,
       num_redelivered: redelivered,
-      num_waiting: this.#pulls.size,
+      num_waiting: this.#target.waiting,
       num_pending: this.#reader.remaining,
       ts: formatTime(this.#clock.wallMs()),
     }
@@ -250,33 +245,12 @@ export class Consumer {
     this.#cancelInactive?.()
     if (isKept && this.#isStored) this.#journal.close()
     else this.#journal.destroy()
-    this.#pulls.endAll(status)
+    this.#target.close(status)
     this.#cancelInactive?.()
   }
 
   get #isStored(): boolean {
     return this.#config.mem_storage !== true
-  }
-
-  #overLimit(request: PullRequest): string | undefined {
-    const { max_batch, max_expires, max_bytes } = this.#config
-    if (max_batch !== undefined && request.batch > max_batch) {
-      return `409 Exceeded MaxRequestBatch of ${max_batch}`
-    }
-    if (max_expires !== undefined && request.expiresMs > max_expires / NS_PER_MS) {
-      return `409 Exceeded MaxRequestExpires of ${max_expires / NS_PER_MS}ms`
-    }
-    if (max_bytes !== undefined && request.bytesMax > max_bytes) {
-      return `409 Exceeded MaxRequestMaxBytes of ${max_bytes}`
-    }
-    return undefined
-  }
-
-  #nothingToTake(request: PullRequest): string | undefined {
-    if (!request.isNoWait) return undefined
-    const takeable = this.#reader.remaining + this.#ledger.dueCount
-    if (takeable === 0) return request.expiresMs === 0 ? '404 No Messages' : undefined
-    return takeable < this.#pulls.batchTotal ? '408 Requests Pending' : undefined
   }
 
   #forgetRemoved(): void {
@@ -328,11 +302,11 @@ export class Consumer {
     if (thresholdMs === 0 || this.#isClosed) return
     // What is pending may be worked on: its time to be acknowledged counts as use.
     const busyMs = this.#ledger.pending.size > 0 ? (this.#config.ack_wait ?? 0) / NS_PER_MS : 0
-    const idleMs = this.#pulls.size > 0 ? 0 : this.#clock.monotonicMs() - this.#lastActiveMs
+    const idleMs = this.#target.isInUse ? 0 : this.#clock.monotonicMs() - this.#lastActiveMs
     const leftMs = thresholdMs + busyMs - idleMs
     this.#cancelInactive = this.#clock.after(Math.max(leftMs, 1), () => {
       const idle = this.#clock.monotonicMs() - this.#lastActiveMs
-      const isIdle = this.#pulls.size === 0 && idle >= thresholdMs + busyMs
+      const isIdle = !this.#target.isInUse && idle >= thresholdMs + busyMs
       if (isIdle) {
         this.#parts.onInactive(this)
         // Still there after another while: the disk did not take its removal.

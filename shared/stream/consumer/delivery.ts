@@ -1,5 +1,5 @@
 /**
- * Moves messages of a stream to the pulls that wait on one consumer: what is due for redelivery
+ * Moves messages of a stream to whom one consumer delivers: what is due for redelivery
  * first, then new ones while `max_ack_pending` allows. It runs when something could have changed
  * (a pull, a commit, an ack, a deadline) and stops when nothing can be delivered.
  */
@@ -11,8 +11,8 @@ import { DELIVERY_TURN_BYTES, READ_RETRY_MS } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
 import type { AckLedger } from './ack-ledger.ts'
 import { ackSubject } from './ack-subject.ts'
+import type { DeliveryTarget } from './delivery-target.ts'
 import type { MessageReader } from './message-reader.ts'
-import type { PullQueue } from './pull-queue.ts'
 
 export interface DeliveryOptions {
   /** What all reply subjects of the consumer begin with. */
@@ -29,7 +29,7 @@ export class Delivery {
   readonly #store: StreamStore
   readonly #ledger: AckLedger
   readonly #reader: MessageReader
-  readonly #pulls: PullQueue
+  readonly #target: DeliveryTarget
   readonly #onDelivered: () => void
   #isRunning = false
   #isWoken = false
@@ -45,7 +45,7 @@ export class Delivery {
       readonly store: StreamStore
       readonly ledger: AckLedger
       readonly reader: MessageReader
-      readonly pulls: PullQueue
+      readonly target: DeliveryTarget
       /** After each delivery: state changed, and deadlines may be nearer. */
       readonly onDelivered: () => void
     },
@@ -57,14 +57,14 @@ export class Delivery {
     this.#store = parts.store
     this.#ledger = parts.ledger
     this.#reader = parts.reader
-    this.#pulls = parts.pulls
+    this.#target = parts.target
     this.#onDelivered = parts.onDelivered
     this.options = options
   }
 
   /** Something may be deliverable now. Cheap when nobody waits. */
   wake(): void {
-    if (this.#pulls.size === 0 || this.#isClosed) return
+    if (!this.#target.isReady || this.#isClosed) return
     if (this.#isRunning) {
       this.#isWoken = true
       return
@@ -92,7 +92,7 @@ export class Delivery {
   async #run(): Promise<void> {
     do {
       this.#isWoken = false
-      while (this.#pulls.size > 0 && !this.#isClosed) {
+      while (this.#target.isReady && !this.#isClosed) {
         const due = this.#ledger.peekDue()
         if (due !== undefined) {
           await this.#deliverAgain(due)
@@ -113,7 +113,7 @@ export class Delivery {
     if (message === undefined) {
       if (this.#reader.isAtEnd) {
         this.#ledger.skipTo(this.#reader.nextSeq - 1)
-        this.#pulls.endOfStream()
+        this.#target.endOfStream()
         return false
       }
       await this.#reader.fill()
@@ -128,7 +128,7 @@ export class Delivery {
     // The size that the client counts against max_bytes includes the ack subject.
     const pending = Math.max(0, this.#reader.remaining - 1)
     const reply = this.#ackSubject(1, message, consumerSeq, pending)
-    const inbox = this.#pulls.take(this.#sizeOf(message, reply))
+    const inbox = this.#target.take(this.#sizeOf(message, reply))
     if (inbox === undefined) return true
     this.#reader.shift()
     this.#ledger.deliver(message.seq, this.#clock.monotonicMs())
@@ -147,7 +147,7 @@ export class Delivery {
     const deliveries = (this.#ledger.pending.get(streamSeq)?.deliveries ?? 0) + 1
     const consumerSeq = this.#ledger.delivered.consumerSeq + 1
     const reply = this.#ackSubject(deliveries, message, consumerSeq, this.#reader.remaining)
-    const inbox = this.#pulls.take(this.#sizeOf(message, reply))
+    const inbox = this.#target.take(this.#sizeOf(message, reply))
     if (inbox === undefined) return
     this.#ledger.redeliver(streamSeq, this.#clock.monotonicMs())
     this.#send(inbox, message, reply)

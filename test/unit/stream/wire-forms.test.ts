@@ -9,7 +9,7 @@ import {
   decodeConsumerState,
   encodeConsumerState,
 } from '../../../shared/stream/consumer/consumer-state.ts'
-import { parsePullRequest } from '../../../shared/stream/consumer/pull-request.ts'
+import { parsePullRequest } from '../../../shared/stream/consumer/pull/pull-request.ts'
 import { headerValue, statusHeaders, withHeaders } from '../../../shared/stream/headers.ts'
 import { parsePublishHeaders } from '../../../shared/stream/publish/publish-headers.ts'
 import { formatTime, nanosText, parseTime } from '../../../shared/stream/timestamp.ts'

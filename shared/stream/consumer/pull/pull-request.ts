@@ -1,6 +1,6 @@
-import { JetStreamError } from '../jetstream-error.ts'
-import { type Decoded, decodeFields, isObject, parseJson } from '../json-fields.ts'
-import { NS_PER_MS } from '../limits.ts'
+import { JetStreamError } from '../../jetstream-error.ts'
+import { type Decoded, decodeFields, isObject, parseJson } from '../../json-fields.ts'
+import { NS_PER_MS } from '../../limits.ts'
 
 /** What a client asks of CONSUMER.MSG.NEXT. */
 export interface PullRequest {

@@ -3,9 +3,9 @@
  * request's turn. A request leaves when its batch or bytes are used up, when it expires, or when
  * nobody listens on its inbox any more. All statuses a client gets about a request are sent here.
  */
-import { type Cancel, type Clock, every } from '../../runtime/index.ts'
-import { NO_BYTES, statusHeaders } from '../headers.ts'
-import type { StreamPort } from '../port.ts'
+import { type Cancel, type Clock, every } from '../../../runtime/index.ts'
+import { NO_BYTES, statusHeaders } from '../../headers.ts'
+import type { StreamPort } from '../../port.ts'
 import type { PullRequest } from './pull-request.ts'
 
 interface Waiting {

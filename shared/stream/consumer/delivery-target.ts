@@ -1,0 +1,23 @@
+/** Whom a consumer delivers to: those who pull from it, or the subject that it pushes to. */
+export interface DeliveryTarget {
+  /** Whether somebody would take a message now. Nothing is read for nobody. */
+  readonly isReady: boolean
+  /** Whether somebody uses the consumer without a word: it is not inactive then. */
+  readonly isInUse: boolean
+  /** Pull requests that wait. */
+  readonly waiting: number
+  /**
+   * The inbox that a message of `bytes` goes to; undefined when nobody can take it. Whoever takes it
+   * is charged: the caller must send.
+   */
+  take(bytes: number): string | undefined
+  /** Everything that is there has been delivered. */
+  endOfStream(): void
+  /**
+   * CONSUMER.MSG.NEXT: whatever is wrong with it is told to `reply` as a status. Returns whether it
+   * waits now. `takeable` is what the stream holds for the consumer, counted only when it matters.
+   */
+  pull(reply: string, payload: Uint8Array, takeable: () => number): boolean
+  /** Ends all that waits with `status`. */
+  close(status: string): void
+}
