@@ -17,6 +17,7 @@ import { DirectoryResolver } from './directory-resolver.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { operatorChanged } from './file-accounts.ts'
 import type { FileLogin, Verdict } from './file-login.ts'
+import { LeafUsers } from './leaf-users.ts'
 import { type AccountsConfig, type Listener, listenerOf, makeLogins } from './listener-logins.ts'
 import { OperatorBook } from './operator-book.ts'
 import { OperatorLogin } from './operator-login.ts'
@@ -47,7 +48,7 @@ export class OperatorAccounts implements Accounts {
   #claims: ClaimsService
   #config: OperatedConfig
   #login: OperatorLogin
-  #leafLogin: FileLogin | undefined
+  readonly #leafUsers: LeafUsers
 
   private constructor(config: OperatedConfig, dependencies: AccountsDependencies, parts: Parts) {
     const { callout, clock, log = silentLog, passwords } = dependencies
@@ -59,7 +60,7 @@ export class OperatorAccounts implements Accounts {
     this.#claims = claimsServiceOf(parts, dependencies)
     this.#callout = callout && new AuthCallout({ ...callout, book, clock, log })
     this.#login = new OperatorLogin(book, clock, config.operator)
-    this.#leafLogin = leafLoginOf(config, this.#secrets)
+    this.#leafUsers = new LeafUsers(leafLoginOf(config, this.#secrets))
     this.authenticator = this.#authenticatorAt(undefined)
   }
 
@@ -110,7 +111,7 @@ export class OperatorAccounts implements Accounts {
     return {
       commit: async () => {
         this.#config = { ...config, operator }
-        this.#leafLogin = leafLogin
+        this.#leafUsers.reconfigure(leafLogin)
         this.#login.reconfigure(operator)
         await this.#preload(resolver, operator)
         await this.book.reconfigure(operators, resolver)
@@ -162,16 +163,22 @@ export class OperatorAccounts implements Accounts {
         return isRequired && proxy.kind !== 'trusted' ? 'proxy_required' : undefined
       },
       recheck: (identity) => this.#recheck(identity),
-      renewed: (identity) => this.#login.renewed(identity),
+      renewed: (identity) => this.#renewed(identity),
     }
   }
 
   #authenticate(listener: Listener, credentials: Credentials): Verdict {
     const proxy = checkProxy(credentials, this.#config.authorization.trusted_proxies)
     if (proxy.kind === 'refused') return undefined
-    if (listener === 'leafnode' && this.#leafLogin !== undefined) {
-      return this.#asLeaf(this.#leafLogin, credentials, proxy)
-    }
+    if (listener !== 'leafnode') return this.#asUser(credentials, proxy)
+    if (this.#leafUsers.isNamed) return this.#asLeaf(credentials, proxy)
+    const verdict = this.#asUser(credentials, proxy)
+    const remember = (identity: Identity | undefined): Identity | undefined =>
+      identity && this.#leafUsers.remember(identity, credentials)
+    return verdict instanceof Promise ? verdict.then(remember) : remember(verdict)
+  }
+
+  #asUser(credentials: Credentials, proxy: ProxyCheck): Verdict {
     const user = this.#login.userOf(credentials)
     if (user === undefined) return undefined
     const account = this.#login.accountOf(user)
@@ -222,12 +229,8 @@ export class OperatorAccounts implements Accounts {
   }
 
   /** `leafnodes.authorization` names a user and the account that its links are bound to. */
-  async #asLeaf(
-    login: FileLogin,
-    credentials: Credentials,
-    proxy: ProxyCheck,
-  ): Promise<Identity | undefined> {
-    const identity = await login.check(credentials, proxy)
+  async #asLeaf(credentials: Credentials, proxy: ProxyCheck): Promise<Identity | undefined> {
+    const identity = await this.#leafUsers.check(credentials, proxy)
     if (identity === undefined) return undefined
     return (await this.book.fetch(identity.account)) === undefined ? undefined : identity
   }
@@ -236,7 +239,13 @@ export class OperatorAccounts implements Accounts {
     const { proxyKey } = identity
     const proxies = this.#config.authorization.trusted_proxies
     if (proxyKey !== undefined && !proxies.includes(proxyKey)) return 'authorization'
-    return this.#login.recheck(identity)
+    return this.#leafUsers.recheck(identity) ?? this.#login.recheck(identity)
+  }
+
+  #renewed(identity: Identity): Identity | undefined {
+    const renewed = this.#login.renewed(identity)
+    if (renewed !== undefined) return this.#leafUsers.inherit(renewed, identity)
+    return this.#leafUsers.renewed(identity)
   }
 }
 
