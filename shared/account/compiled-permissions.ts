@@ -67,6 +67,16 @@ export function compilePermissions(config: PermissionsConfig): Permissions {
   return new CompiledPermissions(config)
 }
 
+/** What may be published by these permissions, without responses; undefined: everything. */
+export function publishRulesOf(
+  permissions: Permissions | undefined,
+): SubjectPermissionConfig | undefined {
+  if (permissions === undefined || !permissions.restrictsPublish) return undefined
+  const { publish, allow_responses } = permissions.config
+  const onlyResponses = allow_responses !== undefined && publish.allow === undefined
+  return onlyResponses ? { allow: [], deny: publish.deny } : publish
+}
+
 /** `config` with more subjects that may not be published to. */
 export function denyingPublish(
   config: PermissionsConfig | undefined,

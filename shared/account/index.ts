@@ -15,7 +15,7 @@ export {
   type UserLimits,
 } from './authenticator.ts'
 export type { ClaimsAnswer, ClaimsService } from './claims-service.ts'
-export { compilePermissions } from './compiled-permissions.ts'
+export { compilePermissions, publishRulesOf, UNRESTRICTED } from './compiled-permissions.ts'
 export { createAccounts, createAuthenticator } from './create-accounts.ts'
 export { readCredentials, readNkeySeed, type SigningCredentials } from './credentials-file.ts'
 export type { ClaimsExchange } from './directory-resolver.ts'

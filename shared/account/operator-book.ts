@@ -6,7 +6,7 @@ import { accountOfClaims } from './account-of-claims.ts'
 import { type AccountClaims, accountProblems, decodeAccount, timeProblem } from './claims/index.ts'
 import { FETCHES_MAX, UNKNOWN_ACCOUNTS_MAX, UNKNOWN_MS } from './limits.ts'
 import { isPublicKey } from './nkey.ts'
-import type { AccountResolver } from './resolver.ts'
+import { type AccountResolver, MemoryResolver } from './resolver.ts'
 import type { TrustedOperators } from './trusted-operators.ts'
 
 export interface OperatorBookOptions {
@@ -33,6 +33,7 @@ export class OperatorBook implements AccountBook {
   /** Until when an account is believed to be unknown, or as expired as it was. */
   readonly #unknown = new Map<string, number>()
   readonly #expiries = new Map<string, Cancel>()
+  readonly #withdrawn = new Set<string>()
   #operators: TrustedOperators
   #resolver: AccountResolver
 
@@ -89,18 +90,7 @@ export class OperatorBook implements AccountBook {
   apply(jwt: string, id: string): Account {
     const before = this.#accounts.get(id)
     if (before?.jwt === jwt) return before
-    const claims = this.verify(jwt, id)
-    const { clock } = this.#options
-    const account = accountOfClaims(claims, {
-      isSystem: id === this.systemAccount,
-      requiresSigningKeys: this.#operators.requiresSigningKeys(claims.issuer),
-      nowMs: clock.wallMs(),
-    })
-    this.#accounts.set(id, account)
-    this.#unknown.delete(id)
-    this.#expectExpiry(account)
-    this.#tell(account, before)
-    return account
+    return this.#take(this.verify(jwt, id), before)
   }
 
   /** There is news of an account: whether anybody knows it is asked anew. */
@@ -118,23 +108,59 @@ export class OperatorBook implements AccountBook {
     this.#tell(undefined, before)
   }
 
-  /** After a reload: what the operators no longer vouch for goes, what the resolver has anew comes. */
+  /**
+   * After a reload: what the operators no longer vouch for goes, and what the file had and has no more, as in
+   * nats-server (server/reload.go, `reloadAuthorization`); what the resolver has anew comes.
+   */
   async reconfigure(operators: TrustedOperators, resolver: AccountResolver): Promise<void> {
     if (resolver !== this.#resolver) this.#resolver.close()
+    const before = this.#operators
     this.#operators = operators
     this.#resolver = resolver
     this.#unknown.clear()
-    for (const { claims, name } of [...this.#accounts.values()]) {
-      if (claims === undefined) continue
-      if (operators.keys.has(claims.issuer)) await this.#fetch(name)
-      else this.remove(name)
+    this.#withdrawn.clear()
+    for (const name of [...this.#accounts.keys()]) {
+      const account = this.#accounts.get(name)
+      if (account?.claims === undefined) continue
+      const { issuer } = account.claims
+      if (!operators.keys.has(issuer)) {
+        this.#withdraw(name)
+        continue
+      }
+      // Who may sign for an account is its operator's to say as well: the same JWT can mean another thing now.
+      const isStrict = operators.requiresSigningKeys(issuer)
+      if (isStrict !== before.requiresSigningKeys(issuer)) this.#take(account.claims, account)
+      const isKnown = (await this.#fetch(name)) !== undefined
+      const isGone = !isKnown && resolver instanceof MemoryResolver && name !== this.systemAccount
+      if (isGone) this.#withdraw(name)
     }
+  }
+
+  /** The last reload took the account away: the file has it no more, or trusts who signed it no more. */
+  isWithdrawn(name: string): boolean {
+    return this.#withdrawn.has(name)
   }
 
   close(): void {
     for (const cancel of this.#expiries.values()) cancel()
     this.#expiries.clear()
     this.#resolver.close()
+  }
+
+  #take(claims: AccountClaims, before: Account | undefined): Account {
+    const { clock } = this.#options
+    const { subject: id } = claims
+    const account = accountOfClaims(claims, {
+      isSystem: id === this.systemAccount,
+      requiresSigningKeys: this.#operators.requiresSigningKeys(claims.issuer),
+      nowMs: clock.wallMs(),
+    })
+    this.#accounts.set(id, account)
+    this.#unknown.delete(id)
+    this.#withdrawn.delete(id)
+    this.#expectExpiry(account)
+    this.#tell(account, before)
+    return account
   }
 
   async #fetch(name: string): Promise<Account | undefined> {
@@ -162,6 +188,11 @@ export class OperatorBook implements AccountBook {
     }
   }
 
+  #withdraw(name: string): void {
+    this.#withdrawn.add(name)
+    this.remove(name)
+  }
+
   #isUnknown(name: string): boolean {
     return (this.#unknown.get(name) ?? 0) > this.#options.clock.monotonicMs()
   }
@@ -182,6 +213,8 @@ export class OperatorBook implements AccountBook {
     this.#expiries.delete(name)
     if (expiresMs === undefined) return
     const cancel = clock.after(expiresMs - clock.wallMs(), () => {
+      // A timer may come a moment early, and the wall clock may have been put back: not yet, then.
+      if (!isExpired(account, clock.wallMs())) return this.#expectExpiry(account)
       this.#expiries.delete(name)
       this.#tell(account, account)
     })

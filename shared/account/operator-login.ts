@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { OperatorConfig, PermissionsConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import type { Account, AccountBook } from './account-book.ts'
+import type { Account } from './account-book.ts'
 import { CALLOUT_SUBJECT, withoutPublish } from './accounts.ts'
 import type { Credentials, Expulsion, Identity } from './authenticator.ts'
 import {
@@ -22,7 +22,7 @@ import {
 import { compilePermissions } from './compiled-permissions.ts'
 import { isTypeAllowed } from './file-login.ts'
 import { isNonceSigned } from './nkey.ts'
-import { isExpired } from './operator-book.ts'
+import { isExpired, type OperatorBook } from './operator-book.ts'
 import type { ProxyCheck } from './proxy-check.ts'
 
 /** What let a user in, for looking again after its account has changed. */
@@ -49,12 +49,12 @@ export interface Admission {
  * signature of the nonce (unless the JWT is a bearer's), revocation, address and time of day.
  */
 export class OperatorLogin {
-  readonly #book: AccountBook
+  readonly #book: OperatorBook
   readonly #clock: Clock
   #config: OperatorConfig
   readonly #grants = new WeakMap<Identity, UserGrant>()
 
-  constructor(book: AccountBook, clock: Clock, config: OperatorConfig) {
+  constructor(book: OperatorBook, clock: Clock, config: OperatorConfig) {
     this.#book = book
     this.#clock = clock
     this.#config = config
@@ -119,6 +119,7 @@ export class OperatorLogin {
   recheck(identity: Identity): Expulsion | undefined {
     const nowMs = this.#clock.wallMs()
     const account = this.#book.get(identity.account)
+    if (account === undefined && this.#book.isWithdrawn(identity.account)) return 'authorization'
     if (account === undefined || isExpired(account, nowMs)) return 'account_expired'
     const grant = this.#grants.get(identity)
     if (grant === undefined) return undefined

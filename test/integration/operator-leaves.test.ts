@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
-import { OperatorHub } from '../support/operator-hub.ts'
-import { createAccount } from '../unit/account/jwt-world.ts'
+import { connectAsync } from 'mqtt'
+import { WebSocket } from 'ws'
+import { eventually } from '../support/link-node.ts'
+import { type OperatorFile, OperatorHub } from '../support/operator-hub.ts'
+import { RawLink } from '../support/raw-link.ts'
+import { createAccount, inSeconds, JwtWorld } from '../unit/account/jwt-world.ts'
 
 /** Leaf links of a server that an operator runs end as soon as what let them in no longer does. */
 describe('leaves of an operator’s server', () => {
@@ -70,6 +74,91 @@ describe('leaves of an operator’s server', () => {
       await hub.reload({ ...parts, more: `${block(user('ada'))}\nmax_payload: 1000` })
       await leaf.closes()
       assert.ok(leaf.text.endsWith(VIOLATION), leaf.text)
+    })
+  })
+
+  describe('and whoever else is in an account', () => {
+    const DOORS = `leafnodes { listen: "127.0.0.1:-1" }
+websocket { listen: "127.0.0.1:-1", no_tls: true }
+mqtt { listen: "127.0.0.1:-1" }`
+    const BEARER = { bearer_token: true }
+
+    /** A leaf, a client, a client over WebSocket and a device, all of one account. */
+    async function everybody(accountJwt: string, more: Partial<OperatorFile> = {}) {
+      const { world } = hub
+      const preload = { [world.id]: accountJwt }
+      const operator = await world.operatorJwt()
+      const parts: OperatorFile = { operator, preload, resolver: 'full', more: DOORS, ...more }
+      await hub.start(parts)
+      const jwt = await world.userJwt(BEARER)
+      const leaf = await hub.leafOf('site', jwt)
+      await leaf.sees(UP)
+      const { client, webSocket, frontDoors } = hub.running.ports
+      const raw = await RawLink.dial(client.port)
+      raw.send(`CONNECT ${JSON.stringify({ jwt, verbose: false })}`, 'PING')
+      await raw.sees('PONG')
+      const socket = new WebSocket(`ws://127.0.0.1:${webSocket?.port}`)
+      let text = ''
+      socket.on('message', (data) => {
+        text += String(data)
+      })
+      socket.once('open', () => socket.send(`CONNECT ${JSON.stringify({ jwt })}\r\nPING\r\n`))
+      await eventually(() => text.includes('PONG'), 'a WebSocket client')
+      const login = { username: 'any', password: jwt, reconnectPeriod: 0 }
+      const device = await connectAsync(`mqtt://127.0.0.1:${frontDoors['mqtt']}`, login)
+      return {
+        parts,
+        jwt,
+        /** All of them are closed; those whose protocol has words for it were told why. */
+        async areTold(error: string): Promise<void> {
+          const line = `-ERR '${error}'\r\n`
+          await eventually(() => socket.readyState === WebSocket.CLOSED, 'the WebSocket closed')
+          await eventually(() => !device.connected, 'the device gone')
+          await leaf.closes()
+          await raw.closes()
+          for (const said of [leaf.text, raw.text, text]) assert.ok(said.endsWith(line), said)
+          device.end(true)
+          raw.destroy()
+          const again = await hub.leafOf('site', jwt)
+          await again.sees(VIOLATION)
+        },
+      }
+    }
+
+    it('end when the account’s JWT does', async () => {
+      const { world } = hub
+      const all = await everybody(await world.accountJwt({}, { exp: inSeconds(2) }))
+      await all.areTold('Account Authentication Expired')
+    })
+
+    it('end when the account is deleted', async () => {
+      const all = await everybody(await hub.world.accountJwt())
+      await hub.deleteAccounts([hub.world.id])
+      await all.areTold('Account Authentication Expired')
+    })
+
+    it('end when an operator who is trusted no more has signed the account', async () => {
+      const { world } = hub
+      const all = await everybody(await world.accountJwt(), { resolver: 'MEMORY' })
+      const successor = new JwtWorld()
+      const system = await successor.accountJwt({}, { account: world.system })
+      const operator = await successor.operatorJwt({ system_account: world.system.getPublicKey() })
+      await hub.reload({ ...all.parts, operator, system })
+      await all.areTold('Authorization Violation')
+    })
+
+    it('end when the account is in the file no more', async () => {
+      const all = await everybody(await hub.world.accountJwt(), { resolver: 'MEMORY' })
+      await hub.reload({ ...all.parts, preload: {} })
+      await all.areTold('Authorization Violation')
+    })
+
+    it('end when the user is revoked', async () => {
+      const { world } = hub
+      const all = await everybody(await world.accountJwt())
+      const revocations = { [world.user.getPublicKey()]: inSeconds(10) }
+      await hub.claims('UPDATE', await world.accountJwt({ revocations }))
+      await all.areTold('User Authentication Revoked')
     })
   })
 })

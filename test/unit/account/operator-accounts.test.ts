@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { newScopedSigner } from '@nats-io/jwt'
 import { type Credentials, createAccounts } from '../../../shared/account/index.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
 import {
   createAccount,
   createOperator,
@@ -302,7 +303,80 @@ describe('accounts of an operator', () => {
     assert.equal(accounts.authenticator.recheck(identity!), undefined)
     const foreign = { ...changed, jwts: [], trusted_keys: [createOperator().getPublicKey()] }
     await accounts.update(operated(foreign))
-    assert.equal(accounts.authenticator.recheck(identity!), 'account_expired')
+    assert.equal(accounts.authenticator.recheck(identity!), 'authorization')
+  })
+
+  it('are gone with their JWT when a reload takes it out of the file, but for the system account', async () => {
+    const other = createAccount()
+    const config = await world.config(await world.accountJwt())
+    const system = world.system.getPublicKey()
+    const accounts = await createAccounts(operated(config), dependencies())
+    const identity = await accounts.authenticator.authenticate(
+      world.credentials(await world.userJwt()),
+    )
+    const resolver_preload = {
+      [other.getPublicKey()]: await world.accountJwt({}, { account: other }),
+    }
+    await accounts.update(operated({ ...config, resolver_preload }))
+    assert.equal(accounts.authenticator.recheck(identity!), 'authorization')
+    assert.notEqual(accounts.book.get(system), undefined)
+    await accounts.update(operated(config))
+    assert.ok(await accounts.authenticator.authenticate(world.credentials(await world.userJwt())))
+  })
+
+  it('go by who may sign for them now, though their JWTs are the same', async () => {
+    const operatorSigner = createOperator()
+    const signer = createAccount()
+    const operator = async (isStrict: boolean): Promise<string[]> => [
+      await world.operatorJwt({
+        strict_signing_key_usage: isStrict,
+        signing_keys: [operatorSigner.getPublicKey()],
+      } as never),
+    ]
+    const body = { signing_keys: [signer.getPublicKey()] }
+    const jwt = await world.accountJwt(body, { signer: operatorSigner })
+    const system = await world.accountJwt({}, { account: world.system, signer: operatorSigner })
+    const config = {
+      ...(await world.config('', { jwts: await operator(false) })),
+      resolver_preload: { [world.id]: jwt, [world.system.getPublicKey()]: system },
+    }
+    const accounts = await createAccounts(operated(config), dependencies())
+    const { authenticator, book } = accounts
+    const byAccount = world.credentials(await world.userJwt())
+    const bySigner = world.credentials(await world.userJwt({}, { signer }))
+    const [plain, signed] = [
+      await authenticator.authenticate(byAccount),
+      await authenticator.authenticate(bySigner),
+    ]
+    const changed: string[] = []
+    book.onChange((after) => changed.push(after?.name ?? ''))
+    await accounts.update(operated({ ...config, jwts: await operator(true) }))
+    assert.deepEqual(changed.sort(), [world.id, world.system.getPublicKey()].sort())
+    assert.equal(authenticator.recheck(plain!), 'disowned')
+    assert.equal(authenticator.recheck(signed!), undefined)
+    assert.equal(await authenticator.authenticate(byAccount), undefined)
+    await accounts.update(operated({ ...config, jwts: await operator(true) }))
+    assert.equal(changed.length, 2)
+    await accounts.update(operated(config))
+    assert.ok(await authenticator.authenticate(byAccount))
+  })
+
+  it('are not told to have expired before they have, and are then', async () => {
+    const clock = new ManualClock()
+    clock.wallBeginMs = Date.now()
+    const config = await world.config(await world.accountJwt({}, { exp: inSeconds(60) }))
+    const accounts = await createAccounts(operated(config), dependencies({ clock }))
+    const identity = await accounts.authenticator.authenticate(
+      world.credentials(await world.userJwt()),
+    )
+    const told: unknown[] = []
+    accounts.book.onChange((after) => told.push(accounts.authenticator.recheck(identity!) && after))
+    // The wall clock is put back by as much as a correction may be.
+    clock.wallBeginMs -= 5_000
+    clock.advance(61_000)
+    assert.deepEqual(told, [])
+    clock.advance(5_000)
+    assert.deepEqual(told, [accounts.book.get(world.id)])
   })
 
   it('do not start without their system account or with an operator of another', async () => {
