@@ -12,12 +12,8 @@ import { API_PREFIX, Api } from './api/api.ts'
 import type { AccountLimits, ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
 import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
-import {
-  type StreamConfig,
-  type StreamRequest,
-  streamConfig,
-  updatedConfig,
-} from './config/stream-config.ts'
+import { type StreamConfig, streamConfig, updatedConfig } from './config/stream-config.ts'
+import type { StreamRequest } from './config/stream-request.ts'
 import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
@@ -152,6 +148,12 @@ export class StreamEngine {
     // No stream is named '': one plan at a time.
     const names = ['', ...new Set(configs.map(({ name }) => name))]
     await this.#turns.takeAll(names, () => this.#carryOut(configs))
+  }
+
+  /** Throws what would keep `ensureAll` from having them as things are. */
+  judgeAll(requests: readonly StreamRequest[]): void {
+    const configs = requests.map((request) => this.#configOf(request, CAPTURING))
+    void new StreamPlan(configs, this.#streams, this.#streamsMax)
   }
 
   /**

@@ -21,12 +21,29 @@ interface Kinds {
   json: unknown
 }
 
-export type FieldTable = Readonly<Record<string, keyof Kinds>>
+/** An object with a table of its own, or a list of those; `type` is Go's name for it. */
+export interface ObjectField {
+  readonly object: FieldTable
+  readonly type: string
+  readonly isList?: boolean
+}
+
+export interface FieldTable {
+  readonly [name: string]: keyof Kinds | ObjectField
+}
 
 /** What a table decodes to: absent and null fields are left out. */
 export type Decoded<Fields extends FieldTable> = {
-  readonly [Name in keyof Fields]?: Kinds[Fields[Name]]
+  readonly [Name in keyof Fields]?: DecodedField<Fields[Name]>
 }
+
+type DecodedField<Field> = Field extends keyof Kinds
+  ? Kinds[Field]
+  : Field extends { readonly object: infer Table extends FieldTable; readonly isList: true }
+    ? readonly Decoded<Table>[]
+    : Field extends { readonly object: infer Table extends FieldTable }
+      ? Decoded<Table>
+      : never
 
 const GO_TYPES: Readonly<Record<keyof Kinds, string>> = {
   string: 'string',
@@ -69,9 +86,9 @@ export function decodeFields<Fields extends FieldTable>(
     }
     if (given === null) continue
     const kind = fields[name] ?? 'json'
-    const taken = take(kind, given)
+    const taken = typeof kind === 'object' ? takeObject(kind, given) : take(kind, given)
     if (taken === undefined) {
-      const where = `${typeName}.${name} of type ${GO_TYPES[kind]}`
+      const where = `${typeName}.${name} of type ${goType(kind)}`
       throw new JetStreamError(
         10025,
         `json: cannot unmarshal ${jsonType(given)} into Go struct field ${where}`,
@@ -84,6 +101,18 @@ export function decodeFields<Fields extends FieldTable>(
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function goType(kind: keyof Kinds | ObjectField): string {
+  if (typeof kind === 'string') return GO_TYPES[kind]
+  return kind.isList ? `[]server.${kind.type}` : `server.${kind.type}`
+}
+
+/** A null in a list is Go's zero value. */
+function takeObject({ object, type, isList }: ObjectField, value: unknown): unknown {
+  if (isList !== true) return isObject(value) ? decodeFields(value, object, type) : undefined
+  if (!Array.isArray(value)) return undefined
+  return value.map((item: unknown) => decodeFields(item ?? {}, object, type))
 }
 
 function take(kind: keyof Kinds, value: unknown): unknown {

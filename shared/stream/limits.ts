@@ -17,6 +17,7 @@ export const AGE_MIN_NS = 100 * NS_PER_MS
 export const DUPLICATE_WINDOW_NS = 120 * NS_PER_SECOND
 export const DUPLICATE_WINDOW_MIN_NS = 100 * NS_PER_MS
 export const ACK_WAIT_NS = 30 * NS_PER_SECOND
+export const PRIORITY_TIMEOUT_NS = 120 * NS_PER_SECOND
 export const WAITING_PULLS = 512
 export const ACK_PENDING = 1000
 export const EPHEMERAL_INACTIVE_NS = 5 * NS_PER_SECOND

@@ -1,4 +1,4 @@
-import type { StreamRequest } from '../config/stream-config.ts'
+import type { StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, parseJson } from '../json-fields.ts'
 import type { PortMessage, StreamPort } from '../port.ts'

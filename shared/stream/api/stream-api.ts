@@ -1,6 +1,6 @@
 /** `$JS.API.INFO` and `$JS.API.STREAM.*`: streams as a whole. */
 import { isValidSubject, overlaps, SubjectFilter } from '../../subject/index.ts'
-import { decodeStreamRequest, type StreamRequest } from '../config/stream-config.ts'
+import { decodeStreamRequest, type StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, parseJson } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'

@@ -1,4 +1,5 @@
 import { SubjectFilter } from '../../subject/index.ts'
+import { wireStreamConfig } from '../config/stream-config.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { SUBJECT_DETAILS_PAGE } from '../limits.ts'
@@ -15,7 +16,7 @@ export function streamInfo(
 ): Record<string, unknown> {
   const metadata = answeredMetadata(stream.config.metadata, level)
   return {
-    config: { ...stream.config, ...(metadata === undefined ? {} : { metadata }) },
+    config: { ...wireStreamConfig(stream.config), ...(metadata === undefined ? {} : { metadata }) },
     created: formatTime(stream.store.createdMs),
     state: streamState(stream),
     ...(domain === '' ? {} : { domain }),

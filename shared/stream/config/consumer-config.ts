@@ -3,7 +3,7 @@
  * once. Texts and defaults as in nats-server 2.14 (setConsumerConfigDefaults, checkConsumerCfg).
  */
 import { isValidSubject, subsetOf } from '../../subject/index.ts'
-import { JetStreamError, notSupported } from '../jetstream-error.ts'
+import { JetStreamError } from '../jetstream-error.ts'
 import { type Decoded, decodeFields } from '../json-fields.ts'
 import {
   ACK_PENDING,
@@ -13,6 +13,7 @@ import {
   METADATA_BYTES_MAX,
   NAME_BYTES_MAX,
   NS_PER_MS,
+  PRIORITY_TIMEOUT_NS,
   WAITING_PULLS,
   WAITING_PULLS_MAX,
 } from '../limits.ts'
@@ -23,6 +24,7 @@ import {
   type StreamConfig,
   withoutServerKeys,
 } from './stream-config.ts'
+import { refuseUnsupportedConsumer } from './unsupported.ts'
 
 const DELIVER_POLICIES = [
   'all',
@@ -32,11 +34,16 @@ const DELIVER_POLICIES = [
   'by_start_time',
   'last_per_subject',
 ] as const
-const ACK_POLICIES = ['none', 'all', 'explicit'] as const
+const ACK_POLICIES = ['none', 'all', 'explicit', 'flow_control'] as const
+const REPLAY_POLICIES = ['instant', 'original'] as const
+const PRIORITY_POLICIES = ['none', 'overflow', 'pinned_client', 'prioritized'] as const
 
 export type DeliverPolicy = (typeof DELIVER_POLICIES)[number]
 export type AckPolicy = (typeof ACK_POLICIES)[number]
+export type ReplayPolicy = (typeof REPLAY_POLICIES)[number]
+export type PriorityPolicy = (typeof PRIORITY_POLICIES)[number]
 
+/** What is `?` is left out when it is zero, empty or false, as on the wire. */
 export interface ConsumerConfig {
   readonly durable_name?: string
   readonly name: string
@@ -51,18 +58,35 @@ export interface ConsumerConfig {
   readonly backoff?: readonly number[]
   readonly filter_subject?: string
   readonly filter_subjects?: readonly string[]
-  readonly replay_policy: 'instant'
+  readonly replay_policy: ReplayPolicy
+  /** Bits per second; push only. */
+  readonly rate_limit_bps?: number
   readonly sample_freq?: string
-  readonly max_waiting: number
+  /** Pull only, and always there then. */
+  readonly max_waiting?: number
   readonly max_ack_pending?: number
+  readonly flow_control?: boolean
   readonly headers_only?: boolean
   readonly max_batch?: number
   readonly max_expires?: number
   readonly max_bytes?: number
+  /** Present: a push consumer. Absent: one that is pulled from. */
+  readonly deliver_subject?: string
+  readonly deliver_group?: string
+  readonly idle_heartbeat?: number
   readonly inactive_threshold?: number
   readonly num_replicas: number
   readonly mem_storage?: boolean
+  /** Made by a stream that sources; not listed as a consumer to clients. */
+  readonly direct?: boolean
+  readonly sourcing?: boolean
   readonly metadata?: Readonly<Record<string, string>>
+  /** RFC 3339. */
+  readonly pause_until?: string
+  readonly priority_groups?: readonly string[]
+  /** Left out: none. */
+  readonly priority_policy?: Exclude<PriorityPolicy, 'none'>
+  readonly priority_timeout?: number
 }
 
 const FIELDS = {
@@ -119,7 +143,7 @@ export function consumerConfig(
   name: string,
   stream: StreamConfig,
 ): ConsumerConfig {
-  refuseUnsupported(request)
+  checkPull(request)
   const isDurable = (request.durable_name ?? '') !== ''
   checkNames(request, name)
   checkNumbers(request, stream)
@@ -130,7 +154,8 @@ export function consumerConfig(
   const inactive = positive(request.inactive_threshold) ?? stream.consumer_limits.inactive_threshold
   const ackPending = maxAckPending(request, ackPolicy, stream)
   const ackWait = backoff[0] ?? (positive(request.ack_wait) || ackWaitOf(ackPolicy))
-  return {
+  const isPush = (request.deliver_subject ?? '') !== ''
+  const config: ConsumerConfig = {
     ...(isDurable ? { durable_name: name } : {}),
     name,
     ...optional('description', request.description),
@@ -147,9 +172,9 @@ export function consumerConfig(
     ...((request.filter_subjects ?? []).length > 0
       ? { filter_subjects: request.filter_subjects ?? [] }
       : {}),
-    replay_policy: 'instant',
+    replay_policy: choice(request.replay_policy ?? 'instant', REPLAY_POLICIES, 10182),
     ...optional('sample_freq', request.sample_freq),
-    max_waiting: positive(request.max_waiting) ?? WAITING_PULLS,
+    ...(isPush ? {} : { max_waiting: positive(request.max_waiting) ?? WAITING_PULLS }),
     ...optional('max_ack_pending', ackPending),
     ...optional('headers_only', request.headers_only),
     ...optional('max_batch', positive(request.max_batch)),
@@ -159,7 +184,11 @@ export function consumerConfig(
     num_replicas: request.num_replicas ?? 0,
     ...optional('mem_storage', request.mem_storage),
     ...(request.metadata === undefined ? {} : { metadata: withoutServerKeys(request.metadata) }),
+    ...pushFields(request),
+    ...newerFields(request),
   }
+  refuseUnsupportedConsumer(config)
+  return config
 }
 
 const FIXED: readonly (readonly [keyof ConsumerConfig, string])[] = [
@@ -186,26 +215,37 @@ export function filtersOf(config: ConsumerConfig): readonly string[] {
   return config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : [])
 }
 
-function refuseUnsupported(request: ConsumerRequest): void {
-  if ((request.deliver_subject ?? '') === '') {
-    if ((request.rate_limit_bps ?? 0) > 0) throw new JetStreamError(10086)
-    if ((request.idle_heartbeat ?? 0) > 0) throw new JetStreamError(10088)
-    if (request.flow_control) throw new JetStreamError(10089)
-    if (request.direct) throw new JetStreamError(10090)
+function checkPull(request: ConsumerRequest): void {
+  if ((request.deliver_subject ?? '') !== '') return
+  if ((request.rate_limit_bps ?? 0) > 0) throw new JetStreamError(10086)
+  if ((request.idle_heartbeat ?? 0) > 0) throw new JetStreamError(10088)
+  if (request.flow_control) throw new JetStreamError(10089)
+  if (request.direct) throw new JetStreamError(10090)
+}
+
+function pushFields(request: ConsumerRequest): Partial<ConsumerConfig> {
+  return {
+    ...optional('rate_limit_bps', request.rate_limit_bps),
+    ...optional('flow_control', request.flow_control),
+    ...optional('deliver_subject', request.deliver_subject),
+    ...optional('deliver_group', request.deliver_group),
+    ...optional('idle_heartbeat', positive(request.idle_heartbeat)),
+    ...optional('direct', request.direct),
+    ...optional('sourcing', request.sourcing),
   }
-  const { replay_policy = 'instant', priority_policy = 'none', ack_policy } = request
-  const asked: readonly (readonly [boolean, string])[] = [
-    [(request.deliver_subject ?? '') !== '', 'a push consumer (deliver_subject)'],
-    [(request.deliver_group ?? '') !== '', 'deliver_group'],
-    [replay_policy === 'original', 'replay_policy original'],
-    [ack_policy === 'flow_control', 'ack_policy flow_control'],
-    [request.pause_until !== undefined && request.pause_until > 0, 'pause_until'],
-    [priority_policy !== 'none' && priority_policy !== '', `priority_policy ${priority_policy}`],
-    [(request.priority_groups ?? []).length > 0, 'priority_groups'],
-    [request.sourcing === true, 'sourcing'],
-  ]
-  for (const [isAsked, feature] of asked) if (isAsked) throw notSupported(10012, feature)
-  if (replay_policy !== 'instant') throw new JetStreamError(10182)
+}
+
+function newerFields(request: ConsumerRequest): Partial<ConsumerConfig> {
+  const { pause_until, priority_groups = [] } = request
+  const policy = choice(request.priority_policy || 'none', PRIORITY_POLICIES, 10025)
+  const isPinned = policy === 'pinned_client'
+  const timeout = positive(request.priority_timeout) ?? (isPinned ? PRIORITY_TIMEOUT_NS : undefined)
+  return {
+    ...(pause_until ? { pause_until: formatTime(pause_until) } : {}),
+    ...(priority_groups.length > 0 ? { priority_groups } : {}),
+    ...(policy === 'none' ? {} : { priority_policy: policy }),
+    ...optional('priority_timeout', timeout),
+  }
 }
 
 function checkNames(request: ConsumerRequest, name: string): void {

@@ -4,8 +4,7 @@
  * `StreamConfig`. Texts and defaults as in nats-server 2.14 (checkStreamCfg).
  */
 import { isValidSubject, overlaps, subsetOf } from '../../subject/index.ts'
-import { JetStreamError, notSupported } from '../jetstream-error.ts'
-import { type Decoded, decodeFields, isObject } from '../json-fields.ts'
+import { JetStreamError } from '../jetstream-error.ts'
 import {
   AGE_MIN_NS,
   DESCRIPTION_BYTES_MAX,
@@ -15,12 +14,22 @@ import {
   NAME_BYTES_MAX,
   REPLICAS_MAX,
 } from '../limits.ts'
+import type { StreamRequest } from './stream-request.ts'
+import {
+  type StreamSource,
+  type SubjectTransform,
+  streamSource,
+  subjectTransform,
+} from './stream-source.ts'
+import { refuseUnsupportedStream } from './unsupported.ts'
 
+/** What is `?` is left out when it is zero, empty or false, as on the wire. */
 export interface StreamConfig {
   readonly name: string
   readonly description?: string
+  /** Empty for a mirror, and for a stream that only has sources; left out on the wire then. */
   readonly subjects: readonly string[]
-  readonly retention: 'limits'
+  readonly retention: 'limits' | 'interest' | 'workqueue'
   readonly max_consumers: number
   readonly max_msgs: number
   readonly max_bytes: number
@@ -30,10 +39,17 @@ export interface StreamConfig {
   readonly discard: 'old' | 'new'
   /** `memory` is kept in the journal too: it outlives a restart, which no reader minds. */
   readonly storage: 'file' | 'memory'
-  readonly num_replicas: 1
+  readonly num_replicas: number
   readonly no_ack?: boolean
+  /** 0 for none; left out on the wire then. */
   readonly duplicate_window: number
-  readonly compression: 'none'
+  readonly placement?: Placement
+  readonly mirror?: StreamSource
+  readonly sources?: readonly StreamSource[]
+  readonly compression: 'none' | 's2'
+  readonly first_seq?: number
+  readonly subject_transform?: SubjectTransform
+  readonly republish?: Republish
   readonly allow_direct: boolean
   readonly mirror_direct: boolean
   readonly discard_new_per_subject?: boolean
@@ -42,8 +58,27 @@ export interface StreamConfig {
   readonly deny_purge: boolean
   readonly allow_rollup_hdrs: boolean
   readonly consumer_limits: ConsumerLimits
-  readonly allow_msg_ttl: false
+  readonly allow_msg_ttl: boolean
+  readonly subject_delete_marker_ttl?: number
+  readonly allow_msg_counter?: boolean
+  readonly allow_atomic?: boolean
+  readonly allow_msg_schedules?: boolean
+  readonly persist_mode?: 'async'
+  readonly allow_batched?: boolean
   readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** Where a cluster would put the stream: kept and shown by a server that has no cluster. */
+export interface Placement {
+  readonly cluster?: string
+  readonly tags?: readonly string[]
+}
+
+/** What is stored under `src` is published again as `dest` makes of it, once it is on disk. */
+export interface Republish {
+  readonly src: string
+  readonly dest: string
+  readonly headers_only?: boolean
 }
 
 export interface ConsumerLimits {
@@ -51,69 +86,18 @@ export interface ConsumerLimits {
   readonly max_ack_pending?: number
 }
 
-const FIELDS = {
-  name: 'string',
-  description: 'string',
-  subjects: 'strings',
-  retention: 'string',
-  max_consumers: 'int',
-  max_msgs: 'int',
-  max_bytes: 'int',
-  max_age: 'int',
-  max_msgs_per_subject: 'int',
-  max_msg_size: 'int',
-  discard: 'string',
-  storage: 'string',
-  num_replicas: 'int',
-  no_ack: 'bool',
-  duplicate_window: 'int',
-  placement: 'json',
-  mirror: 'json',
-  sources: 'json',
-  compression: 'string',
-  first_seq: 'uint',
-  subject_transform: 'json',
-  republish: 'json',
-  allow_direct: 'bool',
-  mirror_direct: 'bool',
-  discard_new_per_subject: 'bool',
-  sealed: 'bool',
-  deny_delete: 'bool',
-  deny_purge: 'bool',
-  allow_rollup_hdrs: 'bool',
-  consumer_limits: 'json',
-  allow_msg_ttl: 'bool',
-  subject_delete_marker_ttl: 'int',
-  allow_msg_counter: 'bool',
-  allow_atomic: 'bool',
-  allow_msg_schedules: 'bool',
-  persist_mode: 'string',
-  allow_batched: 'bool',
-  metadata: 'map',
-  pedantic: 'bool',
-} as const
-
-const CONSUMER_LIMIT_FIELDS = { inactive_threshold: 'int', max_ack_pending: 'int' } as const
-
-/** What a client or a role may ask for: any of the wire's fields. */
-export type StreamRequest = Decoded<typeof FIELDS>
-
-/** Throws 10025. */
-export function decodeStreamRequest(value: unknown): StreamRequest {
-  return decodeFields(value, FIELDS, 'StreamConfigRequest')
-}
+const RETENTIONS = ['limits', 'interest', 'workqueue'] as const
 
 /** Defaults and checks. Throws 10052, 10074 or 10157. */
 export function streamConfig(request: StreamRequest): StreamConfig {
   const name = checkName(request.name ?? '')
-  refuseUnsupported(request)
   checkTexts(request)
   const maxAge = checkAge(request.max_age ?? 0)
   const config: StreamConfig = {
     name,
     ...(request.description ? { description: request.description } : {}),
-    subjects: checkSubjects(request.subjects ?? [], name, request.no_ack === true),
-    retention: 'limits',
+    subjects: checkSubjects(subjectsOf(request, name), request.no_ack === true),
+    retention: choice(request.retention ?? 'limits', RETENTIONS, 'invalid retention'),
     max_consumers: limit(request, 'max_consumers'),
     max_msgs: limit(request, 'max_msgs'),
     max_bytes: limit(request, 'max_bytes'),
@@ -125,7 +109,12 @@ export function streamConfig(request: StreamRequest): StreamConfig {
     num_replicas: checkReplicas(request.num_replicas ?? 1),
     ...(request.no_ack ? { no_ack: true } : {}),
     duplicate_window: duplicateWindow(request, maxAge),
-    compression: 'none',
+    ...placement(request.placement),
+    ...(request.mirror && { mirror: streamSource(request.mirror) }),
+    ...(request.sources?.length ? { sources: request.sources.map(streamSource) } : {}),
+    compression: choice(request.compression ?? 'none', ['none', 's2'], 'invalid compression'),
+    ...(request.first_seq ? { first_seq: request.first_seq } : {}),
+    ...transformOf(request),
     allow_direct: request.allow_direct ?? false,
     mirror_direct: request.mirror_direct ?? false,
     ...(request.discard_new_per_subject ? { discard_new_per_subject: true } : {}),
@@ -133,11 +122,13 @@ export function streamConfig(request: StreamRequest): StreamConfig {
     deny_delete: request.deny_delete ?? false,
     deny_purge: request.deny_purge ?? false,
     allow_rollup_hdrs: request.allow_rollup_hdrs ?? false,
-    consumer_limits: consumerLimits(request.consumer_limits),
-    allow_msg_ttl: false,
+    consumer_limits: request.consumer_limits ?? {},
+    allow_msg_ttl: request.allow_msg_ttl ?? false,
+    ...newerFields(request),
     ...(request.metadata === undefined ? {} : { metadata: withoutServerKeys(request.metadata) }),
   }
   checkCombinations(config)
+  refuseUnsupportedStream(config)
   return config
 }
 
@@ -165,6 +156,16 @@ export function updatedConfig(old: StreamConfig, config: StreamConfig): StreamCo
   }
 }
 
+/** As answers show it: Go's omitempty. */
+export function wireStreamConfig(config: StreamConfig): Readonly<Record<string, unknown>> {
+  const { subjects, duplicate_window, ...rest } = config
+  return {
+    ...rest,
+    ...(subjects.length > 0 ? { subjects } : {}),
+    ...(duplicate_window === 0 ? {} : { duplicate_window }),
+  }
+}
+
 /** Metadata as a client gave it: `_nats.*` is what a server adds to its answers. */
 export function withoutServerKeys(
   metadata: Readonly<Record<string, string>>,
@@ -187,31 +188,6 @@ function checkName(name: string): string {
   return name
 }
 
-/** Later versions honour these; until then a request that relies on one is told so. */
-function refuseUnsupported(request: StreamRequest): void {
-  const { retention = 'limits', compression = 'none', persist_mode = 'default' } = request
-  choice(retention, ['limits', 'interest', 'workqueue'], 'invalid retention')
-  choice(compression, ['none', 's2'], 'invalid compression')
-  const asked: readonly (readonly [boolean, string])[] = [
-    [retention !== 'limits', `retention ${retention}`],
-    [request.mirror !== undefined, 'a mirror'],
-    [Array.isArray(request.sources) && request.sources.length > 0, 'sourcing from other streams'],
-    [request.placement !== undefined, 'placement'],
-    [compression !== 'none', `compression ${compression}`],
-    [(request.first_seq ?? 0) > 1, 'first_seq'],
-    [request.subject_transform !== undefined, 'subject_transform'],
-    [request.republish !== undefined, 'republish'],
-    [request.allow_msg_ttl === true, 'allow_msg_ttl'],
-    [(request.subject_delete_marker_ttl ?? 0) !== 0, 'subject_delete_marker_ttl'],
-    [request.allow_msg_counter === true, 'allow_msg_counter'],
-    [request.allow_atomic === true, 'allow_atomic'],
-    [request.allow_msg_schedules === true, 'allow_msg_schedules'],
-    [request.allow_batched === true, 'allow_batched'],
-    [persist_mode !== 'default' && persist_mode !== '', `persist_mode ${persist_mode}`],
-  ]
-  for (const [isAsked, feature] of asked) if (isAsked) throw notSupported(10052, feature)
-}
-
 function checkTexts(request: StreamRequest): void {
   if (Buffer.byteLength(request.description ?? '') > DESCRIPTION_BYTES_MAX) {
     refuse(`stream description is too long, maximum allowed is ${DESCRIPTION_BYTES_MAX}`)
@@ -229,12 +205,7 @@ export function metadataBytes(metadata: Readonly<Record<string, string>>): numbe
   return bytes
 }
 
-function checkSubjects(
-  given: readonly string[],
-  name: string,
-  isNoAck: boolean,
-): readonly string[] {
-  const subjects = given.length === 0 ? [name] : given
+function checkSubjects(subjects: readonly string[], isNoAck: boolean): readonly string[] {
   for (const [i, subject] of subjects.entries()) {
     if (!isValidSubject(subject)) refuse(`invalid subject ${JSON.stringify(subject)}`)
     const others = subjects.slice(i + 1)
@@ -294,16 +265,53 @@ function duplicateWindow(request: StreamRequest, maxAge: number): number {
   return asked
 }
 
-function checkReplicas(replicas: number): 1 {
+function checkReplicas(replicas: number): number {
   if (replicas > REPLICAS_MAX) refuse(`maximum replicas is ${REPLICAS_MAX}`)
   if (replicas < 0) throw new JetStreamError(10133)
   if (replicas > 1) throw new JetStreamError(10074)
   return 1
 }
 
-function consumerLimits(value: unknown): ConsumerLimits {
-  if (value === undefined || !isObject(value)) return {}
-  return decodeFields(value, CONSUMER_LIMIT_FIELDS, 'StreamConsumerLimits')
+function subjectsOf({ subjects = [], mirror, sources = [] }: StreamRequest, name: string) {
+  const isFed = mirror !== undefined || sources.length > 0
+  return subjects.length === 0 && !isFed ? [name] : subjects
+}
+
+function placement(given: StreamRequest['placement']): { readonly placement?: Placement } {
+  const { cluster, tags = [] } = given ?? {}
+  if (!cluster && tags.length === 0) return {}
+  return {
+    placement: { ...(cluster ? { cluster } : {}), ...(tags.length > 0 ? { tags } : {}) },
+  }
+}
+
+function transformOf(request: StreamRequest): Partial<StreamConfig> {
+  const transform = subjectTransform(request.subject_transform)
+  const { republish } = request
+  return {
+    ...(transform === undefined ? {} : { subject_transform: transform }),
+    ...(republish && {
+      republish: {
+        src: republish.src || '>',
+        dest: republish.dest ?? '',
+        ...(republish.headers_only ? { headers_only: true } : {}),
+      },
+    }),
+  }
+}
+
+function newerFields(request: StreamRequest): Partial<StreamConfig> {
+  const mode = choice(request.persist_mode || 'default', ['default', 'async'], 'invalid mode')
+  return {
+    ...(request.subject_delete_marker_ttl
+      ? { subject_delete_marker_ttl: request.subject_delete_marker_ttl }
+      : {}),
+    ...(request.allow_msg_counter ? { allow_msg_counter: true } : {}),
+    ...(request.allow_atomic ? { allow_atomic: true } : {}),
+    ...(request.allow_msg_schedules ? { allow_msg_schedules: true } : {}),
+    ...(mode === 'async' ? { persist_mode: mode } : {}),
+    ...(request.allow_batched ? { allow_batched: true } : {}),
+  }
 }
 
 function checkCombinations(config: StreamConfig): void {

@@ -5,11 +5,8 @@ import {
   consumerConfig,
   decodeConsumerRequest,
 } from '../../../shared/stream/config/consumer-config.ts'
-import {
-  decodeStreamRequest,
-  streamConfig,
-  updatedConfig,
-} from '../../../shared/stream/config/stream-config.ts'
+import { streamConfig, updatedConfig } from '../../../shared/stream/config/stream-config.ts'
+import { decodeStreamRequest } from '../../../shared/stream/config/stream-request.ts'
 import { DedupWindow } from '../../../shared/stream/publish/dedup-window.ts'
 import { StagedSubjects } from '../../../shared/stream/publish/staged-subjects.ts'
 

@@ -2,7 +2,7 @@
 import type { Clock } from '../../../runtime/index.ts'
 import type { ConsumerConfig } from '../../config/consumer-config.ts'
 import { JetStreamError } from '../../jetstream-error.ts'
-import { NS_PER_MS } from '../../limits.ts'
+import { NS_PER_MS, WAITING_PULLS } from '../../limits.ts'
 import type { StreamPort } from '../../port.ts'
 import type { DeliveryTarget } from '../delivery-target.ts'
 import { PullQueue } from './pull-queue.ts'
@@ -15,7 +15,7 @@ export class PullTarget implements DeliveryTarget {
   /** @param onIdle called when a request has left other than by being served */
   constructor(clock: Clock, port: StreamPort, config: () => ConsumerConfig, onIdle: () => void) {
     this.#config = config
-    this.#queue = new PullQueue(clock, port, config().max_waiting, onIdle)
+    this.#queue = new PullQueue(clock, port, config().max_waiting ?? WAITING_PULLS, onIdle)
   }
 
   get isReady(): boolean {

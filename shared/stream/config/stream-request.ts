@@ -1,0 +1,62 @@
+/** STREAM.CREATE's and STREAM.UPDATE's request as it comes, its fields as on the wire. */
+import { type Decoded, decodeFields } from '../json-fields.ts'
+import { SOURCE_FIELD, TRANSFORM_FIELD } from './stream-source.ts'
+
+const FIELDS = {
+  name: 'string',
+  description: 'string',
+  subjects: 'strings',
+  retention: 'string',
+  max_consumers: 'int',
+  max_msgs: 'int',
+  max_bytes: 'int',
+  max_age: 'int',
+  max_msgs_per_subject: 'int',
+  max_msg_size: 'int',
+  discard: 'string',
+  storage: 'string',
+  num_replicas: 'int',
+  no_ack: 'bool',
+  duplicate_window: 'int',
+  placement: {
+    object: { cluster: 'string', tags: 'strings', preferred: 'string' },
+    type: 'Placement',
+  },
+  mirror: SOURCE_FIELD,
+  sources: { ...SOURCE_FIELD, isList: true },
+  compression: 'string',
+  first_seq: 'uint',
+  subject_transform: TRANSFORM_FIELD,
+  republish: {
+    object: { src: 'string', dest: 'string', headers_only: 'bool' },
+    type: 'RePublish',
+  },
+  allow_direct: 'bool',
+  mirror_direct: 'bool',
+  discard_new_per_subject: 'bool',
+  sealed: 'bool',
+  deny_delete: 'bool',
+  deny_purge: 'bool',
+  allow_rollup_hdrs: 'bool',
+  consumer_limits: {
+    object: { inactive_threshold: 'int', max_ack_pending: 'int' },
+    type: 'StreamConsumerLimits',
+  },
+  allow_msg_ttl: 'bool',
+  subject_delete_marker_ttl: 'int',
+  allow_msg_counter: 'bool',
+  allow_atomic: 'bool',
+  allow_msg_schedules: 'bool',
+  persist_mode: 'string',
+  allow_batched: 'bool',
+  metadata: 'map',
+  pedantic: 'bool',
+} as const
+
+/** What a client or a role may ask for: any of the wire's fields. */
+export type StreamRequest = Decoded<typeof FIELDS>
+
+/** Throws 10025. */
+export function decodeStreamRequest(value: unknown): StreamRequest {
+  return decodeFields(value, FIELDS, 'StreamConfigRequest')
+}

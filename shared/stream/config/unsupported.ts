@@ -1,0 +1,77 @@
+/**
+ * The switchboard: what is typed, validated and defaulted but does not work yet, a row for each. A
+ * feature that is asked for is refused by name; nothing is ever half done. Whoever makes a feature
+ * work removes its row.
+ */
+import { notSupported } from '../jetstream-error.ts'
+import type { ConsumerConfig } from './consumer-config.ts'
+import type { StreamConfig } from './stream-config.ts'
+
+interface Row<Config> {
+  readonly feature: string
+  readonly isAsked: (config: Config) => boolean
+}
+
+const STREAM_ROWS: readonly Row<StreamConfig>[] = [
+  { feature: 'retention interest', isAsked: ({ retention }) => retention === 'interest' },
+  { feature: 'retention workqueue', isAsked: ({ retention }) => retention === 'workqueue' },
+  { feature: 'a mirror', isAsked: ({ mirror }) => mirror !== undefined },
+  { feature: 'sourcing from other streams', isAsked: ({ sources }) => sources !== undefined },
+  { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
+  { feature: 'first_seq', isAsked: ({ first_seq = 0 }) => first_seq > 1 },
+  { feature: 'subject_transform', isAsked: (config) => config.subject_transform !== undefined },
+  { feature: 'republish', isAsked: ({ republish }) => republish !== undefined },
+  { feature: 'allow_msg_ttl', isAsked: (config) => config.allow_msg_ttl },
+  {
+    feature: 'subject_delete_marker_ttl',
+    isAsked: (config) => config.subject_delete_marker_ttl !== undefined,
+  },
+  { feature: 'allow_msg_counter', isAsked: (config) => config.allow_msg_counter === true },
+  { feature: 'allow_atomic', isAsked: (config) => config.allow_atomic === true },
+  { feature: 'allow_msg_schedules', isAsked: (config) => config.allow_msg_schedules === true },
+  { feature: 'allow_batched', isAsked: (config) => config.allow_batched === true },
+  { feature: 'persist_mode async', isAsked: ({ persist_mode }) => persist_mode === 'async' },
+]
+
+const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = [
+  {
+    feature: 'a push consumer (deliver_subject)',
+    isAsked: (config) => config.deliver_subject !== undefined,
+  },
+  { feature: 'deliver_group', isAsked: (config) => config.deliver_group !== undefined },
+  {
+    feature: 'replay_policy original',
+    isAsked: ({ replay_policy }) => replay_policy === 'original',
+  },
+  {
+    feature: 'ack_policy flow_control',
+    isAsked: ({ ack_policy }) => ack_policy === 'flow_control',
+  },
+  { feature: 'pause_until', isAsked: ({ pause_until }) => pause_until !== undefined },
+  {
+    feature: 'priority_policy overflow',
+    isAsked: ({ priority_policy }) => priority_policy === 'overflow',
+  },
+  {
+    feature: 'priority_policy pinned_client',
+    isAsked: ({ priority_policy }) => priority_policy === 'pinned_client',
+  },
+  {
+    feature: 'priority_policy prioritized',
+    isAsked: ({ priority_policy }) => priority_policy === 'prioritized',
+  },
+  { feature: 'priority_groups', isAsked: ({ priority_groups }) => priority_groups !== undefined },
+  { feature: 'sourcing', isAsked: ({ sourcing }) => sourcing === true },
+]
+
+/** Throws 10052 with the name of what this version does not do. */
+export function refuseUnsupportedStream(config: StreamConfig): void {
+  const row = STREAM_ROWS.find(({ isAsked }) => isAsked(config))
+  if (row !== undefined) throw notSupported(10052, row.feature)
+}
+
+/** Throws 10012 with the name of what this version does not do. */
+export function refuseUnsupportedConsumer(config: ConsumerConfig): void {
+  const row = CONSUMER_ROWS.find(({ isAsked }) => isAsked(config))
+  if (row !== undefined) throw notSupported(10012, row.feature)
+}
