@@ -222,7 +222,7 @@ export class AccountSpace implements SubjectSpace {
       if (!isServed(group.queue, origin, options.queues)) continue
       if (this.#serveHere(group, message, options)) taken++
       else {
-        const link = chooseLink(group.links, origin, this.#random)
+        const link = chooseLink(group.links, message, this.#random)
         if (link === undefined) continue
         remote ??= new Map()
         const queues = remote.get(link)
@@ -231,13 +231,14 @@ export class AccountSpace implements SubjectSpace {
       }
     }
     const isStored = interest.hasCapture || options.capture === false
-    const storing = isStored ? undefined : chooseLink(interest.captures, origin, this.#random)
+    const storing = isStored ? undefined : chooseLink(interest.captures, message, this.#random)
     for (const link of interest.links) {
       if (!mayCross(origin, link.peer)) continue
       const queues = remote?.get(link.peer) ?? NO_QUEUES
       const isToStore = link.peer === storing
       const isPlain = link.isPlain && options.isForGroupsOnly !== true
-      if (!isPlain && queues.length === 0 && !isToStore) continue
+      const isChosen = queues.length > 0 || isToStore
+      if (!isChosen && (!isPlain || link.peer.refuses?.(message) === true)) continue
       link.peer.forward(message, isPlain, queues, isToStore)
       taken++
     }

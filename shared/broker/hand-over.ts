@@ -37,9 +37,10 @@ export function forwardAs(
   if (link === message.origin) return false
   const inner = opened(message, publication)
   if (inner === undefined) return false
-  link.forward(inner, plain, queues, isToStore)
+  const isTaken = link.refuses?.(inner) !== true
+  if (isTaken) link.forward(inner, plain, queues, isToStore)
   close(inner, message)
-  return true
+  return isTaken
 }
 
 /** The options of a publication that another one causes in its place. */

@@ -1,5 +1,5 @@
 import type { Random } from '../runtime/index.ts'
-import type { LinkPeer, Peer, PeerKind, Subscription } from './message.ts'
+import type { LinkPeer, Message, Peer, PeerKind, Subscription } from './message.ts'
 
 /**
  * Which link serves a queue group, or stores a message, that nobody here can take: the nearest. Own
@@ -23,13 +23,25 @@ export function mayCross(origin: Peer, to: LinkPeer): boolean {
   return to.isUp && to !== origin && !(isHub(origin) && isHub(to))
 }
 
-/** One of `links`, all of which are subscriptions of links; undefined when none may take it. */
+/** One of `links`, all of which are subscriptions of links; undefined when none takes it. */
 export function chooseLink(
+  links: readonly Subscription[],
+  message: Message,
+  random: Random,
+): LinkPeer | undefined {
+  if (links.length === 0) return undefined
+  const chosen = chooseFrom(links, message.origin, random)
+  if (chosen?.refuses?.(message) !== true) return chosen
+  // Only now the others are asked as well: as a rule the first choice takes it.
+  const willing = links.filter(({ peer }) => (peer as LinkPeer).refuses?.(message) !== true)
+  return chooseFrom(willing, message.origin, random)
+}
+
+function chooseFrom(
   links: readonly Subscription[],
   origin: Peer,
   random: Random,
 ): LinkPeer | undefined {
-  if (links.length === 0) return undefined
   const tier = nearestTier(links, origin)
   const region = tier === GATEWAY_TIER ? nearestRegion(links, origin) : undefined
   let total = 0

@@ -52,6 +52,11 @@ export interface LinkPeer extends Peer {
   /** The other end tells nothing of messages that are traced, and delivers those that only ask for a trace. */
   readonly ignoresTraces?: boolean
   /**
+   * Whether it would not send this message, by the rules of its ends: then no choice falls on it, and nobody
+   * counts it. Asked before `forward`; absent where all is sent.
+   */
+  refuses?(message: Message): boolean
+  /**
    * @param plain true when plain subscriptions of the other side match
    * @param queues the queue groups for which the other side must pick a member
    * @param isToStore the other side's capture stores the message: no capture here did

@@ -130,6 +130,10 @@ class TracedLink implements LinkPeer {
 
   deliver(): void {}
 
+  refuses(message: Message): boolean {
+    return this.#link.refuses?.(message) ?? false
+  }
+
   forward(message: Message, plain: boolean, queues: readonly string[], isToStore: boolean): void {
     if (this.#link.tellsTrace) {
       this.#link.forward(message, plain, queues, isToStore)

@@ -160,18 +160,20 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     this.#options.links.join(this)
   }
 
-  forward(message: Message, plain: boolean, queues: readonly string[]): void {
-    if (!this.#isAttached || message.origin === this || this.#isSibling(message)) return
+  refuses(message: Message): boolean {
+    if (!this.#isAttached || message.origin === this || this.#isSibling(message)) return true
     const { permissions, withholds, remote } = this.#options
-    if (!permissions.maySend(message.subjectBytes) || withholds(message)) return
+    if (!permissions.maySend(message.subjectBytes) || withholds(message)) return true
     const acks = shortAckInterest(message.subjectBytes)
-    if (acks !== undefined && !this.#subscriptions.has(acks)) return
+    if (acks !== undefined && !this.#subscriptions.has(acks)) return true
     const size = message.headers.length + message.payload.length
-    if (remote.payloadBytesMax > 0 && size > remote.payloadBytesMax) {
-      this.#droppedLarge++
-      this.#logDrop(`message of ${size} bytes is above the other side's max_payload`)
-      return
-    }
+    if (remote.payloadBytesMax === 0 || size <= remote.payloadBytesMax) return false
+    this.#droppedLarge++
+    this.#logDrop(`message of ${size} bytes is above the other side's max_payload`)
+    return true
+  }
+
+  forward(message: Message, plain: boolean, queues: readonly string[]): void {
     const parts = queues.length === 0 ? NO_PARTS : lineParts(message, queues)
     if (parts.length === 0) {
       this.#send(message, queues)
@@ -183,6 +185,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
   }
 
   deliver(subscription: Subscription, message: Message): void {
+    if (this.refuses(message)) return
     this.forward(message, subscription.queue === '', queuesOf(subscription))
   }
 

@@ -16,6 +16,12 @@ class Gateway extends RecordingLink {
   }
 }
 
+class RefusingLink extends RecordingLink {
+  refuses(): boolean {
+    return true
+  }
+}
+
 describe(`who serves a group that has no member here (SEED=${SEED})`, () => {
   let space: AccountSpace
   const client = new RecordingPeer('mqtt')
@@ -99,6 +105,26 @@ describe(`who serves a group that has no member here (SEED=${SEED})`, () => {
     alive.isUp = false
     assert.deepEqual(publish(), new Array(60).fill(0), 'nobody took it: a request has its 503')
     assert.deepEqual(shares(links), [0, 0, 60])
+  })
+
+  it('one that takes the message, in place of one whose rules refuse it, though it is nearer', () => {
+    const links = [
+      ask(new RefusingLink('leaf'), 50),
+      ask(new RecordingLink('uplink')),
+      ask(new RefusingLink('uplink'), 50),
+    ]
+    assert.deepEqual(publish(), new Array(60).fill(1))
+    assert.deepEqual(shares(links), [0, 60, 0])
+  })
+
+  it('nobody, when all refuse: not a group, not a plain subscriber, not a stream', () => {
+    const links = [ask(new RefusingLink('leaf')), ask(new RefusingLink('route'))]
+    for (const link of links) {
+      space.subscribe(link, { subject: 'job' })
+      space.subscribe(link, { subject: 'job', isCapture: true })
+    }
+    assert.deepEqual(publish(), new Array(60).fill(0), 'a request has its 503')
+    assert.deepEqual(shares(links), [0, 0])
   })
 
   it('the hub that is up stores a message, and a link that has ended takes none of it', () => {

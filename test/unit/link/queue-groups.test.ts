@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
+import {
+  type Credentials,
+  compilePermissions,
+  type Identity,
+} from '../../../shared/account/index.ts'
 import { eventually, LinkNode, reached } from '../../support/link-node.ts'
 import type { RecordingPeer } from '../../support/recording-peer.ts'
+import { userDoor } from '../../support/user-door.ts'
+import { permissionsConfig } from '../account/setup.ts'
 
 /** A message names the queue groups it is for: there may be more of them than a line holds. */
 describe('link: many queue groups on one subject', () => {
@@ -67,5 +74,47 @@ describe('link: many queue groups on one subject', () => {
     assert.equal(plain.got.length, 1)
     assert.deepEqual([...counts(members)].sort(), [0, 1])
     assert.match(hub.log.text(), /more queue groups on one subject than a control line holds/)
+  })
+})
+
+/** What a leaf's user may not subscribe to is not given to it for a group either. */
+describe('link: a queue group with members at several leaves', () => {
+  const nodes: LinkNode[] = []
+  const node = (...args: ConstructorParameters<typeof LinkNode>): LinkNode => {
+    const it = new LinkNode(...args)
+    nodes.push(it)
+    return it
+  }
+
+  afterEach(async () => {
+    for (const it of nodes.splice(0)) await it.close()
+  })
+
+  it('is served by the leaf that may have the message, and when none may nobody took it', async () => {
+    const rules = permissionsConfig({ noSub: ['work.secret'] })
+    const authenticator = {
+      ...userDoor(),
+      authenticate: ({ client }: Credentials): Identity => ({
+        user: '',
+        account: '$G',
+        ...(client?.name === 'free' ? {} : { permissions: compilePermissions(rules) }),
+      }),
+    }
+    const hub = node('hub', { acceptor: { authenticator } })
+    const port = await hub.listen()
+    const [bound, free] = [node('bound'), node('free')]
+    const links = [bound, free].map((leaf) => leaf.dial(`nats-leaf://127.0.0.1:${port}`))
+    for (const link of links) await reached(link, 'up')
+    const members = [bound, free].map((leaf) => leaf.subscriber('work.*', 'q'))
+    await hub.linkInterest('work.*', 2)
+    const taken = Array.from({ length: 40 }, () => hub.publish('work.secret', ''))
+    assert.deepEqual(new Set(taken), new Set([1]))
+    await eventually(() => members[1]?.got.length === 40, 'all of them at the free one')
+    assert.equal(members[0]?.got.length, 0)
+    await links[1]?.destroy()
+    await hub.linkInterest('work.*', 1)
+    assert.equal(hub.publish('work.secret', ''), 0)
+    assert.equal(hub.publish('work.open', ''), 1)
+    await eventually(() => members[0]?.got.length === 1, 'what it may have')
   })
 })
