@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module'
-import { Command, Option } from 'commander'
+import * as nodeModule from 'node:module'
+import * as path from 'node:path'
+import type { Command } from 'commander'
 import { codeOf, messageOf, SystemDisk } from './shared/runtime/index.ts'
 
 /**
- * The binary. It parses the command line and loads one role lazily: `petiole config check` must not
- * pay for a server. Everything that is said to people here goes to stderr, but for what they asked for.
+ * The binary. It parses the command line and loads what that asks for: `petiole config check` must not
+ * pay for a server, nor a server for the other commands. Everything that is said to people here goes to
+ * stderr, but for what they asked for.
  */
 
 const FLEET_DEADLINE_MS = 5_000
@@ -15,71 +17,82 @@ const CLEAR_SCREEN = '\x1b[2J\x1b[H'
 type Role = 'hub' | 'leaf'
 type Program = 'petiole' | 'nats-server'
 
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
-
-const program = new Command('petiole')
-  .description('Edge-to-cloud messaging: MQTT and NATS at the leaf, synced to the hub exactly once')
-  .version(version, '-v, --version')
-  .enablePositionalOptions()
-
-for (const role of ['hub', 'leaf'] as const) {
-  program
-    .command(role)
-    .description(`run a ${role}; takes -c FILE and nats-server's flags, see --help`)
-    .helpOption(false)
-    .allowUnknownOption()
-    .passThroughOptions()
-    .argument('[flags...]')
-    .action((flags: string[]) => runRole(role, flags, 'petiole'))
+const { version } = nodeModule.createRequire(import.meta.url)('../package.json') as {
+  version: string
 }
 
-program
-  .command('nats-server', { hidden: true })
-  .description('what scripts/nats-server runs: the same flags, the same words')
-  .helpOption(false)
-  .allowUnknownOption()
-  .passThroughOptions()
-  .argument('[flags...]')
-  .action((flags: string[]) => runDropIn(flags))
-
-const hubOption = new Option('--hub <url>', 'the hub, as nats://[user:password@]host[:port]')
-  .env('PETIOLE_HUB')
-  .default('nats://127.0.0.1:4222')
-
-const fleet = program.command('fleet').description('look after the leaves of a hub')
-fleet
-  .command('status')
-  .description('is every site in sync, and when will it be?')
-  .addOption(hubOption)
-  .option('--json', 'print the status as JSON')
-  .option('--watch', `print it again every ${WATCH_INTERVAL_MS / 1000} s`)
-  .action((options: { hub: string; json?: boolean; watch?: boolean }) => fleetStatus(options))
-fleet
-  .command('release')
-  .description('let another identity take a leaf name: the old one is gone for good')
-  .argument('<name>', 'the name of the leaf')
-  .addOption(hubOption)
-  .action((name: string, options: { hub: string }) => fleetRelease(name, options.hub))
-
-program
-  .command('config')
-  .description('look at configuration files')
-  .command('check')
-  .description('print every problem of a configuration file; exit 1 when there is one')
-  .argument('<file>')
-  .addOption(new Option('--role <role>', 'check it as this role').choices(['hub', 'leaf']))
-  .action((file: string, options: { role?: 'hub' | 'leaf' }) => configCheck(file, options.role))
+rememberCompiled()
 
 // Whoever reads what we print may have seen enough: `petiole fleet status --watch | head`.
 process.stdout.on('error', () => process.exit(0))
 
 try {
-  await program.parseAsync()
+  const [command, ...flags] = process.argv.slice(2)
+  if (command === 'hub' || command === 'leaf') await runRole(command, flags, 'petiole')
+  else if (command === 'nats-server') await runDropIn(flags)
+  else await (await commandLine()).parseAsync()
 } catch (error) {
   const name = process.argv[2] === 'nats-server' ? 'nats-server' : 'petiole'
   process.stderr.write(`${name}: ${messageOf(error)}\n`)
   // At once: a connection that hangs must not hold up a script.
   process.exit(1)
+}
+
+/** What a process may be asked that is no server; of the roles it knows what the help says. */
+async function commandLine(): Promise<Command> {
+  const { Command, Option } = await import('commander')
+  const program = new Command('petiole')
+    .description(
+      'Edge-to-cloud messaging: MQTT and NATS at the leaf, synced to the hub exactly once',
+    )
+    .version(version, '-v, --version')
+    .enablePositionalOptions()
+
+  for (const role of ['hub', 'leaf'] as const) {
+    program
+      .command(role)
+      .description(`run a ${role}; takes -c FILE and nats-server's flags, see --help`)
+      .helpOption(false)
+      .argument('[flags...]')
+  }
+
+  const hubOption = new Option('--hub <url>', 'the hub, as nats://[user:password@]host[:port]')
+    .env('PETIOLE_HUB')
+    .default('nats://127.0.0.1:4222')
+
+  const fleet = program.command('fleet').description('look after the leaves of a hub')
+  fleet
+    .command('status')
+    .description('is every site in sync, and when will it be?')
+    .addOption(hubOption)
+    .option('--json', 'print the status as JSON')
+    .option('--watch', `print it again every ${WATCH_INTERVAL_MS / 1000} s`)
+    .action((options: { hub: string; json?: boolean; watch?: boolean }) => fleetStatus(options))
+  fleet
+    .command('release')
+    .description('let another identity take a leaf name: the old one is gone for good')
+    .argument('<name>', 'the name of the leaf')
+    .addOption(hubOption)
+    .action((name: string, options: { hub: string }) => fleetRelease(name, options.hub))
+
+  program
+    .command('config')
+    .description('look at configuration files')
+    .command('check')
+    .description('print every problem of a configuration file; exit 1 when there is one')
+    .argument('<file>')
+    .addOption(new Option('--role <role>', 'check it as this role').choices(['hub', 'leaf']))
+    .action((file: string, options: { role?: 'hub' | 'leaf' }) => configCheck(file, options.role))
+  return program
+}
+
+/**
+ * From Node 22 on what V8 has compiled is kept beside the code, where nobody can write who cannot change
+ * the code itself; a temporary directory would let others do so. Where that is read-only nothing is kept.
+ */
+function rememberCompiled(): void {
+  const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown }
+  enableCompileCache?.(path.join(import.meta.dirname, '.compiled'))
 }
 
 async function runRole(role: Role, args: readonly string[], program: Program): Promise<void> {

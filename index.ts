@@ -3,18 +3,17 @@
  * same schema and the same errors, and return a handle with an in-process client.
  */
 import { createRequire } from 'node:module'
-import { MqttFrontDoor } from './bridge-mqtt/index.ts'
-import { Hub } from './hub/index.ts'
-import { Leaf } from './leaf/index.ts'
 import type { NatsClient } from './shared/client/index.ts'
 import {
   type ConfigInput,
   type HubConfig,
   type LeafConfig,
+  type MqttConfig,
   parseConfig,
 } from './shared/config/index.ts'
 import { type Log, silentLog } from './shared/log/index.ts'
 import {
+  type FrontDoor,
   leaveAsLameDuck,
   type Machine,
   type ServerCore,
@@ -78,14 +77,20 @@ export async function startRole(
   config: HubConfig | LeafConfig,
   { log = silentLog, machine = systemMachine(log), ...hooks }: StartOptions = {},
 ): Promise<Running> {
-  const frontDoors = config.mqtt === undefined ? [] : [new MqttFrontDoor(config.mqtt)]
+  const frontDoors = config.mqtt === undefined ? [] : [await mqttFrontDoor(config.mqtt)]
   const options = { machine, log, version, frontDoors, ...hooks }
   const running =
     config.role === 'hub'
-      ? await Hub.start({ ...options, config })
-      : await Leaf.start({ ...options, config })
+      ? await (await import('./hub/index.ts')).Hub.start({ ...options, config })
+      : await (await import('./leaf/index.ts')).Leaf.start({ ...options, config })
   log.info({}, 'Server is ready')
   return handleOf(running)
+}
+
+/** Loaded when there is one, like the roles: a process needs half of them at most. */
+async function mqttFrontDoor(config: MqttConfig): Promise<FrontDoor> {
+  const { MqttFrontDoor } = await import('./bridge-mqtt/index.ts')
+  return new MqttFrontDoor(config)
 }
 
 interface Role {

@@ -16,8 +16,16 @@ const NODE_MIN = [20, 19]
 const LOCK = path.join(ROOT, '.setup.tmp')
 const LOCK_POLL_MS = 100
 const SOURCES = ['cli.ts', 'index.ts', 'hub', 'leaf', 'bridge-mqtt', 'process', 'shared']
-const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'package-lock.json']
+const BUNDLER = path.join(ROOT, 'scripts', 'bundle.mjs')
+const SETTINGS = [
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package.json',
+  'package-lock.json',
+  'scripts/bundle.mjs',
+]
 const STAMP = path.join(ROOT, 'dist', '.built')
+const STDIO = ['ignore', 'inherit', 'inherit']
 
 checkNode()
 const wantsBuild = process.argv.includes('--build')
@@ -75,11 +83,12 @@ function build() {
   const tsc = path.join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
   const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
     cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: STDIO,
   })
   if (status !== 0) fail('the sources do not compile, see above')
   removeOrphans(path.join(ROOT, 'dist'), ROOT)
-  fs.chmodSync(path.join(ROOT, 'dist', 'cli.js'), 0o755)
+  const bundled = spawnSync(process.execPath, [BUNDLER], { cwd: ROOT, stdio: STDIO })
+  if (bundled.status !== 0) fail('the sources cannot be bundled, see above')
   fs.writeFileSync(STAMP, built)
 }
 
@@ -87,7 +96,7 @@ function build() {
 function fingerprint() {
   const files = [...SETTINGS, ...SOURCES].flatMap((name) => listFiles(path.join(ROOT, name)))
   return files
-    .filter((file) => /\.(ts|json)$/.test(file))
+    .filter((file) => /\.(ts|json|mjs)$/.test(file))
     .map((file) => {
       const { size, mtimeMs } = fs.statSync(file)
       return `${path.relative(ROOT, file)} ${size} ${mtimeMs}`
@@ -95,7 +104,7 @@ function fingerprint() {
     .join('\n')
 }
 
-/** Removes what was compiled from sources that are no more. */
+/** Removes the types of sources that are no more. What runs is the bundler's to remove. */
 function removeOrphans(directory, sources) {
   for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
     const file = path.join(directory, entry.name)
@@ -103,7 +112,7 @@ function removeOrphans(directory, sources) {
       removeOrphans(file, path.join(sources, entry.name))
       continue
     }
-    const stem = entry.name.replace(/(\.d)?\.[jt]s(\.map)?$/, '')
+    const stem = entry.name.replace(/\.d\.ts$/, '')
     if (stem !== entry.name && !fs.existsSync(path.join(sources, `${stem}.ts`))) fs.rmSync(file)
   }
 }

@@ -17,12 +17,19 @@ fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json')
 if (fs.existsSync('broken')) process.exit(1)
 `
 
-/** Stands in for the compiler: writes what it was run for. */
+/** Stands in for the compiler: notes that it ran. */
 const TSC = `
 const fs = require('node:fs')
 fs.appendFileSync('builds', 'x')
 fs.mkdirSync('dist', { recursive: true })
+`
+
+/** Stands in for the bundler: writes what it is run for. */
+const BUNDLE = `
+import * as fs from 'node:fs'
+fs.appendFileSync('builds', 'y')
 fs.writeFileSync('dist/cli.js', '')
+if (fs.existsSync('broken')) process.exit(1)
 `
 
 describe('setup', () => {
@@ -79,18 +86,33 @@ describe('setup', () => {
   })
 
   it('compiles when a source has changed, and only then', async () => {
-    await setup(clone)
-    const compiler = path.join(clone, 'node_modules', 'typescript', 'bin')
-    await mkdir(compiler, { recursive: true })
-    await writeFile(path.join(clone, 'node_modules', 'package.json'), '{"type":"commonjs"}')
-    await writeFile(path.join(compiler, 'tsc'), TSC)
+    await withCompiler(clone)
     for (let i = 0; i < 2; i++) assert.equal((await setup(clone, '--build')).code, 0)
-    assert.equal(await noted(clone, 'builds'), 'x')
-    await writeFile(path.join(clone, 'dist', 'two.js'), '')
+    assert.equal(await noted(clone, 'builds'), 'xy')
+    await writeFile(path.join(clone, 'dist', 'two.d.ts'), '')
     await utimes(path.join(clone, 'shared', 'one.ts'), 1, 1)
     assert.equal((await setup(clone, '--build')).code, 0)
-    assert.equal(await noted(clone, 'builds'), 'xx')
-    await assert.rejects(readFile(path.join(clone, 'dist', 'two.js')), { code: 'ENOENT' })
+    assert.equal(await noted(clone, 'builds'), 'xyxy')
+    await assert.rejects(readFile(path.join(clone, 'dist', 'two.d.ts')), { code: 'ENOENT' })
+  })
+
+  it('compiles when the way to bundle has changed', async () => {
+    await withCompiler(clone)
+    assert.equal((await setup(clone, '--build')).code, 0)
+    await utimes(path.join(clone, 'scripts', 'bundle.mjs'), 1, 1)
+    assert.equal((await setup(clone, '--build')).code, 0)
+    assert.equal(await noted(clone, 'builds'), 'xyxy')
+  })
+
+  it('says that bundling failed, and tries again the next time', async () => {
+    await withCompiler(clone)
+    await writeFile(path.join(clone, 'broken'), '')
+    const failed = await setup(clone, '--build')
+    assert.equal(failed.code, 1)
+    assert.match(failed.text, /setup: the sources cannot be bundled, see above\n$/)
+    await rm(path.join(clone, 'broken'))
+    assert.equal((await setup(clone, '--build')).code, 0)
+    assert.equal(await noted(clone, 'builds'), 'xyxy')
   })
 })
 
@@ -107,6 +129,15 @@ async function setup(clone: string, ...args: string[]) {
   }
   const [code] = await once(child, 'close')
   return { code: code as number, text }
+}
+
+async function withCompiler(clone: string): Promise<void> {
+  await setup(clone)
+  const compiler = path.join(clone, 'node_modules', 'typescript', 'bin')
+  await mkdir(compiler, { recursive: true })
+  await writeFile(path.join(clone, 'node_modules', 'package.json'), '{"type":"commonjs"}')
+  await writeFile(path.join(compiler, 'tsc'), TSC)
+  await writeFile(path.join(clone, 'scripts', 'bundle.mjs'), BUNDLE)
 }
 
 async function lockFile(clone: string, version: string): Promise<void> {
