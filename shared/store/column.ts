@@ -1,5 +1,5 @@
-/** Numbers of unsigned 8, 16 or 32 bits, one per record: as narrow as its largest value allows. */
-type Cells = Uint8Array | Uint16Array | Uint32Array
+/** Whole numbers, one per record: in 8, 16, 32 or 64 bits, as narrow as the largest of them allows. */
+type Cells = Uint8Array | Uint16Array | Uint32Array | Float64Array
 
 const CAPACITY_MIN = 8
 
@@ -71,19 +71,21 @@ export class Column {
   static fromBytes(bytes: Uint8Array, bytesPerCell: number): Column {
     const buffer = new Uint8Array(bytes).buffer
     if (bytesPerCell === 1) return new Column(new Uint8Array(buffer))
-    return new Column(bytesPerCell === 2 ? new Uint16Array(buffer) : new Uint32Array(buffer))
+    if (bytesPerCell === 2) return new Column(new Uint16Array(buffer))
+    return new Column(bytesPerCell === 4 ? new Uint32Array(buffer) : new Float64Array(buffer))
   }
 
   #resize(capacity: number, value: number): void {
     const valueMax = Math.max(this.#valueMax, value)
-    const cells =
-      valueMax <= 0xff
-        ? new Uint8Array(capacity)
-        : valueMax <= 0xffff
-          ? new Uint16Array(capacity)
-          : new Uint32Array(capacity)
+    const cells = emptyCells(capacity, valueMax)
     cells.set(this.#cells.subarray(0, this.length))
     this.#cells = cells
     this.#valueMax = 2 ** (cells.BYTES_PER_ELEMENT * 8) - 1
   }
+}
+
+function emptyCells(capacity: number, valueMax: number): Cells {
+  if (valueMax <= 0xff) return new Uint8Array(capacity)
+  if (valueMax <= 0xffff) return new Uint16Array(capacity)
+  return valueMax <= 0xffff_ffff ? new Uint32Array(capacity) : new Float64Array(capacity)
 }

@@ -4,7 +4,7 @@
  * the segment gives the same.
  *
  *     u32 magic | u32 version | segment id | salt | rewritten | size
- *     spans       stream, first seq, columns, sparse entries, own subjects
+ *     spans       stream, first seq, columns, sparse entries, own subjects, since version 2: marks
  *     dead        streams' deleted sequences in the segments that records of this one delete from
  *     floors, definitions, tombstones, states, boots: those whose latest record lies here
  *     u32 crc of all before
@@ -25,7 +25,8 @@ import type { RecordPlace } from './stream-host.ts'
 import type { StreamLimits } from './stream-store.ts'
 
 const MAGIC = 0x31585450
-const VERSION = 1
+/** Indexes of version 1 are read too; a program that knows only those scans instead. */
+const VERSION = 2
 const CRC_BYTES = 4
 
 export function encodeIndex(segment: Segment, catalog: Catalog): Uint8Array {
@@ -70,7 +71,7 @@ export function loadIndex(
   if (end < CRC_BYTES) return undefined
   const input = new PackReader(bytes)
   if (crc32(bytes, 0, end, 0) !== input.u32At(end)) return undefined
-  if (input.u32() !== MAGIC || input.u32() !== VERSION || input.u32() !== id) return undefined
+  if (input.u32() !== MAGIC || input.u32() > VERSION || input.u32() !== id) return undefined
   const salt = input.u32()
   const isRewritten = input.u32() === 1
   const size = input.u32()

@@ -2,13 +2,13 @@
  * One stream of the journal. What is staged (given a sequence, waiting for its commit) is only
  * counted here; messages become visible in `applyMessage`, when their commit is done.
  */
-import { PetioleError } from '../runtime/index.ts'
-import type { SubjectFilter } from '../subject/index.ts'
+import { invariant, PetioleError } from '../runtime/index.ts'
 import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
 import { SUBJECT_BYTES_MAX } from './limits.ts'
 import { hasMessageId } from './message-id.ts'
 import { type Purge, seqsToPurge } from './purge.ts'
+import { ReadSide } from './read-side.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
 import { StagedMessages } from './staged-messages.ts'
@@ -21,24 +21,14 @@ import {
 } from './stream-drafts.ts'
 import type { RecordPlace, StreamHost } from './stream-host.ts'
 import type { StreamIndex } from './stream-index.ts'
-import type {
-  Committed,
-  Eviction,
-  MessageId,
-  ReadOptions,
-  StoredMessage,
-  StreamBatch,
-  StreamLimits,
-  StreamState,
-  StreamStore,
-} from './stream-store.ts'
+import type { Committed, Eviction, StreamLimits, StreamStore } from './stream-store.ts'
 import type { RecordDraft, Staging } from './writer.ts'
 
-export class JournalStream implements StreamStore, Staging {
-  readonly id: number
-  readonly index: StreamIndex
+/** Flags of a message that somebody looks for later. */
+const TRAITS = RecordFlag.identified | RecordFlag.marked | RecordFlag.afterSkip
+
+export class JournalStream extends ReadSide implements StreamStore, Staging {
   readonly states: JournalTable
-  definition: StreamDefinition
   assignedSeq = 0
   configAt: RecordPlace | undefined
   floorAt: RecordPlace | undefined
@@ -48,6 +38,8 @@ export class JournalStream implements StreamStore, Staging {
   hasShrunk = false
   /** Deleted sequences whose records were not found, kept while damage is looked for. */
   readonly absentDeletes = new Set<number>()
+  /** Sequences in front of which some were skipped, kept while damage is looked for. */
+  readonly skips = new Set<number>()
   /** Set when it is removed: nothing more may be written. */
   isRemoved = false
   readonly evictions: EvictionLog
@@ -56,6 +48,9 @@ export class JournalStream implements StreamStore, Staging {
   readonly #staged = new StagedMessages()
   readonly #stagedDeletes = new Set<number>()
   #isStaged = false
+  /** Where the last skip went, staged or committed, and the last one that is committed. */
+  #skippedTo = 0
+  #committedSkip = 0
   /** The transaction that knows how to undo what it stages here. */
   #undoneBy = 0
   /** Subjects that got messages since limits were last enforced; all of them when the limits are new. */
@@ -63,9 +58,7 @@ export class JournalStream implements StreamStore, Staging {
   #areLimitsNew = true
 
   constructor(id: number, definition: StreamDefinition, index: StreamIndex, host: StreamHost) {
-    this.id = id
-    this.definition = definition
-    this.index = index
+    super(id, definition, index, host.reader)
     this.#host = host
     this.evictions = new EvictionLog((fn) => host.clock.soon(fn))
     this.states = new JournalTable(id, {
@@ -75,29 +68,13 @@ export class JournalStream implements StreamStore, Staging {
     })
   }
 
-  get name(): string {
-    return this.definition.name
-  }
-  get createdMs(): number {
-    return this.definition.createdMs
-  }
-  get limits(): StreamLimits {
-    return this.definition.limits
-  }
-  get config(): Uint8Array {
-    return this.definition.config
-  }
-
-  get state(): StreamState {
-    return this.index.state
-  }
-
   append(
     subject: Uint8Array,
     headers: Uint8Array,
     payload: Uint8Array,
     committed?: Committed,
     timeMs?: number,
+    isMarked = false,
   ): number {
     const length = RECORD_HEADER_BYTES + subject.length + headers.length + payload.length
     this.#checkAppend(length, subject, headers.length + payload.length)
@@ -105,10 +82,14 @@ export class JournalStream implements StreamStore, Staging {
     this.#stage()
     this.assignedSeq = seq
     this.#staged.add(length)
+    const flags =
+      (hasMessageId(headers) ? RecordFlag.identified : 0) |
+      (isMarked ? RecordFlag.marked : 0) |
+      (seq === this.#skippedTo ? RecordFlag.afterSkip : 0)
     this.#host.writer.append(
       {
         type: RecordType.message,
-        flags: hasMessageId(headers) ? RecordFlag.identified : 0,
+        flags,
         streamId: this.id,
         seq,
         subject,
@@ -121,35 +102,19 @@ export class JournalStream implements StreamStore, Staging {
     return seq
   }
 
-  get(seq: number): Promise<StoredMessage | undefined> {
-    return this.#host.reader.get(this, seq)
-  }
-
-  read(options: ReadOptions): Promise<StreamBatch> {
-    return this.#host.reader.read(this, options)
-  }
-
-  /** Messages since then that carry a Nats-Msg-Id, oldest first. */
-  recentIds(sinceMs: number): Promise<readonly MessageId[]> {
-    return this.#host.reader.recentIds(this, sinceMs)
-  }
-
-  lastSeqOf(subject: string): number {
-    const bytes = Buffer.from(subject)
-    const id = this.index.subjects.find(bytes, 0, bytes.length)
-    return id < 0 ? 0 : this.index.lastSeqOf(id)
-  }
-
-  subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
-    return this.index.subjectCounts(filter, subjectsMax)
-  }
-
-  countFrom(fromSeq: number, filter?: SubjectFilter): number {
-    return this.index.countFrom(fromSeq, filter)
-  }
-
-  async seqAtTime(timeMs: number): Promise<number> {
-    return this.index.seqAtTime(timeMs)
+  skipTo(seq: number, committed?: Committed): void {
+    this.#checkOpen()
+    invariant(seq > this.assignedSeq, 'a stream skips forward only')
+    this.#host.writer.check(RECORD_HEADER_BYTES, 'upkeep')
+    if (seq === this.assignedSeq + 1) {
+      this.#host.writer.barrier((error) => committed?.(error, seq))
+      return
+    }
+    this.#stage()
+    const isEmpty = this.index.messages === 0 && this.assignedSeq === this.index.lastSeq
+    this.assignedSeq = seq - 1
+    this.#skippedTo = seq
+    this.stageFloor(isEmpty ? seq - 1 : this.index.floor, committed)
   }
 
   remove(seq: number, committed?: Committed): boolean {
@@ -204,7 +169,9 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   stageFloor(floor: number, committed?: Committed): void {
-    this.#write([floorDraft(this.id, floor, this.index)], committed)
+    // What was skipped counts also before its own record is committed: this one replaces that.
+    const lastSeq = Math.max(this.index.lastSeq, this.#skippedTo - 1)
+    this.#write([floorDraft(this.id, floor, lastSeq, this.index.lastTimeMs)], committed)
   }
 
   /** Writes again which records in the file are deleted; nothing about them is new. */
@@ -229,12 +196,21 @@ export class JournalStream implements StreamStore, Staging {
       subjectStart,
       subjectStart + cursor.subjectLength,
     )
-    if (isApplied && (flags & RecordFlag.identified) !== 0) this.index.noteId()
+    if (isApplied && (flags & TRAITS) !== 0) this.#noteTraits(flags, seq)
     if (this.assignedSeq < seq) this.assignedSeq = seq
     if (isApplied && this.limits.messagesPerSubjectMax > 0 && !this.#areLimitsNew) {
       this.#grownSubjects.add(this.index.newestSubjectId)
     }
     return isApplied
+  }
+
+  #noteTraits(flags: number, seq: number): void {
+    if ((flags & RecordFlag.identified) !== 0) this.index.noteId()
+    if ((flags & RecordFlag.marked) !== 0) this.index.noteMark()
+    if ((flags & RecordFlag.afterSkip) !== 0) {
+      this.index.noteSkip()
+      if (this.#host.isRecovering()) this.skips.add(seq)
+    }
   }
 
   /** Returns the segments whose records were hit. */
@@ -272,6 +248,10 @@ export class JournalStream implements StreamStore, Staging {
   }
 
   restoreFloor(floor: number, lastSeq: number, lastTimeMs: number): void {
+    if (lastSeq > this.index.lastSeq) {
+      this.#committedSkip = lastSeq + 1
+      this.#skippedTo = Math.max(this.#skippedTo, this.#committedSkip)
+    }
     this.loggedLastSeq = Math.max(this.loggedLastSeq, lastSeq)
     this.index.restoreLast(lastSeq, lastTimeMs)
     this.index.raiseFloor(floor)
@@ -317,6 +297,7 @@ export class JournalStream implements StreamStore, Staging {
   unstage(): void {
     this.assignedSeq = this.index.lastSeq
     this.#stagedDeletes.clear()
+    this.#skippedTo = this.#committedSkip
     this.settled()
   }
 
@@ -379,9 +360,11 @@ export class JournalStream implements StreamStore, Staging {
     if (writer.isInTransaction && this.#undoneBy !== writer.transactions) {
       this.#undoneBy = writer.transactions
       const { assignedSeq } = this
+      const skippedTo = this.#skippedTo
       const restore = this.#staged.snapshot()
       writer.onUndo(() => {
         this.assignedSeq = assignedSeq
+        this.#skippedTo = skippedTo
         restore()
       })
     }

@@ -9,7 +9,7 @@
  *
  *     message  subject, headers, payload; seq is the message's
  *     delete   seq and, as a run list in the payload, more sequences of the same stream
- *     purge    all up to and with seq are gone; payload: f64 last seq ever given, f64 its time
+ *     purge    all up to and with seq are gone; payload: f64 last seq given or skipped, f64 its time
  *     state    subject is the key, payload the value; stream 0 is the store's own table
  *     stream   subject is the name, headers limits and creation time as JSON, payload the configuration
  *     boot     seq is the boot ref, payload f64 shift that repairs its records' times (NaN: unknown)
@@ -45,6 +45,10 @@ export const RecordFlag = {
   clockWrong: 8,
   /** The message has a Nats-Msg-Id: what has none need not be read to learn the recent ones. */
   identified: 16,
+  /** Its owner wants to find the message again at a start: it has a time of its own, or a schedule. */
+  marked: 32,
+  /** Sequences in front of the message were never given out: a gap there is no damage. */
+  afterSkip: 64,
 } as const
 
 export interface RecordFields {

@@ -162,6 +162,7 @@ function copyRecord(catalog: Catalog, segment: Segment, cursor: RecordCursor, co
     wallMs: cursor.wallMs,
     wrongBoot: (cursor.flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,
   })
+  if ((cursor.flags & RecordFlag.marked) !== 0) span.markNewest()
 }
 
 function copyDeletes(

@@ -1,4 +1,5 @@
 /** A span in an index file. Its subjects come along, numbered by their first appearance. */
+import { Bits } from './bits.ts'
 import { Column } from './column.ts'
 import type { PackReader, PackWriter } from './pack.ts'
 import { Span } from './span.ts'
@@ -6,12 +7,19 @@ import type { SubjectTable } from './subject-table.ts'
 
 const HAS_DELTAS = 1
 const HAS_IDS = 2
+const HAS_MARKS = 4
+const IS_AFTER_SKIP = 8
 
 export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): void {
   const { localIds, globalIds } = numberSubjects(span)
   out.f64(span.firstSeq)
   for (const column of [span.lengths, span.timeDeltas, localIds]) packColumn(out, column)
-  out.u32((span.seqDeltas === undefined ? 0 : HAS_DELTAS) | (span.hasIds ? HAS_IDS : 0))
+  out.u32(
+    (span.seqDeltas === undefined ? 0 : HAS_DELTAS) |
+      (span.hasIds ? HAS_IDS : 0) |
+      (span.marks === undefined ? 0 : HAS_MARKS) |
+      (span.isAfterSkip ? IS_AFTER_SKIP : 0),
+  )
   if (span.seqDeltas !== undefined) packColumn(out, span.seqDeltas)
   for (const column of [span.entryOrdinals, span.entryOffsets, span.entryBoots]) {
     packColumn(out, column)
@@ -19,6 +27,7 @@ export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): v
   out.list(span.entryTimes, (timeMs) => out.f64(timeMs))
   out.list(globalIds, (id) => out.bytes(id < 0 ? new Uint8Array(0) : subjects.bytes(id)))
   packDead(out, span)
+  if (span.marks !== undefined) out.bytes(span.marks.toBytes())
 }
 
 /** @param subjects undefined when the stream is gone; then the span is only passed over. */
@@ -46,6 +55,7 @@ export function unpackSpan(
   })
   const dead: number[] = []
   input.each(() => dead.push(input.u32()))
+  const marks = (traits & HAS_MARKS) !== 0 ? Bits.fromBytes(input.bytes()) : undefined
   if (subjects === undefined) return undefined
   const span = new Span(segmentId, firstSeq, {
     lengths,
@@ -58,6 +68,8 @@ export function unpackSpan(
     entryTimes,
   })
   span.hasIds = (traits & HAS_IDS) !== 0
+  span.isAfterSkip = (traits & IS_AFTER_SKIP) !== 0
+  span.marks = marks
   for (const ordinal of dead) span.kill(ordinal)
   return span
 }

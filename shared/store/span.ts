@@ -7,8 +7,10 @@
  *     time deltas               ms since the entry that covers the record
  *     entries                   sparse: ordinal, offset in the file, wall time, boot of a wrong clock;
  *                               one per 16 records, 64 KiB of journal or 65 s, whichever is first
- *     dead                      bitmap of records that were deleted but still lie in the file
+ *     dead                      records that were deleted but still lie in the file, a bit each
+ *     marks                     records that their owner wants to find again, a bit each
  */
+import { Bits } from './bits.ts'
 import { Column } from './column.ts'
 import { ENTRY_JOURNAL_BYTES, ENTRY_RECORDS, ENTRY_TIME_MS } from './limits.ts'
 
@@ -28,6 +30,8 @@ export class Span {
   lastSeq = 0
   /** Whether any of its messages has, or had, a Nats-Msg-Id. */
   hasIds = false
+  /** Sequences in front of its first record were skipped, not lost. */
+  isAfterSkip = false
   liveCount = 0
   liveBytes = 0
   readonly lengths: Column
@@ -38,7 +42,8 @@ export class Span {
   readonly entryBoots: Column
   readonly entryTimes: number[]
   #seqDeltas: Column | undefined
-  #dead: Uint32Array | undefined
+  marks: Bits | undefined
+  #dead: Bits | undefined
 
   constructor(segmentId: number, firstSeq: number, columns: SpanColumns = emptyColumns()) {
     this.segmentId = segmentId
@@ -104,21 +109,28 @@ export class Span {
   }
 
   isLive(ordinal: number): boolean {
-    const dead = this.#dead
-    return dead === undefined || ((dead[ordinal >>> 5] as number) & (1 << (ordinal & 31))) === 0
+    return this.#dead === undefined || !this.#dead.has(ordinal)
   }
 
   /** The record must be live. */
   kill(ordinal: number): void {
-    const words = (this.count + 31) >>> 5
-    if (this.#dead === undefined || this.#dead.length < words) {
-      const dead = new Uint32Array(Math.max(words, (this.#dead?.length ?? 0) * 2))
-      if (this.#dead !== undefined) dead.set(this.#dead)
-      this.#dead = dead
-    }
-    this.#dead[ordinal >>> 5] = (this.#dead[ordinal >>> 5] as number) | (1 << (ordinal & 31))
+    this.#dead ??= new Bits()
+    this.#dead.set(ordinal)
     this.liveCount--
     this.liveBytes -= this.lengths.get(ordinal)
+  }
+
+  /** The newest record is one to be found again. */
+  markNewest(): void {
+    this.marks ??= new Bits()
+    this.marks.set(this.count - 1)
+  }
+
+  /** The first live marked ordinal from `ordinal` on, -1 when there is none. */
+  nextMarked(ordinal: number): number {
+    let at = this.marks?.next(ordinal) ?? -1
+    while (at >= 0 && !this.isLive(at)) at = this.marks?.next(at + 1) ?? -1
+    return at
   }
 
   /** The first live ordinal from `ordinal` on, `count` when there is none. */

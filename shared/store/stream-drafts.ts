@@ -2,7 +2,6 @@
 import { encodeRuns, type SeqRun } from './delete-runs.ts'
 import { DELETE_SEQS_MAX } from './limits.ts'
 import { RecordType } from './record.ts'
-import type { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
 import type { RecordDraft } from './writer.ts'
 
@@ -34,11 +33,16 @@ export function definitionDraft(
 }
 
 /** The floor, with the last sequence ever given out: that one must not be given out again. */
-export function floorDraft(streamId: number, floor: number, index: StreamIndex): RecordDraft {
+export function floorDraft(
+  streamId: number,
+  floor: number,
+  lastSeq: number,
+  lastTimeMs: number,
+): RecordDraft {
   const payload = new Uint8Array(16)
   const view = new DataView(payload.buffer)
-  view.setFloat64(0, index.lastSeq, true)
-  view.setFloat64(8, index.lastTimeMs, true)
+  view.setFloat64(0, lastSeq, true)
+  view.setFloat64(8, lastTimeMs, true)
   return draft(RecordType.purge, streamId, floor, payload)
 }
 

@@ -91,6 +91,31 @@ export class StreamIndex {
     if (span !== undefined) span.hasIds = true
   }
 
+  /** The message added last is one to be found again. */
+  noteMark(): void {
+    this.spans[this.spans.length - 1]?.markNewest()
+  }
+
+  /** Sequences in front of the message added last were skipped. */
+  noteSkip(): void {
+    const span = this.spans[this.spans.length - 1]
+    if (span?.count === 1) span.isAfterSkip = true
+  }
+
+  /** At most `max` live marked messages from `fromSeq` on. */
+  markedFrom(fromSeq: number, max: number): number[] {
+    const seqs: number[] = []
+    for (let s = this.#spanFrom(fromSeq); s < this.spans.length; s++) {
+      const span = this.spans[s] as Span
+      let at = span.nextMarked(span.ordinalFrom(Math.max(fromSeq, this.floor + 1)))
+      for (; at >= 0; at = span.nextMarked(at + 1)) {
+        if (seqs.length === max) return seqs
+        seqs.push(span.seqAt(at))
+      }
+    }
+    return seqs
+  }
+
   get newestSubjectId(): number {
     const span = this.spans[this.spans.length - 1]
     return span === undefined ? 0 : span.subjectIds.get(span.count - 1)
@@ -126,6 +151,7 @@ export class StreamIndex {
     }
     invariant(now.liveBytes === before.liveBytes, 'a rewrite keeps what is live')
     now.hasIds = before.hasIds
+    now.isAfterSkip = before.isAfterSkip
     const at = this.spans.indexOf(before)
     if (now.count === 0) this.spans.splice(at, 1)
     else this.spans[at] = now
@@ -147,7 +173,7 @@ export class StreamIndex {
 
   /** The stream went on to `seq` once, whatever is left of it. */
   restoreLast(seq: number, timeMs: number): void {
-    this.#noteLast(seq, timeMs)
+    this.#noteLast(seq, Math.max(timeMs, this.lastTimeMs))
   }
 
   shiftMs(bootRef: number): number {

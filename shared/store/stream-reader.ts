@@ -6,9 +6,9 @@
  */
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
-import type { JournalStream } from './journal-stream.ts'
 import { READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
 import { messageIdOf } from './message-id.ts'
+import type { ReadSide } from './read-side.ts'
 import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
 import type { RecordCursor } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
@@ -16,6 +16,7 @@ import type { Span } from './span.ts'
 import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
 
 const ID_BATCH_MESSAGES = 1000
+const MARKED_BATCH_MESSAGES = 256
 
 interface PinnedRun extends RecordRun {
   readonly pin: Pin
@@ -35,26 +36,20 @@ export class StreamReader {
     this.#files = files
   }
 
-  async get(stream: JournalStream, seq: number): Promise<StoredMessage | undefined> {
+  async get(stream: ReadSide, seq: number): Promise<StoredMessage | undefined> {
     if (!stream.index.has(seq)) return undefined
     const { messages } = await this.read(stream, { fromSeq: seq, messagesMax: 1, bytesMax: 1 })
     return messages[0]?.seq === seq ? messages[0] : undefined
   }
 
-  async read(stream: JournalStream, options: ReadOptions): Promise<StreamBatch> {
+  async read(stream: ReadSide, options: ReadOptions): Promise<StreamBatch> {
     const plan = this.#plan(stream, options)
     const messages: StoredMessage[] = []
-    try {
-      for (const run of plan.runs) {
-        await this.#readRun(stream, run, new ReadWindow(await run.pin.file), messages)
-      }
-      return { messages, nextSeq: plan.nextSeq }
-    } finally {
-      for (const run of plan.runs) run.pin.release()
-    }
+    await this.#readRuns(stream, plan.runs, messages)
+    return { messages, nextSeq: plan.nextSeq }
   }
 
-  async recentIds(stream: JournalStream, sinceMs: number): Promise<readonly MessageId[]> {
+  async recentIds(stream: ReadSide, sinceMs: number): Promise<readonly MessageId[]> {
     const ids: MessageId[] = []
     let fromSeq = await stream.seqAtTime(sinceMs)
     for (const span of [...stream.index.spans]) {
@@ -74,9 +69,56 @@ export class StreamReader {
     return ids
   }
 
+  async *marked(stream: ReadSide): AsyncIterable<StoredMessage> {
+    const { lastSeq } = stream.index
+    for (let fromSeq = 1; fromSeq <= lastSeq; ) {
+      const seqs = stream.index.markedFrom(fromSeq, MARKED_BATCH_MESSAGES)
+      fromSeq = seqs.length === 0 ? lastSeq + 1 : (seqs[seqs.length - 1] as number) + 1
+      for (const message of await this.readAt(stream, seqs)) {
+        if (message.seq <= lastSeq) yield message
+      }
+    }
+  }
+
+  /** The messages with these rising sequences, those of them that are there. */
+  async readAt(stream: ReadSide, seqs: readonly number[]): Promise<StoredMessage[]> {
+    const messages: StoredMessage[] = []
+    const runs: PinnedRun[] = []
+    for (const seq of seqs) {
+      const place = stream.index.place(seq)
+      if (place === undefined) continue
+      const last = runs[runs.length - 1]
+      const run = last?.span === place.span ? last : this.#pinRun(place.span)
+      if (run !== last) runs.push(run)
+      run.ordinals.push(place.ordinal)
+    }
+    await this.#readRuns(stream, runs, messages)
+    return messages
+  }
+
+  async #readRuns(
+    stream: ReadSide,
+    runs: readonly PinnedRun[],
+    messages: StoredMessage[],
+  ): Promise<void> {
+    try {
+      for (const run of runs) {
+        await this.#readRun(stream, run, new ReadWindow(await run.pin.file), messages)
+      }
+    } finally {
+      for (const run of runs) run.pin.release()
+    }
+  }
+
+  /** As the segment is now; to be released. */
+  #pinRun(span: Span): PinnedRun {
+    const { id, salt, size } = this.#catalog.segment(span.segmentId)
+    return { span, pin: this.#files.pin(id), salt, endOffset: size, ordinals: [] }
+  }
+
   /** Reads the wanted records of one segment, in order, into `messages`. */
   async #readRun(
-    stream: JournalStream,
+    stream: ReadSide,
     run: RecordRun,
     window: ReadWindow,
     messages: StoredMessage[],
@@ -113,7 +155,7 @@ export class StreamReader {
   }
 
   /** The record cannot be read any more: out of the index, counted and reported. */
-  #damaged(stream: JournalStream, span: Span, ordinal: number): void {
+  #damaged(stream: ReadSide, span: Span, ordinal: number): void {
     const seq = span.seqAt(ordinal)
     if (stream.index.place(seq)?.span !== span) return
     this.#catalog.noteDamage({ segment: span.segmentId, stream: stream.name, seq }, 1)
@@ -121,7 +163,7 @@ export class StreamReader {
   }
 
   /** Done in one go, so that the offsets belong to the files as they are now. */
-  #plan(stream: JournalStream, options: ReadOptions): Plan {
+  #plan(stream: ReadSide, options: ReadOptions): Plan {
     const { index } = stream
     const matches = subjectMatcher(stream, options.filter)
     const runs: PinnedRun[] = []
@@ -140,8 +182,7 @@ export class StreamReader {
           nextSeq = span.seqAt(ordinal)
           return false
         }
-        const { id, salt, size } = this.#catalog.segment(span.segmentId)
-        run = { span, pin: this.#files.pin(id), salt, endOffset: size, ordinals: [] }
+        run = this.#pinRun(span)
         runs.push(run)
       }
       run.ordinals.push(ordinal)
@@ -154,7 +195,7 @@ export class StreamReader {
 }
 
 function subjectMatcher(
-  stream: JournalStream,
+  stream: ReadSide,
   filter: SubjectFilter | undefined,
 ): (subjectId: number) => boolean {
   if (filter === undefined || filter.isAll) return () => true

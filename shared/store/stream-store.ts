@@ -102,6 +102,7 @@ export interface StreamStore {
    * Throws PETIOLE_STORE_FULL, PETIOLE_STORE_FAILED (see Store.condition), PETIOLE_STREAM_FULL
    * (discard `new`) or PETIOLE_MESSAGE_TOO_LARGE; then nothing was appended.
    * @param timeMs keeps a message's original time (mirrors, synced records); else the store's clock is used.
+   * @param isMarked lets `marked` find it: for what has a time of its own, such as a TTL or a schedule
    */
   append(
     subject: Uint8Array,
@@ -109,11 +110,19 @@ export interface StreamStore {
     payload: Uint8Array,
     committed?: Committed,
     timeMs?: number,
+    isMarked?: boolean,
   ): number
+  /**
+   * The next append gets `seq`; all between the last one and it are gone, as if they had been deleted.
+   * A stream without messages then has `firstSeq === seq`. `seq` must be above `assignedSeq`.
+   */
+  skipTo(seq: number, committed?: Committed): void
   get(seq: number): Promise<StoredMessage | undefined>
   read(options: ReadOptions): Promise<StreamBatch>
   /** Messages since `sinceMs` that carry a Nats-Msg-Id, oldest first: for deduplication after a start. */
   recentIds(sinceMs: number): Promise<readonly MessageId[]>
+  /** The live messages that were appended with `isMarked`, oldest first; reads nothing else. */
+  marked(): AsyncIterable<StoredMessage>
   /** The last sequence stored on a subject (no wildcards), 0 when there is none. In memory. */
   lastSeqOf(subject: string): number
   /** Subjects that match, with their message counts; at most `subjectsMax`. */

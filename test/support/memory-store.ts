@@ -194,6 +194,7 @@ export class MemoryStream implements StreamStore {
   readonly states: MemoryTable
   readonly #store: MemoryStore
   #messages = new Map<number, StoredMessage>()
+  readonly #marks = new Set<number>()
   #lastSeq = 0
   #hasChanged = false
   readonly #commitListeners = new Set<() => void>()
@@ -235,6 +236,7 @@ export class MemoryStream implements StreamStore {
     payload: Uint8Array,
     committed?: Committed,
     timeMs = this.#store.wallMs(),
+    isMarked = false,
   ): number {
     const { messagesMax, discard } = this.limits
     if (discard === 'new' && messagesMax > 0 && this.#messages.size >= messagesMax) {
@@ -250,12 +252,34 @@ export class MemoryStream implements StreamStore {
       headers: headers.slice(),
       payload: payload.slice(),
     }
-    const apply = (): void => this.#insert(message)
+    const apply = (): void => {
+      if (isMarked) this.#marks.add(seq)
+      this.#insert(message)
+    }
     const undo = (): void => {
       this.assignedSeq = before
     }
     this.#store.stage({ apply, undo, committed, seq })
     return seq
+  }
+
+  skipTo(seq: number, committed?: Committed): void {
+    const before = this.assignedSeq
+    if (seq <= before) throw new Error('a stream skips forward only')
+    this.assignedSeq = seq - 1
+    const apply = (): void => {
+      this.#lastSeq = seq - 1
+    }
+    const undo = (): void => {
+      this.assignedSeq = before
+    }
+    this.#store.stage({ apply, undo, committed, seq })
+  }
+
+  async *marked(): AsyncIterable<StoredMessage> {
+    for (const message of [...this.#messages.values()]) {
+      if (this.#marks.has(message.seq)) yield message
+    }
   }
 
   async get(seq: number): Promise<StoredMessage | undefined> {
@@ -368,6 +392,7 @@ export class MemoryStream implements StreamStore {
     stream.#messages = new Map(this.#messages)
     stream.#lastSeq = this.#lastSeq
     stream.assignedSeq = this.#lastSeq
+    for (const seq of this.#marks) stream.#marks.add(seq)
     return stream
   }
 

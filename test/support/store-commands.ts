@@ -41,7 +41,8 @@ export class StoreCommands {
     if (roll < 62) this.append(store)
     else if (roll < 74) this.remove(store)
     else if (roll < 80) await this.purge(store)
-    else if (roll < 90) this.state(store)
+    else if (roll < 88) this.state(store)
+    else if (roll < 91) this.skipAhead(store)
     else this.transaction(store)
   }
 
@@ -49,11 +50,24 @@ export class StoreCommands {
     const name = this.#pick(STREAMS)
     const subject = this.#subject()
     const payload = this.#payload()
+    const isMarked = this.random.below(5) === 0
     const step = this.#step(`append ${name} ${subject}`, (model) =>
-      model.stream(name).append(subject, payload),
+      model.stream(name).append(subject, payload, isMarked),
     )
     const stream = store.streams.get(name)
-    stream?.append(bytes(subject), bytes(''), bytes(payload), this.#ack(step))
+    const ack = this.#ack(step)
+    stream?.append(bytes(subject), bytes(''), bytes(payload), ack, undefined, isMarked)
+  }
+
+  /** Mostly a little, sometimes further than 32 bits count. */
+  skipAhead(store: Store): void {
+    const name = this.#pick(STREAMS)
+    const stream = store.streams.get(name)
+    if (stream === undefined) return
+    const by = this.random.below(30) === 0 ? 2 ** 33 : this.random.below(9)
+    const seq = stream.assignedSeq + 1 + by
+    const step = this.#step(`skip ${name} to ${seq}`, (model) => model.stream(name).skipTo(seq))
+    stream.skipTo(seq, this.#ack(step))
   }
 
   remove(store: Store): void {

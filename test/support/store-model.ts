@@ -6,6 +6,7 @@ export interface ModelMessage {
   readonly seq: number
   readonly subject: string
   readonly payload: string
+  readonly isMarked: boolean
 }
 
 export class ModelStream {
@@ -15,9 +16,13 @@ export class ModelStream {
   messagesMax = 0
   perSubjectMax = 0
 
-  append(subject: string, payload: string): void {
-    this.messages.push({ seq: ++this.lastSeq, subject, payload })
+  append(subject: string, payload: string, isMarked = false): void {
+    this.messages.push({ seq: ++this.lastSeq, subject, payload, isMarked })
     this.enforce()
+  }
+
+  skipTo(seq: number): void {
+    this.lastSeq = seq - 1
   }
 
   remove(seq: number): boolean {
@@ -76,6 +81,7 @@ export class StoreModel {
           messages: stream.messages.map(
             ({ seq, subject, payload }) => `${seq} ${subject} ${payload}`,
           ),
+          marked: stream.messages.filter(({ isMarked }) => isMarked).map(({ seq }) => seq),
           lastSeq: stream.lastSeq,
           firstSeq: stream.messages[0]?.seq ?? (stream.lastSeq === 0 ? 0 : stream.lastSeq + 1),
           subjects: countSubjects(stream.messages),
@@ -100,6 +106,7 @@ export async function pictureOf(store: Store): Promise<unknown> {
       name,
       states: textEntries(stream.states.entries()),
       messages: messages.map(({ seq, subject, payload }) => `${seq} ${subject} ${payload}`),
+      marked: await markedOf(stream),
       lastSeq: state.lastSeq,
       firstSeq: state.firstSeq,
       subjects: [...stream.subjects(new SubjectFilter('>'), 1000)].sort(),
@@ -108,8 +115,14 @@ export async function pictureOf(store: Store): Promise<unknown> {
   return { marks: textEntries(store.marks.entries()), streams }
 }
 
-async function messagesOf(stream: StreamStore): Promise<ModelMessage[]> {
-  const all: ModelMessage[] = []
+async function markedOf(stream: StreamStore): Promise<number[]> {
+  const seqs: number[] = []
+  for await (const { seq } of stream.marked()) seqs.push(seq)
+  return seqs
+}
+
+async function messagesOf(stream: StreamStore): Promise<Omit<ModelMessage, 'isMarked'>[]> {
+  const all: Omit<ModelMessage, 'isMarked'>[] = []
   for (let fromSeq = 1; fromSeq <= stream.state.lastSeq; ) {
     const batch = await stream.read({ fromSeq, messagesMax: 7, bytesMax: 700 })
     for (const { seq, subject, payload } of batch.messages) {

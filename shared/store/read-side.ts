@@ -1,0 +1,81 @@
+/** What is shown of a stream: all of it committed. Who writes to it is `JournalStream`. */
+import type { SubjectFilter } from '../subject/index.ts'
+import type { StreamDefinition } from './stream-drafts.ts'
+import type { StreamIndex } from './stream-index.ts'
+import type { StreamReader } from './stream-reader.ts'
+import type {
+  MessageId,
+  ReadOptions,
+  StoredMessage,
+  StreamBatch,
+  StreamLimits,
+  StreamState,
+} from './stream-store.ts'
+
+export abstract class ReadSide {
+  readonly id: number
+  readonly index: StreamIndex
+  definition: StreamDefinition
+  readonly #reader: StreamReader
+
+  constructor(id: number, definition: StreamDefinition, index: StreamIndex, reader: StreamReader) {
+    this.id = id
+    this.definition = definition
+    this.index = index
+    this.#reader = reader
+  }
+
+  /** Records of it can not be read any more. */
+  abstract noteDamage(firstSeq: number, lastSeq: number, messages: number): void
+
+  get name(): string {
+    return this.definition.name
+  }
+  get createdMs(): number {
+    return this.definition.createdMs
+  }
+  get limits(): StreamLimits {
+    return this.definition.limits
+  }
+  get config(): Uint8Array {
+    return this.definition.config
+  }
+
+  get state(): StreamState {
+    return this.index.state
+  }
+
+  get(seq: number): Promise<StoredMessage | undefined> {
+    return this.#reader.get(this, seq)
+  }
+
+  read(options: ReadOptions): Promise<StreamBatch> {
+    return this.#reader.read(this, options)
+  }
+
+  recentIds(sinceMs: number): Promise<readonly MessageId[]> {
+    return this.#reader.recentIds(this, sinceMs)
+  }
+
+  marked(): AsyncIterable<StoredMessage> {
+    return this.#reader.marked(this)
+  }
+
+  lastSeqOf(subject: string): number {
+    const bytes = Buffer.from(subject)
+    const id = this.index.subjects.find(bytes, 0, bytes.length)
+    return id < 0 ? 0 : this.index.lastSeqOf(id)
+  }
+
+  subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
+    return this.index.subjectCounts(filter, subjectsMax)
+  }
+
+  countFrom(fromSeq: number, filter?: SubjectFilter): number {
+    return this.index.countFrom(fromSeq, filter)
+  }
+
+  async seqAtTime(timeMs: number): Promise<number> {
+    return this.index.seqAtTime(timeMs)
+  }
+}
