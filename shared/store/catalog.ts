@@ -9,7 +9,7 @@ import type { JournalStream } from './journal-stream.ts'
 import { type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import type { Segment } from './segment.ts'
 import type { JournalTable } from './state-table.ts'
-import type { StreamDefinition } from './stream-drafts.ts'
+import { decodeDefinitionHeader, type StreamDefinition } from './stream-drafts.ts'
 import type { RecordPlace } from './stream-host.ts'
 import { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
@@ -238,10 +238,7 @@ export class Catalog {
       this.applyRemoval(stream, at)
       return
     }
-    const header = JSON.parse(Buffer.from(cursor.headers).toString()) as {
-      createdMs: number
-      limits: StreamLimits
-    }
+    const header = decodeDefinitionHeader(cursor.headers)
     const name = Buffer.from(cursor.subject).toString()
     this.applyDefinition(stream, { name, ...header, config: new Uint8Array(cursor.payload) }, at)
   }

@@ -2,6 +2,10 @@
  * Writes what has gathered: one gather write and one fdatasync, while the next commit gathers. Only
  * then records are applied and acknowledged, in order.
  *
+ * A batch whose records may all wait for a sync is applied after its write. The next sync of the file,
+ * of a batch that needs one or when the time is up, covers it; a file is left only synced, so that
+ * nothing of a later one outlives it. Only a commit behind a sync is marked as the begin of one.
+ *
  * When the disk is full, the file is cut back to what was committed and everything staged is
  * refused. When a new segment can not be made (too many open files), nothing was written: what is
  * staged is refused, and it is tried again. Any other error of a write or a sync stops the store for
@@ -9,6 +13,7 @@
  * would lie.
  */
 import {
+  type Cancel,
   type Clock,
   codeOf,
   type Disk,
@@ -18,8 +23,9 @@ import {
   type Random,
 } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
-import type { Batch } from './gather.ts'
+import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
+import { SYNC_WITHIN_MS_MAX } from './limits.ts'
 import { RecordCursor, RecordFlag, stampChecksum } from './record.ts'
 import { fullError, isOutOfFiles, type Room } from './room.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, Segment, segmentPath } from './segment.ts'
@@ -60,6 +66,11 @@ export class Committer {
   #running: Promise<void> | undefined
   #isStopped = false
   #isRollWanted = false
+  /** Something was written since the last sync. */
+  #isDirty = false
+  #isSyncDue = false
+  #syncDueMs = Number.POSITIVE_INFINITY
+  #cancelSync: Cancel | undefined
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
@@ -86,7 +97,7 @@ export class Committer {
       if (this.#running !== undefined || this.#isStopped) return
       this.#running = this.#commitNext().finally(() => {
         this.#running = undefined
-        if (!this.#parts.writer.gather.isEmpty) this.wake()
+        if (!this.#parts.writer.gather.isEmpty || this.#isSyncDue) this.wake()
       })
     })
   }
@@ -112,40 +123,49 @@ export class Committer {
     this.#isStopped = true
     await this.#running
     this.#refuseAll([], error)
+    this.#cancelSync?.()
+    if (this.#file !== undefined && !this.#parts.room.isFailed) await this.#settle(this.#file)
   }
 
   async #commitNext(): Promise<void> {
     const { writer, events, room } = this.#parts
     if (!room.isFailed) events.gathering()
-    const batch = writer.gather.take()
+    const batch = writer.gather.take() ?? this.#syncOnly()
     if (batch === undefined) return
     if (room.condition.name === 'failed') return this.#refuseAll([batch], room.condition.error)
     room.underWayBytes = batch.bytes
-    const isWritten = batch.bytes === 0 || (await this.#write(batch))
+    const isWritten = await (batch.bytes === 0 ? this.#syncFor(batch) : this.#write(batch))
     room.underWayBytes = 0
     if (isWritten) this.#finish(batch)
+  }
+
+  /** A batch without records, when what was written before must be synced. */
+  #syncOnly(): Batch | undefined {
+    if (!this.#isSyncDue) return undefined
+    const batch = new Batch()
+    batch.syncWithinMs = 0
+    return batch
   }
 
   async #write(batch: Batch): Promise<boolean> {
     const { room, catalog, events } = this.#parts
     const before = this.#segment
     if (before !== undefined && (before.size >= this.#parts.segmentBytes || this.#isRollWanted)) {
+      if (!(await this.#settle(this.#file))) return this.#refuseFailed(batch)
       this.#leaveSegment(before)
       events.sealed(before)
     }
     const opened = await this.#openSegment(batch)
     if (opened === undefined) return false
     const { segment, file } = opened
-    stamp(batch, segment.salt)
+    stamp(batch, segment.salt, !this.#isDirty)
     try {
       await file.writev(views(batch), segment.size)
     } catch (error) {
       return this.#refused(batch, segment, file, error, 'a write failed')
     }
-    if (!(await this.#sync(file))) {
-      this.#refuseAll([batch], failure(room))
-      return false
-    }
+    this.#isDirty = true
+    if (!(await this.#syncFor(batch))) return false
     const start = segment.size
     segment.size += batch.bytes
     room.usedBytes += batch.bytes
@@ -157,15 +177,48 @@ export class Committer {
     return true
   }
 
-  async #sync(file: DiskFile): Promise<boolean> {
-    try {
-      await file.datasync()
-      this.syncs++
-      return true
-    } catch (error) {
-      this.#parts.room.fail(error, 'a sync failed')
-      return false
+  /** Syncs now when the batch needs it or the time is up, else later. */
+  async #syncFor(batch: Batch): Promise<boolean> {
+    if (batch.syncWithinMs === 0 || this.#isSyncDue) {
+      return (await this.#settle(this.#file)) || this.#refuseFailed(batch)
     }
+    this.#syncLater(Math.min(batch.syncWithinMs, SYNC_WITHIN_MS_MAX))
+    return true
+  }
+
+  #syncLater(withinMs: number): void {
+    const { clock } = this.#parts
+    const dueMs = clock.monotonicMs() + withinMs
+    if (this.#syncDueMs <= dueMs) return
+    this.#cancelSync?.()
+    this.#syncDueMs = dueMs
+    this.#cancelSync = clock.after(withinMs, () => {
+      this.#isSyncDue = true
+      this.wake()
+    })
+  }
+
+  /** Everything written is on disk afterwards; false when the store has failed. */
+  async #settle(file: DiskFile | undefined): Promise<boolean> {
+    if (this.#isDirty && file !== undefined) {
+      try {
+        await file.datasync()
+        this.syncs++
+      } catch (error) {
+        this.#parts.room.fail(error, 'a sync failed')
+        return false
+      }
+    }
+    this.#isDirty = false
+    this.#isSyncDue = false
+    this.#syncDueMs = Number.POSITIVE_INFINITY
+    this.#cancelSync?.()
+    return true
+  }
+
+  #refuseFailed(batch: Batch): false {
+    this.#refuseAll([batch], failure(this.#parts.room))
+    return false
   }
 
   #finish(batch: Batch): void {
@@ -236,6 +289,7 @@ export class Committer {
       try {
         await file.truncate(segment.size)
         await file.datasync()
+        this.#isDirty = false
       } catch (cutError) {
         room.fail(cutError, 'a write that found no space could not be taken back')
       }
@@ -281,9 +335,9 @@ function failure(room: Room): PetioleError {
   return room.condition.name === 'failed' ? room.condition.error : fullError('')
 }
 
-/** The checksums, now that the salt is known, and the mark of the commit's first record. */
-function stamp(batch: Batch, salt: number): void {
-  let isFirst = true
+/** The checksums, now that the salt is known, and the mark of a first record behind a sync. */
+function stamp(batch: Batch, salt: number, isAllSynced: boolean): void {
+  let isFirst = isAllSynced
   for (const chunk of batch.chunks) {
     for (let at = 0; at < chunk.end; ) {
       if (isFirst) chunk.bytes[at + 9] = (chunk.bytes[at + 9] as number) | RecordFlag.commitStart

@@ -11,6 +11,8 @@ export class Batch {
   bytes = 0
   readonly callbacks: Committed[] = []
   readonly seqs: number[] = []
+  /** How long its records may stay without a sync, ms; 0: their callbacks wait for it. */
+  syncWithinMs = Number.POSITIVE_INFINITY
 }
 
 export interface Savepoint {
@@ -19,6 +21,7 @@ export interface Savepoint {
   readonly chunkEnd: number
   readonly bytes: number
   readonly callbacks: number
+  readonly syncWithinMs: number
 }
 
 export interface GatherLimits {
@@ -45,7 +48,7 @@ export class Gather {
     return this.bytes === 0 && this.#current.callbacks.length === 0
   }
 
-  append(fields: RecordFields, committed: Committed | undefined): void {
+  append(fields: RecordFields, committed: Committed | undefined, syncWithinMs: number): void {
     const length = recordLength(fields)
     const batch = this.#batchFor(length)
     let chunk = batch.chunks[batch.chunks.length - 1]
@@ -57,8 +60,15 @@ export class Gather {
     this.#lastAt = chunk.end
     encodeRecord(chunk, fields)
     batch.bytes += length
+    if (syncWithinMs < batch.syncWithinMs) batch.syncWithinMs = syncWithinMs
     this.bytes += length
     if (committed !== undefined) this.callBack(committed, fields.seq)
+  }
+
+  /** Calls back when all that was appended before is on disk. */
+  barrier(committed: Committed): void {
+    this.#current.syncWithinMs = 0
+    this.callBack(committed, 0)
   }
 
   /** Calls back with the batch that gathers now, after what was appended before. */
@@ -79,6 +89,7 @@ export class Gather {
       chunkEnd: batch.chunks[batch.chunks.length - 1]?.end ?? 0,
       bytes: batch.bytes,
       callbacks: batch.callbacks.length,
+      syncWithinMs: batch.syncWithinMs,
     }
   }
 
@@ -99,6 +110,7 @@ export class Gather {
     if (last !== undefined) last.end = to.chunkEnd
     this.bytes -= batch.bytes - to.bytes
     batch.bytes = to.bytes
+    batch.syncWithinMs = to.syncWithinMs
     batch.callbacks.length = to.callbacks
     batch.seqs.length = to.callbacks
   }

@@ -21,8 +21,8 @@ import { PackReader, PackWriter } from './pack.ts'
 import { Segment, type SegmentHeader } from './segment.ts'
 import { packSpan, unpackSpan } from './span-pack.ts'
 import type { JournalTable } from './state-table.ts'
+import { decodeDefinitionHeader, encodeDefinitionHeader } from './stream-drafts.ts'
 import type { RecordPlace } from './stream-host.ts'
-import type { StreamLimits } from './stream-store.ts'
 
 const MAGIC = 0x31585450
 /** Indexes of version 1 are read too; a program that knows only those scans instead. */
@@ -116,7 +116,7 @@ function loadSpan(input: PackReader, segmentId: number, catalog: Catalog): void 
   const span = unpackSpan(input, segmentId, stream?.index.subjects)
   if (stream === undefined || span === undefined) return
   stream.index.addSpan(span)
-  stream.assignedSeq = Math.max(stream.assignedSeq, span.lastSeq)
+  stream.stage.reached(span.lastSeq)
 }
 
 function packDead(out: PackWriter, segment: Segment, catalog: Catalog): void {
@@ -169,10 +169,10 @@ function packStreamRecords(out: PackWriter, segment: Segment, catalog: Catalog):
   out.list(
     streams.filter(({ configAt }) => configAt?.segmentId === segment.id),
     (stream) => {
-      const { name, createdMs, limits, config } = stream.definition
+      const { name, config } = stream.definition
       out.u32(stream.id)
       out.bytes(Buffer.from(name))
-      out.bytes(Buffer.from(JSON.stringify({ createdMs, limits })))
+      out.bytes(encodeDefinitionHeader(stream.definition))
       out.bytes(config)
       packPlace(out, stream.configAt)
     },
@@ -192,10 +192,7 @@ function packStreamRecords(out: PackWriter, segment: Segment, catalog: Catalog):
 function loadDefinition(input: PackReader, segmentId: number, catalog: Catalog): void {
   const streamId = input.u32()
   const name = Buffer.from(input.bytes()).toString()
-  const header = JSON.parse(Buffer.from(input.bytes()).toString()) as {
-    createdMs: number
-    limits: StreamLimits
-  }
+  const header = decodeDefinitionHeader(input.bytes())
   const config = new Uint8Array(input.bytes())
   const at = unpackPlace(input, segmentId)
   if (catalog.tombstones.has(streamId)) return

@@ -11,6 +11,8 @@ export type {
   StoredMessage,
   StreamBatch,
   StreamLimits,
+  StreamOptions,
   StreamState,
   StreamStore,
+  SyncPolicy,
 } from './stream-store.ts'

@@ -11,7 +11,6 @@ import { type Purge, seqsToPurge } from './purge.ts'
 import { ReadSide } from './read-side.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
-import { StagedMessages } from './staged-messages.ts'
 import { JournalTable } from './state-table.ts'
 import {
   definitionDraft,
@@ -21,15 +20,22 @@ import {
 } from './stream-drafts.ts'
 import type { RecordPlace, StreamHost } from './stream-host.ts'
 import type { StreamIndex } from './stream-index.ts'
-import type { Committed, Eviction, StreamLimits, StreamStore } from './stream-store.ts'
-import type { RecordDraft, Staging } from './writer.ts'
+import { StreamStage } from './stream-stage.ts'
+import type {
+  Committed,
+  Eviction,
+  StreamLimits,
+  StreamOptions,
+  StreamStore,
+} from './stream-store.ts'
+import type { RecordDraft } from './writer.ts'
 
 /** Flags of a message that somebody looks for later. */
 const TRAITS = RecordFlag.identified | RecordFlag.marked | RecordFlag.afterSkip
 
-export class JournalStream extends ReadSide implements StreamStore, Staging {
+export class JournalStream extends ReadSide implements StreamStore {
   readonly states: JournalTable
-  assignedSeq = 0
+  readonly stage: StreamStage
   configAt: RecordPlace | undefined
   floorAt: RecordPlace | undefined
   /** The last sequence as the newest floor record says it. */
@@ -45,14 +51,6 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
   readonly evictions: EvictionLog
   readonly #host: StreamHost
   readonly #listeners = new Set<() => void>()
-  readonly #staged = new StagedMessages()
-  readonly #stagedDeletes = new Set<number>()
-  #isStaged = false
-  /** Where the last skip went, staged or committed, and the last one that is committed. */
-  #skippedTo = 0
-  #committedSkip = 0
-  /** The transaction that knows how to undo what it stages here. */
-  #undoneBy = 0
   /** Subjects that got messages since limits were last enforced; all of them when the limits are new. */
   readonly #grownSubjects = new Set<number>()
   #areLimitsNew = true
@@ -60,12 +58,18 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
   constructor(id: number, definition: StreamDefinition, index: StreamIndex, host: StreamHost) {
     super(id, definition, index, host.reader)
     this.#host = host
+    this.stage = new StreamStage(index, host.writer)
     this.evictions = new EvictionLog((fn) => host.clock.soon(fn))
     this.states = new JournalTable(id, {
       writer: host.writer,
       clock: host.clock,
       checkOpen: () => this.#checkOpen(),
+      syncWithinMs: () => this.syncWithinMs,
     })
+  }
+
+  get assignedSeq(): number {
+    return this.stage.assignedSeq
   }
 
   append(
@@ -78,14 +82,15 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
   ): number {
     const length = RECORD_HEADER_BYTES + subject.length + headers.length + payload.length
     this.#checkAppend(length, subject, headers.length + payload.length)
-    const seq = this.assignedSeq + 1
-    this.#stage()
-    this.assignedSeq = seq
-    this.#staged.add(length)
+    const { stage } = this
+    const seq = stage.assignedSeq + 1
+    stage.begin()
+    stage.assignedSeq = seq
+    stage.messages.add(length)
     const flags =
       (hasMessageId(headers) ? RecordFlag.identified : 0) |
       (isMarked ? RecordFlag.marked : 0) |
-      (seq === this.#skippedTo ? RecordFlag.afterSkip : 0)
+      (seq === stage.skippedTo ? RecordFlag.afterSkip : 0)
     this.#host.writer.append(
       {
         type: RecordType.message,
@@ -98,6 +103,7 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
         timeMs,
       },
       committed,
+      this.syncWithinMs,
     )
     return seq
   }
@@ -110,15 +116,15 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
       this.#host.writer.barrier((error) => committed?.(error, seq))
       return
     }
-    this.#stage()
+    this.stage.begin()
     const isEmpty = this.index.messages === 0 && this.assignedSeq === this.index.lastSeq
-    this.assignedSeq = seq - 1
-    this.#skippedTo = seq
+    this.stage.assignedSeq = seq - 1
+    this.stage.skippedTo = seq
     this.stageFloor(isEmpty ? seq - 1 : this.index.floor, committed)
   }
 
   remove(seq: number, committed?: Committed): boolean {
-    if (!this.index.has(seq) || this.#stagedDeletes.has(seq)) return false
+    if (!this.index.has(seq) || this.stage.deletes.has(seq)) return false
     this.#checkOpen()
     this.#host.writer.check(RECORD_HEADER_BYTES, 'upkeep')
     this.#stageDeletes([[seq, seq]], committed)
@@ -128,9 +134,9 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
   async purge(options: Purge, committed?: Committed): Promise<number> {
     this.#checkOpen()
     const throughSeq = Math.min(options.throughSeq ?? this.assignedSeq, this.assignedSeq)
-    if (this.#isStaged) await this.#barrier()
+    if (!this.stage.isEmpty) await this.#barrier()
     const { floor, seqs, messages } = seqsToPurge(this.index, { ...options, throughSeq })
-    const alreadyStaged = seqs.filter((seq) => this.#stagedDeletes.has(seq)).length
+    const alreadyStaged = seqs.filter((seq) => this.stage.deletes.has(seq)).length
     await new Promise<void>((resolve, reject) => {
       const done: Committed = (error, seq) => {
         committed?.(error, seq)
@@ -144,10 +150,15 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
     return messages - alreadyStaged
   }
 
-  configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void {
+  configure(
+    config: Uint8Array,
+    limits: StreamLimits,
+    committed?: Committed,
+    options: StreamOptions = {},
+  ): void {
     this.#checkOpen()
     this.stageDefinition(
-      { ...this.definition, config: new Uint8Array(config), limits },
+      { ...this.definition, ...options, config: new Uint8Array(config), limits },
       0,
       committed,
     )
@@ -168,21 +179,25 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
     this.#write([draft, draft], committed)
   }
 
-  stageFloor(floor: number, committed?: Committed): void {
+  stageFloor(floor: number, committed?: Committed, syncWithinMs = 0): void {
     // What was skipped counts also before its own record is committed: this one replaces that.
-    const lastSeq = Math.max(this.index.lastSeq, this.#skippedTo - 1)
-    this.#write([floorDraft(this.id, floor, lastSeq, this.index.lastTimeMs)], committed)
+    const lastSeq = Math.max(this.index.lastSeq, this.stage.skippedTo - 1)
+    this.#write(
+      [floorDraft(this.id, floor, lastSeq, this.index.lastTimeMs)],
+      committed,
+      syncWithinMs,
+    )
   }
 
   /** Writes again which records in the file are deleted; nothing about them is new. */
-  stageKnownDeletes(runs: readonly SeqRun[], committed?: Committed): void {
-    this.#write(deleteDrafts(this.id, runs), committed)
+  stageKnownDeletes(runs: readonly SeqRun[], committed?: Committed, syncWithinMs = 0): void {
+    this.#write(deleteDrafts(this.id, runs), committed, syncWithinMs)
   }
 
   /** A message whose commit is done, or that was found at start. Returns false when it counts for nothing. */
   applyMessage(segmentId: number, cursor: RecordCursor, offset: number): boolean {
     const { subjectStart, flags, seq } = cursor
-    this.#staged.committed(cursor.length)
+    this.stage.messages.committed(cursor.length)
     const isApplied = this.index.add(
       segmentId,
       {
@@ -197,7 +212,7 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
       subjectStart + cursor.subjectLength,
     )
     if (isApplied && (flags & TRAITS) !== 0) this.#noteTraits(flags, seq)
-    if (this.assignedSeq < seq) this.assignedSeq = seq
+    this.stage.reached(seq)
     if (isApplied && this.limits.messagesPerSubjectMax > 0 && !this.#areLimitsNew) {
       this.#grownSubjects.add(this.index.newestSubjectId)
     }
@@ -218,7 +233,7 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
     const targets = new Set<number>()
     for (const [first, last] of decodeRuns(cursor.seq, cursor.payload)) {
       for (let seq = first; seq <= last; seq++) {
-        this.#stagedDeletes.delete(seq)
+        this.stage.deletes.delete(seq)
         const span = this.index.spanOf(seq)
         if (span === undefined) {
           if (this.#host.isRecovering()) this.absentDeletes.add(seq)
@@ -248,14 +263,11 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
   }
 
   restoreFloor(floor: number, lastSeq: number, lastTimeMs: number): void {
-    if (lastSeq > this.index.lastSeq) {
-      this.#committedSkip = lastSeq + 1
-      this.#skippedTo = Math.max(this.#skippedTo, this.#committedSkip)
-    }
+    if (lastSeq > this.index.lastSeq) this.stage.skipped(lastSeq + 1)
     this.loggedLastSeq = Math.max(this.loggedLastSeq, lastSeq)
     this.index.restoreLast(lastSeq, lastTimeMs)
     this.index.raiseFloor(floor)
-    this.assignedSeq = Math.max(this.assignedSeq, this.index.lastSeq)
+    this.stage.reached(this.index.lastSeq)
   }
 
   /** Keeps the limits; evictions take effect at once and are logged with the next commit. */
@@ -286,24 +298,16 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
       this.evictions.restore(kills, isFloorToLog)
       this.#host.evictionsWait(this)
     }
-    if (isFloorToLog) this.stageFloor(this.index.floor, kills.length === 0 ? retry : undefined)
-    if (kills.length > 0) this.stageKnownDeletes(runsOf(kills.sort((a, b) => a - b)), retry)
+    const { syncWithinMs } = this
+    const runs = runsOf(kills.sort((a, b) => a - b))
+    if (isFloorToLog) {
+      this.stageFloor(this.index.floor, runs.length === 0 ? retry : undefined, syncWithinMs)
+    }
+    if (runs.length > 0) this.stageKnownDeletes(runs, retry, syncWithinMs)
   }
 
   notifyCommit(): void {
     for (const listener of this.#listeners) listener()
-  }
-
-  unstage(): void {
-    this.assignedSeq = this.index.lastSeq
-    this.#stagedDeletes.clear()
-    this.#skippedTo = this.#committedSkip
-    this.settled()
-  }
-
-  settled(): void {
-    this.#staged.clear()
-    this.#isStaged = false
   }
 
   #checkOpen(): void {
@@ -330,47 +334,20 @@ export class JournalStream extends ReadSide implements StreamStore, Staging {
     this.#host.writer.check(length, 'message')
     this.#host.checkSubjects(this, subject)
     if (limits.discard === 'new') {
-      this.#staged.checkDiscardNew(this.name, limits, this.index, subject, length)
+      this.stage.messages.checkDiscardNew(this.name, limits, this.index, subject, length)
     }
   }
 
   #stageDeletes(runs: readonly SeqRun[], committed: Committed | undefined): void {
-    const seqs: number[] = []
-    for (const [first, last] of runs) {
-      for (let seq = first; seq <= last; seq++) {
-        seqs.push(seq)
-        this.#stagedDeletes.add(seq)
-      }
-    }
-    this.#host.writer.onUndo(() => {
-      for (const seq of seqs) this.#stagedDeletes.delete(seq)
-    })
+    this.stage.delete(runs)
     this.stageKnownDeletes(runs, committed)
   }
 
-  #write(drafts: readonly RecordDraft[], committed: Committed | undefined): void {
-    this.#stage()
+  #write(drafts: readonly RecordDraft[], committed: Committed | undefined, syncWithinMs = 0): void {
+    this.stage.begin()
     for (const [i, draft] of drafts.entries()) {
-      this.#host.writer.append(draft, i === drafts.length - 1 ? committed : undefined)
+      this.#host.writer.append(draft, i === drafts.length - 1 ? committed : undefined, syncWithinMs)
     }
-  }
-
-  #stage(): void {
-    const { writer } = this.#host
-    if (writer.isInTransaction && this.#undoneBy !== writer.transactions) {
-      this.#undoneBy = writer.transactions
-      const { assignedSeq } = this
-      const skippedTo = this.#skippedTo
-      const restore = this.#staged.snapshot()
-      writer.onUndo(() => {
-        this.assignedSeq = assignedSeq
-        this.#skippedTo = skippedTo
-        restore()
-      })
-    }
-    if (this.#isStaged) return
-    this.#isStaged = true
-    writer.stage(this)
   }
 
   #barrier(): Promise<void> {

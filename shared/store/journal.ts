@@ -9,7 +9,13 @@ import { RecordFlag } from './record.ts'
 import type { Room } from './room.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import type { Store, StoreCondition, StoreStats } from './store.ts'
-import type { Committed, StateTable, StreamLimits, StreamStore } from './stream-store.ts'
+import type {
+  Committed,
+  StateTable,
+  StreamLimits,
+  StreamOptions,
+  StreamStore,
+} from './stream-store.ts'
 import type { Writer } from './writer.ts'
 
 export interface JournalParts {
@@ -68,13 +74,20 @@ export class Journal implements Store {
     config: Uint8Array,
     limits: StreamLimits,
     committed?: Committed,
+    options: StreamOptions = {},
   ): StreamStore {
     const { catalog, writer, wallMs } = this.#parts
     if (catalog.streams.has(name)) {
       throw new PetioleError('PETIOLE_STREAM_EXISTS', `the store has a stream ${name} already`)
     }
     writer.check(config.length, 'message')
-    const definition = { name, createdMs: wallMs(), limits, config: new Uint8Array(config) }
+    const definition = {
+      name,
+      createdMs: wallMs(),
+      limits,
+      ...options,
+      config: new Uint8Array(config),
+    }
     const stream = catalog.makeStream(catalog.lastStreamId + 1, definition)
     const undo = (): void => {
       catalog.streamsById.delete(stream.id)

@@ -16,6 +16,9 @@ export const GATHERED_BYTES_MAX = 64 * MIB
 export const CHUNK_BYTES = 256 * KIB
 export const CHUNKS_POOLED_MAX = 24
 
+/** No record waits longer for its sync, whatever its stream's policy says. */
+export const SYNC_WITHIN_MS_MAX = 600_000
+
 /** One record with everything in it. */
 export const RECORD_BYTES_MAX = 80 * MIB
 /** The subject of a message and the key of a state share the u16 length field. */

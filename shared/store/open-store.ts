@@ -121,7 +121,12 @@ function makeMemory(settings: Settings): Memory {
     chunksPooledMax: CHUNKS_POOLED_MAX,
     commitBytesMax: settings.commitBytesMax,
   })
-  const marks = new JournalTable(0, { writer, clock, checkOpen: () => {} })
+  const marks = new JournalTable(0, {
+    writer,
+    clock,
+    checkOpen: () => {},
+    syncWithinMs: () => 0,
+  })
   const catalog: Catalog = new Catalog(
     boots,
     marks,

@@ -10,6 +10,7 @@ import type {
   StreamBatch,
   StreamLimits,
   StreamState,
+  SyncPolicy,
 } from './stream-store.ts'
 
 export abstract class ReadSide {
@@ -36,6 +37,14 @@ export abstract class ReadSide {
   }
   get limits(): StreamLimits {
     return this.definition.limits
+  }
+  get sync(): SyncPolicy {
+    return this.definition.sync ?? 'always'
+  }
+  /** How long its records may wait for a sync. */
+  get syncWithinMs(): number {
+    const { sync } = this.definition
+    return sync === undefined || sync === 'always' ? 0 : sync.everyMs
   }
   get config(): Uint8Array {
     return this.definition.config

@@ -28,6 +28,8 @@ export interface TableParts {
   readonly clock: Clock
   /** Throws when nothing may be written for this table any more. */
   readonly checkOpen: () => void
+  /** How long a changed state may wait for a sync. */
+  readonly syncWithinMs: () => number
 }
 
 export class JournalTable implements StateTable, Staging {
@@ -141,6 +143,7 @@ export class JournalTable implements StateTable, Staging {
         timeMs: undefined,
       },
       committed,
+      this.#parts.syncWithinMs(),
     )
   }
 }

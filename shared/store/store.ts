@@ -1,5 +1,11 @@
 import type { PetioleError } from '../runtime/index.ts'
-import type { Committed, StateTable, StreamLimits, StreamStore } from './stream-store.ts'
+import type {
+  Committed,
+  StateTable,
+  StreamLimits,
+  StreamOptions,
+  StreamStore,
+} from './stream-store.ts'
 
 /** `open` takes writes; `full` refuses them until there is room again; `failed` refuses them for good. Reading always works. */
 export type StoreCondition =
@@ -34,6 +40,7 @@ export interface Store {
     config: Uint8Array,
     limits: StreamLimits,
     committed?: Committed,
+    options?: StreamOptions,
   ): StreamStore
   removeStream(name: string, committed?: Committed): void
   /**

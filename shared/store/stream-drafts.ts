@@ -2,7 +2,7 @@
 import { encodeRuns, type SeqRun } from './delete-runs.ts'
 import { DELETE_SEQS_MAX } from './limits.ts'
 import { RecordType } from './record.ts'
-import type { StreamLimits } from './stream-store.ts'
+import type { StreamLimits, SyncPolicy } from './stream-store.ts'
 import type { RecordDraft } from './writer.ts'
 
 const NO_BYTES = new Uint8Array(0)
@@ -11,7 +11,20 @@ export interface StreamDefinition {
   readonly name: string
   readonly createdMs: number
   readonly limits: StreamLimits
+  /** undefined: always. */
+  readonly sync?: SyncPolicy
   readonly config: Uint8Array
+}
+
+/** How a definition lies in records and indexes beside its name and configuration. */
+export type DefinitionHeader = Omit<StreamDefinition, 'name' | 'config'>
+
+export function encodeDefinitionHeader({ createdMs, limits, sync }: DefinitionHeader): Uint8Array {
+  return Buffer.from(JSON.stringify({ createdMs, limits, sync }))
+}
+
+export function decodeDefinitionHeader(bytes: Uint8Array): DefinitionHeader {
+  return JSON.parse(Buffer.from(bytes).toString()) as DefinitionHeader
 }
 
 export function definitionDraft(
@@ -19,14 +32,13 @@ export function definitionDraft(
   definition: StreamDefinition,
   flags: number,
 ): RecordDraft {
-  const { createdMs, limits } = definition
   return {
     type: RecordType.stream,
     flags,
     streamId,
     seq: 0,
     subject: Buffer.from(definition.name),
-    headers: Buffer.from(JSON.stringify({ createdMs, limits })),
+    headers: encodeDefinitionHeader(definition),
     payload: definition.config,
     timeMs: undefined,
   }

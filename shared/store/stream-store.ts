@@ -22,6 +22,19 @@ export interface StreamLimits {
   readonly discardNewPerSubject?: boolean
 }
 
+/**
+ * When what a stream is given is on disk. `always`: before it is called back. `everyMs`: called back
+ * when it is written, and on disk at most so many ms later, or with the next commit that has a record of
+ * an `always` stream: a power cut costs such a stream at most its newest messages, acknowledgements
+ * and lazy removals of that time. Changes of its configuration, removals and purges are always on disk.
+ */
+export type SyncPolicy = 'always' | { readonly everyMs: number }
+
+/** What a stream is made with besides its limits. */
+export interface StreamOptions {
+  readonly sync?: SyncPolicy
+}
+
 /** What is committed; `bytes` counts records as they lie on disk. Sequences are 0 in a stream that never had a message. */
 export interface StreamState {
   readonly messages: number
@@ -90,6 +103,7 @@ export interface StreamStore {
   readonly name: string
   readonly createdMs: number
   readonly limits: StreamLimits
+  readonly sync: SyncPolicy
   /** The owner's configuration, as last written with `configure`. */
   readonly config: Uint8Array
   readonly state: StreamState
@@ -145,7 +159,13 @@ export interface StreamStore {
     },
     committed?: Committed,
   ): Promise<number>
-  configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void
+  /** What `options` does not name stays as it is. */
+  configure(
+    config: Uint8Array,
+    limits: StreamLimits,
+    committed?: Committed,
+    options?: StreamOptions,
+  ): void
   /** Called after each commit that changed this stream, with the state already up to date. */
   onCommit(listener: () => void): () => void
   onEvict(listener: (eviction: Eviction) => void): () => void

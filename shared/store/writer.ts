@@ -76,7 +76,8 @@ export class Writer {
     this.#room.check(bytes + this.gather.bytes, urge)
   }
 
-  append(draft: RecordDraft, committed: Committed | undefined): void {
+  /** @param syncWithinMs how long after its write the record may wait for a sync; 0: its callback waits too */
+  append(draft: RecordDraft, committed: Committed | undefined, syncWithinMs = 0): void {
     if (this.#bootRef === 0) this.#startBoot()
     const wallMs = this.#clock.wallMs()
     if (this.#isClockWrong && wallMs >= PLAUSIBLE_WALL_MS) this.#learnTime(wallMs)
@@ -99,6 +100,7 @@ export class Writer {
         payload: draft.payload,
       },
       committed,
+      syncWithinMs,
     )
     this.wake()
   }
@@ -115,7 +117,7 @@ export class Writer {
 
   /** Called back with the commit of all that was appended before. */
   barrier(committed: Committed): void {
-    this.gather.callBack(committed, 0)
+    this.gather.barrier(committed)
     this.wake()
   }
 
@@ -167,12 +169,9 @@ export class Writer {
 
   /** The boot's record once more, as the mark of a clean end. */
   repeatBoot(): void {
-    if (this.#bootRef === 0) {
-      this.#startBoot()
-      return
-    }
-    const shiftMs = this.#boots.get(this.#bootRef)?.shiftMs ?? Number.NaN
-    this.appendBoot(this.#bootRef, shiftMs)
+    if (this.#bootRef === 0) this.#startBoot()
+    else this.appendBoot(this.#bootRef, this.#boots.get(this.#bootRef)?.shiftMs ?? Number.NaN)
+    this.barrier(() => {})
   }
 
   #startBoot(): void {
@@ -216,6 +215,7 @@ export class Writer {
         payload,
       },
       undefined,
+      Number.POSITIVE_INFINITY,
     )
     this.wake()
   }

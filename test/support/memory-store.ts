@@ -16,8 +16,10 @@ import type {
   StoreStats,
   StreamBatch,
   StreamLimits,
+  StreamOptions,
   StreamState,
   StreamStore,
+  SyncPolicy,
 } from '../../shared/store/index.ts'
 import type { SubjectFilter } from '../../shared/subject/index.ts'
 
@@ -67,8 +69,10 @@ export class MemoryStore implements Store {
     config: Uint8Array,
     limits: StreamLimits,
     committed?: Committed,
+    { sync = 'always' }: StreamOptions = {},
   ): StreamStore {
     const stream = new MemoryStream(this, name, config, limits)
+    stream.sync = sync
     this.#streams.set(name, stream)
     this.stage({ apply: () => {}, undo: () => void this.#streams.delete(name), committed, seq: 0 })
     return stream
@@ -189,6 +193,7 @@ export class MemoryStream implements StreamStore {
   readonly name: string
   readonly createdMs: number
   limits: StreamLimits
+  sync: SyncPolicy = 'always'
   config: Uint8Array
   assignedSeq = 0
   readonly states: MemoryTable
@@ -357,8 +362,14 @@ export class MemoryStream implements StreamStore {
     return gone.length
   }
 
-  configure(config: Uint8Array, limits: StreamLimits, committed?: Committed): void {
+  configure(
+    config: Uint8Array,
+    limits: StreamLimits,
+    committed?: Committed,
+    { sync = this.sync }: StreamOptions = {},
+  ): void {
     const apply = (): void => {
+      this.sync = sync
       this.config = config
       this.limits = limits
     }
@@ -392,6 +403,7 @@ export class MemoryStream implements StreamStore {
     stream.#messages = new Map(this.#messages)
     stream.#lastSeq = this.#lastSeq
     stream.assignedSeq = this.#lastSeq
+    stream.sync = this.sync
     for (const seq of this.#marks) stream.#marks.add(seq)
     return stream
   }

@@ -1,0 +1,79 @@
+/** What a stream has given to the commit that gathers, and takes back when that does not come about. */
+import type { SeqRun } from './delete-runs.ts'
+import { StagedMessages } from './staged-messages.ts'
+import type { StreamIndex } from './stream-index.ts'
+import type { Staging, Writer } from './writer.ts'
+
+export class StreamStage implements Staging {
+  /** The last sequence given out or skipped. */
+  assignedSeq = 0
+  /** Where the last skip went; a message with this sequence is the one behind the gap. */
+  skippedTo = 0
+  readonly messages = new StagedMessages()
+  readonly deletes = new Set<number>()
+  readonly #index: StreamIndex
+  readonly #writer: Writer
+  #committedSkip = 0
+  #isStaged = false
+  /** The transaction that knows how to undo what it stages here. */
+  #undoneBy = 0
+
+  constructor(index: StreamIndex, writer: Writer) {
+    this.#index = index
+    this.#writer = writer
+  }
+
+  /** Before anything is appended. */
+  begin(): void {
+    const writer = this.#writer
+    if (writer.isInTransaction && this.#undoneBy !== writer.transactions) {
+      this.#undoneBy = writer.transactions
+      const { assignedSeq, skippedTo } = this
+      const restore = this.messages.snapshot()
+      writer.onUndo(() => {
+        this.assignedSeq = assignedSeq
+        this.skippedTo = skippedTo
+        restore()
+      })
+    }
+    if (this.#isStaged) return
+    this.#isStaged = true
+    writer.stage(this)
+  }
+
+  get isEmpty(): boolean {
+    return !this.#isStaged
+  }
+
+  delete(runs: readonly SeqRun[]): void {
+    const seqs: number[] = []
+    for (const [first, last] of runs) for (let seq = first; seq <= last; seq++) seqs.push(seq)
+    for (const seq of seqs) this.deletes.add(seq)
+    this.#writer.onUndo(() => {
+      for (const seq of seqs) this.deletes.delete(seq)
+    })
+  }
+
+  /** A skip is committed; what is given out next may still be the message behind it. */
+  skipped(to: number): void {
+    this.#committedSkip = to
+    this.skippedTo = Math.max(this.skippedTo, to)
+  }
+
+  /** The stream has come so far. */
+  reached(seq: number): void {
+    if (this.assignedSeq < seq) this.assignedSeq = seq
+  }
+
+  unstage(): void {
+    this.assignedSeq = this.#index.lastSeq
+    this.skippedTo = this.#committedSkip
+    this.deletes.clear()
+    this.settled()
+  }
+
+  settled(): void {
+    this.messages.clear()
+    this.#isStaged = false
+  }
+}
