@@ -3,6 +3,7 @@ import type { HubConfig, ListenConfig } from '../shared/config/index.ts'
 import type { GatewayFacts, GatewayLinkFacts, RouteFacts } from '../shared/monitor/index.ts'
 import { BcryptThread } from '../shared/runtime/index.ts'
 import type { PeerSources, ServerCore, ServerPorts } from '../shared/server/index.ts'
+import { STAMP_BYTES_MAX } from '../shared/sync/index.ts'
 import { type HubUrls, PEER_LIMITS, type PeerLinkFacts, PeerMesh } from './peers/index.ts'
 
 /**
@@ -24,7 +25,7 @@ export function makeMesh(core: ServerCore, config: HubConfig): PeerMesh | undefi
       domain: core.store === undefined ? '' : config.jetstream.domain,
       version: core.version,
       boot: core.boot,
-      limits: { ...PEER_LIMITS, payloadBytesMax: core.linkPayloadBytesMax },
+      limits: { ...PEER_LIMITS, payloadBytesMax: core.linkPayloadBytesMax + STAMP_BYTES_MAX },
     },
     {
       clock: machine.clock,

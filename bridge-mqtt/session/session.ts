@@ -1,4 +1,4 @@
-import type { Identity } from '../../shared/account/index.ts'
+import { type Identity, publishRulesOf } from '../../shared/account/index.ts'
 import type {
   Message,
   Peer,
@@ -7,6 +7,7 @@ import type {
   SubjectSpace,
   Subscription,
 } from '../../shared/broker/index.ts'
+import type { SubjectPermissionConfig } from '../../shared/config/index.ts'
 import type { PeerTraffic } from '../../shared/monitor/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
@@ -89,6 +90,10 @@ export class Session implements Peer, AckOwner {
 
   get identity(): Identity {
     return this.#guard.identity
+  }
+
+  get publishRules(): SubjectPermissionConfig | undefined {
+    return publishRulesOf(this.identity.permissions)
   }
 
   get expiresMs(): number {

@@ -18,9 +18,9 @@ export function fleetMetrics({ as_of, leaves }: FleetStatus): Metric[] {
     ),
     ...gauges<LeafStatus>(
       'petiole_fleet_leaf_',
-      ['leaf', 'region'],
+      ['leaf', 'region', 'account'],
       leaves,
-      ({ name, region }) => [name, region],
+      (leaf) => [leaf.name, leaf.region, accountOf(leaf)],
       [
         ['up', ({ state }) => (state === 'offline' ? 0 : 1)],
         ['last_seen_seconds', ({ last_seen }) => secondsBetween(last_seen, as_of)],
@@ -28,9 +28,9 @@ export function fleetMetrics({ as_of, leaves }: FleetStatus): Metric[] {
     ),
     ...gauges<{ leaf: LeafStatus; buffer: BufferStatus }>(
       'petiole_fleet_buffer_',
-      ['leaf', 'region', 'buffer'],
+      ['leaf', 'region', 'buffer', 'account'],
       buffers,
-      ({ leaf, buffer }) => [leaf.name, leaf.region, buffer.name],
+      ({ leaf, buffer }) => [leaf.name, leaf.region, buffer.name, accountOf(leaf)],
       [
         ['backlog_messages', ({ buffer }) => buffer.backlog_msgs ?? undefined],
         ['backlog_bytes', ({ buffer }) => buffer.backlog_bytes ?? undefined],
@@ -51,6 +51,11 @@ export function fleetMetrics({ as_of, leaves }: FleetStatus): Metric[] {
       ],
     ),
   ]
+}
+
+/** An empty label is none: series of the default account are what they were before there were others. */
+function accountOf({ account = '' }: LeafStatus): string {
+  return account
 }
 
 /** Never negative: a leaf's clock may be ahead. */

@@ -27,7 +27,7 @@ export function renderFleetStatus(status: FleetStatus): string {
   if (status.leaves.length === 0)
     return `no leaf has come to ${nameOf(status)} yet (${status.as_of})\n`
   const leaves = status.leaves.toSorted(
-    (a, b) => STATE_ORDER[a.state] - STATE_ORDER[b.state] || (a.name < b.name ? -1 : 1),
+    (a, b) => STATE_ORDER[a.state] - STATE_ORDER[b.state] || (siteOf(a) < siteOf(b) ? -1 : 1),
   )
   const rows = leaves.flatMap((leaf) => rowsOf(leaf, Date.parse(status.as_of)))
   const widths = COLUMNS.map((title, i) =>
@@ -64,7 +64,7 @@ function headline(status: FleetStatus): string {
 }
 
 function rowsOf(leaf: LeafStatus, nowMs: number): string[][] {
-  const site = [leaf.name, leaf.state.replace('_', ' ')]
+  const site = [siteOf(leaf), leaf.state.replace('_', ' ')]
   const seen = ageOf(leaf.last_seen, nowMs)
   if (leaf.buffers.length === 0) return [[...site, '-', ...Array(8).fill(UNKNOWN), seen]]
   return leaf.buffers.map((buffer, i) => [
@@ -82,10 +82,15 @@ function rowsOf(leaf: LeafStatus, nowMs: number): string[][] {
   ])
 }
 
+/** Two accounts may have leaves of one name. */
+function siteOf({ name, account, account_name: shown = account }: LeafStatus): string {
+  return shown === undefined ? name : `${name} (${shown})`
+}
+
 /** What somebody has to do something about. */
 function notesOf(leaf: LeafStatus): string[] {
   return leaf.buffers.flatMap((buffer) => {
-    const where = `${leaf.name}/${buffer.name}`
+    const where = `${siteOf(leaf)}/${buffer.name}`
     const notes: string[] = []
     if (buffer.refused !== null) {
       const { subject, reason } = buffer.refused

@@ -16,7 +16,15 @@ export interface FleetStatus {
  */
 export type LeafState = 'in_sync' | 'draining' | 'refused' | 'offline'
 
-export interface LeafStatus {
+/** The account that a leaf's link is bound to: left out of the default one's. */
+export interface AccountLabel {
+  /** In operator mode its id. */
+  readonly account?: string
+  /** What it is called, where that is not the same. */
+  readonly account_name?: string
+}
+
+export interface LeafStatus extends AccountLabel {
   readonly name: string
   readonly id: string
   readonly region: string

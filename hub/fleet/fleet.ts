@@ -1,17 +1,21 @@
 import type { ClientMessage, NatsClient } from '../../shared/client/index.ts'
 import type { Log } from '../../shared/log/index.ts'
-import { type Cancel, type Clock, messageOf, Tasks } from '../../shared/runtime/index.ts'
+import { type Cancel, type Clock, messageOf } from '../../shared/runtime/index.ts'
 import {
   decodeReport,
   PROBE_SUBJECT,
-  RELEASE_SUBJECT,
   REPORT_SUBJECT,
   type Report,
   reportSubject,
-  STATUS_SUBJECT,
 } from '../../shared/sync/index.ts'
 import type { BlockedReason, LedgerBook } from '../ingest/index.ts'
-import type { BufferStatus, FleetStatus, LeafState, LeafStatus } from './fleet-status.ts'
+import type {
+  AccountLabel,
+  BufferStatus,
+  FleetStatus,
+  LeafState,
+  LeafStatus,
+} from './fleet-status.ts'
 import { LeafView } from './leaf-view.ts'
 import { OFFLINE_AFTER_MS, PROBE_LENGTH_MAX, PROBE_WAIT_MS } from './limits.ts'
 import type { LeafRecord, Registry } from './registry.ts'
@@ -29,12 +33,14 @@ export interface FleetDependencies {
   readonly client: NatsClient
   readonly registry: Registry
   readonly ledger: LedgerSource
+  /** Shown with each leaf; default: nothing, as of the default account. */
+  readonly label?: AccountLabel
   readonly clock: Clock
   readonly log: Log
 }
 
 /**
- * The status of all leaves, from three sources: the registry knows who they are, the ledger what the
+ * The status of all leaves of one account, from three sources: the registry knows who they are, the ledger what the
  * hub has of them, and their reports what they still hold. A report that is old does not say what a
  * leaf holds now, so a status that is asked for asks the leaves first.
  */
@@ -42,9 +48,9 @@ export class Fleet {
   readonly #client: NatsClient
   readonly #registry: Registry
   readonly #ledger: LedgerSource
+  readonly #label: AccountLabel
   readonly #clock: Clock
   readonly #log: Log
-  readonly #tasks: Tasks
   readonly #views = new Map<string, LeafView>()
   readonly #answered = new Set<() => void>()
   #stop: (() => void)[] = []
@@ -55,9 +61,9 @@ export class Fleet {
     this.#client = dependencies.client
     this.#registry = dependencies.registry
     this.#ledger = dependencies.ledger
+    this.#label = dependencies.label ?? {}
     this.#clock = dependencies.clock
     this.#log = dependencies.log
-    this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'status failed'))
   }
 
   start(): void {
@@ -66,8 +72,6 @@ export class Fleet {
       this.#client.subscribe(reportSubject(this.#ledger.home), (message) =>
         this.#reported(message, true),
       ),
-      this.#client.subscribe(STATUS_SUBJECT, (message) => this.#asked(message)),
-      this.#client.subscribe(RELEASE_SUBJECT, (message) => this.#release(message)),
       this.#ledger.onProgress(({ leaf, buffer }) => {
         this.#registry.heard(leaf)
         this.#view(leaf).progressed(this.#ledger.book, buffer, this.#clock.monotonicMs())
@@ -82,15 +86,11 @@ export class Fleet {
     this.#views.get(name)?.forget()
   }
 
-  async drain(): Promise<void> {
-    this.#close()
-    await this.#tasks.drain()
-  }
-
-  async destroy(): Promise<void> {
-    this.#close()
-    for (const answered of [...this.#answered]) answered()
-    await this.#tasks.destroy()
+  /** Whoever waits for a status gets what is known. Idempotent. */
+  close(): void {
+    for (const stop of this.#stop) stop()
+    this.#stop = []
+    for (const check of [...this.#answered]) check()
   }
 
   /** What is known now. What a leaf holds is null when its report is older than a few seconds. */
@@ -105,6 +105,19 @@ export class Fleet {
       this.#probing = undefined
     })
     return this.#probing
+  }
+
+  /** Gives a leaf's name free. Why it could not be done; undefined when it was. */
+  async release(name: string): Promise<string | undefined> {
+    if (this.#registry.get(name) === undefined) return `no leaf is called ${name}`
+    try {
+      await Promise.all([this.#ledger.release(name), this.#registry.release(name)])
+    } catch (error) {
+      return messageOf(error)
+    }
+    this.#views.delete(name)
+    this.#log.warn({ leaf: name }, 'released the name of a leaf, its figures start anew')
+    return undefined
   }
 
   async #probe(): Promise<FleetStatus> {
@@ -134,39 +147,6 @@ export class Fleet {
       cancel = this.#clock.after(waitMs, done)
       check()
     })
-  }
-
-  #asked(message: ClientMessage): void {
-    if (message.reply === '') return
-    this.#tasks.run('fleet-status', async () => {
-      const status = await this.freshStatus()
-      this.#client.publish(message.reply, Buffer.from(JSON.stringify(status)))
-    })
-  }
-
-  /** An operator at the hub may do this, nobody at a leaf. */
-  #release({ origin, payload, reply }: ClientMessage): void {
-    if (reply === '') return
-    const name = Buffer.from(payload).toString()
-    const isLeaf = origin?.kind === 'leaf'
-    this.#tasks.run('fleet-release', async () => {
-      const error = isLeaf ? 'names are released at the hub only' : await this.#free(name)
-      const answer = error === undefined ? { released: name } : { error }
-      this.#client.publish(reply, Buffer.from(JSON.stringify(answer)))
-    })
-  }
-
-  /** Why it could not be done; undefined when it was. */
-  async #free(name: string): Promise<string | undefined> {
-    if (this.#registry.get(name) === undefined) return `no leaf is called ${name}`
-    try {
-      await Promise.all([this.#ledger.release(name), this.#registry.release(name)])
-    } catch (error) {
-      return messageOf(error)
-    }
-    this.#views.delete(name)
-    this.#log.warn({ leaf: name }, 'released the name of a leaf, its figures start anew')
-    return undefined
   }
 
   /** @param isToHome the copy for its home, wherever it is attached */
@@ -216,6 +196,7 @@ export class Fleet {
     const buffers = view.buffers(this.#ledger, isFresh, nowMs)
     const isOnline = this.#registry.silentMs(record.name) < OFFLINE_AFTER_MS
     return {
+      ...this.#label,
       name: record.name,
       id: record.id,
       region: record.region,
@@ -231,12 +212,6 @@ export class Fleet {
     const view = this.#views.get(leaf) ?? new LeafView(leaf)
     this.#views.set(leaf, view)
     return view
-  }
-
-  #close(): void {
-    for (const stop of this.#stop) stop()
-    this.#stop = []
-    for (const check of [...this.#answered]) check()
   }
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../../shared/sync/index.ts'
 import { type KnownSubject, KnownSubjects } from './known-subjects.ts'
 import type { LedgerAccount, LedgerBook } from './ledger-book.ts'
+import type { Publisher } from './publishers.ts'
 
 /** What ingest needs of a stream; `Stream` of the embedded engine fits. */
 export interface IngestStream {
@@ -21,6 +22,8 @@ export interface IngestStreams {
 }
 
 export const SUBJECT_UNBOUND = 'PETIOLE_SUBJECT_UNBOUND'
+/** Its user may not publish there. */
+export const SUBJECT_FORBIDDEN = 'PETIOLE_SUBJECT_FORBIDDEN'
 
 /** Why the record after the last stored one could not be stored. */
 export interface Refusal {
@@ -62,19 +65,27 @@ export class BatchStoring {
   readonly #store: Store
   readonly #streams: IngestStreams
   readonly #book: LedgerBook
+  readonly #streamsKey: string
   /** They go with their accounts. */
   readonly #headers = new WeakMap<LedgerAccount, OriginHeaders>()
 
-  constructor(store: Store, streams: IngestStreams, book: LedgerBook) {
+  /** @param streamsKey where the configuration names the streams */
+  constructor(store: Store, streams: IngestStreams, book: LedgerBook, streamsKey: string) {
     this.#store = store
+    this.#streamsKey = streamsKey
     this.#streams = streams
     this.#book = book
   }
 
   /** Throws when the store takes nothing at all: PETIOLE_STORE_FULL, PETIOLE_STORE_FAILED. */
-  store(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number): StoredPrefix {
+  store(
+    account: LedgerAccount,
+    batch: ReceivedBatch,
+    fromSeq: number,
+    publisher: Publisher,
+  ): StoredPrefix {
     try {
-      const committed = this.#append(account, batch, fromSeq, batch.lastSeq)
+      const committed = this.#append(account, batch, fromSeq, batch.lastSeq, publisher)
       return { staged: account.staged, fromSeq, committed, refusal: undefined }
     } catch (error) {
       if (!(error instanceof RecordRefused)) throw error
@@ -83,7 +94,7 @@ export class BatchStoring {
         // Earlier batches may still wait: the answer says what comes before the refused record.
         return { staged: undefined, fromSeq, committed: this.#barrier(), refusal }
       }
-      const committed = this.#append(account, batch, fromSeq, seq - 1)
+      const committed = this.#append(account, batch, fromSeq, seq - 1, publisher)
       return { staged: account.staged, fromSeq, committed, refusal }
     }
   }
@@ -109,6 +120,7 @@ export class BatchStoring {
     batch: ReceivedBatch,
     fromSeq: number,
     throughSeq: number,
+    publisher: Publisher,
   ): Promise<void> {
     const headers = this.originHeaders(account)
     const bound = new Map<KnownSubject, IngestStream>()
@@ -123,7 +135,7 @@ export class BatchStoring {
       while (batch.next() && batch.seq <= throughSeq) {
         if (batch.seq < fromSeq) continue
         const subject = this.subjects.of(batch)
-        const stream = bound.get(subject) ?? this.#bind(batch, subject, bound)
+        const stream = bound.get(subject) ?? this.#bind(batch, subject, bound, publisher)
         this.#appendRecord(batch, subject, stream, headers)
         stored++
         if (batch.seq === throughSeq) last = fingerprint(batch)
@@ -152,14 +164,20 @@ export class BatchStoring {
     }
   }
 
+  /** Once per subject and batch. */
   #bind(
     { seq }: ReceivedBatch,
     subject: KnownSubject,
     bound: Map<KnownSubject, IngestStream>,
+    publisher: Publisher,
   ): IngestStream {
+    if (publisher?.mayPublish(subject) === false) {
+      const reason = `the leaf's user may not publish to ${subject.text}: allow it in the user's permissions at the hub`
+      throw new RecordRefused(seq, { code: SUBJECT_FORBIDDEN, subject: subject.text, reason })
+    }
     const stream = this.#streams.streamFor(subject.text)
     if (stream === undefined) {
-      const reason = `no stream of the hub binds ${subject.text}: add one under fleet.streams`
+      const reason = `no stream of the hub binds ${subject.text}: add one under ${this.#streamsKey}`
       throw new RecordRefused(seq, { code: SUBJECT_UNBOUND, subject: subject.text, reason })
     }
     bound.set(subject, stream)

@@ -2,6 +2,7 @@
 
 export type { IngestStream, IngestStreams } from './batch-storing.ts'
 export type { BlockedReason } from './blocked-buffers.ts'
+export { CommitRoom } from './commit-room.ts'
 export {
   type Admission,
   Ingest,

@@ -1,7 +1,7 @@
 import type { ClientMessage, NatsClient } from '../../shared/client/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import { type Clock, codeOf, invariant, messageOf, Tasks } from '../../shared/runtime/index.ts'
-import type { Store } from '../../shared/store/index.ts'
+import type { StateTable, Store } from '../../shared/store/index.ts'
 import {
   type BatchReply,
   batchSubject,
@@ -21,6 +21,7 @@ import {
   SYNC_QUEUE,
   type WelcomeBuffer,
 } from '../../shared/sync/index.ts'
+import { answerOf, later, NOT_TOLD, replyOf } from './batch-answers.ts'
 import { BatchPublishing } from './batch-publishing.ts'
 import {
   BatchStoring,
@@ -30,6 +31,7 @@ import {
   SUBJECT_UNBOUND,
 } from './batch-storing.ts'
 import { BlockedBuffers, type BlockedReason } from './blocked-buffers.ts'
+import type { CommitRoom } from './commit-room.ts'
 import { HelloPace } from './hello-pace.ts'
 import { type LedgerAccount, LedgerBook } from './ledger-book.ts'
 import {
@@ -38,8 +40,8 @@ import {
   RETRY_FAILED_MS,
   RETRY_FULL_MS,
   RETRY_REFUSED_MS,
-  UNCOMMITTED_BYTES_MAX,
 } from './limits.ts'
+import { Publishers } from './publishers.ts'
 
 /** Whether a leaf may sync here; the fleet's registry fits. */
 export interface LeafAdmission {
@@ -55,12 +57,19 @@ export interface IngestOptions {
   readonly home: string
   /** The largest message that the hub takes. */
   readonly payloadBytesMax: number
+  /** Where the configuration names the streams of this account; told to whoever lacks one. */
+  readonly streamsKey: string
 }
 
 export interface IngestDependencies {
   readonly client: NatsClient
   readonly store: Store
+  /** Of this account alone. */
+  readonly marks: StateTable
   readonly streams: IngestStreams
+  /** Whether this hub has the history of a buffer in another account; default: it has none. */
+  readonly knowsElsewhere?: (buffer: string, incarnation: string) => boolean
+  readonly room: CommitRoom
   readonly admission: LeafAdmission
   readonly clock: Clock
   readonly log: Log
@@ -69,7 +78,7 @@ export interface IngestDependencies {
 type Answering = (message: ClientMessage) => Promise<HelloReply | BatchReply>
 
 /**
- * The hub's end of the sync protocol: answers hellos with the watermarks, and batches after their
+ * The hub's end of the sync protocol in one account: answers hellos with the watermarks, and batches after their
  * records and the new watermark are on disk. It keeps nothing per leaf but the ledger.
  */
 export class Ingest {
@@ -88,6 +97,9 @@ export class Ingest {
   readonly #pace: HelloPace
   readonly #listeners = new Set<(account: LedgerAccount) => void>()
   #unsubscribe: (() => void)[] = []
+  readonly #publishers = new Publishers()
+  readonly #room: CommitRoom
+  readonly #knowsElsewhere: (buffer: string, incarnation: string) => boolean
   #uncommittedBytes = 0
 
   constructor(options: IngestOptions, dependencies: IngestDependencies) {
@@ -98,8 +110,11 @@ export class Ingest {
     this.#admission = dependencies.admission
     this.#clock = dependencies.clock
     this.#log = dependencies.log
-    this.book = new LedgerBook(dependencies.store.marks)
-    this.#storing = new BatchStoring(dependencies.store, dependencies.streams, this.book)
+    this.#room = dependencies.room
+    this.#knowsElsewhere = dependencies.knowsElsewhere ?? (() => false)
+    this.book = new LedgerBook(dependencies.marks)
+    const { store, streams } = dependencies
+    this.#storing = new BatchStoring(store, streams, this.book, options.streamsKey)
     this.#publishing = new BatchPublishing(dependencies.client, this.#storing)
     this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'sync failed'))
     this.#pace = new HelloPace(dependencies.clock)
@@ -227,7 +242,8 @@ export class Ingest {
   #open(hello: Hello, buffer: HelloBuffer): LedgerAccount | undefined {
     const { name, incarnation, synced_seq: syncedSeq, base_seq: baseSeq = syncedSeq } = buffer
     const leaf = hello.name
-    const isRenamed = this.book.knowsHistory(name, incarnation)
+    const isRenamed =
+      this.book.knowsHistory(name, incarnation) || this.#knowsElsewhere(name, incarnation)
     if (hello.home !== '' && !isRenamed) {
       if (hello.home !== this.#options.home) return undefined
       const isFirst = this.book.incarnations(leaf, name).length === 0
@@ -236,7 +252,7 @@ export class Ingest {
     if (syncedSeq > 0) {
       this.#log.warn(
         { leaf, buffer: name, incarnation, syncedSeq, isRenamed },
-        'a buffer was synced under another name or elsewhere before: it counts from there on',
+        'a buffer was synced under another name, in another account or elsewhere before: it counts from there on',
       )
     }
     return this.book.open(leaf, name, incarnation, openEntry(syncedSeq))
@@ -256,7 +272,12 @@ export class Ingest {
       return replyOf(batch.incarnation, 'hello', null)
     if (decision.name === 'gap') return answerOf(account, 'gap')
     if (decision.name === 'repeat') return this.#repeat(account, batch)
-    return this.#storeBatch(message, account, batch, decision.fromSeq)
+    const publisher = this.#publishers.of(message)
+    if (publisher === 'unknown') return this.#refused(account, NOT_TOLD)
+    const { fromSeq } = decision
+    return this.#storeBatch(message.payload.length, account, batch, () =>
+      this.#storing.store(account, batch, fromSeq, publisher),
+    )
   }
 
   async #repeat(account: LedgerAccount, batch: ReceivedBatch): Promise<BatchReply> {
@@ -270,23 +291,25 @@ export class Ingest {
     return answerOf(account, 'repeat')
   }
 
+  /** @param size of the message that it came in */
   async #storeBatch(
-    message: ClientMessage,
+    size: number,
     account: LedgerAccount,
     batch: ReceivedBatch,
-    fromSeq: number,
+    store: () => StoredPrefix,
   ): Promise<BatchReply> {
-    const size = message.payload.length
-    if (this.#uncommittedBytes + size > UNCOMMITTED_BYTES_MAX) {
+    if (!this.#room.hasRoom(this.#uncommittedBytes, size)) {
       return later(account, RETRY_BUSY_MS, 'the hub has more batches in hand than it can store')
     }
     this.#uncommittedBytes += size
+    this.#room.take(size)
     try {
-      return await this.#commit(account, batch, this.#storing.store(account, batch, fromSeq))
+      return await this.#commit(account, batch, store())
     } catch (error) {
       return this.#storeFailed(account, error)
     } finally {
       this.#uncommittedBytes -= size
+      this.#room.give(size)
     }
   }
 
@@ -349,26 +372,4 @@ export class Ingest {
   #barrier(): Promise<void> {
     return new Promise((resolve) => this.#store.barrier(() => resolve()))
   }
-}
-
-function later(account: LedgerAccount, retryMs: number, reason: string): BatchReply {
-  return answerOf(account, 'later', { retry_ms: retryMs, reason })
-}
-
-/** Only what is committed is ever told. */
-function answerOf(
-  account: LedgerAccount,
-  status: BatchReply['status'],
-  more: Partial<BatchReply> = {},
-): BatchReply {
-  return replyOf(account.incarnation, status, account.committed.watermark, more)
-}
-
-function replyOf(
-  incarnation: string,
-  status: BatchReply['status'],
-  watermark: number | null,
-  more: Partial<BatchReply> = {},
-): BatchReply {
-  return { v: 1, incarnation, status, watermark, retry_ms: 0, subject: '', reason: '', ...more }
 }

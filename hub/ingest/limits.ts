@@ -5,7 +5,9 @@ export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024
 /** Subjects remembered in both their forms; longer ones are decoded each time. */
 export const SUBJECTS_KNOWN_MAX = 16_384
 export const SUBJECT_KNOWN_BYTES_MAX = 256
-/** Hellos that a hub answers per second; thousands of leaves come back at once after an outage. */
+/** What users of other hubs may publish, read and compiled. */
+export const STAMPS_KNOWN_MAX = 1_024
+/** Hellos that a hub answers per second in each account; thousands of leaves come back at once after an outage. */
 export const HELLOS_PER_SECOND_MAX = 500
 /** How soon a leaf that was turned away may come back; it adds jitter of its own. */
 export const RETRY_BUSY_MS = 1_000

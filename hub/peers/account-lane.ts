@@ -8,10 +8,12 @@ import type {
 } from '../../shared/broker/index.ts'
 import type { AccountLinks, InterestListener } from '../../shared/link/index.ts'
 import { isValidSubject } from '../../shared/subject/index.ts'
+import { isStamped } from '../../shared/sync/index.ts'
 import { accountToken } from './account-token.ts'
 import { INTEREST_BYTES_MAX } from './limits.ts'
 import type { PeerLinkKind } from './peer-card.ts'
 import type { Demand } from './peer-parser.ts'
+import { StampedMessage } from './stamped-message.ts'
 
 /** What a lane needs of its link. */
 export interface LaneOwner {
@@ -118,9 +120,10 @@ export class AccountLane implements LinkPeer, InterestListener {
 
   forward(message: Message, _plain: boolean, queues: readonly string[], isToStore: boolean): void {
     if (!this.#isOpen) return
+    const sent = isStamped(message.subjectBytes) ? new StampedMessage(message) : message
     this.counts.messagesOut++
-    this.counts.bytesOut += message.headers.length + message.payload.length
-    this.#owner.sendMessage(this.#tokenBytes, message, queues, isToStore)
+    this.counts.bytesOut += sent.headers.length + sent.payload.length
+    this.#owner.sendMessage(this.#tokenBytes, sent, queues, isToStore)
   }
 
   deliver(subscription: Subscription, message: Message): void {

@@ -1,3 +1,4 @@
+import type { SubjectPermissionConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { arenaBytes, arenaView, type Channel, type Output } from '../transport/index.ts'
 import type { ClientSubscription } from './client-subscription.ts'
@@ -75,6 +76,10 @@ export class ClientOutlet implements Peer {
   set guard(guard: PermissionGuard | undefined) {
     this.#guard = guard
     this.#tracksReplies = guard?.tracksReplies ?? false
+  }
+
+  get publishRules(): SubjectPermissionConfig | undefined {
+    return this.#guard?.publishRules
   }
 
   deliver(subscription: Subscription, message: Message): void {

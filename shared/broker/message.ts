@@ -1,3 +1,4 @@
+import type { SubjectPermissionConfig } from '../config/index.ts'
 import type { PetioleError } from '../runtime/index.ts'
 import type { TraceSpan } from './message-tracer.ts'
 
@@ -29,6 +30,11 @@ export interface Peer {
    * after the call as well does so.
    */
   deliver(subscription: Subscription, message: Message): void
+  /**
+   * What its user may publish, for who stores in its name what it brings in bulk; undefined: everything. The
+   * same object as long as the rules are the same.
+   */
+  readonly publishRules?: SubjectPermissionConfig | undefined
   /** It tells a message's trace itself what becomes of the message. */
   readonly tellsTrace?: boolean
   /** In place of `deliver` for a peer that may pass a message over: whether it took it. */

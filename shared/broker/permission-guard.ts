@@ -1,4 +1,5 @@
-import type { Permissions } from '../account/index.ts'
+import { type Permissions, publishRulesOf } from '../account/index.ts'
+import type { SubjectPermissionConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { PERMITTED_REPLIES_MAX, REMEMBERED_PERMISSIONS_MAX } from './limits.ts'
 import type { Route } from './route-table.ts'
@@ -13,6 +14,8 @@ import type { Route } from './route-table.ts'
  */
 export class PermissionGuard {
   readonly restrictsPublish: boolean
+  /** See `Peer.publishRules`. */
+  readonly publishRules: SubjectPermissionConfig | undefined
   /** Reply subjects of what is delivered must be told by `delivered`. */
   readonly tracksReplies: boolean
   readonly #permissions: Permissions
@@ -25,6 +28,7 @@ export class PermissionGuard {
     this.#permissions = permissions
     this.#clock = clock
     this.restrictsPublish = permissions.restrictsPublish
+    this.publishRules = publishRulesOf(permissions)
     this.tracksReplies = permissions.responses !== undefined && permissions.restrictsPublish
   }
 

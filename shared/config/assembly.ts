@@ -29,7 +29,7 @@ const ACKS_PENDING_DEFAULT = 1024
 /** A checked file as the configuration that the role runs on: what depends on several keys is settled here. */
 export function assembleHub(file: HubFile): HubConfig {
   return {
-    ...assembleCore(file, 'hub', file.fleet.streams.length > 0),
+    ...assembleCore(file, 'hub', file.fleet.streams.length + file.fleet.accounts.length > 0),
     role: 'hub',
     fleet: file.fleet,
   }

@@ -200,7 +200,15 @@ export interface FleetStreamConfig {
 export interface FleetConfig {
   /** The hub's region; '' when not given. */
   readonly region: string
-  /** In the order of the file. */
+  /** Those of the default account, in the order of the file. */
+  readonly streams: readonly FleetStreamConfig[]
+  readonly accounts: readonly FleetAccountConfig[]
+}
+
+/** What leaves whose links are bound to another account than the default one find there. */
+export interface FleetAccountConfig {
+  /** In operator mode the account's id. */
+  readonly name: string
   readonly streams: readonly FleetStreamConfig[]
 }
 

@@ -3,12 +3,12 @@
  * keys' path as the schema names it, so that it is printed with its line.
  */
 
-import { systemAccountOf } from './account-assembly.ts'
+import { isOperated, systemAccountOf } from './account-assembly.ts'
 import { checkAccounts } from './account-checks.ts'
 import { checkAccount, checkUsers } from './authorization-checks.ts'
-import type { Role } from './config.ts'
+import { ROOT_ACCOUNT, type Role } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
-import { Findings } from './findings.ts'
+import { Findings, type Keys } from './findings.ts'
 import { checkListeners } from './listener-checks.ts'
 import { checkOperator } from './operator-checks.ts'
 import type { HubFile, LeafFile } from './schema.ts'
@@ -21,24 +21,52 @@ const HELLO_BUFFER_BYTES = 512
 
 export function checkHub(file: HubFile): Findings {
   const findings = checkCore(file, 'hub')
+  const { streams, accounts } = file.fleet
+  checkStreams(findings, streams, ['fleet', 'streams'])
   const names = new Set<string>()
-  for (const [i, stream] of file.fleet.streams.entries()) {
-    findings.repeated(names, stream.name, ['fleet', 'streams', i, 'name'])
-    for (const [j, earlier] of file.fleet.streams.slice(0, i).entries()) {
+  for (const [i, account] of accounts.entries()) {
+    const path = ['fleet', 'accounts', i]
+    findings.repeated(names, account.name, [...path, 'name'])
+    checkFleetAccount(findings, file, account.name, path)
+    checkStreams(findings, account.streams, [...path, 'streams'])
+  }
+  const key = streams.length > 0 ? 'fleet.streams' : 'fleet.accounts'
+  if (streams.length + accounts.length > 0) {
+    needsStore(findings, file, 'fleet')
+    needsPayload(findings, file, key, SYNC_PAYLOAD_BYTES_MIN)
+  }
+  return findings
+}
+
+function checkStreams(findings: Findings, streams: HubFile['fleet']['streams'], path: Keys): void {
+  const names = new Set<string>()
+  for (const [i, stream] of streams.entries()) {
+    findings.repeated(names, stream.name, [...path, i, 'name'])
+    for (const [j, earlier] of streams.slice(0, i).entries()) {
       const shared = stream.subjects.find((subject) =>
         earlier.subjects.some((other) => overlap(other, subject)),
       )
       if (shared === undefined) continue
-      const other = file.fleet.streams[j]?.name ?? ''
+      const other = streams[j]?.name ?? ''
       const message = `"${shared}" is bound by the stream ${other} too: a subject has one stream`
-      findings.problem(['fleet', 'streams', i, 'subjects'], message)
+      findings.problem([...path, i, 'subjects'], message)
     }
   }
-  if (file.fleet.streams.length > 0) {
-    needsStore(findings, file, 'fleet')
-    needsPayload(findings, file, 'fleet.streams', SYNC_PAYLOAD_BYTES_MIN)
+}
+
+/** Without an operator all accounts are known here, and whether they may have streams. */
+function checkFleetAccount(findings: Findings, file: HubFile, name: string, path: Keys): void {
+  if (name === ROOT_ACCOUNT) {
+    findings.problem([...path, 'name'], 'the default account has its streams in fleet.streams')
+    return
   }
-  return findings
+  if (isOperated(file)) return
+  const account = file.accounts.find((it) => it.name === name)
+  if (account === undefined) findings.problem([...path, 'name'], `there is no account ${name}`)
+  else if (account.jetstream?.enabled !== true) {
+    const message = `the account ${name} has no JetStream: add "jetstream: enabled" to it`
+    findings.problem([...path, 'name'], message)
+  }
 }
 
 export function checkLeaf(file: LeafFile): Findings {

@@ -19,6 +19,7 @@ export type {
   BufferConfig,
   ConfigInput,
   CoreConfig,
+  FleetAccountConfig,
   FleetConfig,
   FleetStreamConfig,
   HubConfig,

@@ -21,6 +21,7 @@ const RELOADABLE = [
   'cluster.routes',
   'cluster.tls',
   'debug',
+  'fleet.accounts',
   'fleet.streams',
   'gateway.tls',
   'leafnodes.authorization',

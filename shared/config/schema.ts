@@ -2,7 +2,18 @@
 import * as v from 'valibot'
 import { block, namedBlocks } from './block.ts'
 import { CORE_RULES, core } from './core-schema.ts'
-import { count, duration, limit, oneOf, share, size, subjects, text, tokenName } from './values.ts'
+import {
+  count,
+  duration,
+  limit,
+  oneOf,
+  share,
+  size,
+  subjects,
+  text,
+  tokenName,
+  word,
+} from './values.ts'
 
 const buffers = namedBlocks(
   {
@@ -32,9 +43,13 @@ const fleetStreams = namedBlocks({
   discard: v.optional(oneOf('old', 'new'), 'old'),
 })
 
+/** As `accounts` names them; `fleet.streams` are those of the default one. */
+const fleetAccounts = namedBlocks({ name: word(), streams: v.optional(fleetStreams, []) })
+
 const fleet = block({
   region: v.optional(text(), ''),
   streams: v.optional(fleetStreams, []),
+  accounts: v.optional(fleetAccounts, []),
 })
 
 export const hubSchema = block(

@@ -218,6 +218,7 @@ export class LinkAcceptor {
       limits,
       permissions: new LinkPermissions(server.domain, send, receive),
       isStrict: true,
+      publishRules: receive,
       responses: rule === undefined ? undefined : new LinkResponses(clock, rule),
       remote: {
         cluster: hello.cluster,

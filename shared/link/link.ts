@@ -25,6 +25,7 @@ import {
   subscriptionViolation,
   TOO_MANY_SUBSCRIPTIONS,
 } from './link-errors.ts'
+import type { SubjectRules } from './link-hello.ts'
 import type { LinkPermissions } from './link-permissions.ts'
 import type { LinkResponses } from './link-responses.ts'
 import { shortAckInterest } from './short-ack.ts'
@@ -48,6 +49,8 @@ export interface LinkOptions {
   /** What breaks the rules ends the link: the other side was told them, and logs in with them. */
   readonly isStrict: boolean
   readonly responses: LinkResponses | undefined
+  /** What the other side's user may publish; undefined: everything. */
+  readonly publishRules?: SubjectRules | undefined
   readonly remote: {
     readonly cluster: string
     readonly hasHeaders: boolean
@@ -97,6 +100,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
   readonly isIsolated: boolean
   readonly remoteName: string
   readonly ignoresTraces: boolean
+  readonly publishRules: SubjectRules | undefined
   readonly connection: LinkConnection
   readonly #options: LinkOptions
   readonly #space: SubjectSpace
@@ -118,6 +122,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
     this.isIsolated = options.remote.isIsolated
     this.remoteName = options.remote.name
     this.ignoresTraces = options.remote.ignoresTraces
+    this.publishRules = options.publishRules
     this.#space = options.links.space
   }
 

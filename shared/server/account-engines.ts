@@ -59,6 +59,11 @@ export class AccountEngines {
     )
   }
 
+  /** Those of an account once what is under way with them is done; undefined: it has none at work. */
+  settled(account: string): Promise<StreamEngine | undefined> {
+    return this.#turns.take(account, async () => this.#engines.get(account))
+  }
+
   /** Recovers the streams of the accounts that have some: at the start. */
   async start(config: CoreConfig): Promise<void> {
     const { book, store } = this.#parts

@@ -191,6 +191,11 @@ export class ServerCore implements Core {
     return this.#engines.of(account)
   }
 
+  /** See `AccountEngines.settled`. */
+  settledEngine(account: string): Promise<StreamEngine | undefined> {
+    return this.#engines.settled(account)
+  }
+
   space(account: string): AccountSpace {
     return this.broker.space(account)
   }

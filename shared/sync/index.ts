@@ -36,5 +36,12 @@ export {
 } from './ledger.ts'
 export * from './limits.ts'
 export { isFromLeaf, OriginHeaders } from './origin-headers.ts'
+export {
+  isStamped,
+  rulesOfStamp,
+  type StampedRules,
+  stampOf,
+  withStamp,
+} from './publish-stamp.ts'
 export { decodeReport, encodeReport, type Report, type ReportBuffer } from './report.ts'
 export * from './subjects.ts'

@@ -16,6 +16,9 @@ export const SUBJECT_BYTES_MAX = 4_096
  */
 export const BATCH_OVERHEAD_BYTES = 1024
 
+/** Of the rules of a leaf's user as one hub tells them to another; longer ones are not told. */
+export const STAMP_BYTES_MAX = 16 * 1024
+
 export const BUFFERS_PER_LEAF_MAX = 256
 export const SERVER_NAME_MAX = 128
 /** Incarnations of one buffer that a hub remembers, so that a late batch of an old one is not stored again. */

@@ -16,6 +16,8 @@ export const PROBE_SUBJECT = '$FLEET.PROBE'
 export const STATUS_SUBJECT = '$FLEET.STATUS'
 /** An operator gives a leaf's name free; the payload is the name. */
 export const RELEASE_SUBJECT = '$FLEET.RELEASE'
+/** The same in another account; for operators only. */
+export const RELEASES_SUBJECT = '$FLEET.RELEASE.*'
 
 export function helloSubject(home: string): string {
   return home === '' ? HELLO_ANYWHERE_SUBJECT : `$FLEET.SYNC.${asToken(home)}.HELLO`
@@ -28,6 +30,10 @@ export function reportSubject(home: string): string {
 /** A hub tells one leaf that what it refused may go in now; the payload is the buffer, '' for all. */
 export function retrySubject(leaf: string): string {
   return `$FLEET.RETRY.${asToken(leaf)}`
+}
+
+export function releaseSubject(account: string): string {
+  return account === '' ? RELEASE_SUBJECT : `$FLEET.RELEASE.${asToken(account)}`
 }
 
 export function batchSubject(home: string): string {

@@ -1,5 +1,5 @@
-import { Fleet, Registry } from '../../hub/fleet/index.ts'
-import { Ingest } from '../../hub/ingest/index.ts'
+import { Fleet, FleetDesk, Registry } from '../../hub/fleet/index.ts'
+import { CommitRoom, Ingest } from '../../hub/ingest/index.ts'
 import { Buffers } from '../../leaf/buffers/index.ts'
 import { FleetReporter, type LeafIdentity, Outbox } from '../../leaf/outbox/index.ts'
 import { AccountSpace } from '../../shared/broker/index.ts'
@@ -133,6 +133,7 @@ export class SyncHub {
   readonly registry: Registry
   readonly ingest: Ingest
   readonly fleet: Fleet
+  readonly desk: FleetDesk
 
   private constructor(options: SyncHubOptions, store: Store) {
     const { clock, log = silentLog } = options.machine
@@ -141,11 +142,19 @@ export class SyncHub {
     this.registry = new Registry(store.marks, clock)
     const { home, payloadBytesMax = PAYLOAD_BYTES_MAX } = options
     this.ingest = new Ingest(
-      { home, payloadBytesMax },
-      { client, store, streams: engine, admission: this.registry, clock, log },
+      { home, payloadBytesMax, streamsKey: 'fleet.streams' },
+      {
+        ...{ client, store, marks: store.marks, streams: engine, room: new CommitRoom() },
+        ...{ admission: this.registry, clock, log },
+      },
     )
     const { registry, ingest } = this
     this.fleet = new Fleet({ client, registry, ledger: ingest, clock, log })
+    const answers = {
+      status: () => this.fleet.freshStatus(),
+      release: (name: string) => this.fleet.release(name),
+    }
+    this.desk = new FleetDesk({ client, log, answers, isForAll: false })
   }
 
   static async start(options: SyncHubOptions): Promise<SyncHub> {
@@ -156,18 +165,21 @@ export class SyncHub {
     }
     hub.ingest.start()
     hub.fleet.start()
+    hub.desk.start()
     return hub
   }
 
   async destroy(): Promise<void> {
     this.core.client.destroy()
-    await Promise.all([this.fleet.destroy(), this.ingest.destroy()])
+    this.fleet.close()
+    await Promise.all([this.desk.destroy(), this.ingest.destroy()])
     await this.core.engine.destroy()
     await this.core.store.destroy()
   }
 
   async drain(): Promise<void> {
-    await Promise.all([this.fleet.drain(), this.ingest.drain()])
+    this.fleet.close()
+    await Promise.all([this.desk.drain(), this.ingest.drain()])
     this.core.client.destroy()
     await this.core.engine.drain()
     await this.core.store.drain()

@@ -17,17 +17,19 @@ describe('fleet metrics', () => {
       leaves: [
         leaf({ name: 'press-7', state: 'refused', buffers: [known, drained] }),
         leaf({ name: 'press-8', state: 'offline', last_seen: null, buffers: [buffer({})] }),
+        leaf({ name: 'press-8', account: 'A', state: 'offline', last_seen: null }),
       ],
     }
     assert.deepEqual(samplesOf(status, 'petiole_fleet_leaves'), {
       in_sync: 0,
       draining: 0,
       refused: 1,
-      offline: 1,
+      offline: 2,
     })
     assert.deepEqual(samplesOf(status, 'petiole_fleet_leaf_up'), {
       'press-7 eu': 1,
       'press-8 eu': 0,
+      'press-8 eu A': 0,
     })
     assert.deepEqual(samplesOf(status, 'petiole_fleet_leaf_last_seen_seconds'), {
       'press-7 eu': 30,
@@ -50,7 +52,9 @@ describe('fleet metrics', () => {
 function samplesOf(status: FleetStatus, name: string): Record<string, number> {
   const metric = fleetMetrics(status).find((one) => one.name === name)
   assert(metric !== undefined, name)
-  return Object.fromEntries(metric.samples.map(({ values, value }) => [values.join(' '), value]))
+  return Object.fromEntries(
+    metric.samples.map(({ values, value }) => [values.join(' ').trim(), value]),
+  )
 }
 
 type Leaf = FleetStatus['leaves'][number]
