@@ -10,6 +10,34 @@ import type {
 import type { Clock, Random } from '../runtime/index.ts'
 import { type ArrivalTracer, asksForTrace } from './arrival-tracer.ts'
 import { InterestPace, type Telling } from './interest-pace.ts'
+import {
+  addTo,
+  type Change,
+  concerns,
+  groupOf,
+  type Interest,
+  type InterestListener,
+  isBeside,
+  isEmpty,
+  isLink,
+  keyOf,
+  LOOP_PREFIX,
+  viewOf,
+  weightOf,
+} from './interest-view.ts'
+import { SplitMap } from './split-map.ts'
+import { StockTaking } from './stock-taking.ts'
+
+export type { InterestListener } from './interest-view.ts'
+
+/** The link that a message came over. */
+export interface LinkOrigin extends LinkPeer {
+  readonly remoteName: string
+  mayPublish?(subject: string): boolean
+}
+
+const LOOP_TOKEN_BYTES = 16
+const LOOP_TOKEN_LENGTH = 22
 
 /**
  * The interest of one account as its leaf links tell it: per (subject, queue) how much there is and
@@ -28,54 +56,17 @@ import { InterestPace, type Telling } from './interest-pace.ts'
  * came from, also from hub to hub; but not to hubs beside, where a leaf that has just moved would meet
  * what it told the one before. Source: nats-server's smap, in the leafnode protocol digest, 2.
  */
-export interface InterestListener {
-  readonly peer: LinkPeer
-  /** Servers of one cluster hear of each other without us; '' for none. */
-  readonly remoteCluster: string
-  /** The other side asked not to be told the interest of other leaves. */
-  readonly isIsolated: boolean
-  /** Its link holds as much as it should: what it has not been told yet can wait. */
-  readonly isBusy: boolean
-  /** `weight` 0: there is none any more. */
-  interestChanged(subject: string, queue: string, weight: number): void
-  /** For hubs beside this one: a capture here stores what is published on the subject, or none does now. */
-  captureChanged?(subject: string, isThere: boolean): void
-}
-
-/** The link that a message came over. */
-export interface LinkOrigin extends LinkPeer {
-  readonly remoteName: string
-  mayPublish?(subject: string): boolean
-}
-
-const LOOP_PREFIX = '$LDS.'
-const LOOP_TOKEN_BYTES = 16
-const LOOP_TOKEN_LENGTH = 22
-
-interface Interest {
-  readonly subject: string
-  readonly queue: string
-  readonly isLoopSubject: boolean
-  /** Clients, MQTT sessions and services of this server. */
-  born: number
-  /** How many of those are captures. */
-  captures: number
-  /** As `born`, but only leaves hear of it, no hub. */
-  confined: number
-  fromLeaves: number
-  fromHubs: number
-  /** What came over links, by cluster or else by link. */
-  byGroup: Map<string | Peer, number> | undefined
-}
-
 export class AccountLinks implements InterestObserver {
   readonly space: SubjectSpace
   readonly loopSubject: string
   readonly #isConfined: (subscription: Subscription) => boolean
   readonly #pace: InterestPace
   readonly #tracer: ArrivalTracer | undefined
-  readonly #interests = new Map<string, Interest>()
+  readonly #interests = new SplitMap<Interest>()
   readonly #listeners = new Map<Peer, InterestListener>()
+  readonly #stopObserving: () => void
+  /** Until all that was there at the start is counted. No link is told anything before that. */
+  #stock: StockTaking | undefined
 
   /**
    * @param isConfined local subscriptions that no hub is to hear of: what a buffer captures is not
@@ -94,8 +85,9 @@ export class AccountLinks implements InterestObserver {
     this.#isConfined = isConfined
     const token = Buffer.from(random.bytes(LOOP_TOKEN_BYTES)).toString('base64url')
     this.loopSubject = `${LOOP_PREFIX}${token.replaceAll(/[-_]/g, '0').slice(0, LOOP_TOKEN_LENGTH)}`
-    for (const subscription of space.subscriptions()) this.subscriptionAdded(subscription)
-    space.observe(this)
+    this.#stock = new StockTaking(space.subscriptions())
+    this.#stopObserving = space.observe(this)
+    pace.add({ isBusy: false, tell: (count) => this.#takeStock(count) })
   }
 
   /**
@@ -151,35 +143,50 @@ export class AccountLinks implements InterestObserver {
     this.space.publish(origin, publication, options)
   }
 
-  /** Whether somebody, here or behind a link, asks for exactly this subject. */
+  /** A leaf, or the hub above, is bound to the account. Hubs beside are to all accounts. */
+  get isBound(): boolean {
+    for (const peer of this.#listeners.keys()) if (!isBeside(peer)) return true
+    return false
+  }
+
+  close(): void {
+    this.#stock = undefined
+    this.#stopObserving()
+  }
+
+  /** Whether somebody, here or behind a link, asks for exactly this subject, as far as that is known yet. */
   isAskedFor(subject: string): boolean {
-    return this.#interests.has(subject)
+    return this.#stock !== undefined || this.#interests.has(subject)
   }
 
   subscriptionAdded(subscription: Subscription): void {
+    this.#stock?.added(subscription)
     this.#change(subscription, weightOf(subscription))
   }
 
   subscriptionRemoved(subscription: Subscription): void {
+    if (this.#stock?.removed(subscription) === false) return
     this.#change(subscription, -weightOf(subscription))
   }
 
   subscriptionReweighed(subscription: Subscription, previous: number): void {
-    if (subscription.queue !== '') this.#change(subscription, subscription.weight - previous)
+    if (subscription.queue === '' || this.#stock?.has(subscription) === false) return
+    this.#change(subscription, subscription.weight - previous)
   }
 
   /** Goes over the table as it changes: who comes in meanwhile is told as a change. */
   #tellingOf(listener: InterestListener): Telling {
-    const interests = this.#interests.values()
-    let left = this.#interests.size
+    let interests: Iterator<Interest> | undefined
     const isJoined = (): boolean => this.#listeners.get(listener.peer) === listener
+    const isCounting = (): boolean => this.#stock !== undefined
     return {
       get isBusy() {
-        return isJoined() && listener.isBusy
+        return isJoined() && (isCounting() || listener.isBusy)
       },
       tell: (count) => {
+        interests ??= this.#interests.values()
         let told = 0
-        for (; told < count && left > 0 && isJoined(); told++, left--) {
+        for (; told < count && isJoined(); told++) {
           const { value: interest } = interests.next()
           if (interest === undefined) break
           if (interest.captures > 0) listener.captureChanged?.(interest.subject, true)
@@ -189,6 +196,18 @@ export class AccountLinks implements InterestObserver {
         return told
       },
     }
+  }
+
+  #takeStock(count: number): number {
+    for (let counted = 0; counted < count; counted++) {
+      const subscription = this.#stock?.next()
+      if (subscription === undefined) {
+        this.#stock = undefined
+        return counted
+      }
+      this.#change(subscription, weightOf(subscription))
+    }
+    return count
   }
 
   #change(subscription: Subscription, delta: number): void {
@@ -204,14 +223,21 @@ export class AccountLinks implements InterestObserver {
     if (group !== undefined) addTo(interest, group, delta)
     const isCapture = group === undefined && !isConfined && subscription.isCapture
     if (isCapture) interest.captures += delta
+    if (this.#stock === undefined) {
+      this.#tellChange(interest, { peer, delta, isConfined, isCapture, group })
+    }
+    if (isEmpty(interest)) this.#interests.delete(keyOf(subscription))
+  }
 
+  #tellChange(interest: Interest, change: Change): void {
+    const { delta, isCapture } = change
     for (const listener of this.#listeners.values()) {
       if (isCapture && isBeside(listener.peer)) {
         const isToggled = interest.captures > 0 !== interest.captures - delta > 0
         if (isToggled) listener.captureChanged?.(interest.subject, delta > 0)
         continue
       }
-      if (!concerns(interest, listener, peer, isConfined, group)) continue
+      if (!concerns(change, interest, listener)) continue
       const after = viewOf(interest, listener)
       const before = after - delta
       const isToggled = after > 0 !== before > 0
@@ -219,7 +245,6 @@ export class AccountLinks implements InterestObserver {
         listener.interestChanged(interest.subject, interest.queue, Math.max(after, 0))
       }
     }
-    if (isEmpty(interest)) this.#interests.delete(keyOf(subscription))
   }
 
   #interestOf(subscription: Subscription): Interest {
@@ -237,7 +262,7 @@ export class AccountLinks implements InterestObserver {
       fromHubs: 0,
       byGroup: undefined,
     }
-    this.#interests.set(key, interest)
+    this.#interests.add(key, interest)
     return interest
   }
 
@@ -245,71 +270,6 @@ export class AccountLinks implements InterestObserver {
   #groupOf(peer: Peer): string | Peer {
     return groupOf(peer, this.#listeners.get(peer)?.remoteCluster ?? '')
   }
-}
-
-function viewOf(interest: Interest, listener: InterestListener): number {
-  const group = groupOf(listener.peer, listener.remoteCluster)
-  const own = interest.byGroup?.get(group) ?? 0
-  const { born, captures, confined, fromLeaves, fromHubs } = interest
-  if (isBeside(listener.peer)) return interest.isLoopSubject ? 0 : born - captures + fromLeaves
-  if (interest.isLoopSubject) return born + confined + fromLeaves + fromHubs - own
-  if (listener.peer.kind === 'uplink') return born + fromLeaves
-  if (listener.isIsolated) return born + confined
-  return born + confined + fromLeaves + fromHubs - own
-}
-
-/** Whether a change that `peer` caused shows in the listener's view. */
-function concerns(
-  interest: Interest,
-  listener: InterestListener,
-  peer: Peer,
-  isConfined: boolean,
-  group: string | Peer | undefined,
-): boolean {
-  const isForHubBeside = isBeside(listener.peer)
-  if (isForHubBeside && interest.isLoopSubject) return false
-  if (group === undefined) return !isConfined || listener.peer.kind === 'leaf'
-  if (isForHubBeside) return peer.kind === 'leaf'
-  const isSameGroup = group === groupOf(listener.peer, listener.remoteCluster)
-  if (interest.isLoopSubject) return !isSameGroup
-  if (listener.peer.kind === 'uplink') return peer.kind === 'leaf'
-  return !isSameGroup && !listener.isIsolated
-}
-
-function groupOf(peer: Peer, remoteCluster: string): string | Peer {
-  return remoteCluster === '' ? peer : remoteCluster
-}
-
-function addTo(interest: Interest, group: string | Peer, delta: number): void {
-  interest.byGroup ??= new Map()
-  const sum = (interest.byGroup.get(group) ?? 0) + delta
-  if (sum > 0) interest.byGroup.set(group, sum)
-  else interest.byGroup.delete(group)
-}
-
-function isEmpty(interest: Interest): boolean {
-  const { born, confined, fromLeaves, fromHubs } = interest
-  return born + confined + fromLeaves + fromHubs <= 0
-}
-
-function isLink(peer: Peer): boolean {
-  return peer.kind === 'leaf' || peer.kind === 'uplink' || isBeside(peer)
-}
-
-/** Another hub of the region or of another one. */
-function isBeside(peer: Peer): boolean {
-  return peer.kind === 'route' || peer.kind === 'gateway'
-}
-
-/** Plain interest is there or not; of a queue group the members count. */
-function weightOf(subscription: Subscription): number {
-  return subscription.queue === '' ? 1 : subscription.weight
-}
-
-function keyOf(subscription: Subscription): string {
-  return subscription.queue === ''
-    ? subscription.subject
-    : `${subscription.subject} ${subscription.queue}`
 }
 
 /** The accounts of one server that links can bind to. One registry serves all its links. */
@@ -320,6 +280,7 @@ export class LinkAccounts {
   readonly #pace: InterestPace
   readonly #tracer: ArrivalTracer | undefined
   readonly #accounts = new Map<string, AccountLinks>()
+  readonly #releaseListeners = new Set<(account: string) => void>()
 
   constructor(options: {
     readonly space: (account: string) => SubjectSpace
@@ -348,5 +309,25 @@ export class LinkAccounts {
     )
     this.#accounts.set(account, links)
     return links
+  }
+  /** Told of each account that nobody here needs any more: links with other hubs let go of it as well. */
+  onRelease(listener: (account: string) => void): () => void {
+    this.#releaseListeners.add(listener)
+    return () => {
+      this.#releaseListeners.delete(listener)
+    }
+  }
+
+  /** Whether no leaf, nor the hub above, is bound to the account. */
+  isFree(account: string): boolean {
+    return this.#accounts.get(account)?.isBound !== true
+  }
+
+  /** The account is gone, and nobody in it: what comes for it from now on begins anew. */
+  release(account: string): void {
+    const links = this.#accounts.get(account)
+    this.#accounts.delete(account)
+    for (const listener of this.#releaseListeners) listener(account)
+    links?.close()
   }
 }

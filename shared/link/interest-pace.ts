@@ -3,7 +3,7 @@ import { INTEREST_PER_JOB, INTEREST_PER_TURN, PUMP_INTERVAL_MS } from './limits.
 
 /** Tells one link of one account's interest, or ends what it asked for, piece by piece. */
 export interface Telling {
-  /** Its link holds as much as it should: nothing more for now. */
+  /** It can do nothing for now: its link holds as much as it should, or what it tells is being counted. */
   readonly isBusy: boolean
   /** Does so much, and returns how much that was: less when there is no more. */
   tell(count: number): number
@@ -33,7 +33,7 @@ export class InterestPace {
   }
 
   add(telling: Telling): void {
-    if (this.#room === 0 || this.#give(telling)) this.#tellings.push(telling)
+    if (this.#room === 0 || telling.isBusy || this.#give(telling)) this.#tellings.push(telling)
     this.#schedule()
   }
 

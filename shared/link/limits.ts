@@ -55,6 +55,13 @@ export const IN_FLIGHT_BYTES_MAX = 256 * 1024
 export const INTEREST_PER_TURN = 4_096
 export const INTEREST_PER_JOB = 1_024
 
+/** Of what has been counted while an account's interest is: a larger set takes too long to grow. */
+export const COUNTED_PER_SET = 16_384
+
+/** Interests of one account in one map, and in how many maps there are the others. */
+export const MAP_UNSPLIT_MAX = 65_536
+export const MAP_PARTS = 32
+
 /** How often a link looks whether its channel takes more, when the last look brought nothing. */
 export const PUMP_INTERVAL_MS = 5
 

@@ -64,7 +64,7 @@ function isConfined(subscription: Subscription): boolean {
   return subscription.subject === 'cap.>' && subscription.isCapture
 }
 
-/** The rule of account-links.ts, written as one would say it. */
+/** The rule of interest-view.ts, written as one would say it. */
 function expected(space: AccountSpace, link: ToldLink, links: readonly ToldLink[], own: string) {
   const sums = new Map<string, number>(link.isBeside ? [] : [[`${own} `, 1]])
   for (const it of space.subscriptions()) {
@@ -104,10 +104,19 @@ function play(random: SeededRandom, what: string, isSlow: boolean): void {
   const space = new AccountSpace(random, '$G')
   const clock = new ManualClock()
   const pace = isSlow ? new InterestPace(clock, 2, 1) : new InterestPace(clock)
-  const accountLinks = new AccountLinks(space, random, isConfined, pace)
   const locals: Subscription[] = []
   let links: ToldLink[] = []
   const pick = <T>(items: readonly T[]): T => items[random.below(items.length)]!
+  const subscribe = (): void => {
+    const isCapture = random.below(2) === 0
+    const peer = new RecordingPeer(pick(['client', 'mqtt', 'local'] as const))
+    const queue = isCapture ? '' : pick(QUEUES)
+    locals.push(space.subscribe(peer, { subject: pick(SUBJECTS), queue, isCapture }))
+  }
+  // What is there before the first link is counted while it changes.
+  for (let count = random.below(40); count > 0; count--) subscribe()
+  const accountLinks = new AccountLinks(space, random, isConfined, pace)
+  for (let count = random.below(10); count > 0; count--) changeLocal(space, locals, random)
 
   for (let step = 0; step < STEPS; step++) {
     const action = random.below(10)
@@ -131,10 +140,7 @@ function play(random: SeededRandom, what: string, isSlow: boolean): void {
       if (isSlow) clock.advance(1_000)
       links = links.filter((it) => it !== link)
     } else if (action < 5) {
-      const isCapture = random.below(2) === 0
-      const peer = new RecordingPeer(pick(['client', 'mqtt', 'local'] as const))
-      const queue = isCapture ? '' : pick(QUEUES)
-      locals.push(space.subscribe(peer, { subject: pick(SUBJECTS), queue, isCapture }))
+      subscribe()
     } else if (action === 5 && locals.length > 0) {
       space.unsubscribe(locals.splice(random.below(locals.length), 1)[0]!)
     } else if (links.length > 0) {
@@ -156,6 +162,19 @@ function play(random: SeededRandom, what: string, isSlow: boolean): void {
       const wanted = [...new Set(captures.map((it) => it.subject))].sort()
       assert.deepEqual([...link.captures].sort(), wanted, `${what} step ${step} captures`)
     }
+  }
+}
+
+/** Comes before the next turn of the loop. */
+function changeLocal(space: AccountSpace, locals: Subscription[], random: SeededRandom): void {
+  const index = random.below(locals.length)
+  const subscription = locals[index]
+  if (subscription === undefined) return
+  if (subscription.queue !== '' && random.below(2) === 0) {
+    space.reweigh(subscription, 1 + random.below(5))
+  } else {
+    space.unsubscribe(subscription)
+    locals.splice(index, 1)
   }
 }
 

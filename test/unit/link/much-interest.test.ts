@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import type { Subscription } from '../../../shared/broker/index.ts'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { eventually, LinkNode, reached } from '../../support/link-node.ts'
 import { RecordingPeer } from '../../support/recording-peer.ts'
 
@@ -39,6 +41,43 @@ describe('link: much interest', () => {
     }
   })
 
+  it('is the same at both ends in the end, whatever changes while it is counted and told', async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+    const random = new SeededRandom(seed)
+    const hub = new LinkNode('hub')
+    const leaf = new LinkNode('leaf')
+    try {
+      const peer = new RecordingPeer('local')
+      const subscribe = (): Subscription => {
+        const queue = random.below(4) === 0 ? 'q' : ''
+        return leaf.space$G.subscribe(peer, { subject: `s${queue}.${random.below(COUNT)}`, queue })
+      }
+      const living = Array.from({ length: COUNT }, subscribe)
+      const uplink = leaf.dial(`nats-leaf://127.0.0.1:${await hub.listen()}`)
+      const { loopSubject } = leaf.accounts.of('$G')
+      let toldAtOnce: number | undefined
+      for (let turn = 0; turn < 400; turn++) {
+        for (let i = random.below(100); i > 0; i--) living.push(subscribe())
+        for (let i = random.below(100); i > 0; i--) {
+          const gone = living.splice(random.below(living.length), 1)[0]
+          if (gone !== undefined) leaf.space$G.unsubscribe(gone)
+        }
+        if (uplink.state.name === 'up') toldAtOnce ??= hub.space('$G').subscriptionCount
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      assert.ok(toldAtOnce !== undefined && toldAtOnce < COUNT / 2, `seed=${seed}: while told`)
+
+      const wanted = sums(living)
+      wanted.set(`${loopSubject} `, 1)
+      const count = (): number => hub.space('$G').subscriptionCount
+      await eventually(() => count() === wanted.size, `seed=${seed}: ${wanted.size} at the hub`)
+      await eventually(() => isSame(sums(hub.space$G.subscriptions()), wanted), `seed=${seed}`)
+    } finally {
+      await leaf.close()
+      await hub.close()
+    }
+  })
+
   it('keeps no message of a queue group from its living member while it is forgotten', async () => {
     const hub = new LinkNode('hub')
     const [large, small] = [new LinkNode('large'), new LinkNode('small')]
@@ -68,3 +107,17 @@ describe('link: much interest', () => {
     }
   })
 })
+
+/** What a link tells of them: of a queue group its members, of all others that they are there. */
+function sums(subscriptions: Iterable<Subscription>): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const { subject, queue, weight } of subscriptions) {
+    const key = `${subject} ${queue}`
+    sums.set(key, queue === '' ? 1 : (sums.get(key) ?? 0) + weight)
+  }
+  return sums
+}
+
+function isSame(one: ReadonlyMap<string, number>, other: ReadonlyMap<string, number>): boolean {
+  return one.size === other.size && [...one].every(([key, count]) => other.get(key) === count)
+}
