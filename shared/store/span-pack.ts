@@ -100,9 +100,16 @@ function numberSubjects(span: Span): { localIds: Column; globalIds: number[] } {
 }
 
 function renumber(localIds: Column, globalIds: readonly number[]): Column {
-  if (globalIds.every((global, local) => global === local)) return localIds
+  let isSame = true
+  let idMax = 0
+  for (let local = 0; local < globalIds.length; local++) {
+    const global = globalIds[local] as number
+    if (global !== local) isSame = false
+    if (global > idMax) idMax = global
+  }
+  if (isSame) return localIds
   const ids = new Column()
-  ids.reserve(localIds.length, Math.max(0, ...globalIds))
+  ids.reserve(localIds.length, idMax)
   for (let i = 0; i < localIds.length; i++) {
     ids.push(Math.max(0, globalIds[localIds.get(i)] as number))
   }
