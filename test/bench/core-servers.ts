@@ -19,7 +19,7 @@ export interface BenchServer {
 /** Starts one of the servers that are compared. */
 export type StartServer = () => Promise<BenchServer>
 
-const HOST = '127.0.0.1'
+export const HOST = '127.0.0.1'
 const READY_DEADLINE_MS = 10_000
 const RETRY_MS = 5
 
@@ -65,7 +65,7 @@ export async function startNats(binary: string): Promise<BenchServer> {
   }
 }
 
-async function awaitInfo(port: number, name: string): Promise<void> {
+export async function awaitInfo(port: number, name: string): Promise<void> {
   const deadlineMs = performance.now() + READY_DEADLINE_MS
   while (!(await answers(port))) {
     if (performance.now() > deadlineMs) throw new Error(`${name} does not listen on port ${port}`)

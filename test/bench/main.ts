@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- core|mqtt|sync|store|all …] [--quick]`: the figures of the project, beside its peers
+ * `npm run bench [-- core|mqtt|streams|sync|store|all …] [--quick]`: the figures of the project, beside its peers
  * where there are any, as tables and as bench-results/<name>.json. All servers run as processes of their own.
  */
 import { execFileSync } from 'node:child_process'
@@ -11,6 +11,8 @@ import { findPeers, type MachineFacts, machineFacts, type Peers } from './machin
 import { benchMqtt } from './mqtt.ts'
 import { count, type Figure, ROOT, ratio, table, writeResult } from './results.ts'
 import type { StoreBenchOptions, StoreBenchResult } from './store.ts'
+import { benchStreams } from './streams.ts'
+import { streamsFigures } from './streams-figures.ts'
 import { benchSync, type SyncBenchResult } from './sync.ts'
 
 interface Outcome {
@@ -26,7 +28,7 @@ const DRAIN_AIM = 200_000
 const RSS_AIM_MIB = 100
 const READY_AIM_MS = 1_000
 
-const SUITES: Readonly<Record<string, Suite>> = { core, mqtt, sync, store }
+const SUITES: Readonly<Record<string, Suite>> = { core, mqtt, streams, sync, store }
 
 async function core({ natsServer }: Peers, isQuick: boolean): Promise<Outcome> {
   const result = await benchCore({ natsServer, isQuick })
@@ -52,6 +54,12 @@ async function mqtt({ mosquitto }: Peers, isQuick: boolean): Promise<Outcome> {
   })
   const title = 'MQTT: acknowledged when on the disk of the leaf (mosquitto: in memory)'
   return { title, figures, result }
+}
+
+async function streams({ natsServer }: Peers, isQuick: boolean): Promise<Outcome> {
+  const result = await benchStreams({ natsServer, isQuick })
+  const title = 'Streams: acknowledged when on disk (nats-server: as it is told)'
+  return { title, figures: streamsFigures(result), result }
 }
 
 async function sync(_peers: Peers, isQuick: boolean): Promise<Outcome> {
