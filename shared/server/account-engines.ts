@@ -1,13 +1,14 @@
-import type { Account, AccountBook } from '../account/index.ts'
+import type { AccountBook } from '../account/index.ts'
 import type { AccountSpace } from '../broker/index.ts'
-import type { CoreConfig } from '../config/index.ts'
+import type { CoreConfig, JetStreamConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
-import { type AccountLimits, StreamEngine, Turns, UNLIMITED } from '../stream/index.ts'
+import { StreamEngine, Turns } from '../stream/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Machine } from './core.ts'
 import { ACCOUNTS_ASKED_MAX } from './limits.ts'
+import { LimitsNow, ServerLimitsNow } from './limits-now.ts'
 import { SpaceStreamPort } from './space-stream-port.ts'
 
 export interface AccountEnginesParts {
@@ -19,8 +20,8 @@ export interface AccountEnginesParts {
   readonly book: AccountBook
   readonly space: (account: string) => AccountSpace
   readonly nextPeerId: () => number
-  /** What all accounts together may keep on disk as the configuration stands now, 0 for what fits. */
-  readonly storageBytesMax: () => number
+  /** The server's part of the configuration as it stands now. */
+  readonly jetstream: () => JetStreamConfig
 }
 
 /**
@@ -37,10 +38,12 @@ export class AccountEngines {
   /** An engine stops before the next one of its account starts. */
   readonly #turns = new Turns()
   readonly #turning = new Set<Promise<void>>()
+  readonly #serverLimits: ServerLimitsNow
   #stopFollowing: (() => void) | undefined
 
   constructor(parts: AccountEnginesParts) {
     this.#parts = parts
+    this.#serverLimits = new ServerLimitsNow(parts.jetstream, this.#engines)
   }
 
   get all(): ReadonlyMap<string, StreamEngine> {
@@ -170,7 +173,7 @@ export class AccountEngines {
   }
 
   #make(account: string, store: Store, { jetstream }: CoreConfig): StreamEngine {
-    const { machine, log, serverName, space, nextPeerId, book, storageBytesMax } = this.#parts
+    const { machine, log, serverName, space, nextPeerId, book } = this.#parts
     return new StreamEngine({
       account,
       store,
@@ -181,36 +184,7 @@ export class AccountEngines {
       domain: jetstream.domain,
       serverName,
       serverVersion: SERVER_VERSION,
-      limits: new LimitsNow(() => book.get(account), storageBytesMax),
+      limits: new LimitsNow(() => book.get(account), this.#serverLimits),
     })
-  }
-}
-
-/** What an account may take as it stands now: updates and reloads change it while its streams are at work. */
-class LimitsNow implements AccountLimits {
-  readonly #account: () => Account | undefined
-  readonly #serverBytesMax: () => number
-
-  constructor(account: () => Account | undefined, serverBytesMax: () => number) {
-    this.#account = account
-    this.#serverBytesMax = serverBytesMax
-  }
-
-  get streamsMax(): number {
-    return Math.max(this.#tier?.streams ?? 0, UNLIMITED.streamsMax)
-  }
-
-  get consumersPerStreamMax(): number {
-    return Math.max(this.#tier?.consumers ?? 0, UNLIMITED.consumersPerStreamMax)
-  }
-
-  get storageBytesMax(): number {
-    return Math.max(this.#tier?.diskBytes ?? 0, 0) || this.#serverBytesMax()
-  }
-
-  /** Of the tiers that an account may have, one server is the one without replicas. */
-  get #tier(): { streams: number; consumers: number; diskBytes: number } | undefined {
-    const storage = this.#account()?.claims?.storage
-    return storage?.get('') ?? storage?.get('R1')
   }
 }

@@ -87,7 +87,7 @@ export class ServerCore implements Core {
       book: accounts.book,
       space: (account) => this.space(account),
       nextPeerId: () => this.nextPeerId(),
-      storageBytesMax: () => this.#config.jetstream.max_file,
+      jetstream: () => this.#config.jetstream,
     })
     this.imports = this.#makeImports()
     this.links = new ServerLinks(

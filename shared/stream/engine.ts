@@ -7,19 +7,22 @@ import { type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import { SubjectFilter } from '../subject/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
+import type { AccountLimits } from './account-limits.ts'
 import { Advisories } from './advisories.ts'
 import { API_PREFIX, Api } from './api/api.ts'
-import type { AccountLimits, ApiContext } from './api/api-context.ts'
+import type { ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
 import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
-import { type StreamConfig, streamConfig, updatedConfig } from './config/stream-config.ts'
+import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
+import { updatedConfig } from './config/stream-update.ts'
 import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { CONSUMERS_PER_STREAM_MAX, STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
+import { STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
 import { type PortMessage, renamed, type StreamPort } from './port.ts'
 import { Stream } from './stream.ts'
-import { checkKind, checkOverlap, StreamPlan } from './stream-plan.ts'
+import { StreamJudge } from './stream-judge.ts'
+import { checkKind, checkOverlap, refuseManaged, StreamPlan } from './stream-plan.ts'
 import { Turns } from './turns.ts'
 
 export interface StreamEngineOptions {
@@ -40,12 +43,6 @@ export interface StreamEngineOptions {
   readonly serverVersion?: string
 }
 
-export const UNLIMITED: AccountLimits = {
-  streamsMax: 0,
-  consumersPerStreamMax: 0,
-  storageBytesMax: 0,
-}
-
 const CAPTURING: StreamMode = { isCapturing: true, mayOverlap: false }
 const NAME_LENGTH = 8
 
@@ -61,6 +58,7 @@ export class StreamEngine {
   readonly #acks: AckSubjects
   readonly #api: Api
   readonly #streams = new Map<string, Stream>()
+  readonly #judge: StreamJudge
   readonly #turns = new Turns()
   /** Literal subject to its stream; emptied whenever any stream's subjects change. */
   readonly #bySubject = new Map<string, Stream | undefined>()
@@ -79,6 +77,7 @@ export class StreamEngine {
     this.#log = options.log
     const { clock, random, port, domain } = options
     this.#advisories = new Advisories(clock, random, port, domain)
+    this.#judge = new StreamJudge(options.limits, this.#streams)
     this.#acks = new AckSubjects(domain, options.account)
     this.#api = new Api(this.#apiContext(), options.log)
   }
@@ -153,7 +152,7 @@ export class StreamEngine {
   /** Throws what would keep `ensureAll` from having them as things are. */
   judgeAll(requests: readonly StreamRequest[]): void {
     const configs = requests.map((request) => this.#configOf(request, CAPTURING))
-    void new StreamPlan(configs, this.#streams, this.#streamsMax)
+    void new StreamPlan(configs, this.#streams, STREAMS_MAX)
   }
 
   /**
@@ -200,7 +199,7 @@ export class StreamEngine {
   }
 
   async #carryOut(configs: readonly StreamConfig[]): Promise<void> {
-    const plan = new StreamPlan(configs, this.#streams, this.#streamsMax)
+    const plan = new StreamPlan(configs, this.#streams, STREAMS_MAX)
     this.#plan = plan
     try {
       for (const step of plan.steps) {
@@ -218,7 +217,7 @@ export class StreamEngine {
   }
 
   async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
-    if (this.#streams.size >= this.#streamsMax) throw new JetStreamError(10027)
+    if (this.#streams.size >= STREAMS_MAX) throw new JetStreamError(10027)
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
     await new Promise<void>((resolve, reject) => {
@@ -260,7 +259,7 @@ export class StreamEngine {
         domain,
         acks: this.#acks,
         advisories: this.#advisories,
-        consumersMax: limits.consumersPerStreamMax || CONSUMERS_PER_STREAM_MAX,
+        limits,
       },
       store,
       config,
@@ -269,13 +268,9 @@ export class StreamEngine {
   }
 
   #configOf(request: StreamRequest, mode: StreamMode): StreamConfig {
-    const config = streamConfig(request)
+    const config = this.#judge.configOf(request)
     const hasWindow = mode.isCapturing || (request.duplicate_window ?? 0) > 0
     return hasWindow ? config : { ...config, duplicate_window: 0 }
-  }
-
-  get #streamsMax(): number {
-    return this.#options.limits.streamsMax || STREAMS_MAX
   }
 
   #subscribe(): void {
@@ -350,7 +345,7 @@ export class StreamEngine {
       stream: (name) => this.#streams.get(name),
       streams: () => this.streams(),
       create: (request) => this.#createByClient(request),
-      update: (request) => this.#updateByClient(request),
+      update: (request, name) => this.#updateByClient(request, name),
       remove: async (name) => {
         const isRemoved = await this.remove(name)
         if (isRemoved) this.#advise('DELETED', 'delete', name)
@@ -361,23 +356,25 @@ export class StreamEngine {
     }
   }
 
-  async #createByClient(request: StreamRequest): Promise<{ stream: Stream; isNew: boolean }> {
+  async #createByClient(request: StreamRequest): Promise<Stream> {
+    this.#judge.checkAsked(request)
     const config = this.#configOf(request, CAPTURING)
     return this.#turns.take(config.name, async () => {
-      const stream = this.#streams.get(config.name)
-      if (stream === undefined)
-        return { stream: await this.#create(config, CAPTURING), isNew: true }
-      if (JSON.stringify(stream.config) !== JSON.stringify(config)) throw new JetStreamError(10058)
-      return { stream, isNew: false }
+      const stream = this.#judge.isThere(config) ? this.#streams.get(config.name) : undefined
+      if (stream !== undefined) return stream
+      this.#judge.checkNew(config)
+      return this.#create(config, CAPTURING)
     })
   }
 
-  async #updateByClient(request: StreamRequest): Promise<Stream> {
+  async #updateByClient(request: StreamRequest, name: string): Promise<Stream> {
     const config = this.#configOf(request, CAPTURING)
-    return this.#turns.take(config.name, async () => {
-      const stream = this.#streams.get(config.name)
+    if (config.name !== name) throw new JetStreamError(10056)
+    return this.#turns.take(name, async () => {
+      const stream = this.#streams.get(name)
       if (stream === undefined) throw new JetStreamError(10059)
-      return this.#update(stream, config)
+      refuseManaged(stream)
+      return this.#update(stream, this.#judge.updated(stream, config))
     })
   }
 

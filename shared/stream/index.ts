@@ -1,10 +1,17 @@
 /** JetStream-compatible streams and consumers on a store, behind a port to the messaging side. */
-export type { AccountLimits } from './api/api-context.ts'
+export {
+  type AccountLimits,
+  NO_TIER_LIMITS,
+  reservedBytes,
+  type ServerLimits,
+  type TierLimits,
+  UNLIMITED,
+} from './account-limits.ts'
 export { streamState } from './api/stream-info.ts'
 export type { StreamMode } from './config/stored-config.ts'
 export type { StreamConfig } from './config/stream-config.ts'
 export type { StreamRequest } from './config/stream-request.ts'
-export { StreamEngine, type StreamEngineOptions, UNLIMITED } from './engine.ts'
+export { StreamEngine, type StreamEngineOptions } from './engine.ts'
 export { JetStreamError } from './jetstream-error.ts'
 export type { CapturedMessage, PortMessage, StreamPort } from './port.ts'
 export { type AppendSubject, Stream } from './stream.ts'

@@ -10,11 +10,16 @@ export class JetStreamError extends PetioleError {
   /** The text without the number. */
   readonly description: string
 
-  /** @param detail fills the placeholder of the row's text, when it has one. */
-  constructor(errCode: number, detail = '', options?: { readonly cause?: unknown }) {
+  /** @param detail fills the placeholder of the row's text, when it has one; a list fills several. */
+  constructor(
+    errCode: number,
+    detail: string | readonly string[] = '',
+    options?: { readonly cause?: unknown },
+  ) {
     const row = API_ERRORS[errCode]
     invariant(row !== undefined, `JetStream error ${errCode} is not in the table`)
-    const description = row[1].replace(/\{\w+\}/, () => detail)
+    const details = typeof detail === 'string' ? [detail] : [...detail]
+    const description = row[1].replace(/\{\w+\}/g, () => details.shift() ?? '')
     super('PETIOLE_JETSTREAM', `${description} (${errCode})`, options)
     this.errCode = errCode
     this.status = row[0]

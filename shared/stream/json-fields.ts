@@ -1,19 +1,25 @@
 /**
- * Strict JSON: an object against a table of its fields. A field that is not in the table, or has
- * another type, is an error with Go's wording, because clients and people know those texts.
+ * Strict JSON: an object against a table of its fields, as Go decodes it into a struct. A field that
+ * is not in the table, or has another type, is an error with Go's wording. Like Go, the first of those
+ * is told after everything was looked at, but for what a field's own decoder refuses (choices, times),
+ * which ends it at once; and a name that differs in case only is the field's too.
  */
-import { messageOf } from '../runtime/index.ts'
+import { invariant, messageOf } from '../runtime/index.ts'
+import { GoJsonError, GoNumber, goQuote, readGoJson } from './go-json.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { parseTime } from './timestamp.ts'
+import { parseTime, timeProblem } from './timestamp.ts'
 
 interface Kinds {
   string: string
-  /** A whole number of either sign. */
+  /** Whole numbers: Go's int, int64, int32, uint64 and time.Duration. */
   int: number
+  int64: number
+  int32: number
   uint: number
+  duration: number
   bool: boolean
   strings: readonly string[]
-  ints: readonly number[]
+  durations: readonly number[]
   /** RFC 3339 in, milliseconds since the epoch out. */
   time: number
   map: Readonly<Record<string, string>>
@@ -26,10 +32,22 @@ export interface ObjectField {
   readonly object: FieldTable
   readonly type: string
   readonly isList?: boolean
+  /** A list of pointers in Go, which shows in a text. */
+  readonly isPointers?: boolean
+}
+
+/** One of some words; what refuses any other has words of its own. */
+export interface ChoiceField<Choice extends string = string> {
+  readonly choices: readonly Choice[]
+  /** Words that stand for the first choice. */
+  readonly alsoFirst?: readonly string[]
+  readonly isCaseless?: boolean
+  /** @param json the value as JSON */
+  readonly problem: (json: string) => string
 }
 
 export interface FieldTable {
-  readonly [name: string]: keyof Kinds | ObjectField
+  readonly [name: string]: keyof Kinds | ObjectField | ChoiceField
 }
 
 /** What a table decodes to: absent and null fields are left out. */
@@ -39,110 +57,224 @@ export type Decoded<Fields extends FieldTable> = {
 
 type DecodedField<Field> = Field extends keyof Kinds
   ? Kinds[Field]
-  : Field extends { readonly object: infer Table extends FieldTable; readonly isList: true }
-    ? readonly Decoded<Table>[]
-    : Field extends { readonly object: infer Table extends FieldTable }
-      ? Decoded<Table>
-      : never
+  : Field extends ChoiceField<infer Choice>
+    ? Choice
+    : Field extends { readonly object: infer Table extends FieldTable; readonly isList: true }
+      ? readonly Decoded<Table>[]
+      : Field extends { readonly object: infer Table extends FieldTable }
+        ? Decoded<Table>
+        : never
 
 const GO_TYPES: Readonly<Record<keyof Kinds, string>> = {
   string: 'string',
-  int: 'int64',
+  int: 'int',
+  int64: 'int64',
+  int32: 'int32',
   uint: 'uint64',
+  duration: 'time.Duration',
   bool: 'bool',
   strings: '[]string',
-  ints: '[]int64',
+  durations: '[]time.Duration',
   time: 'time.Time',
   map: 'map[string]string',
   json: 'any',
 }
 
-/** Parses a request. An empty payload is an empty object. Throws 10025. */
+const INT64_MAX = 2n ** 63n - 1n
+const BOUNDS: Readonly<Record<string, readonly [least: bigint, most: bigint]>> = {
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  uint: [0n, 2n ** 64n - 1n],
+}
+const INT64_BOUNDS = [-INT64_MAX - 1n, INT64_MAX] as const
+
+/** What `can not unmarshal` says in most of nats-server's own decoders. */
+export const canNotUnmarshal = (json: string): string => `can not unmarshal ${goQuote(json)}`
+
+/**
+ * Parses a request. An empty payload is an empty object; of several objects, one behind the other,
+ * later fields count. Numbers that are not plain integers are a GoNumber. Throws 10025.
+ */
 export function parseJson(payload: Uint8Array): unknown {
   if (payload.length === 0) return {}
   try {
-    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString())
+    const values = readGoJson(payload).filter((value) => value !== null)
+    const odd = values.find((value) => !isObject(value))
+    return odd === undefined ? Object.assign({}, ...values) : odd
   } catch (error) {
     throw new JetStreamError(10025, messageOf(error))
   }
 }
 
-/** Throws 10025 with the name of the first field that is unknown or of the wrong type. */
+/**
+ * Throws 10025 with what Go would say.
+ * @param embedded the name of the struct that Go embeds for these fields, which its texts show
+ */
 export function decodeFields<Fields extends FieldTable>(
   value: unknown,
   fields: Fields,
   typeName: string,
+  embedded = '',
 ): Decoded<Fields> {
-  if (!isObject(value)) {
-    throw new JetStreamError(
-      10025,
-      `json: cannot unmarshal ${jsonType(value)} into Go value of type ${typeName}`,
-    )
-  }
-  const decoded: Record<string, unknown> = {}
-  for (const [name, given] of Object.entries(value)) {
-    if (!Object.hasOwn(fields, name)) {
-      throw new JetStreamError(10025, `json: unknown field ${JSON.stringify(name)}`)
+  const decoder = new Decoder()
+  try {
+    if (!isObject(value)) {
+      const into = `Go value of type server.${typeName}`
+      throw new GoJsonError(`json: cannot unmarshal ${jsonType(value)} into ${into}`)
     }
-    if (given === null) continue
-    const kind = fields[name] ?? 'json'
-    const taken = typeof kind === 'object' ? takeObject(kind, given) : take(kind, given)
-    if (taken === undefined) {
-      const where = `${typeName}.${name} of type ${goType(kind)}`
-      throw new JetStreamError(
-        10025,
-        `json: cannot unmarshal ${jsonType(given)} into Go struct field ${where}`,
-      )
-    }
-    decoded[name] = taken
+    const path = embedded === '' ? [] : [embedded]
+    const decoded = decoder.object(value, fields, typeName, path)
+    if (decoder.problem !== undefined) throw new GoJsonError(decoder.problem)
+    return decoded as Decoded<Fields>
+  } catch (error) {
+    if (error instanceof GoJsonError) throw new JetStreamError(10025, error.message)
+    throw error
   }
-  return decoded as Decoded<Fields>
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null) return false
+  return !Array.isArray(value) && !(value instanceof GoNumber)
 }
 
-function goType(kind: keyof Kinds | ObjectField): string {
-  if (typeof kind === 'string') return GO_TYPES[kind]
-  return kind.isList ? `[]server.${kind.type}` : `server.${kind.type}`
-}
+class Decoder {
+  /** The first thing that Go would tell when it is done. */
+  problem: string | undefined
 
-/** A null in a list is Go's zero value. */
-function takeObject({ object, type, isList }: ObjectField, value: unknown): unknown {
-  if (isList !== true) return isObject(value) ? decodeFields(value, object, type) : undefined
-  if (!Array.isArray(value)) return undefined
-  return value.map((item: unknown) => decodeFields(item ?? {}, object, type))
-}
-
-function take(kind: keyof Kinds, value: unknown): unknown {
-  switch (kind) {
-    case 'string':
-      return typeof value === 'string' ? value : undefined
-    case 'bool':
-      return typeof value === 'boolean' ? value : undefined
-    case 'int':
-      return Number.isInteger(value) ? value : undefined
-    case 'uint':
-      return Number.isInteger(value) && Number(value) >= 0 ? value : undefined
-    case 'strings':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string')
-        ? value
-        : undefined
-    case 'ints':
-      return Array.isArray(value) && value.every(Number.isInteger) ? value : undefined
-    case 'time':
-      return typeof value === 'string' ? parseTime(value) : undefined
-    case 'map':
-      return isObject(value) && Object.values(value).every((item) => typeof item === 'string')
-        ? value
-        : undefined
-    case 'json':
-      return value
+  object(
+    value: Readonly<Record<string, unknown>>,
+    fields: FieldTable,
+    struct: string,
+    path: readonly string[],
+  ): Record<string, unknown> {
+    const decoded: Record<string, unknown> = {}
+    for (const [given, item] of Object.entries(value)) {
+      const name = fieldNamed(given, fields)
+      const field = name === undefined ? undefined : fields[name]
+      if (name === undefined || field === undefined) {
+        this.problem ??= `json: unknown field ${goQuote(given)}`
+        continue
+      }
+      const taken = this.#take(field, item, { struct, path: [...path, name] })
+      if (taken !== undefined) decoded[name] = taken
+    }
+    return decoded
   }
+
+  #take(field: keyof Kinds | ObjectField | ChoiceField, value: unknown, at: Place): unknown {
+    if (typeof field === 'string') {
+      return value === null ? undefined : this.#plain(field, value, at)
+    }
+    if ('choices' in field) return choose(field, value)
+    if (value === null) return undefined
+    if (field.isList === true) return this.#list(field, value, at)
+    if (!isObject(value)) return this.#mismatch(jsonType(value), `server.${field.type}`, at)
+    return this.object(value, field.object, field.type, at.path)
+  }
+
+  #list({ object, type, isPointers }: ObjectField, value: unknown, at: Place): unknown {
+    if (!Array.isArray(value)) {
+      return this.#mismatch(jsonType(value), `[]${isPointers ? '*' : ''}server.${type}`, at)
+    }
+    return value.map((item: unknown) => {
+      if (item === null) return {}
+      if (isObject(item)) return this.object(item, object, type, at.path)
+      return this.#mismatch(jsonType(item), `server.${type}`, at) ?? {}
+    })
+  }
+
+  #plain(kind: keyof Kinds, value: unknown, at: Place): unknown {
+    switch (kind) {
+      case 'string':
+      case 'bool': {
+        const isRight = typeof value === (kind === 'bool' ? 'boolean' : 'string')
+        return isRight ? value : this.#mismatch(jsonType(value), GO_TYPES[kind], at)
+      }
+      case 'strings':
+      case 'durations': {
+        if (!Array.isArray(value)) return this.#mismatch(jsonType(value), GO_TYPES[kind], at)
+        const element = kind === 'strings' ? 'string' : 'duration'
+        const zero = kind === 'strings' ? '' : 0
+        return value.map((item: unknown) =>
+          item === null ? zero : (this.#plain(element, item, at) ?? zero),
+        )
+      }
+      case 'time':
+        return timeOf(value)
+      case 'map': {
+        if (!isObject(value)) return this.#mismatch(jsonType(value), GO_TYPES.map, at)
+        const texts = Object.entries(value).map(([key, text]) => [
+          key,
+          text === null ? '' : this.#plain('string', text, at),
+        ])
+        return Object.fromEntries(texts)
+      }
+      case 'json':
+        return value
+      default:
+        return this.#integer(kind, value, at)
+    }
+  }
+
+  #integer(kind: keyof Kinds, value: unknown, at: Place): number | undefined {
+    if (typeof value !== 'number' && !(value instanceof GoNumber)) {
+      return this.#mismatch(jsonType(value), GO_TYPES[kind], at)
+    }
+    const text = typeof value === 'number' ? String(value) : value.text
+    const [least, most] = BOUNDS[kind] ?? INT64_BOUNDS
+    const whole = /^-?\d+$/.test(text) ? BigInt(text) : undefined
+    if (whole === undefined || whole < least || whole > most) {
+      return this.#mismatch(`number ${text}`, GO_TYPES[kind], at)
+    }
+    return withinBounds(Number(whole))
+  }
+
+  #mismatch(what: string, type: string, { struct, path }: Place): undefined {
+    const where = `Go struct field ${struct}.${path.join('.')} of type ${type}`
+    this.problem ??= `json: cannot unmarshal ${what} into ${where}`
+  }
+}
+
+interface Place {
+  readonly struct: string
+  readonly path: readonly string[]
+}
+
+function fieldNamed(given: string, fields: FieldTable): string | undefined {
+  if (Object.hasOwn(fields, given)) return given
+  const lower = given.toLowerCase()
+  return Object.hasOwn(fields, lower) ? lower : undefined
+}
+
+function choose(field: ChoiceField, value: unknown): string {
+  const { choices, alsoFirst = [], isCaseless, problem } = field
+  if (typeof value === 'string') {
+    const word = isCaseless ? value.toLowerCase() : value
+    const [first] = choices
+    invariant(first !== undefined, 'a choice of nothing')
+    if (alsoFirst.includes(word)) return first
+    if (choices.includes(word)) return word
+  }
+  throw new GoJsonError(problem(value instanceof GoNumber ? value.text : JSON.stringify(value)))
+}
+
+function timeOf(value: unknown): number {
+  if (typeof value !== 'string') {
+    throw new GoJsonError('Time.UnmarshalJSON: input is not a JSON string')
+  }
+  const ms = parseTime(value)
+  if (ms === undefined) throw new GoJsonError(timeProblem(value))
+  return ms
+}
+
+/** Doubles round: what is written back must not be above what a Go client can read. */
+function withinBounds(value: number): number {
+  const most = 2 ** 63 - 1024
+  return value > most && value <= 2 ** 63 ? most : value
 }
 
 function jsonType(value: unknown): string {
   if (value === null) return 'null'
+  if (value instanceof GoNumber) return 'number'
+  if (typeof value === 'boolean') return 'bool'
   return Array.isArray(value) ? 'array' : typeof value
 }

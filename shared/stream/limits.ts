@@ -17,6 +17,9 @@ export const AGE_MIN_NS = 100 * NS_PER_MS
 export const DUPLICATE_WINDOW_NS = 120 * NS_PER_SECOND
 export const DUPLICATE_WINDOW_MIN_NS = 100 * NS_PER_MS
 export const ACK_WAIT_NS = 30 * NS_PER_SECOND
+export const HEARTBEAT_MIN_NS = 100 * NS_PER_MS
+/** What `ack_policy: flow_control` comes with, and nothing else. */
+export const FLOW_CONTROL_HEARTBEAT_NS = NS_PER_SECOND
 export const PRIORITY_TIMEOUT_NS = 120 * NS_PER_SECOND
 export const WAITING_PULLS = 512
 export const ACK_PENDING = 1000

@@ -1,6 +1,7 @@
 import { overlaps } from '../subject/index.ts'
 import type { StreamMode } from './config/stored-config.ts'
-import { type StreamConfig, updatedConfig } from './config/stream-config.ts'
+import type { StreamConfig } from './config/stream-config.ts'
+import { updatedConfig } from './config/stream-update.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import type { Stream } from './stream.ts'
 
@@ -56,6 +57,15 @@ export function checkKind(existing: Stream, isCapturing: boolean): void {
   throw new JetStreamError(
     10058,
     'another kind of stream has this name: rename one of them, or remove the old one',
+  )
+}
+
+/** Streams that a role manages are not a client's to change. Throws 10052. */
+export function refuseManaged(stream: Stream): void {
+  if (stream.mode.isCapturing) return
+  throw new JetStreamError(
+    10052,
+    `stream ${stream.name} is managed by this server's configuration: change it there`,
   )
 }
 

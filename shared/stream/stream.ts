@@ -11,6 +11,7 @@ import type { Log } from '../log/index.ts'
 import { type Clock, codeOf, type PetioleError } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import { SubjectFilter } from '../subject/index.ts'
+import type { AccountLimits } from './account-limits.ts'
 import type { Advisories } from './advisories.ts'
 import { encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
@@ -33,7 +34,7 @@ export interface StreamParts {
   readonly domain: string
   readonly acks: AckSubjects
   readonly advisories: Advisories
-  readonly consumersMax: number
+  readonly limits: AccountLimits
 }
 
 /** A subject in both its forms: an owner that appends many has them at hand. */

@@ -48,6 +48,57 @@ export function parseTime(text: string): number | undefined {
   return dayOfDate(year, month, day) * MS_PER_DAY + secondsInDay * 1000 + fractionMs
 }
 
+/** Nanoseconds as Go writes a duration: `1h0m0s`, `1.5s`, `20ms`. */
+export function durationText(ns: number): string {
+  if (ns === 0) return '0s'
+  if (ns < 0) return `-${durationText(-ns)}`
+  if (ns < 1e3) return `${ns}ns`
+  if (ns < 1e6) return `${ns / 1e3}µs`
+  if (ns < 1e9) return `${ns / 1e6}ms`
+  const minutes = Math.floor(ns / 60e9)
+  const seconds = `${(ns - minutes * 60e9) / 1e9}s`
+  if (minutes === 0) return seconds
+  const hours = Math.floor(minutes / 60)
+  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`
+}
+
+const TIME_PARTS: readonly (readonly [part: RegExp, name: string])[] = [
+  [/^\d{4}/, '2006'],
+  [/^-/, '-'],
+  [/^\d\d/, '01'],
+  [/^-/, '-'],
+  [/^\d\d/, '02'],
+  [/^T/, 'T'],
+  [/^\d\d/, '15'],
+  [/^:/, ':'],
+  [/^\d\d/, '04'],
+  [/^:/, ':'],
+  [/^\d\d(\.\d+)?/, '05'],
+  [/^(Z|[+-]\d\d:\d\d)$/, 'Z07:00'],
+]
+
+/** What Go says about a text that is not an RFC 3339 time. */
+export function timeProblem(text: string): string {
+  const head = `parsing time ${JSON.stringify(text)}`
+  let rest = text
+  for (const [part, name] of TIME_PARTS) {
+    const match = part.exec(rest)
+    if (match === null) {
+      const where = `cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(name)}`
+      return `${head} as "2006-01-02T15:04:05Z07:00": ${where}`
+    }
+    rest = rest.slice(match[0].length)
+  }
+  const [, month = 0, , hour = 0, minute = 0, second = 0] = (text.match(/\d+/g) ?? []).map(Number)
+  const beyond = [
+    [month < 1 || month > 12, 'month'],
+    [hour > 23, 'hour'],
+    [minute > 59, 'minute'],
+    [second > 59, 'second'],
+  ].find(([isBeyond]) => isBeyond)
+  return `${head}: ${beyond === undefined ? 'day' : String(beyond[1])} out of range`
+}
+
 function subMsNanos(ms: number): number {
   return Math.min(999_999, Math.floor((ms - Math.floor(ms)) * 1_000_000))
 }

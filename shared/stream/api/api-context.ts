@@ -1,3 +1,4 @@
+import type { AccountLimits } from '../account-limits.ts'
 import type { StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, parseJson } from '../json-fields.ts'
@@ -15,19 +16,14 @@ export interface ApiContext {
   nowMs(): number
   stream(name: string): Stream | undefined
   streams(): readonly Stream[]
-  create(request: StreamRequest): Promise<{ stream: Stream; isNew: boolean }>
-  update(request: StreamRequest): Promise<Stream>
+  /** The stream that was there already, when it is as asked for. */
+  create(request: StreamRequest): Promise<Stream>
+  /** @param name the stream's in the request's subject */
+  update(request: StreamRequest, name: string): Promise<Stream>
   remove(name: string): Promise<boolean>
   /** A consumer's name nobody has. */
   newName(): string
   advise(event: string, type: string, facts: Readonly<Record<string, unknown>>): void
-}
-
-/** What one account may take; 0 means no limit. */
-export interface AccountLimits {
-  readonly streamsMax: number
-  readonly consumersPerStreamMax: number
-  readonly storageBytesMax: number
 }
 
 /** One request of the API, its subject cut up. */

@@ -19,16 +19,20 @@ export function apiLevelOf(version: string): ApiLevel {
   return { version, level, hasMetadata: minor >= 11 }
 }
 
-/** The metadata as an answer shows it; undefined leaves the key out. */
+/**
+ * The metadata as an answer shows it; undefined leaves the key out.
+ * @param required the least level that the configuration needs
+ */
 export function answeredMetadata(
   metadata: Readonly<Record<string, string>> | undefined,
   { version, level, hasMetadata }: ApiLevel,
+  required: number,
 ): Readonly<Record<string, string>> | undefined {
   if (!hasMetadata) return metadata
   return {
     ...metadata,
     '_nats.level': String(level),
-    '_nats.req.level': '0',
+    '_nats.req.level': String(required),
     '_nats.ver': version,
   }
 }

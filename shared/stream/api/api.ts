@@ -8,6 +8,7 @@ import { headerValue, NO_BYTES, statusHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import { API_REQUESTS_MAX } from '../limits.ts'
 import type { PortMessage } from '../port.ts'
+import { ACCOUNT_ROUTES } from './account-api.ts'
 import type { ApiContext, ApiRequest, ApiRoute } from './api-context.ts'
 import { CONSUMER_ROUTES } from './consumer-api.ts'
 import { directGet, MESSAGE_ROUTES } from './message-api.ts'
@@ -31,6 +32,7 @@ const REFUSED: Readonly<Record<string, readonly [type: string, errCode: number]>
 }
 
 const ROUTES: ReadonlyMap<string, ApiRoute> = new Map([
+  ...Object.entries(ACCOUNT_ROUTES),
   ...Object.entries(STREAM_ROUTES),
   ...Object.entries(CONSUMER_ROUTES),
   ...Object.entries(MESSAGE_ROUTES),

@@ -1,9 +1,9 @@
 /** `$JS.API.CONSUMER.*` but MSG.NEXT, which answers with messages. */
 
-import { type ConsumerRequest, decodeConsumerRequest } from '../config/consumer-config.ts'
-import type { CreateAction } from '../consumer/consumer-set.ts'
+import { decodeCreateRequest } from '../config/consumer-config.ts'
+import type { ConsumerCreation } from '../consumer/consumer-set.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, parseJson } from '../json-fields.ts'
+import { parseJson } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
 import {
   type ApiContext,
@@ -24,56 +24,44 @@ export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'CONSUMER.DELETE': { type: 'consumer_delete', args: 2, handle: deleteConsumer },
 }
 
-const CREATE_FIELDS = {
-  stream_name: 'string',
-  config: 'json',
-  action: 'string',
-  pedantic: 'bool',
-} as const
-
-interface CreateRequest {
-  readonly config: ConsumerRequest
-  readonly action: CreateAction
-}
-
 /** CONSUMER.CREATE.<stream>[.<consumer>[.<filter>]]: with a name since 2.9, ephemeral without. */
 async function createConsumer(context: ApiContext, request: ApiRequest) {
-  const [, name, ...filterTokens] = request.args
-  const { config, action } = decodeCreate(request)
-  if (name === undefined) {
-    if ((config.durable_name ?? '') !== '') throw new JetStreamError(10020)
-    return create(context, request, config, config.name || context.newName(), action)
+  const [, nameInSubject, ...filterTokens] = request.args
+  const { config, ...asked } = decodeCreate(request)
+  const name = nameInSubject ?? config.name ?? ''
+  refusePathSeparators(name)
+  if (nameInSubject === undefined) {
+    if (config.durable_name) throw new JetStreamError(10020)
+  } else if (config.durable_name && config.durable_name !== name) {
+    throw new JetStreamError(10017)
   }
   const filter = filterTokens.join('.')
   if (filter !== '') {
     if ((config.filter_subjects ?? []).length > 0) throw new JetStreamError(10137)
     if (config.filter_subject !== filter) throw new JetStreamError(10131)
   }
-  const given = config.durable_name || config.name || ''
-  if (given === '') throw new JetStreamError(config.durable_name === undefined ? 10017 : 10018)
-  if (given !== name) throw new JetStreamError(10017)
-  return create(context, request, config, name, action)
+  return create(context, request, { ...asked, config: { ...config, name } })
 }
 
 /** CONSUMER.DURABLE.CREATE.<stream>.<consumer>: the form before 2.9. */
 async function createDurable(context: ApiContext, request: ApiRequest) {
-  const { config, action } = decodeCreate(request)
-  const durable = config.durable_name ?? ''
-  if (durable === '') throw new JetStreamError(10018)
-  if (durable !== request.args[1]) throw new JetStreamError(10017)
-  return create(context, request, config, durable, action)
+  const { config, ...asked } = decodeCreate(request)
+  const [, name = ''] = request.args
+  refusePathSeparators(name)
+  if (!config.durable_name) throw new JetStreamError(10018)
+  if (config.durable_name !== name) throw new JetStreamError(10017)
+  return create(context, request, { ...asked, config: { ...config, name } })
 }
 
-async function create(
-  context: ApiContext,
-  request: ApiRequest,
-  config: ConsumerRequest,
-  name: string,
-  action: CreateAction,
-) {
+async function create(context: ApiContext, request: ApiRequest, asked: ConsumerCreation) {
+  if ((asked.config.num_replicas ?? 0) > 1) throw new JetStreamError(10074)
   const stream = streamOf(context, request)
-  const consumer = await stream.consumers.create(config, name, action)
+  const consumer = await stream.consumers.create(asked, asked.config.name || context.newName())
   return consumerInfo(consumer, context.level)
+}
+
+function refusePathSeparators(name: string): void {
+  if (/[\\/]/.test(name)) throw new JetStreamError(10127)
 }
 
 function showConsumer(context: ApiContext, request: ApiRequest): Record<string, unknown> {
@@ -112,13 +100,9 @@ async function deleteConsumer(context: ApiContext, request: ApiRequest) {
   return { success: true }
 }
 
-function decodeCreate({ args, message }: ApiRequest): CreateRequest {
-  const fields = decodeFields(parseJson(message.payload), CREATE_FIELDS, 'CreateConsumerRequest')
+function decodeCreate({ args, message }: ApiRequest): ConsumerCreation {
+  const fields = decodeCreateRequest(parseJson(message.payload))
   if ((fields.stream_name ?? '') !== args[0]) throw new JetStreamError(10056)
-  if (fields.config === undefined) throw new JetStreamError(10078)
-  const action = fields.action ?? ''
-  if (action !== '' && action !== 'create' && action !== 'update') {
-    throw new JetStreamError(10025, `unknown consumer action ${JSON.stringify(action)}`)
-  }
-  return { config: decodeConsumerRequest(fields.config), action }
+  const { config = {}, action = '', pedantic = false } = fields
+  return { config, action, isPedantic: pedantic }
 }

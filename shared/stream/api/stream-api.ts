@@ -1,10 +1,10 @@
-/** `$JS.API.INFO` and `$JS.API.STREAM.*`: streams as a whole. */
+/** `$JS.API.STREAM.*`: streams as a whole. */
 import { isValidSubject, overlaps, SubjectFilter } from '../../subject/index.ts'
-import { decodeStreamRequest, type StreamRequest } from '../config/stream-request.ts'
+import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, parseJson } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
-import type { Stream } from '../stream.ts'
+import { refuseManaged } from '../stream-plan.ts'
 import {
   type ApiContext,
   type ApiRequest,
@@ -16,7 +16,6 @@ import {
 import { stateWithSubjects, streamInfo } from './stream-info.ts'
 
 export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {
-  INFO: { type: 'account_info', args: 0, handle: accountInfo },
   'STREAM.CREATE': { type: 'stream_create', args: 1, handle: createStream },
   'STREAM.UPDATE': { type: 'stream_update', args: 1, handle: updateStream },
   'STREAM.INFO': { type: 'stream_info', args: 1, handle: showStream },
@@ -29,52 +28,24 @@ export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {
 const INFO_FIELDS = { offset: 'int', deleted_details: 'bool', subjects_filter: 'string' } as const
 const PURGE_FIELDS = { filter: 'string', seq: 'uint', keep: 'uint' } as const
 
-function accountInfo(context: ApiContext): Record<string, unknown> {
-  const { limits, level, counts, domain } = context
-  const streams = context.streams()
-  let storage = 0
-  let consumers = 0
-  for (const stream of streams) {
-    storage += stream.store.state.bytes
-    consumers += stream.consumers.size
-  }
-  const limit = (value: number): number => (value === 0 ? -1 : value)
-  return {
-    memory: 0,
-    storage,
-    reserved_memory: 0,
-    reserved_storage: 0,
-    streams: streams.length,
-    consumers,
-    limits: {
-      max_memory: -1,
-      max_storage: limit(limits.storageBytesMax),
-      max_streams: limit(limits.streamsMax),
-      max_consumers: limit(limits.consumersPerStreamMax),
-      max_ack_pending: -1,
-      memory_max_stream_bytes: -1,
-      storage_max_stream_bytes: -1,
-      max_bytes_required: false,
-    },
-    ...(domain === '' ? {} : { domain }),
-    api: {
-      ...(level.hasMetadata ? { level: level.level } : {}),
-      total: counts.total,
-      errors: counts.errors,
-      ...(counts.inflight > 1 ? { inflight: counts.inflight - 1 } : {}),
-    },
-  }
-}
-
 async function createStream(context: ApiContext, request: ApiRequest) {
-  const { stream, isNew } = await context.create(requestedStream(request))
-  const info = streamInfo(stream, context.domain, context.level, context.nowMs())
-  return isNew ? { ...info, did_create: true } : info
+  const asked = decodeStreamRequest(parseJson(request.message.payload))
+  if ((asked.name ?? '') !== request.args[0]) throw new JetStreamError(10056)
+  if (/[\\/]/.test(asked.name ?? '')) throw new JetStreamError(10128)
+  if (asked.sealed) {
+    throw new JetStreamError(10052, 'stream configuration for create can not be sealed')
+  }
+  if (asked.mirror_direct && asked.mirror === undefined) {
+    throw new JetStreamError(10052, 'stream has no mirror but does have mirror direct')
+  }
+  const stream = await context.create(asked)
+  // nats-server says so of a stream that was there too, and names no domain.
+  return { ...streamInfo(stream, '', context.level, context.nowMs()), did_create: true }
 }
 
 async function updateStream(context: ApiContext, request: ApiRequest) {
-  refuseManaged(streamOf(context, request))
-  const stream = await context.update(requestedStream(request))
+  const asked = decodeStreamRequest(parseJson(request.message.payload))
+  const stream = await context.update(asked, request.args[0] ?? '')
   return streamInfo(stream, context.domain, context.level, context.nowMs())
 }
 
@@ -139,21 +110,6 @@ async function purgeStream(context: ApiContext, request: ApiRequest) {
     ...(keep === undefined || keep === 0 ? {} : { keep }),
   })
   return { success: true, purged }
-}
-
-/** Streams that a role manages are not a client's to change. Throws 10052. */
-export function refuseManaged(stream: Stream): void {
-  if (stream.mode.isCapturing) return
-  throw new JetStreamError(
-    10052,
-    `stream ${stream.name} is managed by this server's configuration: change it there`,
-  )
-}
-
-function requestedStream({ args, message }: ApiRequest): StreamRequest {
-  const request = decodeStreamRequest(parseJson(message.payload))
-  if ((request.name ?? '') !== args[0]) throw new JetStreamError(10056)
-  return request
 }
 
 function page(context: ApiContext, request: ApiRequest, limit: number) {

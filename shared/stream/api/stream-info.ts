@@ -1,5 +1,6 @@
 import { SubjectFilter } from '../../subject/index.ts'
-import { wireStreamConfig } from '../config/stream-config.ts'
+import { consumerApiLevel } from '../config/consumer-config.ts'
+import { streamApiLevel, wireStreamConfig } from '../config/stream-config.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { SUBJECT_DETAILS_PAGE } from '../limits.ts'
@@ -14,7 +15,7 @@ export function streamInfo(
   level: ApiLevel,
   nowMs: number,
 ): Record<string, unknown> {
-  const metadata = answeredMetadata(stream.config.metadata, level)
+  const metadata = answeredMetadata(stream.config.metadata, level, streamApiLevel(stream.config))
   return {
     config: { ...wireStreamConfig(stream.config), ...(metadata === undefined ? {} : { metadata }) },
     created: formatTime(stream.store.createdMs),
@@ -39,7 +40,11 @@ export function stateWithSubjects(stream: Stream, filterText: string, offset: nu
 
 export function consumerInfo(consumer: Consumer, level: ApiLevel): Record<string, unknown> {
   const info = consumer.info()
-  const metadata = answeredMetadata(consumer.config.metadata, level)
+  const metadata = answeredMetadata(
+    consumer.config.metadata,
+    level,
+    consumerApiLevel(consumer.config),
+  )
   return metadata === undefined ? info : { ...info, config: { ...consumer.config, metadata } }
 }
 

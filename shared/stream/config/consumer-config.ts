@@ -1,30 +1,9 @@
 /**
- * A consumer's configuration in JetStream's own terms, decoded strictly, defaulted and checked here
- * once. Texts and defaults as in nats-server 2.14 (setConsumerConfigDefaults, checkConsumerCfg).
+ * A consumer's configuration in JetStream's own terms, and the request that it comes from. A request
+ * is decoded strictly, defaulted and checked in this folder, once.
  */
-import { isValidSubject, subsetOf } from '../../subject/index.ts'
-import { JetStreamError } from '../jetstream-error.ts'
-import { type Decoded, decodeFields } from '../json-fields.ts'
-import {
-  ACK_PENDING,
-  ACK_WAIT_NS,
-  DESCRIPTION_BYTES_MAX,
-  EPHEMERAL_INACTIVE_NS,
-  METADATA_BYTES_MAX,
-  NAME_BYTES_MAX,
-  NS_PER_MS,
-  PRIORITY_TIMEOUT_NS,
-  WAITING_PULLS,
-  WAITING_PULLS_MAX,
-} from '../limits.ts'
-import { formatTime } from '../timestamp.ts'
-import {
-  isAssetName,
-  metadataBytes,
-  type StreamConfig,
-  withoutServerKeys,
-} from './stream-config.ts'
-import { refuseUnsupportedConsumer } from './unsupported.ts'
+import { canNotUnmarshal, type Decoded, decodeFields } from '../json-fields.ts'
+import type { Metadata } from './asset-text.ts'
 
 const DELIVER_POLICIES = [
   'all',
@@ -80,7 +59,7 @@ export interface ConsumerConfig {
   /** Made by a stream that sources; not listed as a consumer to clients. */
   readonly direct?: boolean
   readonly sourcing?: boolean
-  readonly metadata?: Readonly<Record<string, string>>
+  readonly metadata?: Metadata
   /** RFC 3339. */
   readonly pause_until?: string
   readonly priority_groups?: readonly string[]
@@ -93,16 +72,20 @@ const FIELDS = {
   durable_name: 'string',
   name: 'string',
   description: 'string',
-  deliver_policy: 'string',
+  deliver_policy: {
+    choices: DELIVER_POLICIES,
+    alsoFirst: ['undefined'],
+    problem: canNotUnmarshal,
+  },
   opt_start_seq: 'uint',
   opt_start_time: 'time',
-  ack_policy: 'string',
-  ack_wait: 'int',
+  ack_policy: { choices: ACK_POLICIES, problem: canNotUnmarshal },
+  ack_wait: 'duration',
   max_deliver: 'int',
-  backoff: 'ints',
+  backoff: 'durations',
   filter_subject: 'string',
   filter_subjects: 'strings',
-  replay_policy: 'string',
+  replay_policy: { choices: REPLAY_POLICIES, problem: canNotUnmarshal },
   rate_limit_bps: 'uint',
   sample_freq: 'string',
   max_waiting: 'int',
@@ -110,12 +93,12 @@ const FIELDS = {
   flow_control: 'bool',
   headers_only: 'bool',
   max_batch: 'int',
-  max_expires: 'int',
+  max_expires: 'duration',
   max_bytes: 'int',
   deliver_subject: 'string',
   deliver_group: 'string',
-  idle_heartbeat: 'int',
-  inactive_threshold: 'int',
+  idle_heartbeat: 'duration',
+  inactive_threshold: 'duration',
   num_replicas: 'int',
   mem_storage: 'bool',
   direct: 'bool',
@@ -123,8 +106,24 @@ const FIELDS = {
   metadata: 'map',
   pause_until: 'time',
   priority_groups: 'strings',
-  priority_policy: 'string',
-  priority_timeout: 'int',
+  priority_policy: {
+    choices: PRIORITY_POLICIES,
+    problem: (json: string) => `unknown priority policy: ${json}`,
+  },
+  priority_timeout: 'duration',
+} as const
+
+/** CONSUMER.CREATE's `action`. */
+export type CreateAction = '' | 'create' | 'update'
+
+const CREATE_FIELDS = {
+  stream_name: 'string',
+  config: { object: FIELDS, type: 'ConsumerConfig' },
+  action: {
+    choices: ['', 'create', 'update'],
+    problem: (json: string) => `unknown consumer action: ${json}`,
+  },
+  pedantic: 'bool',
 } as const
 
 export type ConsumerRequest = Decoded<typeof FIELDS>
@@ -134,243 +133,25 @@ export function decodeConsumerRequest(value: unknown): ConsumerRequest {
   return decodeFields(value, FIELDS, 'ConsumerConfig')
 }
 
-/**
- * Defaults and checks, in nats-server's order. `name` is the consumer's, whichever way it was given
- * or made. Throws the row of the error table.
- */
-export function consumerConfig(
-  request: ConsumerRequest,
-  name: string,
-  stream: StreamConfig,
-): ConsumerConfig {
-  checkPull(request)
-  const isDurable = (request.durable_name ?? '') !== ''
-  checkNames(request, name)
-  checkNumbers(request, stream)
-  checkFilters(request, stream)
-  checkStart(request)
-  const ackPolicy = choice(request.ack_policy ?? 'none', ACK_POLICIES, 10181)
-  const backoff = request.backoff ?? []
-  const inactive = positive(request.inactive_threshold) ?? stream.consumer_limits.inactive_threshold
-  const ackPending = maxAckPending(request, ackPolicy, stream)
-  const ackWait = backoff[0] ?? (positive(request.ack_wait) || ackWaitOf(ackPolicy))
-  const isPush = (request.deliver_subject ?? '') !== ''
-  const config: ConsumerConfig = {
-    ...(isDurable ? { durable_name: name } : {}),
-    name,
-    ...optional('description', request.description),
-    deliver_policy: choice(request.deliver_policy ?? 'all', DELIVER_POLICIES, 10094),
-    ...optional('opt_start_seq', request.opt_start_seq),
-    ...(request.opt_start_time === undefined
-      ? {}
-      : { opt_start_time: formatTime(request.opt_start_time) }),
-    ack_policy: ackPolicy,
-    ...optional('ack_wait', ackWait),
-    max_deliver: positive(request.max_deliver) ?? -1,
-    ...(backoff.length > 0 ? { backoff } : {}),
-    ...optional('filter_subject', request.filter_subject),
-    ...((request.filter_subjects ?? []).length > 0
-      ? { filter_subjects: request.filter_subjects ?? [] }
-      : {}),
-    replay_policy: choice(request.replay_policy ?? 'instant', REPLAY_POLICIES, 10182),
-    ...optional('sample_freq', request.sample_freq),
-    ...(isPush ? {} : { max_waiting: positive(request.max_waiting) ?? WAITING_PULLS }),
-    ...optional('max_ack_pending', ackPending),
-    ...optional('headers_only', request.headers_only),
-    ...optional('max_batch', positive(request.max_batch)),
-    ...optional('max_expires', positive(request.max_expires)),
-    ...optional('max_bytes', positive(request.max_bytes)),
-    ...optional('inactive_threshold', inactive ?? (isDurable ? undefined : EPHEMERAL_INACTIVE_NS)),
-    num_replicas: request.num_replicas ?? 0,
-    ...optional('mem_storage', request.mem_storage),
-    ...(request.metadata === undefined ? {} : { metadata: withoutServerKeys(request.metadata) }),
-    ...pushFields(request),
-    ...newerFields(request),
-  }
-  refuseUnsupportedConsumer(config)
-  return config
-}
-
-const FIXED: readonly (readonly [keyof ConsumerConfig, string])[] = [
-  ['deliver_policy', 'deliver policy can not be updated'],
-  ['opt_start_seq', 'start sequence can not be updated'],
-  ['opt_start_time', 'start time can not be updated'],
-  ['ack_policy', 'ack policy can not be updated'],
-  ['replay_policy', 'replay policy can not be updated'],
-  ['max_waiting', 'max waiting can not be updated'],
-  ['mem_storage', 'storage can not be updated'],
-]
-
-/** Throws 10012 when the new configuration changes what may not change. */
-export function checkConsumerUpdate(old: ConsumerConfig, config: ConsumerConfig): void {
-  for (const [key, problem] of FIXED) {
-    if (JSON.stringify(old[key]) !== JSON.stringify(config[key])) {
-      throw new JetStreamError(10012, problem)
-    }
-  }
+/** The whole of CONSUMER.CREATE. Throws 10025. */
+export function decodeCreateRequest(value: unknown) {
+  return decodeFields(value, CREATE_FIELDS, 'CreateConsumerRequest')
 }
 
 /** The filters in force; none means every message of the stream. */
-export function filtersOf(config: ConsumerConfig): readonly string[] {
-  return config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : [])
+export function filtersOf({
+  filter_subject,
+  filter_subjects = [],
+}: {
+  readonly filter_subject?: string
+  readonly filter_subjects?: readonly string[]
+}): readonly string[] {
+  return filter_subject ? [...filter_subjects, filter_subject] : filter_subjects
 }
 
-function checkPull(request: ConsumerRequest): void {
-  if ((request.deliver_subject ?? '') !== '') return
-  if ((request.rate_limit_bps ?? 0) > 0) throw new JetStreamError(10086)
-  if ((request.idle_heartbeat ?? 0) > 0) throw new JetStreamError(10088)
-  if (request.flow_control) throw new JetStreamError(10089)
-  if (request.direct) throw new JetStreamError(10090)
-}
-
-function pushFields(request: ConsumerRequest): Partial<ConsumerConfig> {
-  return {
-    ...optional('rate_limit_bps', request.rate_limit_bps),
-    ...optional('flow_control', request.flow_control),
-    ...optional('deliver_subject', request.deliver_subject),
-    ...optional('deliver_group', request.deliver_group),
-    ...optional('idle_heartbeat', positive(request.idle_heartbeat)),
-    ...optional('direct', request.direct),
-    ...optional('sourcing', request.sourcing),
-  }
-}
-
-function newerFields(request: ConsumerRequest): Partial<ConsumerConfig> {
-  const { pause_until, priority_groups = [] } = request
-  const policy = choice(request.priority_policy || 'none', PRIORITY_POLICIES, 10025)
-  const isPinned = policy === 'pinned_client'
-  const timeout = positive(request.priority_timeout) ?? (isPinned ? PRIORITY_TIMEOUT_NS : undefined)
-  return {
-    ...(pause_until ? { pause_until: formatTime(pause_until) } : {}),
-    ...(priority_groups.length > 0 ? { priority_groups } : {}),
-    ...(policy === 'none' ? {} : { priority_policy: policy }),
-    ...optional('priority_timeout', timeout),
-  }
-}
-
-function checkNames(request: ConsumerRequest, name: string): void {
-  if (!isAssetName(name)) {
-    throw new JetStreamError(
-      10052,
-      "consumer name can not contain '.', '*', '>', '\\', '/' or white space",
-    )
-  }
-  if (Buffer.byteLength(name) > NAME_BYTES_MAX) throw new JetStreamError(10102, `${NAME_BYTES_MAX}`)
-  if (request.durable_name && request.name && request.durable_name !== request.name) {
-    throw new JetStreamError(10132)
-  }
-  if (Buffer.byteLength(request.description ?? '') > DESCRIPTION_BYTES_MAX) {
-    throw new JetStreamError(10107, `${DESCRIPTION_BYTES_MAX}`)
-  }
-  if (metadataBytes(request.metadata ?? {}) > METADATA_BYTES_MAX) {
-    throw new JetStreamError(10135, `${METADATA_BYTES_MAX / 1024}KB`)
-  }
-}
-
-function checkNumbers(request: ConsumerRequest, stream: StreamConfig): void {
-  const replicas = request.num_replicas ?? 0
-  if (replicas > stream.num_replicas) throw new JetStreamError(10126)
-  if (replicas < 0) throw new JetStreamError(10133)
-  const backoff = request.backoff ?? []
-  if (backoff.some((delay) => delay < 0)) throw new JetStreamError(10184)
-  if ((request.ack_wait ?? 0) < 0) throw new JetStreamError(10183)
-  const maxDeliver = positive(request.max_deliver)
-  if (maxDeliver !== undefined && backoff.length > maxDeliver) throw new JetStreamError(10116)
-  const expires = positive(request.max_expires)
-  if (expires !== undefined && expires < NS_PER_MS) throw new JetStreamError(10115)
-  const waiting = positive(request.max_waiting)
-  if (waiting !== undefined && waiting > WAITING_PULLS_MAX) {
-    throw new JetStreamError(10012, `max_waiting ${waiting} is above ${WAITING_PULLS_MAX}`)
-  }
-  const { max_ack_pending = 0, inactive_threshold = 0 } = stream.consumer_limits
-  if (max_ack_pending > 0 && (request.max_ack_pending ?? 0) > max_ack_pending) {
-    throw new JetStreamError(10121, `${max_ack_pending}`)
-  }
-  if (inactive_threshold > 0 && (request.inactive_threshold ?? 0) > inactive_threshold) {
-    throw new JetStreamError(10153, `${inactive_threshold / NS_PER_MS}ms`)
-  }
-  const sampling = (request.sample_freq ?? '').replace(/%$/, '')
-  if (sampling !== '' && !/^\d+$/.test(sampling)) {
-    throw new JetStreamError(10095, `${JSON.stringify(sampling)} is not a whole percentage`)
-  }
-}
-
-function checkFilters(request: ConsumerRequest, stream: StreamConfig): void {
-  const single = request.filter_subject ?? ''
-  const several = request.filter_subjects ?? []
-  if (single !== '' && several.length > 0) throw new JetStreamError(10136)
-  if (several.includes('')) throw new JetStreamError(10139)
-  const filters = single === '' ? several : [single]
-  for (const [i, filter] of filters.entries()) {
-    if (!isValidSubject(filter)) throw new JetStreamError(10052, 'invalid subject')
-    const isWithin = filters.some((other, j) => i !== j && subsetOf(filter, other))
-    if (isWithin) throw new JetStreamError(10138)
-    const isBound = stream.subjects.some(
-      (subject) => subsetOf(filter, subject) || subsetOf(subject, filter),
-    )
-    if (!isBound) throw new JetStreamError(10093)
-  }
-}
-
-function checkStart(request: ConsumerRequest): void {
-  const policy = request.deliver_policy ?? 'all'
-  const words = policy.replaceAll('_', ' ')
-  const hasSeq = (request.opt_start_seq ?? 0) > 0
-  const hasTime = request.opt_start_time !== undefined
-  const tooMuch = (start: string): never => {
-    const text = `consumer delivery policy is deliver ${words}, but optional start ${start} is also set`
-    throw new JetStreamError(10094, text)
-  }
-  const missing = (start: string): never => {
-    const text = `consumer delivery policy is deliver ${words}, but optional ${start} is not set`
-    throw new JetStreamError(10094, text)
-  }
-  if (policy === 'by_start_sequence') {
-    if (!hasSeq) missing('start sequence')
-  } else if (hasSeq) tooMuch('sequence')
-  if (policy === 'by_start_time') {
-    if (!hasTime) missing('start time')
-  } else if (hasTime) tooMuch('time')
-  const hasFilter = (request.filter_subject ?? '') !== '' || request.filter_subjects?.length
-  if (policy === 'last_per_subject' && !hasFilter) missing('filter subject')
-}
-
-function maxAckPending(
-  request: ConsumerRequest,
-  policy: AckPolicy,
-  stream: StreamConfig,
-): number | undefined {
-  const asked = request.max_ack_pending ?? 0
-  if (asked !== 0) return Math.max(asked, -1)
-  const fromStream = stream.consumer_limits.max_ack_pending
-  if (fromStream !== undefined && fromStream !== 0) return fromStream
-  return policy === 'none' ? undefined : ACK_PENDING
-}
-
-function ackWaitOf(policy: AckPolicy): number | undefined {
-  return policy === 'none' ? undefined : ACK_WAIT_NS
-}
-
-function positive(value: number | undefined): number | undefined {
-  return value !== undefined && value > 0 ? value : undefined
-}
-
-/** Go's omitempty: zero, empty and false are left out. */
-function optional<Key extends string, Value extends string | number | boolean>(
-  key: Key,
-  value: Value | undefined,
-): { readonly [K in Key]?: Value } {
-  return value ? ({ [key]: value } as { readonly [K in Key]: Value }) : {}
-}
-
-function choice<const Value extends string>(
-  given: string,
-  values: readonly Value[],
-  errCode: number,
-): Value {
-  const found = values.find((value) => value === given)
-  if (found === undefined) {
-    throw new JetStreamError(errCode, `${JSON.stringify(given)} is none of ${values.join(', ')}`)
-  }
-  return found
+/** The least API level of a server that can do this [jetstream_versioning.go]. */
+export function consumerApiLevel(config: ConsumerConfig): number {
+  if (config.ack_policy === 'flow_control') return 4
+  const { pause_until, priority_policy, priority_timeout, priority_groups } = config
+  return pause_until || priority_policy || priority_timeout || priority_groups ? 1 : 0
 }

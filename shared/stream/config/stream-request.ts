@@ -1,30 +1,30 @@
 /** STREAM.CREATE's and STREAM.UPDATE's request as it comes, its fields as on the wire. */
-import { type Decoded, decodeFields } from '../json-fields.ts'
+import { canNotUnmarshal, type Decoded, decodeFields } from '../json-fields.ts'
 import { SOURCE_FIELD, TRANSFORM_FIELD } from './stream-source.ts'
 
 const FIELDS = {
   name: 'string',
   description: 'string',
   subjects: 'strings',
-  retention: 'string',
+  retention: { choices: ['limits', 'interest', 'workqueue'], problem: canNotUnmarshal },
   max_consumers: 'int',
-  max_msgs: 'int',
-  max_bytes: 'int',
-  max_age: 'int',
-  max_msgs_per_subject: 'int',
-  max_msg_size: 'int',
-  discard: 'string',
-  storage: 'string',
+  max_msgs: 'int64',
+  max_bytes: 'int64',
+  max_age: 'duration',
+  max_msgs_per_subject: 'int64',
+  max_msg_size: 'int32',
+  discard: { choices: ['old', 'new'], isCaseless: true, problem: canNotUnmarshal },
+  storage: { choices: ['file', 'memory'], problem: canNotUnmarshal },
   num_replicas: 'int',
   no_ack: 'bool',
-  duplicate_window: 'int',
+  duplicate_window: 'duration',
   placement: {
     object: { cluster: 'string', tags: 'strings', preferred: 'string' },
     type: 'Placement',
   },
   mirror: SOURCE_FIELD,
-  sources: { ...SOURCE_FIELD, isList: true },
-  compression: 'string',
+  sources: { ...SOURCE_FIELD, isList: true, isPointers: true },
+  compression: { choices: ['none', 's2'], problem: () => 'unknown compression algorithm' },
   first_seq: 'uint',
   subject_transform: TRANSFORM_FIELD,
   republish: {
@@ -39,15 +39,15 @@ const FIELDS = {
   deny_purge: 'bool',
   allow_rollup_hdrs: 'bool',
   consumer_limits: {
-    object: { inactive_threshold: 'int', max_ack_pending: 'int' },
+    object: { inactive_threshold: 'duration', max_ack_pending: 'int' },
     type: 'StreamConsumerLimits',
   },
   allow_msg_ttl: 'bool',
-  subject_delete_marker_ttl: 'int',
+  subject_delete_marker_ttl: 'duration',
   allow_msg_counter: 'bool',
   allow_atomic: 'bool',
   allow_msg_schedules: 'bool',
-  persist_mode: 'string',
+  persist_mode: { choices: ['default', 'async'], alsoFirst: [''], problem: canNotUnmarshal },
   allow_batched: 'bool',
   metadata: 'map',
   pedantic: 'bool',
@@ -58,5 +58,5 @@ export type StreamRequest = Decoded<typeof FIELDS>
 
 /** Throws 10025. */
 export function decodeStreamRequest(value: unknown): StreamRequest {
-  return decodeFields(value, FIELDS, 'StreamConfigRequest')
+  return decodeFields(value, FIELDS, 'StreamConfigRequest', 'StreamConfig')
 }

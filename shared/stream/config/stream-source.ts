@@ -50,12 +50,6 @@ const SOURCE_FIELDS = {
 
 export const SOURCE_FIELD = { object: SOURCE_FIELDS, type: 'StreamSource' } as const
 
-export function subjectTransform(
-  given: Decoded<typeof TRANSFORM_FIELDS> | undefined,
-): SubjectTransform | undefined {
-  return given && { src: given.src ?? '', dest: given.dest ?? '' }
-}
-
 /** Go's omitempty: what is zero or empty is left out. */
 export function streamSource(given: Decoded<typeof SOURCE_FIELDS>): StreamSource {
   const { opt_start_seq, opt_start_time, filter_subject, subject_transforms = [] } = given

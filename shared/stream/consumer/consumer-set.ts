@@ -8,16 +8,19 @@
 import type { Log } from '../../log/index.ts'
 import { type Clock, messageOf } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
-import type { SubjectFilter } from '../../subject/index.ts'
+import { overlaps, type SubjectFilter } from '../../subject/index.ts'
+import { type AccountLimits, type TierLimits, tierOf } from '../account-limits.ts'
 import type { Advisories } from '../advisories.ts'
+import { consumerConfig, hasOwnThreshold } from '../config/consumer-checks.ts'
 import {
   type ConsumerConfig,
   type ConsumerRequest,
-  checkConsumerUpdate,
-  consumerConfig,
+  type CreateAction,
   filtersOf,
 } from '../config/consumer-config.ts'
+import { checkConsumerUpdate } from '../config/consumer-update.ts'
 import { JetStreamError } from '../jetstream-error.ts'
+import { CONSUMERS_PER_STREAM_MAX } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
 import type { Stream } from '../stream.ts'
 import { Turns } from '../turns.ts'
@@ -32,12 +35,16 @@ export interface ConsumerSetParts {
   readonly root: Store
   readonly acks: AckSubjects
   readonly advisories: Advisories
-  readonly consumersMax: number
+  readonly limits: AccountLimits
   readonly stream: Stream
 }
 
-/** CONSUMER.CREATE's `action`. */
-export type CreateAction = '' | 'create' | 'update'
+/** CONSUMER.CREATE's request. */
+export interface ConsumerCreation {
+  readonly config: ConsumerRequest
+  readonly action: CreateAction
+  readonly isPedantic: boolean
+}
 
 const CONFIG_PREFIX = 'consumer/'
 
@@ -94,13 +101,14 @@ export class ConsumerSet {
   }
 
   /** Creates or updates; resolves when it is on disk. Throws the row of the error table. */
-  create(request: ConsumerRequest, name: string, action: CreateAction): Promise<Consumer> {
+  create(asked: ConsumerCreation, name: string): Promise<Consumer> {
+    const { action } = asked
     return this.#turns.take(name, async () => {
       const existing = this.#consumers.get(name)
-      const config = consumerConfig(request, name, this.#parts.stream.config)
-      if (existing !== undefined) return this.#createAgain(existing, config, action)
+      const { config, tier } = this.#judge(asked, name, existing)
+      if (existing !== undefined) return this.#createAgain(existing, config, asked)
       if (action === 'update') throw new JetStreamError(10149)
-      this.#checkRoom()
+      this.#checkRoom(config, tier)
       this.#starting.add(name)
       try {
         return await this.#begin(config)
@@ -173,21 +181,70 @@ export class ConsumerSet {
   async #createAgain(
     existing: Consumer,
     config: ConsumerConfig,
-    action: CreateAction,
+    { action, config: request }: ConsumerCreation,
   ): Promise<Consumer> {
+    const { stream, port } = this.#parts
     const isSame = JSON.stringify(existing.config) === JSON.stringify(config)
+    // As in nats-server, which holds what was asked for against what came of it.
+    const isAsAsked = isSame && hasOwnThreshold(request, stream.config)
+    if (action === 'create' && !isAsAsked) throw new JetStreamError(10148)
+    if (stream.config.retention === 'workqueue') this.#checkPartition(config)
     if (isSame) return existing
-    if (action === 'create') throw new JetStreamError(10148)
-    checkConsumerUpdate(existing.config, config)
+    checkConsumerUpdate(existing.config, config, (subject) => port.hasInterest(subject))
     await this.#write(existing, config)
     existing.update(config)
     return existing
   }
 
-  #checkRoom(): void {
-    const { max_consumers } = this.#parts.stream.config
-    const max = max_consumers > 0 ? max_consumers : this.#parts.consumersMax
-    if (this.#consumers.size + this.#starting.size >= max) throw new JetStreamError(10026)
+  /** The configuration that a request leads to, and the account's limits for such consumers. */
+  #judge(asked: ConsumerCreation, name: string, existing: Consumer | undefined) {
+    const { stream, limits } = this.#parts
+    const [, tier] = tierOf(limits, stream.config.num_replicas)
+    const rules = {
+      ackPendingMax: limits.server.ackPendingMax,
+      accountAckPendingMax: tier.max_ack_pending,
+      requestBatchMax: limits.server.requestBatchMax,
+    }
+    const config = consumerConfig(asked.config, name, stream.config, rules, asked.isPedantic)
+    // Only CONSUMER.PAUSE changes that of a consumer that is there.
+    const { pause_until: _, ...rest } = config
+    const kept = existing?.config.pause_until
+    if (existing === undefined) return { config, tier }
+    return { config: kept === undefined ? rest : { ...rest, pause_until: kept }, tier }
+  }
+
+  #checkRoom(config: ConsumerConfig, tier: TierLimits): void {
+    const { max_consumers, retention } = this.#parts.stream.config
+    const { max_consumers: ofAccount } = tier
+    const isByAccount = max_consumers <= 0 || (ofAccount > 0 && ofAccount < max_consumers)
+    const max = isByAccount ? ofAccount : max_consumers
+    const count = this.#limitable().length + this.#starting.size
+    if (max > 0 && count >= max) throw new JetStreamError(10026)
+    if (count >= CONSUMERS_PER_STREAM_MAX) throw new JetStreamError(10026)
+    if (retention !== 'workqueue' || config.direct || config.sourcing) return
+    const { ack_policy } = config
+    if (ack_policy !== 'explicit' && ack_policy !== 'flow_control') throw new JetStreamError(10098)
+    if (config.deliver_policy !== 'all') throw new JetStreamError(10101)
+    if (this.#limitable().length === 0) return
+    if (filtersOf(config).length === 0) throw new JetStreamError(10099)
+    this.#checkPartition(config)
+  }
+
+  /** Each message of a work queue is for one consumer. Throws 10100. */
+  #checkPartition(config: ConsumerConfig): void {
+    const others = this.#limitable().filter(({ name }) => name !== config.name)
+    for (const filter of filtersOf(config)) {
+      for (const other of others) {
+        const theirs = filtersOf(other.config)
+        const isShared = theirs.length === 0 || theirs.some((their) => overlaps(their, filter))
+        if (isShared) throw new JetStreamError(10100)
+      }
+    }
+  }
+
+  /** Those that clients made: what sources from the stream does not count. */
+  #limitable(): readonly Consumer[] {
+    return this.list().filter(({ config }) => !config.direct && !config.sourcing)
   }
 
   #write(consumer: Consumer, config: ConsumerConfig): Promise<void> {

@@ -52,7 +52,7 @@ describe('engines of an operator’s accounts', () => {
       book,
       space: () => space,
       nextPeerId: () => 1,
-      storageBytesMax: () => 0,
+      jetstream: () => parseConfig({}, 'hub').jetstream,
     })
     const config = { ...parseConfig({}, 'hub'), accounts: [], operator: {} }
     await engines.start(config as never)

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
-import {
-  checkConsumerUpdate,
-  consumerConfig,
-  decodeConsumerRequest,
-} from '../../../shared/stream/config/consumer-config.ts'
-import { streamConfig, updatedConfig } from '../../../shared/stream/config/stream-config.ts'
+import { consumerConfig } from '../../../shared/stream/config/consumer-checks.ts'
+import { decodeConsumerRequest } from '../../../shared/stream/config/consumer-config.ts'
+import { checkConsumerUpdate } from '../../../shared/stream/config/consumer-update.ts'
+import { streamConfig } from '../../../shared/stream/config/stream-checks.ts'
 import { decodeStreamRequest } from '../../../shared/stream/config/stream-request.ts'
+import { updatedConfig } from '../../../shared/stream/config/stream-update.ts'
 import { DedupWindow } from '../../../shared/stream/publish/dedup-window.ts'
 import { StagedSubjects } from '../../../shared/stream/publish/staged-subjects.ts'
 
@@ -47,7 +46,7 @@ describe('stream configuration', () => {
     [{ name: 'a.b' }, 10052, /can not contain/],
     [{ name: 'x'.repeat(256) }, 10052, /too long/],
     [{ subjects: ['a..b'] }, 10052, /invalid subject/],
-    [{ subjects: ['a', 'a'] }, 10052, /duplicate subjects/],
+    [{ subjects: ['a', 'a'] }, 10052, /overlaps/],
     [{ subjects: ['a.*', 'a.b'] }, 10052, /overlaps/],
     [{ subjects: ['>'] }, 10052, /no-ack/],
     [{ subjects: ['$JS.API.>'] }, 10052, /jetstream api/],
@@ -55,12 +54,12 @@ describe('stream configuration', () => {
     [{ max_age: -1 }, 10052, /negative/],
     [{ max_age: 1e6 }, 10052, />= 100ms/],
     [{ max_age: 60e9, duplicate_window: 61e9 }, 10052, /larger then max age/],
-    [{ num_replicas: 3 }, 10074, /non-clustered/],
+    [{ num_replicas: 6 }, 10052, /maximum replicas is 5/],
     [{ num_replicas: -1 }, 10133, /negative/],
     [{ discard_new_per_subject: true }, 10052, /discard new policy/],
     [{ deny_purge: true, allow_rollup_hdrs: true }, 10052, /purge permission/],
     [{ max_msgs: -2, pedantic: true }, 10157, /max_msgs must be set to -1/],
-    [{ retention: 'sometimes' }, 10052, /invalid retention/],
+    [{ retention: 'sometimes' }, 10025, /can not unmarshal/],
     [{ first_seq: 10 }, 10052, /first_seq is not supported yet/],
     [{ max_msgs: 'many' }, 10025, /cannot unmarshal string .*max_msgs of type int64/],
     [{ maxmsgs: 1 }, 10025, /unknown field "maxmsgs"/],
@@ -120,8 +119,8 @@ describe('consumer configuration', () => {
 
   const refused: readonly (readonly [object, number])[] = [
     [{ durable_name: 'a', name: 'b' }, 10132],
-    [{ ack_policy: 'sometimes' }, 10181],
-    [{ replay_policy: 'backwards' }, 10182],
+    [{ ack_policy: 'sometimes' }, 10025],
+    [{ replay_policy: 'backwards' }, 10025],
     [{ replay_policy: 'original' }, 10012],
     [{ ack_wait: -1 }, 10183],
     [{ backoff: [-1] }, 10184],
@@ -134,7 +133,7 @@ describe('consumer configuration', () => {
     [{ filter_subject: 'a', filter_subjects: ['b'] }, 10136],
     [{ filter_subjects: ['s.a', ''] }, 10139],
     [{ filter_subjects: ['s.>', 's.a'] }, 10138],
-    [{ filter_subject: 'other' }, 10093],
+    [{ filter_subject: 'a..b' }, 10052],
     [{ deliver_policy: 'by_start_sequence' }, 10094],
     [{ deliver_policy: 'all', opt_start_seq: 3 }, 10094],
     [{ deliver_policy: 'last_per_subject' }, 10094],
@@ -151,9 +150,11 @@ describe('consumer configuration', () => {
 
   it('may change only what may change', () => {
     const old = of({ durable_name: 'c', ack_policy: 'explicit' })
-    checkConsumerUpdate(old, of({ durable_name: 'c', ack_policy: 'explicit', max_deliver: 4 }))
+    const nobody = (): boolean => false
+    const more = of({ durable_name: 'c', ack_policy: 'explicit', max_deliver: 4 })
+    checkConsumerUpdate(old, more, nobody)
     const other = of({ durable_name: 'c', ack_policy: 'all' })
-    assert.throws(() => checkConsumerUpdate(old, other), { errCode: 10012 })
+    assert.throws(() => checkConsumerUpdate(old, other, nobody), { errCode: 10012 })
   })
 })
 

@@ -88,7 +88,7 @@ describe('StreamEngine', () => {
     const config = (extra: object): object => ({ name: 'S', subjects: ['s'], ...extra })
     const refused = [
       config({ retention: 'workqueue' }),
-      config({ mirror: { name: 'x' } }),
+      { name: 'S', mirror: { name: 'x' } },
       config({ sources: [{ name: 'x' }] }),
       config({ allow_msg_ttl: true }),
       config({ compression: 's2' }),

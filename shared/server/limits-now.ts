@@ -1,0 +1,99 @@
+/** What an account and a server allow as they stand now: updates and reloads change it under streams at work. */
+import type { Account } from '../account/index.ts'
+import type { JetStreamConfig } from '../config/index.ts'
+import {
+  type AccountLimits,
+  NO_TIER_LIMITS,
+  reservedBytes,
+  type ServerLimits,
+  type StreamEngine,
+  type TierLimits,
+} from '../stream/index.ts'
+
+type Tiers = ReadonlyMap<string, TierLimits>
+
+/** An account of the file has one tier, one of an operator those of its JWT. */
+export class LimitsNow implements AccountLimits {
+  readonly server: ServerLimits
+  readonly #account: () => Account | undefined
+  /** What the tiers were made of: that is replaced as a whole. */
+  #source: Account | undefined
+  #tiers: Tiers = NO_TIERS
+
+  constructor(account: () => Account | undefined, server: ServerLimits) {
+    this.#account = account
+    this.server = server
+  }
+
+  get tiers(): Tiers {
+    const account = this.#account()
+    if (account !== this.#source) {
+      this.#source = account
+      this.#tiers = tiersOf(account)
+    }
+    return this.#tiers
+  }
+}
+
+export class ServerLimitsNow implements ServerLimits {
+  readonly #config: () => JetStreamConfig
+  readonly #engines: ReadonlyMap<string, StreamEngine>
+
+  constructor(config: () => JetStreamConfig, engines: ReadonlyMap<string, StreamEngine>) {
+    this.#config = config
+    this.#engines = engines
+  }
+
+  get ackPendingMax(): number {
+    return 0
+  }
+
+  get requestBatchMax(): number {
+    return 0
+  }
+
+  get duplicateWindowMaxNs(): number {
+    return 0
+  }
+
+  get memoryBytesMax(): number {
+    return this.#config().max_mem
+  }
+
+  get storageBytesMax(): number {
+    return this.#config().max_file
+  }
+
+  reserved(storage: 'file' | 'memory'): number {
+    let bytes = 0
+    for (const engine of this.#engines.values()) {
+      bytes += reservedBytes(
+        engine.streams().map(({ config }) => config),
+        storage,
+      )
+    }
+    return bytes
+  }
+}
+
+const NO_TIERS: Tiers = new Map([['', NO_TIER_LIMITS]])
+
+function tiersOf(account: Account | undefined): Tiers {
+  const storage = account?.claims?.storage
+  if (storage === undefined) return NO_TIERS
+  return new Map(
+    [...storage].map(([name, tier]) => [
+      name,
+      {
+        max_memory: tier.memoryBytes,
+        max_storage: tier.diskBytes,
+        max_streams: tier.streams,
+        max_consumers: tier.consumers,
+        max_ack_pending: tier.maxAckPending,
+        memory_max_stream_bytes: tier.memoryMaxStreamBytes,
+        storage_max_stream_bytes: tier.diskMaxStreamBytes,
+        max_bytes_required: tier.maxBytesRequired,
+      },
+    ]),
+  )
+}

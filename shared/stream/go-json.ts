@@ -1,0 +1,231 @@
+/**
+ * JSON as Go's encoding/json reads it: the same syntax, and the same words for what is wrong with it,
+ * with the offset at which it was seen. Requests of the API are read with this, because people and
+ * clients know those texts, and because what a number looks like matters: Go takes `1000` for an
+ * integer, and neither `1e3` nor `1000.0`.
+ *
+ * Facts from Go's scanner.go and decode.go, and from what nats-server answers.
+ */
+
+/** A number that is not a plain integer within 2^53, as it was written. */
+export class GoNumber {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** What is wrong with a text, in Go's words. */
+export class GoJsonError extends Error {}
+
+/** Deeper nesting is refused; Go refuses 10,000, which nobody needs and our stack does not have. */
+const DEPTH_MAX = 500
+
+/**
+ * The values of a text, one behind the other as a Go decoder reads a stream of them. None for an
+ * empty text. Throws GoJsonError.
+ */
+export function readGoJson(bytes: Uint8Array): readonly unknown[] {
+  const reader = new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+  const values: unknown[] = []
+  while (!reader.isAtEnd()) values.push(reader.value(0))
+  return values
+}
+
+class Reader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  /** Whether nothing but blanks follows. */
+  isAtEnd(): boolean {
+    this.#skipBlanks()
+    return this.#at >= this.#bytes.length
+  }
+
+  value(depth: number): unknown {
+    if (depth > DEPTH_MAX) throw new GoJsonError('exceeded max depth')
+    this.#skipBlanks()
+    const char = this.#char()
+    switch (char) {
+      case '{':
+        return this.#object(depth)
+      case '[':
+        return this.#array(depth)
+      case '"':
+        return this.#string()
+      case 't':
+        return this.#literal('true', true)
+      case 'f':
+        return this.#literal('false', false)
+      case 'n':
+        return this.#literal('null', null)
+      default:
+        if (char === '-' || isDigit(char)) return this.#number()
+        return this.#wrong('looking for beginning of value')
+    }
+  }
+
+  #object(depth: number): unknown {
+    const object: Record<string, unknown> = {}
+    this.#at++
+    this.#skipBlanks()
+    if (this.#char() === '}') {
+      this.#at++
+      return object
+    }
+    for (;;) {
+      this.#skipBlanks()
+      if (this.#char() !== '"') this.#wrong('looking for beginning of object key string')
+      const key = this.#string()
+      this.#skipBlanks()
+      if (this.#char() !== ':') this.#wrong('after object key')
+      this.#at++
+      // Assigning would set the prototype when the key is `__proto__`.
+      const value = this.value(depth + 1)
+      Object.defineProperty(object, key, {
+        value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      })
+      this.#skipBlanks()
+      const char = this.#char()
+      if (char !== ',' && char !== '}') this.#wrong('after object key:value pair')
+      this.#at++
+      if (char === '}') return object
+    }
+  }
+
+  #array(depth: number): unknown {
+    const array: unknown[] = []
+    this.#at++
+    this.#skipBlanks()
+    if (this.#char() === ']') {
+      this.#at++
+      return array
+    }
+    for (;;) {
+      array.push(this.value(depth + 1))
+      this.#skipBlanks()
+      const char = this.#char()
+      if (char !== ',' && char !== ']') this.#wrong('after array element')
+      this.#at++
+      if (char === ']') return array
+    }
+  }
+
+  #string(): string {
+    const start = this.#at++
+    for (;;) {
+      const char = this.#char()
+      if (char === '"') break
+      if (char < ' ') this.#wrong('in string literal')
+      this.#at++
+      if (char === '\\') this.#escape()
+    }
+    this.#at++
+    const text = this.#bytes.toString('utf8', start, this.#at)
+    return JSON.parse(text) as string
+  }
+
+  #escape(): void {
+    const char = this.#char()
+    if (!'bfnrt\\/"u'.includes(char)) this.#wrong('in string escape code')
+    this.#at++
+    for (let i = 0; char === 'u' && i < 4; i++) {
+      if (!/[0-9a-fA-F]/.test(this.#char())) this.#wrong('in \\u hexadecimal character escape')
+      this.#at++
+    }
+  }
+
+  #number(): number | GoNumber {
+    const start = this.#at
+    if (this.#char() === '-') this.#at++
+    if (!isDigit(this.#char())) this.#wrong('in numeric literal')
+    const isZero = this.#char() === '0'
+    this.#at++
+    if (!isZero) this.#digits()
+    let isPlain = true
+    if (this.#peek() === '.') {
+      isPlain = false
+      this.#at++
+      if (!isDigit(this.#char())) this.#wrong('after decimal point in numeric literal')
+      this.#digits()
+    }
+    if (this.#peek().toLowerCase() === 'e') {
+      isPlain = false
+      this.#at++
+      if ('+-'.includes(this.#char())) this.#at++
+      if (!isDigit(this.#char())) this.#wrong('in exponent of numeric literal')
+      this.#digits()
+    }
+    const text = this.#bytes.toString('latin1', start, this.#at)
+    const value = Number(text)
+    return isPlain && Number.isSafeInteger(value) ? value + 0 : new GoNumber(text)
+  }
+
+  #digits(): void {
+    while (isDigit(this.#peek())) this.#at++
+  }
+
+  #literal<Value>(text: string, value: Value): Value {
+    for (const expected of text) {
+      if (this.#char() !== expected) {
+        this.#wrong(`in literal ${text} (expecting '${expected}')`)
+      }
+      this.#at++
+    }
+    return value
+  }
+
+  #skipBlanks(): void {
+    while (' \t\r\n'.includes(this.#peek() || 'x')) this.#at++
+  }
+
+  /** The next byte as a character; '' at the end. */
+  #peek(): string {
+    const byte = this.#bytes[this.#at]
+    return byte === undefined ? '' : String.fromCharCode(byte)
+  }
+
+  #char(): string {
+    const char = this.#peek()
+    if (char === '') throw new GoJsonError('unexpected EOF')
+    return char
+  }
+
+  #wrong(context: string): never {
+    const text = `invalid character ${quoteChar(this.#char())} ${context}`
+    throw new GoJsonError(`${text} at offset ${this.#at + 1}`)
+  }
+}
+
+function isDigit(char: string): boolean {
+  return char >= '0' && char <= '9' && char.length === 1
+}
+
+/** A character between single quotes, as Go shows it. */
+function quoteChar(char: string): string {
+  if (char === "'") return "'\\''"
+  if (char === '"') return `'"'`
+  return `'${goQuote(char).slice(1, -1)}'`
+}
+
+/** Go's %q of a text. */
+export function goQuote(text: string): string {
+  return JSON.stringify(text).replace(
+    /\\u00([0-7][0-9a-f])|[\u007f-\u00a0]/g,
+    (escaped, hex: string | undefined) => {
+      if (hex === '07') return '\\a'
+      if (hex === '0b') return '\\v'
+      if (hex !== undefined) return `\\x${hex}`
+      const code = escaped.charCodeAt(0).toString(16)
+      return code === '7f' ? '\\x7f' : `\\u00${code}`
+    },
+  )
+}
