@@ -57,6 +57,7 @@ export class Leaf {
       ...options,
       machine: { ...options.machine, clock },
       role: 'leaf',
+      blocked: () => parts?.outbox.blocked ?? [],
       isConfined: (subscription) => parts?.buffers.owns(subscription) ?? false,
       beforeStreams: (opened) => {
         parts = makeSync(opened, config, opened.store, clock)

@@ -92,6 +92,16 @@ export class Outbox {
     return drain === undefined ? this.#refusals.get(buffer) : drain.refusal
   }
 
+  /** The buffers of which the hub does not take the next record, and why. */
+  get blocked(): readonly (Refusal & { readonly buffer: string })[] {
+    return this.#buffers.all.flatMap(({ name }) => {
+      const refusal = this.refusalOf(name)
+      return refusal === undefined
+        ? []
+        : [{ buffer: name, subject: refusal.subject, reason: refusal.reason }]
+    })
+  }
+
   start(): void {
     this.#stop = [
       this.#client.onInterest(SYNC_SUBJECT, () => {

@@ -26,6 +26,16 @@ export interface MonitorSources {
   jetStream(): JetStreamFacts | undefined
   /** Why the server does not do its work, for people; undefined when it does. */
   trouble(): string | undefined
+  /** Work that stands still until somebody mends something elsewhere: no reason to restart this server. */
+  blocked?(): readonly BlockedFacts[]
+}
+
+/** A buffer whose next record the hub does not take. */
+export interface BlockedFacts {
+  readonly buffer: string
+  /** '' when it is not about one subject. */
+  readonly subject: string
+  readonly reason: string
 }
 
 export interface ListenFacts {

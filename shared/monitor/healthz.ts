@@ -53,7 +53,10 @@ interface Ailment {
 /** `/healthz`: 200 while the server does its work, else why not. */
 export function healthz(sources: MonitorSources, options: HealthzOptions): Health {
   const found = ailment(sources, options)
-  if (found === undefined) return { statusCode: 200, body: { status: 'ok' } }
+  if (found === undefined) {
+    const blocked = sources.blocked?.() ?? []
+    return { statusCode: 200, body: { status: 'ok', ...(blocked.length > 0 && { blocked }) } }
+  }
   const { code: statusCode, type, error, subject } = found
   if (options.details) {
     return { statusCode, body: { status: 'error', errors: [{ type, ...subject, error }] } }

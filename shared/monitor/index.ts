@@ -5,6 +5,7 @@ export { connzFields } from './connz.ts'
 export type {
   AccountFacts,
   AccountTraffic,
+  BlockedFacts,
   ConnectionFacts,
   GatewayFacts,
   GatewayLinkFacts,

@@ -1,5 +1,11 @@
 import type { AccountBook } from '../account/index.ts'
-import type { GatewayFacts, LinkFacts, MonitorSources, RouteFacts } from '../monitor/index.ts'
+import type {
+  BlockedFacts,
+  GatewayFacts,
+  LinkFacts,
+  MonitorSources,
+  RouteFacts,
+} from '../monitor/index.ts'
 import { accountFacts } from './account-facts.ts'
 import { serverFacts } from './config-facts.ts'
 import {
@@ -25,6 +31,7 @@ export function monitorSources(
   core: ServerCore,
   book: AccountBook,
   peers: PeerSources = NO_PEERS,
+  blocked: () => readonly BlockedFacts[] = () => [],
 ): MonitorSources {
   const { broker } = core
   let roomBytes = 0
@@ -61,6 +68,7 @@ export function monitorSources(
     gateways: () => peers.gateways(),
     jetStream: () => core.store && jetStreamFacts(core, core.store, roomBytes),
     trouble: () => core.trouble(),
+    blocked,
   }
 }
 

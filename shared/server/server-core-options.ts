@@ -1,6 +1,6 @@
 import type { CoreConfig, Role } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
-import type { MetricSource, MonitorRoute } from '../monitor/index.ts'
+import type { BlockedFacts, MetricSource, MonitorRoute } from '../monitor/index.ts'
 import type { FrontDoor, Machine } from './core.ts'
 import type { DurableOptions } from './durable-parts.ts'
 import type { PeerSources } from './monitor-sources.ts'
@@ -21,6 +21,8 @@ export interface ServerCoreOptions extends LinkRules, DurableOptions {
   readonly metrics?: readonly MetricSource[]
   /** Links with other hubs, where the role has some. */
   readonly peers?: PeerSources
+  /** What stands still, for `/healthz`. */
+  readonly blocked?: () => readonly BlockedFacts[]
   /** Reads the configuration again and goes on with it; asked for over the system account. */
   readonly reload?: () => Promise<void>
   /** Called when the store is open and its streams are not yet recovered: what it found is told once. */

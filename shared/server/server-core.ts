@@ -323,11 +323,12 @@ export class ServerCore implements Core {
   }
 
   #makeSystem(): SystemParts {
-    const { monitorRoutes = new Map(), metrics = [], peers, reload } = this.#options
+    const { monitorRoutes = new Map(), metrics = [], peers, blocked, reload } = this.#options
     this.#system = systemParts(this, {
       routes: monitorRoutes,
       metrics,
       ...(peers === undefined ? {} : { peers }),
+      ...(blocked === undefined ? {} : { blocked }),
       ...(reload === undefined ? {} : { reload }),
     })
     return this.#system

@@ -1,6 +1,7 @@
 import type { BrokerObserver } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
 import {
+  type BlockedFacts,
   createMonitor,
   type HttpFacts,
   type MetricSource,
@@ -18,6 +19,7 @@ import type { LinkRules } from './server-links.ts'
 /** What a server adds to its monitoring, and lets operators do over the system account. */
 export interface SystemPartsOptions {
   readonly peers?: PeerSources
+  readonly blocked?: () => readonly BlockedFacts[]
   /** Reads the configuration again. Default: there is nothing that could be read. */
   readonly reload?: () => Promise<void>
   readonly routes?: ReadonlyMap<string, MonitorRoute>
@@ -36,7 +38,7 @@ export function systemParts(core: ServerCore, options: SystemPartsOptions = {}):
   const { book, claims } = core.accounts
   const { peers = NO_PEERS, routes = new Map(), metrics = [] } = options
   const { clock, random } = machine
-  const sources = monitorSources(core, book, peers)
+  const sources = monitorSources(core, book, peers, options.blocked)
   const reports = new Reports({ clock, sources, http: () => httpFacts(core) })
   const doors = core.frontDoors.flatMap((door) =>
     door.metrics === undefined ? [] : [door.metrics],

@@ -33,21 +33,24 @@ export class FleetHarness {
   readonly link: LinkProxy
   readonly ports: Readonly<Record<'hub' | 'leaf' | 'mqtt' | 'hubHttp', number>>
   readonly #folder: string
+  readonly #account: string
 
   private constructor(
     folder: string,
     ports: FleetHarness['ports'],
     link: LinkProxy,
-    options: { hubConf: string; leafConf: string },
+    options: { hubConf: string; leafConf: string; account: string },
   ) {
     this.#folder = folder
+    this.#account = options.account
     this.ports = ports
     this.link = link
     this.hub = new PetioleProcess('hub', ['hub', '-c', options.hubConf])
     this.leaf = new PetioleProcess('leaf', ['leaf', '-c', options.leafConf])
   }
 
-  static async create(): Promise<FleetHarness> {
+  /** @param account what the leaf's link is bound to; default: the default one */
+  static async create(account = ''): Promise<FleetHarness> {
     const folder = await mkdtemp(path.join(tmpdir(), 'petiole-fleet-'))
     const [hub, hubHttp, websocket, leaf, mqtt, proxy] = (await freePorts(6)) as [
       number,
@@ -59,10 +62,12 @@ export class FleetHarness {
     ]
     const hubConf = path.join(folder, 'hub.conf')
     const leafConf = path.join(folder, 'leaf.conf')
-    await writeFile(hubConf, hubConfiguration(folder, { hub, hubHttp, websocket }))
-    await writeFile(leafConf, leafConfiguration(folder, { leaf, mqtt, proxy }))
+    await writeFile(hubConf, hubConfiguration(folder, { hub, hubHttp, websocket }, account))
+    await writeFile(leafConf, leafConfiguration(folder, { leaf, mqtt, proxy }, account))
     const link = await LinkProxy.open(proxy, websocket)
-    return new FleetHarness(folder, { hub, hubHttp, leaf, mqtt }, link, { hubConf, leafConf })
+    return new FleetHarness(folder, { hub, hubHttp, leaf, mqtt }, link, {
+      ...{ hubConf, leafConf, account },
+    })
   }
 
   async destroy(): Promise<void> {
@@ -77,7 +82,8 @@ export class FleetHarness {
   }
 
   connectHub(): Promise<NatsConnection> {
-    return connect({ servers: `127.0.0.1:${this.ports.hub}`, reconnect: false })
+    const login = this.#account === '' ? {} : { user: this.#account, pass: this.#account }
+    return connect({ servers: `127.0.0.1:${this.ports.hub}`, reconnect: false, ...login })
   }
 
   async status(): Promise<FleetFacts> {
@@ -140,26 +146,35 @@ function describe(value: unknown): string {
 function hubConfiguration(
   folder: string,
   ports: { hub: number; hubHttp: number; websocket: number },
+  account: string,
 ): string {
+  const streams = 'streams { plant: { subjects: ["plant.>"] } }'
+  const fleet =
+    account === ''
+      ? `fleet { ${streams} }`
+      : `accounts { ${account}: { jetstream: enabled, users: [ { user: ${account}, password: ${account} } ] } }
+fleet { accounts { ${account}: { ${streams} } } }`
   return `server_name: hub-test
 host: "127.0.0.1"
 port: ${ports.hub}
 http: "127.0.0.1:${ports.hubHttp}"
 jetstream { store_dir: "${folder}/hub", domain: "hub-test" }
 websocket { host: "127.0.0.1", port: ${ports.websocket}, no_tls: true }
-fleet { streams { plant: { subjects: ["plant.>"] } } }
+${fleet}
 `
 }
 
 function leafConfiguration(
   folder: string,
   ports: { leaf: number; mqtt: number; proxy: number },
+  account: string,
 ): string {
+  const login = account === '' ? '' : `${account}:${account}@`
   return `server_name: leaf-test
 host: "127.0.0.1"
 port: ${ports.leaf}
 jetstream { store_dir: "${folder}/leaf", domain: "leaf-test" }
-leafnodes { remotes: [ { url: "ws://127.0.0.1:${ports.proxy}" } ] }
+leafnodes { remotes: [ { url: "ws://${login}127.0.0.1:${ports.proxy}" } ] }
 mqtt { host: "127.0.0.1", port: ${ports.mqtt} }
 buffers { telemetry: { subjects: ["plant.>"] } }
 `
