@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { ConfigInput, Running } from '../../index.ts'
+import { parseConfig } from '../../shared/config/index.ts'
 import { AccountFleetWorld, DEADLINE_MS, publish } from '../support/account-fleet-world.ts'
 import { until } from '../support/fleet-harness.ts'
+import { freePorts } from '../support/petiole-process.ts'
 
 /** What a leaf's user may publish binds what its buffers bring, as it binds its live messages. */
 
@@ -78,6 +80,35 @@ describe('permissions of a leaf’s user', () => {
       )
     })
   }
+
+  it('bind a leaf that comes over another hub than the home of its buffers', async () => {
+    const rules = config({ deny: ['plant.secret'] })
+    const [route = 0, otherRoute = 0, otherPort = 0, otherLeafPort = 0] = await freePorts(4)
+    const cluster = (port: number, to: number) => ({
+      cluster: { name: 'eu', host: '127.0.0.1', port, routes: [`nats://127.0.0.1:${to}`] },
+    })
+    await world.startHub({ ...rules, ...cluster(route, otherRoute) })
+    await world.startHub({
+      ...rules,
+      ...cluster(otherRoute, route),
+      server_name: 'other',
+      port: otherPort,
+      leafnodes: { host: '127.0.0.1', port: otherLeafPort },
+      jetstream: { store_dir: `${world.folder}/other`, domain: 'other' },
+    })
+    const own = world.leafConfig('leaf', 'leaf:leaf')
+    const leaf = await world.startLeaf('leaf', 'leaf:leaf')
+    publish(leaf, 3)
+    const a = await world.client('a')
+    await world.stored(a, 'plant', 3)
+    const remotes = [{ url: `nats-leaf://leaf:leaf@127.0.0.1:${otherLeafPort}` }]
+    await leaf.reload(parseConfig({ ...own, leafnodes: { reconnect: '100ms', remotes } }, 'leaf'))
+    publish(leaf, 2)
+    publish(leaf, 1, 'plant.secret')
+    await world.stored(a, 'plant', 5)
+    await isBlocked(leaf)
+    assert.equal(await world.messagesOf(await world.client('a', otherPort), 'plant'), 0)
+  }).timeout(60_000)
 
   it('let nothing through in the name of a client either', async () => {
     await world.startHub(config({ deny: ['plant.secret'] }))

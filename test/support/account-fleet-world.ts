@@ -69,23 +69,25 @@ export class AccountFleetWorld {
     await this.hub.drain()
   }
 
+  leafConfig(store: string, login: string, more: ConfigInput = {}): ConfigInput {
+    return {
+      server_name: 'press-7',
+      host: '127.0.0.1',
+      port: -1,
+      http: '127.0.0.1:-1',
+      jetstream: { store_dir: path.join(this.folder, store), domain: store },
+      leafnodes: {
+        reconnect: '100ms',
+        remotes: [{ url: `nats-leaf://${login}@127.0.0.1:${this.leafPort}` }],
+      },
+      buffers: { telemetry: { subjects: ['plant.>'] } },
+      ...more,
+    }
+  }
+
   /** @param login as in a URL: `user:password` */
   async startLeaf(store: string, login: string, more: ConfigInput = {}): Promise<Running> {
-    return this.#keep(
-      startLeaf({
-        server_name: 'press-7',
-        host: '127.0.0.1',
-        port: -1,
-        http: '127.0.0.1:-1',
-        jetstream: { store_dir: path.join(this.folder, store), domain: store },
-        leafnodes: {
-          reconnect: '100ms',
-          remotes: [{ url: `nats-leaf://${login}@127.0.0.1:${this.leafPort}` }],
-        },
-        buffers: { telemetry: { subjects: ['plant.>'] } },
-        ...more,
-      }),
-    )
+    return this.#keep(startLeaf(this.leafConfig(store, login, more)))
   }
 
   /** @param user its password is the same */
