@@ -1,4 +1,4 @@
-import type { Publication } from '../../shared/broker/index.ts'
+import { type Publication, TurnShare } from '../../shared/broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
 import { CLOSE_GRACE_MS, type PeerLimits } from './limits.ts'
@@ -33,6 +33,7 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
   readonly #clock: Clock
   readonly #limits: PeerLimits
   readonly #parser: PeerParser
+  readonly #turn: TurnShare
   #phase: PeerPhase
   #heartbeat: PeerHeartbeat | undefined
   #bytesIn = 0
@@ -46,6 +47,7 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
     this.#phase = phase
     this.#lastHeardMs = clock.wallMs()
     this.#parser = new PeerParser(this, limits.payloadBytesMax)
+    this.#turn = new TurnShare(clock, this)
     this.output = new PeerOutput({
       channel,
       clock,
@@ -130,15 +132,27 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
 
   onChunk(start: number, end: number): number {
     if (this.#isEnded) return end
-    this.#bytesIn += end - start
     this.#lastHeardMs = this.#clock.wallMs()
     this.#heartbeat?.heard()
     const violation = this.#parser.push(arenaBytes, start, end)
     if (violation !== undefined) this.fail(violation)
-    return end
+    const used = end - this.#parser.leftBytes
+    this.#bytesIn += used - start
+    return used
   }
 
   onDrain(): void {}
+
+  /** Until `resume` nothing more is read, nor understood of what was: see TurnShare. */
+  pause(): void {
+    this.#parser.isHeld = true
+    this.channel.pause()
+  }
+
+  resume(): void {
+    this.#parser.isHeld = false
+    this.channel.resume()
+  }
 
   onClose(error: PetioleError | undefined): void {
     this.#end(error === undefined ? 'the other side closed the connection' : messageOf(error))
@@ -174,14 +188,17 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
 
   interest(account: string, subject: string, queue: string, weight: number): void {
     this.#phase.interest(account, subject, queue, weight)
+    this.#turn.spend()
   }
 
   interestGone(account: string, subject: string, queue: string): void {
     this.#phase.interestGone(account, subject, queue)
+    this.#turn.spend()
   }
 
   capture(account: string, subject: string, isThere: boolean): void {
     this.#phase.capture(account, subject, isThere)
+    this.#turn.spend()
   }
 
   message(account: string, publication: Publication, demand: Demand): void {

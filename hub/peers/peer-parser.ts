@@ -17,7 +17,7 @@ import { ACCOUNT_NAMES_MAX, HELLO_LINE_BYTES_MAX, LINE_BYTES_MAX } from './limit
  *     r  a reply     s  a shown subject     h  headers     -  none
  *     c  captures there store it            q  for the named groups only: the rest of a longer list
  *
- * Everything given is taken: the parser keeps the start of a line or of a payload until the rest has
+ * Unless it is held, everything given is taken: the parser keeps the start of a line or of a payload until the rest has
  * come, the payload as chunks that are joined once. Facts are views on the bytes given and valid
  * during the call only. Until `trust` a line may be short only, and there are no messages.
  */
@@ -117,6 +117,9 @@ export class PeerParser {
   #missing = 0
   #violation: PeerViolation | undefined
   #isStopped = false
+  #leftBytes = 0
+  /** Nothing is understood for now: what comes is left where it is. */
+  isHeld = false
 
   constructor(facts: PeerFacts, payloadBytesMax: number) {
     this.#facts = facts
@@ -139,10 +142,16 @@ export class PeerParser {
   push(bytes: Buffer, start: number, end: number): PeerViolation | undefined {
     const chunk = bytes.subarray(start, end)
     let at = 0
-    while (at < chunk.length && !this.#isStopped) {
+    while (at < chunk.length && !this.#isStopped && !this.isHeld) {
       at = this.#missing > 0 ? this.#collect(chunk, at) : this.#takeLine(chunk, at)
     }
+    this.#leftBytes = this.#isStopped ? 0 : chunk.length - at
     return this.#violation
+  }
+
+  /** At the end of what the last `push` was given: not taken, since it was held in the middle of it. */
+  get leftBytes(): number {
+    return this.#leftBytes
   }
 
   /** Returns where to go on: behind the line and, when it is all there, the body that follows. */

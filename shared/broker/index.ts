@@ -32,3 +32,4 @@ export {
 } from './message-tracer.ts'
 export { PermissionGuard } from './permission-guard.ts'
 export { publishTraced, refusalOf } from './traced-publish.ts'
+export { TurnShare } from './turn-share.ts'

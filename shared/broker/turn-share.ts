@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/index.ts'
 import { INTEREST_CHANGES_PER_TURN } from './limits.ts'
 
-/** Stops and restarts what a client says. */
+/** Stops and restarts what a client says, or another server over a link. */
 export interface Pausable {
   pause(): void
   resume(): void
@@ -10,7 +10,8 @@ export interface Pausable {
 /**
  * One client's share of a turn of the loop. A change of interest costs microseconds, and a socket that
  * is full is read again and again before any other: a client with a million subscriptions would keep
- * everybody else waiting for seconds. After so many changes it waits until the others had their turn.
+ * everybody else waiting for seconds, and so would a link that tells of them. After so many changes it waits
+ * until the others had their turn.
  */
 export class TurnShare {
   readonly #clock: Clock

@@ -1,4 +1,4 @@
-import type { Publication } from '../broker/index.ts'
+import { type Publication, TurnShare } from '../broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../transport/index.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -34,6 +34,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   readonly #clock: Clock
   readonly #limits: LinkLimits
   readonly #parser: LinkParser
+  readonly #turn: TurnShare
   #phase: LinkPhase
   #heartbeat: Heartbeat | undefined
   readonly #closed: Promise<void>
@@ -48,6 +49,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     this.#phase = phase
     this.output = new LinkOutput(channel, clock, limits.pendingBytesMax)
     this.#parser = new LinkParser(this, limits)
+    this.#turn = new TurnShare(clock, this)
     this.#closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -140,14 +142,26 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
 
   onChunk(start: number, end: number): number {
     if (this.#isEnded) return end
-    this.#bytesIn += end - start
     this.#heartbeat?.heard()
     const violation = this.#parser.push(arenaBytes, start, end)
     if (violation !== undefined) this.fail(violation)
-    return end
+    const used = end - this.#parser.leftBytes
+    this.#bytesIn += used - start
+    return used
   }
 
   onDrain(): void {}
+
+  /** Until `resume` nothing more is read, nor understood of what was: see TurnShare. */
+  pause(): void {
+    this.#parser.isHeld = true
+    this.channel.pause()
+  }
+
+  resume(): void {
+    this.#parser.isHeld = false
+    this.channel.resume()
+  }
 
   onClose(error: PetioleError | undefined): void {
     this.#resolveClosed()
@@ -176,10 +190,12 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
 
   interest(subject: string, queue: string, weight: number): void {
     this.#phase.interest(subject, queue, weight)
+    this.#turn.spend()
   }
 
   interestGone(subject: string, queue: string): void {
     this.#phase.interestGone(subject, queue)
+    this.#turn.spend()
   }
 
   message(publication: Publication, queues: readonly string[]): void {

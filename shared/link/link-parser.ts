@@ -11,7 +11,7 @@ import { LINE_ARGUMENTS_MAX } from './limits.ts'
  *     LMSG <subject> + <reply> <queue>… <size>      with a reply, for the named queue groups
  *     LMSG <subject> | <queue>… <size>              without one
  *
- * Everything given is taken: the parser keeps the start of a line or of a payload until the rest has
+ * Unless it is held, everything given is taken: the parser keeps the start of a line or of a payload until the rest has
  * come, the payload as chunks that are joined once. Facts are views on the bytes given and valid
  * during the call only. Sizes are checked as they arrive, so a sender cannot make us hold more than
  * one control line or one payload. Source: nats-server's parser, in the leafnode protocol digest.
@@ -84,6 +84,9 @@ export class LinkParser {
   #partial: PartialMessage | undefined
   #violation: LinkViolation | undefined
   #isStopped = false
+  #leftBytes = 0
+  /** Nothing is understood for now: what comes is left where it is. */
+  isHeld = false
 
   constructor(facts: LinkFacts, limits: LinkParserLimits) {
     this.#facts = facts
@@ -94,11 +97,17 @@ export class LinkParser {
   push(bytes: Buffer, start: number, end: number): LinkViolation | undefined {
     const chunk = bytes.subarray(start, end)
     let at = 0
-    while (at < chunk.length && !this.#isStopped) {
+    while (at < chunk.length && !this.#isStopped && !this.isHeld) {
       if (this.#partial !== undefined) at = this.#collect(this.#partial, chunk, at)
       else at = this.#takeLine(chunk, at)
     }
+    this.#leftBytes = this.#isStopped ? 0 : chunk.length - at
     return this.#violation
+  }
+
+  /** At the end of what the last `push` was given: not taken, since it was held in the middle of it. */
+  get leftBytes(): number {
+    return this.#leftBytes
   }
 
   /** Nothing is half read: the next byte begins a line. */

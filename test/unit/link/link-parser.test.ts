@@ -69,6 +69,32 @@ describe('link parser', () => {
     assert.deepEqual(transcript.facts, FACTS)
   })
 
+  it('gives the same facts when it is held behind each of them', () => {
+    const transcript = new LinkTranscript()
+    const { parser, facts } = transcript
+    const interest = transcript.interest.bind(transcript)
+    transcript.interest = (...words) => {
+      interest(...words)
+      parser.isHeld = true
+    }
+    let rest = STREAM
+    for (let holds = 0; ; holds++) {
+      assert.equal(parser.push(rest, 0, rest.length), undefined)
+      if (!parser.isHeld) {
+        assert.equal(holds, facts.filter((fact) => fact.startsWith('interest')).length)
+        break
+      }
+      assert.equal(facts.at(-1)?.startsWith('interest'), true)
+      const { leftBytes } = parser
+      rest = rest.subarray(rest.length - leftBytes)
+      assert.equal(parser.push(rest, 0, rest.length), undefined)
+      assert.equal(parser.leftBytes, leftBytes, 'nothing is taken while it is held')
+      parser.isHeld = false
+    }
+    assert.equal(parser.leftBytes, 0)
+    assert.deepEqual(facts, FACTS)
+  })
+
   const refused: readonly [string, string][] = [
     ['an unknown operation', 'PUB a 1\r\n'],
     ['an HTTP request', 'GET / HTTP/1.1\r\n'],
