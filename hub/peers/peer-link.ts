@@ -169,6 +169,12 @@ export class PeerLink implements PeerPhase, LaneOwner {
     if (this.#isUp) this.#lane(account)
   }
 
+  /** Nobody here needs the account any more, nor asks the other side for anything in it. */
+  closeAccount(account: string): void {
+    this.#lanes.get(account)?.close()
+    this.#lanes.delete(account)
+  }
+
   send(line: Uint8Array): void {
     this.connection.send(line)
   }

@@ -94,10 +94,18 @@ export class PeerMesh {
   /** Opens the ports and begins to dial. When a port cannot be taken nothing is left open. */
   async start(): Promise<void> {
     const { cluster, gateway } = this.#options
-    const { log, onAccount } = this.#ports
-    this.#stopWatching = onAccount((account) => {
-      for (const link of this.#table.links) link.openAccount(account)
-    })
+    const { accounts, log, onAccount } = this.#ports
+    const stops = [
+      onAccount((account) => {
+        for (const link of this.#table.links) link.openAccount(account)
+      }),
+      accounts.onRelease((account) => {
+        for (const link of this.#table.links) link.closeAccount(account)
+      }),
+    ]
+    this.#stopWatching = () => {
+      for (const stop of stops) stop()
+    }
     try {
       if (cluster !== undefined) {
         log.info({}, `Cluster name is ${this.region}`)

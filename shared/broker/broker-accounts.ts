@@ -1,6 +1,12 @@
 import type { Account, AccountBook } from '../account/index.ts'
 import { SubjectMappings } from '../subject/index.ts'
-import { type AccountLimits, AccountMembers, type Member, NO_LIMITS } from './account-members.ts'
+import {
+  type AccountLimits,
+  AccountMembers,
+  type AccountTotals,
+  type Member,
+  NO_LIMITS,
+} from './account-members.ts'
 import type { BrokerObserver } from './broker-observer.ts'
 import type { ClientConnection } from './client-connection.ts'
 
@@ -54,6 +60,22 @@ export class BrokerAccounts {
     return members
   }
 
+  /** Asking about an account that has never had anybody leaves nothing behind. */
+  totalsOf(account: string): AccountTotals {
+    return (this.#members.get(account) ?? NO_MEMBERS).totals()
+  }
+
+  connectionsOf(account: string): ReadonlySet<ClientConnection> {
+    return (this.#members.get(account) ?? NO_MEMBERS).connections
+  }
+
+  /** False while somebody is in the account. */
+  release(account: string): boolean {
+    if ((this.#members.get(account)?.size ?? 0) > 0) return false
+    this.#members.delete(account)
+    return true
+  }
+
   /** Who leaves one account for another takes no count along; false when there is no room. */
   enter(connection: ClientConnection, account: string, unasked: boolean): boolean {
     const members = this.membersOf(account)
@@ -93,6 +115,8 @@ export class BrokerAccounts {
   }
 
   overLimit(account: string): readonly Member[] {
-    return this.membersOf(account).beyond(this.limitsOf(account))
+    return (this.#members.get(account) ?? NO_MEMBERS).beyond(this.limitsOf(account))
   }
 }
+
+const NO_MEMBERS = new AccountMembers()

@@ -140,12 +140,12 @@ export class Broker implements ConnectionContext {
 
   /** Sums over the NATS clients of one account. */
   accountTotals(account: string): AccountTotals {
-    return this.#accounts.membersOf(account).totals()
+    return this.#accounts.totalsOf(account)
   }
 
   /** The NATS clients of one account, oldest first. */
   connectionsOf(account: string): ReadonlySet<ClientConnection> {
-    return this.#accounts.membersOf(account).connections
+    return this.#accounts.connectionsOf(account)
   }
 
   /**
@@ -229,6 +229,15 @@ export class Broker implements ConnectionContext {
       for (const listener of this.#spaceListeners) listener(account)
     }
     return space
+  }
+
+  /** Lets go of an account's space and of its counts; false while somebody is in it. */
+  release(account: string): boolean {
+    const space = this.#spaces.get(account)
+    const isIdle = space === undefined || space.subscriptionCount === 0
+    if (!isIdle || !this.#accounts.release(account)) return false
+    this.#spaces.delete(account)
+    return true
   }
 
   accept(channel: Channel, door?: Door): void {

@@ -56,6 +56,11 @@ export class LocalClient implements NatsClient, Peer {
     this.#inboxPrefix = `_INBOX.${Buffer.from(random.bytes(INBOX_BYTES)).toString('hex')}.`
   }
 
+  /** It takes part in nothing any more. */
+  get isClosed(): boolean {
+    return this.#isClosing
+  }
+
   publish(subject: string | Uint8Array, payload: Uint8Array, choices: PublishChoices = {}): number {
     const { capture, committed } = choices
     return this.#space.publish(

@@ -3,7 +3,7 @@ import type { LocalClient } from '../client/index.ts'
 /** The server's own in-process clients, and among them, for each account that it asks, the one that asks. */
 export class OwnClients {
   readonly #make: (account: string) => LocalClient
-  readonly #all = new Set<LocalClient>()
+  readonly #all = new Map<LocalClient, string>()
   readonly #asking = new Map<string, LocalClient>()
 
   constructor(make: (account: string) => LocalClient) {
@@ -12,8 +12,17 @@ export class OwnClients {
 
   open(account: string): LocalClient {
     const client = this.#make(account)
-    this.#all.add(client)
+    this.#all.set(client, account)
     return client
+  }
+
+  /** Whether one is left in the account: those that were closed are forgotten. */
+  isIn(account: string): boolean {
+    for (const [client, where] of this.#all) {
+      if (client.isClosed) this.#all.delete(client)
+      else if (where === account) return true
+    }
+    return false
   }
 
   /** A client for the server's own questions in an account: one for all of them. */
@@ -35,10 +44,10 @@ export class OwnClients {
   }
 
   async drain(): Promise<void> {
-    await Promise.all([...this.#all].map((client) => client.drain()))
+    await Promise.all([...this.#all.keys()].map((client) => client.drain()))
   }
 
   destroy(): void {
-    for (const client of this.#all) client.destroy()
+    for (const client of this.#all.keys()) client.destroy()
   }
 }

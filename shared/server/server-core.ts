@@ -12,6 +12,7 @@ import { AccountEngines } from './account-engines.ts'
 import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { type DurableParts, openDurableParts, troubleOf } from './durable-parts.ts'
+import { GoneAccounts } from './gone-accounts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import { OwnClients } from './own-clients.ts'
@@ -50,6 +51,7 @@ export class ServerCore implements Core {
   readonly #options: ServerCoreOptions
   readonly #engines: AccountEngines
   readonly #clients: OwnClients
+  readonly #gone: GoneAccounts
   readonly #listeners = new Listeners()
   #ports: ServerPorts | undefined
   #system: SystemParts | undefined
@@ -113,6 +115,9 @@ export class ServerCore implements Core {
       this.#recheckOthers(after?.name ?? before?.name)
       if (after === undefined && before !== undefined) this.#clients.askNoMore(before.name)
     })
+    const { broker, links } = this
+    const [clients, engines] = [this.#clients, this.#engines.all]
+    this.#gone = new GoneAccounts({ clock, book: accounts.book, broker, links, clients, engines })
   }
 
   /** Rejects when the store cannot be opened, see `openStore`. */
@@ -289,6 +294,7 @@ export class ServerCore implements Core {
 
   /** Closes at once; what was not committed is not. Idempotent. */
   async destroy(): Promise<void> {
+    this.#gone.stop()
     await this.#system?.services.destroy()
     this.imports.destroy()
     await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
@@ -302,6 +308,7 @@ export class ServerCore implements Core {
   }
 
   async #drain(): Promise<void> {
+    this.#gone.stop()
     await this.#system?.services.drain()
     await this.#listeners.close()
     // Devices first: their last messages still reach buffers, streams and links.

@@ -119,6 +119,12 @@ export class ServerLinks {
     return dialled.uplink
   }
 
+  /** Whether no remote, and no leaf that is here, is bound to the account. */
+  isFree(account: string): boolean {
+    const isDialledFor = this.#dialled.some(({ remote }) => remote.account === account)
+    return !isDialledFor && this.accounts.isFree(account)
+  }
+
   /**
    * What a reload changes for leaves that attach here, and for the links that are dialled again. Throws what
    * keeps it from being taken; the result takes it.

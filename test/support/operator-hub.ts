@@ -4,7 +4,7 @@ import * as path from 'node:path'
 import { encodeGeneric } from '@nats-io/jwt'
 import type { KeyPair } from '@nats-io/nkeys'
 import { type Running, startRole } from '../../index.ts'
-import { loadConfig } from '../../shared/config/index.ts'
+import { type HubConfig, loadConfig } from '../../shared/config/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
 import { inSeconds, JwtWorld, sign } from '../unit/account/jwt-world.ts'
 import { RawLink } from './raw-link.ts'
@@ -33,11 +33,11 @@ export class OperatorHub {
   }
 
   async start(parts: OperatorFile): Promise<void> {
-    this.#running = await startRole(await this.#load(parts))
+    this.#running = await startRole(await this.config(parts))
   }
 
   async reload(parts: OperatorFile): Promise<void> {
-    await this.running.reload(await this.#load(parts))
+    await this.running.reload(await this.config(parts))
   }
 
   async stop(): Promise<void> {
@@ -83,7 +83,7 @@ export class OperatorHub {
     )
   }
 
-  async #load(parts: OperatorFile) {
+  async config(parts: OperatorFile): Promise<HubConfig> {
     const { operator, preload = {}, resolver = 'MEMORY', more = '' } = parts
     const id = this.world.system.getPublicKey()
     const { world } = this
