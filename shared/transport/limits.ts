@@ -60,7 +60,10 @@ export const WEBSOCKET_REASON_BYTES_MAX = 123
 /** Bytes of messages that wait for a reader who is paused, beside a single one, however large. */
 export const WEBSOCKET_UNREAD_BYTES_MAX = 16 * 1024 * 1024
 
-/** HTTP, for WebSocket upgrades and the monitoring port. */
+/** What nats-server reads of an upgrade request (Go's `DefaultMaxHeaderBytes`): a JWT may come as a cookie. */
+export const WEBSOCKET_HEADER_BYTES_MAX = 1024 * 1024
+
+/** HTTP, for the monitoring port and for what this server asks others. */
 export const HTTP_HEADER_BYTES_MAX = 16 * 1024
 export const HTTP_HEADERS_TIMEOUT_MS = 10_000
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000

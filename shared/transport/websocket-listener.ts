@@ -6,8 +6,8 @@ import { type Cancel, type Clock, PetioleError } from '../runtime/index.ts'
 import { factsOf } from './certificate.ts'
 import {
   COMPRESS_BYTES_MIN,
-  HTTP_HEADER_BYTES_MAX,
   WEBSOCKET_HANDSHAKE_MS,
+  WEBSOCKET_HEADER_BYTES_MAX,
   WEBSOCKET_MESSAGE_BYTES_MAX,
 } from './limits.ts'
 import { type Accepting, listenOn } from './listening.ts'
@@ -51,7 +51,10 @@ export const DEFLATE_OPTIONS: PerMessageDeflateOptions = {
 export async function listenWebSocket(accepting: Accepting): Promise<Listener> {
   const { options, clock, onTrouble } = accepting
   const { tls, webSocket: rules = PLAIN_RULES } = options
-  const http = createHttpServer({ maxHeaderSize: HTTP_HEADER_BYTES_MAX, requireHostHeader: false })
+  const http = createHttpServer({
+    maxHeaderSize: WEBSOCKET_HEADER_BYTES_MAX,
+    requireHostHeader: false,
+  })
   const deadlines = new Deadlines(clock, rules.handshakeTimeoutMs)
   const refuse = (request: IncomingMessage, status: number, reason: string): void => {
     const message = `websocket handshake error: ${reason}`

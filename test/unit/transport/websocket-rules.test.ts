@@ -64,6 +64,16 @@ describe('rules of a WebSocket listener', () => {
   const reasons = (): string[] =>
     pairs.troubles.map(({ message }) => message.replace(/^.*handshake error: /, ''))
 
+  it('reads a cookie as long as a JWT with many permissions may be, and refuses what has no end', async () => {
+    await open()
+    const jwt = 'e'.repeat(200_000)
+    const { socket, probe } = await dial({ headers: { Cookie: `jwt=${jwt}` } })
+    assert.equal(probe.channel.cookies['jwt'], jwt)
+    socket.terminate()
+    const answer = await refusal(upgrade({ Cookie: `jwt=${'e'.repeat(1_100_000)}` }))
+    assert.match(answer, /^(HTTP\/1\.1 431 |$)/)
+  })
+
   it('refuses what is no upgrade, in the words of nats-server', async () => {
     await open({ serves: (path) => path !== '/mqtt' })
     const requests: [string, number][] = [
