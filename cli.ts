@@ -73,7 +73,10 @@ async function commandLine(): Promise<Command> {
     .description('let another identity take a leaf name: the old one is gone for good')
     .argument('<name>', 'the name of the leaf')
     .addOption(hubOption)
-    .action((name: string, options: { hub: string }) => fleetRelease(name, options.hub))
+    .option('--account <account>', "the leaf's account, for operators; an id where there are JWTs")
+    .action((name: string, options: { hub: string; account?: string }) =>
+      fleetRelease(name, options),
+    )
 
   program
     .command('config')
@@ -148,8 +151,12 @@ async function fleetStatus(options: {
   }
 }
 
-async function fleetRelease(name: string, hub: string): Promise<void> {
-  const answer = JSON.parse(await askHub(hub, '$FLEET.RELEASE', name))
+async function fleetRelease(
+  name: string,
+  { hub, account = '' }: { hub: string; account?: string },
+): Promise<void> {
+  const { releaseSubject } = await import('./shared/sync/index.ts')
+  const answer = JSON.parse(await askHub(hub, releaseSubject(account), name))
   if (typeof answer?.error === 'string') throw new Error(answer.error)
   print(`released ${name}: the next leaf that attaches under this name keeps it`)
 }
