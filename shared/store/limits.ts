@@ -26,6 +26,13 @@ export const SUBJECT_BYTES_MAX = 0xffff
 
 /** Distinct subjects held in memory over all streams, about 100 bytes each. More are refused. */
 export const SUBJECTS_MAX = 1_000_000
+/** From so many subjects on those of a stream are held by their beginnings too, of so many tokens. */
+export const TREE_SUBJECTS_MIN = 2_000
+export const PREFIX_TOKENS_MAX = 16
+/** How many of them are taken in with one question: some ms. */
+export const TREE_STEP_SUBJECTS = 50_000
+/** So many subjects are asked one by one for their first or last message; else records are gone through. */
+export const FEW_SUBJECTS_MAX = 1_000
 /** Evictions that wait for the first listener of a stream; more are merged into the last. */
 export const EVICTIONS_WAITING_MAX = 256
 

@@ -68,6 +68,13 @@ export class PackReader {
     return this.#bytes.subarray(this.#at - size, this.#at)
   }
 
+  /** The same without a view: where in the whole they lie. */
+  bytesAt<T>(read: (whole: Uint8Array, start: number, end: number) => T): T {
+    const start = this.#at + 4
+    this.#at = start + this.#bytes.readUInt32LE(this.#at)
+    return read(this.#bytes, start, this.#at)
+  }
+
   each(read: () => void): void {
     for (let left = this.u32(); left > 0; left--) read()
   }

@@ -1,6 +1,7 @@
 /** Which sequences a purge takes: a new floor when it takes all of them, else a list. */
 import type { SubjectFilter } from '../subject/index.ts'
 import type { StreamIndex } from './stream-index.ts'
+import { countFrom, matching } from './stream-queries.ts'
 
 export interface Purge {
   readonly throughSeq?: number
@@ -17,14 +18,14 @@ export interface PurgePlan {
 
 export function seqsToPurge(index: StreamIndex, purge: Purge & { throughSeq: number }): PurgePlan {
   const { throughSeq, filter, keep = 0 } = purge
-  if (filter === undefined || filter.isAll) {
+  if (filter === undefined || index.subjects.isWhole(filter)) {
     const through = keep === 0 ? throughSeq : seqBeforeNewest(index, throughSeq, keep)
     if (through <= index.floor) return { floor: 0, seqs: [], messages: 0 }
-    const messages = index.messages - index.countFrom(through + 1, undefined)
+    const messages = index.messages - countFrom(index, through + 1)
     return { floor: through, seqs: [], messages }
   }
   const seqs: number[] = []
-  const matches = index.matching(filter)
+  const matches = matching(index, filter)
   index.walk(0, (span, ordinal) => {
     const seq = span.seqAt(ordinal)
     if (seq > throughSeq) return false
@@ -37,7 +38,7 @@ export function seqsToPurge(index: StreamIndex, purge: Purge & { throughSeq: num
 
 /** The seq below the newest `keep` messages up to and with `throughSeq`. */
 function seqBeforeNewest(index: StreamIndex, throughSeq: number, keep: number): number {
-  const messages = index.messages - index.countFrom(throughSeq + 1, undefined)
+  const messages = index.messages - countFrom(index, throughSeq + 1)
   let skip = messages - keep
   if (skip <= 0) return 0
   let through = 0

@@ -2,6 +2,13 @@
 import type { SubjectFilter } from '../subject/index.ts'
 import type { StreamDefinition } from './stream-drafts.ts'
 import type { StreamIndex } from './stream-index.ts'
+import {
+  countFrom,
+  firstSeqMatching,
+  lastSeqMatching,
+  lastSeqsMatching,
+  subjectCounts,
+} from './stream-queries.ts'
 import type { StreamReader } from './stream-reader.ts'
 import type {
   MessageId,
@@ -62,6 +69,10 @@ export abstract class ReadSide {
     return this.#reader.read(this, options)
   }
 
+  readAt(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    return this.#reader.readAt(this, seqs)
+  }
+
   recentIds(sinceMs: number): Promise<readonly MessageId[]> {
     return this.#reader.recentIds(this, sinceMs)
   }
@@ -76,12 +87,30 @@ export abstract class ReadSide {
     return id < 0 ? 0 : this.index.lastSeqOf(id)
   }
 
+  lastSeqMatching(filter: SubjectFilter, throughSeq = this.index.lastSeq): number {
+    return lastSeqMatching(this.index, filter, throughSeq)
+  }
+
+  firstSeqMatching(filter: SubjectFilter, fromSeq: number): number {
+    return firstSeqMatching(this.index, filter, fromSeq)
+  }
+
+  lastSeqsMatching(
+    filters: readonly SubjectFilter[],
+    {
+      throughSeq = this.index.lastSeq,
+      max,
+    }: { readonly throughSeq?: number; readonly max: number },
+  ): readonly number[] | undefined {
+    return lastSeqsMatching(this.index, filters, throughSeq, max)
+  }
+
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
-    return this.index.subjectCounts(filter, subjectsMax)
+    return subjectCounts(this.index, filter, subjectsMax)
   }
 
   countFrom(fromSeq: number, filter?: SubjectFilter): number {
-    return this.index.countFrom(fromSeq, filter)
+    return countFrom(this.index, fromSeq, filter)
   }
 
   async seqAtTime(timeMs: number): Promise<number> {

@@ -48,11 +48,9 @@ export function unpackSpan(
   const entryTimes: number[] = []
   input.each(() => entryTimes.push(input.f64()))
   const globalIds: number[] = []
-  input.each(() => {
-    const bytes = input.bytes()
-    if (subjects === undefined) return
-    globalIds.push(bytes.length === 0 ? -1 : subjects.intern(bytes, 0, bytes.length))
-  })
+  const intern = (bytes: Uint8Array, start: number, end: number): number =>
+    subjects === undefined || end === start ? -1 : subjects.intern(bytes, start, end)
+  input.each(() => globalIds.push(input.bytesAt(intern)))
   const dead: number[] = []
   input.each(() => dead.push(input.u32()))
   const marks = (traits & HAS_MARKS) !== 0 ? Bits.fromBytes(input.bytes()) : undefined

@@ -8,7 +8,6 @@
  * seq, or lastSeq + 1; sums equal those of the spans.
  */
 import { invariant } from '../runtime/index.ts'
-import type { SubjectFilter } from '../subject/index.ts'
 import type { Boots } from './boots.ts'
 import { ENTRY_TIME_MS } from './limits.ts'
 import { Span, type SpanRecord } from './span.ts'
@@ -235,6 +234,19 @@ export class StreamIndex {
     }
   }
 
+  /** The same up to and with `throughSeq`, the newest first. */
+  walkBack(throughSeq: number, visit: (span: Span, ordinal: number) => boolean): void {
+    const lowest = this.firstSeq
+    for (let s = Math.min(this.#spanFrom(throughSeq), this.spans.length - 1); s >= 0; s--) {
+      const span = this.spans[s] as Span
+      if (span.lastSeq < lowest) return
+      if (span.liveCount === 0) continue
+      for (let i = span.ordinalFrom(throughSeq + 1) - 1; i >= 0; i--) {
+        if (span.isLive(i) && !visit(span, i)) return
+      }
+    }
+  }
+
   timeAt({ span, ordinal }: Place): number {
     const entry = span.entryOf(ordinal)
     const timeMs = (span.entryTimes[entry] as number) + span.timeDeltas.get(ordinal)
@@ -272,31 +284,8 @@ export class StreamIndex {
     invariant(false, 'a subject with a count has a first message')
   }
 
-  /** By subject id: 1 when it matches, 0 when not. */
-  matching(filter: SubjectFilter): Uint8Array {
-    const { subjects } = this
-    const matches = new Uint8Array(subjects.idEnd)
-    if (filter.isLiteral) {
-      const bytes = Buffer.from(filter.subject)
-      const id = subjects.find(bytes, 0, bytes.length)
-      if (id >= 0) matches[id] = 1
-      return matches
-    }
-    for (let id = 0; id < matches.length; id++) {
-      if (subjects.count(id) > 0 && filter.matches(subjects.bytes(id))) matches[id] = 1
-    }
-    return matches
-  }
-
-  countFrom(fromSeq: number, filter: SubjectFilter | undefined): number {
-    const matches = filter === undefined || filter.isAll ? undefined : this.matching(filter)
-    if (matches !== undefined && fromSeq <= this.firstSeq) {
-      let total = 0
-      for (let id = 0; id < matches.length; id++) {
-        if (matches[id] === 1) total += this.subjects.count(id)
-      }
-      return total
-    }
+  /** Live messages from `fromSeq` on, of the subjects with a 1 in `matches` only. */
+  countLive(fromSeq: number, matches: Uint8Array | undefined): number {
     let total = 0
     for (let s = this.#spanFrom(fromSeq); s < this.spans.length; s++) {
       const span = this.spans[s] as Span
@@ -309,16 +298,6 @@ export class StreamIndex {
       }
     }
     return total
-  }
-
-  subjectCounts(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
-    const found = new Map<string, number>()
-    for (const id of this.subjects.ids()) {
-      if (found.size >= subjectsMax) break
-      const bytes = this.subjects.bytes(id)
-      if (filter.matches(bytes)) found.set(Buffer.from(bytes).toString(), this.subjects.count(id))
-    }
-    return found
   }
 
   /** Times need not rise (mirrors keep the original's), so each span that may have it is looked through. */

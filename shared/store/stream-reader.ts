@@ -198,8 +198,8 @@ function subjectMatcher(
   stream: ReadSide,
   filter: SubjectFilter | undefined,
 ): (subjectId: number) => boolean {
-  if (filter === undefined || filter.isAll) return () => true
   const { subjects } = stream.index
+  if (filter === undefined || subjects.isWhole(filter)) return () => true
   if (filter.isLiteral) {
     const bytes = Buffer.from(filter.subject)
     const wanted = subjects.find(bytes, 0, bytes.length)
@@ -209,7 +209,7 @@ function subjectMatcher(
   return (id) => {
     let isMatch = known.get(id)
     if (isMatch === undefined) {
-      isMatch = filter.matches(subjects.bytes(id))
+      isMatch = subjects.matches(id, filter)
       known.set(id, isMatch)
     }
     return isMatch

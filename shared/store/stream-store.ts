@@ -133,13 +133,27 @@ export interface StreamStore {
   skipTo(seq: number, committed?: Committed): void
   get(seq: number): Promise<StoredMessage | undefined>
   read(options: ReadOptions): Promise<StreamBatch>
+  /** The messages with these rising sequences, those of them that are there. */
+  readAt(seqs: readonly number[]): Promise<readonly StoredMessage[]>
   /** Messages since `sinceMs` that carry a Nats-Msg-Id, oldest first: for deduplication after a start. */
   recentIds(sinceMs: number): Promise<readonly MessageId[]>
   /** The live messages that were appended with `isMarked`, oldest first; reads nothing else. */
   marked(): AsyncIterable<StoredMessage>
   /** The last sequence stored on a subject (no wildcards), 0 when there is none. In memory. */
   lastSeqOf(subject: string): number
-  /** Subjects that match, with their message counts; at most `subjectsMax`. */
+  /** The newest sequence up to and with `throughSeq` (default: all) on a subject that matches, 0 when there is none. In memory. */
+  lastSeqMatching(filter: SubjectFilter, throughSeq?: number): number
+  /** The first sequence from `fromSeq` on on a subject that matches, 0 when there is none. In memory. */
+  firstSeqMatching(filter: SubjectFilter, fromSeq: number): number
+  /**
+   * The newest sequence, up to and with `throughSeq`, of each subject that matches one of the filters,
+   * rising; undefined when there are more than `max`. In memory.
+   */
+  lastSeqsMatching(
+    filters: readonly SubjectFilter[],
+    options: { readonly throughSeq?: number; readonly max: number },
+  ): readonly number[] | undefined
+  /** Subjects that match, with their message counts, in an order that stays; at most `subjectsMax`. */
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number>
   /** Messages from `fromSeq` on that match. Exact; may read indexes, never message data, when the filter is '>'. */
   countFrom(fromSeq: number, filter?: SubjectFilter): number

@@ -3,32 +3,43 @@
  * messages and the last sequence of each. An id stays the same as long as its subject has live
  * messages, then it is used again: columns refer to subjects by id.
  *
- *     slots[hash & mask] → id   (-1 empty, -2 was used: go on looking)
- *     per id: hash, offset and length in the arena, count, last seq, a lower bound of the first seq
+ *     slots[hash & mask] → id + 1 (0 empty, -1 was used: go on looking) and, beside it, the hash
+ *     per id: offset and length in the arena, count, last seq, a lower bound of the first seq
  *
- * A last seq that was deleted is kept negated as an upper bound, until somebody asks for it.
+ * A last seq that was deleted is kept negated as an upper bound, until somebody asks for it. Sequences
+ * take 32 bits until one does not fit. Some 55 bytes per subject and its own: a million take 80 MB.
  */
-const EMPTY = -1
-const GONE = -2
+import type { SubjectFilter } from '../subject/index.ts'
+import { hashOf } from './subject-hash.ts'
+import { SubjectTree } from './subject-tree.ts'
+
+const EMPTY = 0
+const GONE = -1
 const IDS_MIN = 8
 const ARENA_MIN = 256
+const INT32_MAX = 0x7fff_ffff
+
+type Seqs = Int32Array | Float64Array
 
 export class SubjectTable {
   /** Subjects with live messages. */
   size = 0
-  #slots = new Int32Array(IDS_MIN * 2).fill(EMPTY)
+  #slots = new Int32Array(IDS_MIN * 4)
   #slotsUsed = 0
   #ids = 0
   readonly #free: number[] = []
-  #hashes = new Uint32Array(IDS_MIN)
   #offsets = new Uint32Array(IDS_MIN)
   #lengths = new Uint16Array(IDS_MIN)
   #counts = new Uint32Array(IDS_MIN)
-  #lasts = new Float64Array(IDS_MIN)
-  #firsts = new Float64Array(IDS_MIN)
+  #lasts: Seqs = new Int32Array(IDS_MIN)
+  #firsts: Seqs = new Int32Array(IDS_MIN)
   #arena = new Uint8Array(ARENA_MIN)
   #arenaEnd = 0
   #arenaWaste = 0
+  readonly #tree = new SubjectTree(this)
+  /** What all subjects begin with, and how long the shortest is: of those that were, until none is left. */
+  #common: Uint8Array | undefined
+  #shortest = 0
 
   /** Ids run from 0 to below this one; some may be free. */
   get idEnd(): number {
@@ -48,17 +59,20 @@ export class SubjectTable {
     const hash = hashOf(bytes, start, end)
     const found = this.#lookUp(bytes, start, end, hash)
     if (found >= 0) return found
-    if ((this.#slotsUsed + 1) * 2 > this.#slots.length) this.#rehash()
+    // Three in four slots are used at most: they are pairs.
+    if ((this.#slotsUsed + 1) * 8 > this.#slots.length * 3) this.#rehash()
     const id = this.#newId()
-    this.#hashes[id] = hash
-    this.#lengths[id] = end - start
     this.#offsets[id] = this.#keep(bytes, start, end)
+    this.#lengths[id] = end - start
     this.#insert(id, hash)
+    this.#tree.insert(id)
+    this.#noteCommon(bytes, start, end)
     return id
   }
 
   /** One more live message with a seq above all others. */
   add(id: number, seq: number): void {
+    if (seq > INT32_MAX) this.#widen()
     const count = this.#counts[id] as number
     if (count === 0) {
       this.size++
@@ -107,65 +121,127 @@ export class SubjectTable {
     return this.#arena.subarray(start, start + (this.#lengths[id] as number))
   }
 
-  clear(): void {
-    this.size = 0
-    this.#slots = new Int32Array(IDS_MIN * 2).fill(EMPTY)
-    this.#slotsUsed = 0
-    this.#ids = 0
-    this.#free.length = 0
-    this.#arenaEnd = 0
-    this.#arenaWaste = 0
+  /** Where the subject's bytes lie in the arena; without a length the id is free. */
+  get arena(): Uint8Array {
+    return this.#arena
+  }
+  offset(id: number): number {
+    return this.#offsets[id] as number
+  }
+  length(id: number): number {
+    return this.#lengths[id] as number
+  }
+
+  matches(id: number, filter: SubjectFilter): boolean {
+    const start = this.#offsets[id] as number
+    return filter.matches(this.#arena, start, start + (this.#lengths[id] as number))
+  }
+
+  /** Whether all subjects match. May say no when they do. */
+  isWhole(filter: SubjectFilter): boolean {
+    if (filter.isAll) return true
+    const { subject } = filter
+    const common = this.#common
+    if (common === undefined || !subject.endsWith('.>')) return false
+    const beginning = Buffer.from(subject.slice(0, -1))
+    if (beginning.length > common.length || this.#shortest <= beginning.length) return false
+    // Bytes that are equal to those of subjects have no wildcards.
+    return beginning.equals(common.subarray(0, beginning.length))
+  }
+
+  /** Ids with live messages whose subjects match, rising; until the callback says false. */
+  visit(filter: SubjectFilter, visit: (id: number) => boolean): void {
+    if (filter.isLiteral) {
+      const bytes = Buffer.from(filter.subject)
+      const id = this.find(bytes, 0, bytes.length)
+      if (id >= 0 && this.count(id) > 0) visit(id)
+      return
+    }
+    const isWhole = this.isWhole(filter)
+    const found = isWhole ? undefined : this.#tree.under(filter)
+    if (found !== undefined) {
+      for (const id of found) if (this.count(id) > 0 && !visit(id)) return
+      return
+    }
+    for (let id = 0; id < this.#ids; id++) {
+      if ((this.#counts[id] as number) === 0 || !(isWhole || this.matches(id, filter))) continue
+      if (!visit(id)) return
+    }
+  }
+
+  #noteCommon(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#common === undefined || this.#ids - this.#free.length === 1) {
+      this.#common = bytes.slice(start, end)
+      this.#shortest = end - start
+      return
+    }
+    const { length } = this.#common
+    let same = 0
+    while (same < length && start + same < end && this.#common[same] === bytes[start + same]) same++
+    if (same < length) this.#common = this.#common.slice(0, same)
+    if (end - start < this.#shortest) this.#shortest = end - start
   }
 
   #lookUp(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const slots = this.#slots
-    const mask = slots.length - 1
-    for (let p = hash & mask; ; p = (p + 1) & mask) {
-      const id = slots[p] as number
-      if (id === EMPTY) return -1
-      if (id !== GONE && this.#hashes[id] === hash && this.#equals(id, bytes, start, end)) return id
+    const mask = slots.length - 2
+    for (let p = (hash << 1) & mask; ; p = (p + 2) & mask) {
+      const slot = slots[p] as number
+      if (slot === EMPTY) return -1
+      if (slot !== GONE && slots[p + 1] === hash && this.#equals(slot - 1, bytes, start, end)) {
+        return slot - 1
+      }
     }
   }
 
   #equals(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#lengths[id] !== end - start) return false
+    const arena = this.#arena
     const offset = (this.#offsets[id] as number) - start
-    for (let i = start; i < end; i++) if (this.#arena[offset + i] !== bytes[i]) return false
+    // Subjects differ at their ends.
+    for (let i = end - 1; i >= start; i--) if (arena[offset + i] !== bytes[i]) return false
     return true
   }
 
   #insert(id: number, hash: number): void {
-    const mask = this.#slots.length - 1
-    let p = hash & mask
-    while ((this.#slots[p] as number) >= 0) p = (p + 1) & mask
-    if (this.#slots[p] === EMPTY) this.#slotsUsed++
-    this.#slots[p] = id
+    const slots = this.#slots
+    const mask = slots.length - 2
+    let p = (hash << 1) & mask
+    while ((slots[p] as number) > 0) p = (p + 2) & mask
+    if (slots[p] === EMPTY) this.#slotsUsed++
+    slots[p] = id + 1
+    slots[p + 1] = hash
   }
 
   #drop(id: number): void {
-    const mask = this.#slots.length - 1
-    let p = (this.#hashes[id] as number) & mask
-    while (this.#slots[p] !== id) p = (p + 1) & mask
-    this.#slots[p] = GONE
+    this.#tree.remove(id)
+    const slots = this.#slots
+    const mask = slots.length - 2
+    const start = this.#offsets[id] as number
+    const length = this.#lengths[id] as number
+    let p = (hashOf(this.#arena, start, start + length) << 1) & mask
+    while (slots[p] !== id + 1) p = (p + 2) & mask
+    slots[p] = GONE
     this.size--
-    this.#arenaWaste += this.#lengths[id] as number
+    this.#arenaWaste += length
     this.#lengths[id] = 0
     this.#free.push(id)
   }
 
-  /** Grows when ids fill a quarter of it, else only sweeps out what is gone. */
+  /** Grows when ids fill three in eight slots, else only sweeps out what is gone. */
   #rehash(): void {
     const ids = this.#ids - this.#free.length
-    const capacity = ids * 4 >= this.#slots.length ? this.#slots.length * 2 : this.#slots.length
     const old = this.#slots
-    this.#slots = new Int32Array(capacity).fill(EMPTY)
+    this.#slots = new Int32Array(ids * 16 >= old.length * 3 ? old.length * 2 : old.length)
     this.#slotsUsed = 0
-    for (const id of old) if (id >= 0) this.#insert(id, this.#hashes[id] as number)
+    for (let p = 0; p < old.length; p += 2) {
+      if ((old[p] as number) > 0) this.#insert((old[p] as number) - 1, old[p + 1] as number)
+    }
   }
 
   #newId(): number {
     const id = this.#free.pop() ?? this.#ids++
-    if (id >= this.#hashes.length) this.#growIds()
+    if (id >= this.#counts.length) this.#growIds()
     this.#counts[id] = 0
     this.#lasts[id] = 0
     this.#firsts[id] = 0
@@ -173,13 +249,20 @@ export class SubjectTable {
   }
 
   #growIds(): void {
-    const capacity = this.#hashes.length * 2
-    this.#hashes = grown(this.#hashes, new Uint32Array(capacity))
+    const capacity = this.#counts.length * 2
     this.#offsets = grown(this.#offsets, new Uint32Array(capacity))
     this.#lengths = grown(this.#lengths, new Uint16Array(capacity))
     this.#counts = grown(this.#counts, new Uint32Array(capacity))
-    this.#lasts = grown(this.#lasts, new Float64Array(capacity))
-    this.#firsts = grown(this.#firsts, new Float64Array(capacity))
+    const isWide = this.#lasts instanceof Float64Array
+    const seqs = (): Seqs => (isWide ? new Float64Array(capacity) : new Int32Array(capacity))
+    this.#lasts = grown(this.#lasts, seqs())
+    this.#firsts = grown(this.#firsts, seqs())
+  }
+
+  #widen(): void {
+    if (this.#lasts instanceof Float64Array) return
+    this.#lasts = Float64Array.from(this.#lasts)
+    this.#firsts = Float64Array.from(this.#firsts)
   }
 
   #keep(bytes: Uint8Array, start: number, end: number): number {
@@ -191,15 +274,20 @@ export class SubjectTable {
     return offset
   }
 
-  /** Moves the living subjects together; grows the arena when that does not free half of it. */
+  /** Moves the living subjects together; grows the arena when that does not free a third of it. */
   #makeRoom(size: number): void {
     const live = this.#arenaEnd - this.#arenaWaste
     let capacity = this.#arena.length
     while (capacity < (live + size) * 1.5) capacity *= 2
     const arena = new Uint8Array(capacity)
+    if (this.#arenaWaste === 0) {
+      arena.set(this.#arena.subarray(0, this.#arenaEnd))
+      this.#arena = arena
+      return
+    }
     let end = 0
-    for (const id of this.#slots) {
-      if (id < 0) continue
+    for (let id = 0; id < this.#ids; id++) {
+      if (this.#lengths[id] === 0) continue
       const bytes = this.bytes(id)
       arena.set(bytes, end)
       this.#offsets[id] = end
@@ -211,27 +299,7 @@ export class SubjectTable {
   }
 }
 
-function grown<T extends Uint32Array | Uint16Array | Float64Array>(from: T, to: T): T {
+function grown<T extends Uint32Array | Uint16Array | Seqs>(from: T, to: T): T {
   to.set(from)
   return to
-}
-
-/** Word-wise FNV with a final mix: 4 bytes a step. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let h = 0x811c9dc5 ^ (end - start)
-  let i = start
-  for (; i + 4 <= end; i += 4) {
-    const word =
-      (bytes[i] as number) |
-      ((bytes[i + 1] as number) << 8) |
-      ((bytes[i + 2] as number) << 16) |
-      ((bytes[i + 3] as number) << 24)
-    h = Math.imul(h ^ word, 0x01000193)
-    h ^= h >>> 15
-  }
-  for (; i < end; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193)
-  h ^= h >>> 15
-  h = Math.imul(h, 0x2c1b3c6d)
-  h ^= h >>> 12
-  return h >>> 0
 }

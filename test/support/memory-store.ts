@@ -318,6 +318,33 @@ export class MemoryStream implements StreamStore {
     return last
   }
 
+  lastSeqMatching(filter: SubjectFilter, throughSeq = this.#lastSeq): number {
+    return this.lastSeqsMatching([filter], { throughSeq, max: Infinity })?.at(-1) ?? 0
+  }
+
+  firstSeqMatching(filter: SubjectFilter, fromSeq: number): number {
+    for (const { seq, subjectBytes } of this.#messages.values()) {
+      if (seq >= fromSeq && filter.matches(subjectBytes)) return seq
+    }
+    return 0
+  }
+
+  lastSeqsMatching(
+    filters: readonly SubjectFilter[],
+    { throughSeq = this.#lastSeq, max }: { readonly throughSeq?: number; readonly max: number },
+  ): readonly number[] | undefined {
+    const last = new Map<string, number>()
+    for (const { seq, subject, subjectBytes } of this.#messages.values()) {
+      const isMatch = filters.some((filter) => filter.matches(subjectBytes))
+      if (isMatch && seq <= throughSeq) last.set(subject, seq)
+    }
+    return last.size > max ? undefined : [...last.values()].sort((a, b) => a - b)
+  }
+
+  async readAt(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    return seqs.flatMap((seq) => this.#messages.get(seq) ?? [])
+  }
+
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
     const found = new Map<string, number>()
     for (const { subject, subjectBytes } of this.#messages.values()) {

@@ -1,0 +1,164 @@
+/** What the index says of subjects, against the naive way, with enough of them for every way to be gone. */
+import assert from 'node:assert/strict'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { Boots } from '../../../shared/store/boots.ts'
+import { StreamIndex } from '../../../shared/store/stream-index.ts'
+import {
+  countFrom,
+  firstSeqMatching,
+  lastSeqMatching,
+  lastSeqsMatching,
+  matching,
+  subjectCounts,
+} from '../../../shared/store/stream-queries.ts'
+import { SubjectFilter } from '../../../shared/subject/index.ts'
+
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const SUBJECTS = 5_000
+const FILTERS = [
+  '>',
+  'a.>',
+  'a.b.>',
+  'a.b.*',
+  'a.*.7.>',
+  'a.c.7.*',
+  'a.c.7.>',
+  'b.*',
+  'b.>',
+  'x.>',
+  '*.b.>',
+  'a.b.17',
+  'long.1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.>',
+  'long.1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.99.>',
+  'a.b',
+  'a..>',
+]
+
+function subjectOf(random: SeededRandom): string {
+  const number = random.below(SUBJECTS)
+  const kind = random.below(6)
+  if (kind === 0) return `a.b.${number}`
+  if (kind === 1) return `a.c.${number % 40}.${number}`
+  if (kind === 2) return `b.${number % 3}`
+  if (kind === 3) return `a.b.${number}.x`
+  if (kind === 4) return `a..${number % 9}`
+  return `long.1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.${number % 200}.${number}`
+}
+
+class Pair {
+  readonly index = new StreamIndex(new Boots(), () => {})
+  messages: { seq: number; subject: string }[] = []
+  readonly random: SeededRandom
+  #segment = 1
+
+  constructor(random: SeededRandom) {
+    this.random = random
+  }
+
+  append(count: number): void {
+    for (let i = 0; i < count; i++) {
+      const seq = this.index.lastSeq + 1 + (this.random.below(50) === 0 ? 3 : 0)
+      if (this.random.below(3_000) === 0) this.#segment++
+      const subject = subjectOf(this.random)
+      const bytes = Buffer.from(subject)
+      const record = { seq, offset: seq * 60, length: 60, wallMs: 0, wrongBoot: 0 }
+      this.index.add(this.#segment, record, bytes, 0, bytes.length)
+      this.messages.push({ seq, subject })
+    }
+  }
+
+  remove(share: number): void {
+    this.messages = this.messages.filter(({ seq }) => {
+      if (this.random.below(100) >= share) return true
+      this.index.kill(seq)
+      return false
+    })
+  }
+
+  check(what: string): void {
+    for (const text of FILTERS) {
+      const filter = new SubjectFilter(text)
+      const all = this.messages.filter(({ subject }) => filter.matchesText(subject))
+      const counts = new Map<string, number>()
+      for (const { subject } of all) counts.set(subject, (counts.get(subject) ?? 0) + 1)
+      const name = `${what} ${text}`
+      const got = subjectCounts(this.index, filter, Infinity)
+      assert.deepEqual([...got].sort(), [...counts].sort(), name)
+      const some = subjectCounts(this.index, filter, 10)
+      assert.deepEqual([...some], [...got].slice(0, 10), `${name}: order`)
+      const ids = matching(this.index, filter).reduce((total, bit) => total + bit, 0)
+      assert.equal(ids, counts.size, name)
+      for (let i = 0; i < 4; i++) this.#checkAt(filter, all, this.#someSeq(), name)
+    }
+  }
+
+  #someSeq(): number {
+    return this.random.below(this.index.lastSeq + 3)
+  }
+
+  #checkAt(filter: SubjectFilter, all: Pair['messages'], at: number, name: string): void {
+    const before = all.filter(({ seq }) => seq <= at)
+    const after = all.filter(({ seq }) => seq >= at)
+    assert.equal(lastSeqMatching(this.index, filter, at), before.at(-1)?.seq ?? 0, `${name} ${at}`)
+    assert.equal(firstSeqMatching(this.index, filter, at), after[0]?.seq ?? 0, `${name} ${at}`)
+    assert.equal(countFrom(this.index, at, filter), after.length, `${name} ${at}`)
+    const last = new Map(before.map(({ seq, subject }) => [subject, seq]))
+    const expected = [...last.values()].sort((a, b) => a - b)
+    const filters = [filter, filter]
+    assert.deepEqual(
+      lastSeqsMatching(this.index, filters, at, last.size),
+      expected,
+      `${name} ${at}`,
+    )
+    if (last.size > 0) {
+      assert.equal(lastSeqsMatching(this.index, filters, at, last.size - 1), undefined)
+    }
+  }
+}
+
+describe('store, questions about subjects', function () {
+  this.timeout(60_000)
+
+  it(`are answered as by looking at all (seed=${seed})`, () => {
+    const pair = new Pair(new SeededRandom(seed))
+    pair.check('empty')
+    pair.append(400)
+    pair.check('few')
+    pair.append(12_000)
+    for (let round = 0; round < 3; round++) {
+      pair.check(`round ${round}`)
+      pair.remove(30 + round * 30)
+      pair.append(1_500)
+    }
+    pair.remove(100)
+    pair.check('nothing left')
+    pair.append(9_000)
+    pair.check('again')
+  })
+
+  it('know that all subjects begin alike, until one does not', () => {
+    const index = new StreamIndex(new Boots(), () => {})
+    const add = (subject: string): void => {
+      const bytes = Buffer.from(subject)
+      const record = { seq: index.lastSeq + 1, offset: 0, length: 60, wallMs: 0, wrongBoot: 0 }
+      index.add(1, record, bytes, 0, bytes.length)
+    }
+    const whole = (filter: string): boolean => index.subjects.isWhole(new SubjectFilter(filter))
+    assert.equal(whole('a.>'), false)
+    add('$KV.b.k1')
+    add('$KV.b.k2')
+    for (const filter of ['>', '$KV.>', '$KV.b.>']) assert.equal(whole(filter), true, filter)
+    for (const filter of ['$KV.b.k.>', '$KV.c.>', '*.b.>', '$KV.b.*', 'b.>']) {
+      assert.equal(whole(filter), false, filter)
+    }
+    add('$KV.c.k')
+    assert.equal(whole('$KV.b.>'), false)
+    assert.equal(whole('$KV.>'), true)
+    add('$KV.')
+    assert.equal(whole('$KV.>'), false)
+    for (let seq = 1; seq <= 4; seq++) index.kill(seq)
+    add('x.y')
+    assert.equal(whole('x.>'), true)
+    assert.equal(whole('$KV.>'), false)
+  })
+})
