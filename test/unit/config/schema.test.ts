@@ -99,6 +99,22 @@ describe('config schema: every mistake is named with its line', () => {
       '3: fleet.streams.b.subjects: "x.1.>" is bound by the stream a too: a subject has one stream',
     ],
     [
+      'fleet { accounts { A: { streams { a: { subjects: "x" } } } } }',
+      '1: fleet.accounts.A: there is no account A',
+    ],
+    [
+      'accounts { A: {} }\nfleet { accounts { A: { streams { a: { subjects: "x" } } } } }',
+      '2: fleet.accounts.A: the account A has no JetStream: add "jetstream: enabled" to it',
+    ],
+    [
+      'fleet { accounts { $G: { streams { a: { subjects: "x" } } } } }',
+      '1: fleet.accounts.$G: the default account has its streams in fleet.streams',
+    ],
+    [
+      'accounts { A: { jetstream: enabled } }\nfleet { accounts { A: { streams {\n a: { subjects: "x.>" }\n b: { subjects: "x.1" } } } } }',
+      '4: fleet.accounts.A.streams.b.subjects: "x.1" is bound by the stream a too: a subject has one stream',
+    ],
+    [
       'jetstream: false\nfleet { streams { a: { subjects: "x" } } }',
       '1: jetstream: is off, but fleet needs its store',
     ],
