@@ -114,6 +114,12 @@ export class Listeners {
           config.max_payload * MESSAGE_PAYLOADS,
           WEBSOCKET_MESSAGE_BYTES_MAX,
         ),
+        cookieNames: [
+          websocket.jwt_cookie,
+          websocket.user_cookie,
+          websocket.pass_cookie,
+          websocket.token_cookie,
+        ].filter((name) => name !== ''),
         serves: (path: string) => !isDoorPath(path) || doors.some((it) => isPathOf(it, path)),
       },
     } as const

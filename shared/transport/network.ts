@@ -30,6 +30,8 @@ export interface WebSocketRules {
   readonly handshakeTimeoutMs: number
   /** The longest message that is taken, and the most that one may be inflated to. */
   readonly messageBytesMax: number
+  /** Cookies that are kept for the connection's life; absent: all. */
+  readonly cookieNames?: readonly string[]
   /** Paths that are not served are answered with 404. */
   readonly serves: (path: string) => boolean
 }

@@ -118,7 +118,7 @@ function acceptUpgrades(
           ends: endsOf(socket),
           forwardedFor: forwardedAddress(request),
           path: pathOf(request),
-          cookies: cookiesOf(request),
+          cookies: cookiesOf(request, rules.cookieNames),
           tls: isSecure ? factsOf(socket as TLSSocket) : undefined,
         }),
       )

@@ -61,14 +61,20 @@ export function forwardedAddress(request: IncomingMessage): string | undefined {
 }
 
 /** The last of two cookies with one name counts, and none can be named like a part of an object. */
-export function cookiesOf(request: IncomingMessage): Readonly<Record<string, string>> {
+export function cookiesOf(
+  request: IncomingMessage,
+  names?: readonly string[],
+): Readonly<Record<string, string>> {
   const cookies: Record<string, string> = Object.create(null)
   for (const pair of (request.headers.cookie ?? '').split(';')) {
     const equals = pair.indexOf('=')
     if (equals < 0) continue
     const value = pair.slice(equals + 1).trim()
     const isQuoted = value.length > 1 && value.startsWith('"') && value.endsWith('"')
-    cookies[pair.slice(0, equals).trim()] = isQuoted ? value.slice(1, -1) : value
+    const name = pair.slice(0, equals).trim()
+    if (names?.includes(name) === false) continue
+    // Copied: a part of a string keeps the whole of it, here a header that may be long.
+    cookies[name] = Buffer.from(isQuoted ? value.slice(1, -1) : value).toString()
   }
   return cookies
 }

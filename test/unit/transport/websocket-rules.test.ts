@@ -146,6 +146,14 @@ describe('rules of a WebSocket listener', () => {
     spoofed.socket.terminate()
   })
 
+  it('keeps no cookies but those that a login may need', async () => {
+    await open({ cookieNames: ['jwt', 'token'] })
+    const headers = { Cookie: 'session=s3cret; jwt=x.y; other=1' }
+    const { probe, socket } = await dial({ headers })
+    assert.deepEqual({ ...probe.channel.cookies }, { jwt: 'x.y' })
+    socket.terminate()
+  })
+
   it('compresses with those who ask for it, in one form whatever they offer', async () => {
     await open({ isCompressed: true })
     for (const options of [{}, { clientMaxWindowBits: 10 }, { serverNoContextTakeover: true }]) {
