@@ -45,8 +45,6 @@ export const ENTRY_TIME_MS = 0xffff
 export const READ_BYTES = 256 * KIB
 /** Sealed segments whose file is held open for reading. */
 export const OPEN_FILES_MAX = 32
-/** Index files read at the same time at start. */
-export const INDEX_READS_MAX = 8
 /** Sequences in one delete record. */
 export const DELETE_SEQS_MAX = 16 * KIB
 

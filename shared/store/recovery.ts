@@ -4,11 +4,11 @@
  */
 import { join } from 'node:path'
 import type { Log } from '../log/index.ts'
-import { type Disk, type DiskFile, messageOf } from '../runtime/index.ts'
+import type { Disk, DiskFile } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import { reportGaps } from './damage.ts'
 import { loadIndex } from './index-file.ts'
-import { INDEX_READS_MAX } from './limits.ts'
+import { IndexReader } from './index-reader.ts'
 import { Chunk } from './record.ts'
 import {
   decodeSegmentHeader,
@@ -64,15 +64,11 @@ export class Recovery {
     const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
     const lastId = ids[ids.length - 1] ?? 0
     const known = new Set(names)
-    const indexes = new Map<number, Promise<Uint8Array | undefined>>()
+    const indexed = ids.filter((id) => id !== lastId && known.has(indexPath('', id)))
+    const indexes = new IndexReader(this.#disk, this.#directory, this.#log, indexed)
     let current: Segment | undefined
-    for (const [i, id] of ids.entries()) {
-      for (const ahead of ids.slice(i, i + INDEX_READS_MAX)) {
-        const name = indexPath('', ahead)
-        if (!indexes.has(ahead) && known.has(name)) indexes.set(ahead, this.#readIndex(ahead))
-      }
-      const index = await indexes.get(id)
-      indexes.delete(id)
+    for (const id of ids) {
+      const index = await indexes.read(id)
       const segment = await this.#take(id, id === lastId, index)
       current = id === lastId ? segment : undefined
     }
@@ -97,7 +93,7 @@ export class Recovery {
     index: Uint8Array | undefined,
   ): Promise<Segment | undefined> {
     const path = segmentPath(this.#directory, id)
-    if (index !== undefined && !isLast) {
+    if (index !== undefined) {
       const segment = await this.#takeIndexed(id, path, index)
       if (segment !== undefined) return segment
     }
@@ -150,15 +146,6 @@ export class Recovery {
       return segment
     } finally {
       await file.close()
-    }
-  }
-
-  async #readIndex(id: number): Promise<Uint8Array | undefined> {
-    try {
-      return await this.#disk.readFile(indexPath(this.#directory, id))
-    } catch (error) {
-      this.#log.warn({ segment: id, err: messageOf(error) }, 'index not readable')
-      return undefined
     }
   }
 
