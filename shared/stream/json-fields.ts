@@ -42,6 +42,8 @@ export interface ChoiceField<Choice extends string = string> {
   /** Words that stand for the first choice. */
   readonly alsoFirst?: readonly string[]
   readonly isCaseless?: boolean
+  /** Whether what is no text at all is told like that of any other field. */
+  readonly isText?: boolean
   /** @param json the value as JSON */
   readonly problem: (json: string) => string
 }
@@ -99,7 +101,8 @@ export function parseJson(payload: Uint8Array): unknown {
   try {
     const values = readGoJson(payload).filter((value) => value !== null)
     const odd = values.find((value) => !isObject(value))
-    return odd === undefined ? Object.assign({}, ...values) : odd
+    if (odd !== undefined || values.length === 1) return odd ?? values[0]
+    return Object.fromEntries(values.flatMap((value) => Object.entries(value ?? {})))
   } catch (error) {
     throw new JetStreamError(10025, messageOf(error))
   }
@@ -107,13 +110,13 @@ export function parseJson(payload: Uint8Array): unknown {
 
 /**
  * Throws 10025 with what Go would say.
- * @param embedded the name of the struct that Go embeds for these fields, which its texts show
+ * @param embedded the struct that Go embeds for these fields, which its texts show; `except` is beside it
  */
 export function decodeFields<Fields extends FieldTable>(
   value: unknown,
   fields: Fields,
   typeName: string,
-  embedded = '',
+  embedded?: { readonly struct: string; readonly except: string },
 ): Decoded<Fields> {
   const decoder = new Decoder()
   try {
@@ -121,8 +124,9 @@ export function decodeFields<Fields extends FieldTable>(
       const into = `Go value of type server.${typeName}`
       throw new GoJsonError(`json: cannot unmarshal ${jsonType(value)} into ${into}`)
     }
-    const path = embedded === '' ? [] : [embedded]
-    const decoded = decoder.object(value, fields, typeName, path)
+    const decoded = decoder.object(value, fields, typeName, (name) =>
+      embedded === undefined || name === embedded.except ? [name] : [embedded.struct, name],
+    )
     if (decoder.problem !== undefined) throw new GoJsonError(decoder.problem)
     return decoded as Decoded<Fields>
   } catch (error) {
@@ -144,7 +148,7 @@ class Decoder {
     value: Readonly<Record<string, unknown>>,
     fields: FieldTable,
     struct: string,
-    path: readonly string[],
+    pathOf: (name: string) => readonly string[],
   ): Record<string, unknown> {
     const decoded: Record<string, unknown> = {}
     for (const [given, item] of Object.entries(value)) {
@@ -154,7 +158,7 @@ class Decoder {
         this.problem ??= `json: unknown field ${goQuote(given)}`
         continue
       }
-      const taken = this.#take(field, item, { struct, path: [...path, name] })
+      const taken = this.#take(field, item, { struct, path: pathOf(name) })
       if (taken !== undefined) decoded[name] = taken
     }
     return decoded
@@ -164,11 +168,17 @@ class Decoder {
     if (typeof field === 'string') {
       return value === null ? undefined : this.#plain(field, value, at)
     }
-    if ('choices' in field) return choose(field, value)
+    if ('choices' in field) {
+      if (field.isText && value !== null && typeof value !== 'string') {
+        this.#mismatch(jsonType(value), 'string', at)
+        throw new GoJsonError(this.problem)
+      }
+      return choose(field, value)
+    }
     if (value === null) return undefined
     if (field.isList === true) return this.#list(field, value, at)
     if (!isObject(value)) return this.#mismatch(jsonType(value), `server.${field.type}`, at)
-    return this.object(value, field.object, field.type, at.path)
+    return this.object(value, field.object, field.type, (name) => [...at.path, name])
   }
 
   #list({ object, type, isPointers }: ObjectField, value: unknown, at: Place): unknown {
@@ -177,7 +187,7 @@ class Decoder {
     }
     return value.map((item: unknown) => {
       if (item === null) return {}
-      if (isObject(item)) return this.object(item, object, type, at.path)
+      if (isObject(item)) return this.object(item, object, type, (name) => [...at.path, name])
       return this.#mismatch(jsonType(item), `server.${type}`, at) ?? {}
     })
   }

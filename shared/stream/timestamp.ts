@@ -28,7 +28,7 @@ export function nanosText(ms: number): string {
 /** undefined when the text is not an RFC 3339 time. */
 export function parseTime(text: string): number | undefined {
   const match =
-    /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))$/.exec(text)
+    /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text)
   if (match === null) return undefined
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
     number,
@@ -38,9 +38,8 @@ export function parseTime(text: string): number | undefined {
     number,
     number,
   ]
-  if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60) {
-    return undefined
-  }
+  if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59) return undefined
+  if (day < 1 || dateOfDay(dayOfDate(year, month, day)) !== text.slice(0, 10)) return undefined
   const offsetMinutes = Number(match[9] ?? 0) * 60 + Number(match[10] ?? 0)
   const sign = match[8] === '-' ? 1 : -1
   const secondsInDay = hour * 3600 + minute * 60 + second + sign * offsetMinutes * 60

@@ -15,9 +15,10 @@ export function isLongDescription(description: string | undefined): boolean {
   return Buffer.byteLength(description ?? '') > DESCRIPTION_BYTES_MAX
 }
 
-export function isLongMetadata(metadata: Metadata | undefined): boolean {
-  let bytes = 0
-  for (const [key, value] of Object.entries(metadata ?? {})) {
+/** The server's own `_nats.req.level` counts, as it does in nats-server. */
+export function isLongMetadata(given: Metadata | undefined): boolean {
+  let bytes = '_nats.req.level'.length + 1
+  for (const [key, value] of Object.entries(keptMetadata(given).metadata ?? {})) {
     bytes += Buffer.byteLength(key) + Buffer.byteLength(value)
   }
   return bytes > METADATA_BYTES_MAX

@@ -198,7 +198,7 @@ function checkSampling(text: string): void {
   }
   if (!/^[+-]?\d+$/.test(text)) problem('invalid syntax')
   if (!Number.isSafeInteger(Number(text))) problem('value out of range')
-  if (Number(text) < 0) throw new JetStreamError(10095, '%!s(<nil>)')
+  if (Number(text) < 0) throw new JetStreamError(10095, '<nil>')
 }
 
 function checkPriority(config: ConsumerConfig, request: ConsumerRequest): void {

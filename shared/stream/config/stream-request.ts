@@ -24,7 +24,11 @@ const FIELDS = {
   },
   mirror: SOURCE_FIELD,
   sources: { ...SOURCE_FIELD, isList: true, isPointers: true },
-  compression: { choices: ['none', 's2'], problem: () => 'unknown compression algorithm' },
+  compression: {
+    choices: ['none', 's2'],
+    isText: true,
+    problem: () => 'unknown compression algorithm',
+  },
   first_seq: 'uint',
   subject_transform: TRANSFORM_FIELD,
   republish: {
@@ -58,5 +62,8 @@ export type StreamRequest = Decoded<typeof FIELDS>
 
 /** Throws 10025. */
 export function decodeStreamRequest(value: unknown): StreamRequest {
-  return decodeFields(value, FIELDS, 'StreamConfigRequest', 'StreamConfig')
+  return decodeFields(value, FIELDS, 'StreamConfigRequest', {
+    struct: 'StreamConfig',
+    except: 'pedantic',
+  })
 }

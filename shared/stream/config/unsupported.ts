@@ -18,7 +18,7 @@ const STREAM_ROWS: readonly Row<StreamConfig>[] = [
   { feature: 'a mirror', isAsked: ({ mirror }) => mirror !== undefined },
   { feature: 'sourcing from other streams', isAsked: ({ sources }) => sources !== undefined },
   { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
-  { feature: 'first_seq', isAsked: ({ first_seq = 0 }) => first_seq > 1 },
+  { feature: 'first_seq', isAsked: ({ first_seq }) => first_seq !== undefined },
   { feature: 'subject_transform', isAsked: (config) => config.subject_transform !== undefined },
   { feature: 'republish', isAsked: ({ republish }) => republish !== undefined },
   { feature: 'allow_msg_ttl', isAsked: (config) => config.allow_msg_ttl },
