@@ -5,6 +5,8 @@
  * A segment is unlinked only when a commit has ended that was begun after everything in it died: so
  * whoever was told of an eviction has had its own record of it on disk by then.
  *
+ * An index and a rewritten segment leave out what later records say better, so those are synced first.
+ *
  * That commit needs space too, and so do the records that are carried forward. When the disk has
  * none left at all, the reserve file gives some, and when that is used up, an index does: a scan of
  * its segment tells the same. Segments without messages go first, because they need the least, then
@@ -34,7 +36,7 @@ import { indexPath, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './se
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
 import type { Writer } from './writer.ts'
 
-export interface HousekeepingParts extends RewriteParts {
+export interface HousekeepingParts extends Omit<RewriteParts, 'syncRecords'> {
   readonly log: Log
   readonly room: Room
   readonly writer: Writer
@@ -184,6 +186,7 @@ export class Housekeeping {
   async #writeIndex(segment: Segment): Promise<void> {
     const { catalog, disk, directory, room } = this.#parts
     const bytes = encodeIndex(segment, catalog)
+    await this.#barrier()
     await disk.writeFileAtomic(indexPath(directory, segment.id), bytes)
     room.usedBytes += bytes.length - segment.indexBytes
     segment.indexBytes = bytes.length
@@ -208,7 +211,11 @@ export class Housekeeping {
   async #rewrite(segment: Segment, signal: AbortSignal): Promise<void> {
     carryLastSeqs(segment, this.#parts.catalog)
     await this.#barrier()
-    const parts = { ...this.#parts, syncDirectory: () => this.#syncDirectory(signal) }
+    const parts = {
+      ...this.#parts,
+      syncDirectory: () => this.#syncDirectory(signal),
+      syncRecords: () => this.#barrier(),
+    }
     const shrunk = await rewriteSegment(segment, parts, signal)
     if (signal.aborted) return
     this.#parts.room.usedBytes -= shrunk

@@ -33,6 +33,8 @@ export interface RewriteParts {
   readonly files: SegmentFiles
   /** Syncs the journal's directory; a failure stops the store. */
   readonly syncDirectory: () => Promise<void>
+  /** Syncs all that is applied. */
+  readonly syncRecords: () => Promise<void>
 }
 
 interface Moved {
@@ -82,6 +84,7 @@ export async function rewriteSegment(
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
     const copy = await copyLive(segment, source, salt, parts, signal)
     if (signal.aborted) return 0
+    await parts.syncRecords()
     await writeTemp(disk, temp, copy.chunk.bytes.subarray(0, copy.chunk.end))
     await disk.rename(temp, file)
     const shrunk = swap(segment, copy, parts)

@@ -171,14 +171,14 @@ export class SubjectTable {
 
   #noteCommon(bytes: Uint8Array, start: number, end: number): void {
     if (this.#common === undefined || this.#ids - this.#free.length === 1) {
-      this.#common = bytes.slice(start, end)
+      this.#common = Uint8Array.from(bytes.subarray(start, end))
       this.#shortest = end - start
       return
     }
     const { length } = this.#common
     let same = 0
     while (same < length && start + same < end && this.#common[same] === bytes[start + same]) same++
-    if (same < length) this.#common = this.#common.slice(0, same)
+    if (same < length) this.#common = this.#common.subarray(0, same)
     if (end - start < this.#shortest) this.#shortest = end - start
   }
 
