@@ -25,16 +25,16 @@ export class FlushQueue {
     this.#isInChunk = true
   }
 
-  endChunk(): void {
+  /** @param isMoreComing another chunk follows at once: whole segments leave now, the rests with it */
+  endChunk(isMoreComing: boolean): void {
     this.#isInChunk = false
-    this.flush()
+    if (isMoreComing) this.#flushSegments()
+    else this.flush()
   }
 
   add(output: Output): void {
     this.#dirty[this.#count++] = output
-    if (this.#isInChunk || this.#isScheduled) return
-    this.#isScheduled = true
-    this.#soon(this.#flushScheduled)
+    if (!this.#isInChunk) this.#schedule()
   }
 
   flush(): void {
@@ -44,6 +44,25 @@ export class FlushQueue {
       dirty[i] = undefined
     }
     this.#count = 0
+  }
+
+  #flushSegments(): void {
+    const dirty = this.#dirty
+    let kept = 0
+    for (let i = 0; i < this.#count; i++) {
+      const output = dirty[i]
+      dirty[i] = undefined
+      if (output?.flushSegments()) dirty[kept++] = output
+    }
+    this.#count = kept
+    // Nothing may come after all.
+    if (kept > 0) this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#soon(this.#flushScheduled)
   }
 
   /** Frees the slots of all that can be sent now, when a new slot is needed and none is left. */

@@ -5,6 +5,7 @@ import {
   OUTPUT_LOW_WATER_BYTES,
   OUTPUT_PENDING_BYTES_MAX,
   OUTPUT_SLOT_BYTES,
+  SEGMENT_BYTES,
   SMALL_SLOT_BYTES,
 } from './limits.ts'
 import {
@@ -131,14 +132,17 @@ export class Output {
     const end = this.#position
     this.#dropSlot()
     this.#isBusy = end - start > SMALL_SLOT_BYTES / 2
-    const sent = end > start ? this.#sink.sendNow(start, end) : 0
-    if (start + sent >= end || this.#isClosed) {
-      giveSlot(slot)
-      return
-    }
-    const piece = detach(slot, start + sent, end)
-    this.#detachedBytes += piece.bytes.length
-    this.#send(piece)
+    this.#settle(slot, start + (end > start ? this.#sink.sendNow(start, end) : 0), end)
+  }
+
+  /**
+   * For when more is about to be written: sends whole segments and keeps the rest for the next flush, which
+   * is owed then (true). What is less than a segment is sent: whoever gets little must not wait for others.
+   */
+  flushSegments(): boolean {
+    const isRestKept = this.#sendSegments()
+    if (!isRestKept) this.flushQueued()
+    return isRestKept
   }
 
   /** Called by the queue as it forgets this output. */
@@ -196,8 +200,9 @@ export class Output {
     if (this.#isEnded || size > OUTPUT_SLOT_BYTES) return -1
     if (this.#slot !== NO_SLOT) {
       if (this.#grow(size)) return this.#position
-      if (this.#sending === undefined) this.flush()
-      else this.#setAside()
+      if (this.#sending !== undefined) this.#setAside()
+      else if (!this.#sendSegments() || this.#position + size > this.#limit) this.flush()
+      else return this.#position
       if (this.#isEnded) return -1
     }
     const slot = this.#takeSlot(size)
@@ -208,6 +213,37 @@ export class Output {
       this.#queue.add(this)
     }
     return this.#position
+  }
+
+  /** False when there is no whole segment, no rest, or the sink has not taken all of them. */
+  #sendSegments(): boolean {
+    const slot = this.#slot
+    const start = this.#start
+    const end = this.#position
+    const rest = (end - start) % SEGMENT_BYTES
+    if (rest === 0 || rest === end - start || this.#sending !== undefined) return false
+    this.#dropSlot()
+    const segmentsEnd = end - rest
+    const sentEnd = start + this.#sink.sendNow(start, segmentsEnd)
+    if (sentEnd < segmentsEnd || this.#isClosed) {
+      this.#settle(slot, sentEnd, end)
+      return false
+    }
+    this.#adopt(slot)
+    arenaBytes.copyWithin(start, segmentsEnd, end)
+    this.#position = start + rest
+    return true
+  }
+
+  /** The sink has taken all up to `sentEnd` at once; what is left of the slot follows as it can. */
+  #settle(slot: number, sentEnd: number, end: number): void {
+    if (sentEnd >= end || this.#isClosed) {
+      giveSlot(slot)
+      return
+    }
+    const piece = detach(slot, sentEnd, end)
+    this.#detachedBytes += piece.bytes.length
+    this.#send(piece)
   }
 
   /** Moves what is gathered from a small to a large slot, if `size` more fit there. */

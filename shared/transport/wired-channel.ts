@@ -1,5 +1,6 @@
 import { type Cancel, type Clock, codeOf, invariant, PetioleError } from '../runtime/index.ts'
-import { arenaBytes, READ_START } from './arena.ts'
+import { READ_START } from './arena.ts'
+import { CarriedTail } from './carried-tail.ts'
 import type { Channel, ChannelHandler, ChannelSecurity, EndStatus } from './channel.ts'
 import type { DialSecurity } from './dial-security.ts'
 import type { FlushQueue } from './flush-queue.ts'
@@ -28,7 +29,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   readonly #clock: Clock
   #state: 'open' | 'ending' | 'broken' | 'closed' = 'open'
   #handler: ChannelHandler | undefined
-  #carry: Uint8Array | undefined
+  readonly #carry = new CarriedTail()
   #isPaused = false
   /** The carried tail was left by a paused handler and comes again without new input. */
   #isTailOwed = false
@@ -125,7 +126,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   }
 
   async secure(security: DialSecurity): Promise<void> {
-    const isIdle = this.#carry === undefined && this.output.pendingBytes === 0
+    const isIdle = this.#carry.size === 0 && this.output.pendingBytes === 0
     const socket = isIdle && this.#state === 'open' ? this.#wire.surrender?.() : undefined
     if (socket === undefined) {
       throw new PetioleError('PETIOLE_TLS_FAILED', 'TLS cannot begin on this connection')
@@ -143,7 +144,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     if (this.#state !== 'open') return
     this.#state = 'ending'
     this.#endStatus = status
-    this.#carry = undefined
+    this.#carry.drop()
     this.#cancelLinger = this.#clock.after(END_LINGER_MS, () => this.#stopLingering())
     this.output.end()
     if (this.output.pendingBytes === 0) this.#wire.finish(this.#endStatus)
@@ -155,7 +156,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     if (this.#state === 'broken' || this.#state === 'closed') return
     this.#state = 'broken'
     this.#error = error
-    this.#carry = undefined
+    this.#carry.drop()
     this.#cancelLinger?.()
     this.output.close()
     this.#wire.abort()
@@ -164,7 +165,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   received(size: number): void {
     if (this.#state !== 'open' || this.#handler === undefined) return
     if (this.#isTailOwed) this.#extendTail(size)
-    else this.#present(this.#restoreCarry(), READ_START + size)
+    else this.#present(this.#carry.restore(), READ_START + size, size === READ_BYTES)
   }
 
   replaced(wire: Wire): void {
@@ -190,7 +191,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     if (this.#state === 'closed') return
     const wasBroken = this.#state === 'broken'
     this.#state = 'closed'
-    this.#carry = undefined
+    this.#carry.drop()
     this.#cancelLinger?.()
     this.output.close()
     this.output.sent()
@@ -228,40 +229,28 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     )
   }
 
-  #present(start: number, end: number): void {
+  /** @param isFull the read region was filled: the kernel has more, which is read at once */
+  #present(start: number, end: number, isFull: boolean): void {
     this.#queue.beginChunk()
     const used = this.#handler?.onChunk(start, end) ?? end
     if (used < end && !this.isClosed) this.#keepTail(used, end)
-    this.#queue.endChunk()
+    this.#queue.endChunk(isFull)
   }
 
   /** As a chunk of its own; reading goes on when the handler is not paused again. */
   readonly #presentTail = (): void => {
-    const tail = this.#carry
-    if (this.#state !== 'open' || this.#isPaused || !this.#isTailOwed || tail === undefined) return
+    const { size } = this.#carry
+    if (this.#state !== 'open' || this.#isPaused || !this.#isTailOwed || size === 0) return
     this.#isTailOwed = false
-    this.#carry = undefined
-    const start = READ_START - Math.min(tail.length, CARRY_BYTES_MAX)
-    arenaBytes.set(tail, start)
-    this.#present(start, start + tail.length)
+    const start = this.#carry.restore()
+    this.#present(start, start + size, false)
     if (this.#state === 'open' && !this.#isPaused) this.#wire.resume()
   }
 
   /** A wire may still hand out what it had read when it was paused. */
   #extendTail(size: number): void {
-    const tail = this.#carry ?? new Uint8Array(0)
-    this.#carry = Buffer.concat([tail, arenaBytes.subarray(READ_START, READ_START + size)])
-    if (this.#carry.length > TAIL_BYTES_MAX) this.#refuseTail(this.#carry.length)
-  }
-
-  /** Puts the tail of the last chunk in front of the read region; returns where input begins. */
-  #restoreCarry(): number {
-    const carry = this.#carry
-    if (carry === undefined) return READ_START
-    this.#carry = undefined
-    const start = READ_START - carry.length
-    arenaBytes.set(carry, start)
-    return start
+    this.#carry.extend(READ_START, READ_START + size)
+    if (this.#carry.size > TAIL_BYTES_MAX) this.#refuseTail(this.#carry.size)
   }
 
   #keepTail(used: number, end: number): void {
@@ -269,7 +258,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
       this.#refuseTail(end - used)
       return
     }
-    this.#carry = Buffer.from(arenaBytes.subarray(used, end))
+    this.#carry.keep(used, end)
     this.#isTailOwed = this.#isPaused
   }
 

@@ -11,6 +11,7 @@ import {
   Output,
   type OutputSink,
   release,
+  SEGMENT_BYTES,
   slotsInUse,
 } from '../../../shared/transport/index.ts'
 
@@ -79,6 +80,17 @@ class SlowSink implements OutputSink {
   }
 }
 
+/** Nothing is left to chance: a sink that can take bytes takes all of them. */
+class SteadyRandom extends SeededRandom {
+  constructor() {
+    super(1)
+  }
+
+  override below(): number {
+    return 1
+  }
+}
+
 describe('output', () => {
   let queue: FlushQueue
   let scheduled: (() => void)[]
@@ -100,7 +112,7 @@ describe('output', () => {
       const sink = sinks[i]!
       if (random.below(100) === 0) sink.ease = random.below(11)
       if (random.below(3) === 0) sink.letGo()
-      if (random.below(10) === 0) queue.flush()
+      if (random.below(10) === 0) queue.endChunk(random.below(2) === 0)
       const bytes = Buffer.alloc(sizeOf(random), step & 0xff)
       writeSomehow(sink.output, bytes, random)
       expected[i]!.push(bytes)
@@ -120,10 +132,82 @@ describe('output', () => {
     queue.beginChunk()
     for (let i = 0; i < 2_000; i++) sink.output.write(Buffer.alloc(100, 'm'))
     assert.equal(scheduled.length, 0)
-    queue.endChunk()
+    queue.endChunk(false)
     assert.equal(sink.held?.length, 200_000)
     sink.letGo()
     assert.equal(sink.empties, 1)
+  })
+
+  describe('when more is about to come', () => {
+    let sink: SlowSink
+    let gathered = 0
+    let written: Buffer[]
+    const gather = (size: number): void => {
+      queue.beginChunk()
+      sink.output.write(Buffer.alloc(size, ++gathered))
+      written.push(Buffer.alloc(size, gathered))
+    }
+    const sizes = (): number[] => sink.parts.map(({ length }) => length)
+
+    beforeEach(() => {
+      sink = new SlowSink(queue, new SteadyRandom())
+      sink.ease = 10
+      written = []
+    })
+    afterEach(() => {
+      const sent = Buffer.concat(sink.parts)
+      assert.ok(sent.equals(Buffer.concat(written).subarray(0, sent.length)))
+    })
+
+    it('sends whole segments, and the rest with what comes', () => {
+      gather(2 * SEGMENT_BYTES + 100)
+      queue.endChunk(true)
+      assert.deepEqual(sizes(), [2 * SEGMENT_BYTES])
+      assert.equal(sink.output.pendingBytes, 100)
+      gather(SEGMENT_BYTES)
+      queue.endChunk(true)
+      assert.deepEqual(sizes(), [2 * SEGMENT_BYTES, SEGMENT_BYTES])
+      gather(10)
+      queue.endChunk(false)
+      assert.deepEqual(sizes(), [2 * SEGMENT_BYTES, SEGMENT_BYTES, 110])
+      assert.equal(sink.output.pendingBytes, 0)
+    })
+
+    it('sends the rest soon when nothing comes', () => {
+      gather(SEGMENT_BYTES + 100)
+      queue.endChunk(true)
+      assert.equal(scheduled.length, 1)
+      scheduled[0]?.()
+      assert.deepEqual(sizes(), [SEGMENT_BYTES, 100])
+    })
+
+    it('does not let a rest wait for more than the next chunk, nor who gets little at all', () => {
+      gather(SEGMENT_BYTES + 100)
+      queue.endChunk(true)
+      queue.beginChunk()
+      queue.endChunk(true)
+      assert.deepEqual(sizes(), [SEGMENT_BYTES, 100])
+      gather(SEGMENT_BYTES - 1)
+      queue.endChunk(true)
+      assert.deepEqual(sizes(), [SEGMENT_BYTES, 100, SEGMENT_BYTES - 1])
+    })
+
+    it('keeps the rest behind segments that the sink does not take at once', () => {
+      sink.ease = 0
+      gather(SEGMENT_BYTES + 100)
+      queue.endChunk(true)
+      assert.equal(sink.held?.length, SEGMENT_BYTES + 100)
+      sink.letGo()
+      assert.equal(sink.output.pendingBytes, 0)
+    })
+
+    it('drops the rest of an output that is closed', () => {
+      gather(SEGMENT_BYTES + 100)
+      queue.endChunk(true)
+      sink.output.close()
+      scheduled[0]?.()
+      assert.deepEqual(sizes(), [SEGMENT_BYTES])
+    })
   })
 
   it('schedules one flush for what is written outside a chunk', () => {

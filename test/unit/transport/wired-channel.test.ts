@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { PetioleError } from '../../../shared/runtime/index.ts'
+import { PetioleError, SeededRandom } from '../../../shared/runtime/index.ts'
 import {
   CARRY_BYTES_MAX,
   type Channel,
@@ -9,6 +9,7 @@ import {
 import { SimWorld } from '../../sim/index.ts'
 import { ChannelProbe } from '../../support/channel-probe.ts'
 
+const END = Buffer.from('the end')
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 /** The rules of closing and carrying, on a clock that a test can let run for seconds. */
@@ -19,18 +20,7 @@ describe('wired channel', () => {
 
   beforeEach(async () => {
     world = new SimWorld({ seed })
-    const [a, b] = [world.node('a').machine.network, world.node('b').machine.network]
-    const accepted: Channel[] = []
-    const options = { protocol: 'tcp', port: 1 } as const
-    await b.listen({ ...options, host: '' }, (channel) => accepted.push(channel))
-    const dial = { ...options, host: 'b', path: '', timeoutMs: 1_000 }
-    let dialled: Channel | undefined
-    void a.dial(dial, new AbortController().signal).then((channel) => {
-      dialled = channel
-    })
-    await world.run({ until: () => dialled !== undefined && accepted.length === 1, forMs: 1_000 })
-    left = new ChannelProbe(dialled!)
-    right = new ChannelProbe(accepted[0]!)
+    ;({ left, right } = await connect(1))
   })
 
   afterEach(() => {
@@ -118,6 +108,39 @@ describe('wired channel', () => {
     assert.ok(right.bytes.equals(sent), `${right.size} bytes, seed=${seed}`)
   })
 
+  it('carries the tails of many channels, whoever reads in between', async () => {
+    const random = new SeededRandom(seed)
+    const pairs = [{ left, right }]
+    while (pairs.length < 6) pairs.push(await connect(pairs.length + 1))
+    const sent = pairs.map((_, i) => {
+      return Buffer.from(Array.from({ length: 400_000 }, (_, at) => (at * (i + 3)) % 251))
+    })
+    for (const { right } of pairs) {
+      right.use = (start, end) => {
+        if (random.below(4) === 0) right.channel.pause()
+        return end - random.below(Math.min(end - start, CARRY_BYTES_MAX) + 1)
+      }
+    }
+    const isAllThere = (): boolean =>
+      pairs.every(({ right }, i) => right.size === sent[i]!.length + END.length)
+    for (let turn = 0; turn < 5_000 && !isAllThere(); turn++) {
+      for (const [i, { left, right }] of pairs.entries()) {
+        left.channel.write(sent[i]!.subarray(turn * 10_000, (turn + 1) * 10_000))
+        if (random.below(2) === 0) right.channel.resume()
+        // What is left unused at the last is brought again only with more behind it.
+        if (turn > 60) right.use = (_start, end) => end
+        if (turn === 61) left.channel.write(END)
+      }
+      await world.run({ forMs: 5 })
+    }
+    for (const [i, { right }] of pairs.entries()) {
+      assert.ok(
+        right.bytes.equals(Buffer.concat([sent[i]!, END])),
+        `${i}: ${right.size} bytes, seed=${seed}`,
+      )
+    }
+  })
+
   it('calls no handler from within a call, and keeps the first reason', async () => {
     const why = new PetioleError('PETIOLE_TEST', 'enough')
     left.channel.write(new Uint8Array(9_000_000))
@@ -129,4 +152,18 @@ describe('wired channel', () => {
     await world.run({ until: () => left.isClosed, forMs: 1_000 })
     assert.equal(left.error, why)
   })
+
+  async function connect(port: number): Promise<{ left: ChannelProbe; right: ChannelProbe }> {
+    const [a, b] = [world.node('a').machine.network, world.node('b').machine.network]
+    const accepted: Channel[] = []
+    const options = { protocol: 'tcp', port } as const
+    await b.listen({ ...options, host: '' }, (channel) => accepted.push(channel))
+    const dial = { ...options, host: 'b', path: '', timeoutMs: 1_000 }
+    let dialled: Channel | undefined
+    void a.dial(dial, new AbortController().signal).then((channel) => {
+      dialled = channel
+    })
+    await world.run({ until: () => dialled !== undefined && accepted.length === 1, forMs: 1_000 })
+    return { left: new ChannelProbe(dialled!), right: new ChannelProbe(accepted[0]!) }
+  }
 })
