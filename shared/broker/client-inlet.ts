@@ -1,6 +1,7 @@
 import { isLiteral } from '../subject/index.ts'
 import { allocate, arenaBytes, arenaView } from '../transport/index.ts'
 import {
+  hasSampledParent,
   headerValue,
   type ParsedPublication,
   PERMISSION_ERRORS,
@@ -16,11 +17,14 @@ import { holdsTraceHeader, type MessageTracer, type TracedIngress } from './mess
 import type { PermissionGuard } from './permission-guard.ts'
 import { Route, type RouteTable } from './route-table.ts'
 import { takeMessage, writeSizes } from './routed-message.ts'
+import type { TurnShare } from './turn-share.ts'
+import { WORK_UNITS, work } from './work.ts'
 
 /** Whom an inlet publishes for. */
 export interface InletOwner {
   /** What the client calls itself. */
   readonly options: { readonly name: string }
+  readonly turn: TurnShare
   /** Sends -ERR; the connection lives on. */
   complain(text: string): void
 }
@@ -88,6 +92,7 @@ export class ClientInlet implements PublicationSink {
     }
     const interest = routes.locate(start, end)
     if (interest === undefined) return -1
+    this.#owner.turn.look()
     this.#interest = interest
     this.#route = routes.located
     if (routes.located !== undefined) {
@@ -113,6 +118,7 @@ export class ClientInlet implements PublicationSink {
       this.#publishLooked(
         partsAt(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, bodyEnd),
       )
+      this.#owner.turn.spend(WORK_UNITS.line)
       return
     }
     const hasReply = replyEnd !== tailStart
@@ -135,6 +141,7 @@ export class ClientInlet implements PublicationSink {
       )
     } else {
       taken = this.#dispatch(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, totalBytes)
+      this.#owner.turn.look()
     }
     if (!taken && hasReply && this.wantsNoResponders) {
       this.#tellNoResponders(subjectStart, tailStart, replyEnd)
@@ -146,6 +153,7 @@ export class ClientInlet implements PublicationSink {
     this.receivedBytes += publication.headers.length + publication.payload.length
     if (this.isPedantic) this.#checkLiteral(textOf(publication.subject))
     this.#publishLooked(publication)
+    this.#owner.turn.spend(WORK_UNITS.line)
   }
 
   #dispatch(
@@ -231,7 +239,7 @@ export class ClientInlet implements PublicationSink {
     const { headers } = publication
     const isAsked =
       headerValue(headers, 'Nats-Trace-Dest') !== undefined ||
-      (this.#followsTraceParent && /\ntraceparent:/i.test(textOf(headers)))
+      (this.#followsTraceParent && hasSampledParent(headers))
     if (!isAsked) return undefined
     const ingress: TracedIngress = {
       peer: this.#outlet,
@@ -242,6 +250,7 @@ export class ClientInlet implements PublicationSink {
       ...(mappedFrom === undefined ? {} : { mappedFrom }),
       ...(error === undefined ? {} : { error }),
     }
+    work.units += WORK_UNITS.trace
     return tracer.publish(this.#space, ingress, publication)
   }
 

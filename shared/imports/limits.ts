@@ -24,3 +24,6 @@ export const REQUEST_INFO_BYTES_MAX = 16 * 1024
 /** Subjects of a stream import whose names in the importing account are remembered, and how long they are. */
 export const REMEMBERED_NAMES_MAX = 256
 export const REMEMBERED_NAME_BYTES_MAX = 256
+
+/** Bytes of a request's headers that are read for those which ask for a measurement. */
+export const LATENCY_HEADER_BYTES_MAX = 16 * 1024

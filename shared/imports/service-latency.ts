@@ -1,7 +1,8 @@
 import type { ExportConfig } from '../config/index.ts'
 import type { Random } from '../runtime/index.ts'
-import { decodeHeaders, type HeaderField, isSampledParent } from '../wire/index.ts'
+import { decodeHeaders, type HeaderField, isSampledParent, leadingHeaders } from '../wire/index.ts'
 import type { ClientInfo } from './client-info.ts'
+import { LATENCY_HEADER_BYTES_MAX } from './limits.ts'
 
 /**
  * Latency of exported services: which requests are measured, and what is published of them. Source:
@@ -35,7 +36,8 @@ export function sampledBy(
   if (sampling >= 100 || (sampling > 0 && random.below(100) < sampling))
     return { header: undefined }
   if (headers.length === 0) return undefined
-  const fields = decodeHeaders(headers)?.fields ?? []
+  const leading = leadingHeaders(headers, LATENCY_HEADER_BYTES_MAX)
+  const fields = decodeHeaders(leading)?.fields ?? []
   const header = headerOf(fields)
   return header === undefined ? undefined : { header }
 }
@@ -108,7 +110,8 @@ function headerOf(fields: readonly HeaderField[]): Sample['header'] {
 }
 
 function valueIn(fields: readonly HeaderField[], name: string): string | undefined {
-  return fields.find(([it]) => canonical(it) === canonical(name))?.[1]
+  const wanted = name.toLowerCase()
+  return fields.find(([it]) => it.length === name.length && it.toLowerCase() === wanted)?.[1]
 }
 
 /** `traceparent` as `Traceparent`: the form that Go gives header names. */

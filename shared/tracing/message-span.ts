@@ -2,7 +2,7 @@ import type { Peer, PeerKind, Subscription, TracedIngress, TraceSpan } from '../
 import type { Clock } from '../runtime/index.ts'
 import { withHeader } from '../wire/index.ts'
 import { TRACE_EVENTS_MAX } from './limits.ts'
-import { firstOf, TRACE_HEADERS, type TraceRequest } from './trace-request.ts'
+import { TRACE_HEADERS, type TraceRequest } from './trace-request.ts'
 
 /** nats-server's numbers for what is at the other end of a connection. */
 const KINDS: Readonly<Record<PeerKind, number>> = {
@@ -71,7 +71,7 @@ export class MessageSpan implements TraceSpan {
 
   forwarded(link: Peer, account: string, headers: Uint8Array, error?: string): Uint8Array {
     this.#hops++
-    const before = firstOf(this.#options.request, TRACE_HEADERS.hop)
+    const before = this.#options.request.hop
     const isFirst = before === '' || isBornHere(this.#options.ingress.peer)
     const hop = isFirst ? `${this.#hops}` : `${before}.${this.#hops}`
     this.#egress(link, account, { hop, error })

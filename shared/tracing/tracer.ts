@@ -15,7 +15,6 @@ import { isLiteral } from '../subject/index.ts'
 import { EMPTY_HEADERS, encodeHeaders, PERMISSION_ERRORS, withHeader } from '../wire/index.ts'
 import { MessageSpan } from './message-span.ts'
 import {
-  firstOf,
   TRACE_DISABLED,
   TRACE_HEADERS,
   type TraceRequest,
@@ -62,9 +61,8 @@ export class Tracer implements MessageTracer {
   ): number | undefined {
     const request = traceRequestOf(publication.headers)
     if (request === undefined) return undefined
-    const isOnly =
-      !request.isExternal && /^(?:1|true|on)$/i.test(firstOf(request, TRACE_HEADERS.only))
-    if (firstOf(request, TRACE_HEADERS.originAccount) !== '') {
+    const isOnly = !request.isExternal && /^(?:1|true|on)$/i.test(request.only)
+    if (request.originAccount !== '') {
       this.#options.log.warn({ account: ingress.account }, 'message tracing disabled by a header')
       return isOnly ? NOWHERE : this.#publishUntraced(space, ingress, publication, options)
     }
@@ -92,7 +90,7 @@ export class Tracer implements MessageTracer {
 
   /** '' when the account has none, undefined when it is not this message's turn. */
   #destinationOf(request: TraceRequest, ingress: TracedIngress): string | undefined {
-    if (!request.isExternal) return firstOf(request, TRACE_HEADERS.destination)
+    if (!request.isExternal) return request.destination
     const trace = this.#accountTrace(ingress.account)
     if (trace === undefined) return ''
     const { dest, sampling } = trace
@@ -140,7 +138,7 @@ export class Tracer implements MessageTracer {
 
   #send(space: AccountSpace, destination: string, request: TraceRequest, span: MessageSpan): void {
     const text = Buffer.from(span.encode(this.#options.server()))
-    const accepted = firstOf(request, TRACE_HEADERS.acceptEncoding).toLowerCase()
+    const accepted = request.acceptEncoding.toLowerCase()
     const isZipped = accepted.includes('gzip')
     const encoding = isZipped ? 'gzip' : 'identity'
     space.publish(this.#peer, {

@@ -36,7 +36,6 @@ const VERSION = 'NATS/1.0'
 const CR = 13
 const LF = 10
 const SPACE = 32
-const COLON = 58
 
 /** Throws PETIOLE_HEADER_INVALID when a name or value could be read as another line. */
 export function encodeHeaders(fields: HeaderFields, status?: HeaderStatus): Uint8Array {
@@ -70,23 +69,36 @@ export function decodeHeaders(block: Uint8Array): DecodedHeaders | undefined {
   return { status: Number(match[1] ?? 0), description: (match[2] ?? '').trimEnd(), fields }
 }
 
-/** The first value of `name` (exact case), without decoding the rest. */
+/**
+ * The first value of `name` (exact case), without decoding the rest. A block may be as long as a message,
+ * and its sender chooses its lines: the search is the machine's own.
+ */
 export function headerValue(block: Uint8Array, name: string): string | undefined {
-  const end = block.length
-  let at = lineAfter(block, 0)
-  while (at < end) {
-    const next = lineAfter(block, at)
-    if (block[at + name.length] === COLON && startsWith(block, at, name)) {
-      let from = at + name.length + 1
-      let to = next - 1
-      if (block[to - 1] === CR) to--
-      while (from < to && block[from] === SPACE) from++
-      while (from < to && block[to - 1] === SPACE) to--
-      return textOf(block, from, to)
-    }
-    at = next
+  const at = fieldAt(block, name, 0)
+  return at < 0 ? undefined : valueAt(block, at + name.length + 1)
+}
+
+/** The first value of `name` that is not empty; '' when none of the first `fieldsMax` is any. */
+export function filledHeaderValue(block: Uint8Array, name: string, fieldsMax: number): string {
+  let at = fieldAt(block, name, 0)
+  for (let i = 0; at >= 0 && i < fieldsMax; i++) {
+    const value = valueAt(block, at + name.length + 1)
+    if (value !== '') return value
+    at = fieldAt(block, name, at)
   }
-  return undefined
+  return ''
+}
+
+/** The lines of a block that end within its first `bytesMax` bytes: the whole of what is not longer. */
+export function leadingHeaders(block: Uint8Array, bytesMax: number): Uint8Array {
+  if (block.length <= bytesMax) return block
+  return block.subarray(0, block.lastIndexOf(LF, bytesMax - 1) + 1)
+}
+
+/** Where the first field of that name begins behind a line end at or after `from`; -1 when there is none. */
+export function fieldAt(block: Uint8Array, name: string, from: number): number {
+  const at = Buffer.prototype.indexOf.call(block, `\n${name}:`, from, 'latin1')
+  return at < 0 ? -1 : at + 1
 }
 
 /** The status of a block without decoding the rest; 0 when there is none. */
@@ -129,16 +141,15 @@ function isPairs(fields: HeaderFields): fields is readonly HeaderField[] {
   return Array.isArray(fields)
 }
 
-/** The offset behind the next LF; the block's length when there is none. */
-function lineAfter(block: Uint8Array, at: number): number {
-  let i = at
-  while (i < block.length && block[i] !== LF) i++
-  return Math.min(i + 1, block.length)
-}
-
-function startsWith(block: Uint8Array, at: number, text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (block[at + i] !== text.charCodeAt(i)) return false
-  return true
+/** The value that begins at `start`, behind the colon, without the blanks around it. */
+function valueAt(block: Uint8Array, start: number): string {
+  const line = block.indexOf(LF, start)
+  let from = start
+  let to = line < 0 ? block.length : line
+  if (block[to - 1] === CR) to--
+  while (from < to && block[from] === SPACE) from++
+  while (from < to && block[to - 1] === SPACE) to--
+  return textOf(block, from, to)
 }
 
 function textOf(block: Uint8Array, start: number, end: number): string {

@@ -17,11 +17,13 @@ export {
   decodeHeaders,
   EMPTY_HEADERS,
   encodeHeaders,
+  filledHeaderValue,
   type HeaderField,
   type HeaderFields,
   type HeaderStatus,
   headerStatus,
   headerValue,
+  leadingHeaders,
 } from './header-block.ts'
 export { withHeader, withoutHeader } from './header-edit.ts'
 export { parseJsonObject } from './json-object.ts'
@@ -40,4 +42,4 @@ export {
   SERVER_VERSION,
   type ServerInfo,
 } from './server-info.ts'
-export { isSampledParent } from './trace-parent.ts'
+export { hasSampledParent, isSampledParent } from './trace-parent.ts'

@@ -5,7 +5,7 @@ import { AccountSpace, type Peer, type TracedIngress } from '../../../shared/bro
 import { silentLog } from '../../../shared/log/index.ts'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { Tracer } from '../../../shared/tracing/index.ts'
-import { TRACE_EVENTS_MAX } from '../../../shared/tracing/limits.ts'
+import { TRACE_EVENTS_MAX, TRACE_HEADER_BYTES_MAX } from '../../../shared/tracing/limits.ts'
 import { encodeHeaders, type HeaderFields } from '../../../shared/wire/index.ts'
 import { accountConfig } from '../../support/account-configs.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -64,6 +64,30 @@ describe('Tracer', () => {
       text,
       '{"server":{"name":"test"},"request":{"header":{"B":["1"],"Nats-Trace-Dest":["traces"]},"msgsize":48},' +
         '"events":[{"type":"in","ts":"2030-01-01T00:00:00.000Z","kind":0,"cid":5,"name":"me","acc":"A","subj":"a"}]}',
+    )
+  })
+
+  it('shows of very many headers the first, and those that are its own wherever they stand', () => {
+    const w = new World()
+    const many = Array.from({ length: 150_000 }, () => ['A', 'b'] as const)
+    const own = [
+      ['Nats-Trace-Hop', '2'],
+      ['Nats-Trace-Only', 'x'],
+      ['Nats-Trace-Dest', 'traces'],
+    ] as const
+    const link = new RecordingLink('leaf')
+    w.space.subscribe(link, { subject: 'a' })
+    w.publish('a', [...many, ...own], new RecordingLink('leaf'))
+    const payload = w.traces.got[0]?.payload ?? ''
+    const { header } = JSON.parse(payload).request
+    assert.equal(header.A.length, Math.floor((TRACE_HEADER_BYTES_MAX - 10) / 6))
+    delete header.A
+    assert.deepEqual(header, Object.fromEntries(own.map(([name, value]) => [name, [value]])))
+    // What goes on is the message as it was.
+    assert.equal(link.got[0]?.headers.split('\r\n').length, 150_000 + 6)
+    assert.match(
+      link.got[0]?.headers ?? '',
+      /Nats-Trace-Dest: traces\r\nNats-Trace-Hop: 2.1\r\n\r\n$/,
     )
   })
 

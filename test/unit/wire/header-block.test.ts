@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
 import {
   appendHeaders,
   ControlLine,
@@ -8,10 +9,14 @@ import {
   EMPTY_HEADERS,
   encodeHeaders,
   encodeInfo,
+  filledHeaderValue,
   formatDecimal,
+  hasSampledParent,
   headerStatus,
   headerValue,
+  leadingHeaders,
   parseSize,
+  withoutHeader,
 } from '../../../shared/wire/index.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
@@ -59,6 +64,58 @@ describe('header block', () => {
     for (const fields of [{ A: 'x\r\nB: y' }, { 'A\n': 'x' }, { 'A:': 'x' }, { '': 'x' }]) {
       assert.throws(() => encodeHeaders(fields), { code: 'PETIOLE_HEADER_INVALID' })
     }
+  })
+
+  it('is searched and edited as a plain walk over its lines would', () => {
+    const seed = 5
+    const random = new SeededRandom(seed)
+    const parts = [
+      'A: 1',
+      'A:',
+      'AB: 2',
+      'x A: 3',
+      'a: 4',
+      ' A: 5',
+      'A :6',
+      'B: A: 7',
+      'A:  8 ',
+      '',
+    ]
+    for (let i = 0; i < 20_000; i++) {
+      const lines = Array.from({ length: random.below(6) }, () => parts[random.below(10)] ?? '')
+      const block = Buffer.from(['NATS/1.0', ...lines, '', ''].join('\r\n'))
+      const told = `seed ${seed}: ${JSON.stringify(text(block))}`
+      const values = lines.filter((line) => line.startsWith('A:')).map((it) => it.slice(2).trim())
+      assert.equal(headerValue(block, 'A'), values[0], told)
+      assert.equal(filledHeaderValue(block, 'A', 9), values.find((it) => it !== '') ?? '', told)
+      const kept = lines.filter((line) => !line.startsWith('A:'))
+      assert.equal(
+        text(withoutHeader(block, 'A')),
+        ['NATS/1.0', ...kept, '', ''].join('\r\n'),
+        told,
+      )
+    }
+  })
+
+  it('of a long one the lines are given that end within a bound', () => {
+    const block = Buffer.from('NATS/1.0\r\nA: 1\r\nB: 2\r\n\r\n')
+    const leading = (bytesMax: number): string => text(leadingHeaders(block, bytesMax))
+    assert.deepEqual([9, 10, 15, 16, 1_000].map(leading), [
+      '',
+      'NATS/1.0\r\n',
+      'NATS/1.0\r\n',
+      'NATS/1.0\r\nA: 1\r\n',
+      text(block),
+    ])
+    assert.equal(filledHeaderValue(Buffer.from('X\nA:\nA:\nA: 1\n'), 'A', 2), '')
+  })
+
+  it('tells a sampled traceparent in any case, and not without end', () => {
+    const sampled = (...lines: string[]): boolean =>
+      hasSampledParent(Buffer.from(['NATS/1.0', ...lines, '', ''].join('\r\n')))
+    assert.equal(sampled('TraceParent:  00-1-1-00', 'traceparent: 00-1-1-01 '), true)
+    assert.equal(sampled('x-traceparent: 00-1-1-01', 'traceparent: 00-1-1-02'), false)
+    assert.equal(sampled(...Array<string>(64).fill('traceparent:'), 'traceparent: 0-1-1-01'), false)
   })
 
   it('is not made of other bytes', () => {
