@@ -1,0 +1,56 @@
+/** What a publisher hears: that its message is on disk, that it was there already, or why it was refused. */
+import { codeOf, type PetioleError } from '../../runtime/index.ts'
+import { NO_BYTES } from '../headers.ts'
+import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
+import type { StreamPort } from '../port.ts'
+
+export type Told = (error: PetioleError | undefined) => void
+
+/** Who waits for one message. */
+export interface Waiting {
+  /** '' when nobody asked for an answer. */
+  readonly reply: string
+  readonly committed: Told | undefined
+}
+
+export class PubAcks {
+  readonly #port: StreamPort
+  readonly #stream: string
+  /** The answer up to its sequence. */
+  readonly #head: string
+  /** Which limit a full stream is at. */
+  readonly #fullText: () => string
+
+  constructor(port: StreamPort, stream: string, domain: string, fullText: () => string) {
+    this.#port = port
+    this.#stream = stream
+    this.#fullText = fullText
+    const shown = domain === '' ? '' : `"domain":${JSON.stringify(domain)},`
+    this.#head = `{"stream":${JSON.stringify(stream)},${shown}"seq":`
+  }
+
+  /** @param tail what follows the sequence, from its comma on */
+  accept(seq: number, tail: string, { reply, committed }: Waiting): void {
+    if (reply !== '') {
+      this.#port.publish(reply, '', NO_BYTES, Buffer.from(`${this.#head}${seq}${tail}}`))
+    }
+    committed?.(undefined)
+  }
+
+  refuse(error: unknown, { reply, committed }: Waiting): void {
+    const refusal = this.#refusal(error)
+    // The caller may be the router in the middle of a delivery.
+    queueMicrotask(() => {
+      if (reply !== '') {
+        const answer = { error: refusal, stream: this.#stream, seq: 0 }
+        this.#port.publish(reply, '', NO_BYTES, Buffer.from(JSON.stringify(answer)))
+      }
+      committed?.(refusal)
+    })
+  }
+
+  #refusal(error: unknown): JetStreamError {
+    if (codeOf(error) !== 'PETIOLE_STREAM_FULL') return toJetStreamError(error)
+    return new JetStreamError(10077, this.#fullText(), { cause: error })
+  }
+}
