@@ -1,4 +1,5 @@
 /** What a client asks for, held against what is there: the account's limits and its other streams. */
+import { isDeepStrictEqual } from 'node:util'
 import { type AccountLimits, checkReservation, checkStreamCount, tierOf } from './account-limits.ts'
 import { checkFeedFilters } from './config/feed-checks.ts'
 import type { StreamRules } from './config/rules.ts'
@@ -55,7 +56,7 @@ export class StreamJudge {
     refuseReplicas(config)
     const existing = this.#streams.get(config.name)
     if (existing === undefined) return false
-    if (JSON.stringify(existing.config) !== JSON.stringify(config)) throw new JetStreamError(10058)
+    if (!isDeepStrictEqual(existing.config, config)) throw new JetStreamError(10058)
     return true
   }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { SeededRandom } from '../../shared/runtime/index.ts'
 import { ConfigTwins } from '../support/config-twins.ts'
 import { CONSUMER_CASES } from './consumer-config-cases.ts'
+import { drawCase } from './drawn-configs.ts'
 import { type Case, STREAM_CASES } from './stream-config-cases.ts'
 
 /**
@@ -18,6 +20,8 @@ accounts {
   }
 }
 `
+
+const DRAWN = 150
 
 describe('configurations beside a real nats-server', function () {
   this.timeout(60_000)
@@ -38,7 +42,13 @@ describe('configurations beside a real nats-server', function () {
     })
   }
 
-  async function compare(steps: Case): Promise<void> {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+  it(`says the same to ${DRAWN} drawn cases: SEED=${seed}`, async () => {
+    const random = new SeededRandom(seed)
+    for (let i = 0; i < DRAWN; i++) await compare(drawCase(random), `SEED=${seed} case ${i} `)
+  })
+
+  async function compare(steps: Case, title = ''): Promise<void> {
     const [theirs, ours] = clients
     try {
       for (const [subject, request] of steps) {
@@ -46,7 +56,7 @@ describe('configurations beside a real nats-server', function () {
         // What the switchboard refuses has its own tests, until its row is gone.
         if (/not supported yet by this version/.test(JSON.stringify(actual))) return
         const expected = await ask(theirs, subject, request)
-        assert.deepEqual(actual, expected, `${subject} ${JSON.stringify(request)}`)
+        assert.deepEqual(actual, expected, `${title}${subject} ${JSON.stringify(request)}`)
       }
     } finally {
       await Promise.all(clients.map(clear))

@@ -50,16 +50,18 @@ export function consumerConfig(
   checkRest(config, request)
   checkPriority(config, request)
   refuseUnsupportedConsumer(config)
-  const isLasting = config.durable_name !== undefined || config.inactive_threshold !== undefined
-  return isLasting ? config : { ...config, inactive_threshold: EPHEMERAL_INACTIVE_NS }
+  return config
 }
 
-/** Whether the configuration says by itself when an unused consumer goes. */
-export function hasOwnThreshold(request: ConsumerRequest, stream: StreamConfig): boolean {
-  if ((request.durable_name ?? '') !== '') return true
-  return (
-    (request.inactive_threshold ?? 0) > 0 || stream.consumer_limits.inactive_threshold !== undefined
-  )
+/**
+ * What a consumer that is not durable has when it does not say when it goes.
+ * @param old the configuration that is updated: nats-server goes by what the consumer was
+ */
+export function withThreshold(config: ConsumerConfig, old?: ConsumerConfig): ConsumerConfig {
+  if (config.inactive_threshold !== undefined) return config
+  if ((old ?? config).durable_name !== undefined) return config
+  if (old !== undefined && old.inactive_threshold === undefined) return config
+  return { ...config, inactive_threshold: EPHEMERAL_INACTIVE_NS }
 }
 
 function checkNames(config: ConsumerConfig, request: ConsumerRequest): void {

@@ -1,14 +1,19 @@
 /** What an update may change, in the order of nats-server's configUpdateCheck. */
+import { isDeepStrictEqual } from 'node:util'
 import { JetStreamError } from '../jetstream-error.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 /** The configuration that an update leads to. Throws 10052, 10055 or 10074. */
 export function updatedConfig(old: StreamConfig, config: StreamConfig): StreamConfig {
+  // nats-server checks the whole configuration again, with all that it implies.
+  if (config.allow_msg_counter && config.allow_msg_ttl) {
+    throw new JetStreamError(10052, 'counter stream cannot use message TTLs')
+  }
   refuseReplicas(config)
   const found = RULES.find(([isBroken]) => isBroken(old, config))
   if (found !== undefined) throw new JetStreamError(10052, found[1])
   const isMirror = config.mirror !== undefined
-  if (isMirror && JSON.stringify(config.mirror) !== JSON.stringify(old.mirror)) {
+  if (isMirror && !isDeepStrictEqual(config.mirror, old.mirror)) {
     throw new JetStreamError(10055)
   }
   const late = LATE_RULES.find(([isBroken]) => isBroken(old, config))

@@ -5,13 +5,14 @@
  * The disk comes first: a consumer is found, changed or gone here only once that is on disk. When a
  * commit fails, all is as it was, and the next request of that name is judged by that.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../../log/index.ts'
 import { type Clock, messageOf } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
 import { overlaps, type SubjectFilter } from '../../subject/index.ts'
 import { type AccountLimits, type TierLimits, tierOf } from '../account-limits.ts'
 import type { Advisories } from '../advisories.ts'
-import { consumerConfig, hasOwnThreshold } from '../config/consumer-checks.ts'
+import { consumerConfig, withThreshold } from '../config/consumer-checks.ts'
 import {
   type ConsumerConfig,
   type ConsumerRequest,
@@ -106,12 +107,12 @@ export class ConsumerSet {
     return this.#turns.take(name, async () => {
       const existing = this.#consumers.get(name)
       const { config, tier } = this.#judge(asked, name, existing)
-      if (existing !== undefined) return this.#createAgain(existing, config, asked)
+      if (existing !== undefined) return this.#createAgain(existing, config, action)
       if (action === 'update') throw new JetStreamError(10149)
       this.#checkRoom(config, tier)
       this.#starting.add(name)
       try {
-        return await this.#begin(config)
+        return await this.#begin(withThreshold(config))
       } finally {
         this.#starting.delete(name)
       }
@@ -180,16 +181,16 @@ export class ConsumerSet {
 
   async #createAgain(
     existing: Consumer,
-    config: ConsumerConfig,
-    { action, config: request }: ConsumerCreation,
+    asked: ConsumerConfig,
+    action: CreateAction,
   ): Promise<Consumer> {
     const { stream, port } = this.#parts
-    const isSame = JSON.stringify(existing.config) === JSON.stringify(config)
-    // As in nats-server, which holds what was asked for against what came of it.
-    const isAsAsked = isSame && hasOwnThreshold(request, stream.config)
+    // As in nats-server, what was asked for is held against what came of it: a default is a difference.
+    const isAsAsked = isDeepStrictEqual(existing.config, asked)
     if (action === 'create' && !isAsAsked) throw new JetStreamError(10148)
+    const config = withThreshold(asked, existing.config)
     if (stream.config.retention === 'workqueue') this.#checkPartition(config)
-    if (isSame) return existing
+    if (isDeepStrictEqual(existing.config, config)) return existing
     checkConsumerUpdate(existing.config, config, (subject) => port.hasInterest(subject))
     await this.#write(existing, config)
     existing.update(config)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
-import { consumerConfig } from '../../../shared/stream/config/consumer-checks.ts'
+import { consumerConfig, withThreshold } from '../../../shared/stream/config/consumer-checks.ts'
 import { decodeConsumerRequest } from '../../../shared/stream/config/consumer-config.ts'
 import { checkConsumerUpdate } from '../../../shared/stream/config/consumer-update.ts'
 import { streamConfig } from '../../../shared/stream/config/stream-checks.ts'
@@ -111,7 +111,7 @@ describe('consumer configuration', () => {
       max_ack_pending: 1000,
       num_replicas: 0,
     })
-    const ephemeral = of({ ack_policy: 'none' })
+    const ephemeral = withThreshold(of({ ack_policy: 'none' }))
     assert.equal(ephemeral.inactive_threshold, 5e9)
     assert.equal(ephemeral.max_ack_pending, undefined)
     assert.equal(of({ ack_policy: 'explicit', backoff: [1e9, 5e9] }).ack_wait, 1e9)
