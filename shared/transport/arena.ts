@@ -15,10 +15,10 @@ import {
  * tables and output lie in the same ArrayBuffer, so that a message is copied from where it was read
  * to where it leaves with `arenaBytes.copyWithin` or a loop of words, and no view is ever made.
  *
- *     | carried tail 64K | read region 512K | regions of other layers | small slots | large slots |
+ *     | carried tail 64K | read region 256K | regions of other layers | small slots | large slots |
  *     ^ CARRY_START      ^ READ_START
  *
- * It is some 130 MiB of address space; the system gives memory only to the pages that are touched.
+ * It is some 120 MiB of address space; the system gives memory only to the pages that are touched.
  * Between regions lie WORD_SLACK_BYTES, so copies may overshoot by whole words on both sides.
  */
 const CARRY_START = WORD_SLACK_BYTES
