@@ -66,6 +66,8 @@ export class Committer {
   #running: Promise<void> | undefined
   #isStopped = false
   #isRollWanted = false
+  /** Somebody wanted a commit since the last one began. */
+  #isWoken = false
   /** Something was written since the last sync. */
   #isDirty = false
   #isSyncDue = false
@@ -90,14 +92,16 @@ export class Committer {
   }
 
   wake(): void {
+    this.#isWoken = true
     if (this.#isScheduled || this.#running !== undefined || this.#isStopped) return
     this.#isScheduled = true
     this.#parts.clock.soon(() => {
       this.#isScheduled = false
       if (this.#running !== undefined || this.#isStopped) return
+      this.#isWoken = false
       this.#running = this.#commitNext().finally(() => {
         this.#running = undefined
-        if (!this.#parts.writer.gather.isEmpty || this.#isSyncDue) this.wake()
+        if (this.#isWoken || !this.#parts.writer.gather.isEmpty) this.wake()
       })
     })
   }

@@ -1,5 +1,5 @@
 /**
- * What limits and damage took from a stream: kept until it is logged in the journal, and told to
+ * What limits, damage and its owner in no hurry took from a stream: kept until it is logged in the journal, and told to
  * listeners. The first listener is told what happened before it came, because limits are enforced
  * and damage is found while the store opens.
  */
@@ -53,7 +53,7 @@ export class EvictionLog {
   }
 
   restore(kills: readonly number[], isFloorToLog: boolean): void {
-    this.kills.push(...kills)
+    for (const seq of kills) this.kills.push(seq)
     this.isFloorToLog ||= isFloorToLog
   }
 

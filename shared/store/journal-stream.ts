@@ -131,6 +131,14 @@ export class JournalStream extends ReadSide implements StreamStore {
     return true
   }
 
+  removeLazily(seq: number): boolean {
+    if (this.isRemoved || this.stage.deletes.has(seq) || !this.index.kill(seq)) return false
+    this.evictions.kills.push(seq)
+    this.hasShrunk = true
+    this.#host.evictionsWait(this)
+    return true
+  }
+
   async purge(options: Purge, committed?: Committed): Promise<number> {
     this.#checkOpen()
     const throughSeq = Math.min(options.throughSeq ?? this.assignedSeq, this.assignedSeq)

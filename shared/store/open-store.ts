@@ -188,7 +188,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   })
   evictions.onFirst = () => {
     clock.after(EVICTION_LOG_DELAY_MS, () => committer.wake())
-    housekeeping.wake()
+    housekeeping.wake(false)
   }
   if (!evictions.isEmpty) evictions.onFirst()
   room.measured(await disk.freeBytes(directory))

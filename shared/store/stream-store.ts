@@ -162,6 +162,12 @@ export interface StreamStore {
   /** Returns false when the sequence is not there. */
   remove(seq: number, committed?: Committed): boolean
   /**
+   * Removes it from sight at once, and on disk with the next commit, whoever makes it, at most a second
+   * later: any number of them is one record. For expiry, and for what consumers have acknowledged: after a
+   * crash the newest may be back, and are to be removed again by who knows that they are due.
+   */
+  removeLazily(seq: number): boolean
+  /**
    * Removes messages up to and with `throughSeq` that match `filter`, leaving the newest `keep` of
    * them; returns how many go. Without a filter this is O(segments).
    */

@@ -7,12 +7,15 @@ import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { openStore, type Store } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
+import { bytes, noLimits } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
 import { committedBarrier, StoreCommands } from '../support/store-commands.ts'
 import { pictureOf, StoreModel } from '../support/store-model.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const BUDGET_MS = Number(process.env['FUZZ_MS'] ?? 4_000)
+
+const TRANSACTION_MESSAGES = 1_000
 
 interface Machine {
   disk: SimDisk
@@ -151,4 +154,53 @@ describe('store and power cuts', function () {
       await again.destroy()
     }
   })
+
+  it('has a transaction of a thousand messages whole or not at all, cut at any byte', async () => {
+    const disk = new SimDisk({ random: new SeededRandom(seed) })
+    const machine: Machine = {
+      disk,
+      clock: new StoreClock(),
+      segmentBytes: 1 << 20,
+      random: new SeededRandom(seed),
+    }
+    const store = await open(machine)
+    const streams = ['a', 'b'].map((name) => store.createStream(name, bytes(''), noLimits))
+    for (const stream of streams) stream.append(bytes('s'), bytes(''), bytes('before'))
+    await committedBarrier(store)
+    const file = '/data/journal/0000000001.log'
+    const before = disk.bytesOf(file).length
+    store.transaction(() => {
+      for (let i = 0; i < TRANSACTION_MESSAGES; i++) {
+        streams[i % 2]!.append(bytes('s'), bytes(''), bytes(`${i}`))
+      }
+      streams[0]!.states.set('batch', bytes('done'))
+    })
+    await committedBarrier(store)
+    const whole = disk.bytesOf(file)
+    await store.destroy()
+    const after = whole.length
+    // Every byte near the ends, where records of the group begin and end, and some in between.
+    for (let size = before; size <= after; size += 1 + cutStep(size, before, after)) {
+      const cut = new SimDisk({ random: new SeededRandom(size) })
+      await cut.makeDirectory('/data/journal')
+      await copyFile(disk, cut, '/data/store.json')
+      await cut.writeFileAtomic(file, whole.subarray(0, size))
+      const again = await open(machine, cut, new StoreClock())
+      const counts = ['a', 'b'].map((name) => again.streams.get(name)?.state.messages)
+      const isDone = again.streams.get('a')?.states.get('batch') !== undefined
+      const share = size === after ? 1 + TRANSACTION_MESSAGES / 2 : 1
+      assert.deepEqual(counts, [share, share], `cut at ${size} of ${before}..${after}`)
+      assert.equal(isDone, size === after)
+      await again.destroy()
+    }
+  })
 })
+
+/** How many bytes to leave out after this one. */
+function cutStep(size: number, before: number, after: number): number {
+  return size - before < 200 || after - size < 200 ? 0 : 96
+}
+
+async function copyFile(from: SimDisk, to: SimDisk, path: string): Promise<void> {
+  await to.writeFileAtomic(path, await from.readFile(path))
+}

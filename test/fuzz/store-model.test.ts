@@ -80,6 +80,24 @@ class Run {
     })
   }
 
+  /** In no order with the other steps on disk, so only here, where all is committed before a restart. */
+  removeLazily(): void {
+    const name = ['a', 'b', 'c'][this.random.below(3)]!
+    const stream = this.store.streams.get(name)!
+    const { firstSeq, messages } = stream.state
+    const seq = firstSeq + this.random.below(messages + 1)
+    const isThere = stream.removeLazily(seq)
+    const change = (model: StoreModel): void => {
+      assert.equal(model.stream(name).remove(seq), isThere, `lazily ${name} ${seq}`)
+    }
+    this.commands.steps.push({
+      name: `lazily ${name} ${seq}`,
+      change,
+      isAcked: true,
+      error: undefined,
+    })
+  }
+
   async housekeeping(): Promise<void> {
     this.clock.advance(1_500)
     await settle(80)
@@ -109,6 +127,7 @@ describe('store against a model', function () {
           const roll = run.random.below(60)
           if (roll === 0) run.limit()
           else if (roll < 3) await run.housekeeping()
+          else if (roll < 9) run.removeLazily()
           else await run.commands.one(run.store)
           await committedBarrier(run.store)
           if (run.random.below(40) === 0) {

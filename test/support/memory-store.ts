@@ -375,6 +375,12 @@ export class MemoryStream implements StreamStore {
     return isThere
   }
 
+  removeLazily(seq: number): boolean {
+    const isThere = this.#messages.has(seq)
+    if (isThere) this.#drop(seq)
+    return isThere
+  }
+
   async purge(
     options: { throughSeq?: number; filter?: SubjectFilter; keep?: number },
     committed?: Committed,

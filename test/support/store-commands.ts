@@ -127,11 +127,14 @@ export class StoreCommands {
 
   /** Messages in two streams and a mark, all or nothing. */
   transaction(store: Store): void {
-    const items = Array.from({ length: 1 + this.random.below(4) }, () => ({
-      name: this.#pick(STREAMS),
-      subject: this.#subject(),
-      payload: this.#payload(),
-    }))
+    const items = Array.from(
+      { length: this.random.below(12) === 0 ? 60 : 1 + this.random.below(4) },
+      () => ({
+        name: this.#pick(STREAMS),
+        subject: this.#subject(),
+        payload: this.#payload(),
+      }),
+    )
     const mark = `${this.#serial++}`
     const step = this.#step(`transaction of ${items.length}`, (model) => {
       for (const { name, subject, payload } of items) model.stream(name).append(subject, payload)
