@@ -181,6 +181,8 @@ export interface SubjectSpace {
   /** Whether any subscription but those of `except` would take a message on this literal subject. */
   hasInterest(subject: string, except?: Peer): boolean
   subscriptions(): Iterable<Subscription>
+  /** All subscriptions that a message on the literal `subject` concerns, in no order. */
+  matching(subject: string): readonly Subscription[]
   observe(observer: InterestObserver): () => void
 }
 

@@ -1,5 +1,13 @@
-import type { Message, Peer, SubjectSpace, Subscription } from '../broker/index.ts'
-import type { CapturedMessage, PortMessage, StreamPort } from '../stream/index.ts'
+import type { Message, Peer, PublishOptions, SubjectSpace, Subscription } from '../broker/index.ts'
+import type {
+  CapturedMessage,
+  Flow,
+  InterestWatch,
+  Outlet,
+  PortMessage,
+  StreamPort,
+} from '../stream/index.ts'
+import { InterestWatches } from './interest-watches.ts'
 
 interface Request {
   readonly handler: (request: PortMessage) => void
@@ -14,6 +22,7 @@ interface Request {
 export class SpaceStreamPort implements StreamPort {
   readonly #space: SubjectSpace
   readonly #peer: Peer
+  readonly #watches: InterestWatches
   readonly #captures = new Map<Subscription, (message: CapturedMessage) => void>()
   readonly #handlers = new Map<Subscription, (request: PortMessage) => void>()
   /** Emptied after every read chunk, so it never holds more than one chunk's requests. */
@@ -21,6 +30,7 @@ export class SpaceStreamPort implements StreamPort {
 
   constructor(space: SubjectSpace, peerId: number) {
     this.#space = space
+    this.#watches = new InterestWatches(space)
     this.#peer = {
       kind: 'local',
       id: peerId,
@@ -38,24 +48,8 @@ export class SpaceStreamPort implements StreamPort {
     })
   }
 
-  deliver(
-    inbox: string,
-    subject: Uint8Array,
-    reply: string,
-    headers: Uint8Array,
-    payload: Uint8Array,
-  ): void {
-    this.#space.publish(
-      this.#peer,
-      {
-        subject: Buffer.from(inbox),
-        shownSubject: subject,
-        reply: Buffer.from(reply),
-        headers,
-        payload,
-      },
-      { capture: false },
-    )
+  outlet(flow?: Flow): Outlet {
+    return new SpaceOutlet(this.#space, flow === undefined ? this.#peer : { ...this.#peer, flow })
   }
 
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void {
@@ -78,6 +72,10 @@ export class SpaceStreamPort implements StreamPort {
     return this.#space.hasInterest(subject)
   }
 
+  watchInterest(subject: string, queue: string, onChange: () => void): InterestWatch {
+    return this.#watches.add(subject, queue, onChange)
+  }
+
   #take(subscription: Subscription, message: Message): void {
     const capture = this.#captures.get(subscription)
     if (capture !== undefined) {
@@ -96,6 +94,47 @@ export class SpaceStreamPort implements StreamPort {
     for (const { handler, message } of requests) handler(message)
   }
 }
+
+/** One publication that is filled in again for each message: the router keeps nothing of it. */
+class SpaceOutlet implements Outlet {
+  readonly #space: SubjectSpace
+  readonly #peer: Peer
+  readonly #publication = {
+    subject: NO_BYTES,
+    shownSubject: NO_BYTES,
+    reply: NO_BYTES,
+    headers: NO_BYTES,
+    payload: NO_BYTES,
+  }
+
+  constructor(space: SubjectSpace, peer: Peer) {
+    this.#space = space
+    this.#peer = peer
+  }
+
+  deliver(
+    to: Uint8Array,
+    subject: Uint8Array,
+    reply: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): boolean {
+    const publication = this.#publication
+    publication.subject = to
+    publication.shownSubject = subject
+    publication.reply = reply
+    publication.headers = headers
+    publication.payload = payload
+    const taken = this.#space.publish(this.#peer, publication, STORED_ALREADY)
+    // A large one must not be kept until the next.
+    publication.headers = NO_BYTES
+    publication.payload = NO_BYTES
+    return taken > 0
+  }
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+const STORED_ALREADY: PublishOptions = { capture: false }
 
 function copyOf(message: Message): PortMessage {
   return {

@@ -260,6 +260,7 @@ export class StreamEngine {
         acks: this.#acks,
         advisories: this.#advisories,
         limits,
+        newToken: () => this.#newName(),
       },
       store,
       config,

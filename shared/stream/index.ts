@@ -13,6 +13,13 @@ export type { StreamConfig } from './config/stream-config.ts'
 export type { StreamRequest } from './config/stream-request.ts'
 export { StreamEngine, type StreamEngineOptions } from './engine.ts'
 export { JetStreamError } from './jetstream-error.ts'
-export type { CapturedMessage, PortMessage, StreamPort } from './port.ts'
+export type {
+  CapturedMessage,
+  Flow,
+  InterestWatch,
+  Outlet,
+  PortMessage,
+  StreamPort,
+} from './port.ts'
 export { type AppendSubject, Stream } from './stream.ts'
 export { Turns } from './turns.ts'

@@ -23,6 +23,11 @@ export const FLOW_CONTROL_HEARTBEAT_NS = NS_PER_SECOND
 export const PRIORITY_TIMEOUT_NS = 120 * NS_PER_SECOND
 export const WAITING_PULLS = 512
 export const ACK_PENDING = 1000
+/** What may be unanswered of a consumer with flow control: at first, and after enough answers. */
+export const FLOW_WINDOW_BYTES_MIN = 2 * 1024 * 1024
+export const FLOW_WINDOW_BYTES_MAX = 32 * 1024 * 1024
+/** What a limited rate may send at once where the stream does not bound its messages. */
+export const RATE_BURST_BYTES = 1024 * 1024
 export const EPHEMERAL_INACTIVE_NS = 5 * NS_PER_SECOND
 
 /** Streams and consumers in one account, when its limits do not say otherwise. */
@@ -43,6 +48,8 @@ export const READ_AHEAD_BYTES = 256 * 1024
 export const DELIVERY_TURN_BYTES = 256 * 1024
 /** When a consumer that could not read its stream tries again. */
 export const READ_RETRY_MS = 1_000
+/** A replay at the original pace that is later than this goes on from where it is. */
+export const REPLAY_LATENESS_MS = 100
 /** How long acknowledgements gather before they are written, when nobody waits for the write. */
 export const CONSUMER_STATE_DELAY_MS = 200
 /** A count of pending messages that removals made stale is renewed at most this often. */

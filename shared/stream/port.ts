@@ -7,22 +7,43 @@ import type { PetioleError } from '../runtime/index.ts'
 export interface StreamPort {
   /** A message to whoever is interested: replies, statuses, advisories. */
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void
-  /**
-   * A stored message to the inbox that asked for it: routed by `inbox`, shown to its receiver with
-   * `subject`, under which it was stored. Captures are passed over.
-   */
-  deliver(
-    inbox: string,
-    subject: Uint8Array,
-    reply: string,
-    headers: Uint8Array,
-    payload: Uint8Array,
-  ): void
+  /** Where one consumer's messages go out. `flow` is stopped while a receiver is behind. */
+  outlet(flow?: Flow): Outlet
   /** API, ack and direct-get subjects. The handler's message is the handler's to keep. */
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void
   /** Everything published on `subject` goes to `capture` before any acknowledgement. */
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void
   hasInterest(subject: string): boolean
+  /**
+   * Follows who subscribes to exactly this literal subject, as a member of `queue` unless that is ''.
+   * `onChange` is called outside of the router, when the first one came or the last one left.
+   */
+  watchInterest(subject: string, queue: string, onChange: () => void): InterestWatch
+}
+
+export interface InterestWatch {
+  readonly isInterested: boolean
+  stop(): void
+}
+
+/** Called while a receiver is behind, and not for long when that one does not move at all. */
+export interface Flow {
+  pause(): void
+  resume(): void
+}
+
+export interface Outlet {
+  /**
+   * A stored message: routed by `to`, shown to its receiver with `subject`, under which it was stored.
+   * Captures are passed over. All bytes are read before it returns; false: nobody took the message.
+   */
+  deliver(
+    to: Uint8Array,
+    subject: Uint8Array,
+    reply: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): boolean
 }
 
 export interface PortMessage {

@@ -28,6 +28,8 @@ export interface StreamParts {
   readonly acks: AckSubjects
   readonly advisories: Advisories
   readonly limits: AccountLimits
+  /** Characters that nobody guesses. */
+  readonly newToken: () => string
 }
 
 /** The same as the store's: up to and with `throughSeq`, of what matches, but for the newest `keep`. */

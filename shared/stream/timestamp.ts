@@ -20,11 +20,6 @@ export function formatTime(ms: number): string {
   return `${dateOfDay(days)}T${clock.map((part) => pad(part, 2)).join(':')}${fraction}Z`
 }
 
-/** Nanoseconds since the epoch as decimal digits, exact beyond 2^53. */
-export function nanosText(ms: number): string {
-  return `${Math.floor(ms)}${pad(subMsNanos(ms), 6)}`
-}
-
 /** undefined when the text is not an RFC 3339 time. */
 export function parseTime(text: string): number | undefined {
   const match =

@@ -3,7 +3,14 @@
  * keeps what is published to inboxes for the test to look at.
  */
 import type { PetioleError } from '../../shared/runtime/index.ts'
-import type { CapturedMessage, PortMessage, StreamPort } from '../../shared/stream/index.ts'
+import type {
+  CapturedMessage,
+  Flow,
+  InterestWatch,
+  Outlet,
+  PortMessage,
+  StreamPort,
+} from '../../shared/stream/index.ts'
 import { SubjectFilter } from '../../shared/subject/index.ts'
 
 export interface Published {
@@ -35,20 +42,27 @@ export class MemoryPort implements StreamPort {
   readonly inboxes = new Map<string, Published[]>()
   /** Subjects without interest; all others have some. */
   readonly deaf = new Set<string>()
+  /** Subjects whose subscribers take nothing at the moment. */
+  readonly refusing = new Set<string>()
+  /** Whom the receiver on a subject may hold up. */
+  readonly flows = new Map<string, Flow | undefined>()
+  readonly #watches = new Set<{ readonly subject: string; readonly tell: () => void }>()
   #inboxes = 0
 
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void {
     this.#arrive(subject, subject, reply, headers, payload)
   }
 
-  deliver(
-    inbox: string,
-    subject: Uint8Array,
-    reply: string,
-    headers: Uint8Array,
-    payload: Uint8Array,
-  ): void {
-    this.#arrive(inbox, Buffer.from(subject).toString(), reply, headers, payload)
+  outlet(flow?: Flow): Outlet {
+    return {
+      deliver: (to, subject, reply, headers, payload) => {
+        const inbox = textOf(to)
+        if (this.deaf.has(inbox) || this.refusing.has(inbox)) return false
+        this.flows.set(inbox, flow)
+        this.#arrive(inbox, textOf(subject), textOf(reply), headers, payload)
+        return true
+      },
+    }
   }
 
   subscribe(subject: string, handle: (request: PortMessage) => void): () => void {
@@ -65,6 +79,25 @@ export class MemoryPort implements StreamPort {
 
   hasInterest(subject: string): boolean {
     return !this.deaf.has(subject)
+  }
+
+  watchInterest(subject: string, _queue: string, tell: () => void): InterestWatch {
+    const watch = { subject, tell }
+    this.#watches.add(watch)
+    const { deaf } = this
+    return {
+      get isInterested() {
+        return !deaf.has(subject)
+      },
+      stop: () => this.#watches.delete(watch),
+    }
+  }
+
+  /** Subscribers of a subject come or go. */
+  setInterest(subject: string, isThere: boolean): void {
+    if (isThere) this.deaf.delete(subject)
+    else this.deaf.add(subject)
+    for (const watch of [...this.#watches]) if (watch.subject === subject) watch.tell()
   }
 
   newInbox(): string {
@@ -145,6 +178,10 @@ export class MemoryPort implements StreamPort {
     if (waiter !== undefined) waiter(message)
     else this.inboxes.set(to, [...(this.inboxes.get(to) ?? []), message])
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString()
 }
 
 function headerBlock(headers: Record<string, string> | undefined): Uint8Array {

@@ -17,6 +17,7 @@ import type { AckPolicy } from '../config/consumer-config.ts'
 
 export interface AckRules {
   readonly policy: AckPolicy
+  /** Infinity: what is delivered waits for ever. */
   readonly ackWaitMs: number
   /** Takes the place of `ackWaitMs`: one wait for each delivery, the last one for all further. */
   readonly backoffMs: readonly number[]
@@ -63,6 +64,16 @@ export class AckLedger {
 
   get delivered(): SequencePair {
     return { consumerSeq: this.#consumerSeq, streamSeq: this.#streamSeq }
+  }
+
+  /** The stream sequence of `delivered`. */
+  get deliveredSeq(): number {
+    return this.#streamSeq
+  }
+
+  /** The consumer sequence of `delivered`. */
+  get consumerSeq(): number {
+    return this.#consumerSeq
   }
 
   get ackFloor(): SequencePair {
@@ -142,7 +153,8 @@ export class AckLedger {
 
   /** Returns whether anything was pending under it. */
   ack(streamSeq: number): boolean {
-    if (this.#rules.policy !== 'all') return this.forget(streamSeq)
+    const { policy } = this.#rules
+    if (policy !== 'all' && policy !== 'flow_control') return this.forget(streamSeq)
     let isAny = false
     for (const seq of this.#pending.keys()) {
       if (seq > streamSeq) break

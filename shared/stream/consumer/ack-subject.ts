@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { NS_PER_MS } from '../limits.ts'
-import { nanosText } from '../timestamp.ts'
 
 /**
  * The reply subject of a delivered message, which is where its acknowledgement goes:
@@ -85,19 +84,6 @@ export function accountHash(account: string): string {
     digest.subarray(0, HASH_LENGTH),
     (byte) => HASH_DIGITS[byte % HASH_DIGITS.length],
   ).join('')
-}
-
-/** @param prefix as `AckSubjects.prefixOf` makes it */
-export function ackSubject(
-  prefix: string,
-  deliveries: number,
-  streamSeq: number,
-  consumerSeq: number,
-  timeMs: number,
-  pending: number,
-): string {
-  const time = nanosText(timeMs)
-  return `${prefix}${deliveries}.${streamSeq}.${consumerSeq}.${time}.${pending}`
 }
 
 /** undefined for a payload that is no acknowledgement: nats-server ignores those too. */

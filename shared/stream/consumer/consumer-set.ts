@@ -27,7 +27,8 @@ import type { Stream } from '../stream.ts'
 import { Turns } from '../turns.ts'
 import type { AckSubjects } from './ack-subject.ts'
 import { Consumer, type ConsumerParts, stateKey } from './consumer.ts'
-import { lastPerSubject, startPoint } from './consumer-start.ts'
+import { isStored } from './consumer-rules.ts'
+import { startPoint } from './consumer-start.ts'
 
 export interface ConsumerSetParts {
   readonly clock: Clock
@@ -37,6 +38,7 @@ export interface ConsumerSetParts {
   readonly acks: AckSubjects
   readonly advisories: Advisories
   readonly limits: AccountLimits
+  readonly newToken: () => string
   readonly stream: Stream
 }
 
@@ -90,11 +92,10 @@ export class ConsumerSet {
         const state = stream.store.states.get(stateKey(config.name))
         if (state === undefined) consumer.begin({ seq: stream.store.state.firstSeq || 1 })
         else {
-          consumer.recover(state, (from, through) =>
-            lastPerSubject(filtersOf(config), stream.store, from, through),
-          )
+          consumer.recover(state)
         }
         this.#consumers.set(config.name, consumer)
+        consumer.start()
       } catch (error) {
         log.error({ consumer: key, err: messageOf(error) }, 'consumer not recovered')
       }
@@ -124,7 +125,7 @@ export class ConsumerSet {
     return this.#turns.take(name, async () => {
       const consumer = this.#consumers.get(name)
       if (consumer === undefined) return false
-      if (!consumer.config.mem_storage) await this.#erase(name)
+      if (isStored(consumer.config)) await this.#erase(name)
       this.#consumers.delete(name)
       consumer.close('409 Consumer Deleted', false)
       return true
@@ -173,8 +174,10 @@ export class ConsumerSet {
     } finally {
       this.#unborn.delete(consumer)
     }
-    if (this.#closed === undefined) this.#consumers.set(config.name, consumer)
-    else consumer.close(this.#closed.status, this.#closed.isKept)
+    if (this.#closed === undefined) {
+      this.#consumers.set(config.name, consumer)
+      consumer.start()
+    } else consumer.close(this.#closed.status, this.#closed.isKept)
     this.#advise('CREATED', 'consumer_action', consumer, { action: 'create' })
     return consumer
   }
@@ -250,7 +253,7 @@ export class ConsumerSet {
 
   #write(consumer: Consumer, config: ConsumerConfig): Promise<void> {
     const { createdMs, name } = consumer
-    if (config.mem_storage) return Promise.resolve()
+    if (!isStored(config)) return Promise.resolve()
     const { states } = this.#parts.stream.store
     return new Promise((resolve, reject) => {
       const done: Committed = (error) => (error ? reject(error) : resolve())
@@ -280,14 +283,16 @@ export class ConsumerSet {
   }
 
   #consumerParts(): ConsumerParts {
-    const { clock, port, log, acks, stream } = this.#parts
+    const { clock, port, log, acks, newToken, stream } = this.#parts
     return {
       clock,
       port,
       log,
       acks,
       store: stream.store,
+      newToken,
       streamName: stream.name,
+      messageBytesMax: () => stream.config.max_msg_size,
       onInactive: ({ name }) => {
         this.remove(name).catch((error: unknown) => {
           log.warn({ consumer: name, err: messageOf(error) }, 'inactive consumer not removed')

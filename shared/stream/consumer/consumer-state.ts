@@ -45,11 +45,16 @@ export function encodeConsumerState(state: ConsumerState, nowMs: number): Uint8A
     put(seq - streamSeq)
     put(pending.consumerSeq - consumerSeq)
     put(pending.deliveries)
-    put(pending.isDue ? 0 : Math.max(0, Math.ceil(pending.deadlineMs - nowMs)))
+    put(pending.isDue ? 0 : leftMs(pending.deadlineMs, nowMs))
     streamSeq = seq
     consumerSeq = pending.consumerSeq
   }
   return bytes.slice(0, at)
+}
+
+/** What waits for ever is due after a restart: nobody else would ask for it. */
+function leftMs(deadlineMs: number, nowMs: number): number {
+  return Number.isFinite(deadlineMs) ? Math.max(0, Math.ceil(deadlineMs - nowMs)) : 0
 }
 
 /** Throws PETIOLE_CONSUMER_STATE when the bytes are not such a state. */

@@ -8,18 +8,22 @@ import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { NO_BYTES } from '../headers.ts'
-import { ACK_PENDING_MAX, NS_PER_MS } from '../limits.ts'
+import { RATE_BURST_BYTES } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
 import { formatTime } from '../timestamp.ts'
-import { AckLedger, type AckRules, type Exhausted } from './ack-ledger.ts'
+import { AckLedger, type Exhausted } from './ack-ledger.ts'
 import type { AckAddress, AckRequest, AckSubjects } from './ack-subject.ts'
 import { ConsumerJournal } from './consumer-journal.ts'
-import type { StartPoint } from './consumer-start.ts'
+import { ackPendingMaxOf, isStored, rulesOf, thresholdMsOf } from './consumer-rules.ts'
+import { lastPerSubject, type StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
 import { Delivery } from './delivery.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
+import { Inactivity } from './inactivity.ts'
 import { MessageReader } from './message-reader.ts'
 import { PullTarget } from './pull/pull-target.ts'
+import { PushTarget } from './push/push-target.ts'
+import { ReplayPace } from './replay-pace.ts'
 
 export interface ConsumerParts {
   readonly clock: Clock
@@ -28,6 +32,10 @@ export interface ConsumerParts {
   readonly store: StreamStore
   readonly acks: AckSubjects
   readonly streamName: string
+  /** `max_msg_size` of the stream; -1: none. */
+  readonly messageBytesMax: () => number
+  /** Characters that nobody guesses. */
+  readonly newToken: () => string
   /** Nobody has used an ephemeral consumer for its `inactive_threshold`. */
   readonly onInactive: (consumer: Consumer) => void
   readonly onExhausted: (consumer: Consumer, exhausted: Exhausted) => void
@@ -48,12 +56,12 @@ export class Consumer {
   readonly #delivery: Delivery
   /** The end of a `last_per_subject` start that is not over; 0 otherwise. */
   #throughSeq = 0
-  #lastActiveMs: number
+  readonly #inactivity: Inactivity
+  /** Monotonic, as #lastAckedMs. */
   #lastDeliveredMs: number | undefined
   #lastAckedMs: number | undefined
   #cancelDeadline: Cancel | undefined
   #deadlineMs = Number.POSITIVE_INFINITY
-  #cancelInactive: Cancel | undefined
   #isClosed = false
 
   constructor(parts: ConsumerParts, config: ConsumerConfig, createdMs: number) {
@@ -63,34 +71,35 @@ export class Consumer {
     this.#parts = parts
     this.#clock = parts.clock
     this.#port = parts.port
-    this.#lastActiveMs = this.#clock.monotonicMs()
     const filters = filtersOf(config).map((filter) => new SubjectFilter(filter))
     const { store, clock, port, log } = parts
     this.#ledger = new AckLedger(rulesOf(config), 1)
     this.#reader = new MessageReader(store, clock, filters)
-    this.#target = new PullTarget(
+    this.#target = config.deliver_subject === undefined ? this.#pulled() : this.#pushed()
+    this.#inactivity = new Inactivity(
       clock,
-      port,
-      () => this.#config,
-      () => this.#active(),
+      () => thresholdMsOf(this.#config, this.#ledger.pending.size > 0),
+      () => this.#target.isInUse,
+      () => parts.onInactive(this),
     )
     const key = stateKey(this.name)
     this.#journal = new ConsumerJournal(store.states, key, clock, log, () => this.encodeState())
     this.#delivery = new Delivery(
       {
         clock,
-        port,
+        outlet: port.outlet(this.#target.flow),
         log,
         store,
         ledger: this.#ledger,
         reader: this.#reader,
         target: this.#target,
-        onDelivered: () => this.#delivered(),
+        onDelivered: (nowMs) => this.#delivered(nowMs),
       },
       {
         ackPrefix: parts.acks.prefixOf(parts.streamName, this.name),
         isHeadersOnly: config.headers_only ?? false,
         ackPendingMax: ackPendingMaxOf(config),
+        pace: undefined,
       },
     )
   }
@@ -110,22 +119,33 @@ export class Consumer {
     this.#ledger.restore({ consumerSeq: 0, streamSeq: first - 1 }, [])
     if (start.listed === undefined) this.#reader.seek(start.seq)
     else this.#reader.seekListed(start.listed, start.seq)
-    this.#watchInactivity()
+    this.#begun()
   }
 
-  /** Goes on from what was written before a restart. `listed` as `lastPerSubject` finds it now. */
-  recover(bytes: Uint8Array, listedFrom: (seq: number, throughSeq: number) => number[]): void {
+  /** Goes on from what was written before a restart. */
+  recover(bytes: Uint8Array): void {
     const state = decodeConsumerState(bytes, this.#clock.monotonicMs())
     this.#ledger.restore(state.delivered, state.pending)
-    const next = state.delivered.streamSeq + 1
-    if (state.throughSeq >= next) {
-      this.#throughSeq = state.throughSeq
-      this.#reader.seekListed(listedFrom(next, state.throughSeq), state.throughSeq + 1)
-    } else {
-      this.#reader.seek(next)
-    }
+    this.#throughSeq = state.throughSeq
+    this.#seek(state.delivered.streamSeq + 1)
+    if (this.#config.sourcing) this.reset(0)
     this.#armDeadline()
-    this.#watchInactivity()
+    this.#begun()
+  }
+
+  /**
+   * Delivers from `seq` on again, as if nothing of that had ever been delivered; from behind the ack
+   * floor when it is 0. Returns the sequence.
+   */
+  reset(seq: number): number {
+    const from = seq === 0 ? this.#ledger.ackFloor.streamSeq + 1 : seq
+    this.#ledger.restore({ consumerSeq: 0, streamSeq: from - 1 }, [])
+    this.#lastDeliveredMs = undefined
+    this.#lastAckedMs = undefined
+    this.#seek(from)
+    this.#changed()
+    this.#delivery.wake()
+    return from
   }
 
   encodeState(): Uint8Array {
@@ -137,6 +157,7 @@ export class Consumer {
   update(config: ConsumerConfig): void {
     const isRefiltered =
       JSON.stringify(filtersOf(config)) !== JSON.stringify(filtersOf(this.#config))
+    const isMoved = config.deliver_subject !== this.#config.deliver_subject
     this.#config = config
     this.#ledger.rules = rulesOf(config)
     this.#delivery.options.isHeadersOnly = config.headers_only ?? false
@@ -145,14 +166,18 @@ export class Consumer {
       const filters = filtersOf(config).map((filter) => new SubjectFilter(filter))
       this.#reader.seek(this.#ledger.delivered.streamSeq + 1, filters)
     }
-    this.#watchInactivity()
+    this.#target.update()
+    // Who listens there has got nothing of what is pending.
+    if (isMoved) this.#expire(Number.POSITIVE_INFINITY)
+    if (config.sourcing) this.reset(0)
+    this.#inactivity.watch()
     this.#delivery.wake()
   }
 
   /** CONSUMER.MSG.NEXT: whatever is wrong with it is told to `reply` as a status. */
   pull(reply: string, payload: Uint8Array): void {
     if (reply === '' || this.#isClosed) return
-    this.#lastActiveMs = this.#clock.monotonicMs()
+    this.#inactivity.active()
     const takeable = (): number => this.#reader.remaining + this.#ledger.dueCount
     if (this.#target.pull(reply, payload, takeable)) this.#delivery.wake()
   }
@@ -161,12 +186,12 @@ export class Consumer {
   acknowledge(address: AckAddress, request: AckRequest, reply: string): void {
     if (this.#isClosed) return
     const nowMs = this.#clock.monotonicMs()
-    this.#lastActiveMs = nowMs
+    this.#inactivity.active(nowMs)
     const { streamSeq } = address
     switch (request.type) {
       case 'ack':
       case 'next':
-        if (this.#ledger.ack(streamSeq)) this.#lastAckedMs = this.#parts.clock.wallMs()
+        if (this.#ledger.ack(streamSeq)) this.#lastAckedMs = nowMs
         break
       case 'term':
         if (this.#ledger.forget(streamSeq)) {
@@ -182,10 +207,16 @@ export class Consumer {
         break
       }
     }
-    this.#changed(request.type === 'next' ? '' : reply)
+    if (reply === '' || request.type === 'next') this.#changed()
+    else this.#changedAndTell(reply)
     if (request.type === 'next') this.pull(reply, request.pull)
     this.#armDeadline()
     this.#delivery.wake()
+  }
+
+  /** It is on disk, and may deliver from now on. */
+  start(): void {
+    this.#delivery.start()
   }
 
   /** A commit brought new messages. */
@@ -221,17 +252,18 @@ export class Consumer {
       delivered: {
         consumer_seq: delivered.consumerSeq,
         stream_seq: delivered.streamSeq,
-        ...lastActive(this.#lastDeliveredMs),
+        ...this.#lastActive(this.#lastDeliveredMs),
       },
       ack_floor: {
         consumer_seq: ackFloor.consumerSeq,
         stream_seq: ackFloor.streamSeq,
-        ...lastActive(this.#lastAckedMs),
+        ...this.#lastActive(this.#lastAckedMs),
       },
       num_ack_pending: pending.size,
       num_redelivered: redelivered,
       num_waiting: this.#target.waiting,
       num_pending: this.#reader.remaining,
+      ...(this.#target.isBound ? { push_bound: true } : {}),
       ts: formatTime(this.#clock.wallMs()),
     }
   }
@@ -242,37 +274,89 @@ export class Consumer {
     this.#isClosed = true
     this.#delivery.close()
     this.#cancelDeadline?.()
-    this.#cancelInactive?.()
+    this.#inactivity.close()
     if (isKept && this.#isStored) this.#journal.close()
     else this.#journal.destroy()
     this.#target.close(status)
-    this.#cancelInactive?.()
   }
 
   get #isStored(): boolean {
-    return this.#config.mem_storage !== true
+    return isStored(this.#config)
+  }
+
+  #pulled(): DeliveryTarget {
+    const { clock, port } = this.#parts
+    return new PullTarget(
+      clock,
+      port,
+      () => this.#config,
+      () => this.#inactivity.active(),
+    )
+  }
+
+  #pushed(): DeliveryTarget {
+    const { clock, port, streamName, messageBytesMax, newToken } = this.#parts
+    return new PushTarget({
+      clock,
+      port,
+      config: () => this.#config,
+      flowPrefix: `$JS.FC.${streamName}.${this.name}.`,
+      newToken,
+      burstBytes: messageBytesMax() > 0 ? messageBytesMax() : RATE_BURST_BYTES,
+      delivered: () => this.#ledger.delivered,
+      pendingAcks: () => this.#ledger.pending.size,
+      onReady: () => this.#delivery.wake(),
+      onInterest: () => {
+        this.#inactivity.active()
+        this.#inactivity.watch()
+      },
+      onAcknowledged: (streamSeq) => {
+        if (this.#ledger.ack(streamSeq)) this.#lastAckedMs = this.#clock.monotonicMs()
+        this.#changed()
+      },
+    })
+  }
+
+  #begun(): void {
+    if (this.#config.replay_policy === 'original') {
+      this.#delivery.options.pace = new ReplayPace(this.#parts.store.state.lastSeq)
+    }
+    this.#inactivity.watch()
+  }
+
+  /** Reads on at `seq`; as long as a `last_per_subject` start is not over, what that lists first. */
+  #seek(seq: number): void {
+    if (this.#throughSeq < seq) {
+      this.#reader.seek(seq)
+      return
+    }
+    const { store } = this.#parts
+    const listed = lastPerSubject(filtersOf(this.#config), store, seq, this.#throughSeq)
+    this.#reader.seekListed(listed, this.#throughSeq + 1)
   }
 
   #forgetRemoved(): void {
     if (!this.#ledger.forgetBelow(this.#parts.store.state.firstSeq)) return
-    this.#changed('')
+    this.#changed()
     this.#delivery.wake()
   }
 
-  #delivered(): void {
-    this.#lastActiveMs = this.#clock.monotonicMs()
-    this.#lastDeliveredMs = this.#parts.clock.wallMs()
-    this.#changed('')
+  #delivered(nowMs: number): void {
+    this.#inactivity.active(nowMs)
+    this.#lastDeliveredMs = nowMs
+    this.#changed()
     this.#armDeadline()
   }
 
+  #changed(): void {
+    if (this.#isStored) this.#journal.touch()
+  }
+
   /** The state changed; `reply` is told when that is on disk. */
-  #changed(reply: string): void {
+  #changedAndTell(reply: string): void {
     const tell = (): void => this.#port.publish(reply, '', NO_BYTES, NO_BYTES)
-    if (!this.#isStored) {
-      if (reply !== '') tell()
-    } else if (reply !== '') this.#journal.touchAndTell(tell)
-    else this.#journal.touch()
+    if (this.#isStored) this.#journal.touchAndTell(tell)
+    else tell()
   }
 
   /** One timer for all that is pending, set to the earliest time at which something may fall due. */
@@ -284,58 +368,26 @@ export class Consumer {
     const delayMs = Math.max(1, nextMs - this.#clock.monotonicMs())
     this.#cancelDeadline = this.#clock.after(delayMs, () => {
       this.#deadlineMs = Number.POSITIVE_INFINITY
-      const exhausted = this.#ledger.expire(this.#clock.monotonicMs())
-      for (const message of exhausted) this.#parts.onExhausted(this, message)
-      if (exhausted.length > 0) this.#changed('')
+      this.#expire(this.#clock.monotonicMs())
       this.#armDeadline()
       this.#delivery.wake()
     })
   }
 
-  #active(): void {
-    this.#lastActiveMs = this.#clock.monotonicMs()
+  #expire(nowMs: number): void {
+    const exhausted = this.#ledger.expire(nowMs)
+    for (const message of exhausted) this.#parts.onExhausted(this, message)
+    if (exhausted.length > 0) this.#changed()
   }
 
-  #watchInactivity(): void {
-    this.#cancelInactive?.()
-    const thresholdMs = (this.#config.inactive_threshold ?? 0) / NS_PER_MS
-    if (thresholdMs === 0 || this.#isClosed) return
-    // What is pending may be worked on: its time to be acknowledged counts as use.
-    const busyMs = this.#ledger.pending.size > 0 ? (this.#config.ack_wait ?? 0) / NS_PER_MS : 0
-    const idleMs = this.#target.isInUse ? 0 : this.#clock.monotonicMs() - this.#lastActiveMs
-    const leftMs = thresholdMs + busyMs - idleMs
-    this.#cancelInactive = this.#clock.after(Math.max(leftMs, 1), () => {
-      const idle = this.#clock.monotonicMs() - this.#lastActiveMs
-      const isIdle = !this.#target.isInUse && idle >= thresholdMs + busyMs
-      if (isIdle) {
-        this.#parts.onInactive(this)
-        // Still there after another while: the disk did not take its removal.
-        this.#active()
-      }
-      this.#watchInactivity()
-    })
+  #lastActive(ms: number | undefined): { last_active?: string } {
+    if (ms === undefined) return {}
+    const ago = this.#clock.monotonicMs() - ms
+    return { last_active: formatTime(this.#clock.wallMs() - ago) }
   }
 }
 
 /** Where a consumer's state lies in its stream's state table. */
 export function stateKey(name: string): string {
   return `acks/${name}`
-}
-
-function rulesOf(config: ConsumerConfig): AckRules {
-  return {
-    policy: config.ack_policy,
-    ackWaitMs: (config.ack_wait ?? 0) / NS_PER_MS,
-    backoffMs: (config.backoff ?? []).map((ns) => ns / NS_PER_MS),
-    maxDeliver: config.max_deliver,
-  }
-}
-
-function ackPendingMaxOf(config: ConsumerConfig): number {
-  const asked = config.max_ack_pending ?? 0
-  return asked > 0 ? Math.min(asked, ACK_PENDING_MAX) : ACK_PENDING_MAX
-}
-
-function lastActive(ms: number | undefined): { last_active?: string } {
-  return ms === undefined ? {} : { last_active: formatTime(ms) }
 }

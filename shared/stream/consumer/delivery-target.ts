@@ -1,3 +1,5 @@
+import type { Flow } from '../port.ts'
+
 /** Whom a consumer delivers to: those who pull from it, or the subject that it pushes to. */
 export interface DeliveryTarget {
   /** Whether somebody would take a message now. Nothing is read for nobody. */
@@ -6,11 +8,19 @@ export interface DeliveryTarget {
   readonly isInUse: boolean
   /** Pull requests that wait. */
   readonly waiting: number
+  /** Somebody subscribes to the subject that it pushes to. */
+  readonly isBound: boolean
+  /** Stops deliveries while a receiver is behind. */
+  readonly flow?: Flow
   /**
    * The inbox that a message of `bytes` goes to; undefined when nobody can take it. Whoever takes it
    * is charged: the caller must send.
    */
-  take(bytes: number): string | undefined
+  take(bytes: number): Uint8Array | undefined
+  /** What was taken has been sent, and somebody got it. */
+  delivered(bytes: number): void
+  /** What was taken reached nobody. Returns whether it counts as not delivered. */
+  missed(): boolean
   /** Everything that is there has been delivered. */
   endOfStream(): void
   /**
@@ -18,6 +28,8 @@ export interface DeliveryTarget {
    * waits now. `takeable` is what the stream holds for the consumer, counted only when it matters.
    */
   pull(reply: string, payload: Uint8Array, takeable: () => number): boolean
+  /** The consumer's configuration has changed. */
+  update(): void
   /** Ends all that waits with `status`. */
   close(status: string): void
 }

@@ -8,31 +8,36 @@ import { type Cancel, type Clock, messageOf } from '../../runtime/index.ts'
 import type { StoredMessage, StreamStore } from '../../store/index.ts'
 import { NO_BYTES, withHeaders } from '../headers.ts'
 import { DELIVERY_TURN_BYTES, READ_RETRY_MS } from '../limits.ts'
-import type { StreamPort } from '../port.ts'
+import type { Outlet } from '../port.ts'
 import type { AckLedger } from './ack-ledger.ts'
-import { ackSubject } from './ack-subject.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
 import type { MessageReader } from './message-reader.ts'
+import type { ReplayPace } from './replay-pace.ts'
+import { ReplySubject } from './reply-subject.ts'
 
 export interface DeliveryOptions {
   /** What all reply subjects of the consumer begin with. */
   readonly ackPrefix: string
   isHeadersOnly: boolean
   ackPendingMax: number
+  /** undefined: at once, as far as the target takes it. */
+  pace: ReplayPace | undefined
 }
 
 export class Delivery {
   readonly options: DeliveryOptions
   readonly #clock: Clock
-  readonly #port: StreamPort
+  readonly #outlet: Outlet
   readonly #log: Log
   readonly #store: StreamStore
   readonly #ledger: AckLedger
   readonly #reader: MessageReader
   readonly #target: DeliveryTarget
-  readonly #onDelivered: () => void
+  readonly #onDelivered: (nowMs: number) => void
+  readonly #reply: ReplySubject
   #isRunning = false
   #isWoken = false
+  #isStarted = false
   #isClosed = false
   #turnBytes = 0
   #cancelRetry: Cancel | undefined
@@ -40,31 +45,38 @@ export class Delivery {
   constructor(
     parts: {
       readonly clock: Clock
-      readonly port: StreamPort
+      readonly outlet: Outlet
       readonly log: Log
       readonly store: StreamStore
       readonly ledger: AckLedger
       readonly reader: MessageReader
       readonly target: DeliveryTarget
       /** After each delivery: state changed, and deadlines may be nearer. */
-      readonly onDelivered: () => void
+      readonly onDelivered: (nowMs: number) => void
     },
     options: DeliveryOptions,
   ) {
     this.#clock = parts.clock
-    this.#port = parts.port
+    this.#outlet = parts.outlet
     this.#log = parts.log
     this.#store = parts.store
     this.#ledger = parts.ledger
     this.#reader = parts.reader
     this.#target = parts.target
     this.#onDelivered = parts.onDelivered
+    this.#reply = new ReplySubject(options.ackPrefix)
     this.options = options
+  }
+
+  /** The consumer is on disk: nothing goes out before. */
+  start(): void {
+    this.#isStarted = true
+    this.wake()
   }
 
   /** Something may be deliverable now. Cheap when nobody waits. */
   wake(): void {
-    if (!this.#target.isReady || this.#isClosed) return
+    if (!this.#target.isReady || !this.#isStarted || this.#isClosed) return
     if (this.#isRunning) {
       this.#isWoken = true
       return
@@ -73,7 +85,7 @@ export class Delivery {
     this.#run().catch((error: unknown) => {
       this.#isRunning = false
       this.#log.error({ err: messageOf(error) }, 'consumer can not read its stream')
-      this.#retryLater()
+      this.#wakeAfter(READ_RETRY_MS)
     })
   }
 
@@ -83,10 +95,10 @@ export class Delivery {
   }
 
   /** Nobody else may wake it: who waits has pulled already. */
-  #retryLater(): void {
+  #wakeAfter(delayMs: number): void {
     if (this.#isClosed) return
     this.#cancelRetry?.()
-    this.#cancelRetry = this.#clock.after(READ_RETRY_MS, () => this.wake())
+    this.#cancelRetry = this.#clock.after(delayMs, () => this.wake())
   }
 
   async #run(): Promise<void> {
@@ -119,64 +131,75 @@ export class Delivery {
       await this.#reader.fill()
       return true
     }
-    const delivered = this.#ledger.delivered
-    if (message.seq <= delivered.streamSeq) {
+    const ledger = this.#ledger
+    if (message.seq <= ledger.deliveredSeq) {
       this.#reader.shift()
       return true
     }
-    const consumerSeq = delivered.consumerSeq + 1
+    const nowMs = this.#clock.monotonicMs()
+    if (this.options.pace !== undefined && !this.#isDue(message, nowMs)) return false
     // The size that the client counts against max_bytes includes the ack subject.
     const pending = Math.max(0, this.#reader.remaining - 1)
-    const reply = this.#ackSubject(1, message, consumerSeq, pending)
-    const inbox = this.#target.take(this.#sizeOf(message, reply))
+    const consumerSeq = ledger.consumerSeq + 1
+    const reply = this.#reply.write(1, message.seq, consumerSeq, message.timeMs, pending)
+    const size = this.#sizeOf(message, reply)
+    const inbox = this.#target.take(size)
     if (inbox === undefined) return true
+    if (!this.#send(inbox, message, reply) && this.#target.missed()) return true
     this.#reader.shift()
-    this.#ledger.deliver(message.seq, this.#clock.monotonicMs())
-    this.#send(inbox, message, reply)
+    ledger.deliver(message.seq, nowMs)
+    this.options.pace?.delivered(message, nowMs)
+    this.#target.delivered(size)
+    this.#onDelivered(nowMs)
     return true
   }
 
   async #deliverAgain(streamSeq: number): Promise<void> {
     const message = await this.#store.get(streamSeq)
     if (this.#isClosed || this.#ledger.peekDue() !== streamSeq) return
+    const nowMs = this.#clock.monotonicMs()
     if (message === undefined) {
       this.#ledger.forget(streamSeq)
-      this.#onDelivered()
+      this.#onDelivered(nowMs)
       return
     }
     const deliveries = (this.#ledger.pending.get(streamSeq)?.deliveries ?? 0) + 1
-    const consumerSeq = this.#ledger.delivered.consumerSeq + 1
-    const reply = this.#ackSubject(deliveries, message, consumerSeq, this.#reader.remaining)
-    const inbox = this.#target.take(this.#sizeOf(message, reply))
+    const consumerSeq = this.#ledger.consumerSeq + 1
+    const { remaining } = this.#reader
+    const reply = this.#reply.write(deliveries, streamSeq, consumerSeq, message.timeMs, remaining)
+    const size = this.#sizeOf(message, reply)
+    const inbox = this.#target.take(size)
     if (inbox === undefined) return
-    this.#ledger.redeliver(streamSeq, this.#clock.monotonicMs())
-    this.#send(inbox, message, reply)
+    if (!this.#send(inbox, message, reply) && this.#target.missed()) return
+    this.#ledger.redeliver(streamSeq, nowMs)
+    this.#target.delivered(size)
+    this.#onDelivered(nowMs)
   }
 
-  #ackSubject(
-    deliveries: number,
-    message: StoredMessage,
-    consumerSeq: number,
-    pending: number,
-  ): string {
-    const { ackPrefix } = this.options
-    return ackSubject(ackPrefix, deliveries, message.seq, consumerSeq, message.timeMs, pending)
+  #isDue(message: StoredMessage, nowMs: number): boolean {
+    const delayMs = this.options.pace?.delayMs(message, nowMs)
+    if (delayMs === undefined) this.options.pace = undefined
+    else if (delayMs >= 1) {
+      this.#wakeAfter(delayMs)
+      return false
+    }
+    return true
   }
 
-  #sizeOf(message: StoredMessage, reply: string): number {
+  #sizeOf(message: StoredMessage, reply: Uint8Array): number {
     const payload = this.options.isHeadersOnly ? 0 : message.payload.length
     return message.subjectBytes.length + reply.length + message.headers.length + payload
   }
 
-  #send(inbox: string, message: StoredMessage, reply: string): void {
+  /** Whether anybody took it. */
+  #send(inbox: Uint8Array, message: StoredMessage, reply: Uint8Array): boolean {
     const { isHeadersOnly } = this.options
     const payload = isHeadersOnly ? NO_BYTES : message.payload
     const headers = isHeadersOnly
       ? withHeaders(message.headers, [['Nats-Msg-Size', String(message.payload.length)]])
       : message.headers
     this.#turnBytes += payload.length + headers.length + reply.length
-    this.#port.deliver(inbox, message.subjectBytes, reply, headers, payload)
-    this.#onDelivered()
+    return this.#outlet.deliver(inbox, message.subjectBytes, reply, headers, payload)
   }
 
   /** Lets sockets and other consumers have the loop. */

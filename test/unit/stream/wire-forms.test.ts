@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict'
-import {
-  AckSubjects,
-  accountHash,
-  ackSubject,
-  parseAck,
-} from '../../../shared/stream/consumer/ack-subject.ts'
+import { AckSubjects, accountHash, parseAck } from '../../../shared/stream/consumer/ack-subject.ts'
 import {
   decodeConsumerState,
   encodeConsumerState,
 } from '../../../shared/stream/consumer/consumer-state.ts'
 import { parsePullRequest } from '../../../shared/stream/consumer/pull/pull-request.ts'
+import { ReplySubject } from '../../../shared/stream/consumer/reply-subject.ts'
 import { headerValue, statusHeaders, withHeaders } from '../../../shared/stream/headers.ts'
 import { parsePublishHeaders } from '../../../shared/stream/publish/publish-headers.ts'
-import { formatTime, nanosText, parseTime } from '../../../shared/stream/timestamp.ts'
+import { formatTime, parseTime } from '../../../shared/stream/timestamp.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
+const text = (written: Uint8Array): string => Buffer.from(written).toString()
 const block = (...lines: readonly string[]): Uint8Array =>
   bytes(`NATS/1.0\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`)
 
@@ -28,10 +25,8 @@ describe('timestamp', () => {
     }
   })
 
-  it('keeps fractions of milliseconds, and gives nanoseconds as digits', () => {
+  it('keeps fractions of milliseconds', () => {
     assert.equal(formatTime(1_700_000_000_000.25), '2023-11-14T22:13:20.00025Z')
-    assert.equal(nanosText(1_700_000_000_000.25), '1700000000000250000')
-    assert.equal(nanosText(1_700_000_000_000), '1700000000000000000')
   })
 
   it('reads offsets and refuses what is no time', () => {
@@ -44,12 +39,14 @@ describe('timestamp', () => {
 })
 
 describe('ack subject', () => {
+  const replyOf = (acks: AckSubjects): string =>
+    text(new ReplySubject(acks.prefixOf('S', 'c')).write(2, 7, 9, 1_700_000_000_000, 4))
   const address = { stream: 'S', consumer: 'c', deliveries: 2, streamSeq: 7, consumerSeq: 9 }
   const hash = accountHash('$G')
 
   it('names domain and account, and is read back', () => {
     const acks = new AckSubjects('hub', '$G')
-    const subject = ackSubject(acks.prefixOf('S', 'c'), 2, 7, 9, 1_700_000_000_000, 4)
+    const subject = replyOf(acks)
     assert.equal(subject, `$JS.ACK.hub.${hash}.S.c.2.7.9.1700000000000000000.4`)
     assert.equal(acks.filter, `$JS.ACK.hub.${hash}.>`)
     assert.deepEqual(acks.parse(subject), address)
@@ -58,10 +55,22 @@ describe('ack subject', () => {
 
   it('is short without a domain', () => {
     const acks = new AckSubjects('', '$G')
-    const subject = ackSubject(acks.prefixOf('S', 'c'), 2, 7, 9, 1_700_000_000_000, 4)
+    const subject = replyOf(acks)
     assert.equal(subject, '$JS.ACK.S.c.2.7.9.1700000000000000000.4')
     assert.equal(acks.filter, '$JS.ACK.*.*.*.*.*.*.*')
     assert.deepEqual(acks.parse(subject), address)
+  })
+
+  it('is written with any numbers, one after the other into the same bytes', () => {
+    const reply = new ReplySubject('p.')
+    const numbers = [0, 9, 10, 999_999, 1_000_000, 2 ** 31, 2 ** 32 + 7, Number.MAX_SAFE_INTEGER]
+    for (const [i, number] of numbers.entries()) {
+      const other = numbers[(i + 3) % numbers.length]!
+      const ms = 1_700_000_000_000.25 + i
+      const expected = `p.${number}.${other}.${i}.${1_700_000_000_000 + i}250000.${number}`
+      assert.equal(text(reply.write(number, other, i, ms, number)), expected)
+    }
+    assert.equal(text(reply.write(1, 2, 3, 0, 4)), 'p.1.2.3.0000000.4')
   })
 
   it('of another domain, account or form is not ours', () => {

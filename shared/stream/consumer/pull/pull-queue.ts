@@ -10,6 +10,8 @@ import type { PullRequest } from './pull-request.ts'
 
 interface Waiting {
   readonly reply: string
+  /** `reply`, as messages are addressed. */
+  readonly inbox: Uint8Array
   readonly isNoWait: boolean
   readonly expiresAtMs: number
   readonly heartbeatMs: number
@@ -58,6 +60,7 @@ export class PullQueue {
     const nowMs = this.#clock.monotonicMs()
     const waiting: Waiting = {
       reply,
+      inbox: Buffer.from(reply),
       isNoWait: request.isNoWait,
       expiresAtMs: request.expiresMs > 0 ? nowMs + request.expiresMs : Number.POSITIVE_INFINITY,
       heartbeatMs: request.heartbeatMs,
@@ -83,7 +86,7 @@ export class PullQueue {
    * The inbox that a message of `bytes` goes to; undefined when none of the requests can take it.
    * The request is charged: the caller must send.
    */
-  take(bytes: number): string | undefined {
+  take(bytes: number): Uint8Array | undefined {
     for (;;) {
       const waiting = this.#queue[0]
       if (waiting === undefined) return undefined
@@ -101,7 +104,7 @@ export class PullQueue {
         continue
       }
       this.#charge(waiting, bytes)
-      return waiting.reply
+      return waiting.inbox
     }
   }
 

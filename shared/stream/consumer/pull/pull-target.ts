@@ -9,6 +9,7 @@ import { PullQueue } from './pull-queue.ts'
 import { type PullRequest, parsePullRequest } from './pull-request.ts'
 
 export class PullTarget implements DeliveryTarget {
+  readonly isBound = false
   readonly #config: () => ConsumerConfig
   readonly #queue: PullQueue
 
@@ -30,8 +31,15 @@ export class PullTarget implements DeliveryTarget {
     return this.#queue.size
   }
 
-  take(bytes: number): string | undefined {
+  take(bytes: number): Uint8Array | undefined {
     return this.#queue.take(bytes)
+  }
+
+  delivered(): void {}
+
+  /** It is pending, and asked for again when its time is over. */
+  missed(): boolean {
+    return false
   }
 
   endOfStream(): void {
@@ -52,6 +60,8 @@ export class PullTarget implements DeliveryTarget {
     this.#queue.refuse(reply, refusal)
     return false
   }
+
+  update(): void {}
 
   close(status: string): void {
     this.#queue.endAll(status)
