@@ -6,6 +6,8 @@
  * Empty branches are pruned at once, so that one-shot inboxes leave nothing behind.
  */
 export class SubjectTree<T> {
+  /** Nodes that the last lookup looked at: what it cost. */
+  visited = 0
   readonly #root = new Node<T>()
   #size = 0
 
@@ -44,11 +46,13 @@ export class SubjectTree<T> {
   /** Everything under subjects that match the literal `subject`; each value once per subject it is under. */
   match(subject: string): T[] {
     const found: T[] = []
+    visits = 0
     // What nats-server does with an empty token: it matches nothing, not even `*`.
     if (subject === '') return found
     const tokens = subject.split('.')
     if (tokens.includes('')) return found
     collect(this.#root, tokens, 0, found)
+    this.visited = visits
     return found
   }
 
@@ -58,57 +62,66 @@ export class SubjectTree<T> {
    */
   matchAnyLast(prefix: string): T[] | undefined {
     const found: T[] = []
+    visits = 0
     const tokens = prefix.split('.')
     if (tokens.includes('')) return found
-    return collectAnyLast(this.#root, tokens, 0, found) ? found : undefined
+    const isKnown = collectAnyLast(this.#root, tokens, 0, found)
+    this.visited = visits
+    return isKnown ? found : undefined
   }
 }
+
+/** Of the lookup that is going on. */
+let visits = 0
 
 /** Literal tokens at the end of a prefix that are looked through for values. */
 const LITERALS_LOOKED_AT = 16
 
 /**
- * Most nodes of a large tree are the ends of subjects with one value: the first is kept in the node
- * itself, and a set is made for more. Values must not be undefined.
+ * Most nodes of a large tree are the ends of subjects with one value: it is kept in the node itself, and
+ * a set is made for more, which then holds all. Values must not be undefined.
  */
 class Node<T> {
-  #first: T | undefined
-  #others: Set<T> | undefined
+  #only: T | undefined
+  #values: Set<T> | undefined
   #literals: Map<string, Node<T>> | undefined
   one: Node<T> | undefined
   more: Node<T> | undefined
 
   get hasValues(): boolean {
-    return this.#first !== undefined
+    return this.#only !== undefined || this.#values !== undefined
   }
 
   add(value: T): boolean {
-    if (this.#first === undefined) {
-      this.#first = value
-      return true
+    if (this.#values !== undefined) {
+      const { size } = this.#values
+      return this.#values.add(value).size > size
     }
-    if (this.#first === value || this.#others?.has(value) === true) return false
-    this.#others ??= new Set()
-    this.#others.add(value)
+    if (this.#only === value) return false
+    if (this.#only === undefined) this.#only = value
+    else {
+      this.#values = new Set([this.#only, value])
+      this.#only = undefined
+    }
     return true
   }
 
   delete(value: T): boolean {
-    if (this.#first !== value) return this.#others?.delete(value) ?? false
-    this.#first = undefined
-    if (this.#others === undefined) return true
-    for (const next of this.#others) {
-      this.#first = next
-      this.#others.delete(next)
-      break
+    if (this.#values !== undefined) {
+      if (!this.#values.delete(value)) return false
+      if (this.#values.size > 1) return true
+      for (const last of this.#values) this.#only = last
+      this.#values = undefined
+      return true
     }
+    if (this.#only !== value) return false
+    this.#only = undefined
     return true
   }
 
   pushTo(found: T[]): void {
-    if (this.#first === undefined) return
-    found.push(this.#first)
-    if (this.#others !== undefined) for (const value of this.#others) found.push(value)
+    if (this.#only !== undefined) found.push(this.#only)
+    else if (this.#values !== undefined) for (const value of this.#values) found.push(value)
   }
 
   find(token: string): Node<T> | undefined {
@@ -150,7 +163,7 @@ class Node<T> {
 
   isEmpty(): boolean {
     return (
-      this.#first === undefined &&
+      !this.hasValues &&
       this.#literals === undefined &&
       this.one === undefined &&
       this.more === undefined
@@ -161,6 +174,7 @@ class Node<T> {
 function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, found: T[]): void {
   let node = from
   for (let i = depth; i < tokens.length; i++) {
+    visits++
     node.more?.pushTo(found)
     const literal = node.literal(tokens[i] ?? '')
     if (node.one !== undefined) {
@@ -179,6 +193,7 @@ function collectAnyLast<T>(
   depth: number,
   found: T[],
 ): boolean {
+  visits++
   node.more?.pushTo(found)
   const token = tokens[depth]
   if (token === undefined) {
