@@ -115,7 +115,7 @@ export class AccountLane implements LinkPeer, InterestListener {
 
   close(): void {
     this.#isOpen = false
-    this.#links.leave(this, this.#subscriptions.values())
+    this.#links.leave(this, this.#subscriptions)
   }
 
   forward(message: Message, _plain: boolean, queues: readonly string[], isToStore: boolean): void {

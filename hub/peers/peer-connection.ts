@@ -1,4 +1,4 @@
-import { type Publication, TurnShare } from '../../shared/broker/index.ts'
+import { type Publication, TurnShare, WORK_UNITS } from '../../shared/broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
 import { CLOSE_GRACE_MS, type PeerLimits } from './limits.ts'
@@ -188,21 +188,22 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
 
   interest(account: string, subject: string, queue: string, weight: number): void {
     this.#phase.interest(account, subject, queue, weight)
-    this.#turn.spend()
+    this.#turn.spend(WORK_UNITS.interestChange)
   }
 
   interestGone(account: string, subject: string, queue: string): void {
     this.#phase.interestGone(account, subject, queue)
-    this.#turn.spend()
+    this.#turn.spend(WORK_UNITS.interestChange)
   }
 
   capture(account: string, subject: string, isThere: boolean): void {
     this.#phase.capture(account, subject, isThere)
-    this.#turn.spend()
+    this.#turn.spend(WORK_UNITS.interestChange)
   }
 
   message(account: string, publication: Publication, demand: Demand): void {
     this.#phase.message(account, publication, demand)
+    this.#turn.spend(WORK_UNITS.line)
   }
 
   #endSoon(reason: string): void {

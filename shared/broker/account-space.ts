@@ -17,6 +17,7 @@ import type {
 } from './message.ts'
 import { RouteTable } from './route-table.ts'
 import { giveMessage, isNestedTooDeep, type RoutedMessage, takeMessage } from './routed-message.ts'
+import { BYTES_PER_UNIT_SHIFT, WORK_UNITS, work } from './work.ts'
 
 /**
  * One account's subject space: the router.
@@ -71,6 +72,7 @@ export class AccountSpace implements SubjectSpace {
   unsubscribe(subscription: Subscription): void {
     if (!this.#subscriptions.delete(subscription)) return
     this.#removes++
+    work.units += WORK_UNITS.interestChange
     this.#tree.remove(subscription.subject, subscription)
     this.routes.invalidate(subscription.subject, !hasWildcard(subscription.subject))
     for (const observer of this.#observers) observer.subscriptionRemoved(subscription)
@@ -80,6 +82,7 @@ export class AccountSpace implements SubjectSpace {
   add(subscription: Subscription): void {
     this.#subscriptions.add(subscription)
     this.#inserts++
+    work.units += WORK_UNITS.interestChange
     this.#tree.add(subscription.subject, subscription)
     this.routes.invalidate(subscription.subject, !hasWildcard(subscription.subject))
     for (const observer of this.#observers) observer.subscriptionAdded(subscription)
@@ -183,6 +186,7 @@ export class AccountSpace implements SubjectSpace {
 
   #matchAnyLast(prefix: string): Interest | undefined {
     const matching = this.#tree.matchAnyLast(prefix)
+    this.#searched(matching)
     if (matching === undefined) return undefined
     return matching.length === 0 ? Interest.none : new Interest(matching)
   }
@@ -190,12 +194,20 @@ export class AccountSpace implements SubjectSpace {
   #match(subject: string): Interest {
     this.#misses++
     const matching = this.#tree.match(subject)
+    this.#searched(matching)
     return matching.length === 0 ? Interest.none : new Interest(matching)
+  }
+
+  /** Each that was found is visited once more where they are sorted. */
+  #searched(matching: readonly Subscription[] | undefined): void {
+    work.units += this.#tree.visited * WORK_UNITS.node + (matching?.length ?? 0)
   }
 
   #serve(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
     let taken = 0
     const { clients, locals } = options.isForGroupsOnly === true ? Interest.none : interest
+    const perClient = 1 + (message.totalBytes >> BYTES_PER_UNIT_SHIFT)
+    work.units += clients.length * perClient + locals.length * WORK_UNITS.local
     for (let i = 0; i < clients.length; i++) {
       const subscription = clients[i]
       if (subscription?.peer.take(subscription, message)) taken++
@@ -216,6 +228,7 @@ export class AccountSpace implements SubjectSpace {
     options: PublishOptions,
   ): number {
     const { origin } = message
+    work.units += interest.links.length * WORK_UNITS.link
     let taken = 0
     let remote: Map<LinkPeer, string[]> | undefined
     for (const group of interest.groups) {
@@ -251,6 +264,7 @@ export class AccountSpace implements SubjectSpace {
     const count = members.length
     let index = count > 1 ? this.#random.below(count) : 0
     for (let i = 0; i < count; i++) {
+      work.units++
       const member = members[index]
       if (member !== undefined && deliver(member, message, options)) return true
       index = index + 1 === count ? 0 : index + 1

@@ -27,11 +27,13 @@ import { type CloseReason, endStatusOf, isSilent, lossOf, reasonOf } from './clo
 import type { ConnectionContext, Door } from './connection-context.ts'
 import { Expiry } from './expiry.ts'
 import { Handshake, type HandshakeEffects } from './handshake.ts'
+import { lowest } from './lowest-limit.ts'
 import { PermissionGuard } from './permission-guard.ts'
 import { type PingEffects, PingTimer } from './ping-timer.ts'
 import { ProtocolTrace, TracedInput, TracedOutlet } from './protocol-trace.ts'
 import { TurnShare } from './turn-share.ts'
 import { authenticationError, logTextOf } from './violation-log.ts'
+import { WORK_UNITS, work } from './work.ts'
 
 /**
  * One NATS client: `#parser` reads what it sends, `handshake` finds out who it is, `inlet` publishes
@@ -52,6 +54,7 @@ export class ClientConnection
   readonly handshake: Handshake
   readonly outlet: ClientOutlet
   readonly inlet: ClientInlet
+  readonly turn: TurnShare
   readonly startedMs: number
   lastActivityMs: number
   closeReason: CloseReason | undefined
@@ -64,10 +67,11 @@ export class ClientConnection
   readonly #parser: ClientParser
   readonly #subscriptions: ClientSubscriptions
   readonly #expiry: Expiry
-  readonly #turn: TurnShare
   #guard: PermissionGuard | undefined
   #pings: PingTimer | undefined
   #hasToldAccount = false
+  /** Who keeps what it says from being understood: a login being decided, others' turn. */
+  #holds = 0
 
   constructor(context: ConnectionContext, channel: Channel, id: number, door: Door = {}) {
     const { clock, options } = context
@@ -81,13 +85,13 @@ export class ClientConnection
     this.payloadBytesMax = options.payloadBytesMax
     const space = context.space(GLOBAL_ACCOUNT)
     this.#expiry = new Expiry(clock, (error) => this.expel(error))
-    this.#turn = new TurnShare(clock, this)
+    this.turn = new TurnShare(clock, this)
     const trace = options.tracesProtocol ? new ProtocolTrace(context.log, channel, id) : undefined
     this.outlet =
       trace === undefined
         ? new ClientOutlet(clock, channel, id, options, this)
         : new TracedOutlet(clock, channel, id, options, this, trace)
-    this.#subscriptions = new ClientSubscriptions(this.outlet, space)
+    this.#subscriptions = new ClientSubscriptions(this.outlet, space, clock)
     this.inlet = new ClientInlet(this.outlet, space, this)
     this.inlet.tracer = context.tracer
     const traced = trace && new TracedInput(trace, this.inlet, this)
@@ -134,10 +138,9 @@ export class ClientConnection
     this.handshake.start()
     this.tellInfo()
     this.channel.start(this)
+    const { pingIntervalMs = options.pingIntervalMs } = this.door
     const { firstPingMs, pingsOutMax } = options
-    const pingIntervalMs = this.door.pingIntervalMs ?? options.pingIntervalMs
-    const rhythm = { pingIntervalMs, firstPingMs, pingsOutMax }
-    this.#pings = new PingTimer(clock, random, rhythm, this)
+    this.#pings = new PingTimer(clock, random, { pingIntervalMs, firstPingMs, pingsOutMax }, this)
   }
 
   /** Greets the client to tell it that there is no room for it. */
@@ -184,6 +187,7 @@ export class ClientConnection
   connect(json: string): void {
     this.#pings?.connected()
     this.handshake.connect(json)
+    this.turn.spend(WORK_UNITS.login)
   }
 
   uninvited(): void {
@@ -191,21 +195,22 @@ export class ClientConnection
   }
 
   subscribe(subject: string, queue: string, sid: string): void {
-    this.#turn.spend()
     const { subscriptionTokensMax } = this.#context.options
     const error = this.#subscriptions.add(subject, queue, sid, subscriptionTokensMax)
     if (error === undefined) this.#acknowledge()
     else this.complain(error, sid)
+    this.turn.spend(WORK_UNITS.interestChange)
   }
 
   unsubscribe(sid: string, deliveredMax: number): void {
-    this.#turn.spend()
     this.#acknowledge()
     this.#subscriptions.end(sid, deliveredMax)
+    this.turn.spend(WORK_UNITS.line)
   }
 
   ping(): void {
     this.outlet.write(PONG)
+    this.turn.spend(WORK_UNITS.line)
     if (this.#hasToldAccount || !this.handshake.hasSaidConnect) return
     this.#hasToldAccount = true
     if (this.takesInfo) this.tellInfo()
@@ -264,8 +269,8 @@ export class ClientConnection
 
   /** Limits and permissions as they are now: of the server, the account and the user, the lowest each. */
   applyLimits(): void {
+    const { identity } = this
     const { options } = this.#context
-    const identity = this.identity
     const limits = this.#context.limitsOf(identity?.account ?? GLOBAL_ACCOUNT)
     this.payloadBytesMax = lowest(
       options.payloadBytesMax,
@@ -321,12 +326,14 @@ export class ClientConnection
   }
 
   pause(): void {
+    this.#holds++
     this.#parser.isHeld = true
     this.outlet.flow.pause()
   }
 
   resume(): void {
-    this.#parser.isHeld = false
+    this.#holds--
+    this.#parser.isHeld = this.#holds > 0
     this.outlet.flow.resume()
   }
 
@@ -350,6 +357,7 @@ export class ClientConnection
   /** An error that does not end the connection. */
   complain(text: string, sid = ''): void {
     this.lastError = text
+    work.units += WORK_UNITS.line
     const logged = logTextOf(text, sid)
     if (logged === undefined) this.#log.debug({ error: text }, 'error sent to client')
     else this.#context.violations.tell(this, logged)
@@ -381,7 +389,7 @@ export class ClientConnection
     this.handshake.stop()
     this.#expiry.stop()
     this.#context.closed(this)
-    this.#subscriptions.leave(this.#context.clock)
+    this.#subscriptions.leave()
     this.outlet.releasePublishers()
   }
 }
@@ -389,8 +397,3 @@ export class ClientConnection
 const OK = Buffer.from('+OK\r\n')
 const PING = Buffer.from('PING\r\n')
 const PONG = Buffer.from('PONG\r\n')
-
-/** The lowest of limits, of which -1 is none. */
-function lowest(...limits: readonly number[]): number {
-  return Math.min(...limits.map((limit) => (limit < 0 ? Number.POSITIVE_INFINITY : limit)))
-}

@@ -17,11 +17,14 @@ import { holdsTraceHeader, type MessageTracer, type TracedIngress } from './mess
 import type { PermissionGuard } from './permission-guard.ts'
 import { Route, type RouteTable } from './route-table.ts'
 import { takeMessage, writeSizes } from './routed-message.ts'
+import type { TurnShare } from './turn-share.ts'
+import { WORK_UNITS, work } from './work.ts'
 
 /** Whom an inlet publishes for. */
 export interface InletOwner {
   /** What the client calls itself. */
   readonly options: { readonly name: string }
+  readonly turn: TurnShare
   /** Sends -ERR; the connection lives on. */
   complain(text: string): void
 }
@@ -89,6 +92,7 @@ export class ClientInlet implements PublicationSink {
     }
     const interest = routes.locate(start, end)
     if (interest === undefined) return -1
+    this.#owner.turn.look()
     this.#interest = interest
     this.#route = routes.located
     if (routes.located !== undefined) {
@@ -114,6 +118,7 @@ export class ClientInlet implements PublicationSink {
       this.#publishLooked(
         partsAt(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, bodyEnd),
       )
+      this.#owner.turn.spend(WORK_UNITS.line)
       return
     }
     const hasReply = replyEnd !== tailStart
@@ -136,6 +141,7 @@ export class ClientInlet implements PublicationSink {
       )
     } else {
       taken = this.#dispatch(subjectStart, tailStart, replyEnd, bodyStart, headerBytes, totalBytes)
+      this.#owner.turn.look()
     }
     if (!taken && hasReply && this.wantsNoResponders) {
       this.#tellNoResponders(subjectStart, tailStart, replyEnd)
@@ -147,6 +153,7 @@ export class ClientInlet implements PublicationSink {
     this.receivedBytes += publication.headers.length + publication.payload.length
     if (this.isPedantic) this.#checkLiteral(textOf(publication.subject))
     this.#publishLooked(publication)
+    this.#owner.turn.spend(WORK_UNITS.line)
   }
 
   #dispatch(
@@ -243,6 +250,7 @@ export class ClientInlet implements PublicationSink {
       ...(mappedFrom === undefined ? {} : { mappedFrom }),
       ...(error === undefined ? {} : { error }),
     }
+    work.units += WORK_UNITS.trace
     return tracer.publish(this.#space, ingress, publication)
   }
 

@@ -4,8 +4,8 @@ import { PERMISSION_ERRORS, SERVER_ERRORS } from '../wire/index.ts'
 import type { AccountSpace } from './account-space.ts'
 import type { ClientOutlet } from './client-outlet.ts'
 import { ClientSubscription } from './client-subscription.ts'
-import { INTEREST_CHANGES_PER_TURN } from './limits.ts'
 import type { PermissionGuard } from './permission-guard.ts'
+import { Turns } from './turns.ts'
 
 /** What one client is subscribed to, by its sids. All of it is in one account's space. */
 export class ClientSubscriptions {
@@ -13,11 +13,15 @@ export class ClientSubscriptions {
   max = Number.POSITIVE_INFINITY
   guard: PermissionGuard | undefined
   readonly #outlet: ClientOutlet
-  readonly #bySid = new Map<string, ClientSubscription>()
+  readonly #turns: Turns
+  #bySid = new Map<string, ClientSubscription>()
+  /** Those of queue groups. */
+  #queued = new Set<ClientSubscription>()
   #space: AccountSpace
 
-  constructor(outlet: ClientOutlet, space: AccountSpace) {
+  constructor(outlet: ClientOutlet, space: AccountSpace, clock: Clock) {
     this.#outlet = outlet
+    this.#turns = Turns.of(clock)
     this.#space = space
   }
 
@@ -46,6 +50,7 @@ export class ClientSubscriptions {
     const subscription = new ClientSubscription(this.#outlet, subject, queue, sid)
     subscription.isFiltered = this.guard?.filtersDeliveries(subject, queue) ?? false
     this.#bySid.set(sid, subscription)
+    if (queue !== '') this.#queued.add(subscription)
     this.#space.add(subscription)
     return undefined
   }
@@ -62,28 +67,33 @@ export class ClientSubscriptions {
     if (subscription.isClosed) return
     subscription.isClosed = true
     this.#bySid.delete(subscription.sid)
+    if (subscription.queue !== '') this.#queued.delete(subscription)
     this.#space.unsubscribe(subscription)
   }
 
+  /** Nothing of what there is gets anything from now on. */
   clear(): void {
-    for (const subscription of [...this.#bySid.values()]) this.remove(subscription)
+    for (const subscription of this.#bySid.values()) subscription.isClosed = true
+    this.leave()
   }
 
   /**
-   * The client is gone: nothing is delivered any more, and what it asked for is forgotten piece by
-   * piece, so that a million subscriptions hold up nobody.
+   * The client is gone, or is somebody else now: what it asked for is forgotten piece by piece, so that a
+   * million subscriptions hold up nobody. Queue groups first: other servers choose among members that
+   * they know of, and what they send to one who is gone is lost.
    */
-  leave(clock: Clock): void {
-    const rest = this.#bySid.values()
-    const forget = (): void => {
-      for (let i = 0; i < INTEREST_CHANGES_PER_TURN; i++) {
-        const { value } = rest.next()
-        if (value === undefined) return
-        this.remove(value)
-      }
-      clock.soon(forget)
-    }
-    forget()
+  leave(): void {
+    const [queued, all] = [this.#queued.values(), this.#bySid.values()]
+    const space = this.#space
+    this.#bySid = new Map()
+    this.#queued = new Set()
+    this.#turns.doInPieces(() => {
+      const subscription = queued.next().value ?? all.next().value
+      if (subscription === undefined) return false
+      subscription.isClosed = true
+      space.unsubscribe(subscription)
+      return true
+    })
   }
 
   /** After permissions have changed: ends what is not allowed any more, and returns the texts of -ERR. */

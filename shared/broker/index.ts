@@ -33,3 +33,5 @@ export {
 export { PermissionGuard } from './permission-guard.ts'
 export { publishTraced, refusalOf } from './traced-publish.ts'
 export { TurnShare } from './turn-share.ts'
+export { Turns, type Waiting } from './turns.ts'
+export { WORK_UNITS, work } from './work.ts'

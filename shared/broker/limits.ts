@@ -57,5 +57,12 @@ export const WRITE_LOOKS_PER_DEADLINE = 4
 /** Clients of a lame duck are closed no further apart than this. */
 export const LAME_DUCK_STEP_MAX_MS = 1_000
 
-/** Subscriptions that one client makes or ends before the others have their turn: some milliseconds. */
-export const INTEREST_CHANGES_PER_TURN = 500
+/** What takes long goes on for so long before all others have their turn. */
+export const TURN_MS = 5
+
+/** Work between two looks at the clock that is too much to be had free: so many times the usual. */
+export const HEAVY_LOOKS = 4
+
+/** Of work in pieces: what is done at once, however late it is, and then between two looks at the clock. */
+export const PIECES_AT_ONCE = 64
+export const PIECES_PER_LOOK = 16

@@ -5,6 +5,8 @@ import {
   passedOn,
   publishTraced,
   type Subscription,
+  WORK_UNITS,
+  work,
 } from '../broker/index.ts'
 import type { ImportConfig } from '../config/index.ts'
 import { hasWildcard, numberWildcards, SubjectTransform } from '../subject/index.ts'
@@ -70,6 +72,7 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
     if (hops.some((hop) => hop.service === this.service)) return false
 
     const { headers } = message
+    work.units += WORK_UNITS.serviceImport
     const { account, config } = this.service
     const sampled = sampledBy(config.latency, headers, this.#context.random)
     const desk = this.#context.desk(account)

@@ -105,8 +105,8 @@ export class AccountLinks implements InterestObserver {
    * The listener's link is gone: what it asked for ends, at the pace at which it was told. Its interest is
    * counted by the group of a joined link, so it goes first. A link that is not up takes no message.
    */
-  leave(listener: InterestListener, subscriptions: Iterable<Subscription>): void {
-    const rest = subscriptions[Symbol.iterator]()
+  leave(listener: InterestListener, subscriptions: Subscriptions): void {
+    const rest = queuesFirst(subscriptions)
     this.#pace.add({
       isBusy: false,
       tell: (count) => {
@@ -270,6 +270,18 @@ export class AccountLinks implements InterestObserver {
   #groupOf(peer: Peer): string | Peer {
     return groupOf(peer, this.#listeners.get(peer)?.remoteCluster ?? '')
   }
+}
+
+/** A map or an array of them. */
+interface Subscriptions {
+  values(): Iterable<Subscription>
+}
+
+/** Others choose among the members of a group that they know of: what is sent to one who is gone is lost. */
+function* queuesFirst(subscriptions: Subscriptions): Generator<Subscription, undefined> {
+  for (const it of subscriptions.values()) if (it.queue !== '') yield it
+  for (const it of subscriptions.values()) if (it.queue === '') yield it
+  return undefined
 }
 
 /** The accounts of one server that links can bind to. One registry serves all its links. */

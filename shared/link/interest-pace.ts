@@ -1,5 +1,11 @@
+import { Turns } from '../broker/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { INTEREST_PER_JOB, INTEREST_PER_TURN, PUMP_INTERVAL_MS } from './limits.ts'
+import {
+  INTEREST_PER_JOB,
+  INTEREST_PER_LOOK,
+  INTEREST_PER_TURN,
+  PUMP_INTERVAL_MS,
+} from './limits.ts'
 
 /** Tells one link of one account's interest, or ends what it asked for, piece by piece. */
 export interface Telling {
@@ -11,13 +17,13 @@ export interface Telling {
 
 /**
  * The order in which links that have just come up hear of what there is, and those that are gone are
- * forgotten. A link may have to be told of
- * a million subscriptions, and a thousand links may come at once: so much is told in one turn of the
- * loop over all links together, each in its turn, and none of it to a link that is full. Small interest
- * is told at once.
+ * forgotten. A link may have to be told of a million subscriptions, and a thousand links may come at
+ * once: so much is told in one turn of the loop over all links together, each in its turn and no longer
+ * than the turn lasts, and none of it to a link that is full. Small interest is told at once.
  */
 export class InterestPace {
   readonly #clock: Clock
+  readonly #turns: Turns
   readonly #perTurn: number
   readonly #perJob: number
   #tellings: Telling[] = []
@@ -27,6 +33,7 @@ export class InterestPace {
 
   constructor(clock: Clock, perTurn = INTEREST_PER_TURN, perJob = INTEREST_PER_JOB) {
     this.#clock = clock
+    this.#turns = Turns.of(clock)
     this.#perTurn = perTurn
     this.#perJob = perJob
     this.#room = perTurn
@@ -40,21 +47,28 @@ export class InterestPace {
   /** False: it has been told all. */
   #give(telling: Telling): boolean {
     const count = Math.min(this.#room, this.#perJob)
-    const told = telling.tell(count)
-    this.#room -= told
-    return told === count
+    for (let told = 0; told < count; ) {
+      const part = Math.min(count - told, INTEREST_PER_LOOK)
+      const done = telling.tell(part)
+      told += done
+      this.#room -= done
+      if (done < part) return false
+      if (this.#turns.isOver()) break
+    }
+    return true
   }
 
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
     const isWaiting = this.#tellings.length > 0 && this.#tellings.every(({ isBusy }) => isBusy)
-    const turn = (): void => {
+    const turn = (): boolean => {
       this.#isScheduled = false
       this.#turn()
+      return true
     }
     if (isWaiting) this.#clock.after(PUMP_INTERVAL_MS, turn)
-    else this.#clock.soon(turn)
+    else this.#turns.wait({ goOn: turn })
   }
 
   #turn(): void {
@@ -65,6 +79,7 @@ export class InterestPace {
     for (; next < waiting.length && this.#room > 0; next++) {
       const telling = waiting[next]
       if (telling === undefined) continue
+      if (next > 0 && this.#turns.isOver()) break
       if (telling.isBusy || this.#give(telling)) this.#tellings.push(telling)
     }
     // Those who had nothing this time are the first of the next.

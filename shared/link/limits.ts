@@ -55,6 +55,9 @@ export const IN_FLIGHT_BYTES_MAX = 256 * 1024
 export const INTEREST_PER_TURN = 4_096
 export const INTEREST_PER_JOB = 1_024
 
+/** Of that, what is told between two looks at the clock. */
+export const INTEREST_PER_LOOK = 16
+
 /** Of what has been counted while an account's interest is: a larger set takes too long to grow. */
 export const COUNTED_PER_SET = 16_384
 

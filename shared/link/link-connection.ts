@@ -1,4 +1,4 @@
-import { type Publication, TurnShare } from '../broker/index.ts'
+import { type Publication, TurnShare, WORK_UNITS } from '../broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../transport/index.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -190,16 +190,17 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
 
   interest(subject: string, queue: string, weight: number): void {
     this.#phase.interest(subject, queue, weight)
-    this.#turn.spend()
+    this.#turn.spend(WORK_UNITS.interestChange)
   }
 
   interestGone(subject: string, queue: string): void {
     this.#phase.interestGone(subject, queue)
-    this.#turn.spend()
+    this.#turn.spend(WORK_UNITS.interestChange)
   }
 
   message(publication: Publication, queues: readonly string[]): void {
     this.#phase.message(publication, queues)
+    this.#turn.spend(WORK_UNITS.line)
   }
 
   #end(reason: string): void {

@@ -299,7 +299,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
 
   #detach(): void {
     this.#isAttached = false
-    this.#options.links.leave(this, this.#subscriptions.values())
+    this.#options.links.leave(this, this.#subscriptions)
   }
 
   /** Servers of one cluster have passed the message to each other already. */

@@ -7,14 +7,16 @@ import { arenaBytes, READ_START } from '../../../../shared/transport/index.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 import { RecordingChannel } from '../../../support/recording-channel.ts'
 
-/** What a turn may do; see INTEREST_CHANGES_PER_TURN. */
-const CHANGES_PER_TURN = 500
+/** Of one change; a turn lasts TURN_MS, and is looked at every 41 changes. */
+const CHANGE_MS = 0.05
+const CHANGES_PER_TURN = 100 + 2 * 41
 const LINES = 1_800
 
 /** Takes what comes, and keeps what interest there is. */
 class CountingPhase implements PeerPhase, LinkPhase {
   readonly known = new Set<string>()
   changes = 0
+  worked: (() => void) | undefined
   reasons: string[] = []
   info = (): void => {}
   connect = (): void => {}
@@ -31,6 +33,7 @@ class CountingPhase implements PeerPhase, LinkPhase {
 
   #note(key: string, isThere: boolean): void {
     this.changes++
+    this.worked?.()
     if (isThere) this.known.add(key)
     else this.known.delete(key)
   }
@@ -42,6 +45,7 @@ function turnsOf(text: string, connect: (channel: RecordingChannel, clock: Manua
   const clock = Object.assign(new ManualClock(), { soon: (next: () => void) => turns.push(next) })
   const channel = new RecordingChannel(READ_START)
   const { phase, bytesIn } = connect(channel, clock)
+  phase.worked = () => clock.advance(CHANGE_MS)
   let rest = Buffer.from(text)
   const steps: number[] = []
   for (let before = 0; rest.length > 0; before = phase.changes) {
@@ -50,7 +54,7 @@ function turnsOf(text: string, connect: (channel: RecordingChannel, clock: Manua
     const used = channel.handler?.onChunk(READ_START, READ_START + rest.length) ?? 0
     rest = rest.subarray(used - READ_START)
     steps.push(phase.changes - before)
-    assert.equal(channel.isPaused, turns.length > 0, 'paused until its next turn')
+    assert.equal(channel.isPaused, rest.length > 0, 'paused until its next turn')
     for (const turn of turns.splice(0)) turn()
     assert.equal(channel.isPaused, false)
   }

@@ -1,0 +1,114 @@
+import type { Clock } from '../runtime/index.ts'
+import { PIECES_AT_ONCE, PIECES_PER_LOOK, TURN_MS } from './limits.ts'
+
+/** Stands in line for a turn of the loop. */
+export interface Waiting {
+  /** Its turn has come. Returns whether it has done already what it is going to do in it. */
+  goOn(): boolean
+}
+
+/**
+ * Turns of the event loop, and who has one. Whatever takes long stops when the turn is over and
+ * stands in line; each turn is one of those, the one that has waited longest, so that they alternate
+ * however many there are. Everybody else is served in each turn: they wait no longer than one turn
+ * takes, and those who only come to take long share what is left of it.
+ *
+ *     turn      one in line, up to TURN_MS ──▶ sockets that have something, up to their first look ──▶ next
+ *
+ * A turn begins when somebody takes long, and no more follow when nobody stands in line: a server with
+ * little to do has none.
+ */
+export class Turns {
+  /** Of the turn: who remembers it knows whether he has had some of this one. */
+  number = 0
+  readonly #clock: Clock
+  #endsMs = 0
+  #isRunning = false
+  #waiting: Waiting[] = []
+  #favoured: Waiting | undefined
+
+  /** Those who share a clock share its turns: a process has one. */
+  static of(clock: Clock): Turns {
+    const known = TURNS.get(clock)
+    if (known !== undefined) return known
+    const made = new Turns(clock)
+    TURNS.set(clock, made)
+    return made
+  }
+
+  private constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Whether the turn is over; begins one when there is none. */
+  isOver(): boolean {
+    if (!this.#isRunning) this.#begin()
+    return this.#clock.monotonicMs() >= this.#endsMs
+  }
+
+  /** Whether the turn is that of `one`: it lasts from now on, since what was before it belonged to others. */
+  favours(one: Waiting): boolean {
+    if (one !== this.#favoured) return false
+    this.#favoured = undefined
+    this.#endsMs = this.#clock.monotonicMs() + TURN_MS
+    return true
+  }
+
+  wait(one: Waiting): void {
+    this.#waiting.push(one)
+    if (!this.#isRunning) this.#begin()
+  }
+
+  /**
+   * Does one piece after another until `next` says that there is none: some at once, and the rest in
+   * turns of the loop.
+   */
+  doInPieces(next: () => boolean): void {
+    if (!this.#isDone(next, PIECES_AT_ONCE)) this.#waitForRest(next)
+  }
+
+  #waitForRest(next: () => boolean): void {
+    this.wait({
+      goOn: () => {
+        if (!this.#isDone(next, PIECES_PER_LOOK)) this.#waitForRest(next)
+        return true
+      },
+    })
+  }
+
+  #isDone(next: () => boolean, atLeast: number): boolean {
+    for (let count = atLeast; ; count = PIECES_PER_LOOK) {
+      for (let i = 0; i < count; i++) if (!next()) return true
+      if (this.isOver()) return false
+    }
+  }
+
+  #begin(): void {
+    this.#isRunning = true
+    this.#startTurn()
+    this.#clock.soon(this.#next)
+  }
+
+  #startTurn(): void {
+    this.number++
+    this.#endsMs = this.#clock.monotonicMs() + TURN_MS
+  }
+
+  readonly #next = (): void => {
+    this.#favoured = undefined
+    if (this.#waiting.length === 0) {
+      this.#isRunning = false
+      return
+    }
+    this.#startTurn()
+    // Who stands in line again has to wait for the next turn.
+    for (let left = this.#waiting.length; left > 0; left--) {
+      this.#favoured = this.#waiting.shift()
+      const isFree = this.#favoured?.goOn() ?? true
+      if (!isFree || this.isOver()) break
+    }
+    this.#clock.soon(this.#next)
+  }
+}
+
+const TURNS = new WeakMap<Clock, Turns>()
