@@ -71,8 +71,15 @@ function accountOf(file: AccountFile): AccountConfig {
     default_permissions: file.default_permissions && permissionsOf(file.default_permissions),
     limits: file.limits,
     jetstream: file.jetstream?.enabled ?? false,
+    ...jetstreamLimitsOf(file.jetstream),
     msg_trace: trace?.dest ? { dest: trace.dest, sampling: trace.sampling ?? 100 } : undefined,
   }
+}
+
+function jetstreamLimitsOf(file: AccountFile['jetstream']): Partial<AccountConfig> {
+  if (file === undefined) return {}
+  const { enabled: _, ...limits } = file
+  return { jetstream_limits: limits }
 }
 
 function plainAccount(name: string): AccountConfig {

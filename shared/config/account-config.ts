@@ -121,6 +121,18 @@ export interface AccountLimitsConfig {
   readonly max_leafnodes: number
 }
 
+/** Of one account's streams; -1: no limit. */
+export interface JetStreamLimitsConfig {
+  readonly max_memory: number
+  readonly max_store: number
+  readonly max_streams: number
+  readonly max_consumers: number
+  readonly max_bytes_required: boolean
+  readonly mem_max_stream_bytes: number
+  readonly disk_max_stream_bytes: number
+  readonly max_ack_pending: number
+}
+
 export interface AccountConfig {
   readonly name: string
   readonly nkey: string
@@ -131,6 +143,8 @@ export interface AccountConfig {
   readonly limits: AccountLimitsConfig
   /** false only when the file says `jetstream: disabled` (or nothing, in an account other than $G). */
   readonly jetstream: boolean
+  /** What its streams may take together; absent: no limits. */
+  readonly jetstream_limits?: JetStreamLimitsConfig
   /** Where messages with a sampled `traceparent` are traced to; sampling in percent. */
   readonly msg_trace: { readonly dest: string; readonly sampling: number } | undefined
 }

@@ -12,6 +12,7 @@ import {
   percent,
   reading,
   shown,
+  size,
   spelt,
   switched,
   text,
@@ -97,35 +98,39 @@ const limits = block(
   },
 )
 
-/** `enabled`, or limits, which are the store's here: one journal serves all accounts. */
+const ANY_COUNT = [-1, Number.MAX_SAFE_INTEGER] as const
+
+/** `enabled`, or limits of what the account's streams may take; -1: no limit. */
 const accountJetStream = block(
-  { enabled: v.optional(switched(), true) },
   {
+    enabled: v.optional(switched(), true),
+    max_memory: v.optional(size(-1), -1),
+    max_store: v.optional(size(-1), -1),
+    max_streams: v.optional(count(...ANY_COUNT), -1),
+    max_consumers: v.optional(count(...ANY_COUNT), -1),
+    max_bytes_required: v.optional(flag(), false),
+    mem_max_stream_bytes: v.optional(size(-1), -1),
+    disk_max_stream_bytes: v.optional(size(-1), -1),
+    max_ack_pending: v.optional(count(...ANY_COUNT), -1),
+  },
+  {
+    aliases: {
+      max_mem: 'max_memory',
+      mem: 'max_memory',
+      memory: 'max_memory',
+      max_file: 'max_store',
+      max_disk: 'max_store',
+      store: 'max_store',
+      disk: 'max_store',
+      streams: 'max_streams',
+      consumers: 'max_consumers',
+      max_stream_bytes: 'max_bytes_required',
+      max_bytes: 'max_bytes_required',
+      memory_max_stream_bytes: 'mem_max_stream_bytes',
+      store_max_stream_bytes: 'disk_max_stream_bytes',
+    },
     shorthand: 'enabled',
-    inert: [
-      'max_memory',
-      'max_mem',
-      'mem',
-      'memory',
-      'max_store',
-      'max_file',
-      'max_disk',
-      'store',
-      'disk',
-      'max_streams',
-      'streams',
-      'max_consumers',
-      'consumers',
-      'max_bytes_required',
-      'max_stream_bytes',
-      'max_bytes',
-      'mem_max_stream_bytes',
-      'memory_max_stream_bytes',
-      'disk_max_stream_bytes',
-      'store_max_stream_bytes',
-      'max_ack_pending',
-      'cluster_traffic',
-    ],
+    inert: ['cluster_traffic'],
   },
 )
 

@@ -124,6 +124,7 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
     domain: own?.domain ?? (role === 'leaf' ? domainFrom(file.server_name ?? '') : ''),
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
+    limits: own?.limits ?? { max_ack_pending: 0, max_request_batch: 0, duplicate_window: 0 },
   }
 }
 

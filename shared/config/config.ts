@@ -29,6 +29,13 @@ export interface JetStreamConfig {
   /** Bytes that the store may take on disk; 0: what the file system has. */
   readonly max_file: number
   readonly max_mem: number
+  /** What no stream or consumer may be above; 0: no limit. */
+  readonly limits: {
+    readonly max_ack_pending: number
+    readonly max_request_batch: number
+    /** Milliseconds. */
+    readonly duplicate_window: number
+  }
 }
 
 /** One address of a hub that a leaf dials. */

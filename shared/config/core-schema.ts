@@ -30,6 +30,16 @@ import {
 const MIB = 1024 * 1024
 const INT32_MAX = 2 ** 31 - 1
 
+/** What no stream or consumer may be above, whoever asks; 0: no limit. */
+const jetstreamLimits = block(
+  {
+    max_ack_pending: v.optional(limit(), 0),
+    max_request_batch: v.optional(limit(), 0),
+    duplicate_window: v.optional(duration(), 0),
+  },
+  { inert: ['max_ha_assets', 'batch'] },
+)
+
 /** `jetstream { … }`, and for short `jetstream: true` or `jetstream: enabled`. */
 const jetstream = block(
   {
@@ -38,6 +48,7 @@ const jetstream = block(
     domain: v.optional(tokenName()),
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
+    limits: v.optional(jetstreamLimits),
   },
   {
     aliases: {

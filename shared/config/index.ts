@@ -7,6 +7,7 @@ export type {
   ConnectionType,
   ExportConfig,
   ImportConfig,
+  JetStreamLimitsConfig,
   MappingConfig,
   OperatorConfig,
   PermissionsConfig,

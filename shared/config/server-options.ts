@@ -27,7 +27,6 @@ export const JETSTREAM_OPTIONS: ServerOptions = {
     'strict',
     'sync',
     'sync_interval',
-    'limits',
     'extension_hint',
     'unique_tag',
     'max_outstanding_catchup',

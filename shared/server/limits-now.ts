@@ -1,6 +1,6 @@
 /** What an account and a server allow as they stand now: updates and reloads change it under streams at work. */
 import type { Account } from '../account/index.ts'
-import type { JetStreamConfig } from '../config/index.ts'
+import type { JetStreamConfig, JetStreamLimitsConfig } from '../config/index.ts'
 import {
   type AccountLimits,
   NO_TIER_LIMITS,
@@ -45,15 +45,15 @@ export class ServerLimitsNow implements ServerLimits {
   }
 
   get ackPendingMax(): number {
-    return 0
+    return this.#config().limits.max_ack_pending
   }
 
   get requestBatchMax(): number {
-    return 0
+    return this.#config().limits.max_request_batch
   }
 
   get duplicateWindowMaxNs(): number {
-    return 0
+    return this.#config().limits.duplicate_window * NS_PER_MS
   }
 
   get memoryBytesMax(): number {
@@ -76,11 +76,25 @@ export class ServerLimitsNow implements ServerLimits {
   }
 }
 
+const NS_PER_MS = 1_000_000
 const NO_TIERS: Tiers = new Map([['', NO_TIER_LIMITS]])
+
+function tierOfFile(limits: JetStreamLimitsConfig): TierLimits {
+  const { max_store, mem_max_stream_bytes, disk_max_stream_bytes, ...rest } = limits
+  return {
+    ...rest,
+    max_storage: max_store,
+    memory_max_stream_bytes: mem_max_stream_bytes,
+    storage_max_stream_bytes: disk_max_stream_bytes,
+  }
+}
 
 function tiersOf(account: Account | undefined): Tiers {
   const storage = account?.claims?.storage
-  if (storage === undefined) return NO_TIERS
+  if (storage === undefined) {
+    const limits = account?.config.jetstream_limits
+    return limits === undefined ? NO_TIERS : new Map([['', tierOfFile(limits)]])
+  }
   return new Map(
     [...storage].map(([name, tier]) => [
       name,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { ConfigTwins } from '../support/config-twins.ts'
+import { askTwins, ConfigTwins, clearStreams } from '../support/config-twins.ts'
 import { CONSUMER_CASES } from './consumer-config-cases.ts'
 import { drawCase } from './drawn-configs.ts'
 import { type Case, STREAM_CASES } from './stream-config-cases.ts'
@@ -49,17 +49,15 @@ describe('configurations beside a real nats-server', function () {
   })
 
   async function compare(steps: Case, title = ''): Promise<void> {
-    const [theirs, ours] = clients
     try {
       for (const [subject, request] of steps) {
-        const actual = await ask(ours, subject, request)
+        const { ours, theirs } = await askTwins(clients, subject, request)
         // What the switchboard refuses has its own tests, until its row is gone.
-        if (/not supported yet by this version/.test(JSON.stringify(actual))) return
-        const expected = await ask(theirs, subject, request)
-        assert.deepEqual(actual, expected, `${title}${subject} ${JSON.stringify(request)}`)
+        if (/not supported yet by this version/.test(JSON.stringify(ours))) return
+        assert.deepEqual(ours, theirs, `${title}${subject} ${JSON.stringify(request)}`)
       }
     } finally {
-      await Promise.all(clients.map(clear))
+      await clearStreams(clients)
     }
   }
 })
@@ -69,36 +67,5 @@ function titleOf(steps: Case): string {
   return `${subject} ${typeof request === 'string' ? request : JSON.stringify(request)}`.slice(
     0,
     90,
-  )
-}
-
-async function ask(client: NatsConnection, subject: string, request: object | string) {
-  const text = typeof request === 'string' ? request : JSON.stringify(request)
-  const answer = await client.request(`$JS.API.${subject}`, text, { timeout: 5_000 })
-  return normalized(answer.json())
-}
-
-async function clear(client: NatsConnection): Promise<void> {
-  const answer = await client.request('$JS.API.STREAM.NAMES')
-  const { streams } = answer.json() as { streams: string[] | null }
-  for (const name of streams ?? []) await client.request(`$JS.API.STREAM.DELETE.${name}`)
-}
-
-/** Times and versions differ, and the figures that depend on when somebody asks. */
-const VARYING = new Set(['created', 'ts', '_nats.ver', '_nats.level', 'active', 'lag', 'last_ts'])
-/** Where a consumer stands has tests of its own. */
-const POSITIONS = new Set(['delivered', 'ack_floor', 'num_pending'])
-/** One time may be told in several zones. */
-const TIMES = new Set(['opt_start_time', 'pause_until'])
-
-function normalized(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(normalized)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([key]) => !VARYING.has(key) && !POSITIONS.has(key))
-  return Object.fromEntries(
-    entries.map(([key, item]) => [
-      key,
-      TIMES.has(key) ? new Date(String(item)).toISOString() : normalized(item),
-    ]),
   )
 }

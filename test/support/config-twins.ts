@@ -39,7 +39,7 @@ export class ConfigTwins {
   }
 
   /** One client of each; the password is the user's name. */
-  async clients(user: string): Promise<readonly [theirs: NatsConnection, ours: NatsConnection]> {
+  async clients(user: string): Promise<TwinClients> {
     const ports = [this.#peer.port, this.#hub.core.ports?.client?.port ?? 0]
     const [theirs, ours] = await Promise.all(
       ports.map((port) =>
@@ -57,4 +57,55 @@ export class ConfigTwins {
     await this.#peer.stop()
     rmSync(this.#directory, { recursive: true, force: true })
   }
+}
+
+export type TwinClients = readonly [theirs: NatsConnection, ours: NatsConnection]
+
+/** What both answer to one request of the API, without what differs from run to run. */
+export async function askTwins(clients: TwinClients, subject: string, request: object | string) {
+  const text = typeof request === 'string' ? request : JSON.stringify(request)
+  const [theirs, ours] = await Promise.all(
+    clients.map(async (client) => {
+      const answer = await client.request(`$JS.API.${subject}`, text, { timeout: 5_000 })
+      return normalized(answer.json())
+    }),
+  )
+  return { theirs, ours }
+}
+
+/** Removes all streams of both. */
+export async function clearStreams(clients: TwinClients): Promise<void> {
+  for (const client of clients) {
+    const answer = await client.request('$JS.API.STREAM.NAMES')
+    const { streams } = answer.json() as { streams: string[] | null }
+    for (const name of streams ?? []) await client.request(`$JS.API.STREAM.DELETE.${name}`)
+  }
+}
+
+/** Times and versions differ, and the figures that depend on when somebody asks. */
+const VARYING = new Set([
+  'created',
+  'ts',
+  '_nats.ver',
+  '_nats.level',
+  'level',
+  'active',
+  'lag',
+  'last_ts',
+])
+/** Where a consumer stands has tests of its own. */
+const POSITIONS = new Set(['delivered', 'ack_floor', 'num_pending'])
+/** One time may be told in several zones. */
+const TIMES = new Set(['opt_start_time', 'pause_until'])
+
+function normalized(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(normalized)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([key]) => !VARYING.has(key) && !POSITIONS.has(key))
+  return Object.fromEntries(
+    entries.map(([key, item]) => [
+      key,
+      TIMES.has(key) ? new Date(String(item)).toISOString() : normalized(item),
+    ]),
+  )
 }

@@ -260,6 +260,13 @@ export const NATS_SERVER_OPTIONS: Readonly<Record<string, readonly (readonly str
     ['meta_compact_sync'],
     ['max_concurrent_io'],
   ],
+  'jetstream.limits': [
+    ['max_ack_pending'],
+    ['max_ha_assets'],
+    ['max_request_batch'],
+    ['duplicate_window'],
+    ['batch'],
+  ],
   leafnodes: [
     ['listen'],
     ['port'],

@@ -70,7 +70,6 @@ export class Api {
 
   async #answer(route: ApiRoute, request: ApiRequest): Promise<void> {
     const { counts, port } = this.#context
-    counts.total++
     const type = `${TYPE_PREFIX}${route.type}_response`
     let body: Readonly<Record<string, unknown>>
     try {
@@ -90,6 +89,8 @@ export class Api {
       }
       body = { error: refusal }
     }
+    // After the answer was made: nats-server does not count a request in its own answer.
+    counts.total++
     if (request.message.reply === '') return
     const answer = Buffer.from(JSON.stringify({ type, ...body }))
     port.publish(request.message.reply, '', NO_BYTES, answer)
