@@ -7,7 +7,7 @@ import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
 import { SUBJECT_BYTES_MAX } from './limits.ts'
 import { hasMessageId } from './message-id.ts'
-import { type Purge, seqsToPurge } from './purge.ts'
+import { type Purge, seqsOn, seqsToPurge } from './purge.ts'
 import { ReadSide } from './read-side.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
@@ -79,9 +79,10 @@ export class JournalStream extends ReadSide implements StreamStore {
     committed?: Committed,
     timeMs?: number,
     isMarked = false,
+    isRollUp = false,
   ): number {
     const length = RECORD_HEADER_BYTES + subject.length + headers.length + payload.length
-    this.#checkAppend(length, subject, headers.length + payload.length)
+    this.#checkAppend(length, subject, headers.length + payload.length, isRollUp)
     const { stage } = this
     const seq = stage.assignedSeq + 1
     stage.begin()
@@ -106,6 +107,18 @@ export class JournalStream extends ReadSide implements StreamStore {
       this.syncWithinMs,
     )
     return seq
+  }
+
+  rollUp(seq: number, subject: Uint8Array | undefined, staged: readonly number[]): void {
+    this.#checkOpen()
+    this.#host.writer.check(RECORD_HEADER_BYTES, 'upkeep')
+    if (subject === undefined) {
+      if (seq - 1 > this.index.floor) this.stageFloor(seq - 1)
+      return
+    }
+    const seqs = seqsOn(this.index, subject, seq - 1)
+    for (const one of staged) if (one < seq) seqs.push(one)
+    if (seqs.length > 0) this.#stageDeletes(runsOf(seqs), undefined)
   }
 
   skipTo(seq: number, committed?: Committed): void {
@@ -323,7 +336,7 @@ export class JournalStream extends ReadSide implements StreamStore {
     throw new PetioleError('PETIOLE_STREAM_REMOVED', `stream ${this.name} was removed`)
   }
 
-  #checkAppend(length: number, subject: Uint8Array, messageBytes: number): void {
+  #checkAppend(length: number, subject: Uint8Array, messageBytes: number, isRollUp: boolean): void {
     this.#checkOpen()
     const { limits } = this
     const bytesMax = limits.messageBytesMax
@@ -342,7 +355,7 @@ export class JournalStream extends ReadSide implements StreamStore {
     this.#host.writer.check(length, 'message')
     this.#host.checkSubjects(this, subject)
     if (limits.discard === 'new') {
-      this.stage.messages.checkDiscardNew(this.name, limits, this.index, subject, length)
+      this.stage.messages.checkDiscardNew(this.name, limits, this.index, subject, length, isRollUp)
     }
   }
 

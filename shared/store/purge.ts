@@ -1,5 +1,6 @@
 /** Which sequences a purge takes: a new floor when it takes all of them, else a list. */
 import type { SubjectFilter } from '../subject/index.ts'
+import type { Span } from './span.ts'
 import type { StreamIndex } from './stream-index.ts'
 import { countFrom, matching } from './stream-queries.ts'
 
@@ -34,6 +35,32 @@ export function seqsToPurge(index: StreamIndex, purge: Purge & { throughSeq: num
   })
   seqs.length = Math.max(0, seqs.length - keep)
   return { floor: 0, seqs, messages: seqs.length }
+}
+
+/** What is stored on one subject (no wildcards) up to and with `throughSeq`, rising. */
+export function seqsOn(index: StreamIndex, subject: Uint8Array, throughSeq: number): number[] {
+  const seqs: number[] = []
+  const id = index.subjects.find(subject, 0, subject.length)
+  let left = id < 0 ? 0 : index.subjects.count(id)
+  if (left === 0) return seqs
+  const first = index.firstOf(id)
+  let from = first.ordinal
+  for (let s = index.spans.indexOf(first.span); left > 0 && s < index.spans.length; s++) {
+    const span = index.spans[s] as Span
+    for (
+      let i = span.subjectIds.indexOf(id, from);
+      i >= 0;
+      i = span.subjectIds.indexOf(id, i + 1)
+    ) {
+      if (!span.isLive(i)) continue
+      const seq = span.seqAt(i)
+      if (seq > throughSeq) return seqs
+      seqs.push(seq)
+      left--
+    }
+    from = 0
+  }
+  return seqs
 }
 
 /** The seq below the newest `keep` messages up to and with `throughSeq`. */

@@ -61,6 +61,10 @@ export abstract class ReadSide {
     return this.index.state
   }
 
+  has(seq: number): boolean {
+    return this.index.has(seq)
+  }
+
   get(seq: number): Promise<StoredMessage | undefined> {
     return this.#reader.get(this, seq)
   }

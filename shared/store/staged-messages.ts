@@ -49,10 +49,11 @@ export class StagedMessages {
     index: StreamIndex,
     subject: Uint8Array,
     length: number,
+    isRollUp: boolean,
   ): void {
     const perSubjectMax = limits.messagesPerSubjectMax
     const isReplacing = perSubjectMax > 0 && this.#countSubject(index, subject) >= perSubjectMax
-    if (isReplacing && limits.discardNewPerSubject === true) {
+    if (isReplacing && limits.discardNewPerSubject === true && !isRollUp) {
       throw streamFull(name, `${perSubjectMax} messages per subject`)
     }
     const messages = index.messages + this.#messages + 1

@@ -117,6 +117,7 @@ export interface StreamStore {
    * (discard `new`) or PETIOLE_MESSAGE_TOO_LARGE; then nothing was appended.
    * @param timeMs keeps a message's original time (mirrors, synced records); else the store's clock is used.
    * @param isMarked lets `marked` find it: for what has a time of its own, such as a TTL or a schedule
+   * @param isRollUp its subject may be full: `rollUp` is called next, in the same transaction
    */
   append(
     subject: Uint8Array,
@@ -125,7 +126,14 @@ export interface StreamStore {
     committed?: Committed,
     timeMs?: number,
     isMarked?: boolean,
+    isRollUp?: boolean,
   ): number
+  /**
+   * Removes all before `seq`, which was appended last, that is on `subject` (no wildcards), or all
+   * before it when that is undefined: with the commit that gathers, and inside a transaction with all
+   * of that. `staged` are the sequences on the subject that have no commit yet.
+   */
+  rollUp(seq: number, subject: Uint8Array | undefined, staged: readonly number[]): void
   /**
    * The next append gets `seq`; all between the last one and it are gone, as if they had been deleted.
    * A stream without messages then has `firstSeq === seq`. `seq` must be above `assignedSeq`.
@@ -159,6 +167,8 @@ export interface StreamStore {
   countFrom(fromSeq: number, filter?: SubjectFilter): number
   /** The first sequence whose time is not before `timeMs`; `lastSeq + 1` when there is none. */
   seqAtTime(timeMs: number): Promise<number>
+  /** Whether a message is there, committed. In memory. */
+  has(seq: number): boolean
   /** Returns false when the sequence is not there. */
   remove(seq: number, committed?: Committed): boolean
   /**

@@ -268,6 +268,22 @@ export class MemoryStream implements StreamStore {
     return seq
   }
 
+  rollUp(seq: number, subject: Uint8Array | undefined): void {
+    const text = subject === undefined ? undefined : Buffer.from(subject).toString()
+    const apply = (): void => {
+      for (const message of [...this.#messages.values()]) {
+        if (message.seq < seq && (text === undefined || message.subject === text)) {
+          this.#drop(message.seq)
+        }
+      }
+    }
+    this.#store.stage({ apply, undo: () => {}, committed: undefined, seq: 0 })
+  }
+
+  has(seq: number): boolean {
+    return this.#messages.has(seq)
+  }
+
   skipTo(seq: number, committed?: Committed): void {
     const before = this.assignedSeq
     if (seq <= before) throw new Error('a stream skips forward only')

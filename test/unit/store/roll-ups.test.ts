@@ -1,0 +1,86 @@
+/** A message that replaces others, and their removal, are one: both are there after a start, or none. */
+import assert from 'node:assert/strict'
+import type { Store, StreamStore } from '../../../shared/store/index.ts'
+import {
+  appendDurably,
+  bytes,
+  committed,
+  noLimits,
+  readAll,
+  StoreFolder,
+} from '../../support/opened-store.ts'
+
+describe('store, roll-ups', () => {
+  let folder: StoreFolder
+  let store: Store
+  let stream: StreamStore
+
+  beforeEach(async () => {
+    folder = new StoreFolder()
+    store = await folder.open()
+    stream = store.createStream('a', bytes(''), noLimits)
+  })
+  afterEach(() => folder.remove())
+
+  function append(subject: string, text: string, isRollUp = false): number {
+    const at = [bytes(subject), bytes(''), bytes(text)] as const
+    return stream.append(...at, undefined, undefined, false, isRollUp)
+  }
+
+  async function reopened(): Promise<string[]> {
+    await store.destroy()
+    store = await folder.open()
+    const again = store.streams.get('a')
+    assert.ok(again)
+    return readAll(again)
+  }
+
+  it('takes what is stored and what is staged of one subject', async () => {
+    await appendDurably(stream, 's', '1')
+    await appendDurably(stream, 't', '2')
+    await appendDurably(stream, 's', '3')
+    store.transaction(() => {
+      const staged = append('s', '4')
+      append('t', '5')
+      stream.rollUp(append('s', '6'), bytes('s'), [staged])
+    })
+    await committed(store)
+    const left = ['2 t 2', '5 t 5', '6 s 6']
+    assert.deepEqual(await readAll(stream), left)
+    assert.deepEqual(await reopened(), left)
+  })
+
+  it('takes everything', async () => {
+    await appendDurably(stream, 's', '1')
+    append('t', '2')
+    store.transaction(() => stream.rollUp(append('s', '3'), undefined, []))
+    append('t', '4')
+    await committed(store)
+    assert.equal(stream.state.firstSeq, 3)
+    assert.deepEqual(await readAll(stream), ['3 s 3', '4 t 4'])
+    assert.deepEqual(await reopened(), ['3 s 3', '4 t 4'])
+  })
+
+  it('takes nothing when the transaction is undone', async () => {
+    await appendDurably(stream, 's', '1')
+    assert.throws(() =>
+      store.transaction(() => {
+        stream.rollUp(append('s', '2'), bytes('s'), [])
+        throw new Error('undone')
+      }),
+    )
+    await committed(store)
+    assert.deepEqual(await readAll(stream), ['1 s 1'])
+    assert.equal(stream.remove(1), true, 'no deletion is left behind')
+  })
+
+  it('goes through where the limit per subject refuses others', async () => {
+    const limits = { messagesPerSubjectMax: 1, discard: 'new', discardNewPerSubject: true } as const
+    stream = store.createStream('b', bytes(''), { ...noLimits, ...limits })
+    await appendDurably(stream, 's', '1')
+    assert.throws(() => append('s', '2'), /1 messages per subject/)
+    store.transaction(() => stream.rollUp(append('s', '2', true), bytes('s'), []))
+    await committed(store)
+    assert.deepEqual(await readAll(stream), ['2 s 2'])
+  })
+})
