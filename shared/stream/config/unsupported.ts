@@ -34,19 +34,6 @@ const STREAM_ROWS: readonly Row<StreamConfig>[] = [
 ]
 
 const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = [
-  {
-    feature: 'a push consumer (deliver_subject)',
-    isAsked: (config) => config.deliver_subject !== undefined,
-  },
-  { feature: 'deliver_group', isAsked: (config) => config.deliver_group !== undefined },
-  {
-    feature: 'replay_policy original',
-    isAsked: ({ replay_policy }) => replay_policy === 'original',
-  },
-  {
-    feature: 'ack_policy flow_control',
-    isAsked: ({ ack_policy }) => ack_policy === 'flow_control',
-  },
   { feature: 'pause_until', isAsked: ({ pause_until }) => pause_until !== undefined },
   {
     feature: 'priority_policy overflow',
@@ -61,7 +48,6 @@ const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = [
     isAsked: ({ priority_policy }) => priority_policy === 'prioritized',
   },
   { feature: 'priority_groups', isAsked: ({ priority_groups }) => priority_groups !== undefined },
-  { feature: 'sourcing', isAsked: ({ sourcing }) => sourcing === true },
 ]
 
 /** Throws 10052 with the name of what this version does not do. */

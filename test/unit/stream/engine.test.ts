@@ -100,13 +100,6 @@ describe('StreamEngine', () => {
       assert.match(error?.description ?? '', /not supported yet by this version/)
     }
     await world.engine.ensure({ name: 'S', subjects: ['s'] })
-    const push = { stream_name: 'S', config: { name: 'c', deliver_subject: 'd' } }
-    const { error } = await port.api('CONSUMER.CREATE.S.c', push)
-    assert.deepEqual(error, {
-      code: 500,
-      err_code: 10012,
-      description: 'a push consumer (deliver_subject) is not supported yet by this version',
-    })
     const { error: snapshot } = await port.api('STREAM.SNAPSHOT.S', { deliver_subject: 'x' })
     assert.equal(snapshot?.err_code, 10052)
   })
