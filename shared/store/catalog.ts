@@ -39,6 +39,7 @@ export class Catalog {
   damagedRecords = 0
   lastStreamId = 0
   #subjectCount = 0
+  #subjectBytes = 0
   /** Streams that records were applied to since the last call of `takeTouched`. */
   #touched = new Set<JournalStream>()
   readonly #segments = new Map<number, Segment>()
@@ -62,11 +63,20 @@ export class Catalog {
     return this.#subjectCount
   }
 
+  get subjectBytes(): number {
+    return this.#subjectBytes
+  }
+
   /** Counts the subjects anew; called after each commit, which is often enough for a limit. */
   recountSubjects(): void {
     let total = 0
-    for (const stream of this.streams.values()) total += stream.index.subjects.size
+    let bytes = 0
+    for (const { index } of this.streams.values()) {
+      total += index.subjects.size
+      bytes += index.subjects.byteLength
+    }
     this.#subjectCount = total
+    this.#subjectBytes = bytes
   }
 
   get segmentCount(): number {

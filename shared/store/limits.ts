@@ -24,8 +24,10 @@ export const RECORD_BYTES_MAX = 80 * MIB
 /** The subject of a message and the key of a state share the u16 length field. */
 export const SUBJECT_BYTES_MAX = 0xffff
 
-/** Distinct subjects held in memory over all streams, about 100 bytes each. More are refused. */
-export const SUBJECTS_MAX = 1_000_000
+/** Distinct subjects held in memory over all streams, about 55 bytes each and their own. More are refused. */
+export const SUBJECTS_MAX = 10_000_000
+/** Their own bytes over all streams: subjects may be long. */
+export const SUBJECTS_BYTES_MAX = 1024 * MIB
 /** From so many subjects on those of a stream are held by their beginnings too, of so many tokens. */
 export const TREE_SUBJECTS_MIN = 2_000
 export const PREFIX_TOKENS_MAX = 16

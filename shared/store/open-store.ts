@@ -28,6 +28,7 @@ import {
   RESERVE_FILE_BYTES,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
+  SUBJECTS_BYTES_MAX,
   SUBJECTS_MAX,
 } from './limits.ts'
 import { Recovery } from './recovery.ts'
@@ -59,7 +60,7 @@ export interface StoreOptions {
   readonly gatheredBytesMax?: number
   /** Room that messages may not use. Default: 4 MiB, and never more than a quarter of the quota. */
   readonly reserveBytes?: number
-  /** Distinct subjects over all streams. Default: 1,000,000. */
+  /** Distinct subjects over all streams. Default: 10,000,000. */
   readonly subjectsMax?: number
 }
 
@@ -212,10 +213,11 @@ function checkSubjects(
   stream: JournalStream,
   subject: Uint8Array,
 ): void {
-  if (catalog.subjectCount < subjectsMax) return
+  const { subjectCount, subjectBytes } = catalog
+  if (subjectCount < subjectsMax && subjectBytes < SUBJECTS_BYTES_MAX) return
   if (stream.index.subjects.find(subject, 0, subject.length) >= 0) return
   throw new PetioleError(
     'PETIOLE_STORE_FULL',
-    `the store holds ${catalog.subjectCount} distinct subjects, its limit is ${subjectsMax}: purge streams, or use fewer subjects`,
+    `the store holds ${subjectCount} distinct subjects of ${subjectBytes} bytes, its limits are ${subjectsMax} and ${SUBJECTS_BYTES_MAX}: purge streams, or use fewer subjects`,
   )
 }

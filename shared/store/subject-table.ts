@@ -46,12 +46,22 @@ export class SubjectTable {
     return this.#ids
   }
 
+  /** Of the live subjects themselves. */
+  get byteLength(): number {
+    return this.#arenaEnd - this.#arenaWaste
+  }
+
   *ids(): IterableIterator<number> {
     for (let id = 0; id < this.#ids; id++) if ((this.#counts[id] as number) > 0) yield id
   }
 
   find(bytes: Uint8Array, start: number, end: number): number {
     return this.#lookUp(bytes, start, end, hashOf(bytes, start, end))
+  }
+
+  /** Whether the id is that of the subject. */
+  has(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return id < this.#ids && end > start && this.#equals(id, bytes, start, end)
   }
 
   /** The subject's id, made when it is new. */
