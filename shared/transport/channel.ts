@@ -59,6 +59,8 @@ export interface Channel {
   /** Bytes taken from the writer and not yet by the kernel. */
   readonly pendingBytes: number
   readonly isClosed: boolean
+  /** The other side sends no more; what it sent before may still be kept for a handler that is paused. */
+  readonly hasEnded: boolean
 
   /** Begins to read. Called once; no callback comes before it. */
   start(handler: ChannelHandler): void
@@ -80,6 +82,11 @@ export interface Channel {
    * `resume`, also when nothing new arrives: so a handler can wait in the middle of a chunk.
    */
   pause(): void
+  /**
+   * The same for the handler, but what comes is still read, up to CARRY_BYTES_MAX, so that `hasEnded` and
+   * `isClosed` tell whether somebody is still there. For waits that are long.
+   */
+  hold(): void
   resume(): void
   /**
    * Begins TLS on a dialled TCP connection: for protocols in which the other side asks for it in

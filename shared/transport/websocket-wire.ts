@@ -50,6 +50,10 @@ export class WebSocketWire implements Wire {
   #unreadBytes = 0
   #isOverfull = false
   #isReading = false
+  /** It is closed, which is told behind what is unread. */
+  #isOver = false
+  #isLost = false
+  #hasTold = false
 
   constructor(socket: WebSocket, { ends, forwardedFor, path, cookies, tls }: WebSocketFacts) {
     this.forwardedFor = forwardedFor
@@ -76,10 +80,12 @@ export class WebSocketWire implements Wire {
     this.#events = events
     this.#socket.on('message', (data: RawData) => this.#copyIn(data))
     this.#socket.on('close', (code) => {
-      if (this.#error === undefined && !ORDERLY_CODES.has(code)) {
+      this.#isOver = true
+      this.#isLost = this.#error !== undefined
+      if (!this.#isLost && !ORDERLY_CODES.has(code)) {
         this.#error = new Error(`WebSocket closed with code ${code}`)
       }
-      events.closed(this.#error)
+      if (this.#isLost || this.#unread.length === 0) this.#tellOver()
     })
   }
 
@@ -113,6 +119,7 @@ export class WebSocketWire implements Wire {
 
   abort(): void {
     this.#socket.terminate()
+    if (this.#isOver) setImmediate(this.#tellOver)
   }
 
   /** Text messages are taken too: the bytes are what counts. */
@@ -152,6 +159,16 @@ export class WebSocketWire implements Wire {
       if (size > 0) this.#events?.received(size)
     }
     this.#isReading = false
+    if (this.#isOver && this.#unread.length === 0) this.#tellOver()
+  }
+
+  readonly #tellOver = (): void => {
+    if (this.#hasTold) return
+    this.#hasTold = true
+    this.#unread = []
+    // What came before a close stands, whatever its code says.
+    if (!this.#isLost) this.#events?.ended()
+    this.#events?.closed(this.#error)
   }
 
   readonly #goOn = (): void => {

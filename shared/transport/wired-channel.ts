@@ -31,8 +31,13 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   #handler: ChannelHandler | undefined
   readonly #carry = new CarriedTail()
   #isPaused = false
+  /** Paused for the handler only: the wire is read on, up to a limit. */
+  #isHolding = false
   /** The carried tail was left by a paused handler and comes again without new input. */
   #isTailOwed = false
+  #hasEnded = false
+  /** The wire is closed already, and `onClose` is behind the tail. */
+  #gone: { readonly error: Error | undefined } | undefined
   #endStatus: EndStatus | undefined
   #error: PetioleError | undefined
   #cancelLinger: Cancel | undefined
@@ -93,6 +98,10 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     return this.#state !== 'open'
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded || this.isClosed
+  }
+
   start(handler: ChannelHandler): void {
     invariant(this.#handler === undefined, 'a channel is started once')
     this.#handler = handler
@@ -115,14 +124,22 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   pause(): void {
     if (this.#state !== 'open') return
     this.#isPaused = true
+    this.#isHolding = false
     this.#wire.pause()
+  }
+
+  hold(): void {
+    if (this.#state !== 'open' || this.#isPaused) return
+    this.#isPaused = true
+    this.#isHolding = true
   }
 
   resume(): void {
     if (this.#state !== 'open' || this.#handler === undefined) return
     this.#isPaused = false
+    this.#isHolding = false
     if (this.#isTailOwed) this.#clock.soon(this.#presentTail)
-    else this.#wire.resume()
+    else this.#goOn()
   }
 
   async secure(security: DialSecurity): Promise<void> {
@@ -145,6 +162,10 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.#state = 'ending'
     this.#endStatus = status
     this.#carry.drop()
+    if (this.#gone !== undefined) {
+      this.#clock.soon(this.#over)
+      return
+    }
     this.#cancelLinger = this.#clock.after(END_LINGER_MS, () => this.#stopLingering())
     this.output.end()
     if (this.output.pendingBytes === 0) this.#wire.finish(this.#endStatus)
@@ -159,12 +180,13 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.#carry.drop()
     this.#cancelLinger?.()
     this.output.close()
-    this.#wire.abort()
+    if (this.#gone === undefined) this.#wire.abort()
+    else this.#clock.soon(this.#over)
   }
 
   received(size: number): void {
     if (this.#state !== 'open' || this.#handler === undefined) return
-    if (this.#isTailOwed) this.#extendTail(size)
+    if (this.#isTailOwed || this.#isHolding) this.#extendTail(size)
     else this.#present(this.#carry.restore(), READ_START + size, size === READ_BYTES)
   }
 
@@ -172,7 +194,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.#wire = wire
     wire.attach(this)
     if (this.#state === 'broken') wire.abort()
-    else if (this.#state === 'ending' || !this.#isPaused) wire.resume()
+    else if (this.#state === 'ending' || !this.#isPaused || this.#isHolding) wire.resume()
     if (this.#state === 'ending' && this.output.pendingBytes === 0) wire.finish(this.#endStatus)
   }
 
@@ -183,12 +205,22 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.end()
   }
 
+  /** What was sent before the end is still presented to a handler that is paused. */
   ended(): void {
-    this.end()
+    if (this.#state === 'open' && this.#isTailOwed) this.#hasEnded = true
+    else this.end()
   }
 
   closed(error: Error | undefined): void {
     if (this.#state === 'closed') return
+    const isOrderly = this.#hasEnded || error === undefined
+    if (this.#state === 'open' && this.#isTailOwed && isOrderly) {
+      this.#hasEnded = true
+      this.#gone = { error }
+      this.output.close()
+      this.output.sent()
+      return
+    }
     const wasBroken = this.#state === 'broken'
     this.#state = 'closed'
     this.#carry.drop()
@@ -244,13 +276,22 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.#isTailOwed = false
     const start = this.#carry.restore()
     this.#present(start, start + size, false)
-    if (this.#state === 'open' && !this.#isPaused) this.#wire.resume()
+    if (this.#state === 'open' && !this.#isPaused) this.#goOn()
   }
 
-  /** A wire may still hand out what it had read when it was paused. */
+  #goOn(): void {
+    if (this.#hasEnded) this.end()
+    else this.#wire.resume()
+  }
+
+  readonly #over = (): void => this.closed(this.#gone?.error)
+
+  /** A wire may still hand out what it had read when it was paused, and is read on for a handler that holds. */
   #extendTail(size: number): void {
     this.#carry.extend(READ_START, READ_START + size)
+    this.#isTailOwed = true
     if (this.#carry.size > TAIL_BYTES_MAX) this.#refuseTail(this.#carry.size)
+    else if (this.#carry.size > CARRY_BYTES_MAX) this.#wire.pause()
   }
 
   #keepTail(used: number, end: number): void {
@@ -260,6 +301,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     }
     this.#carry.keep(used, end)
     this.#isTailOwed = this.#isPaused
+    if (end - used > CARRY_BYTES_MAX) this.#wire.pause()
   }
 
   #refuseTail(size: number): void {

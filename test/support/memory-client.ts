@@ -100,6 +100,9 @@ export class MemoryClient {
       get isClosed() {
         return false
       },
+      get hasEnded() {
+        return false
+      },
       start: (handler) => {
         this.#handler = handler
       },
@@ -108,6 +111,7 @@ export class MemoryClient {
       commit: (at) => output.commit(at),
       secure: () => Promise.resolve(),
       pause: () => {},
+      hold: () => {},
       resume: () => {},
       end,
       destroy: end,

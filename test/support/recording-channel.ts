@@ -19,6 +19,7 @@ export class RecordingChannel implements Channel {
   readonly written: Buffer[] = []
   pendingBytes = 0
   isClosed = false
+  hasEnded = false
   isPaused = false
   handler: ChannelHandler | undefined
   readonly #start: number
@@ -53,6 +54,10 @@ export class RecordingChannel implements Channel {
   }
 
   pause(): void {
+    this.isPaused = true
+  }
+
+  hold(): void {
     this.isPaused = true
   }
 
