@@ -43,6 +43,7 @@ export class Clients {
       ...(password === undefined ? {} : { password, token: password }),
       connectionType: channel.kind === 'websocket' ? 'MQTT_WS' : 'MQTT',
       remoteAddress: channel.remoteAddress,
+      applicant: channel,
       tls: channel.tls,
       client: {
         id: this.#core.nextPeerId(),

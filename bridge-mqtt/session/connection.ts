@@ -239,7 +239,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   #await(packet: ConnectPacket, answer: Promise<Identity | undefined>): void {
     this.#isUndecided = true
-    this.#pause()
+    this.#pause('hold')
     const admit = (identity: Identity | undefined): void => {
       this.#isUndecided = false
       if (this.#isEnded || this.#isDeaf) return
@@ -344,10 +344,10 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     this.channel.resume()
   }
 
-  #pause(): void {
+  #pause(how: 'pause' | 'hold' = 'pause'): void {
     if (this.#isPaused || this.#isEnded) return
     this.#isPaused = true
-    this.channel.pause()
+    this.channel[how]()
   }
 
   #keepAliveExpired(): void {

@@ -20,6 +20,14 @@ export interface TlsFacts {
     | undefined
 }
 
+/** Whoever waits for an answer: a channel. */
+export interface Applicant {
+  /** He is gone: nobody needs the answer. */
+  readonly isClosed: boolean
+  /** He has hung up, and has perhaps left something that is to be done when he is let in. */
+  readonly hasEnded: boolean
+}
+
 /** What a connection presents, whatever its protocol. Absent fields were not sent. */
 export interface Credentials {
   readonly user?: string
@@ -35,6 +43,8 @@ export interface Credentials {
   /** Default STANDARD. */
   readonly connectionType?: ConnectionType
   readonly remoteAddress?: string
+  /** Absent: he waits as long as it takes. */
+  readonly applicant?: Applicant
   readonly tls?: TlsFacts | undefined
   /** What the client says of itself, for auth callouts. */
   readonly client?: {

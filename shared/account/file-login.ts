@@ -184,20 +184,19 @@ export class FileLogin {
 
   #comparePassword(member: Member, credentials: Credentials, proxy: ProxyCheck): Verdict {
     const admitted = admits(member, credentials, proxy)
-    const { password = '', remoteAddress = '' } = credentials
-    return settle(member.secret.matches(password, remoteAddress), admitted)
+    return settle(member.secret.matches(credentials.password ?? '', credentials), admitted)
   }
 
-  #refuseSlowly(user: string, { password = '', remoteAddress = '' }: Credentials): Verdict {
+  #refuseSlowly(user: string, credentials: Credentials): Verdict {
     const nth = this.#options.secrets.digest(user).readUInt32LE(0) % this.#members.length
-    return settle(this.#members[nth]?.secret.matches(password, remoteAddress) ?? false, undefined)
+    const secret = this.#members[nth]?.secret
+    return settle(secret?.matches(credentials.password ?? '', credentials) ?? false, undefined)
   }
 
   #checkToken(credentials: Credentials, proxy: ProxyCheck): Verdict {
     if (this.#token === undefined) return undefined
     if (this.#options.authorization.proxy_required && proxy.kind !== 'trusted') return undefined
-    const { token = '', remoteAddress = '' } = credentials
-    return settle(this.#token.matches(token, remoteAddress), this.#open)
+    return settle(this.#token.matches(credentials.token ?? '', credentials), this.#open)
   }
 }
 

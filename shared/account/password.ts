@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { PasswordHashes } from '../runtime/index.ts'
-import { HashTurns } from './hash-turns.ts'
+import { type Asker, HashTurns } from './hash-turns.ts'
 
 const BCRYPT = /^\$2[abxy]\$\d{2}\$/
 const KEY_BYTES = 32
@@ -13,8 +13,8 @@ export function isBcrypt(secret: string): boolean {
 /** One secret of the file, in a form that can be compared with but not read. */
 export interface Secret {
   readonly isBcrypt: boolean
-  /** Never rejects. @param address who asks: comparisons that take long are done in turn */
-  matches(presented: string, address: string): boolean | Promise<boolean>
+  /** Never rejects. @param asker comparisons that take long are done in turn */
+  matches(presented: string, asker: Asker): boolean | Promise<boolean>
 }
 
 /**
@@ -33,7 +33,7 @@ export class Secrets {
     if (isBcrypt(secret)) {
       return {
         isBcrypt: true,
-        matches: (presented, address) => this.#hashes.matches(presented, secret, address),
+        matches: (presented, asker) => this.#hashes.matches(presented, secret, asker),
       }
     }
     const digest = this.digest(secret)

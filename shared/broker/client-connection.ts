@@ -325,10 +325,10 @@ export class ClientConnection
     this.#context.connected(this)
   }
 
-  pause(): void {
+  pause(isLong = false): void {
     this.#holds++
     this.#parser.isHeld = true
-    this.outlet.flow.pause()
+    this.outlet.flow.pause(isLong)
   }
 
   resume(): void {

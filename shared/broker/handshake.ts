@@ -30,8 +30,11 @@ export interface HandshakeEffects {
   refused(error: Violation, cause?: Violation): void
   /** Something of ours went wrong while nobody called us who could be told. */
   failed(error: unknown): void
-  /** Nothing more is to be read until `resume`: somebody is being asked. */
-  pause(): void
+  /**
+   * Nothing more is to be done until `resume`: somebody is being asked.
+   * @param isLong it may take longer than the client has patience, which is to be noticed
+   */
+  pause(isLong: boolean): void
   resume(): void
 }
 
@@ -40,7 +43,7 @@ export interface HandshakeEffects {
  *
  *     waiting ──CONNECT──▶ asking ──identity──▶ in ──CONNECT again──▶ asking …
  *        │                   └── nobody ──▶ refused
- *        └── auth timeout (runs on while asking) ──▶ refused
+ *        └── auth timeout (until somebody is asked) ──▶ refused
  *
  * Without required authentication there is an identity from the start, and CONNECT may be left out.
  * The order of checks is nats-server's: who it is, then what it asks for.
@@ -96,6 +99,8 @@ export class Handshake {
   }
 
   connect(json: string): void {
+    // The client has said who it is in time; how long others take to find it out is not its fault.
+    this.#cancelTimeout?.()
     const options = decodeConnect(json, this.options)
     if (options === undefined) {
       this.#effects.refused('malformed')
@@ -120,7 +125,10 @@ export class Handshake {
   /** Something else came first: allowed to those who become somebody without saying who. */
   uninvited(): void {
     if (this.authenticator.isRequired) this.#effects.refused('authorization')
-    else this.#ask(() => {})
+    else {
+      this.#cancelTimeout?.()
+      this.#ask(() => {})
+    }
   }
 
   stop(): void {
@@ -134,7 +142,7 @@ export class Handshake {
       this.#answered(answer, admitted)
       return
     }
-    this.#effects.pause()
+    this.#effects.pause(true)
     void this.#await(answer, admitted)
   }
 
@@ -151,7 +159,6 @@ export class Handshake {
 
   #answered(identity: Identity | undefined, admitted: () => void): void {
     if (this.#isStopped) return
-    this.#cancelTimeout?.()
     if (identity === undefined) {
       this.#effects.refused('authorization', this.authenticator.refusalOf?.(this.#credentials()))
     } else {
@@ -176,6 +183,7 @@ export class Handshake {
       ...present('nonce', nonce === '' ? undefined : nonce),
       connectionType: CONNECTION_TYPES[this.#channel.kind],
       remoteAddress,
+      applicant: this.#channel,
       ...(tls === undefined ? {} : { tls }),
       client: {
         id: this.#id,

@@ -10,9 +10,12 @@ export class PublisherFlow {
     this.#channel = channel
   }
 
-  pause(): void {
+  /** @param isLong a wait in which it must be noticed when the client gives up */
+  pause(isLong = false): void {
     this.#holds++
-    if (this.#holds === 1) this.#channel.pause()
+    if (this.#holds > 1) return
+    if (isLong) this.#channel.hold()
+    else this.#channel.pause()
   }
 
   resume(): void {

@@ -244,6 +244,7 @@ export class AcceptedLeaf implements LinkPhase {
       nonce: this.#nonce,
       connectionType: channel.kind === 'websocket' ? 'LEAFNODE_WS' : 'LEAFNODE',
       remoteAddress: channel.remoteAddress,
+      applicant: channel,
       tls: channel.tls,
       client: { id: this.id, name, lang: '', version, protocol },
     }

@@ -60,7 +60,8 @@ describe('MQTT identity', () => {
       recheck: () => undefined,
     })
     assert.equal(await connack(port, 'ada', 'x1'), ACCEPTED)
-    const { client, ...rest } = seen[0]!
+    const { client, applicant, ...rest } = seen[0]!
+    assert.equal(applicant?.hasEnded, false)
     assert.deepEqual(rest, {
       user: 'ada',
       password: 'x1',

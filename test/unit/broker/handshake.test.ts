@@ -33,8 +33,8 @@ class Effects implements HandshakeEffects {
   failed(error: unknown): void {
     this.said.push(`failed ${error instanceof Error ? error.message : error}`)
   }
-  pause(): void {
-    this.said.push('pause')
+  pause(isLong: boolean): void {
+    this.said.push(isLong ? 'hold' : 'pause')
   }
   resume(): void {
     this.said.push('resume')
@@ -142,6 +142,22 @@ describe('handshake', () => {
     assert.deepEqual(effects.said, ['in ada', 'accepted '])
   })
 
+  it('gives those their time who must be asked: who has said who he is was in time', async () => {
+    let answer: (identity: Identity) => void = () => {}
+    door.users.set('ada', () => new Promise((resolve) => (answer = resolve)))
+    const slow = handshake({ isClosed: false, hasEnded: false })
+    slow.start()
+    slow.connect('{"user":"ada"}')
+    clock.advance(10 * BROKER_DEFAULTS.authTimeoutMs)
+    assert.deepEqual(effects.said, ['hold'])
+    assert.equal(clock.timers, 0)
+    const applicant = door.asked[0]?.applicant
+    assert.deepEqual([applicant?.hasEnded, applicant?.isClosed], [false, false])
+    answer(ADA)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(effects.said, ['hold', 'in ada', 'accepted ', 'resume'])
+  })
+
   it('lets in who need not say who they are, until they do', () => {
     door.isRequired = false
     door.users.set('', { user: '', account: '$G' })
@@ -174,9 +190,9 @@ describe('handshake', () => {
     const open = handshake()
     open.start()
     open.uninvited()
-    assert.deepEqual(effects.said, ['pause'])
+    assert.deepEqual(effects.said, ['hold'])
     await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual(effects.said, ['pause', 'in ada', 'resume'])
+    assert.deepEqual(effects.said, ['hold', 'in ada', 'resume'])
   })
 
   it('lets nobody in who was removed while somebody was asked, and others as they are now', async () => {
@@ -210,7 +226,7 @@ describe('handshake', () => {
     }
     handshake().connect('{"user":"ada"}')
     await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual(effects.said, ['pause', 'failed a bug'])
+    assert.deepEqual(effects.said, ['hold', 'failed a bug'])
   })
 
   it('forgets secrets once they were right, and asks again only for what is new', () => {
@@ -253,7 +269,7 @@ describe('handshake', () => {
     door.users.set('ada', () => Promise.reject(new Error('the resolver is gone')))
     handshake().connect('{"user":"ada"}')
     await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual(effects.said, ['pause', 'refused authorization', 'resume'])
+    assert.deepEqual(effects.said, ['hold', 'refused authorization', 'resume'])
   })
 })
 
