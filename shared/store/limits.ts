@@ -32,7 +32,7 @@ export const SUBJECTS_BYTES_MAX = 1024 * MIB
 export const TREE_SUBJECTS_MIN = 2_000
 export const PREFIX_TOKENS_MAX = 16
 /** How many of them are taken in with one question: some ms. */
-export const TREE_STEP_SUBJECTS = 50_000
+export const TREE_STEP_SUBJECTS = 100_000
 /** So many subjects are asked one by one for their first or last message; else records are gone through. */
 export const FEW_SUBJECTS_MAX = 1_000
 /** Evictions that wait for the first listener of a stream; more are merged into the last. */

@@ -2,14 +2,20 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { StreamStore } from '../../shared/store/index.ts'
 import { StoreFolder } from '../support/opened-store.ts'
 
 const ROUNDS = 6
 const ACKS_AT_LEAST = 150
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
+interface Acked {
+  readonly last: number
+  readonly lastLazy: number
+}
+
 /** Lets a real process write until it has acknowledged enough, kills it, and returns the last acknowledged seq. */
-async function writeAndKill(directory: string, acks: number): Promise<number> {
+async function writeAndKill(directory: string, acks: number): Promise<Acked> {
   const child = spawn(
     process.execPath,
     ['--import=tsx', 'test/support/store-writer.ts', directory, '40'],
@@ -17,14 +23,38 @@ async function writeAndKill(directory: string, acks: number): Promise<number> {
   )
   const exited = once(child, 'exit')
   let last = 0
+  let lastLazy = 0
   let count = 0
   for await (const line of createInterface({ input: child.stdout })) {
-    last = Number(line)
+    if (line.startsWith('lazy ')) lastLazy = Number(line.slice(5))
+    else last = Number(line)
     if (++count === acks) child.kill('SIGKILL')
   }
   await exited
   assert.ok(count >= acks, `the writer ended after ${count} acknowledgements`)
-  return last
+  return { last, lastLazy }
+}
+
+/** Each second sequence is there from the first one on, and the marked ones are found. */
+async function checkLazy(stream: StreamStore, lastLazy: number): Promise<void> {
+  const { firstSeq, lastSeq } = stream.state
+  assert.ok(lastSeq >= lastLazy, `seed=${seed}: ${lastSeq} < ${lastLazy}`)
+  const { messages } = await stream.read({
+    fromSeq: firstSeq,
+    messagesMax: 100_000,
+    bytesMax: 1 << 24,
+  })
+  const marked: number[] = []
+  for (const { seq, payload } of messages) {
+    assert.equal(seq % 2, 0, `seed=${seed}`)
+    assert.equal(Buffer.from(payload).toString(), `lazy ${seq}`)
+    if (seq % 5 === 0) marked.push(seq)
+  }
+  const newest = messages.at(-1)?.seq ?? 0
+  assert.equal(messages.length, (newest - firstSeq) / 2 + 1, `seed=${seed}: no hole`)
+  const found: number[] = []
+  for await (const { seq } of stream.marked()) found.push(seq)
+  assert.deepEqual(found, marked)
 }
 
 describe('store and kill -9', function () {
@@ -35,12 +65,15 @@ describe('store and kill -9', function () {
     try {
       for (let round = 0; round < ROUNDS; round++) {
         const acks = ACKS_AT_LEAST + ((seed >>> round) % 97)
-        const last = await writeAndKill(folder.path, acks)
+        const { last, lastLazy } = await writeAndKill(folder.path, acks)
         const store = await folder.open({ segmentBytes: 16 * 1024 })
         const stream = store.streams.get('a')
         assert.ok(stream)
         assert.ok(stream.state.lastSeq >= last, `seed=${seed}: ${stream.state.lastSeq} < ${last}`)
         assert.equal(store.stats.damagedRecords, 0)
+        const lazy = store.streams.get('lazy')
+        assert.ok(lazy)
+        await checkLazy(lazy, lastLazy)
         const mark = Number(Buffer.from(store.marks.get('last') ?? []).toString())
         assert.ok(mark > 0 && mark <= stream.state.lastSeq)
         let seq = stream.state.firstSeq

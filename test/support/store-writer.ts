@@ -14,6 +14,9 @@ const store = await openStore({
   segmentBytes: 16 * 1024,
 })
 const stream = store.streams.get('a') ?? store.createStream('a', bytes(''), noLimits)
+const lazy =
+  store.streams.get('lazy') ??
+  store.createStream('lazy', bytes(''), noLimits, undefined, { sync: { everyMs: 50 } })
 let begun = 0
 
 function next(): void {
@@ -29,6 +32,22 @@ function next(): void {
     if (i % 10 === 0) store.marks.set('last', bytes(`${seq}`))
   })
   if (i % 50 === 49) stream.remove(stream.state.firstSeq)
+  if (i % 3 === 0) writeLazily(i)
+}
+
+/** A stream that skips a sequence each time, marks each fifth, and loses its oldest in no hurry. */
+function writeLazily(i: number): void {
+  lazy.skipTo(lazy.assignedSeq + 2)
+  const seq = lazy.assignedSeq + 1
+  const isMarked = seq % 5 === 0
+  lazy.append(bytes('l'), bytes(''), bytes(`lazy ${seq}`), lazyAcked, undefined, isMarked)
+  if (i % 60 === 0 && lazy.state.messages > 20) lazy.removeLazily(lazy.state.firstSeq)
+}
+
+/** What the process has written the system keeps, though it was not synced. */
+function lazyAcked(error: Error | undefined, seq: number): void {
+  if (error !== undefined) throw error
+  process.stdout.write(`lazy ${seq}\n`)
 }
 
 function acked(error: Error | undefined, seq: number): void {
