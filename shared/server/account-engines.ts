@@ -4,7 +4,7 @@ import type { CoreConfig, JetStreamConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
-import { StreamEngine, Turns } from '../stream/index.ts'
+import { type DescribeRequester, StreamEngine, Turns } from '../stream/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { Machine } from './core.ts'
 import { ACCOUNTS_ASKED_MAX } from './limits.ts'
@@ -22,6 +22,7 @@ export interface AccountEnginesParts {
   readonly nextPeerId: () => number
   /** The server's part of the configuration as it stands now. */
   readonly jetstream: () => JetStreamConfig
+  readonly describeRequester: DescribeRequester
 }
 
 /**
@@ -173,7 +174,7 @@ export class AccountEngines {
   }
 
   #make(account: string, store: Store, { jetstream }: CoreConfig): StreamEngine {
-    const { machine, log, serverName, space, nextPeerId, book } = this.#parts
+    const { machine, log, serverName, space, nextPeerId, book, describeRequester } = this.#parts
     return new StreamEngine({
       account,
       store,
@@ -184,6 +185,7 @@ export class AccountEngines {
       domain: jetstream.domain,
       serverName,
       serverVersion: SERVER_VERSION,
+      describeRequester,
       limits: new LimitsNow(() => book.get(account), this.#serverLimits),
     })
   }

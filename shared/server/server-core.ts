@@ -2,7 +2,7 @@ import type { Accounts, Authenticator } from '../account/index.ts'
 import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
 import type { CoreConfig, RemoteConfig } from '../config/index.ts'
-import { describeClients, Imports } from '../imports/index.ts'
+import { describeClients, Imports, type ServerPlace } from '../imports/index.ts'
 import type { LinkAcceptor, ServerIdentity, Uplink } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Store } from '../store/index.ts'
@@ -17,6 +17,7 @@ import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
 import { OwnClients } from './own-clients.ts'
 import { type PreparedReload, prepareReload } from './prepared-reload.ts'
+import { describeRequesters } from './requesters.ts'
 import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
 import type { ServerCoreOptions } from './server-core-options.ts'
 import { ServerLinks, type UplinkRules } from './server-links.ts'
@@ -90,6 +91,7 @@ export class ServerCore implements Core {
       space: (account) => this.space(account),
       nextPeerId: () => this.nextPeerId(),
       jetstream: () => this.#config.jetstream,
+      describeRequester: describeRequesters(describeClients(this.broker), this.#place),
     })
     this.imports = this.#makeImports()
     this.links = new ServerLinks(
@@ -341,9 +343,13 @@ export class ServerCore implements Core {
     return this.#system
   }
 
+  get #place(): ServerPlace {
+    return { server: this.serverName, cluster: clusterNameOf(this.config) }
+  }
+
   /** Between the accounts of this server; in place before the first subscription. */
   #makeImports(): Imports {
-    const { machine, log, accounts, broker, config } = this
+    const { machine, log, accounts, broker } = this
     return new Imports({
       clock: machine.clock,
       random: machine.random,
@@ -351,7 +357,7 @@ export class ServerCore implements Core {
       book: accounts.book,
       space: (account) => this.space(account),
       nextPeerId: () => this.nextPeerId(),
-      place: { server: this.serverName, cluster: clusterNameOf(config) },
+      place: this.#place,
       describe: describeClients(broker),
       activatedUntil: activationOf(accounts, machine),
     })

@@ -143,5 +143,6 @@ function copyOf(message: Message): PortMessage {
     // Not slice(): these may be Buffers, whose slice shares the router's memory.
     headers: new Uint8Array(message.headers),
     payload: new Uint8Array(message.payload),
+    requester: message.origin,
   }
 }

@@ -9,8 +9,9 @@ import { SubjectFilter } from '../subject/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { AccountLimits } from './account-limits.ts'
 import { Advisories } from './advisories.ts'
-import { API_PREFIX, Api } from './api/api.ts'
-import type { ApiContext } from './api/api-context.ts'
+import { Api } from './api/api.ts'
+import { ApiAudit, type DescribeRequester } from './api/api-audit.ts'
+import { API_PREFIX, type ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
 import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
@@ -39,6 +40,8 @@ export interface StreamEngineOptions {
   readonly domain: string
   readonly serverName: string
   readonly limits: AccountLimits
+  /** For the audit of the API; nobody is told of when absent. */
+  readonly describeRequester?: DescribeRequester
   /** What INFO reports, and so what answers must carry; the wire's own version when absent. */
   readonly serverVersion?: string
 }
@@ -168,7 +171,9 @@ export class StreamEngine {
       })
       this.#streams.delete(name)
       this.#subjectsChanged()
+      stream.consumers.tellOfRemoval()
       stream.close('409 Consumer Deleted', false)
+      this.#advise('DELETED', 'delete', name)
       return true
     })
   }
@@ -336,6 +341,8 @@ export class StreamEngine {
 
   #apiContext(): ApiContext {
     const { port, domain, limits, clock, serverVersion = SERVER_VERSION } = this.#options
+    const { serverName, describeRequester: describe = () => undefined } = this.#options
+    const advisories = this.#advisories
     return {
       port,
       domain,
@@ -343,17 +350,14 @@ export class StreamEngine {
       limits,
       counts: this.apiCounts,
       nowMs: () => clock.wallMs(),
+      audit: new ApiAudit({ port, advisories, serverName, describe }),
       stream: (name) => this.#streams.get(name),
       streams: () => this.streams(),
       create: (request) => this.#createByClient(request),
       update: (request, name) => this.#updateByClient(request, name),
-      remove: async (name) => {
-        const isRemoved = await this.remove(name)
-        if (isRemoved) this.#advise('DELETED', 'delete', name)
-        return isRemoved
-      },
+      remove: (name) => this.remove(name),
       newName: () => this.#newName(),
-      advise: (event, type, facts) => this.#advisories.publish(event, type, facts),
+      advise: (event, type, facts) => advisories.publish(event, type, facts),
     }
   }
 

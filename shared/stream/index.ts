@@ -7,6 +7,7 @@ export {
   type TierLimits,
   UNLIMITED,
 } from './account-limits.ts'
+export type { DescribeRequester } from './api/api-audit.ts'
 export { streamState } from './api/stream-info.ts'
 export type { StreamMode } from './config/stored-config.ts'
 export type { StreamConfig } from './config/stream-config.ts'

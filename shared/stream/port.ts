@@ -51,6 +51,8 @@ export interface PortMessage {
   readonly reply: string
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /** Who asked, for whoever made the port; means nothing here. */
+  readonly requester?: unknown
 }
 
 /** Views on the router's memory, valid during the call only; `StreamStore.append` copies them. */

@@ -98,7 +98,7 @@ const POSITIONS = new Set(['delivered', 'ack_floor', 'num_pending'])
 /** One time may be told in several zones. */
 const TIMES = new Set(['opt_start_time', 'pause_until'])
 
-function normalized(value: unknown): unknown {
+export function normalized(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(normalized)
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).filter(([key]) => !VARYING.has(key) && !POSITIONS.has(key))

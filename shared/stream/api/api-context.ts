@@ -4,7 +4,10 @@ import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, parseJson } from '../json-fields.ts'
 import type { PortMessage, StreamPort } from '../port.ts'
 import type { Stream } from '../stream.ts'
+import type { ApiAudit } from './api-audit.ts'
 import type { ApiLevel } from './api-level.ts'
+
+export const API_PREFIX = '$JS.API.'
 
 /** What the API's handlers may do with the engine behind them. */
 export interface ApiContext {
@@ -23,6 +26,7 @@ export interface ApiContext {
   remove(name: string): Promise<boolean>
   /** A consumer's name nobody has. */
   newName(): string
+  readonly audit: ApiAudit
   advise(event: string, type: string, facts: Readonly<Record<string, unknown>>): void
 }
 

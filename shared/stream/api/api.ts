@@ -9,12 +9,10 @@ import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import { API_REQUESTS_MAX } from '../limits.ts'
 import type { PortMessage } from '../port.ts'
 import { ACCOUNT_ROUTES } from './account-api.ts'
-import type { ApiContext, ApiRequest, ApiRoute } from './api-context.ts'
+import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
 import { CONSUMER_ROUTES } from './consumer-api.ts'
 import { directGet, MESSAGE_ROUTES } from './message-api.ts'
 import { STREAM_ROUTES } from './stream-api.ts'
-
-export const API_PREFIX = '$JS.API.'
 
 const TYPE_PREFIX = 'io.nats.jetstream.api.v1.'
 
@@ -63,23 +61,27 @@ export class Api {
       this.#log.debug({ subject: `${API_PREFIX}${subject}` }, 'unknown jetstream request')
       return
     }
-    this.#answer(found.route, { args: found.args, message }).catch((error: unknown) => {
+    this.#answer(found.route, { args: found.args, message }, subject).catch((error: unknown) => {
       this.#log.error({ subject, err: messageOf(error) }, 'jetstream request failed')
     })
   }
 
-  async #answer(route: ApiRoute, request: ApiRequest): Promise<void> {
-    const { counts, port } = this.#context
+  async #answer(route: ApiRoute, request: ApiRequest, subject: string): Promise<void> {
+    const { counts, port, audit } = this.#context
     const type = `${TYPE_PREFIX}${route.type}_response`
     let body: Readonly<Record<string, unknown>>
     try {
-      if (counts.inflight >= API_REQUESTS_MAX) throw new JetStreamError(10167)
+      if (counts.inflight >= API_REQUESTS_MAX) {
+        audit.refused()
+        throw new JetStreamError(10167)
+      }
       counts.inflight++
       try {
         this.#checkLevel(request.message)
         body = await route.handle(this.#context, request)
       } finally {
         counts.inflight--
+        audit.hasRoom()
       }
     } catch (error) {
       counts.errors++
@@ -91,9 +93,9 @@ export class Api {
     }
     // After the answer was made: nats-server does not count a request in its own answer.
     counts.total++
-    if (request.message.reply === '') return
     const answer = Buffer.from(JSON.stringify({ type, ...body }))
-    port.publish(request.message.reply, '', NO_BYTES, answer)
+    if (request.message.reply !== '') port.publish(request.message.reply, '', NO_BYTES, answer)
+    audit.answered(subject, request.message, answer)
   }
 
   #checkLevel({ headers }: PortMessage): void {

@@ -92,11 +92,6 @@ async function deleteConsumer(context: ApiContext, request: ApiRequest) {
   const stream = streamOf(context, request)
   const name = request.args[1] ?? ''
   if (!(await stream.consumers.remove(name))) throw new JetStreamError(10014)
-  context.advise(`CONSUMER.DELETED.${stream.name}.${name}`, 'consumer_action', {
-    stream: stream.name,
-    consumer: name,
-    action: 'delete',
-  })
   return { success: true }
 }
 

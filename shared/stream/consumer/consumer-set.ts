@@ -128,8 +128,16 @@ export class ConsumerSet {
       if (isStored(consumer.config)) await this.#erase(name)
       this.#consumers.delete(name)
       consumer.close('409 Consumer Deleted', false)
+      this.#advise('DELETED', 'consumer_action', consumer, { action: 'delete' })
       return true
     })
+  }
+
+  /** The stream goes, and all of them with it. */
+  tellOfRemoval(): void {
+    for (const consumer of this.list()) {
+      this.#advise('DELETED', 'consumer_action', consumer, { action: 'delete' })
+    }
   }
 
   wake(): void {

@@ -52,6 +52,7 @@ describe('engines of an operator’s accounts', () => {
       book,
       space: () => space,
       nextPeerId: () => 1,
+      describeRequester: () => undefined,
       jetstream: () => parseConfig({}, 'hub').jetstream,
     })
     const config = { ...parseConfig({}, 'hub'), accounts: [], operator: {} }

@@ -121,7 +121,6 @@ describe('consumer configuration', () => {
     [{ durable_name: 'a', name: 'b' }, 10132],
     [{ ack_policy: 'sometimes' }, 10025],
     [{ replay_policy: 'backwards' }, 10025],
-    [{ replay_policy: 'original' }, 10012],
     [{ ack_wait: -1 }, 10183],
     [{ backoff: [-1] }, 10184],
     [{ backoff: [1, 2, 3], max_deliver: 2 }, 10116],
