@@ -25,13 +25,23 @@ export function accstatz(
   options: AccstatzOptions,
   nowMs: number,
 ): { readonly account_statz: readonly object[] } {
-  const wanted = [...sources.accounts()].filter(
-    (facts) =>
-      (options.accounts.length === 0 || options.accounts.includes(facts.account.name)) &&
-      (options.includesUnused || isUsed(facts)),
+  const wanted = accountsOf(sources, options.accounts).filter(
+    (facts) => options.includesUnused || isUsed(facts),
   )
   const head = { server_id: sources.server().id, now: timeText(nowMs) }
   return { ...head, account_statz: wanted.map(accountStat) }
+}
+
+/** One alone is what accounts ask for of themselves, and there may be many others. */
+function accountsOf(sources: MonitorSources, names: readonly string[]): AccountFacts[] {
+  const [first = ''] = names
+  if (names.length === 1) {
+    const facts = sources.account(first)
+    return facts === undefined ? [] : [facts]
+  }
+  return [...sources.accounts()].filter(
+    ({ account }) => names.length === 0 || names.includes(account.name),
+  )
 }
 
 /** Shared with `$SYS.ACCOUNT.<acc>.SERVER.CONNS`. */

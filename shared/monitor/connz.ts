@@ -2,7 +2,7 @@ import { overlaps } from '../subject/index.ts'
 import { type ConnectionOrder, isConnectionOrder, sorted } from './connection-order.ts'
 import type { ConnectionFacts, MonitorSources, SubscriptionFacts } from './facts.ts'
 import { given } from './given.ts'
-import { PAGE_DEFAULT } from './limits.ts'
+import { PAGE_DEFAULT, SUBSCRIPTIONS_LISTED_MAX } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
 import type { RequestFields } from './request-fields.ts'
 import { clientSubscription } from './subsz.ts'
@@ -73,18 +73,17 @@ export function connz(sources: MonitorSources, options: ConnzOptions, nowMs: num
   const { account, cid, state } = options
   const order = checkedOrder(options)
   const inAccount = (facts: ConnectionFacts): boolean => account === '' || facts.account === account
-  const open = state === 'closed' ? [] : [...sources.connections()].filter(inAccount)
+  const open = state === 'closed' ? [] : [...sources.connections(account || undefined)]
   const closed = state === 'open' ? [] : [...sources.closedConnections()].filter(inAccount)
-  const subscriptions = subscriptionsById(sources, options)
+  const matching = subscribersOf(sources, options)
   const chosen =
     cid > 0
       ? [...open, ...closed].filter((facts) => facts.id === cid).slice(0, 1)
-      : [...open, ...closed].filter((facts) =>
-          isWanted(facts, options, subscriptions.get(facts.id) ?? NONE),
-        )
+      : [...open, ...closed].filter((facts) => isWanted(facts, options, matching))
   const offset = Math.max(0, options.offset)
   const limit = cid > 0 ? 1 : options.limit > 0 ? options.limit : PAGE_DEFAULT
   const page = pageOf(sorted(chosen, order, nowMs), offset, limit)
+  const subscriptions = subscriptionsById(sources, options, page)
   return {
     server_id: sources.server().id,
     now: timeText(nowMs),
@@ -127,15 +126,13 @@ function filters(subject: string): boolean {
 /** Interest is known of open connections only; closed ones pass that filter, as in nats-server. */
 function isWanted(
   facts: ConnectionFacts,
-  { user, mqttClient, filterSubject }: ConnzOptions,
-  subscriptions: readonly SubscriptionFacts[],
+  { user, mqttClient }: ConnzOptions,
+  matching: ReadonlySet<number> | undefined,
 ): boolean {
   return (
     (user === '' || facts.user === user) &&
     (mqttClient === '' || facts.mqttClient === mqttClient) &&
-    (!filters(filterSubject) ||
-      facts.stoppedMs !== undefined ||
-      subscriptions.some((one) => overlaps(one.subject, filterSubject)))
+    (matching === undefined || facts.stoppedMs !== undefined || matching.has(facts.id))
   )
 }
 
@@ -221,14 +218,32 @@ function lists(
   return subs === 'subjects' ? { subscriptions_list: subscriptions.map((one) => one.subject) } : {}
 }
 
-/** Gathered only when asked for: there may be a great many. */
+/** The connections with a subscription that the filter is about; undefined when there is no filter. */
+function subscribersOf(
+  sources: MonitorSources,
+  { filterSubject, account }: ConnzOptions,
+): ReadonlySet<number> | undefined {
+  if (!filters(filterSubject)) return undefined
+  const ids = new Set<number>()
+  for (const { connectionId, subject } of sources.subscriptions(account)) {
+    if (!ids.has(connectionId) && overlaps(subject, filterSubject)) ids.add(connectionId)
+  }
+  return ids
+}
+
+/** Gathered only when asked for, and of what is shown: there may be a great many. */
 function subscriptionsById(
   sources: MonitorSources,
-  { subs, filterSubject, account }: ConnzOptions,
+  { subs, account }: ConnzOptions,
+  page: readonly ConnectionFacts[],
 ): ReadonlyMap<number, readonly SubscriptionFacts[]> {
   const byId = new Map<number, SubscriptionFacts[]>()
-  if (subs === 'no' && !filters(filterSubject)) return byId
-  for (const facts of sources.subscriptions(account === '' ? undefined : account)) {
+  if (subs === 'no') return byId
+  const open = page.filter((facts) => facts.stoppedMs === undefined && facts.subscriptions > 0)
+  const ids = new Set(open.map(({ id }) => id))
+  let left = SUBSCRIPTIONS_LISTED_MAX
+  for (const facts of ids.size === 0 ? [] : sources.subscriptions(account || undefined, ids)) {
+    if (left-- === 0) break
     const list = byId.get(facts.connectionId)
     if (list === undefined) byId.set(facts.connectionId, [facts])
     else list.push(facts)

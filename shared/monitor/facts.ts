@@ -10,12 +10,12 @@ export interface MonitorSources {
   server(): ServerFacts
   /** Everything that moves, summed up when it is asked for. */
   traffic(): TrafficFacts
-  /** Clients of all protocols, open ones, and leaf links whose beginning is known. */
-  connections(): Iterable<ConnectionFacts>
+  /** Clients of all protocols, open ones, and leaf links whose beginning is known: of one account, or of all. */
+  connections(account?: string): Iterable<ConnectionFacts>
   /** The last ones that were closed, as many as are kept. */
   closedConnections(): Iterable<ConnectionFacts>
-  /** Of one account, or of all. */
-  subscriptions(account?: string): Iterable<SubscriptionFacts>
+  /** Of one account, or of all, or of these connections alone; there may be very many, so they are made as they are read. */
+  subscriptions(account?: string, connections?: ReadonlySet<number>): Iterable<SubscriptionFacts>
   accounts(): Iterable<AccountFacts>
   account(name: string): AccountFacts | undefined
   links(): Iterable<LinkFacts>

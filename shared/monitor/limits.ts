@@ -3,3 +3,6 @@ export const PAGE_DEFAULT = 1024
 
 /** CPU is measured over no less: readers that come together share one figure. */
 export const CPU_WINDOW_MS = 500
+
+/** Subscriptions that one report of connections lists, of all of them together: it is written in one turn. */
+export const SUBSCRIPTIONS_LISTED_MAX = 65_536

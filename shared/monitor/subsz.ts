@@ -2,7 +2,7 @@ import { isLiteral, subsetOf } from '../subject/index.ts'
 import type { MonitorSources, RouterFacts, SubscriptionFacts } from './facts.ts'
 import { given } from './given.ts'
 import { PAGE_DEFAULT } from './limits.ts'
-import { badQuery, pageOf, type Query } from './query.ts'
+import { badQuery, type Query } from './query.ts'
 import type { RequestFields } from './request-fields.ts'
 import { timeText } from './text.ts'
 
@@ -45,15 +45,18 @@ export function subsz(sources: MonitorSources, options: SubszOptions, nowMs: num
   const routers = [...sources.accounts()]
     .filter((facts) => account === '' || facts.account.name === account)
     .map((facts) => facts.router())
-  const wanted = options.subs
-    ? [...sources.subscriptions(account === '' ? undefined : account)].filter(
-        ({ subject }) => test === '' || subsetOf(test, subject),
-      )
-    : []
   const offset = Math.max(0, options.offset)
   const limit = options.limit > 0 ? options.limit : PAGE_DEFAULT
+  let total = 0
+  const page: SubscriptionFacts[] = []
+  const all = sources.subscriptions(account === '' ? undefined : account)
+  for (const facts of options.subs ? all : []) {
+    if (test !== '' && !subsetOf(test, facts.subject)) continue
+    if (total >= offset && page.length < limit) page.push(facts)
+    total++
+  }
   const tags = nameTags(sources)
-  const list = pageOf(wanted, offset, limit).map((facts) => ({
+  const list = page.map((facts) => ({
     ...given({ account: facts.account, account_tag: tags.get(facts.account) ?? facts.account }),
     ...clientSubscription(facts),
   }))
@@ -61,7 +64,7 @@ export function subsz(sources: MonitorSources, options: SubszOptions, nowMs: num
     server_id: sources.server().id,
     now: timeText(nowMs),
     ...routerStats(routers),
-    total: wanted.length,
+    total,
     offset,
     limit,
     ...given({ subscriptions_list: list }),

@@ -1,7 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { TlsFacts } from '../account/index.ts'
 import {
-  type AccountSpace,
   type ClosedConnection,
   type ConnectionFacts,
   factsOf,
@@ -17,13 +16,18 @@ import type {
 } from '../monitor/index.ts'
 import type { ServerCore } from './server-core.ts'
 
-/** NATS clients, and those of the front doors that say who is connected to them. */
-export function openConnections(core: ServerCore): MonitorConnection[] {
+/** NATS clients, and those of the front doors that say who is connected to them: of one account, or of all. */
+export function* openConnections(core: ServerCore, account?: string): Generator<MonitorConnection> {
   const { broker, frontDoors } = core
-  return [
-    ...Array.from(broker.connections.values(), (connection) => shown(core, factsOf(connection))),
-    ...frontDoors.flatMap((door) => [...(door.connections?.() ?? [])]),
-  ]
+  for (const connection of broker.connections.values()) {
+    const isWanted = account === undefined || connection.identity?.account === account
+    if (isWanted) yield shown(core, factsOf(connection))
+  }
+  for (const door of frontDoors) {
+    for (const facts of door.connections?.() ?? []) {
+      if (account === undefined || facts.account === account) yield facts
+    }
+  }
 }
 
 export function closedConnections(core: ServerCore): MonitorConnection[] {
@@ -58,16 +62,40 @@ export function trafficFacts(
   }
 }
 
-export function subscriptionFacts(space: AccountSpace): SubscriptionFacts[] {
-  return Array.from(space.subscriptions(), (subscription) => ({
-    account: space.account,
+/** Of one account or of all; of NATS clients it goes straight to what they have, for the others it looks through all. */
+export function* subscriptionFacts(
+  { broker }: ServerCore,
+  account?: string,
+  connections?: ReadonlySet<number>,
+): Generator<SubscriptionFacts> {
+  const others = new Set<number>()
+  for (const id of connections ?? []) {
+    const connection = broker.connections.get(id)
+    if (connection === undefined) others.add(id)
+    const of = connection?.identity?.account ?? ''
+    for (const one of connection?.subscriptions.values() ?? []) yield subscriptionFact(of, one)
+  }
+  if (connections !== undefined && others.size === 0) return
+  const one = account === undefined ? undefined : broker.spaces.get(account)
+  const spaces = account === undefined ? broker.spaces.values() : one === undefined ? [] : [one]
+  for (const space of spaces) {
+    for (const subscription of space.subscriptions()) {
+      const isWanted = connections === undefined || others.has(subscription.peer.id)
+      if (isWanted) yield subscriptionFact(space.account, subscription)
+    }
+  }
+}
+
+function subscriptionFact(account: string, subscription: Subscription): SubscriptionFacts {
+  return {
+    account,
     subject: subscription.subject,
     queue: subscription.queue,
     sid: subscription.sid,
     ...deliveries(subscription),
     connectionId: subscription.peer.id,
     peer: peerOf(subscription),
-  }))
+  }
 }
 
 export function together(parts: readonly PeerTraffic[]): PeerTraffic {

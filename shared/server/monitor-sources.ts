@@ -33,7 +33,6 @@ export function monitorSources(
   peers: PeerSources = NO_PEERS,
   blocked: () => readonly BlockedFacts[] = () => [],
 ): MonitorSources {
-  const { broker } = core
   let roomBytes = 0
   roomOf(core).then((bytes) => {
     roomBytes = bytes
@@ -44,13 +43,9 @@ export function monitorSources(
       const { outbound = [], inbound = [] } = peers.gateways() ?? {}
       return trafficFacts(core, linkFacts(core), [...peers.routes(), ...outbound, ...inbound])
     },
-    connections: () => openConnections(core),
+    connections: (account) => openConnections(core, account),
     closedConnections: () => closedConnections(core),
-    subscriptions(account) {
-      if (account === undefined) return [...broker.spaces.values()].flatMap(subscriptionFacts)
-      const space = broker.spaces.get(account)
-      return space === undefined ? [] : subscriptionFacts(space)
-    },
+    subscriptions: (account, connections) => subscriptionFacts(core, account, connections),
     *accounts() {
       const links = byAccount(linkFacts(core))
       for (const account of book.accounts()) {

@@ -44,7 +44,10 @@ export class AccountRequests {
     if (relay === undefined) return
     for (const [subject, report] of RELAYED) {
       const target = `$SYS.REQ.ACCOUNT.${account.name}.${report}`
-      this.#serve(subject, (message) => relay.pass(message, target, this.#options.client))
+      this.#serve(subject, (message) => {
+        const { client } = this.#options
+        if (!relay.pass(message, target, client)) this.#answers.refuse(message)
+      })
     }
   }
 

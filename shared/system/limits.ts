@@ -10,11 +10,22 @@ export const CONNECTIONS_HEARTBEAT_MS = 30_000
 export const CONNECTIONS_DELAY_MS = 100
 
 /**
- * An account's request to all servers takes answers so long, and so many of one account are open at one time:
- * each makes every server write a report, so this is also how many reports an account gets in that time.
+ * An account's request to all servers takes answers so long. So many of one connection, and of one account,
+ * are open at one time: 200 bytes each, and one above is answered with an error.
  */
 export const RELAY_MS = 5_000
-export const RELAYS_PER_ACCOUNT_MAX = 64
+export const RELAYS_PER_CONNECTION_MAX = 16_384
+export const RELAYS_PER_ACCOUNT_MAX = 65_536
+
+/**
+ * Requests for reports that wait, as bytes: what they say, and something for each. One above is answered
+ * with an error.
+ */
+export const REQUEST_OVERHEAD_BYTES = 256
+export const WAITING_BYTES_PER_ASKER_MAX = 4 * 1024 * 1024
+export const WAITING_BYTES_MAX = 64 * 1024 * 1024
+/** So many who wait for the same report get it in one turn. */
+export const ANSWERS_PER_TURN_MAX = 128
 
 /** Smaller answers are not worth the compression that was asked for. */
 export const COMPRESSED_BYTES_MIN = 512

@@ -8,6 +8,7 @@ import { ClaimsRequests } from './claims-requests.ts'
 import { SystemEvents } from './events.ts'
 import type { SystemPorts } from './ports.ts'
 import { Relay } from './relay.ts'
+import { ReportDesk } from './report-desk.ts'
 import { concernsServer } from './request-filter.ts'
 import { ACCOUNT_REPORTS, accountStats, adminRequest, SERVER_REPORTS } from './server-requests.ts'
 import { ServerStamp } from './server-stamp.ts'
@@ -22,6 +23,7 @@ const ACCOUNT_TOKEN = 3
 interface Running {
   readonly client: LocalClient
   readonly events: SystemEvents
+  readonly desk: ReportDesk
   readonly relay: Relay
   readonly accounts: Map<string, AccountRequests>
   readonly claims: ClaimsRequests | undefined
@@ -60,8 +62,15 @@ export class SystemServices {
       claims &&
       new ClaimsRequests({ client, claims, stamp, clock, log, inbox: `${relay.prefix}claims` })
     claimsRequests?.start()
-    this.#running = { client, events, relay, accounts, claims: claimsRequests, unobserve }
-    this.#subscribe(client, events)
+    const answers = new Answers({
+      client,
+      stamp,
+      log,
+      concerns: (fields) => concernsServer(reports.sources, stamp.cluster, fields),
+    })
+    const desk = new ReportDesk(clock, answers)
+    this.#running = { client, events, desk, relay, accounts, claims: claimsRequests, unobserve }
+    this.#subscribe(client, events, desk, answers)
     relay.start()
     for (const account of book.accounts()) this.#serve(account)
     events.start()
@@ -79,6 +88,7 @@ export class SystemServices {
     this.#running = undefined
     running.unobserve()
     running.events.stop()
+    running.desk.stop()
     for (const requests of running.accounts.values()) requests.close()
     running.client.destroy()
     await running.claims?.stop()
@@ -113,15 +123,9 @@ export class SystemServices {
     this.#running?.events.lameDuck()
   }
 
-  #subscribe(client: LocalClient, events: SystemEvents): void {
-    const { reports, log, admin } = this.#ports
+  #subscribe(client: LocalClient, events: SystemEvents, desk: ReportDesk, answers: Answers): void {
+    const { reports, admin } = this.#ports
     const stamp = this.#stamp
-    const answers = new Answers({
-      client,
-      stamp,
-      log,
-      concerns: (fields) => concernsServer(reports.sources, stamp.cluster, fields),
-    })
     const { id } = reports.sources.server()
     const both = (name: string, handler: (message: ClientMessage) => void): void => {
       client.subscribe(`${SERVER}.PING.${name}`, handler)
@@ -137,13 +141,12 @@ export class SystemServices {
       if (message.reply !== '') answers.send(message, stamp.identity())
     })
     for (const [name, report] of Object.entries(SERVER_REPORTS)) {
-      both(name, (message) => answers.answer(message, (fields) => report(reports, fields)))
+      both(name, (message) => desk.ask(message, (fields) => report(reports, fields)))
     }
     for (const [name, report] of Object.entries(ACCOUNT_REPORTS)) {
       client.subscribe(`${ACCOUNT}.*.${name}`, (message) => {
         const account = message.subject.split('.')[ACCOUNT_TOKEN] ?? ''
-        if (account !== 'PING')
-          answers.answer(message, (fields) => report(reports, account, fields))
+        if (account !== 'PING') desk.ask(message, (fields) => report(reports, account, fields))
       })
     }
     client.subscribe(`${ACCOUNT}.*.CONNS`, (message) => this.#connections(answers, message, events))
@@ -151,7 +154,7 @@ export class SystemServices {
       isConfined: true,
     })
     client.subscribe(`${ACCOUNT}.PING.STATZ`, (message) =>
-      answers.answer(message, (fields) => accountStats(reports, undefined, fields)),
+      desk.ask(message, (fields) => accountStats(reports, undefined, fields)),
     )
     for (const name of ['RELOAD', 'KICK', 'LDM']) {
       const act = adminRequest(name, admin)

@@ -48,16 +48,21 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
     account: (name) => (name === '$G' || name === 'B' ? accountFacts(name, 3) : undefined),
     routes: () => [],
     gateways: () => undefined,
-    connections: () => [connection(3, 'a', 5), connection(1, 'b', 50), connection(2, 'a', 500)],
+    connections: (account) =>
+      [connection(3, 'a', 5), connection(1, 'b', 50), connection(2, 'a', 500)].filter(
+        (one) => account === undefined || one.account === account,
+      ),
     closedConnections: () => [
       { ...connection(9, 'c', 0), stoppedMs: START_MS + 10_000, reason: 'Client Closed' },
     ],
-    subscriptions: (account) =>
+    subscriptions: (account, connections) =>
       [
         subscription('$G', 'plant.>', '', 1),
         subscription('$G', 'plant.*', 'q', 1),
         subscription('B', 'other', '', 2),
-      ].filter((one) => account === undefined || one.account === account),
+      ]
+        .filter((one) => account === undefined || one.account === account)
+        .filter((one) => connections?.has(one.connectionId) ?? true),
     links: () => [
       {
         ...traffic(7),

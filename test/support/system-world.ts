@@ -11,7 +11,7 @@ import { monitorSources } from './monitor-facts.ts'
 
 /** Accounts $G, B and $SYS without a server: the system's services on real subject spaces and a still clock. */
 export class SystemWorld {
-  readonly clock = new ManualClock()
+  readonly clock = new TurningClock()
   readonly random = new SeededRandom(7)
   readonly book = new StaticAccountBook(accountsNamed('$G', 'B', '$SYS'), '$SYS')
   readonly services: SystemServices
@@ -78,6 +78,13 @@ export class SystemWorld {
   async ask(client: LocalClient, subject: string, body = ''): Promise<any> {
     const answer = await client.request(subject, Buffer.from(body), { deadlineMs: 1_000 })
     return JSON.parse(Buffer.from(answer.payload).toString())
+  }
+}
+
+/** Time stands still, and turns of the event loop are real ones. */
+class TurningClock extends ManualClock {
+  override soon(fn: () => void): void {
+    setImmediate(fn)
   }
 }
 

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { connz } from '../../../shared/monitor/connz.ts'
 import {
+  connzFields,
   createMonitor,
   gauge,
   jsonResponse,
   type MonitorSources,
   Reports,
+  RequestFields,
 } from '../../../shared/monitor/index.ts'
+import { SUBSCRIPTIONS_LISTED_MAX } from '../../../shared/monitor/limits.ts'
 import { SystemClock } from '../../../shared/runtime/index.ts'
 import { type Listener, listenHttp } from '../../../shared/transport/index.ts'
 import { monitorSources } from '../../support/monitor-facts.ts'
@@ -160,6 +164,28 @@ describe('monitor', () => {
       msgs: 0,
       cid: 1,
     })
+  })
+
+  it('/connz reads subscriptions of what it shows alone, and no more than it lists', () => {
+    let read = 0
+    const [first] = monitorSources().subscriptions('$G')
+    assert.ok(first)
+    const asked: (ReadonlySet<number> | undefined)[] = []
+    const sources = monitorSources({
+      *subscriptions(_account, connections) {
+        asked.push(connections)
+        for (; read < 1_000_000; read++) {
+          yield { ...first, subject: `s.${read}` }
+        }
+      },
+    })
+    const options = connzFields(RequestFields.parse(Buffer.from('{"subscriptions":true}')))
+    const { connections } = connz(sources, { ...options, limit: 2 }, 0) as {
+      connections: { subscriptions_list?: string[] }[]
+    }
+    assert.equal(connections[0]?.subscriptions_list?.length, SUBSCRIPTIONS_LISTED_MAX)
+    assert.equal(read, SUBSCRIPTIONS_LISTED_MAX)
+    assert.deepEqual(asked, [new Set([1])])
   })
 
   it('/subsz counts, lists and tests subscriptions', async () => {

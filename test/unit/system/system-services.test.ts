@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { type ClaimsService, compilePermissions } from '../../../shared/account/index.ts'
 import type { Peer } from '../../../shared/broker/index.ts'
 import { ImportedOrigin } from '../../../shared/imports/index.ts'
-import { RELAYS_PER_ACCOUNT_MAX } from '../../../shared/system/limits.ts'
 import { RecordingPeer } from '../../support/recording-peer.ts'
 import { accountsNamed, SystemWorld, turn } from '../../support/system-world.ts'
 
@@ -122,23 +121,6 @@ describe('system services: requests', () => {
       data.account_statz.map((one: { acc: string }) => one.acc),
       ['$G'],
     )
-  })
-
-  it('passes on no more requests of an account than it can remember, and forgets them in time', async () => {
-    const client = world.client('$G')
-    const heard = world.hear(client, 'answers')
-    const reply = { reply: 'answers' }
-    for (let i = 0; i < RELAYS_PER_ACCOUNT_MAX + 10; i++) {
-      client.publish('$SYS.REQ.SERVER.PING.CONNZ', Buffer.from('{"limit":1}'), reply)
-    }
-    await turn()
-    assert.equal(heard.length, RELAYS_PER_ACCOUNT_MAX)
-    const { data } = await world.ask(world.client('B'), '$SYS.REQ.SERVER.PING.CONNZ')
-    assert.ok(Array.isArray(data.connections), 'another account is not the one that asked too much')
-    world.clock.advance(5_000)
-    client.publish('$SYS.REQ.SERVER.PING.CONNZ', Buffer.from(''), reply)
-    await turn()
-    assert.equal(heard.length, RELAYS_PER_ACCOUNT_MAX + 1)
   })
 
   it('says who one is, and nothing to links and services', async () => {
