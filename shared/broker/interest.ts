@@ -64,13 +64,15 @@ export class Interest {
     this.only = matching.length === 1 ? clients[0] : undefined
   }
 
-  /** Whether anybody but `except` is interested. */
+  /** Whether anybody but `except` is interested, and still there. */
   hasOther(except: unknown): boolean {
     return (
-      this.clients.some((subscription) => subscription.peer !== except) ||
+      this.clients.some((subscription) => subscription.peer !== except && isThere(subscription)) ||
       this.locals.some((subscription) => subscription.peer !== except) ||
       this.links.some(({ peer }) => peer !== except && peer.isUp) ||
-      this.groups.some((group) => group.members.some((member) => member.peer !== except))
+      this.groups.some(({ members }) =>
+        members.some((member) => member.peer !== except && isThere(member)),
+      )
     )
   }
 }
@@ -87,6 +89,12 @@ export interface QueueInterest {
   readonly queue: string
   readonly members: readonly Subscription[]
   readonly links: readonly Subscription[]
+}
+
+/** A client that is gone is found until its subscriptions are forgotten, piece by piece. */
+function isThere(subscription: Subscription): boolean {
+  if (!(subscription instanceof ClientSubscription)) return true
+  return !subscription.isClosed && !subscription.peer.isClosed
 }
 
 export function isLinkPeer(peer: { readonly kind: string }): peer is LinkPeer {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import type { ClientOutlet } from '../../../shared/broker/client-outlet.ts'
+import { ClientSubscription } from '../../../shared/broker/client-subscription.ts'
 import type { Peer } from '../../../shared/broker/index.ts'
 import { PENDING_RESPONSES_PER_IMPORTER_MAX } from '../../../shared/imports/limits.ts'
 import { SubjectMappings } from '../../../shared/subject/index.ts'
@@ -51,6 +53,20 @@ describe('service imports', () => {
     )
     assert.equal(w.imports.pendingResponses('A'), 0)
     assert.equal(w.publish('A', service, asked?.reply ?? '', { payload: 'late' }), 0)
+  })
+
+  it('wait for no answer when only one who is gone listens for it, and is not forgotten yet', () => {
+    const w = world()
+    const service = new RecordingPeer('local')
+    w.space('A').subscribe(service, { subject: 'help.>' })
+    const client = new RecordingPeer('local')
+    const listening = w.space('B').subscribe(client, { subject: 'inbox.1' })
+    const gone = { kind: 'client', isClosed: true } as unknown as ClientOutlet
+    w.space('B').add(new ClientSubscription(gone, 'inbox.1', '', '1'))
+    assert.equal(w.publish('B', client, 'ask.1', { reply: 'inbox.1' }), 1)
+    assert.equal(w.imports.pendingResponses('A'), 1)
+    w.space('B').unsubscribe(listening)
+    assert.equal(w.imports.pendingResponses('A'), 0)
   })
 
   it('are not taken when nobody answers there', () => {
