@@ -265,6 +265,7 @@ export class StreamEngine {
         acks: this.#acks,
         advisories: this.#advisories,
         limits,
+        room: this.#judge.room,
         newToken: () => this.#newName(),
       },
       store,

@@ -56,5 +56,7 @@ export const CONSUMER_STATE_DELAY_MS = 200
 export const PENDING_RECOUNT_MS = 100
 /** Subjects looked at for `last_per_subject` and for `multi_last`. */
 export const LAST_PER_SUBJECT_MAX = 1_000_000
+/** What a stored message takes beside its subject, headers and payload, as the store counts it. */
+export const RECORD_OVERHEAD_BYTES = 48
 /** Literal subjects whose stream is remembered. */
 export const SUBJECT_CACHE_MAX = 16_384

@@ -1,6 +1,7 @@
 /** What a client asks for, held against what is there: the account's limits and its other streams. */
 import { isDeepStrictEqual } from 'node:util'
 import { type AccountLimits, checkReservation, checkStreamCount, tierOf } from './account-limits.ts'
+import { AccountRoom } from './account-room.ts'
 import { checkFeedFilters } from './config/feed-checks.ts'
 import type { StreamRules } from './config/rules.ts'
 import { streamConfig } from './config/stream-checks.ts'
@@ -11,11 +12,14 @@ import { JetStreamError } from './jetstream-error.ts'
 import type { Stream } from './stream.ts'
 
 export class StreamJudge {
+  /** What the account's streams hold together. */
+  readonly room: AccountRoom
   readonly #limits: AccountLimits
   readonly #streams: ReadonlyMap<string, Stream>
   readonly #rules: StreamRules
 
   constructor(limits: AccountLimits, streams: ReadonlyMap<string, Stream>) {
+    this.room = new AccountRoom(limits)
     this.#limits = limits
     this.#streams = streams
     this.#rules = {

@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { AccountLimits } from './account-limits.ts'
+import { type AccountRoom, StreamRoom } from './account-room.ts'
 import type { Advisories } from './advisories.ts'
 import { encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
@@ -28,6 +29,7 @@ export interface StreamParts {
   readonly acks: AckSubjects
   readonly advisories: Advisories
   readonly limits: AccountLimits
+  readonly room: AccountRoom
   /** Characters that nobody guesses. */
   readonly newToken: () => string
 }
@@ -45,6 +47,7 @@ export class Stream {
   readonly consumers: ConsumerSet
   readonly mode: StreamMode
   readonly publishing: Publishing
+  readonly room: StreamRoom
   #config: StreamConfig
   #claimed: readonly string[] | undefined
   readonly #parts: StreamParts
@@ -59,6 +62,7 @@ export class Stream {
     this.mode = mode
     this.#config = config
     this.#parts = parts
+    this.room = new StreamRoom(parts.room, config.storage)
     this.publishing = new Publishing(this, parts)
     this.consumers = new ConsumerSet({ ...parts, stream: this })
     this.#stopListening = [
@@ -75,6 +79,7 @@ export class Stream {
 
   /** Learns again what only memory knew: message ids of the window, the consumers' positions. */
   async recover(): Promise<void> {
+    this.room.settle(this.store.state.bytes)
     await this.publishing.recover()
     this.consumers.recover()
   }
@@ -159,6 +164,7 @@ export class Stream {
     this.#isClosed = true
     this.openCaptures()
     this.consumers.close(status, isKept)
+    this.room.settle(0)
     for (const stop of this.#stopListening) stop()
   }
 
@@ -176,6 +182,7 @@ export class Stream {
 
   #committed(): void {
     this.publishing.settle()
+    this.room.settle(this.store.state.bytes)
     if (this.#evictedLast > 0) {
       // Consumers keep what they have read ahead: it is only no longer counted as still to come.
       this.consumers.evicted(this.#evictedLast)

@@ -28,6 +28,10 @@ accounts {
     jetstream { max_bytes_required: true }
     users: [{ user: strict, password: strict }]
   }
+  full {
+    jetstream { max_store: 10000 }
+    users: [{ user: full, password: full }]
+  }
   free {
     jetstream: enabled
     users: [{ user: free, password: free }]
@@ -168,6 +172,25 @@ describe('limits beside a real nats-server', function () {
     twins = await ConfigTwins.start(CONFIG)
   })
   after(() => twins?.stop())
+
+  it('an account that is full refuses what is published', async () => {
+    const clients = await twins.clients('full')
+    const [theirs, ours] = await Promise.all(
+      clients.map(async (client) => {
+        await client.request('$JS.API.STREAM.CREATE.S', JSON.stringify({ name: 'S' }))
+        let answer: { error?: object } = {}
+        for (let i = 0; i < 40 && answer.error === undefined; i++) {
+          answer = (await client.request('S', 'x'.repeat(500))).json()
+        }
+        await client.request('$JS.API.STREAM.PURGE.S')
+        const again = (await client.request('S', 'x')).json<{ seq: number }>()
+        return [answer, again.seq > 1]
+      }),
+    )
+    await clearStreams(clients)
+    assert.deepEqual(ours, theirs)
+    assert.match(JSON.stringify(ours), /10002/)
+  })
 
   for (const [user, cases] of Object.entries({ limited: LIMITED, free: FREE, strict: STRICT })) {
     describe(`an account that is ${user}`, () => {

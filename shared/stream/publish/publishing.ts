@@ -6,6 +6,7 @@
 import type { Clock } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
+import type { StreamRoom } from '../account-room.ts'
 import type { CapturedMessage, StreamPort } from '../port.ts'
 import type { Purge } from '../stream.ts'
 import { Admission, type AdmittingStream } from './admission.ts'
@@ -20,6 +21,7 @@ export interface AppendSubject {
 
 /** What publishing needs of its stream. */
 export interface PublishingStream extends AdmittingStream {
+  readonly room: StreamRoom
   purgeUnasked(options: Purge): Promise<number>
 }
 
@@ -75,7 +77,9 @@ export class Publishing {
 
   /** Returns the sequence of the stored duplicate, if the message is one. Throws a refusal. */
   check(message: CapturedMessage, headers: PublishHeaders): number | undefined {
-    return this.#admission.check(message, headers)
+    const duplicate = this.#admission.check(message, headers)
+    if (duplicate === undefined) this.#stream.room.take(message)
+    return duplicate
   }
 
   /**
