@@ -187,6 +187,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
       }),
     committer,
   })
+  memory.writer.beforeBarrier = () => evictions.logAll()
   evictions.onFirst = () => {
     clock.after(EVICTION_LOG_DELAY_MS, () => committer.wake())
     housekeeping.wake(false)

@@ -172,9 +172,10 @@ export interface StreamStore {
   /** Returns false when the sequence is not there. */
   remove(seq: number, committed?: Committed): boolean
   /**
-   * Removes it from sight at once, and on disk with the next commit, whoever makes it, at most a second
-   * later: any number of them is one record. For expiry, and for what consumers have acknowledged: after a
-   * crash the newest may be back, and are to be removed again by who knows that they are due.
+   * Removes it from sight at once, and on disk with the next commit, whoever makes it: any number of them
+   * is one record, at most a second later, and not later than the next barrier. For expiry, and for what
+   * consumers have acknowledged: after a crash the newest may be back, and are to be removed again by who
+   * knows that they are due. Not part of a transaction.
    */
   removeLazily(seq: number): boolean
   /**

@@ -54,6 +54,8 @@ export class Writer {
   #startMonotonicMs = 0
   /** Set by the committer; called when there is something to commit. */
   wake: () => void = () => {}
+  /** Appends what waits for a commit of others, so that a barrier covers it. */
+  beforeBarrier: () => void = () => {}
   /** Transactions begun. */
   transactions = 0
 
@@ -117,6 +119,7 @@ export class Writer {
 
   /** Called back with the commit of all that was appended before. */
   barrier(committed: Committed): void {
+    if (!this.isInTransaction) this.beforeBarrier()
     this.gather.barrier(committed)
     this.wake()
   }
