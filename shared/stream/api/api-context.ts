@@ -35,6 +35,8 @@ export interface ApiRequest {
   /** The tokens after the route's own. */
   readonly args: readonly string[]
   readonly message: PortMessage
+  /** Those of the answer. */
+  readonly headers: (readonly [name: string, value: string])[]
 }
 
 /** Answers with the body of the response, without its `type`. */

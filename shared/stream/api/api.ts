@@ -4,7 +4,7 @@
  */
 import type { Log } from '../../log/index.ts'
 import { messageOf } from '../../runtime/index.ts'
-import { headerValue, NO_BYTES, statusHeaders } from '../headers.ts'
+import { headerValue, NO_BYTES, statusHeaders, withHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import { API_REQUESTS_MAX } from '../limits.ts'
 import type { PortMessage } from '../port.ts'
@@ -22,7 +22,6 @@ const REFUSED: Readonly<Record<string, readonly [type: string, errCode: number]>
   'STREAM.RESTORE': ['stream_restore', 10052],
   'CONSUMER.PAUSE': ['consumer_pause', 10012],
   'CONSUMER.UNPIN': ['consumer_unpin', 10012],
-  'CONSUMER.RESET': ['consumer_reset', 10012],
   'STREAM.PEER': ['stream_remove_peer', 10010],
   'STREAM.LEADER': ['stream_leader_stepdown', 10010],
   'CONSUMER.LEADER': ['consumer_leader_stepdown', 10010],
@@ -53,7 +52,7 @@ export class Api {
       return
     }
     if (tokens[0] === 'DIRECT' && tokens[1] === 'GET') {
-      this.#direct({ args: tokens.slice(2), message })
+      this.#direct({ args: tokens.slice(2), message, headers: [] })
       return
     }
     const found = findRoute(tokens)
@@ -61,7 +60,8 @@ export class Api {
       this.#log.debug({ subject: `${API_PREFIX}${subject}` }, 'unknown jetstream request')
       return
     }
-    this.#answer(found.route, { args: found.args, message }, subject).catch((error: unknown) => {
+    const request = { args: found.args, message, headers: [] }
+    this.#answer(found.route, request, subject).catch((error: unknown) => {
       this.#log.error({ subject, err: messageOf(error) }, 'jetstream request failed')
     })
   }
@@ -94,7 +94,8 @@ export class Api {
     // After the answer was made: nats-server does not count a request in its own answer.
     counts.total++
     const answer = Buffer.from(JSON.stringify({ type, ...body }))
-    if (request.message.reply !== '') port.publish(request.message.reply, '', NO_BYTES, answer)
+    const headers = request.headers.length === 0 ? NO_BYTES : withHeaders(NO_BYTES, request.headers)
+    if (request.message.reply !== '') port.publish(request.message.reply, '', headers, answer)
     audit.answered(subject, request.message, answer)
   }
 

@@ -1,10 +1,12 @@
 /** `$JS.API.CONSUMER.*` but MSG.NEXT, which answers with messages. */
 
 import { decodeCreateRequest } from '../config/consumer-config.ts'
+import type { Consumer } from '../consumer/consumer.ts'
 import type { ConsumerCreation } from '../consumer/consumer-set.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { parseJson } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
+import type { Stream } from '../stream.ts'
 import {
   type ApiContext,
   type ApiRequest,
@@ -13,6 +15,7 @@ import {
   refusePayload,
   streamOf,
 } from './api-context.ts'
+import { identify, resetConsumer, sourcingCreation } from './sourcing-api.ts'
 import { consumerInfo } from './stream-info.ts'
 
 export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
@@ -21,6 +24,7 @@ export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'CONSUMER.INFO': { type: 'consumer_info', args: 2, handle: showConsumer },
   'CONSUMER.NAMES': { type: 'consumer_names', args: 1, handle: listNames },
   'CONSUMER.LIST': { type: 'consumer_list', args: 1, handle: listConsumers },
+  'CONSUMER.RESET': { type: 'consumer_reset', args: 2, handle: resetConsumer },
   'CONSUMER.DELETE': { type: 'consumer_delete', args: 2, handle: deleteConsumer },
 }
 
@@ -56,7 +60,10 @@ async function createDurable(context: ApiContext, request: ApiRequest) {
 async function create(context: ApiContext, request: ApiRequest, asked: ConsumerCreation) {
   if ((asked.config.num_replicas ?? 0) > 1) throw new JetStreamError(10074)
   const stream = streamOf(context, request)
-  const consumer = await stream.consumers.create(asked, asked.config.name || context.newName())
+  const creation = sourcingCreation(asked, stream, context.newName)
+  const { name, direct, sourcing } = creation.config
+  if (direct || sourcing) identify(request, stream)
+  const consumer = await stream.consumers.create(creation, name || context.newName())
   return consumerInfo(consumer, context.level)
 }
 
@@ -72,19 +79,24 @@ function showConsumer(context: ApiContext, request: ApiRequest): Record<string, 
 }
 
 function listNames(context: ApiContext, request: ApiRequest): Record<string, unknown> {
-  const all = streamOf(context, request).consumers.list()
+  const all = publicOf(streamOf(context, request))
   const { offset } = pageOf(request)
   const consumers = all.slice(offset, offset + NAMES_PAGE).map(({ name }) => name)
   return { total: all.length, offset: Math.min(offset, all.length), limit: NAMES_PAGE, consumers }
 }
 
 function listConsumers(context: ApiContext, request: ApiRequest): Record<string, unknown> {
-  const all = streamOf(context, request).consumers.list()
+  const all = publicOf(streamOf(context, request))
   const { offset } = pageOf(request)
   const consumers = all
     .slice(offset, offset + LIST_PAGE)
     .map((consumer) => consumerInfo(consumer, context.level))
   return { total: all.length, offset: Math.min(offset, all.length), limit: LIST_PAGE, consumers }
+}
+
+/** Those that sources elsewhere made for themselves are theirs alone. */
+function publicOf({ consumers }: Stream): readonly Consumer[] {
+  return consumers.list().filter(({ config }) => !config.direct)
 }
 
 async function deleteConsumer(context: ApiContext, request: ApiRequest) {

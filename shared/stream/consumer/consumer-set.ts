@@ -201,7 +201,11 @@ export class ConsumerSet {
     if (action === 'create' && !isAsAsked) throw new JetStreamError(10148)
     const config = withThreshold(asked, existing.config)
     if (stream.config.retention === 'workqueue') this.#checkPartition(config)
-    if (isDeepStrictEqual(existing.config, config)) return existing
+    if (isDeepStrictEqual(existing.config, config)) {
+      // What sources begins anew behind what it has, and asks for its consumer at each beginning.
+      if (config.sourcing) await existing.reset(0)
+      return existing
+    }
     checkConsumerUpdate(existing.config, config, (subject) => port.hasInterest(subject))
     await this.#write(existing, config)
     existing.update(config)

@@ -128,24 +128,22 @@ export class Consumer {
     this.#ledger.restore(state.delivered, state.pending)
     this.#throughSeq = state.throughSeq
     this.#seek(state.delivered.streamSeq + 1)
-    if (this.#config.sourcing) this.reset(0)
+    if (this.#config.sourcing) this.#restartAt(this.#ledger.ackFloor.streamSeq + 1)
     this.#armDeadline()
     this.#begun()
   }
 
   /**
    * Delivers from `seq` on again, as if nothing of that had ever been delivered; from behind the ack
-   * floor when it is 0. Returns the sequence.
+   * floor when it is 0. Resolves with the sequence once that is on disk.
    */
-  reset(seq: number): number {
+  reset(seq: number): Promise<number> {
     const from = seq === 0 ? this.#ledger.ackFloor.streamSeq + 1 : seq
-    this.#ledger.restore({ consumerSeq: 0, streamSeq: from - 1 }, [])
-    this.#lastDeliveredMs = undefined
-    this.#lastAckedMs = undefined
-    this.#seek(from)
-    this.#changed()
-    this.#delivery.wake()
-    return from
+    this.#restartAt(from)
+    return new Promise((resolve) => {
+      if (this.#isStored) this.#journal.touchAndTell(() => resolve(from))
+      else resolve(from)
+    })
   }
 
   encodeState(): Uint8Array {
@@ -169,7 +167,7 @@ export class Consumer {
     this.#target.update()
     // Who listens there has got nothing of what is pending.
     if (isMoved) this.#expire(Number.POSITIVE_INFINITY)
-    if (config.sourcing) this.reset(0)
+    if (config.sourcing) this.#restartAt(this.#ledger.ackFloor.streamSeq + 1)
     this.#inactivity.watch()
     this.#delivery.wake()
   }
@@ -322,6 +320,15 @@ export class Consumer {
       this.#delivery.options.pace = new ReplayPace(this.#parts.store.state.lastSeq)
     }
     this.#inactivity.watch()
+  }
+
+  #restartAt(seq: number): void {
+    this.#ledger.restore({ consumerSeq: 0, streamSeq: seq - 1 }, [])
+    this.#lastDeliveredMs = undefined
+    this.#lastAckedMs = undefined
+    this.#seek(seq)
+    this.#changed()
+    this.#delivery.wake()
   }
 
   /** Reads on at `seq`; as long as a `last_per_subject` start is not over, what that lists first. */
