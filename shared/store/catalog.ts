@@ -46,8 +46,17 @@ export class Catalog {
   readonly #log: Log
   readonly #makeStream: MakeStream
 
-  constructor(boots: Boots, marks: JournalTable, makeStream: MakeStream, log: Log) {
+  readonly #hashSeed: number
+
+  constructor(
+    boots: Boots,
+    marks: JournalTable,
+    makeStream: MakeStream,
+    log: Log,
+    hashSeed: number,
+  ) {
     this.boots = boots
+    this.#hashSeed = hashSeed
     this.marks = marks
     this.#makeStream = makeStream
     this.#log = log
@@ -114,10 +123,8 @@ export class Catalog {
   }
 
   makeStream(id: number, definition: StreamDefinition): JournalStream {
-    const index = new StreamIndex(this.boots, (segmentId, delta) => {
-      const segment = this.#segments.get(segmentId)
-      if (segment !== undefined) segment.liveBytes += delta
-    })
+    const onLiveBytes = (segmentId: number, delta: number): void => this.#addLive(segmentId, delta)
+    const index = new StreamIndex(this.boots, onLiveBytes, this.#hashSeed)
     const stream = this.#makeStream(id, definition, index)
     this.lastStreamId = Math.max(this.lastStreamId, id)
     this.streamsById.set(id, stream)

@@ -1,6 +1,7 @@
 /** The commit journal: everything durable goes through it. */
 export { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES } from './limits.ts'
 export { openStore, type StoreOptions } from './open-store.ts'
+export { RetentionClock } from './retention-clock.ts'
 export type { Store, StoreCondition, StoreStats } from './store.ts'
 export type {
   Committed,

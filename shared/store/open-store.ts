@@ -133,6 +133,7 @@ function makeMemory(settings: Settings): Memory {
     marks,
     (id, definition, index) => new JournalStream(id, definition, index, host),
     log,
+    new DataView(random.bytes(4).slice().buffer).getUint32(0),
   )
   const evictions = new EvictionQueue()
   const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 8))

@@ -28,13 +28,15 @@ export class StreamIndex {
   floor = 0
   lastSeq = 0
   lastTimeMs = 0
-  readonly subjects = new SubjectTable()
+  readonly subjects: SubjectTable
   spans: Span[] = []
   #firstSeq = 0
   readonly #boots: Boots
   readonly #onLiveBytes: LiveBytesListener
 
-  constructor(boots: Boots, onLiveBytes: LiveBytesListener) {
+  /** @param hashSeed of this process */
+  constructor(boots: Boots, onLiveBytes: LiveBytesListener, hashSeed = 0) {
+    this.subjects = new SubjectTable(hashSeed)
     this.#boots = boots
     this.#onLiveBytes = onLiveBytes
   }

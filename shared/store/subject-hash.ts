@@ -1,6 +1,9 @@
-/** Word-wise FNV with a final mix: 4 bytes a step. */
-export function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let h = 0x811c9dc5 ^ (end - start)
+/**
+ * Word-wise FNV with a final mix: 4 bytes a step. The seed is each process's own: else who may publish could
+ * choose subjects that all fall on one place of a table.
+ */
+export function hashOf(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  let h = seed ^ (end - start)
   let i = start
   for (; i + 4 <= end; i += 4) {
     const word =

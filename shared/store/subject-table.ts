@@ -36,10 +36,16 @@ export class SubjectTable {
   #arena = new Uint8Array(ARENA_MIN)
   #arenaEnd = 0
   #arenaWaste = 0
-  readonly #tree = new SubjectTree(this)
+  readonly #tree: SubjectTree
+  readonly #seed: number
   /** What all subjects begin with, and how long the shortest is: of those that were, until none is left. */
   #common: Uint8Array | undefined
   #shortest = 0
+
+  constructor(seed = 0) {
+    this.#seed = seed
+    this.#tree = new SubjectTree(this, seed)
+  }
 
   /** Ids run from 0 to below this one; some may be free. */
   get idEnd(): number {
@@ -56,7 +62,7 @@ export class SubjectTable {
   }
 
   find(bytes: Uint8Array, start: number, end: number): number {
-    return this.#lookUp(bytes, start, end, hashOf(bytes, start, end))
+    return this.#lookUp(bytes, start, end, hashOf(bytes, start, end, this.#seed))
   }
 
   /** Whether the id is that of the subject. */
@@ -66,7 +72,7 @@ export class SubjectTable {
 
   /** The subject's id, made when it is new. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashOf(bytes, start, end)
+    const hash = hashOf(bytes, start, end, this.#seed)
     const found = this.#lookUp(bytes, start, end, hash)
     if (found >= 0) return found
     // Three in four slots are used at most: they are pairs.
@@ -229,7 +235,7 @@ export class SubjectTable {
     const mask = slots.length - 2
     const start = this.#offsets[id] as number
     const length = this.#lengths[id] as number
-    let p = (hashOf(this.#arena, start, start + length) << 1) & mask
+    let p = (hashOf(this.#arena, start, start + length, this.#seed) << 1) & mask
     while (slots[p] !== id + 1) p = (p + 2) & mask
     slots[p] = GONE
     this.size--

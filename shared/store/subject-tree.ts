@@ -29,6 +29,7 @@ const NODES_MIN = 16
 
 export class SubjectTree {
   readonly #subjects: SubjectBytes
+  readonly #seed: number
   /** Ids below are in the tree, those that are free excepted; -1: nobody has asked yet. */
   #built = -1
   #next = new Int32Array(0)
@@ -48,8 +49,9 @@ export class SubjectTree {
   #slots = new Int32Array(NODES_MIN * 2)
   #slotsUsed = 0
 
-  constructor(subjects: SubjectBytes) {
+  constructor(subjects: SubjectBytes, seed: number) {
     this.#subjects = subjects
+    this.#seed = seed
   }
 
   insert(id: number): void {
@@ -74,7 +76,7 @@ export class SubjectTree {
       return undefined
     }
     const bytes = Buffer.from(prefix)
-    const node = this.#find(bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length))
+    const node = this.#find(bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length, this.#seed))
     if (node === NONE) return new Uint32Array(0)
     const size = this.#sizes[node] as number
     // A list must be put in order.
@@ -149,7 +151,7 @@ export class SubjectTree {
     let node = ROOT
     for (; known > 0; known--) {
       const end = ends[known - 1] as number
-      node = this.#find(arena, start, end, hashOf(arena, start, end))
+      node = this.#find(arena, start, end, hashOf(arena, start, end, this.#seed))
       if (node !== NONE) break
     }
     if (known === 0) node = ROOT
@@ -172,7 +174,7 @@ export class SubjectTree {
     if (first !== NONE) this.#beforeSiblings[first] = node
     this.#firstChildren[parent] = node
     this.#lengths[node] = end - start
-    this.#hashes[node] = hashOf(bytes, start, end)
+    this.#hashes[node] = hashOf(bytes, start, end, this.#seed)
     this.#sizes[node] = 0
     this.#insertSlot(node)
     return node
