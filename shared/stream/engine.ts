@@ -19,7 +19,7 @@ import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
 import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { STREAMS_MAX, SUBJECT_CACHE_MAX } from './limits.ts'
+import { SUBJECT_CACHE_MAX } from './limits.ts'
 import { type PortMessage, renamed, type StreamPort } from './port.ts'
 import { Stream } from './stream.ts'
 import { StreamJudge } from './stream-judge.ts'
@@ -155,7 +155,7 @@ export class StreamEngine {
   /** Throws what would keep `ensureAll` from having them as things are. */
   judgeAll(requests: readonly StreamRequest[]): void {
     const configs = requests.map((request) => this.#configOf(request, CAPTURING))
-    void new StreamPlan(configs, this.#streams, STREAMS_MAX)
+    void new StreamPlan(configs, this.#streams, this.#judge.streamsMax)
   }
 
   /**
@@ -204,7 +204,7 @@ export class StreamEngine {
   }
 
   async #carryOut(configs: readonly StreamConfig[]): Promise<void> {
-    const plan = new StreamPlan(configs, this.#streams, STREAMS_MAX)
+    const plan = new StreamPlan(configs, this.#streams, this.#judge.streamsMax)
     this.#plan = plan
     try {
       for (const step of plan.steps) {
@@ -222,7 +222,7 @@ export class StreamEngine {
   }
 
   async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
-    if (this.#streams.size >= STREAMS_MAX) throw new JetStreamError(10027)
+    if (this.#streams.size >= this.#judge.streamsMax) throw new JetStreamError(10027)
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
     await new Promise<void>((resolve, reject) => {

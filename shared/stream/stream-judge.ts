@@ -9,6 +9,7 @@ import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
 import { refuseReplicas, updatedConfig } from './config/stream-update.ts'
 import { JetStreamError } from './jetstream-error.ts'
+import { STREAMS_MAX } from './limits.ts'
 import type { Stream } from './stream.ts'
 
 export class StreamJudge {
@@ -35,6 +36,12 @@ export class StreamJudge {
       },
       stream: (name) => streams.get(name)?.config,
     }
+  }
+
+  /** Streams that the account may have, whoever makes them. Throws 10120. */
+  get streamsMax(): number {
+    const [, { max_streams }] = tierOf(this.#limits, 1)
+    return max_streams > 0 ? Math.min(max_streams, STREAMS_MAX) : STREAMS_MAX
   }
 
   /** The whole configuration. Throws the row of the error table. */

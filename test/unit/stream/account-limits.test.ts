@@ -10,6 +10,7 @@ import {
 import { AccountRoom, StreamRoom } from '../../../shared/stream/account-room.ts'
 import { streamConfig } from '../../../shared/stream/config/stream-checks.ts'
 import type { CapturedMessage } from '../../../shared/stream/port.ts'
+import { StreamJudge } from '../../../shared/stream/stream-judge.ts'
 
 const limitsOf = (tiers: Record<string, object>): AccountLimits => ({
   ...UNLIMITED,
@@ -36,6 +37,14 @@ describe('limits of an account', () => {
     assert.throws(() => checkReservation(limits, onDisk, others), { errCode: 10047 })
     checkReservation(limits, { ...onDisk, max_bytes: 20 }, others)
     checkReservation(limits, { ...onDisk, storage: 'memory' }, others)
+  })
+
+  it('bind streams that a configuration names as well', () => {
+    const most = (tiers: Record<string, object>): number =>
+      new StreamJudge(limitsOf(tiers), new Map()).streamsMax
+    assert.equal(most({ '': { max_streams: 3 } }), 3)
+    assert.equal(most({ R1: { max_streams: 0 } }), 10_000)
+    assert.throws(() => most({ R3: {} }), { errCode: 10120 })
   })
 
   it('let a stream grow by what is left, and shrink', () => {
