@@ -1,4 +1,4 @@
-import { type Publication, TurnShare, WORK_UNITS } from '../../shared/broker/index.ts'
+import { ParserHold, type Publication, TurnShare, WORK_UNITS } from '../../shared/broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
 import { CLOSE_GRACE_MS, type PeerLimits } from './limits.ts'
@@ -47,7 +47,7 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
     this.#phase = phase
     this.#lastHeardMs = clock.wallMs()
     this.#parser = new PeerParser(this, limits.payloadBytesMax)
-    this.#turn = new TurnShare(clock, this)
+    this.#turn = new TurnShare(clock, channel, new ParserHold(this.#parser))
     this.output = new PeerOutput({
       channel,
       clock,
@@ -142,17 +142,6 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
   }
 
   onDrain(): void {}
-
-  /** Until `resume` nothing more is read, nor understood of what was: see TurnShare. */
-  pause(): void {
-    this.#parser.isHeld = true
-    this.channel.pause()
-  }
-
-  resume(): void {
-    this.#parser.isHeld = false
-    this.channel.resume()
-  }
 
   onClose(error: PetioleError | undefined): void {
     this.#end(error === undefined ? 'the other side closed the connection' : messageOf(error))

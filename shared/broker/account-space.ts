@@ -17,7 +17,7 @@ import type {
 } from './message.ts'
 import { RouteTable } from './route-table.ts'
 import { giveMessage, isNestedTooDeep, type RoutedMessage, takeMessage } from './routed-message.ts'
-import { BYTES_PER_UNIT_SHIFT, WORK_UNITS, work } from './work.ts'
+import { BYTES_PER_UNIT_SHIFT, LARGE_BYTES, WORK_UNITS, work } from './work.ts'
 
 /**
  * One account's subject space: the router.
@@ -206,8 +206,10 @@ export class AccountSpace implements SubjectSpace {
   #serve(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
     let taken = 0
     const { clients, locals } = options.isForGroupsOnly === true ? Interest.none : interest
-    const perClient = 1 + (message.totalBytes >> BYTES_PER_UNIT_SHIFT)
-    work.units += clients.length * perClient + locals.length * WORK_UNITS.local
+    work.units += interest.units
+    if (message.totalBytes >= LARGE_BYTES) {
+      work.units += clients.length * (message.totalBytes >> BYTES_PER_UNIT_SHIFT)
+    }
     for (let i = 0; i < clients.length; i++) {
       const subscription = clients[i]
       if (subscription?.peer.take(subscription, message)) taken++
@@ -228,7 +230,6 @@ export class AccountSpace implements SubjectSpace {
     options: PublishOptions,
   ): number {
     const { origin } = message
-    work.units += interest.links.length * WORK_UNITS.link
     let taken = 0
     let remote: Map<LinkPeer, string[]> | undefined
     for (const group of interest.groups) {

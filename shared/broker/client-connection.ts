@@ -31,7 +31,7 @@ import { lowest } from './lowest-limit.ts'
 import { PermissionGuard } from './permission-guard.ts'
 import { type PingEffects, PingTimer } from './ping-timer.ts'
 import { ProtocolTrace, TracedInput, TracedOutlet } from './protocol-trace.ts'
-import { TurnShare } from './turn-share.ts'
+import { ParserHold, TurnShare } from './turn-share.ts'
 import { authenticationError, logTextOf } from './violation-log.ts'
 import { WORK_UNITS, work } from './work.ts'
 
@@ -65,13 +65,12 @@ export class ClientConnection
   isConnected = false
   readonly #context: ConnectionContext
   readonly #parser: ClientParser
+  readonly #hold: ParserHold
   readonly #subscriptions: ClientSubscriptions
   readonly #expiry: Expiry
   #guard: PermissionGuard | undefined
   #pings: PingTimer | undefined
   #hasToldAccount = false
-  /** Who keeps what it says from being understood: a login being decided, others' turn. */
-  #holds = 0
 
   constructor(context: ConnectionContext, channel: Channel, id: number, door: Door = {}) {
     const { clock, options } = context
@@ -85,7 +84,6 @@ export class ClientConnection
     this.payloadBytesMax = options.payloadBytesMax
     const space = context.space(GLOBAL_ACCOUNT)
     this.#expiry = new Expiry(clock, (error) => this.expel(error))
-    this.turn = new TurnShare(clock, this)
     const trace = options.tracesProtocol ? new ProtocolTrace(context.log, channel, id) : undefined
     this.outlet =
       trace === undefined
@@ -101,6 +99,8 @@ export class ClientConnection
       payloadBytesMax: options.payloadBytesMax,
       carryBytesMax: CARRY_BYTES_MAX,
     })
+    this.#hold = new ParserHold(this.#parser)
+    this.turn = new TurnShare(clock, this.outlet.flow, this.#hold)
     const authenticator = door.authenticator ?? context.authenticator
     this.handshake = new Handshake(context, authenticator, channel, id, door, this)
     this.#parser.expectsConnect = true
@@ -326,14 +326,12 @@ export class ClientConnection
   }
 
   pause(isLong = false): void {
-    this.#holds++
-    this.#parser.isHeld = true
+    this.#hold.take()
     this.outlet.flow.pause(isLong)
   }
 
   resume(): void {
-    this.#holds--
-    this.#parser.isHeld = this.#holds > 0
+    this.#hold.release()
     this.outlet.flow.resume()
   }
 

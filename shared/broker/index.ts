@@ -32,6 +32,6 @@ export {
 } from './message-tracer.ts'
 export { PermissionGuard } from './permission-guard.ts'
 export { publishTraced, refusalOf } from './traced-publish.ts'
-export { TurnShare } from './turn-share.ts'
+export { ParserHold, TurnShare } from './turn-share.ts'
 export { Turns, type Waiting } from './turns.ts'
 export { WORK_UNITS, work } from './work.ts'

@@ -1,5 +1,6 @@
 import { ClientSubscription } from './client-subscription.ts'
 import type { LinkKind, LinkPeer, Subscription } from './message.ts'
+import { WORK_UNITS } from './work.ts'
 
 /**
  * Who is interested in one literal subject, sorted by how they are served. Never changed once it is
@@ -22,6 +23,8 @@ export class Interest {
   /** Captures of other hubs: one of them stores it when none here does. */
   readonly captures: readonly Subscription[]
   readonly isEmpty: boolean
+  /** Of work, to serve all but the members of groups, who are counted as they are asked. */
+  readonly units: number
 
   constructor(matching: readonly Subscription[]) {
     const clients: ClientSubscription[] = []
@@ -61,6 +64,8 @@ export class Interest {
     this.hasCapture = hasCapture
     this.captures = captures
     this.isEmpty = matching.length === 0
+    this.units =
+      clients.length + locals.length * WORK_UNITS.local + this.links.length * WORK_UNITS.link
     this.only = matching.length === 1 ? clients[0] : undefined
   }
 

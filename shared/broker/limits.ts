@@ -60,6 +60,12 @@ export const LAME_DUCK_STEP_MAX_MS = 1_000
 /** What takes long goes on for so long before all others have their turn. */
 export const TURN_MS = 5
 
+/**
+ * Who is in the middle of what it has read gets so much longer for the rest of it: for plain messages that is
+ * enough, and spares them a copy and the receivers a write.
+ */
+export const OVERTIME_MS = 2
+
 /** Work between two looks at the clock that is too much to be had free: so many times the usual. */
 export const HEAVY_LOOKS = 4
 

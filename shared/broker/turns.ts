@@ -40,10 +40,10 @@ export class Turns {
     this.#clock = clock
   }
 
-  /** Whether the turn is over; begins one when there is none. */
-  isOver(): boolean {
+  /** Whether the turn is over, since so long; begins one when there is none. */
+  isOver(sinceMs = 0): boolean {
     if (!this.#isRunning) this.#begin()
-    return this.#clock.monotonicMs() >= this.#endsMs
+    return this.#clock.monotonicMs() - sinceMs >= this.#endsMs
   }
 
   /** Whether the turn is that of `one`: it lasts from now on, since what was before it belonged to others. */

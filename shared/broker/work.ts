@@ -27,5 +27,6 @@ export const WORK_UNITS = {
   trace: 1_000,
 } as const
 
-/** Payload bytes that are copied in one unit. */
+/** Of a message that is at least so large its copies count too: two to this power of bytes in one unit. */
+export const LARGE_BYTES = 2_048
 export const BYTES_PER_UNIT_SHIFT = 9

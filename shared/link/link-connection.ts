@@ -1,4 +1,4 @@
-import { type Publication, TurnShare, WORK_UNITS } from '../broker/index.ts'
+import { ParserHold, type Publication, TurnShare, WORK_UNITS } from '../broker/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../transport/index.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -49,7 +49,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     this.#phase = phase
     this.output = new LinkOutput(channel, clock, limits.pendingBytesMax)
     this.#parser = new LinkParser(this, limits)
-    this.#turn = new TurnShare(clock, this)
+    this.#turn = new TurnShare(clock, channel, new ParserHold(this.#parser))
     this.#closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -151,17 +151,6 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   }
 
   onDrain(): void {}
-
-  /** Until `resume` nothing more is read, nor understood of what was: see TurnShare. */
-  pause(): void {
-    this.#parser.isHeld = true
-    this.channel.pause()
-  }
-
-  resume(): void {
-    this.#parser.isHeld = false
-    this.channel.resume()
-  }
 
   onClose(error: PetioleError | undefined): void {
     this.#resolveClosed()
