@@ -69,6 +69,98 @@ describe('malicious clients', function () {
     assert.ok(turns >= 5, `others had ${turns} turns`)
   })
 
+  /**
+   * How long the others wait at worst while `attack` goes on, and before it: a share of what the attack takes,
+   * whatever the machine.
+   */
+  async function isNoFreeze(check: () => Promise<void>, attack: () => Promise<unknown>) {
+    const clock = new SystemClock()
+    const timed = async (work: () => Promise<unknown>): Promise<number> => {
+      const startedMs = clock.monotonicMs()
+      await work()
+      return clock.monotonicMs() - startedMs
+    }
+    let usualMs = 0
+    for (let i = 0; i < 20; i++) usualMs = Math.max(usualMs, await timed(check))
+    let isDone = false
+    const attacking = timed(attack).finally(() => {
+      isDone = true
+    })
+    let worstMs = 0
+    while (!isDone) worstMs = Math.max(worstMs, await timed(check))
+    const tookMs = await attacking
+    const limitMs = Math.max(40 * usualMs, 50, tookMs / 3)
+    assert.ok(
+      worstMs < limitMs,
+      `others waited ${worstMs} ms in ${tookMs} ms, and ${usualMs} ms without it`,
+    )
+    assert.ok(tookMs > 100, `the attack took ${tookMs} ms: too little to tell`)
+  }
+
+  const NO_ECHO = 'CONNECT {"verbose":false,"pedantic":false,"echo":false}\r\n'
+
+  for (const [what, queue] of [
+    ['receivers', ''],
+    ['members of a queue group', ' q'],
+  ] as const) {
+    it(`others have their turn while few bytes ask very many ${what} in vain`, async () => {
+      await start()
+      const check = await honestPair()
+      const bomber = await harness.connect()
+      let lines = NO_ECHO
+      for (let i = 0; i < 50_000; i++) lines += `SUB bomb${queue} ${i}\r\n`
+      await bomber.converse(lines)
+      bomber.received = ''
+      await isNoFreeze(check, () => bomber.converse('PUB bomb 0\r\n\r\n'.repeat(1_500)))
+      assert.equal(bomber.received, 'PONG\r\n')
+    })
+  }
+
+  it('others have their turn while somebody has subjects searched for among many wildcards', async () => {
+    await start()
+    const check = await honestPair()
+    const bomber = await harness.connect()
+    let lines = PLAIN
+    for (let bits = 0; bits < 2 ** 13; bits++) {
+      const tokens = Array.from({ length: 13 }, (_, i) => ((bits >> i) & 1 ? '*' : 'a'))
+      lines += `SUB ${tokens.join('.')}.zz ${bits}\r\n`
+    }
+    await bomber.converse(lines)
+    const prefix = Array.from({ length: 13 }, () => 'a').join('.')
+    let publications = ''
+    for (let i = 0; i < 1_500; i++) publications += `PUB ${prefix}.${i} 0\r\n\r\n`
+    bomber.received = ''
+    await isNoFreeze(check, () => bomber.converse(publications))
+  })
+
+  it('others have their turn while several make subscriptions without end', async () => {
+    await start()
+    const check = await honestPair()
+    const bombers = await Promise.all([1, 2, 3].map(() => harness.connect()))
+    const bomb = async (bomber: RawClient, name: number): Promise<void> => {
+      let lines = PLAIN
+      for (let i = 0; i < 40_000; i++) lines += `SUB bomb.${name}.${i} ${i}\r\n`
+      await bomber.converse(lines)
+    }
+    await isNoFreeze(check, () => Promise.all(bombers.map(bomb)))
+  })
+
+  it('who logs in again is rid of very many subscriptions at once, and others have their turn', async () => {
+    await start()
+    const check = await honestPair()
+    const before = harness.broker.totals.subscriptions
+    const bomber = await harness.connect()
+    let lines = PLAIN
+    for (let i = 0; i < 100_000; i++) lines += `SUB bomb.${i} ${i}\r\n`
+    await bomber.converse(lines)
+    bomber.received = ''
+    await bomber.converse(`${PLAIN}PUB bomb.99999 0\r\n\r\nSUB bomb.1 1\r\nPUB bomb.1 0\r\n\r\n`)
+    assert.match(bomber.received, /^MSG bomb\.1 1 0\r\n\r\nPONG\r\n$/)
+    let turns = 0
+    for (; harness.broker.totals.subscriptions > before + 1; turns++) await check()
+    assert.ok(turns >= 5, `others had ${turns} turns`)
+  })
+
   it('a subscription bomb ends at the limit, and its pieces leave with it', async () => {
     await start({ options: { subscriptionsMax: 1_000 } })
     const check = await honestPair()
