@@ -107,9 +107,15 @@ export class MqttFrontDoor implements FrontDoor {
     for (const connection of this.#connections) connection.recheck(account)
   }
 
-  /** Clients that come from now on get its limits. */
+  /** Clients that come from now on get its limits; those whose certificate is pinned no longer go. */
   reload({ mqtt }: CoreConfig): void {
     if (mqtt !== undefined) this.#config = mqtt
+    const { tls } = this.#core ?? {}
+    for (const connection of this.#connections) {
+      const { kind, tls: facts } = connection.channel
+      const listener = tls?.of(kind === 'websocket' ? 'websocket' : 'mqtt')
+      if (listener?.isUnpinned(facts) === true) connection.end('certificate is pinned no longer')
+    }
   }
 
   /** Acknowledges what is being stored, publishes wills, closes. Idempotent. */

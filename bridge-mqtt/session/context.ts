@@ -43,6 +43,7 @@ export interface MqttContext {
 
 /** What the front door and its registry of clients know of a connection. */
 export interface ClientConnection {
+  readonly channel: Pick<Channel, 'kind' | 'tls'>
   /** For monitoring; undefined while there is no session. */
   readonly facts: ConnectionFacts | undefined
   /** Reads no more, waits for commits that are on their way, publishes the will and waits for it. */

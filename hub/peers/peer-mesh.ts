@@ -16,6 +16,7 @@ import {
   type PeerLinkKind,
 } from './peer-card.ts'
 import type { PeerConnection } from './peer-connection.ts'
+import { AUTHORIZATION_VIOLATION } from './peer-errors.ts'
 import { infoLine, leafLine, type MovedLeaf, peerLine } from './peer-hello.ts'
 import { PeerLink, type PeerLinkFacts } from './peer-link.ts'
 import { PeerSecurity } from './peer-security.ts'
@@ -151,13 +152,17 @@ export class PeerMesh {
   }
 
   /**
-   * Reads the certificates of both blocks again, for new connections, and goes on with other routes. Throws
-   * PETIOLE_TLS_INVALID, and then changes nothing.
+   * Reads the certificates of both blocks again, for new connections, and goes on with other routes; links
+   * whose certificate is pinned no longer end. Throws PETIOLE_TLS_INVALID, and then changes nothing.
    */
   prepareReload(blocks: Pick<PeerMeshOptions, 'cluster' | 'gateway'>): () => void {
     const certificates = this.#security.prepare(blocks)
     return () => {
       certificates()
+      for (const { kind, connection } of [...this.#table.links]) {
+        if (!this.#security.isUnpinned(kind, connection.channel.tls)) continue
+        connection.fail(AUTHORIZATION_VIOLATION, 'its certificate is pinned no longer')
+      }
       this.#targets.configure('route', this.region, blocks.cluster?.routes ?? [])
     }
   }
@@ -214,7 +219,7 @@ export class PeerMesh {
 
   #decide(peer: PeerCard, handshake: AcceptedPeer): void {
     const { connection, kind } = handshake
-    const refusal = this.#table.refusalOfDialler(peer)
+    const refusal = this.#unpinned(handshake) ?? this.#table.refusalOfDialler(peer)
     if (refusal !== undefined) {
       connection.fail(refusal)
       return
@@ -227,13 +232,20 @@ export class PeerMesh {
 
   #dialled(peer: PeerCard, handshake: DialledPeer, target: PeerTarget): void {
     this.#table.release(peer.id, handshake)
-    const refusal = this.#table.refusalOf(peer)
+    const refusal = this.#unpinned(handshake) ?? this.#table.refusalOf(peer)
     if (refusal !== undefined) {
       handshake.connection.fail(refusal)
       return
     }
     this.#table.makeWay(peer)
     this.#link(peer, handshake.connection, handshake.kind, target)
+  }
+
+  /** A reload may come between the certificate and the link. */
+  #unpinned({ kind, connection }: AcceptedPeer | DialledPeer): string | undefined {
+    return this.#security.isUnpinned(kind, connection.channel.tls)
+      ? AUTHORIZATION_VIOLATION
+      : undefined
   }
 
   #link(

@@ -6,7 +6,12 @@ import type {
   PeerUrl,
   TlsConfig,
 } from '../../shared/config/index.ts'
-import { type DialSecurity, type ListenOptions, TlsSettings } from '../../shared/transport/index.ts'
+import {
+  type DialSecurity,
+  type ListenOptions,
+  type TlsFacts,
+  TlsSettings,
+} from '../../shared/transport/index.ts'
 import type { PeerLinkKind } from './peer-card.ts'
 
 interface Blocks {
@@ -52,6 +57,11 @@ export class PeerSecurity {
     if (dial === undefined) return undefined
     const named = this.#urls(kind, '').find((url) => !IP_ADDRESS.test(url.host))
     return { settings: dial, serverName: IP_ADDRESS.test(host) ? (named?.host ?? host) : host }
+  }
+
+  /** The last reload has pinned other certificates than this one. */
+  isUnpinned(kind: PeerLinkKind, facts: TlsFacts | undefined): boolean {
+    return this.#gates[kind].listener?.isUnpinned(facts) === true
   }
 
   /** Never rejects. */

@@ -2,7 +2,7 @@ import { type Authenticator, type Identity, recheckWhole } from '../account/inde
 import type { Message } from '../broker/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Cancel, Clock, Random } from '../runtime/index.ts'
-import type { Channel, TlsFacts } from '../transport/index.ts'
+import type { Channel } from '../transport/index.ts'
 import { SERVER_ERRORS } from '../wire/index.ts'
 import { AcceptedLeaf, type LeafHello, type LeafUrls } from './accepted-leaf.ts'
 import type { LinkAccounts } from './account-links.ts'
@@ -28,7 +28,7 @@ export interface AttachedLeaf {
   readonly subjects: readonly string[]
   /** It is not told the interest of other leaves. */
   readonly isIsolated: boolean
-  readonly tls: TlsFacts | undefined
+  readonly channel: Pick<Channel, 'kind' | 'tls'>
   /** Ends the link with an -ERR of this text; the leaf redials. */
   close(error: string): void
 }
@@ -335,8 +335,8 @@ class Attachment implements AttachedLeaf {
     return this.link.isIsolated
   }
 
-  get tls(): TlsFacts | undefined {
-    return this.link.connection.channel.tls
+  get channel(): Channel {
+    return this.link.connection.channel
   }
 
   close(error: string): void {

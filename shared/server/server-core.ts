@@ -271,7 +271,10 @@ export class ServerCore implements Core {
     this.broker.recheck()
     // Users come and go without their accounts changing.
     this.#recheckOthers()
-    closeUnpinned(this.tls, this.broker, this.acceptor)
+    const unpinned = closeUnpinned(this.tls, this.broker, this.acceptor)
+    if (unpinned > 0) {
+      this.log.info({}, `Disconnect ${unpinned} clients due to pinned certs reload`)
+    }
     for (const door of this.frontDoors) door.reload?.(config)
     this.store?.limit(config.jetstream.max_file)
   }

@@ -1,7 +1,7 @@
 import type { Broker } from '../broker/index.ts'
 import type { CoreConfig, TlsConfig } from '../config/index.ts'
 import type { LinkAcceptor } from '../link/index.ts'
-import { type TlsFacts, TlsSettings } from '../transport/index.ts'
+import { type Channel, TlsSettings } from '../transport/index.ts'
 import { SERVER_ERRORS } from '../wire/index.ts'
 
 /** Whose `tls` block. */
@@ -40,21 +40,22 @@ export class ServerTls {
   }
 }
 
-/** After a reload: who has shown a certificate that is pinned no longer goes. */
+/**
+ * After a reload: who has shown a certificate that is pinned no longer goes, by the block of the listener that
+ * he came in by. Returns how many went. Front doors look at their own clients, and hubs at each other.
+ */
 export function closeUnpinned(
   tls: ServerTls,
   { connections }: Pick<Broker, 'connections'>,
   { leaves }: Pick<LinkAcceptor, 'leaves'>,
-): void {
-  const isOut = (listener: TlsListener, facts: TlsFacts | undefined): boolean =>
-    facts !== undefined && tls.of(listener)?.isStillPinned(facts) === false
-  for (const connection of [...connections.values()]) {
-    const { kind, tls: facts } = connection.channel
-    if (isOut(kind === 'websocket' ? 'websocket' : 'client', facts)) connection.kick()
-  }
-  for (const leaf of leaves) {
-    if (isOut('leafnodes', leaf.tls)) leaf.close(SERVER_ERRORS.authorization)
-  }
+): number {
+  const isOut = (own: TlsListener, { kind, tls: facts }: Pick<Channel, 'kind' | 'tls'>): boolean =>
+    tls.of(kind === 'websocket' ? 'websocket' : own)?.isUnpinned(facts) === true
+  const clients = [...connections.values()].filter(({ channel }) => isOut('client', channel))
+  for (const client of clients) client.kick()
+  const links = [...leaves].filter(({ channel }) => isOut('leafnodes', channel))
+  for (const leaf of links) leaf.close(SERVER_ERRORS.authorization)
+  return clients.length + links.length
 }
 
 function blocksOf(config: CoreConfig): (readonly [TlsListener, TlsConfig])[] {

@@ -32,6 +32,7 @@ function describe(certificate: X509Certificate, pem: readonly string[]): PeerCer
     dnsNames: names.filter(({ kind }) => kind === 'DNS').map(({ value }) => value),
     uris: names.filter(({ kind }) => kind === 'URI').map(({ value }) => value),
     pem,
+    keyDigest: fingerprintOf(certificate),
   }
 }
 

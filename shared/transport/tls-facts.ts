@@ -20,4 +20,6 @@ export interface PeerCertificate {
   readonly uris: readonly string[]
   /** The chain as PEM, the peer's own first. */
   readonly pem: readonly string[]
+  /** SHA-256 of its public key info, lower case hex: what `pinned_certs` lists. */
+  readonly keyDigest: string
 }

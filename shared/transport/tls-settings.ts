@@ -19,6 +19,7 @@ interface Identity {
 interface Loaded {
   readonly config: TlsConfig
   readonly identities: readonly Identity[]
+  readonly pinned: ReadonlySet<string>
 }
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
@@ -35,6 +36,8 @@ const SESSION_CONTEXT = 'petiole'
 export class TlsSettings {
   readonly side: 'server' | 'client'
   #loaded: Loaded
+  /** The last reload has pinned other certificates than there were. */
+  #isRepinned = false
   #windowStartMs = Number.NEGATIVE_INFINITY
   #handshakes = 0
   #underWay = 0
@@ -68,6 +71,7 @@ export class TlsSettings {
   prepare(config: TlsConfig): () => void {
     const loaded = load(config, this.side)
     return () => {
+      this.#isRepinned = !isSame(this.#loaded.pinned, loaded.pinned)
       this.#loaded = loaded
     }
   }
@@ -86,15 +90,19 @@ export class TlsSettings {
 
   /** Whether the peer's certificate is one of `pinned_certs`; any will do when none is pinned. */
   isPinned(certificate: X509Certificate | undefined): boolean {
-    const { pinned_certs: pinned } = this.config
-    if (pinned.length === 0) return true
-    return certificate !== undefined && pinned.includes(fingerprintOf(certificate))
+    const { pinned } = this.#loaded
+    if (pinned.size === 0) return true
+    return certificate !== undefined && pinned.has(fingerprintOf(certificate))
   }
 
-  /** The same for a connection that stands: what is pinned may have changed since its handshake. */
-  isStillPinned({ certificate }: TlsFacts): boolean {
-    const [own] = certificate?.pem ?? []
-    return this.isPinned(own === undefined ? undefined : new X509Certificate(own))
+  /**
+   * Of a connection that stands: the last reload has pinned others, and not its certificate. One without a
+   * certificate has come by a listener where that is allowed.
+   */
+  isUnpinned(facts: TlsFacts | undefined): boolean {
+    if (facts === undefined || !this.#isRepinned) return false
+    const { pinned } = this.#loaded
+    return pinned.size > 0 && !pinned.has(facts.certificate?.keyDigest ?? '')
   }
 
   /**
@@ -129,6 +137,10 @@ export class TlsSettings {
   }
 }
 
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((one) => b.has(one))
+}
+
 function load(config: TlsConfig, side: 'server' | 'client'): Loaded {
   if (side === 'server' && config.certs.length === 0) {
     throw new PetioleError(
@@ -142,7 +154,7 @@ function load(config: TlsConfig, side: 'server' | 'client'): Loaded {
     certificate: pair?.certificate,
     context: makeContext(config, side, ca, pair),
   }))
-  return { config, identities }
+  return { config, identities, pinned: new Set(config.pinned_certs) }
 }
 
 function makeContext(

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { startHub } from '../../index.ts'
+import { connectAsync, type MqttClient } from 'mqtt'
+import { startHub, startLeaf } from '../../index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { fingerprintOf } from '../../shared/transport/certificate.ts'
 import { CertificateAuthority, type CertificateFiles } from '../support/certificates.ts'
@@ -26,9 +27,7 @@ describe('a reload that pins other certificates', () => {
         ...server,
         ca_file: authority.ca_file,
         verify: true,
-        pinned_certs: pinned.map(({ cert_file }) =>
-          fingerprintOf(new X509Certificate(readFileSync(cert_file))),
-        ),
+        pinned_certs: pinned.map(digestOf),
       },
     })
     const hub = await startHub(config(one, two))
@@ -48,4 +47,106 @@ describe('a reload that pins other certificates', () => {
     await second.close()
     await hub.drain()
   })
+
+  it('judges a leaf that came by WebSocket by the certificates of that listener', async () => {
+    const server = authority.server()
+    const other = authority.issue('other', { subject: [['CN', 'other']] })
+    const config = (...pinned: readonly CertificateFiles[]): ConfigInput => ({
+      host: '127.0.0.1',
+      port: -1,
+      jetstream: false,
+      leafnodes: {
+        host: '127.0.0.1',
+        port: -1,
+        tls: {
+          ...server,
+          ca_file: authority.ca_file,
+          verify: true,
+          pinned_certs: pinned.map(digestOf),
+        },
+      },
+      websocket: { host: '127.0.0.1', port: -1, tls: server },
+    })
+    const hub = await startHub(config(other))
+    const url = `wss://localhost:${hub.ports.webSocket?.port}/leafnode`
+    const leaf = await startLeaf({
+      host: '127.0.0.1',
+      port: -1,
+      jetstream: false,
+      leafnodes: { remotes: [{ url, tls: { ca_file: authority.ca_file } }] },
+    })
+    const { client } = hub.ports
+    const served = (await plain(leaf.ports.client.port)).subscribe('x', {
+      callback: (_error, message) => void message.respond('here'),
+    })
+    const asker = await plain(client.port)
+    const isThere = (): Promise<boolean> =>
+      asker.request('x', '', { timeout: 1_000 }).then(
+        () => true,
+        () => false,
+      )
+    await eventually(isThere, 'the leaf to be linked')
+    for (const pinned of [[other], [other, server]]) {
+      await hub.reload(parseConfig(config(...pinned), 'hub'))
+      // What a link that is closed would do first.
+      assert.equal(await isThere(), true)
+    }
+    served.unsubscribe()
+    await asker.close()
+    await leaf.drain()
+    await hub.drain()
+  })
+
+  it('closes MQTT clients too', async () => {
+    const server = authority.server()
+    const [one, two] = ['dev-1', 'dev-2'].map((name) =>
+      authority.issue(name, { subject: [['CN', name]] }),
+    )
+    assert.ok(one !== undefined && two !== undefined)
+    const config = (...pinned: readonly CertificateFiles[]): ConfigInput => ({
+      host: '127.0.0.1',
+      port: -1,
+      server_name: 'pins',
+      jetstream: false,
+      mqtt: {
+        host: '127.0.0.1',
+        port: -1,
+        tls: {
+          ...server,
+          ca_file: authority.ca_file,
+          verify: true,
+          pinned_certs: pinned.map(digestOf),
+        },
+      },
+    })
+    const hub = await startHub(config(one, two))
+    const device = ({ cert_file, key_file }: CertificateFiles): Promise<MqttClient> =>
+      connectAsync(`mqtts://localhost:${hub.ports.frontDoors['mqtt']}`, {
+        ca: readFileSync(authority.ca_file),
+        cert: readFileSync(cert_file),
+        key: readFileSync(key_file),
+        protocolVersion: 4,
+        reconnectPeriod: 0,
+      })
+    const [first, second] = [await device(one), await device(two)]
+    const closed = new Promise<void>((resolve) => first.once('close', resolve))
+    await hub.reload(parseConfig(config(two), 'hub'))
+    await closed
+    await second.subscribeAsync('a')
+    await second.endAsync()
+    await hub.drain()
+  })
 })
+
+function digestOf({ cert_file }: CertificateFiles): string {
+  return fingerprintOf(new X509Certificate(readFileSync(cert_file)))
+}
+
+async function eventually(holds: () => Promise<boolean>, what: string): Promise<void> {
+  const endMs = performance.now() + 5_000
+  while (!(await holds())) assert.ok(performance.now() < endMs, what)
+}
+
+function plain(port: number): Promise<NatsConnection> {
+  return connect({ servers: `localhost:${port}`, reconnect: false })
+}

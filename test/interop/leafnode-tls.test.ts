@@ -143,7 +143,7 @@ describe('interop: leafnode protocol with TLS and logins', () => {
       )
       await eventually(() => hub.acceptor.leaves.length === 1, 'the leaf attached')
       const [attached] = hub.acceptor.leaves
-      assert.equal(attached?.tls?.certificate?.subject, 'CN=press-7')
+      assert.equal(attached?.channel.tls?.certificate?.subject, 'CN=press-7')
       await crosses(hub, leaf)
       const inbox = hub.subscriber('>')
       const publisher = await leaf.client()

@@ -13,6 +13,7 @@ import type {
   ClusterConfig,
   GatewayConfig,
   PeerUrl,
+  TlsConfig,
 } from '../../shared/config/index.ts'
 import { LinkAccounts, ServerIdentity } from '../../shared/link/index.ts'
 import type { Machine } from '../../shared/server/index.ts'
@@ -47,6 +48,7 @@ export class PeerHub {
   readonly accounts: LinkAccounts
   readonly mesh: PeerMesh
   readonly announced: HubUrls[] = []
+  readonly #options: PeerHubOptions
   readonly #machine: Machine
   readonly #spaces = new Map<string, AccountSpace>()
   readonly #listeners = new Set<(account: string) => void>()
@@ -54,6 +56,7 @@ export class PeerHub {
 
   constructor(options: PeerHubOptions) {
     const { machine, name, region, limits, boot = `${name}-boot` } = options
+    this.#options = options
     this.name = name
     this.region = region
     this.#machine = machine
@@ -91,6 +94,12 @@ export class PeerHub {
         leafMoved: (hub, leaf) => options.leafMoved?.(hub, leaf),
       },
     )
+  }
+
+  /** Reads the configuration again, with another `tls` block of the cluster. */
+  reload(tls: TlsConfig | undefined): void {
+    const options = { ...this.#options, cluster: { ...this.#options.cluster, tls } }
+    this.mesh.prepareReload({ cluster: clusterOf(options), gateway: gatewayOf(options) })()
   }
 
   space(account: string): AccountSpace {

@@ -72,7 +72,7 @@ describe('link: TLS, logins and permissions', () => {
       })
       await reached(uplink, 'up')
       const [attached] = hub.acceptor.leaves
-      assert.equal(attached?.tls?.version, '1.3')
+      assert.equal(attached?.channel.tls?.version, '1.3')
       const inbox = hub.subscriber('up.>')
       await leaf.linkInterest('up.>')
       leaf.publish('up.a', 'reading')

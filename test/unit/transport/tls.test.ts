@@ -228,13 +228,14 @@ describe('TLS on a TCP listener', () => {
     const probe = await attempt(files)
     const { certificate } = probe.channel.tls!
     assert.deepEqual(
-      { ...certificate, pem: certificate?.pem.length },
+      { ...certificate, pem: certificate?.pem.length, keyDigest: certificate?.keyDigest.length },
       {
         subject: 'CN=bob,OU=a\\, b,O=Petiole',
         dnsNames: ['bob.example'],
         emails: ['bob@example.com'],
         uris: ['spiffe://example/bob'],
         pem: 2,
+        keyDigest: 64,
       },
     )
     assert.equal(certificate?.pem[0], readFileSync(files.cert_file, 'latin1'))

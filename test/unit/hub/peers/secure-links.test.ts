@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { TlsConfig } from '../../../../shared/config/index.ts'
 import { silentLog } from '../../../../shared/log/index.ts'
 import { type Machine, systemMachine } from '../../../../shared/server/index.ts'
+import { fingerprintOf } from '../../../../shared/transport/certificate.ts'
 import { CertificateAuthority, tlsConfig } from '../../../support/certificates.ts'
 import { eventually } from '../../../support/link-node.ts'
 import { PeerHub } from '../../../support/peer-hub.ts'
@@ -51,6 +54,28 @@ describe('links between hubs with TLS', () => {
     const peer = c.subscriber('x')
     await eventually(() => b.publish('x', 'y') > 0, 'interest')
     await eventually(() => peer.got.length > 0, 'the message')
+  })
+
+  it('end when a reload pins other certificates, and come no more', async () => {
+    const own = tlsOf('eu-1')
+    const [second, third] = [tlsOf('eu-2'), tlsOf('eu-3')]
+    const digest = (tls: TlsConfig): string =>
+      fingerprintOf(new X509Certificate(readFileSync(tls.certs[0]?.cert_file ?? '')))
+    const pinning = (...pinned: readonly TlsConfig[]): TlsConfig => ({
+      ...own,
+      pinned_certs: pinned.map(digest),
+    })
+    const a = await start('eu-1', pinning(second, third))
+    const b = await start('eu-2', second, a)
+    const c = await start('eu-3', third, a)
+    await eventually(() => [a, b, c].every((hub) => hub.peers.length === 2), 'a full mesh')
+    a.reload(pinning(third, second))
+    assert.deepEqual(a.peers, ['eu-2', 'eu-3'])
+    a.reload(pinning(third))
+    await eventually(() => a.peers.length === 1 && c.peers.length === 2, 'one to be gone')
+    assert.deepEqual(a.peers, ['eu-3'])
+    await eventually(() => /not linked|cannot link/.test(b.log.text()), 'another try')
+    assert.deepEqual(a.peers, ['eu-3'])
   })
 
   it('are refused to who shows no certificate, one of another authority, or speaks plain', async () => {
