@@ -1,0 +1,164 @@
+/**
+ * Streams of ours that real nats-servers mirror and source across a leaf link, which is cut in the
+ * middle. What is told of the other side (`$JS.<domain>.API`, flow control, heartbeats, interest) is
+ * all theirs.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import * as path from 'node:path'
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { Hub } from '../../hub/index.ts'
+import { Leaf } from '../../leaf/index.ts'
+import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
+import { silentLog } from '../../shared/log/index.ts'
+import { systemMachine } from '../../shared/server/index.ts'
+import { LinkProxy } from '../support/link-proxy.ts'
+import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+
+const MACHINE = {
+  machine: systemMachine(silentLog),
+  log: silentLog,
+  version: '0.1.0',
+  frontDoors: [],
+}
+/** A second until their end dials again, two between two tries of a source that has seen a gap. */
+const RESUME_MS = 5_000
+
+interface Pair {
+  readonly ours: NatsConnection
+  readonly theirs: NatsConnection
+  readonly proxy: LinkProxy
+}
+
+describe('interop: streams of ours that a nats-server copies', function () {
+  this.timeout(60_000)
+  let directory: string
+  let stop: (() => Promise<unknown>)[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'petiole-sourced-'))
+  })
+
+  afterEach(async () => {
+    for (const it of stop.reverse()) await it()
+    stop = []
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function proxyTo(port: number): Promise<[LinkProxy, string]> {
+    const near = await freePort()
+    const proxy = await LinkProxy.open(near, port)
+    stop.push(() => proxy.close())
+    return [proxy, `nats-leaf://127.0.0.1:${near}`]
+  }
+
+  async function natsServer(config: string): Promise<NatsConnection> {
+    const peer = await NatsServerPeer.start(config)
+    stop.push(() => peer.stop())
+    return peer.client()
+  }
+
+  async function petiole(starting: Promise<Hub | Leaf>): Promise<[Hub | Leaf, NatsConnection]> {
+    const server = await starting
+    stop.push(() => server.destroy())
+    const client = await connect({ servers: `127.0.0.1:${server.ports?.client.port}` })
+    stop.push(() => client.close())
+    return [server, client]
+  }
+
+  const config = (): ConfigInput => ({
+    server_name: 'petiole',
+    listen: '127.0.0.1:-1',
+    jetstream: { store_dir: path.join(directory, 'ours'), domain: 'petiole' },
+  })
+
+  const theirConfig = (rest: string): string => `server_name: nats
+    jetstream { store_dir: "%DIR%", domain: nats }
+    ${rest}`
+
+  async function petioleHub(): Promise<Pair> {
+    const options = { ...config(), leafnodes: { listen: '127.0.0.1:-1' } }
+    const [hub, ours] = await petiole(
+      Hub.start({ ...MACHINE, config: parseConfig(options, 'hub') }),
+    )
+    const [proxy, url] = await proxyTo(hub.ports?.leafNodes?.port ?? 0)
+    const theirs = await natsServer(
+      theirConfig(`leafnodes { reconnect: 1, remotes: [ { url: "${url}" } ] }`),
+    )
+    return { ours, theirs, proxy }
+  }
+
+  async function petioleLeaf(): Promise<Pair> {
+    const port = await freePort()
+    const theirs = await natsServer(theirConfig(`leafnodes { listen: "127.0.0.1:${port}" }`))
+    const [proxy, url] = await proxyTo(port)
+    const remotes = [{ url }]
+    const options = { ...config(), leafnodes: { remotes } }
+    const [, ours] = await petiole(Leaf.start({ ...MACHINE, config: parseConfig(options, 'leaf') }))
+    return { ours, theirs, proxy }
+  }
+
+  async function fill(connection: NatsConnection, from: number, to: number): Promise<void> {
+    const js = jetstream(connection)
+    const acks: Promise<unknown>[] = []
+    for (let i = from; i <= to; i++) acks.push(js.publish('orders.a', `m${i}`))
+    await Promise.all(acks)
+  }
+
+  async function lastSeq(jsm: JetStreamManager, stream: string): Promise<number> {
+    return (await jsm.streams.info(stream)).state.last_seq
+  }
+
+  /** Every message once, in the order of the origin. */
+  async function assertCopied(jsm: JetStreamManager, stream: string, count: number): Promise<void> {
+    const { state } = await jsm.streams.info(stream)
+    assert.deepEqual([state.messages, state.last_seq], [count, count])
+    for (let seq = 1; seq <= count; seq++) {
+      assert.equal((await jsm.streams.getMessage(stream, { seq }))?.string(), `m${seq}`)
+    }
+  }
+
+  const external = { api: '$JS.petiole.API' }
+
+  for (const [role, start] of [
+    ['hub', petioleHub],
+    ['leaf', petioleLeaf],
+  ] as const) {
+    for (const [kind, copy] of [
+      ['mirrors', { mirror: { name: 'ORDERS', external } }],
+      ['sources', { sources: [{ name: 'ORDERS', external }] }],
+    ] as const) {
+      it(`${kind} a stream of a Petiole ${role}, over a cut of the link`, async () => {
+        const { ours, theirs, proxy } = await start()
+        const origin = await jetstreamManager(ours)
+        await origin.streams.add({ name: 'ORDERS', subjects: ['orders.>'] })
+        await fill(ours, 1, 150)
+        const there = await jetstreamManager(theirs)
+        await there.streams.add({ name: 'COPY', ...copy } as never)
+        await until(async () => (await lastSeq(there, 'COPY')) === 150, 'first part copied')
+        assert.equal((await origin.consumers.list('ORDERS').next()).length, 0, 'not listed')
+
+        const filling = fill(ours, 151, 300)
+        await until(async () => (await lastSeq(there, 'COPY')) > 160, 'in the middle')
+        proxy.cut()
+        await filling
+        await fill(ours, 301, 350)
+        proxy.heal()
+        const healedAt = performance.now()
+        await until(async () => (await lastSeq(there, 'COPY')) >= 350, 'all copied')
+        const tookMs = performance.now() - healedAt
+        await fill(ours, 351, 360)
+        await until(async () => (await lastSeq(there, 'COPY')) >= 360, 'live again')
+        await assertCopied(there, 'COPY', 360)
+        assert.ok(tookMs < RESUME_MS, `resumed after ${tookMs} ms`)
+      })
+    }
+  }
+})
+
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + 15_000
+  while (!(await isSo())) assert.ok(performance.now() < end, `not in time: ${what}`)
+}
