@@ -47,11 +47,11 @@ describe('interop: streams of ours that a nats-server copies', function () {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  async function proxyTo(port: number): Promise<[LinkProxy, string]> {
+  async function proxyTo(port: number, login = ''): Promise<[LinkProxy, string]> {
     const near = await freePort()
     const proxy = await LinkProxy.open(near, port)
     stop.push(() => proxy.close())
-    return [proxy, `nats-leaf://127.0.0.1:${near}`]
+    return [proxy, `nats-leaf://${login}127.0.0.1:${near}`]
   }
 
   async function natsServer(config: string): Promise<NatsConnection> {
@@ -60,10 +60,13 @@ describe('interop: streams of ours that a nats-server copies', function () {
     return peer.client()
   }
 
-  async function petiole(starting: Promise<Hub | Leaf>): Promise<[Hub | Leaf, NatsConnection]> {
+  async function petiole(
+    starting: Promise<Hub | Leaf>,
+    login: object = {},
+  ): Promise<[Hub | Leaf, NatsConnection]> {
     const server = await starting
     stop.push(() => server.destroy())
-    const client = await connect({ servers: `127.0.0.1:${server.ports?.client.port}` })
+    const client = await connect({ servers: `127.0.0.1:${server.ports?.client.port}`, ...login })
     stop.push(() => client.close())
     return [server, client]
   }
@@ -100,6 +103,46 @@ describe('interop: streams of ours that a nats-server copies', function () {
     return { ours, theirs, proxy }
   }
 
+  /** The stream lies in an account that the link does not lead to: what it exports is imported there. */
+  async function petioleHubOfTwoAccounts(): Promise<Pair> {
+    const options = {
+      ...config(),
+      leafnodes: { listen: '127.0.0.1:-1' },
+      accounts: {
+        ORIGIN: {
+          jetstream: 'enabled',
+          users: [{ user: 'o', password: 'o' }],
+          exports: [
+            { service: '$JS.API.CONSUMER.>' },
+            { service: '$JS.FC.>' },
+            { stream: 'deliver.>' },
+          ],
+        },
+        AGENT: {
+          users: [{ user: 'a', password: 'a' }],
+          imports: [
+            {
+              service: { account: 'ORIGIN', subject: '$JS.API.CONSUMER.>' },
+              to: 'origin.API.CONSUMER.>',
+            },
+            { service: { account: 'ORIGIN', subject: '$JS.FC.>' } },
+            { stream: { account: 'ORIGIN', subject: 'deliver.>' } },
+          ],
+        },
+      },
+    }
+    const login = { user: 'o', pass: 'o' }
+    const [hub, ours] = await petiole(
+      Hub.start({ ...MACHINE, config: parseConfig(options, 'hub') }),
+      login,
+    )
+    const [proxy, url] = await proxyTo(hub.ports?.leafNodes?.port ?? 0, 'a:a@')
+    const theirs = await natsServer(
+      theirConfig(`leafnodes { reconnect: 1, remotes: [ { url: "${url}" } ] }`),
+    )
+    return { ours, theirs, proxy }
+  }
+
   async function fill(connection: NatsConnection, from: number, to: number): Promise<void> {
     const js = jetstream(connection)
     const acks: Promise<unknown>[] = []
@@ -120,11 +163,15 @@ describe('interop: streams of ours that a nats-server copies', function () {
     }
   }
 
-  const external = { api: '$JS.petiole.API' }
-
-  for (const [role, start] of [
-    ['hub', petioleHub],
-    ['leaf', petioleLeaf],
+  const byDomain = { api: '$JS.petiole.API' }
+  for (const [role, start, external] of [
+    ['hub', petioleHub, byDomain],
+    ['leaf', petioleLeaf, byDomain],
+    [
+      "hub's other account",
+      petioleHubOfTwoAccounts,
+      { api: 'origin.API', deliver: 'deliver.agent' },
+    ],
   ] as const) {
     for (const [kind, copy] of [
       ['mirrors', { mirror: { name: 'ORDERS', external } }],
