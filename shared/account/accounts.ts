@@ -30,6 +30,8 @@ export interface AccountsDependencies {
 export interface PreparedAccounts {
   /** Never rejects. */
   commit(): Promise<void>
+  /** Looks for what is new about accounts that others know, which takes as long as they take. Never rejects. */
+  refresh?(): Promise<void>
   cancel(): void
 }
 

@@ -80,16 +80,22 @@ export class DirectoryStore {
     return this.#next(() => this.#save(id, jwt))
   }
 
-  /** Rejects as `saveIfNewer` would for one of them, and writes nothing. */
+  /** Rejects as `saveIfNewer` would for one of them, but for the room that it needs; writes nothing. */
   check(jwts: Readonly<Record<string, string>>): Promise<void> {
-    return this.#next(() => {
+    return this.#next(async () => {
       for (const [id, jwt] of Object.entries(jwts)) {
         checkedToken(id, jwt)
         if (!isPublicKey(id, 'A')) throw refused('invalid public key')
       }
+    })
+  }
+
+  /** Rejects with PETIOLE_ACCOUNTS_FULL when there is no room for all of them. */
+  checkRoom(jwts: Readonly<Record<string, string>>): Promise<void> {
+    return this.#next(async () => {
       const added = Object.keys(jwts).filter((id) => !this.#entries.has(id)).length
       const isFull = added > 0 && this.#entries.size + added > this.#limit
-      return isFull && !this.#options.evicts ? Promise.reject(full()) : Promise.resolve()
+      if (isFull && !this.#options.evicts) throw full()
     })
   }
 

@@ -1,5 +1,5 @@
 import type { OperatorConfig } from '../config/index.ts'
-import { silentLog } from '../log/index.ts'
+import { type Log, silentLog } from '../log/index.ts'
 import { invariant, messageOf, PetioleError } from '../runtime/index.ts'
 import type { Account } from './account-book.ts'
 import {
@@ -71,7 +71,7 @@ export class OperatorAccounts implements Accounts {
     const { clock, log = silentLog, version } = dependencies
     const operators = new TrustedOperators(config.operator, version)
     const resolver = await resolverOf(config.operator, dependencies)
-    await preload(resolver, config.operator)
+    await preload(resolver, config.operator, log)
     const systemAccount = config.system_account || operators.systemAccount || DEFAULT_SYSTEM_ACCOUNT
     const plain = plainAccounts(config, systemAccount, clock.wallMs())
     const book = new OperatorBook({ operators, resolver, clock, log, plain, systemAccount })
@@ -100,6 +100,7 @@ export class OperatorAccounts implements Accounts {
   async update(config: AccountsConfig): Promise<void> {
     const prepared = await this.prepare(config)
     await prepared.commit()
+    await prepared.refresh?.()
   }
 
   async prepare(config: AccountsConfig): Promise<PreparedAccounts> {
@@ -110,12 +111,16 @@ export class OperatorAccounts implements Accounts {
     const resolver = await this.#nextResolver(operator)
     return {
       commit: async () => {
+        // First what takes a while: until all of the file counts, none of it does.
+        await preload(resolver, operator, this.#dependencies.log ?? silentLog)
         this.#config = { ...config, operator }
         this.#leafUsers.reconfigure(leafLogin)
         this.#login.reconfigure(operator)
-        await this.#preload(resolver, operator)
         await this.book.reconfigure(operators, resolver)
         this.#claims = claimsServiceOf({ operators, resolver, book: this.book }, this.#dependencies)
+      },
+      refresh: async () => {
+        if (!(resolver instanceof MemoryResolver)) await this.book.refresh()
       },
       cancel: () => {
         if (resolver !== this.book.resolver) resolver.close()
@@ -137,17 +142,8 @@ export class OperatorAccounts implements Accounts {
     }
     if (config.dir !== resolver.config.dir) return resolverOf(operator, this.#dependencies)
     await resolver.store.check(operator.resolver_preload)
+    await resolver.store.checkRoom(operator.resolver_preload)
     return resolver
-  }
-
-  /** All of it was checked: what is left is a disk that fails, and no reload is undone for that. */
-  async #preload(resolver: AccountResolver, operator: OperatorConfig): Promise<void> {
-    try {
-      await preload(resolver, operator)
-    } catch (error) {
-      const { log = silentLog } = this.#dependencies
-      log.error({ reason: messageOf(error) }, 'resolver_preload could not be written')
-    }
   }
 
   #authenticatorAt(only: Listener | undefined): Authenticator {
@@ -297,10 +293,21 @@ async function resolverOf(
   return new DirectoryResolver({ config, store, exchange, clock, log })
 }
 
-/** Rejects with PETIOLE_TOKEN_INVALID, PETIOLE_ACCOUNT_INVALID, PETIOLE_ACCOUNTS_FULL. */
-async function preload(resolver: AccountResolver, operator: OperatorConfig): Promise<void> {
+/**
+ * All of it was checked: what is left is a directory without room, or a disk that fails. Nobody of the accounts
+ * that are not written can log in, as in nats-server; the others are served. Never rejects.
+ */
+async function preload(
+  resolver: AccountResolver,
+  operator: OperatorConfig,
+  log: Log,
+): Promise<void> {
   if (!(resolver instanceof DirectoryResolver)) return
-  for (const [id, jwt] of Object.entries(operator.resolver_preload)) {
-    await resolver.store.saveIfNewer(id, jwt)
+  for (const [account, jwt] of Object.entries(operator.resolver_preload)) {
+    try {
+      await resolver.store.saveIfNewer(account, jwt)
+    } catch (error) {
+      log.error({ account, reason: messageOf(error) }, 'resolver_preload could not be written')
+    }
   }
 }

@@ -110,7 +110,7 @@ export class OperatorBook implements AccountBook {
 
   /**
    * After a reload: what the operators no longer vouch for goes, and what the file had and has no more, as in
-   * nats-server (server/reload.go, `reloadAuthorization`); what the resolver has anew comes.
+   * nats-server (server/reload.go, `reloadAuthorization`). What a resolver has to look for comes with `refresh`.
    */
   async reconfigure(operators: TrustedOperators, resolver: AccountResolver): Promise<void> {
     if (resolver !== this.#resolver) this.#resolver.close()
@@ -119,9 +119,8 @@ export class OperatorBook implements AccountBook {
     this.#resolver = resolver
     this.#unknown.clear()
     this.#withdrawn.clear()
-    for (const name of [...this.#accounts.keys()]) {
-      const account = this.#accounts.get(name)
-      if (account?.claims === undefined) continue
+    for (const [name, account] of [...this.#accounts]) {
+      if (account.claims === undefined) continue
       const { issuer } = account.claims
       if (!operators.keys.has(issuer)) {
         this.#withdraw(name)
@@ -130,10 +129,32 @@ export class OperatorBook implements AccountBook {
       // Who may sign for an account is its operator's to say as well: the same JWT can mean another thing now.
       const isStrict = operators.requiresSigningKeys(issuer)
       if (isStrict !== before.requiresSigningKeys(issuer)) this.#take(account.claims, account)
-      const isKnown = (await this.#fetch(name)) !== undefined
-      const isGone = !isKnown && resolver instanceof MemoryResolver && name !== this.systemAccount
-      if (isGone) this.#withdraw(name)
     }
+    if (resolver instanceof MemoryResolver) await this.refresh()
+  }
+
+  /**
+   * Asks the resolver for all accounts anew, several at a time: it may ask other servers for each, which takes as
+   * long as they take to say nothing. Another reload meanwhile goes on in its place.
+   */
+  async refresh(): Promise<void> {
+    const resolver = this.#resolver
+    const names = [...this.#accounts].flatMap(([name, { claims }]) => (claims ? [name] : []))
+    const next = names.values()
+    const work = async (): Promise<void> => {
+      for (const name of next) {
+        if (resolver !== this.#resolver) return
+        await this.#refresh(name, resolver)
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(FETCHES_MAX, names.length) }, work))
+  }
+
+  async #refresh(name: string, resolver: AccountResolver): Promise<void> {
+    if (!this.#accounts.has(name)) return
+    const isKnown = (await this.#fetch(name)) !== undefined
+    const isGone = !isKnown && resolver instanceof MemoryResolver && name !== this.systemAccount
+    if (isGone) this.#withdraw(name)
   }
 
   /** The last reload took the account away: the file has it no more, or trusts who signed it no more. */

@@ -40,6 +40,8 @@ export async function prepareReload(
         if (users === undefined) await accounts.update(config)
         else await users.commit()
         goOn()
+        // Nobody who may stay no longer waits for others that are asked.
+        await users?.refresh?.()
       },
       cancel: async () => {
         users?.cancel()

@@ -5,10 +5,19 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { encodeGeneric } from '@nats-io/jwt'
 import type { KeyPair } from '@nats-io/nkeys'
-import type { Accounts, AccountsDependencies, ClaimsAnswer } from '../../../shared/account/index.ts'
+import {
+  type Accounts,
+  type AccountsDependencies,
+  type ClaimsAnswer,
+  type ClaimsExchange,
+  createAccounts,
+} from '../../../shared/account/index.ts'
+import { FETCHES_MAX } from '../../../shared/account/limits.ts'
 import type { ResolverConfig } from '../../../shared/config/index.ts'
+import { silentLog } from '../../../shared/log/index.ts'
 import { SystemClock } from '../../../shared/runtime/index.ts'
 import { createAccount, createOperator, inSeconds, JwtWorld, operated } from './jwt-world.ts'
+import { dependencies } from './setup.ts'
 
 type DirectoryConfig = Extract<ResolverConfig, { type: 'full' | 'cache' }>
 
@@ -254,6 +263,60 @@ describe('account JWTs in a directory', () => {
     assert.equal(await accounts.claims!.lookup(otherId), blue[otherId])
     assert.deepEqual(files(), before)
     assert.equal(readdirSync(path.join(dir, 'jwt2')).length, 3)
+  })
+
+  it('above the limit of a directory keep no server from starting', async () => {
+    const texts: unknown[] = []
+    const log = {
+      ...silentLog,
+      error: (fields: object, text: string) => texts.push([fields, text]),
+    }
+    await start({ limit: 2 })
+    const blue = { [otherId]: await world.accountJwt({}, { account: other, name: 'blue' }) }
+    const resolver = { ...accountsResolver(path.join(dir, 'jwt')), limit: 2 }
+    const config = await world.config(await world.accountJwt(), { resolver })
+    const resolver_preload = { ...blue, ...config.resolver_preload }
+    const accounts = await createAccounts(
+      operated({ ...config, resolver_preload }),
+      dependencies({ log }),
+    )
+    open.push(accounts)
+    assert.deepEqual(texts, [
+      [{ account: otherId, reason: 'jwt store is full' }, 'resolver_preload could not be written'],
+    ])
+    assert.equal(await accounts.book.fetch(otherId), undefined)
+    assert.equal((await accounts.book.fetch(world.id))?.name, world.id)
+  })
+
+  it('that others are asked for after a reload hold nobody up, and are asked for together', async () => {
+    const ids = Array.from({ length: 100 }, () => createAccount())
+    const jwts = new Map<string, string>()
+    for (const id of ids) jwts.set(id.getPublicKey(), await world.accountJwt({}, { account: id }))
+    const waiting: (() => void)[] = []
+    let isSlow = false
+    const exchange: ClaimsExchange = {
+      async lookup(id) {
+        if (isSlow) await new Promise<void>((resolve) => waiting.push(resolve))
+        return jwts.get(id)
+      },
+    }
+    const accounts = await start({ type: 'cache', limit: 2 }, { exchange })
+    for (const id of jwts.keys()) await accounts.book.fetch(id)
+    isSlow = true
+    const resolver = {
+      ...accountsResolver(path.join(dir, 'jwt')),
+      type: 'cache',
+      limit: 2,
+    } as const
+    const config = await world.config(await world.accountJwt(), { resolver })
+    const prepared = await accounts.prepare!(operated(config))
+    await prepared.commit()
+    const refreshed = prepared.refresh?.()
+    while (waiting.length < FETCHES_MAX - 2) await new Promise(setImmediate)
+    isSlow = false
+    for (const answer of waiting) answer()
+    await refreshed
+    assert.equal([...accounts.book.accounts()].filter(({ claims }) => claims).length, 101)
   })
 
   it('that have expired are asked for once in a while, however many log in', async () => {
