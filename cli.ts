@@ -113,7 +113,9 @@ async function runRole(role: Role, args: readonly string[], program: Program): P
   const { startRole } = await import('./index.ts')
   const options = { role, flags, program, version, disk: new SystemDisk(), start: startRole }
   if (flags.wants === 'run') return serve(options)
-  const { digest } = await load(options)
+  const { config, digest } = await load(options)
+  const { checkServerConfig } = await import('./shared/server/index.ts')
+  checkServerConfig(config)
   const verdict = `${program}: configuration file ${flags.configFile} is valid (${digest})\n`
   const stream = program === 'petiole' ? process.stdout : process.stderr
   stream.write(verdict)
@@ -208,8 +210,23 @@ async function configCheck(file: string, asked: 'hub' | 'leaf' | undefined): Pro
   const { role, problems, warnings } = await checkConfig(new SystemDisk(), file, asked)
   for (const problem of problems) print(formatProblem(problem))
   for (const warning of warnings) print(`${formatProblem(warning)} (warning)`)
-  if (problems.length > 0) process.exitCode = 1
-  else print(`${file} is a valid configuration of a ${role}`)
+  if (problems.length > 0) {
+    process.exitCode = 1
+    return
+  }
+  await checkAsServer(file, role)
+  print(`${file} is a valid configuration of a ${role}`)
+}
+
+/** What the server would refuse at its start. */
+async function checkAsServer(file: string, role: Role): Promise<void> {
+  const { loadConfig } = await import('./shared/config/index.ts')
+  const { checkServerConfig } = await import('./shared/server/index.ts')
+  const disk = new SystemDisk()
+  const loaded = await (role === 'hub'
+    ? loadConfig(disk, file, role)
+    : loadConfig(disk, file, role))
+  checkServerConfig(loaded.config)
 }
 
 function print(text: string): void {

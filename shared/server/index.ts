@@ -1,4 +1,5 @@
 /** The core that hub and leaf share, and the doors that roles add to it. */
+export { checkServerConfig } from './config-check.ts'
 export type { Core, DoorTraffic, FrontDoor, Machine } from './core.ts'
 export type { DurableOptions } from './durable-parts.ts'
 export { leaveAsLameDuck } from './lame-duck.ts'

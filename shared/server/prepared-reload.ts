@@ -1,7 +1,7 @@
 import type { Accounts } from '../account/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { AccountEngines } from './account-engines.ts'
-import { checkImports } from './server-accounts.ts'
+import { checkServerConfig } from './config-check.ts'
 import type { ServerLinks } from './server-links.ts'
 import type { ServerTls } from './server-tls.ts'
 
@@ -27,7 +27,7 @@ export async function prepareReload(
   config: CoreConfig,
   { tls, links, accounts, engines, goOn }: ReloadedParts,
 ): Promise<PreparedReload> {
-  checkImports(config)
+  checkServerConfig(config)
   const certificates = tls.prepare(config)
   const remotes = links.prepare(config)
   const users = await accounts.prepare?.(config)

@@ -7,10 +7,10 @@ import {
   importLeave,
 } from '../account/index.ts'
 import type { CoreConfig, ResolverConfig } from '../config/index.ts'
-import { type ActivatedUntil, importFaults } from '../imports/index.ts'
+import type { ActivatedUntil } from '../imports/index.ts'
 import type { ServerIdentity } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
-import { BcryptThread, messageOf, PetioleError } from '../runtime/index.ts'
+import { BcryptThread, messageOf } from '../runtime/index.ts'
 import { fetchText, TlsSettings } from '../transport/index.ts'
 import { encodeHeaders, SERVER_VERSION } from '../wire/index.ts'
 import { clusterNameOf } from './broker-settings.ts'
@@ -53,16 +53,6 @@ export function openServerAccounts(parts: ServerAccountsParts): Promise<Accounts
     },
     version: SERVER_VERSION,
   })
-}
-
-/** Throws PETIOLE_IMPORTS_INVALID: a file's imports must hold from the start, as nats-server has it. */
-export function checkImports({ accounts, operator }: CoreConfig): void {
-  const [fault] = operator === undefined ? importFaults(accounts) : []
-  if (fault === undefined) return
-  throw new PetioleError(
-    'PETIOLE_IMPORTS_INVALID',
-    `accounts.${fault.account}.imports: ${fault.text}`,
-  )
 }
 
 /** Until when an import's activation token lets the account in. */

@@ -10,6 +10,7 @@ import type { StreamEngine } from '../stream/index.ts'
 import { BATCH_OVERHEAD_BYTES, SUBJECT_BYTES_MAX } from '../sync/index.ts'
 import { AccountEngines } from './account-engines.ts'
 import { brokerSettings, clusterNameOf } from './broker-settings.ts'
+import { checkServerConfig } from './config-check.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { type DurableParts, openDurableParts, troubleOf } from './durable-parts.ts'
 import { GoneAccounts } from './gone-accounts.ts'
@@ -18,7 +19,7 @@ import { Listeners, type ServerPorts } from './listeners.ts'
 import { OwnClients } from './own-clients.ts'
 import { type PreparedReload, prepareReload } from './prepared-reload.ts'
 import { describeRequesters } from './requesters.ts'
-import { activationOf, checkImports, openServerAccounts } from './server-accounts.ts'
+import { activationOf, openServerAccounts } from './server-accounts.ts'
 import type { ServerCoreOptions } from './server-core-options.ts'
 import { ServerLinks, type UplinkRules } from './server-links.ts'
 import { closeUnpinned, ServerTls } from './server-tls.ts'
@@ -125,7 +126,7 @@ export class ServerCore implements Core {
   /** Rejects when the store cannot be opened, see `openStore`. */
   static async open(options: ServerCoreOptions): Promise<ServerCore> {
     const { config, role, machine, log } = options
-    checkImports(config)
+    checkServerConfig(config)
     const tls = new ServerTls(config)
     const durable = await openDurableParts(config, role, machine, log, options)
     let core: ServerCore | undefined

@@ -84,6 +84,41 @@ describe('command line: a process like nats-server', function () {
     assert.match(refused.err, /^nats-server: -syslog is not supported, because /)
   })
 
+  const refusedAtStart: readonly (readonly [what: string, file: string, text: RegExp])[] = [
+    [
+      'an import that is there twice',
+      `accounts {
+         A { exports: [ { stream: "exp.>" } ] }
+         B { imports: [ { stream: { account: A, subject: "exp.>" }, prefix: imp }, { stream: { account: A, subject: "exp.>" } } ] }
+       }`,
+      /stream import already exists/,
+    ],
+    [
+      'a mapping by a token that is not there',
+      'mappings { a.*: "b.{{partition(10,2)}}" }',
+      /invalid mapping destination: wildcard index out of range in \{\{partition\(10,2\)\}\}/,
+    ],
+    [
+      'latency that goes to more than one subject',
+      'accounts { A { exports: [ { service: "svc", latency: { sampling: 50%, subject: "x.*" } } ] } }',
+      /Error adding service latency sampling for "svc" on subject "x\.\*": invalid publish subject/,
+    ],
+  ]
+  for (const [what, text, refusal] of refusedAtStart) {
+    it(`finds no file valid that it would not start with: ${what}`, async () => {
+      const file = path.join(folder, 'a.conf')
+      await writeFile(file, `port: -1\n${text}`)
+      for (const flags of [
+        ['-t', '-c', file],
+        ['-c', file],
+      ]) {
+        const { code, err } = await natsServer(...flags)
+        assert.equal(code, 1, flags.join(' '))
+        assert.match(err, refusal)
+      }
+    })
+  }
+
   it('is a leaf when its file dials hubs', async () => {
     const store = path.join(folder, 'store')
     const { server } = await start(
