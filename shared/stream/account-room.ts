@@ -47,6 +47,8 @@ export class AccountRoom {
 }
 
 /** One stream's part of it. */
+type Sized = Pick<CapturedMessage, 'subjectBytes' | 'headers' | 'payload'>
+
 export class StreamRoom {
   readonly #room: AccountRoom
   readonly #storage: Storage
@@ -58,7 +60,7 @@ export class StreamRoom {
   }
 
   /** Throws 10002. */
-  take({ subjectBytes, headers, payload }: CapturedMessage): void {
+  take({ subjectBytes, headers, payload }: Sized): void {
     const bytes = subjectBytes.length + headers.length + payload.length + RECORD_OVERHEAD_BYTES
     this.#room.take(this.#storage, bytes)
     this.#countedBytes += bytes

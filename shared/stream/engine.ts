@@ -254,17 +254,13 @@ export class StreamEngine {
   }
 
   #open(store: StreamStore, config: StreamConfig, mode: StreamMode): Stream {
-    const { clock, port, log, limits, domain } = this.#options
     return new Stream(
       {
-        clock,
-        port,
-        log: log.child({ stream: config.name }),
+        ...this.#options,
+        log: this.#log.child({ stream: config.name }),
         root: this.#store,
-        domain,
         acks: this.#acks,
         advisories: this.#advisories,
-        limits,
         room: this.#judge.room,
         newToken: () => this.#newName(),
       },

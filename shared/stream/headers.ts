@@ -8,6 +8,9 @@ const CR = 13
 const LF = 10
 const COLON = 58
 const SPACE = 32
+/** `NATS/1.0`, and that with two line ends. */
+const VERSION_BYTES = 8
+const EMPTY_BLOCK_BYTES = 12
 
 export const NO_BYTES = new Uint8Array(0)
 
@@ -36,6 +39,47 @@ export function withHeaders(
   const text = added.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   const head = headers.length === 0 ? Buffer.from('NATS/1.0\r\n') : headers.subarray(0, -2)
   return Buffer.concat([head, Buffer.from(`${text}\r\n`)])
+}
+
+/** The block without the headers whose names are dropped; empty when nothing is left of it. */
+export function withoutHeaders(
+  headers: Uint8Array,
+  isDropped: (name: string) => boolean,
+): Uint8Array {
+  const kept: Uint8Array[] = []
+  let from = 0
+  for (let line = nextLine(headers, 0); line < headers.length; line = nextLine(headers, line)) {
+    const colon = headers.indexOf(COLON, line)
+    const end = lineEnd(headers, line)
+    if (colon < 0 || colon >= end) continue
+    const name = Buffer.from(headers.buffer, headers.byteOffset + line, colon - line).toString()
+    if (!isDropped(name)) continue
+    kept.push(headers.subarray(from, line))
+    from = nextLine(headers, line)
+  }
+  if (kept.length === 0) return headers
+  kept.push(headers.subarray(from))
+  const left = Buffer.concat(kept)
+  return left.length <= EMPTY_BLOCK_BYTES ? NO_BYTES : left
+}
+
+/** The block with this value in place of the first one of that name, or at its end. */
+export function withHeader(headers: Uint8Array, name: string, value: string): Uint8Array {
+  for (let line = nextLine(headers, 0); line < headers.length; line = nextLine(headers, line)) {
+    const end = lineEnd(headers, line)
+    if (!nameMatches(headers, line, end, name)) continue
+    const head = headers.subarray(0, line)
+    return Buffer.concat([head, Buffer.from(`${name}: ${value}`), headers.subarray(end)])
+  }
+  return withHeaders(headers, [[name, value]])
+}
+
+/** A stored message has no status in its first line; a block that is nothing else goes. */
+export function withoutStatus(headers: Uint8Array): Uint8Array {
+  const end = lineEnd(headers, 0)
+  if (end <= VERSION_BYTES || headers.length === 0) return headers
+  if (headers.length - end <= EMPTY_BLOCK_BYTES - VERSION_BYTES) return NO_BYTES
+  return Buffer.concat([headers.subarray(0, VERSION_BYTES), headers.subarray(end)])
 }
 
 /** A header block that is a status: `100 Idle Heartbeat`. */

@@ -8,7 +8,7 @@ export const NS_PER_SECOND = 1_000_000_000
 export const NAME_BYTES_MAX = 255
 export const DESCRIPTION_BYTES_MAX = 4096
 export const METADATA_BYTES_MAX = 128 * 1024
-export const HEADER_BYTES_MAX = 64 * 1024
+export const HEADER_BYTES_MAX = 0xffff
 export const NAMES_PAGE = 1024
 export const LIST_PAGE = 256
 export const SUBJECT_DETAILS_PAGE = 100_000
@@ -60,3 +60,19 @@ export const LAST_PER_SUBJECT_MAX = 1_000_000
 export const RECORD_OVERHEAD_BYTES = 48
 /** Literal subjects whose stream is remembered. */
 export const SUBJECT_CACHE_MAX = 16_384
+/** Totals of counters remembered per stream; others are read again when they are counted on. */
+export const COUNTERS_CACHED_MAX = 65_536
+/** What waits in line for a counter to be read, per stream; more is refused with 10167. */
+export const INGEST_WAITING_MESSAGES = 10_000
+export const INGEST_WAITING_BYTES = 128 * 1024 * 1024
+/** Messages that expire in one turn, with what is read of them; the next turn goes on. */
+export const EXPIRY_MESSAGES = 1_000
+/** Expiry is looked at when the next is due, within these bounds; the clock may be set meanwhile. */
+export const EXPIRY_CHECK_MIN_MS = 50
+export const EXPIRY_CHECK_MAX_MS = 10_000
+/** When expiry or a schedule that the store did not take is tried again. */
+export const EXPIRY_RETRY_MS = 1_000
+/** Deadlines of messages that are gone are dropped once there are so many, and more than of others. */
+export const DEADLINES_PRUNE_MIN = 4_096
+/** Schedules that are due fire so many at a time. */
+export const SCHEDULES_FIRED = 256

@@ -3,7 +3,7 @@
  * it is `publish/publishing.ts`.
  */
 import type { Log } from '../log/index.ts'
-import type { Clock } from '../runtime/index.ts'
+import type { Clock, Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { AccountLimits } from './account-limits.ts'
@@ -21,6 +21,7 @@ export type { AppendSubject } from './publish/publishing.ts'
 
 export interface StreamParts {
   readonly clock: Clock
+  readonly random: Random
   readonly port: StreamPort
   readonly log: Log
   /** For what is answered only after everything before it is on disk. */
@@ -163,6 +164,7 @@ export class Stream {
     if (this.#isClosed) return
     this.#isClosed = true
     this.openCaptures()
+    this.publishing.close()
     this.consumers.close(status, isKept)
     this.room.settle(0)
     for (const stop of this.#stopListening) stop()

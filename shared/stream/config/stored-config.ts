@@ -25,10 +25,16 @@ export function limitsOf(config: StreamConfig): StreamLimits {
   return {
     messagesMax: Math.max(0, config.max_msgs),
     bytesMax: Math.max(0, config.max_bytes),
-    ageMaxMs: config.max_age / NS_PER_MS,
+    // Where age alone does not decide, the stream sees to it: see publish/expiry.ts.
+    ageMaxMs: isAgedByStream(config) ? 0 : config.max_age / NS_PER_MS,
     messagesPerSubjectMax: Math.max(0, config.max_msgs_per_subject),
     messageBytesMax: Math.max(0, config.max_msg_size),
     discard: config.discard,
     discardNewPerSubject: config.discard_new_per_subject ?? false,
   }
+}
+
+/** Some messages may outlive `max_age`, or what it takes leaves markers. */
+export function isAgedByStream(config: StreamConfig): boolean {
+  return config.allow_msg_ttl || (config.subject_delete_marker_ttl ?? 0) > 0
 }

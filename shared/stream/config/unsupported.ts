@@ -19,16 +19,7 @@ const STREAM_ROWS: readonly Row<StreamConfig>[] = [
   { feature: 'sourcing from other streams', isAsked: ({ sources }) => sources !== undefined },
   { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
   { feature: 'first_seq', isAsked: ({ first_seq }) => first_seq !== undefined },
-  { feature: 'subject_transform', isAsked: (config) => config.subject_transform !== undefined },
-  { feature: 'republish', isAsked: ({ republish }) => republish !== undefined },
-  { feature: 'allow_msg_ttl', isAsked: (config) => config.allow_msg_ttl },
-  {
-    feature: 'subject_delete_marker_ttl',
-    isAsked: (config) => config.subject_delete_marker_ttl !== undefined,
-  },
-  { feature: 'allow_msg_counter', isAsked: (config) => config.allow_msg_counter === true },
   { feature: 'allow_atomic', isAsked: (config) => config.allow_atomic === true },
-  { feature: 'allow_msg_schedules', isAsked: (config) => config.allow_msg_schedules === true },
   { feature: 'allow_batched', isAsked: (config) => config.allow_batched === true },
   { feature: 'persist_mode async', isAsked: ({ persist_mode }) => persist_mode === 'async' },
 ]

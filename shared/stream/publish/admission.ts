@@ -1,20 +1,28 @@
 /**
- * Whether a stream takes a message. Checks see what is staged: appended, given a sequence, and not on
- * disk yet. The dedup window, the last message id and the last sequences per subject are entered when
- * a message is appended and taken back when its commit fails, so that two publishes in one commit
- * judge each other as if the first were stored already.
+ * Whether a stream takes a message, and as what it is stored. Checks see what is staged: appended,
+ * given a sequence, and not on disk yet. The dedup window, the last message id and the last sequences
+ * per subject are entered when a message is appended and taken back when its commit fails, so that
+ * two publishes in one commit judge each other as if the first were stored already.
+ *
+ * Checks come in nats-server's order (stream.go, processJetStreamMsg), with one exception: message ids
+ * come before expected sequences, so that a retry that carries both learns that it was stored.
  */
-import type { Clock } from '../../runtime/index.ts'
-import type { StreamStore } from '../../store/index.ts'
-import { SubjectFilter } from '../../subject/index.ts'
+import type { Clock, Random } from '../../runtime/index.ts'
+import type { Store, StreamStore } from '../../store/index.ts'
+import { isValidSubject, SubjectFilter } from '../../subject/index.ts'
 import type { StreamMode } from '../config/stored-config.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
+import { withHeader, withoutHeaders, withoutStatus } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { DEDUP_IDS_MAX, NS_PER_MS } from '../limits.ts'
+import { DEDUP_IDS_MAX, HEADER_BYTES_MAX, NS_PER_MS, NS_PER_SECOND } from '../limits.ts'
 import type { CapturedMessage } from '../port.ts'
+import { type Counted, Counters, parseIncrement } from './counters.ts'
 import { DedupWindow } from './dedup-window.ts'
-import { messageIdOf, type PublishHeaders } from './publish-headers.ts'
+import { NEVER, parseMessageTtl } from './message-ttl.ts'
+import { messageIdOf, NOTHING_ASKED, type PublishHeaders } from './publish-headers.ts'
+import { checkSchedule, checkScheduler } from './schedule/schedule-checks.ts'
 import { StagedSubjects } from './staged-subjects.ts'
+import { SubjectRewrite } from './subject-rewrite.ts'
 
 /** What is checked against: the stream itself, whose configuration changes. */
 export interface AdmittingStream {
@@ -24,22 +32,56 @@ export interface AdmittingStream {
   readonly store: StreamStore
 }
 
+export type Message = Pick<CapturedMessage, 'subject' | 'subjectBytes' | 'headers' | 'payload'>
+
+/** A message as it is going to be stored. One that asks for nothing is its own draft. */
+export interface Draft extends Message {
+  /** Seconds that it lives, or NEVER to end. */
+  readonly ttl?: number | undefined
+  /** It is a schedule, due first at this time. */
+  readonly dueMs?: number | undefined
+  /** What it replaces: all of its subject, or of the stream. */
+  readonly rollup?: 'sub' | 'all' | undefined
+  readonly counted?: Counted | undefined
+}
+
+/** Who publishes: a client, or the stream itself, which may say more. */
+export interface Origin {
+  readonly isTrusted: boolean
+}
+
+const CLIENT: Origin = { isTrusted: false }
+
 export class Admission {
+  readonly staged = new StagedSubjects()
+  readonly counters = new Counters()
   readonly #stream: AdmittingStream
   readonly #clock: Clock
+  readonly #root: Store
   readonly #dedup: DedupWindow
-  readonly #staged = new StagedSubjects()
+  readonly #rewrite: SubjectRewrite
+  /** Whether the last message of a subject, if there is one, is a schedule. */
+  readonly #isScheduleOn: (subject: string) => boolean
   #lastMsgId = ''
 
-  constructor(stream: AdmittingStream, clock: Clock) {
+  constructor(
+    stream: AdmittingStream,
+    parts: { readonly clock: Clock; readonly random: Random; readonly root: Store },
+    isScheduleOn: (subject: string) => boolean,
+  ) {
     this.#stream = stream
-    this.#clock = clock
+    this.#clock = parts.clock
+    this.#root = parts.root
+    this.#isScheduleOn = isScheduleOn
+    this.#rewrite = new SubjectRewrite(stream.config.subject_transform, parts.random)
     this.#dedup = new DedupWindow(stream.config.duplicate_window / NS_PER_MS, DEDUP_IDS_MAX)
   }
 
   /** The stream's configuration is another now. */
   configured(): void {
-    this.#dedup.windowMs = this.#stream.config.duplicate_window / NS_PER_MS
+    const { duplicate_window, subject_transform } = this.#stream.config
+    this.#dedup.windowMs = duplicate_window / NS_PER_MS
+    this.#rewrite.configure(subject_transform)
   }
 
   /** Learns again what only memory knew. */
@@ -57,46 +99,90 @@ export class Admission {
     }
   }
 
-  /** Returns the sequence of the stored duplicate, if the message is one. Throws a refusal. */
-  check(message: CapturedMessage, headers: PublishHeaders): number | undefined {
-    const { config, name } = this.#stream
-    if (config.sealed) throw new JetStreamError(10109)
-    if (headers.expectedStream !== undefined && headers.expectedStream !== name) {
-      throw new JetStreamError(10060)
-    }
-    // Before the expected sequences: a retry with both must learn that its first try was stored.
-    if (headers.msgId !== undefined) {
-      const seq = this.#dedup.find(headers.msgId, this.#clock.monotonicMs())
-      if (seq !== undefined) return seq
-    }
-    this.#checkExpected(message, headers)
-    if (headers.rollup !== undefined && !(config.allow_rollup_hdrs && !config.deny_purge)) {
-      throw new JetStreamError(10111, 'rollup not permitted')
-    }
-    const bytes = message.headers.length + message.payload.length
-    if (config.max_msg_size >= 0 && bytes > config.max_msg_size) throw new JetStreamError(10054)
-    if (config.discard_new_per_subject === true) this.#checkSubjectRoom(message.subject)
-    return undefined
+  /** The subject under which what comes on this one is stored. */
+  subjectOf(subject: string): string {
+    return this.#rewrite.subjectOf(subject)
   }
 
-  /** A message has its sequence, and waits for the disk. Returns what it puts out of sight. */
-  staged(seq: number, subject: string, msgId: string | undefined): string {
+  /** Resolves once the message can be checked; undefined when it can be now. */
+  prepare(message: Message, asked: PublishHeaders): Promise<void> | undefined {
+    if (asked.increment === undefined || this.#stream.config.allow_msg_counter !== true) {
+      return undefined
+    }
+    const subject = this.#rewrite.subjectOf(message.subject)
+    const seq = this.lastSeqOn(subject)
+    return this.counters.isMissing(subject, seq) ? this.#readCounter(subject, seq) : undefined
+  }
+
+  /** What is to be stored, or the sequence of the message that it repeats. Throws a refusal. */
+  check(message: Message, asked: PublishHeaders, origin = CLIENT): Draft | number {
+    const { config, name } = this.#stream
+    if (config.sealed) throw new JetStreamError(10109)
+    const renamed = this.#rewrite.isActive ? this.#rewrite.of(message) : message
+    if (asked === NOTHING_ASKED) return this.#checkPlain(renamed)
+    if (!origin.isTrusted) this.#checkIncrement(asked, message.payload)
+    if (asked.expectedStream !== undefined && asked.expectedStream !== name) {
+      throw new JetStreamError(10060)
+    }
+    const ttl = asked.ttl === undefined ? 0 : parseMessageTtl(asked.ttl)
+    if (!origin.isTrusted && !config.allow_msg_ttl && ttl !== undefined && ttl !== 0) {
+      throw new JetStreamError(10166)
+    }
+    if (asked.msgId !== undefined) {
+      const seq = this.#dedup.find(asked.msgId, this.#clock.monotonicMs())
+      if (seq !== undefined) return seq
+    }
+    this.#checkExpected(renamed, asked)
+    const dueMs = origin.isTrusted ? undefined : this.#checkSchedules(renamed, asked)
+    const rollup = dueMs === undefined ? asked.rollup : 'sub'
+    this.#checkRest(asked, origin)
+    let draft: Draft = { ...stripped(renamed), dueMs, rollup: this.#checkRollUp(rollup, origin) }
+    if (rollup !== asked.rollup) {
+      draft = { ...draft, headers: withHeader(draft.headers, 'Nats-Rollup', 'sub') }
+    }
+    if (config.allow_msg_counter === true) draft = this.#counted(draft, asked)
+    this.#checkSize(draft)
+    if (ttl === undefined) throw new JetStreamError(10165)
+    if (ttl !== 0 && config.allow_msg_ttl) draft = this.#withTtl(draft, ttl)
+    if (rollup === undefined) this.#checkSubjectRoom(draft)
+    return draft
+  }
+
+  /** A message has its sequence, and waits for the disk. Returns the id that it puts out of sight. */
+  stage(seq: number, draft: Draft, asked: PublishHeaders): string {
     const before = this.#lastMsgId
-    this.stagedSubject(seq, subject)
+    const { msgId } = asked
+    this.stageSubject(seq, this.#stream.mode.isCapturing ? draft.subject : '')
     if (msgId !== undefined) this.#dedup.remember(msgId, seq, this.#clock.monotonicMs())
+    if (draft.counted !== undefined) this.counters.staged(draft.subject, seq, draft.counted)
     this.#lastMsgId = msgId ?? ''
     return before
   }
 
-  /** A stream that does not capture by itself keeps no account of what is staged. */
-  stagedSubject(seq: number, subject: string): void {
-    if (this.#stream.mode.isCapturing) this.#staged.add(seq, subject)
+  /** The same for a message that asks for nothing. */
+  stagePlain(seq: number, subject: string): void {
+    this.stageSubject(seq, subject)
+    this.#lastMsgId = ''
   }
 
-  /** Its commit failed. @param before what `staged` returned */
-  undone(seq: number, msgId: string | undefined, before: string): void {
+  undoPlain(before: string): void {
+    if (this.#lastMsgId === '') this.#lastMsgId = before
+  }
+
+  get lastMsgId(): string {
+    return this.#lastMsgId
+  }
+
+  /** A stream that does not capture by itself keeps no account of what is staged. */
+  stageSubject(seq: number, subject: string): void {
+    if (this.#stream.mode.isCapturing) this.staged.add(seq, subject)
+  }
+
+  /** Its commit failed, or its transaction was undone. @param before what `stage` returned */
+  undo(seq: number, draft: Draft, { msgId }: PublishHeaders, before: string): void {
     if (msgId !== undefined) this.#dedup.forget(msgId, seq)
     if (this.#lastMsgId === (msgId ?? '')) this.#lastMsgId = before
+    if (draft.counted !== undefined) this.counters.undone(draft.subject)
   }
 
   /** An id that came with a message that its owner decided on. */
@@ -107,48 +193,164 @@ export class Admission {
   /** The store committed, or gave sequences back. */
   settle(): void {
     const { store } = this.#stream
-    this.#staged.trim(store.assignedSeq)
-    this.#staged.settle(store.state.lastSeq)
+    this.staged.trim(store.assignedSeq)
+    this.staged.settle(store.state.lastSeq)
   }
 
-  #checkExpected(message: CapturedMessage, headers: PublishHeaders): void {
-    const { expectedLastSubjectSeq, expectedLastSeq, expectedLastMsgId } = headers
-    const { store } = this.#stream
-    if (expectedLastSubjectSeq !== undefined) {
-      const subject = headers.expectedSubject ?? message.subject
-      const last = this.#lastSeqOn(subject)
-      if (last !== expectedLastSubjectSeq) throw new JetStreamError(10071, String(last))
-    }
-    if (expectedLastSeq !== undefined && expectedLastSeq !== store.assignedSeq) {
-      throw new JetStreamError(10071, String(store.assignedSeq))
-    }
-    if (expectedLastMsgId !== undefined && expectedLastMsgId !== this.#lastMsgId) {
-      throw new JetStreamError(10070, this.#lastMsgId)
-    }
-  }
-
-  /** The newest sequence on a subject, stored or staged. */
-  #lastSeqOn(subject: string): number {
+  /** The newest sequence on a subject, stored or staged. Throws 10164 when that can not be told. */
+  lastSeqOn(subject: string): number {
     const { store, mode } = this.#stream
     this.settle()
     if (!mode.isCapturing && store.assignedSeq > store.state.lastSeq) {
       // What is in flight of a buffer makes the answer unknown.
       throw new JetStreamError(10164)
     }
+    // Nothing is ever stored on what is no subject.
+    if (!isValidSubject(subject)) return 0
     const filter = new SubjectFilter(subject)
     if (filter.isLiteral) {
-      return Math.max(this.#staged.lastSeqOf(subject), store.lastSeqOf(subject))
+      return Math.max(this.staged.lastSeqOf(subject), store.lastSeqOf(subject))
     }
-    const staged = this.#staged.lastSeqWhere((other) => filter.matchesText(other))
+    const staged = this.staged.lastSeqWhere((other) => filter.matchesText(other))
     return Math.max(staged, store.lastSeqMatching(filter))
   }
 
-  #checkSubjectRoom(subject: string): void {
+  #checkPlain(message: Message): Message {
+    const { config } = this.#stream
+    if (config.allow_msg_counter === true) throw new JetStreamError(10169)
+    // Headers that ask for nothing name no way that the message came either.
+    const headers = withoutStatus(message.headers)
+    const draft = headers === message.headers ? message : { ...factsOf(message), headers }
+    this.#checkSize(draft)
+    this.#checkSubjectRoom(draft)
+    return draft
+  }
+
+  /** Throws 10168, 10170 or 10171. */
+  #checkIncrement(asked: PublishHeaders, payload: Uint8Array): void {
+    if (asked.increment === undefined) return
+    if (parseIncrement(asked.increment) === undefined) throw new JetStreamError(10171)
+    if (this.#stream.config.allow_msg_counter !== true) throw new JetStreamError(10168)
+    if (payload.length > 0) throw new JetStreamError(10170)
+    const others = [
+      asked.rollup,
+      asked.expectedStream,
+      asked.expectedLastMsgId,
+      asked.expectedSubject,
+      asked.expectedLastSeq,
+      asked.expectedLastSubjectSeq,
+    ]
+    if (others.some((other) => other !== undefined)) throw new JetStreamError(10171)
+  }
+
+  #checkExpected(message: Message, asked: PublishHeaders): void {
+    const { expectedLastSubjectSeq, expectedLastSeq } = asked
+    const { store } = this.#stream
+    if (expectedLastSubjectSeq !== undefined) {
+      const last = this.lastSeqOn(asked.expectedSubject ?? message.subject)
+      if (last !== expectedLastSubjectSeq) throw new JetStreamError(10071, String(last))
+    } else if (asked.expectedSubject !== undefined) {
+      throw new JetStreamError(10193)
+    }
+    if (expectedLastSeq !== undefined && expectedLastSeq !== store.assignedSeq) {
+      throw new JetStreamError(10071, String(store.assignedSeq))
+    }
+  }
+
+  #checkSchedules(message: Message, asked: PublishHeaders): number | undefined {
+    const { config } = this.#stream
+    const dueMs = checkSchedule(config, message.subject, asked, this.#clock.wallMs())
+    checkScheduler(config, message.subject, asked, this.#isScheduleOn)
+    return dueMs
+  }
+
+  #checkRest(asked: PublishHeaders, { isTrusted }: Origin): void {
+    if (asked.source !== undefined && !isTrusted) throw new JetStreamError(10227)
+    if (asked.expectedLastMsgId !== undefined && asked.expectedLastMsgId !== this.#lastMsgId) {
+      throw new JetStreamError(10070, this.#lastMsgId)
+    }
+  }
+
+  /** Throws 10111. */
+  #checkRollUp(rollup: string | undefined, { isTrusted }: Origin): Draft['rollup'] {
+    const { config } = this.#stream
+    if (rollup === undefined) return undefined
+    if (!isTrusted && !(config.allow_rollup_hdrs && !config.deny_purge)) {
+      throw new JetStreamError(10111, 'rollup not permitted')
+    }
+    if (rollup === 'sub' || rollup === 'all') return rollup
+    throw new JetStreamError(10111, `rollup value invalid: ${JSON.stringify(rollup)}`)
+  }
+
+  /** Throws 10169 or 10172. */
+  #counted(draft: Draft, asked: PublishHeaders): Draft {
+    const increment = parseIncrement(asked.increment ?? '')
+    if (increment === undefined) throw new JetStreamError(10169)
+    const { subject } = draft
+    const last = this.lastSeqOn(subject)
+    // Its total could not be read.
+    if (this.counters.isMissing(subject, last)) throw new JetStreamError(10008)
+    const counted =
+      asked.source === undefined
+        ? this.counters.count(subject, last, draft.headers, increment)
+        : this.counters.countSourced(subject, last, draft, asked.source)
+    return { ...draft, headers: counted.headers, payload: counted.payload, counted }
+  }
+
+  #checkSize({ headers, payload }: Message): void {
+    const { max_msg_size } = this.#stream.config
+    if (max_msg_size >= 0 && headers.length + payload.length > max_msg_size) {
+      throw new JetStreamError(10054)
+    }
+    if (headers.length > HEADER_BYTES_MAX) throw new JetStreamError(10097)
+  }
+
+  /**
+   * A message that lives shorter than the marker of its subject could hide that marker's end; where
+   * each subject has one message there is nothing to hide.
+   */
+  #withTtl(draft: Draft, asked: number): Draft {
+    const { subject_delete_marker_ttl = 0, max_msgs_per_subject } = this.#stream.config
+    const least = Math.floor(subject_delete_marker_ttl / NS_PER_SECOND)
+    if (asked === NEVER || asked >= least || max_msgs_per_subject === 1) {
+      return { ...draft, ttl: asked }
+    }
+    const bare = withoutHeaders(draft.headers, (name) => name === 'Nats-TTL')
+    return { ...draft, headers: withHeader(bare, 'Nats-TTL', String(least)), ttl: least }
+  }
+
+  #checkSubjectRoom({ subject }: Draft): void {
     const { store, config } = this.#stream
+    if (config.discard_new_per_subject !== true) return
     this.settle()
     const stored = store.subjects(new SubjectFilter(subject), 1).get(subject) ?? 0
-    if (stored + this.#staged.countOf(subject) >= config.max_msgs_per_subject) {
+    if (this.staged.countWith(subject, stored) >= config.max_msgs_per_subject) {
       throw new JetStreamError(10077, 'maximum messages per subject exceeded')
     }
   }
+
+  #barrier(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#root.barrier((error) => (error === undefined ? resolve() : reject(error)))
+    })
+  }
+
+  async #readCounter(subject: string, seq: number): Promise<void> {
+    const { store } = this.#stream
+    if (seq > store.state.lastSeq) await this.#barrier()
+    const message = await store.get(seq)
+    this.counters.learn(subject, seq, message)
+  }
+}
+
+/** Without what is about the way that the message came. */
+function stripped(message: Message): Message {
+  const bare = withoutStatus(message.headers)
+  const headers = withoutHeaders(bare, (name) => name === 'Nats-Request-Info')
+  return { ...factsOf(message), headers }
+}
+
+/** A plain object: what a captured message shows may be made only when it is asked for. */
+function factsOf({ subject, subjectBytes, headers, payload }: Message): Message {
+  return { subject, subjectBytes, headers, payload }
 }

@@ -1,19 +1,41 @@
 import { JetStreamError } from '../jetstream-error.ts'
-import { HEADER_BYTES_MAX } from '../limits.ts'
 
 /** What a publisher asks of the stream with its headers; undefined for what was not sent. */
 export interface PublishHeaders {
   readonly msgId: string | undefined
   readonly expectedStream: string | undefined
   readonly expectedLastMsgId: string | undefined
+  /** UNREADABLE is no sequence, and so never the one that is expected. */
   readonly expectedLastSeq: number | undefined
   readonly expectedLastSubjectSeq: number | undefined
   /** May hold wildcards; the message's own subject when undefined. */
   readonly expectedSubject: string | undefined
-  readonly rollup: 'sub' | 'all' | undefined
+  /** In lower case; `sub` and `all` are the ones that mean something. */
+  readonly rollup: string | undefined
+  readonly ttl: string | undefined
+  readonly increment: string | undefined
+  readonly schedule: ScheduleHeaders | undefined
+  /** The subject of the schedule that this message comes from, or is to end. */
+  readonly scheduler: string | undefined
+  readonly scheduleNext: string | undefined
+  /** Where a stream that sources says that a message came from. */
+  readonly source: string | undefined
 }
 
-const NONE: PublishHeaders = {
+/** `Nats-Schedule` and its kin, as they were sent. */
+export interface ScheduleHeaders {
+  readonly pattern: string
+  readonly timeZone: string | undefined
+  readonly target: string
+  readonly source: string
+  readonly ttl: string
+  readonly rollup: string
+}
+
+export const UNREADABLE = -1
+
+/** Of a message that asks nothing. */
+export const NOTHING_ASKED: PublishHeaders = {
   msgId: undefined,
   expectedStream: undefined,
   expectedLastMsgId: undefined,
@@ -21,42 +43,48 @@ const NONE: PublishHeaders = {
   expectedLastSubjectSeq: undefined,
   expectedSubject: undefined,
   rollup: undefined,
+  ttl: undefined,
+  increment: undefined,
+  schedule: undefined,
+  scheduler: undefined,
+  scheduleNext: undefined,
+  source: undefined,
 }
 
-/** Headers of features that no stream has yet: the error that a stream without them answers. */
-const DISABLED: Readonly<Record<string, number>> = {
-  'Nats-TTL': 10166,
-  'Nats-Incr': 10168,
-  'Nats-Batch-Id': 10174,
-  'Nats-Schedule': 10188,
-}
-
-/** Throws 10097, 10111, 10193, or what a stream without a feature says to its header. */
 export function parsePublishHeaders(headers: Uint8Array): PublishHeaders {
-  if (headers.length === 0) return NONE
-  if (headers.length > HEADER_BYTES_MAX) throw new JetStreamError(10097)
+  if (headers.length === 0) return NOTHING_ASKED
   const found = natsHeaders(headers)
-  if (found === undefined) return NONE
-  for (const [name, errCode] of Object.entries(DISABLED)) {
-    if (found.has(name)) throw new JetStreamError(errCode)
-  }
-  const rollup = found.get('Nats-Rollup')
-  if (rollup !== undefined && rollup !== 'sub' && rollup !== 'all') {
-    throw new JetStreamError(10111, `rollup value invalid: ${JSON.stringify(rollup)}`)
-  }
-  const expectedSubject = found.get('Nats-Expected-Last-Subject-Sequence-Subject')
-  const expectedLastSubjectSeq = number(found, 'Nats-Expected-Last-Subject-Sequence')
-  if (expectedSubject !== undefined && expectedLastSubjectSeq === undefined) {
-    throw new JetStreamError(10193)
-  }
+  if (found === undefined) return NOTHING_ASKED
+  if (found.has('Nats-Batch-Id')) throw new JetStreamError(10174)
   return {
     msgId: found.get('Nats-Msg-Id') || undefined,
     expectedStream: found.get('Nats-Expected-Stream') || undefined,
     expectedLastMsgId: found.get('Nats-Expected-Last-Msg-Id') || undefined,
-    expectedLastSeq: number(found, 'Nats-Expected-Last-Sequence'),
-    expectedLastSubjectSeq,
-    expectedSubject,
-    rollup,
+    expectedLastSeq: sequence(found, 'Nats-Expected-Last-Sequence'),
+    expectedLastSubjectSeq: sequence(found, 'Nats-Expected-Last-Subject-Sequence'),
+    expectedSubject: found.get('Nats-Expected-Last-Subject-Sequence-Subject') || undefined,
+    rollup: found.get('Nats-Rollup')?.toLowerCase() || undefined,
+    ttl: found.get('Nats-TTL') || undefined,
+    increment: found.get('Nats-Incr') || undefined,
+    schedule: scheduleHeaders(found),
+    scheduler: found.get('Nats-Scheduler') || undefined,
+    scheduleNext: found.get('Nats-Schedule-Next') || undefined,
+    source: found.get('Nats-Stream-Source') || undefined,
+  }
+}
+
+/** A time zone is judged also where there is no pattern. */
+function scheduleHeaders(found: ReadonlyMap<string, string>): ScheduleHeaders | undefined {
+  const pattern = found.get('Nats-Schedule') ?? ''
+  const timeZone = found.get('Nats-Schedule-Time-Zone')
+  if (pattern === '' && timeZone === undefined) return undefined
+  return {
+    pattern,
+    timeZone,
+    target: found.get('Nats-Schedule-Target') ?? '',
+    source: found.get('Nats-Schedule-Source') ?? '',
+    ttl: found.get('Nats-Schedule-TTL') ?? '',
+    rollup: found.get('Nats-Schedule-Rollup') ?? '',
   }
 }
 
@@ -68,6 +96,7 @@ export function messageIdOf(headers: Uint8Array): string {
 const LF = 10
 const CR = 13
 const COLON = 58
+const SPACE = 32
 const PREFIX = Buffer.from('Nats-')
 const LINE_PREFIX = Buffer.from('\nNats-')
 
@@ -85,7 +114,7 @@ function natsHeaders(headers: Uint8Array): ReadonlyMap<string, string> | undefin
       if (colon > 0 && colon < end) {
         const name = text(bytes, line, colon)
         found ??= new Map()
-        if (!found.has(name)) found.set(name, text(bytes, colon + 1, end).trim())
+        if (!found.has(name)) found.set(name, text(bytes, colon + 1, end))
       }
     }
     line = end + 1
@@ -98,12 +127,16 @@ function startsWithPrefix(bytes: Uint8Array, at: number): boolean {
   return true
 }
 
-function text(bytes: Uint8Array, start: number, end: number): string {
+/** Spaces before a value are no part of it, those behind it are. */
+function text(bytes: Uint8Array, from: number, end: number): string {
+  let start = from
+  while (start < end && bytes[start] === SPACE) start++
   const stop = bytes[end - 1] === CR ? end - 1 : end
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString()
 }
 
-function number(found: ReadonlyMap<string, string>, name: string): number | undefined {
+function sequence(found: ReadonlyMap<string, string>, name: string): number | undefined {
   const value = found.get(name)
-  return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined
+  if (value === undefined || value === '') return undefined
+  return /^\d+$/.test(value) ? Number(value) : UNREADABLE
 }

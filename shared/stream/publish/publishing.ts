@@ -1,17 +1,30 @@
 /**
  * The way of a message into its stream: read what its headers ask, check it, append it, and answer
- * once it is on disk. `check` and `appendChecked` are those steps for who has several messages to
- * take together.
+ * once it is on disk. `prepare`, `check` and `appendChecked` are those steps for who has several
+ * messages to take together; `transaction` takes back what they have done when one is refused.
  */
-import type { Clock } from '../../runtime/index.ts'
-import type { Committed, Store } from '../../store/index.ts'
-import { SubjectFilter } from '../../subject/index.ts'
+import type { Log } from '../../log/index.ts'
+import { type Clock, messageOf, type Random, Tasks } from '../../runtime/index.ts'
+import { type Committed, RetentionClock, type Store } from '../../store/index.ts'
 import type { StreamRoom } from '../account-room.ts'
+import type { Advisories } from '../advisories.ts'
+import { Batching } from '../batch/batching.ts'
+import { isFastReply } from '../batch/fast-reply.ts'
 import type { CapturedMessage, StreamPort } from '../port.ts'
-import type { Purge } from '../stream.ts'
-import { Admission, type AdmittingStream } from './admission.ts'
+import { Admission, type Draft, type Message, type Origin } from './admission.ts'
+import { Expiry } from './expiry.ts'
+import { IngestLine } from './ingest-line.ts'
+import { parseMessageTtl } from './message-ttl.ts'
 import { PubAcks, type Waiting } from './pub-ack.ts'
-import { messageIdOf, type PublishHeaders, parsePublishHeaders } from './publish-headers.ts'
+import {
+  messageIdOf,
+  NOTHING_ASKED,
+  type PublishHeaders,
+  parsePublishHeaders,
+} from './publish-headers.ts'
+import { Republishing } from './republishing.ts'
+import { Schedules } from './schedule/schedules.ts'
+import { Storing, type StoringStream } from './storing.ts'
 
 /** A subject in both its forms: an owner that appends many has them at hand. */
 export interface AppendSubject {
@@ -20,86 +33,153 @@ export interface AppendSubject {
 }
 
 /** What publishing needs of its stream. */
-export interface PublishingStream extends AdmittingStream {
+export interface PublishingStream extends StoringStream {
+  /** What the account has left. */
   readonly room: StreamRoom
-  purgeUnasked(options: Purge): Promise<number>
 }
 
 export interface PublishingParts {
   readonly clock: Clock
+  readonly random: Random
   readonly port: StreamPort
+  readonly log: Log
   /** For what is answered only after everything before it is on disk. */
   readonly root: Store
   readonly domain: string
+  readonly advisories: Advisories
+  /** What this server can do, for publishers that ask for more. */
+  readonly apiLevel: number
 }
+
+/** It may say what only a stream says of itself, or of what it got from another. */
+const ITSELF: Origin = { isTrusted: true }
 
 export class Publishing {
   readonly acks: PubAcks
   readonly #stream: PublishingStream
   readonly #parts: PublishingParts
   readonly #admission: Admission
+  readonly #line: IngestLine
+  readonly #republishing: Republishing
+  readonly #expiry: Expiry
+  readonly #schedules: Schedules
+  readonly #storing: Storing
+  readonly #batching: Batching
+  readonly #tasks: Tasks
 
   constructor(stream: PublishingStream, parts: PublishingParts) {
+    const { clock, random, port, log, root, domain } = parts
     this.#stream = stream
     this.#parts = parts
-    this.#admission = new Admission(stream, parts.clock)
-    this.acks = new PubAcks(parts.port, stream.name, parts.domain, () => this.#fullText())
+    this.acks = new PubAcks(port, stream.name, domain, () => this.#fullText())
+    const admission = new Admission(stream, parts, (subject) => this.#isScheduleOn(subject))
+    this.#admission = admission
+    this.#republishing = new Republishing(port, random, stream.name)
+    this.#republishing.configure(stream.config.republish)
+    const retentionClock = new RetentionClock(clock, () => newestMs(root))
+    const lastSeqOn = (subject: string): number => admission.lastSeqOn(subject)
+    this.#expiry = new Expiry(stream, {
+      clock,
+      retentionClock,
+      log,
+      isLast: (subject, seq) => lastSeqOn(subject) === seq,
+      publish: (message) => this.#publishOwn(message),
+    })
+    this.#schedules = new Schedules(stream.store, {
+      clock,
+      retentionClock,
+      log,
+      lastSeqOn,
+      publish: (message, along) => this.#publishOwn(message, along),
+    })
+    const features = {
+      expiry: this.#expiry,
+      schedules: this.#schedules,
+      republishing: this.#republishing,
+    }
+    this.#storing = new Storing(stream, { clock, root, admission, ...features })
+    this.#batching = this.#newBatching()
+    this.#line = new IngestLine(
+      (message) => this.prepare(message, parsePublishHeaders(message.headers)),
+      ({ message, waiting }) => this.#take(message, waiting),
+    )
+    this.#tasks = new Tasks((_, error) =>
+      log.error({ err: messageOf(error) }, 'deadlines of messages not recovered'),
+    )
+    // A stream that is new has nothing to recover.
+    if (stream.store.assignedSeq === 0) this.#expiry.recovered()
   }
 
-  recover(): Promise<void> {
-    return this.#admission.recover()
+  /** Learns again what only memory knew. */
+  async recover(): Promise<void> {
+    await this.#admission.recover()
+    const { config } = this.#stream
+    // Whether a subject has a schedule is asked of each message that says so.
+    if (config.allow_msg_schedules === true) await this.#recoverMarked()
+    else if (config.allow_msg_ttl)
+      this.#tasks.run('deadlines', (signal) => this.#recoverMarked(signal))
+    else this.#expiry.recovered()
   }
 
   /** The stream's configuration is another now. */
   configured(): void {
     this.#admission.configured()
+    this.#republishing.configure(this.#stream.config.republish)
+    this.#expiry.configured()
+    this.#batching.configured()
   }
 
   /** The store committed something of this stream. */
   settle(): void {
     this.#admission.settle()
+    this.#expiry.stored()
+  }
+
+  close(): void {
+    this.#batching.close()
+    this.#expiry.close()
+    this.#schedules.close()
+    this.#tasks.destroy().catch(() => {})
   }
 
   /** One published message: checked, appended, acknowledged to its `reply` after the commit. */
   ingest(message: CapturedMessage): void {
     const committed = message.takeCommitted()
-    const reply = this.#stream.config.no_ack === true ? '' : message.reply
+    const isMute = this.#stream.config.no_ack === true && !isFastReply(message.reply)
+    const reply = isMute ? '' : message.reply
     const waiting = { reply, committed }
-    try {
-      const headers = parsePublishHeaders(message.headers)
-      const duplicate = this.check(message, headers)
-      if (duplicate === undefined) this.#store(message, headers, waiting)
-      else this.#answerDuplicate(duplicate, waiting)
-    } catch (error) {
-      this.acks.refuse(error, waiting)
-    }
+    if (this.#line.isEmpty) this.#take(message, waiting)
+    else this.#waitInLine(message, waiting)
   }
 
-  /** Returns the sequence of the stored duplicate, if the message is one. Throws a refusal. */
-  check(message: CapturedMessage, headers: PublishHeaders): number | undefined {
-    const duplicate = this.#admission.check(message, headers)
-    if (duplicate === undefined) this.#stream.room.take(message)
-    return duplicate
+  /** Resolves once the message can be checked; undefined when it can be now. */
+  prepare(message: Message, asked: PublishHeaders): Promise<void> | undefined {
+    if (asked.batch !== undefined) return this.#batching.prepare(message, asked)
+    return this.#admission.prepare(message, asked)
+  }
+
+  /** What is to be stored, or the sequence of the message that it repeats. Throws a refusal. */
+  check(message: Message, asked: PublishHeaders, origin?: Origin): Draft | number {
+    const draft = this.#admission.check(message, asked, origin)
+    if (typeof draft !== 'number') this.#stream.room.take(draft)
+    return draft
   }
 
   /**
-   * Appends what was checked in this same turn. May be called inside `Store.transaction`.
+   * Appends what was checked in this same turn. Throws what the store refuses; then nothing was
+   * appended. `committed` is called when the message was seen to in all other ways.
    * @returns its sequence
    */
-  appendChecked(message: CapturedMessage, headers: PublishHeaders, committed: Committed): number {
-    const { msgId } = headers
-    const seq = this.#stream.store.append(
-      message.subjectBytes,
-      message.headers,
-      message.payload,
-      (error, stored) => {
-        if (error !== undefined) this.#admission.undone(stored, msgId, before)
-        committed(error, stored)
-      },
-    )
-    const subject = this.#stream.mode.isCapturing ? message.subject : ''
-    const before = this.#admission.staged(seq, subject, msgId)
-    return seq
+  appendChecked(draft: Draft, asked: PublishHeaders, committed: Committed): number {
+    return this.#storing.append(draft, asked, committed)
+  }
+
+  /**
+   * `Store.transaction` for work that calls `check` and `appendChecked`: each sees what the ones before
+   * it did, and when one throws, what they remember is as it was before. May be nested.
+   */
+  transaction(work: () => void): void {
+    this.#storing.transaction(work)
   }
 
   /** Appends what its owner has decided on already; see `Stream.append`. */
@@ -110,36 +190,99 @@ export class Publishing {
     committed?: Committed,
     timeMs?: number,
   ): number {
+    const { store, config } = this.#stream
     const msgId = headers.length === 0 ? '' : messageIdOf(headers)
+    const ttl = config.allow_msg_ttl ? ttlOf(headers) : 0
     let done = committed
-    if (msgId !== '') {
+    if (msgId !== '' || ttl !== 0) {
       done = (error, seq) => {
-        if (error === undefined) this.#admission.remember(msgId, seq)
+        if (error === undefined && msgId !== '') this.#admission.remember(msgId, seq)
+        if (error === undefined && ttl !== 0) {
+          this.#expiry.add(seq, ttl, timeMs ?? this.#parts.clock.wallMs())
+        }
         committed?.(error, seq)
       }
     }
-    const seq = this.#stream.store.append(subject.bytes, headers, payload, done, timeMs)
-    this.#admission.stagedSubject(seq, subject.text)
+    const seq = store.append(subject.bytes, headers, payload, done, timeMs, ttl !== 0)
+    this.#admission.stageSubject(seq, subject.text)
     return seq
   }
 
-  #store(message: CapturedMessage, headers: PublishHeaders, waiting: Waiting): void {
-    const { rollup } = headers
-    const subject = rollup === 'sub' ? message.subject : undefined
-    this.appendChecked(message, headers, (error, seq) => {
-      if (error !== undefined) this.acks.refuse(error, waiting)
-      else if (rollup === undefined) this.acks.accept(seq, '', waiting)
-      else this.#rollUp(seq, subject, waiting)
+  #take(message: Message, waiting: Waiting): void {
+    try {
+      const asked = parsePublishHeaders(message.headers)
+      if (this.prepare(message, asked) !== undefined) {
+        this.#line.add(message, waiting)
+        return
+      }
+      if (this.#batching.isPart(asked, waiting.reply)) {
+        this.#batching.take(message, asked, waiting)
+        return
+      }
+      const draft = this.check(message, asked)
+      if (typeof draft === 'number') this.#answerDuplicate(draft, waiting)
+      else if (asked === NOTHING_ASKED && this.#storing.isPlain) this.#storePlain(draft, waiting)
+      else this.#store(draft, asked, waiting)
+    } catch (error) {
+      this.acks.refuse(error, waiting)
+    }
+  }
+
+  #newBatching(): Batching {
+    const admission = this.#admission
+    const target = {
+      subjectOf: (subject: string) => admission.subjectOf(subject),
+      prepare: admission.prepare.bind(admission),
+      check: this.check.bind(this),
+      appendChecked: this.appendChecked.bind(this),
+      transaction: this.transaction.bind(this),
+    }
+    return new Batching(this.#stream, target, { ...this.#parts, acks: this.acks })
+  }
+
+  #waitInLine(message: Message, waiting: Waiting): void {
+    try {
+      this.#line.add(message, waiting)
+    } catch (error) {
+      this.acks.refuse(error, waiting)
+    }
+  }
+
+  #storePlain(draft: Draft, waiting: Waiting): void {
+    const lastMsgId = this.#admission.lastMsgId
+    this.#storing.plain(draft, (error, seq) => {
+      if (error === undefined) this.acks.accept(seq, '', waiting)
+      else {
+        this.#admission.undoPlain(lastMsgId)
+        this.acks.refuse(error, waiting)
+      }
     })
   }
 
-  /** What the roll-up replaces goes once it is on disk itself; the publisher hears after that. */
-  #rollUp(seq: number, subject: string | undefined, waiting: Waiting): void {
-    const filter = subject === undefined ? {} : { filter: new SubjectFilter(subject) }
-    this.#stream.purgeUnasked({ throughSeq: seq - 1, ...filter }).then(
-      () => this.acks.accept(seq, '', waiting),
-      (error: unknown) => this.acks.refuse(error, waiting),
-    )
+  #store(draft: Draft, asked: PublishHeaders, waiting: Waiting): void {
+    const { counted } = draft
+    const tail = counted === undefined ? '' : `,"val":"${counted.value}"`
+    this.appendChecked(draft, asked, (error, seq) => {
+      if (error === undefined) this.acks.accept(seq, tail, waiting)
+      else this.acks.refuse(error, waiting)
+    })
+  }
+
+  /** Resolves with its sequence when it is on disk. @param along appended in the same transaction */
+  #publishOwn(message: Message, along?: () => void): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const asked = parsePublishHeaders(message.headers)
+      const committed: Committed = (error, seq) => (error ? reject(error) : resolve(seq))
+      const draft = this.check(message, asked, ITSELF)
+      if (typeof draft === 'number') {
+        resolve(draft)
+        return
+      }
+      this.transaction(() => {
+        along?.()
+        this.appendChecked(draft, asked, committed)
+      })
+    })
   }
 
   #answerDuplicate(seq: number, waiting: Waiting): void {
@@ -150,9 +293,42 @@ export class Publishing {
     })
   }
 
+  async #recoverMarked(signal?: AbortSignal): Promise<void> {
+    const { lastSeq } = this.#stream.store.state
+    for await (const message of this.#stream.store.marked()) {
+      if (signal?.aborted) return
+      // What came since the start is known already.
+      if (message.seq > lastSeq) break
+      const { ttl, schedule } = parsePublishHeaders(message.headers)
+      const seconds = ttl === undefined ? 0 : (parseMessageTtl(ttl) ?? 0)
+      if (seconds !== 0) this.#expiry.add(message.seq, seconds, message.timeMs)
+      if (schedule !== undefined) this.#schedules.recover(message, schedule)
+    }
+    this.#schedules.recovered()
+    this.#expiry.recovered()
+  }
+
+  #isScheduleOn(subject: string): boolean {
+    const seq = this.#admission.lastSeqOn(subject)
+    return seq === 0 || this.#schedules.has(seq)
+  }
+
   #fullText(): string {
     const { config, store } = this.#stream
     const isByMessages = config.max_msgs > 0 && store.state.messages >= config.max_msgs
     return isByMessages ? 'maximum messages exceeded' : 'maximum bytes exceeded'
   }
+}
+
+/** 0 when there is none. */
+function ttlOf(headers: Uint8Array): number {
+  const { ttl } = parsePublishHeaders(headers)
+  return ttl === undefined ? 0 : (parseMessageTtl(ttl) ?? 0)
+}
+
+/** The time of the newest message in the store. */
+function newestMs({ streams }: Store): number {
+  let newest = 0
+  for (const { state } of streams.values()) newest = Math.max(newest, state.lastTimeMs)
+  return newest
 }

@@ -19,6 +19,9 @@ export class StagedSubjects {
   /** Entries before this one are in `#newest`. */
   #counted = 0
   readonly #newest = new Map<string, Newest>()
+  /** The newest roll-ups that are staged, so that what they take is not counted. */
+  readonly #rolledUp = new Map<string, number>()
+  #rolledUpAll = 0
 
   get size(): number {
     return this.#seqs.length - this.#head
@@ -38,6 +41,9 @@ export class StagedSubjects {
     }
     this.#head = head
     this.#counted = Math.max(this.#counted, head)
+    if (this.#rolledUp.size > 0 || this.#rolledUpAll > 0) {
+      this.#dropRollUps((rolled) => rolled <= seq)
+    }
     if (head === this.#seqs.length || head >= COMPACT_ENTRIES) this.#compact()
   }
 
@@ -51,6 +57,7 @@ export class StagedSubjects {
     }
     this.#seqs.length = end
     this.#subjects.length = end
+    this.#dropRollUps((rolled) => rolled > assignedSeq)
     this.#counted = Math.min(this.#counted, end)
   }
 
@@ -60,9 +67,26 @@ export class StagedSubjects {
     return this.#newest.get(subject)?.seq ?? 0
   }
 
-  countOf(subject: string): number {
+  /** How many there are on a subject that has so many stored, when all that is staged is on disk. */
+  countWith(subject: string, stored: number): number {
     this.#count()
-    return this.#newest.get(subject)?.count ?? 0
+    const rolledUpTo = Math.max(this.#rolledUp.get(subject) ?? 0, this.#rolledUpAll)
+    if (rolledUpTo === 0) return stored + (this.#newest.get(subject)?.count ?? 0)
+    return this.seqsOf(subject).filter((seq) => seq >= rolledUpTo).length
+  }
+
+  seqsOf(subject: string): number[] {
+    const seqs: number[] = []
+    for (let i = this.#head; i < this.#seqs.length; i++) {
+      if (this.#subjects[i] === subject) seqs.push(this.#seqs[i] ?? 0)
+    }
+    return seqs
+  }
+
+  /** What came before `seq` on the subject, or at all when there is none, goes with the same commit. */
+  rollUp(seq: number, subject: string | undefined): void {
+    if (subject === undefined) this.#rolledUpAll = seq
+    else this.#rolledUp.set(subject, seq)
   }
 
   /** The newest staged on any subject that matches. */
@@ -71,6 +95,11 @@ export class StagedSubjects {
     let last = 0
     for (const [subject, { seq }] of this.#newest) if (seq > last && matches(subject)) last = seq
     return last
+  }
+
+  #dropRollUps(isOver: (seq: number) => boolean): void {
+    for (const [subject, seq] of this.#rolledUp) if (isOver(seq)) this.#rolledUp.delete(subject)
+    if (isOver(this.#rolledUpAll)) this.#rolledUpAll = 0
   }
 
   #count(): void {

@@ -188,9 +188,9 @@ describe('StagedSubjects', () => {
       staged.lastSeqWhere((subject) => subject !== 'a'),
       6,
     )
-    assert.equal(staged.countOf('a'), 1)
+    assert.equal(staged.countWith('a', 0), 1)
     staged.settle(5)
-    assert.equal(staged.countOf('a'), 0)
+    assert.equal(staged.countWith('a', 0), 0)
     assert.equal(staged.lastSeqOf('c'), 6)
     staged.settle(6)
     assert.equal(staged.size, 0)
@@ -217,7 +217,7 @@ describe('StagedSubjects', () => {
       } else {
         for (const subject of 'abcd') {
           const on = list.filter((entry) => entry.subject === subject)
-          assert.equal(staged.countOf(subject), on.length)
+          assert.equal(staged.countWith(subject, 0), on.length)
           assert.equal(staged.lastSeqOf(subject), on.at(-1)?.seq ?? 0)
         }
       }

@@ -90,9 +90,7 @@ describe('StreamEngine', () => {
       config({ retention: 'workqueue' }),
       { name: 'S', mirror: { name: 'x' } },
       config({ sources: [{ name: 'x' }] }),
-      config({ allow_msg_ttl: true }),
       config({ compression: 's2' }),
-      config({ republish: { src: '>', dest: 'r.>' } }),
     ]
     for (const request of refused) {
       const { error } = await port.api('STREAM.CREATE.S', request)

@@ -6,7 +6,14 @@ import {
 } from '../../../shared/stream/consumer/consumer-state.ts'
 import { parsePullRequest } from '../../../shared/stream/consumer/pull/pull-request.ts'
 import { ReplySubject } from '../../../shared/stream/consumer/reply-subject.ts'
-import { headerValue, statusHeaders, withHeaders } from '../../../shared/stream/headers.ts'
+import {
+  headerValue,
+  statusHeaders,
+  withHeader,
+  withHeaders,
+  withoutHeaders,
+  withoutStatus,
+} from '../../../shared/stream/headers.ts'
 import { parsePublishHeaders } from '../../../shared/stream/publish/publish-headers.ts'
 import { formatTime, parseTime } from '../../../shared/stream/timestamp.ts'
 
@@ -174,18 +181,32 @@ describe('header block', () => {
       ['id', 'S', 4, 0],
     )
     assert.equal(parsed.rollup, 'sub')
-    for (let end = 0; end < headers.length; end++) {
-      try {
-        parsePublishHeaders(headers.subarray(0, end))
-      } catch (error) {
-        assert.equal((error as { errCode?: number }).errCode, 10111, `cut at ${end}`)
-      }
-    }
-    assert.throws(() => parsePublishHeaders(block('Nats-Rollup: none')), { errCode: 10111 })
+    for (let end = 0; end < headers.length; end++) parsePublishHeaders(headers.subarray(0, end))
     assert.throws(() => parsePublishHeaders(block('Nats-Batch-Id: b')), { errCode: 10174 })
-    const orphan = block('Nats-Expected-Last-Subject-Sequence-Subject: s')
-    assert.throws(() => parsePublishHeaders(orphan), { errCode: 10193 })
-    assert.throws(() => parsePublishHeaders(new Uint8Array(65 * 1024)), { errCode: 10097 })
+  })
+
+  it('has spaces before a value, and keeps those behind it', () => {
+    const { msgId, rollup, expectedLastSeq } = parsePublishHeaders(
+      block('Nats-Msg-Id:   one  ', 'Nats-Rollup:ALL', 'Nats-Expected-Last-Sequence: x'),
+    )
+    assert.deepEqual([msgId, rollup, expectedLastSeq], ['one  ', 'all', -1])
+  })
+
+  it('loses headers, gets others, and is nothing when none is left', () => {
+    const text = (headers: Uint8Array): string => Buffer.from(headers).toString()
+    const both = block('A: 1', 'B: 2', 'AB: 3', 'A: 4')
+    assert.equal(text(withoutHeaders(both, (name) => name === 'A')), text(block('B: 2', 'AB: 3')))
+    assert.equal(withoutHeaders(both, () => true).length, 0)
+    assert.equal(
+      withoutHeaders(both, () => false),
+      both,
+    )
+    assert.equal(text(withHeader(block('A: 1', 'B: 2'), 'A', '9')), text(block('A: 9', 'B: 2')))
+    assert.equal(text(withHeader(block('A: 1'), 'B', '9')), text(block('A: 1', 'B: 9')))
+    const status = Buffer.from('NATS/1.0 503 gone\r\nA: 1\r\n\r\n')
+    assert.equal(text(withoutStatus(status)), text(block('A: 1')))
+    assert.equal(withoutStatus(Buffer.from('NATS/1.0 503\r\n\r\n')).length, 0)
+    assert.equal(withoutStatus(both), both)
   })
 })
 

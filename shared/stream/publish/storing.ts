@@ -1,0 +1,143 @@
+/**
+ * Appends what was checked, with all that it brings about: what it replaces goes in the same
+ * transaction, its deadline is noted, and once it is on disk it is published again if it is to be.
+ */
+import { type Clock, PLAUSIBLE_WALL_MS } from '../../runtime/index.ts'
+import type { Committed, Store } from '../../store/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
+import type { Admission, AdmittingStream, Draft } from './admission.ts'
+import type { Expiry } from './expiry.ts'
+import type { PublishHeaders } from './publish-headers.ts'
+import type { Republishing } from './republishing.ts'
+import type { Schedules } from './schedule/schedules.ts'
+
+/** What storing needs of its stream. */
+export interface StoringStream extends AdmittingStream {
+  readonly consumers: {
+    removed(first: number, last: number, filter?: SubjectFilter): void
+  }
+}
+
+export interface StoringParts {
+  readonly clock: Clock
+  readonly root: Store
+  readonly admission: Admission
+  readonly expiry: Expiry
+  readonly schedules: Schedules
+  readonly republishing: Republishing
+}
+
+export class Storing {
+  readonly #stream: StoringStream
+  readonly #parts: StoringParts
+  /** What a transaction has to take back when it fails. */
+  #undo: (() => void)[] | undefined
+
+  constructor(stream: StoringStream, parts: StoringParts) {
+    this.#stream = stream
+    this.#parts = parts
+  }
+
+  /** Whether `plain` does for a message that asks for nothing. */
+  get isPlain(): boolean {
+    if (this.#parts.republishing.isActive || this.#undo !== undefined) return false
+    return this.#stream.config.retention !== 'interest'
+  }
+
+  /** A message that asks for nothing, outside of transactions: one closure, which is the caller's. */
+  plain({ subject, subjectBytes, headers, payload }: Draft, committed: Committed): void {
+    const { store, mode } = this.#stream
+    const seq = store.append(subjectBytes, headers, payload, committed)
+    this.#parts.admission.stagePlain(seq, mode.isCapturing ? subject : '')
+  }
+
+  /** @returns its sequence */
+  append(draft: Draft, asked: PublishHeaders, committed: Committed): number {
+    if (draft.rollup === undefined && asked.scheduleNext === undefined) {
+      return this.#append(draft, asked, committed)
+    }
+    let seq = 0
+    this.transaction(() => {
+      seq = this.#append(draft, asked, committed)
+      this.#replace(draft, asked, seq)
+    })
+    return seq
+  }
+
+  /** Like `Store.transaction`; when `work` throws, what was remembered is as it was before. */
+  transaction(work: () => void): void {
+    if (this.#undo !== undefined) {
+      work()
+      return
+    }
+    const undo: (() => void)[] = []
+    this.#undo = undo
+    try {
+      this.#parts.root.transaction(work)
+    } catch (error) {
+      for (const step of undo.reverse()) step()
+      throw error
+    } finally {
+      this.#undo = undefined
+    }
+  }
+
+  #append(draft: Draft, asked: PublishHeaders, committed: Committed): number {
+    const { admission, expiry, schedules, republishing } = this.#parts
+    const { subject, subjectBytes, headers, payload, ttl, dueMs } = draft
+    const wallMs = this.#parts.clock.wallMs()
+    const before = republishing.isActive ? admission.lastSeqOn(subject) : 0
+    const republished = republishing.take(draft, before, wallMs)
+    const isMarked = ttl !== undefined || dueMs !== undefined
+    const isRollUp = draft.rollup !== undefined
+    const done: Committed = (error, seq) => {
+      if (error !== undefined) undo(seq)
+      else {
+        if (ttl !== undefined) expiry.add(seq, ttl, wallMs)
+        if (isRollUp || asked.scheduleNext !== undefined) this.#replaced(draft, asked, seq)
+        if (republished !== undefined) republishing.send(republished, seq)
+      }
+      committed(error, seq)
+    }
+    // What is told of a time must be what is stored; a clock that is wrong is put right by the store.
+    const isTimeTold = isMarked || republished !== undefined
+    const timeMs = isTimeTold && wallMs >= PLAUSIBLE_WALL_MS ? wallMs : undefined
+    const { store } = this.#stream
+    const seq = store.append(subjectBytes, headers, payload, done, timeMs, isMarked, isRollUp)
+    const lastMsgId = admission.stage(seq, draft, asked)
+    if (dueMs !== undefined) schedules.add(seq, subject, dueMs)
+    const undo = (stored: number): void => {
+      admission.undo(stored, draft, asked, lastMsgId)
+      if (dueMs !== undefined) schedules.forget(stored)
+    }
+    this.#undo?.push(() => undo(seq))
+    return seq
+  }
+
+  /** What a roll-up, or the end of a schedule, takes: with the message itself or not at all. */
+  #replace({ subject, subjectBytes, rollup }: Draft, asked: PublishHeaders, seq: number): void {
+    const { admission } = this.#parts
+    const { store } = this.#stream
+    const { staged } = admission
+    if (rollup === 'all') store.rollUp(seq, undefined, [])
+    else if (rollup === 'sub') store.rollUp(seq, subjectBytes, staged.seqsOf(subject))
+    if (rollup !== undefined) staged.rollUp(seq, rollup === 'sub' ? subject : undefined)
+    const ended = endedBy(asked)
+    if (ended === undefined) return
+    store.rollUp(seq, Buffer.from(ended), staged.seqsOf(ended))
+    staged.rollUp(seq, ended)
+  }
+
+  #replaced({ subject, rollup }: Draft, asked: PublishHeaders, seq: number): void {
+    const { consumers } = this.#stream
+    if (rollup === 'all') consumers.removed(1, seq - 1)
+    else if (rollup === 'sub') consumers.removed(1, seq - 1, new SubjectFilter(subject))
+    const ended = endedBy(asked)
+    if (ended !== undefined) consumers.removed(1, seq - 1, new SubjectFilter(ended))
+  }
+}
+
+/** The subject of the schedule that ends with this message. */
+function endedBy({ scheduler, scheduleNext }: PublishHeaders): string | undefined {
+  return scheduleNext === 'purge' ? scheduler : undefined
+}
