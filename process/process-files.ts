@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import * as path from 'node:path'
 import type { CoreConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
+import { messageOf, PetioleError } from '../shared/runtime/index.ts'
 import type { ServerPorts } from '../shared/server/index.ts'
 
 /** What a running process leaves beside it: its id, and the ports it took. Gone when it ends. */
@@ -16,6 +17,21 @@ export class ProcessFiles {
     this.#program = program
     this.#log = log
     process.on('exit', () => this.remove())
+  }
+
+  /**
+   * Before anything else is opened: who supervises the process by its id cannot do without, which ends the start
+   * in nats-server as well. Throws PETIOLE_PID_FILE; makes no folders.
+   */
+  claim({ pid_file: file }: Pick<CoreConfig, 'pid_file'>): void {
+    if (file === '') return
+    try {
+      writeFileSync(file, String(process.pid))
+      this.#pidFile = file
+    } catch (error) {
+      const text = `Could not write pidfile: ${messageOf(error)}`
+      throw new PetioleError('PETIOLE_PID_FILE', text, { cause: error })
+    }
   }
 
   /** Writes what `config` asks for, and takes away what an earlier one had. */

@@ -117,6 +117,7 @@ class ServerProcess {
   async run(): Promise<void> {
     const log = this.#log
     this.#introduce()
+    this.#files.claim(this.#loaded.config)
     const reload = (): Promise<void> => this.#reload()
     const onIdentity = (server: Identified): void => this.#identify(server)
     const starting = this.#options.start(this.#loaded.config, { log, reload, onIdentity })

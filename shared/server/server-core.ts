@@ -272,10 +272,7 @@ export class ServerCore implements Core {
     this.broker.recheck()
     // Users come and go without their accounts changing.
     this.#recheckOthers()
-    const unpinned = closeUnpinned(this.tls, this.broker, this.acceptor)
-    if (unpinned > 0) {
-      this.log.info({}, `Disconnect ${unpinned} clients due to pinned certs reload`)
-    }
+    closeUnpinned(this)
     for (const door of this.frontDoors) door.reload?.(config)
     this.store?.limit(config.jetstream.max_file)
   }

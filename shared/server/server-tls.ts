@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/index.ts'
 import type { CoreConfig, TlsConfig } from '../config/index.ts'
 import type { LinkAcceptor } from '../link/index.ts'
+import type { Log } from '../log/index.ts'
 import { type Channel, TlsSettings } from '../transport/index.ts'
 import { SERVER_ERRORS } from '../wire/index.ts'
 
@@ -40,22 +41,26 @@ export class ServerTls {
   }
 }
 
+interface PinnedParts {
+  readonly tls: ServerTls
+  readonly broker: Pick<Broker, 'connections'>
+  readonly acceptor: Pick<LinkAcceptor, 'leaves'>
+  readonly log: Log
+}
+
 /**
  * After a reload: who has shown a certificate that is pinned no longer goes, by the block of the listener that
- * he came in by. Returns how many went. Front doors look at their own clients, and hubs at each other.
+ * he came in by. Front doors look at their own clients, and hubs at each other.
  */
-export function closeUnpinned(
-  tls: ServerTls,
-  { connections }: Pick<Broker, 'connections'>,
-  { leaves }: Pick<LinkAcceptor, 'leaves'>,
-): number {
+export function closeUnpinned({ tls, broker, acceptor, log }: PinnedParts): void {
   const isOut = (own: TlsListener, { kind, tls: facts }: Pick<Channel, 'kind' | 'tls'>): boolean =>
     tls.of(kind === 'websocket' ? 'websocket' : own)?.isUnpinned(facts) === true
-  const clients = [...connections.values()].filter(({ channel }) => isOut('client', channel))
+  const clients = [...broker.connections.values()].filter(({ channel }) => isOut('client', channel))
   for (const client of clients) client.kick()
-  const links = [...leaves].filter(({ channel }) => isOut('leafnodes', channel))
+  const links = [...acceptor.leaves].filter(({ channel }) => isOut('leafnodes', channel))
   for (const leaf of links) leaf.close(SERVER_ERRORS.authorization)
-  return clients.length + links.length
+  const count = clients.length + links.length
+  if (count > 0) log.info({}, `Disconnect ${count} clients due to pinned certs reload`)
 }
 
 function blocksOf(config: CoreConfig): (readonly [TlsListener, TlsConfig])[] {

@@ -217,6 +217,15 @@ describe('command line: a process like nats-server', function () {
     assert.deepEqual(await readdir(folder), ['server.conf'])
   })
 
+  it('does not start where its id cannot be written, and makes no folders for it', async () => {
+    const file = path.join(folder, 'a.conf')
+    await writeFile(file, `listen: "127.0.0.1:-1"\npid_file: "${folder}/none/pid"`)
+    const { code, err } = await natsServer('-c', file)
+    assert.equal(code, 1)
+    assert.match(err, /Could not write pidfile: .*no such file or directory/)
+    assert.deepEqual(await readdir(folder), ['a.conf'])
+  })
+
   it('goes on with a changed file, or says why not and stays as it is', async () => {
     const { server, file, port } = await start('')
     const login = async (options: object): Promise<string> => {
