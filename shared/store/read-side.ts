@@ -65,6 +65,13 @@ export abstract class ReadSide {
     return this.index.has(seq)
   }
 
+  subjectOf(seq: number): string | undefined {
+    const place = this.index.place(seq)
+    if (place === undefined) return undefined
+    const bytes = this.index.subjects.bytes(place.span.subjectIds.get(place.ordinal))
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+  }
+
   get(seq: number): Promise<StoredMessage | undefined> {
     return this.#reader.get(this, seq)
   }

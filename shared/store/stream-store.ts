@@ -167,6 +167,8 @@ export interface StreamStore {
   countFrom(fromSeq: number, filter?: SubjectFilter): number
   /** The first sequence whose time is not before `timeMs`; `lastSeq + 1` when there is none. */
   seqAtTime(timeMs: number): Promise<number>
+  /** What a message was stored on; undefined when it is not there. In memory. */
+  subjectOf(seq: number): string | undefined
   /** Whether a message is there, committed. In memory. */
   has(seq: number): boolean
   /** Returns false when the sequence is not there. */

@@ -9,8 +9,11 @@ export class Advisories {
   readonly #random: Random
   readonly #port: StreamPort
   readonly #domain: string
+  /** Whose streams these are. */
+  readonly account: string
 
-  constructor(clock: Clock, random: Random, port: StreamPort, domain: string) {
+  constructor(clock: Clock, random: Random, port: StreamPort, domain: string, account = '') {
+    this.account = account
     this.#clock = clock
     this.#random = random
     this.#port = port
@@ -22,10 +25,21 @@ export class Advisories {
    * @param type what follows `io.nats.jetstream.advisory.v1.`
    */
   publish(event: string, type: string, facts: Readonly<Record<string, unknown>>): void {
-    const subject = `$JS.EVENT.ADVISORY.${event}`
+    this.#publish(`$JS.EVENT.ADVISORY.${event}`, `advisory.v1.${type}`, facts)
+  }
+
+  /**
+   * @param event what follows `$JS.EVENT.METRIC.`
+   * @param type what follows `io.nats.jetstream.metric.v1.`
+   */
+  metric(event: string, type: string, facts: Readonly<Record<string, unknown>>): void {
+    this.#publish(`$JS.EVENT.METRIC.${event}`, `metric.v1.${type}`, facts)
+  }
+
+  #publish(subject: string, type: string, facts: Readonly<Record<string, unknown>>): void {
     if (!this.#port.hasInterest(subject)) return
     const advisory = {
-      type: `io.nats.jetstream.advisory.v1.${type}`,
+      type: `io.nats.jetstream.${type}`,
       id: Buffer.from(this.#random.bytes(12)).toString('hex'),
       timestamp: formatTime(this.#clock.wallMs()),
       ...facts,

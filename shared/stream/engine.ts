@@ -79,7 +79,7 @@ export class StreamEngine {
     this.#port = options.port
     this.#log = options.log
     const { clock, random, port, domain } = options
-    this.#advisories = new Advisories(clock, random, port, domain)
+    this.#advisories = new Advisories(clock, random, port, domain, options.account)
     this.#judge = new StreamJudge(options.limits, this.#streams)
     this.#acks = new AckSubjects(domain, options.account)
     this.#api = new Api(this.#apiContext(), options.log)
@@ -262,6 +262,7 @@ export class StreamEngine {
         acks: this.#acks,
         advisories: this.#advisories,
         room: this.#judge.room,
+        apiLevel: apiLevelOf(this.#options.serverVersion ?? SERVER_VERSION).level,
         newToken: () => this.#newName(),
       },
       store,
@@ -343,6 +344,7 @@ export class StreamEngine {
     return {
       port,
       domain,
+      serverName,
       level: apiLevelOf(serverVersion),
       limits,
       counts: this.apiCounts,
@@ -354,6 +356,7 @@ export class StreamEngine {
       update: (request, name) => this.#updateByClient(request, name),
       remove: (name) => this.remove(name),
       newName: () => this.#newName(),
+      turn: () => new Promise((resolve) => clock.soon(resolve)),
       advise: (event, type, facts) => advisories.publish(event, type, facts),
     }
   }

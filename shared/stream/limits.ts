@@ -35,6 +35,16 @@ export const STREAMS_MAX = 10_000
 export const CONSUMERS_PER_STREAM_MAX = 100_000
 /** API requests that wait for the disk at one time; more are refused with 10167. */
 export const API_REQUESTS_MAX = 10_000
+/** Deleted sequences that one STREAM.INFO lists; more are refused with 10117. */
+export const DELETED_DETAILS_MAX = 1_000_000
+/** Messages looked at in one turn for that. */
+export const DETAILS_TURN_MESSAGES = 65_536
+/** What a multi-subject direct get may find; more is answered with 413. */
+export const DIRECT_SUBJECTS_MAX = 1024
+/** What one direct get sends when its request names no less: nats-server's max_pending. */
+export const DIRECT_BYTES_MAX = 64 * 1024 * 1024
+/** Messages that a batched direct get reads at a time. */
+export const DIRECT_READ_MESSAGES = 256
 /** Message ids remembered per stream; beyond it the oldest is forgotten before its window ends. */
 export const DEDUP_IDS_MAX = 2_000_000
 /** `max_ack_pending: -1` means this many: what is unacknowledged is kept in memory. */
@@ -52,6 +62,10 @@ export const READ_RETRY_MS = 1_000
 export const REPLAY_LATENESS_MS = 100
 /** How long acknowledgements gather before they are written, when nobody waits for the write. */
 export const CONSUMER_STATE_DELAY_MS = 200
+/** Runs of messages that were delivered as often as allowed, remembered per consumer. */
+export const EXHAUSTED_RUNS_MAX = 65_536
+/** Messages looked at in one turn for whether somebody still needs them. */
+export const SWEEP_TURN_MESSAGES = 4_096
 /** A count of pending messages that removals made stale is renewed at most this often. */
 export const PENDING_RECOUNT_MS = 100
 /** Subjects looked at for `last_per_subject` and for `multi_last`. */

@@ -31,6 +31,8 @@ export interface StreamParts {
   readonly advisories: Advisories
   readonly limits: AccountLimits
   readonly room: AccountRoom
+  /** Of JetStream, as INFO tells it. */
+  readonly apiLevel: number
   /** Characters that nobody guesses. */
   readonly newToken: () => string
 }
@@ -124,9 +126,12 @@ export class Stream {
     if (this.#config.sealed) throw new JetStreamError(10109)
     if (this.#config.deny_delete) throw new JetStreamError(10057, 'message delete not permitted')
     return new Promise((resolve, reject) => {
-      const isThere = this.store.remove(seq, (error) => (error ? reject(error) : resolve()))
+      const isThere = this.store.remove(seq, (error) => {
+        if (error !== undefined) return reject(error)
+        this.consumers.removed(seq, seq)
+        resolve()
+      })
       if (!isThere) reject(new JetStreamError(10043, String(seq)))
-      this.consumers.removed(seq, seq)
     })
   }
 
@@ -154,8 +159,10 @@ export class Stream {
     } finally {
       this.#claimed = undefined
     }
+    const isRetentionNew = config.retention !== this.#config.retention
     this.#config = config
     this.publishing.configured()
+    if (isRetentionNew) this.consumers.retentionChanged()
     this.openCaptures()
   }
 

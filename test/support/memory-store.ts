@@ -280,6 +280,10 @@ export class MemoryStream implements StreamStore {
     this.#store.stage({ apply, undo: () => {}, committed: undefined, seq: 0 })
   }
 
+  subjectOf(seq: number): string | undefined {
+    return this.#messages.get(seq)?.subject
+  }
+
   has(seq: number): boolean {
     return this.#messages.has(seq)
   }

@@ -13,33 +13,14 @@ interface Row<Config> {
 }
 
 const STREAM_ROWS: readonly Row<StreamConfig>[] = [
-  { feature: 'retention interest', isAsked: ({ retention }) => retention === 'interest' },
-  { feature: 'retention workqueue', isAsked: ({ retention }) => retention === 'workqueue' },
   { feature: 'a mirror', isAsked: ({ mirror }) => mirror !== undefined },
   { feature: 'sourcing from other streams', isAsked: ({ sources }) => sources !== undefined },
   { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
   { feature: 'first_seq', isAsked: ({ first_seq }) => first_seq !== undefined },
-  { feature: 'allow_atomic', isAsked: (config) => config.allow_atomic === true },
-  { feature: 'allow_batched', isAsked: (config) => config.allow_batched === true },
   { feature: 'persist_mode async', isAsked: ({ persist_mode }) => persist_mode === 'async' },
 ]
 
-const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = [
-  { feature: 'pause_until', isAsked: ({ pause_until }) => pause_until !== undefined },
-  {
-    feature: 'priority_policy overflow',
-    isAsked: ({ priority_policy }) => priority_policy === 'overflow',
-  },
-  {
-    feature: 'priority_policy pinned_client',
-    isAsked: ({ priority_policy }) => priority_policy === 'pinned_client',
-  },
-  {
-    feature: 'priority_policy prioritized',
-    isAsked: ({ priority_policy }) => priority_policy === 'prioritized',
-  },
-  { feature: 'priority_groups', isAsked: ({ priority_groups }) => priority_groups !== undefined },
-]
+const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = []
 
 /** Throws 10052 with the name of what this version does not do. */
 export function refuseUnsupportedStream(config: StreamConfig): void {

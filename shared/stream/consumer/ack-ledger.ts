@@ -9,11 +9,17 @@
  *   ack floor   just below the first pending message; all below it is done with. It is derived
  *               from `pending`, hence the two can not disagree
  *
+ *   exhausted   delivered as often as allowed and never acknowledged: out of `pending`, but not done with
+ *
  * Messages enter `pending` once, in stream order, and leave it by ack, term, exhaustion or removal
  * from the stream. A consumer without acknowledgements keeps nothing pending.
  */
 import { invariant } from '../../runtime/index.ts'
 import type { AckPolicy } from '../config/consumer-config.ts'
+import { EXHAUSTED_RUNS_MAX } from '../limits.ts'
+import { SeqRuns } from './seq-runs.ts'
+
+const DUE_SLACK = 1_024
 
 export interface AckRules {
   readonly policy: AckPolicy
@@ -54,6 +60,9 @@ export class AckLedger {
   #dueCount = 0
   #redelivered = 0
   #nextDeadlineMs = Number.POSITIVE_INFINITY
+  readonly #exhausted = new SeqRuns(EXHAUSTED_RUNS_MAX)
+  /** Called for each message that the consumer is done with; not for what left the stream otherwise. */
+  onDone: ((streamSeq: number) => void) | undefined
 
   /** @param startSeq the first stream sequence to be delivered */
   constructor(rules: AckRules, startSeq: number) {
@@ -92,9 +101,27 @@ export class AckLedger {
     return this.#dueCount
   }
 
-  /** Pending messages that were delivered more than once. */
+  /** Messages that were delivered more than once, or as often as allowed, and are not done with. */
   get redelivered(): number {
-    return this.#redelivered
+    return this.#rules.maxDeliver === 1 ? 0 : this.#redelivered + this.#exhausted.size
+  }
+
+  get exhausted(): SeqRuns {
+    return this.#exhausted
+  }
+
+  /** Whether the message is still to be delivered, or to be acknowledged. */
+  needs(streamSeq: number): boolean {
+    return (
+      streamSeq > this.#streamSeq || this.#pending.has(streamSeq) || this.#exhausted.has(streamSeq)
+    )
+  }
+
+  /** Milliseconds since its last delivery, or since its time was set anew. */
+  heldMs(streamSeq: number, nowMs: number): number {
+    const pending = this.#pending.get(streamSeq)
+    if (pending === undefined || !Number.isFinite(pending.deadlineMs)) return 0
+    return Math.max(0, nowMs - (pending.deadlineMs - this.#waitMs(pending.deliveries)))
   }
 
   /** A lower bound of when something falls due; Infinity when nothing can. */
@@ -115,7 +142,7 @@ export class AckLedger {
       const deadlineMs = nowMs + this.#waitMs(1)
       this.#pending.set(streamSeq, { consumerSeq, deliveries: 1, deadlineMs, isDue: false })
       this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, deadlineMs)
-    }
+    } else this.onDone?.(streamSeq)
     return consumerSeq
   }
 
@@ -154,16 +181,23 @@ export class AckLedger {
   /** Returns whether anything was pending under it. */
   ack(streamSeq: number): boolean {
     const { policy } = this.#rules
-    if (policy !== 'all' && policy !== 'flow_control') return this.forget(streamSeq)
+    if (policy !== 'all' && policy !== 'flow_control') return this.finish(streamSeq)
     let isAny = false
     for (const seq of this.#pending.keys()) {
       if (seq > streamSeq) break
-      isAny = this.forget(seq) || isAny
+      isAny = this.finish(seq) || isAny
     }
-    return isAny
+    return this.finish(streamSeq) || isAny
   }
 
-  /** Takes one message out, without touching others: term, or gone from the stream. */
+  /** Done with one message, without touching others: term. An exhausted one may still be handled. */
+  finish(streamSeq: number): boolean {
+    if (!this.forget(streamSeq) && !this.#exhausted.delete(streamSeq)) return false
+    this.onDone?.(streamSeq)
+    return true
+  }
+
+  /** Takes one message out, without touching others: gone from the stream. */
   forget(streamSeq: number): boolean {
     const pending = this.#pending.get(streamSeq)
     if (pending === undefined) return false
@@ -172,12 +206,17 @@ export class AckLedger {
     return this.#pending.delete(streamSeq)
   }
 
-  /** Takes out all below `streamSeq`: they left the stream. Returns whether there were any. */
-  forgetBelow(streamSeq: number): boolean {
+  /** Takes out what `isThere` denies, up to and with `throughSeq`. Returns whether there was any. */
+  forgetGone(throughSeq: number, isThere: (streamSeq: number) => boolean): boolean {
     let isAny = false
     for (const seq of this.#pending.keys()) {
-      if (seq >= streamSeq) break
-      isAny = this.forget(seq) || isAny
+      if (seq > throughSeq) break
+      if (!isThere(seq)) isAny = this.forget(seq) || isAny
+    }
+    if (this.#exhausted.size === 0) return isAny
+    for (const seq of this.#exhausted) {
+      if (seq > throughSeq) break
+      if (!isThere(seq)) isAny = this.#exhausted.delete(seq) || isAny
     }
     return isAny
   }
@@ -185,8 +224,12 @@ export class AckLedger {
   /** Asks for it again, at once or after `delayMs`. Returns what that exhausted, if it did. */
   nak(streamSeq: number, delayMs: number, nowMs: number): Exhausted | undefined {
     const pending = this.#pending.get(streamSeq)
-    if (pending === undefined || pending.isDue) return undefined
-    if (delayMs <= 0) return this.#fallDue(streamSeq, pending)
+    if (pending === undefined) return undefined
+    if (delayMs <= 0) return pending.isDue ? undefined : this.#fallDue(streamSeq, pending)
+    if (pending.isDue) {
+      pending.isDue = false
+      this.#dueCount--
+    }
     this.#setDeadline(pending, nowMs + delayMs)
     return undefined
   }
@@ -215,8 +258,13 @@ export class AckLedger {
     return exhausted
   }
 
-  /** Puts back what was written down before a restart; `pending` in ascending order. */
-  restore(delivered: SequencePair, pending: Iterable<readonly [number, Pending]>): void {
+  /** Puts back what was written down before a restart; both in ascending order. */
+  restore(
+    delivered: SequencePair,
+    pending: Iterable<readonly [number, Pending]>,
+    exhausted: readonly (readonly [first: number, last: number])[] = [],
+  ): void {
+    this.#exhausted.restore(exhausted)
     this.#consumerSeq = delivered.consumerSeq
     this.#streamSeq = delivered.streamSeq
     this.#pending.clear()
@@ -236,12 +284,21 @@ export class AckLedger {
     const { maxDeliver } = this.#rules
     if (maxDeliver > 0 && pending.deliveries >= maxDeliver) {
       this.forget(streamSeq)
+      this.#exhausted.add(streamSeq)
       return { streamSeq, deliveries: pending.deliveries }
     }
     pending.isDue = true
     this.#dueCount++
+    // Who asks again and again for the same message, later each time, leaves old entries behind.
+    if (this.#due.length > 2 * this.#pending.size + DUE_SLACK) this.#pruneDue()
     this.#due.push(streamSeq)
     return undefined
+  }
+
+  #pruneDue(): void {
+    const waiting = new Set(this.#due.slice(this.#dueHead))
+    this.#due = [...waiting].filter((seq) => this.#pending.get(seq)?.isDue)
+    this.#dueHead = 0
   }
 
   #setDeadline(pending: Pending, deadlineMs: number): void {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { parseGoDuration } from '../go-duration.ts'
 import { NS_PER_MS } from '../limits.ts'
 
 /**
@@ -98,10 +99,10 @@ export function parseAck(payload: Uint8Array): AckRequest | undefined {
   return undefined
 }
 
-/** `{"delay": ns}`; anything else means at once. */
+/** `{"delay": ns}` or a duration as Go writes it; anything else means at once. */
 function nakDelayMs(text: string): number {
   const trimmed = text.trim()
-  if (!trimmed.startsWith('{')) return 0
+  if (!trimmed.startsWith('{')) return Math.max(0, (parseGoDuration(trimmed) ?? 0) / NS_PER_MS)
   try {
     const { delay } = JSON.parse(trimmed) as { delay?: unknown }
     return typeof delay === 'number' && delay > 0 ? delay / NS_PER_MS : 0

@@ -7,7 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../../log/index.ts'
-import { type Clock, messageOf } from '../../runtime/index.ts'
+import { type Clock, messageOf, type Random } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
 import { overlaps, type SubjectFilter } from '../../subject/index.ts'
 import { type AccountLimits, type TierLimits, tierOf } from '../account-limits.ts'
@@ -27,11 +27,14 @@ import type { Stream } from '../stream.ts'
 import { Turns } from '../turns.ts'
 import type { AckSubjects } from './ack-subject.ts'
 import { Consumer, type ConsumerParts, stateKey } from './consumer.ts'
+import { ConsumerEvents } from './consumer-events.ts'
 import { isStored } from './consumer-rules.ts'
 import { startPoint } from './consumer-start.ts'
+import { StreamInterest } from './stream-interest.ts'
 
 export interface ConsumerSetParts {
   readonly clock: Clock
+  readonly random: Random
   readonly port: StreamPort
   readonly log: Log
   readonly root: Store
@@ -52,6 +55,7 @@ export interface ConsumerCreation {
 const CONFIG_PREFIX = 'consumer/'
 
 export class ConsumerSet {
+  readonly interest: StreamInterest
   readonly #parts: ConsumerSetParts
   readonly #consumers = new Map<string, Consumer>()
   readonly #turns = new Turns()
@@ -63,6 +67,14 @@ export class ConsumerSet {
 
   constructor(parts: ConsumerSetParts) {
     this.#parts = parts
+    const { clock, log, stream } = parts
+    this.interest = new StreamInterest({
+      clock,
+      log,
+      store: stream.store,
+      retention: () => stream.config.retention,
+      consumers: () => this.#all(),
+    })
   }
 
   get size(): number {
@@ -81,6 +93,7 @@ export class ConsumerSet {
   recover(): void {
     const { stream, log } = this.#parts
     const stored = [...stream.store.states.entries()]
+    let areAllThere = true
     for (const [key, bytes] of stored) {
       if (!key.startsWith(CONFIG_PREFIX)) continue
       try {
@@ -91,15 +104,22 @@ export class ConsumerSet {
         const consumer = new Consumer(this.#consumerParts(), config, createdMs)
         const state = stream.store.states.get(stateKey(config.name))
         if (state === undefined) consumer.begin({ seq: stream.store.state.firstSeq || 1 })
-        else {
-          consumer.recover(state)
-        }
+        else consumer.recover(state)
         this.#consumers.set(config.name, consumer)
-        consumer.start()
       } catch (error) {
         log.error({ consumer: key, err: messageOf(error) }, 'consumer not recovered')
+        areAllThere = false
       }
     }
+    // Whoever is missing may need what nobody else does.
+    if (areAllThere) this.interest.recover()
+    for (const consumer of this.#consumers.values()) consumer.start()
+  }
+
+  /** The stream's retention is another now. */
+  retentionChanged(): void {
+    for (const consumer of this.#all()) consumer.isAwaited = this.#isAwaited
+    if (this.#isAwaited) this.interest.sweep('acknowledged')
   }
 
   /** Creates or updates; resolves when it is on disk. Throws the row of the error table. */
@@ -120,6 +140,16 @@ export class ConsumerSet {
     })
   }
 
+  /** CONSUMER.PAUSE: until that time, RFC 3339, or not at all. Resolves when it is on disk. Throws 10014. */
+  pause(name: string, until: string | undefined): Promise<void> {
+    return this.#turns.take(name, async () => {
+      const consumer = this.#consumers.get(name)
+      if (consumer === undefined) throw new JetStreamError(10014)
+      const { pause_until: _, ...config } = consumer.config
+      await this.#change(consumer, until === undefined ? config : { ...config, pause_until: until })
+    })
+  }
+
   /** Resolves when it is gone from disk; false when there is no such consumer. */
   remove(name: string): Promise<boolean> {
     return this.#turns.take(name, async () => {
@@ -128,16 +158,15 @@ export class ConsumerSet {
       if (isStored(consumer.config)) await this.#erase(name)
       this.#consumers.delete(name)
       consumer.close('409 Consumer Deleted', false)
-      this.#advise('DELETED', 'consumer_action', consumer, { action: 'delete' })
+      this.#interestLost()
+      consumer.events.deleted()
       return true
     })
   }
 
   /** The stream goes, and all of them with it. */
   tellOfRemoval(): void {
-    for (const consumer of this.list()) {
-      this.#advise('DELETED', 'consumer_action', consumer, { action: 'delete' })
-    }
+    for (const consumer of this.list()) consumer.events.deleted()
   }
 
   wake(): void {
@@ -159,6 +188,7 @@ export class ConsumerSet {
 
   close(status: string, isKept: boolean): void {
     this.#closed = { status, isKept }
+    this.interest.close()
     for (const consumer of this.#consumers.values()) consumer.close(status, isKept)
     this.#consumers.clear()
   }
@@ -174,6 +204,7 @@ export class ConsumerSet {
     const consumer = new Consumer(this.#consumerParts(), config, clock.wallMs())
     consumer.begin(start)
     this.#unborn.add(consumer)
+    this.interest.changed()
     try {
       await this.#write(consumer, config)
     } catch (error) {
@@ -181,12 +212,14 @@ export class ConsumerSet {
       throw error
     } finally {
       this.#unborn.delete(consumer)
+      this.interest.changed()
     }
     if (this.#closed === undefined) {
       this.#consumers.set(config.name, consumer)
       consumer.start()
     } else consumer.close(this.#closed.status, this.#closed.isKept)
-    this.#advise('CREATED', 'consumer_action', consumer, { action: 'create' })
+    this.interest.changed()
+    consumer.events.created()
     return consumer
   }
 
@@ -207,9 +240,25 @@ export class ConsumerSet {
       return existing
     }
     checkConsumerUpdate(existing.config, config, (subject) => port.hasInterest(subject))
-    await this.#write(existing, config)
-    existing.update(config)
+    await this.#change(existing, config)
     return existing
+  }
+
+  async #change(consumer: Consumer, config: ConsumerConfig): Promise<void> {
+    const isRefiltered = !isDeepStrictEqual(filtersOf(consumer.config), filtersOf(config))
+    await this.#write(consumer, config, isRefiltered)
+    consumer.update(config)
+    if (isRefiltered) this.#interestLost()
+  }
+
+  /** Some messages may be without anybody who wants them. */
+  #interestLost(): void {
+    this.interest.changed()
+    if (this.#parts.stream.config.retention === 'interest') this.interest.sweep('unwanted')
+  }
+
+  get #isAwaited(): boolean {
+    return this.#parts.stream.config.retention !== 'limits'
   }
 
   /** The configuration that a request leads to, and the account's limits for such consumers. */
@@ -263,14 +312,16 @@ export class ConsumerSet {
     return this.list().filter(({ config }) => !config.direct && !config.sourcing)
   }
 
-  #write(consumer: Consumer, config: ConsumerConfig): Promise<void> {
+  /** @param isRefiltered what the consumer matched before may be unwanted then */
+  #write(consumer: Consumer, config: ConsumerConfig, isRefiltered = false): Promise<void> {
     const { createdMs, name } = consumer
     if (!isStored(config)) return Promise.resolve()
     const { states } = this.#parts.stream.store
     return new Promise((resolve, reject) => {
       const done: Committed = (error) => (error ? reject(error) : resolve())
       this.#parts.root.transaction(() => {
-        states.set(stateKey(name), consumer.encodeState())
+        if (isRefiltered) this.interest.owe()
+        states.set(stateKey(name), consumer.encodeState(isRefiltered))
         const text = JSON.stringify({ config, createdMs })
         states.set(CONFIG_PREFIX + name, Buffer.from(text), done)
       })
@@ -288,6 +339,7 @@ export class ConsumerSet {
         resolve()
       }
       this.#parts.root.transaction(() => {
+        this.interest.owe()
         states.remove(key)
         states.remove(CONFIG_PREFIX + name, done)
       })
@@ -295,7 +347,7 @@ export class ConsumerSet {
   }
 
   #consumerParts(): ConsumerParts {
-    const { clock, port, log, acks, newToken, stream } = this.#parts
+    const { clock, random, port, log, acks, advisories, newToken, stream } = this.#parts
     return {
       clock,
       port,
@@ -310,33 +362,9 @@ export class ConsumerSet {
           log.warn({ consumer: name, err: messageOf(error) }, 'inactive consumer not removed')
         })
       },
-      onExhausted: (consumer, { streamSeq, deliveries }) =>
-        this.#advise('MAX_DELIVERIES', 'max_deliver', consumer, {
-          stream_seq: streamSeq,
-          deliveries,
-        }),
-      onTerminated: (consumer, address, reason) =>
-        this.#advise('MSG_TERMINATED', 'terminated', consumer, {
-          consumer_seq: address.consumerSeq,
-          stream_seq: address.streamSeq,
-          deliveries: address.deliveries,
-          ...(reason === '' ? {} : { reason }),
-        }),
+      onDone: (streamSeq) => this.interest.done(streamSeq),
+      isAwaited: this.#isAwaited,
+      events: (consumer) => new ConsumerEvents(advisories, random, stream.name, consumer),
     }
-  }
-
-  /** `$JS.EVENT.ADVISORY.CONSUMER.<event>.<stream>.<consumer>`, when somebody listens. */
-  #advise(
-    event: string,
-    type: string,
-    { name }: Consumer,
-    facts: Readonly<Record<string, unknown>>,
-  ): void {
-    const { advisories, stream } = this.#parts
-    advisories.publish(`CONSUMER.${event}.${stream.name}.${name}`, type, {
-      stream: stream.name,
-      consumer: name,
-      ...facts,
-    })
   }
 }

@@ -6,14 +6,15 @@
  *   u8 version | varint delivered consumer seq | varint delivered stream seq | varint through seq
  *   | varint pending count | for each: varint stream seq delta | varint consumer seq delta
  *   | varint deliveries | varint milliseconds until due
+ *   | varint since seq | varint exhausted runs | for each: varint gap before it | varint length - 1
  *
- * `through` is the end of a `last_per_subject` start: up to it only the newest message of each
+ * Version 1 ends with the pending messages. `through` is the end of a `last_per_subject` start: up to it only the newest message of each
  * subject is delivered. 0 for all others.
  */
 import { PetioleError } from '../../runtime/index.ts'
 import type { Pending, SequencePair } from './ack-ledger.ts'
 
-const VERSION = 1
+const VERSION = 2
 const VARINT_BYTES_MAX = 8
 
 export interface ConsumerState {
@@ -21,10 +22,16 @@ export interface ConsumerState {
   readonly throughSeq: number
   /** Ascending by stream sequence; deadlines are monotonic times of this process. */
   readonly pending: ReadonlyMap<number, Readonly<Pending>>
+  /** What lies below it and matches was never this consumer's to acknowledge. */
+  readonly sinceSeq: number
+  /** Ascending runs of what was delivered as often as allowed. */
+  readonly exhausted: readonly (readonly [first: number, last: number])[]
 }
 
 export function encodeConsumerState(state: ConsumerState, nowMs: number): Uint8Array {
-  const bytes = new Uint8Array(1 + (4 + 4 * state.pending.size) * VARINT_BYTES_MAX)
+  const { pending, exhausted } = state
+  const varintsMax = 6 + 4 * pending.size + 2 * exhausted.length
+  const bytes = new Uint8Array(1 + varintsMax * VARINT_BYTES_MAX)
   bytes[0] = VERSION
   let at = 1
   const put = (value: number): void => {
@@ -38,16 +45,24 @@ export function encodeConsumerState(state: ConsumerState, nowMs: number): Uint8A
   put(state.delivered.consumerSeq)
   put(state.delivered.streamSeq)
   put(state.throughSeq)
-  put(state.pending.size)
+  put(pending.size)
   let streamSeq = 0
   let consumerSeq = 0
-  for (const [seq, pending] of state.pending) {
+  for (const [seq, entry] of pending) {
     put(seq - streamSeq)
-    put(pending.consumerSeq - consumerSeq)
-    put(pending.deliveries)
-    put(pending.isDue ? 0 : leftMs(pending.deadlineMs, nowMs))
+    put(entry.consumerSeq - consumerSeq)
+    put(entry.deliveries)
+    put(entry.isDue ? 0 : leftMs(entry.deadlineMs, nowMs))
     streamSeq = seq
-    consumerSeq = pending.consumerSeq
+    consumerSeq = entry.consumerSeq
+  }
+  put(state.sinceSeq)
+  put(exhausted.length)
+  let end = 0
+  for (const [first, last] of exhausted) {
+    put(first - end)
+    put(last - first)
+    end = last
   }
   return bytes.slice(0, at)
 }
@@ -59,10 +74,11 @@ function leftMs(deadlineMs: number, nowMs: number): number {
 
 /** Throws PETIOLE_CONSUMER_STATE when the bytes are not such a state. */
 export function decodeConsumerState(bytes: Uint8Array, nowMs: number): ConsumerState {
-  if (bytes[0] !== VERSION) {
+  const version = bytes[0] ?? 0
+  if (version < 1 || version > VERSION) {
     throw new PetioleError(
       'PETIOLE_CONSUMER_STATE',
-      `consumer state of version ${bytes[0] ?? 'none'}: this release reads version ${VERSION}`,
+      `consumer state of version ${version}: this release reads up to version ${VERSION}`,
     )
   }
   let at = 1
@@ -90,5 +106,14 @@ export function decodeConsumerState(bytes: Uint8Array, nowMs: number): ConsumerS
     const deliveries = take()
     pending.set(streamSeq, { consumerSeq, deliveries, deadlineMs: nowMs + take(), isDue: false })
   }
-  return { delivered, throughSeq, pending }
+  if (version === 1) return { delivered, throughSeq, pending, sinceSeq: 1, exhausted: [] }
+  const sinceSeq = take()
+  const exhausted: [number, number][] = []
+  let end = 0
+  for (let count = take(); count > 0; count--) {
+    const first = end + take()
+    end = first + take()
+    exhausted.push([first, end])
+  }
+  return { delivered, throughSeq, pending, sinceSeq, exhausted }
 }

@@ -3,26 +3,30 @@
  * where reading stands (MessageReader) and what of it is on disk (ConsumerJournal).
  */
 import type { Log } from '../../log/index.ts'
-import type { Cancel, Clock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
-import { SubjectFilter } from '../../subject/index.ts'
+import type { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { NO_BYTES } from '../headers.ts'
 import { RATE_BURST_BYTES } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
-import { formatTime } from '../timestamp.ts'
-import { AckLedger, type Exhausted } from './ack-ledger.ts'
+import { AckLedger } from './ack-ledger.ts'
 import type { AckAddress, AckRequest, AckSubjects } from './ack-subject.ts'
+import { Acknowledging } from './acknowledging.ts'
+import type { ConsumerEvents } from './consumer-events.ts'
+import { infoOf } from './consumer-info.ts'
 import { ConsumerJournal } from './consumer-journal.ts'
 import { ackPendingMaxOf, isStored, rulesOf, thresholdMsOf } from './consumer-rules.ts'
-import { lastPerSubject, type StartPoint } from './consumer-start.ts'
+import type { StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
+import { targetOf } from './consumer-target.ts'
+import { Deadline } from './deadline.ts'
 import { Delivery } from './delivery.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
 import { Inactivity } from './inactivity.ts'
-import { MessageReader } from './message-reader.ts'
-import { PullTarget } from './pull/pull-target.ts'
-import { PushTarget } from './push/push-target.ts'
+import type { MessageReader } from './message-reader.ts'
+import { Pause } from './pause.ts'
+import { ReadPosition } from './read-position.ts'
 import { ReplayPace } from './replay-pace.ts'
 
 export interface ConsumerParts {
@@ -38,30 +42,31 @@ export interface ConsumerParts {
   readonly newToken: () => string
   /** Nobody has used an ephemeral consumer for its `inactive_threshold`. */
   readonly onInactive: (consumer: Consumer) => void
-  readonly onExhausted: (consumer: Consumer, exhausted: Exhausted) => void
-  readonly onTerminated: (consumer: Consumer, address: AckAddress, reason: string) => void
+  /** It is done with a message; called while the stream keeps its messages for its consumers. */
+  readonly onDone: (streamSeq: number) => void
+  readonly isAwaited: boolean
+  readonly events: (consumer: string) => ConsumerEvents
 }
 
 export class Consumer {
   readonly name: string
   readonly createdMs: number
+  readonly events: ConsumerEvents
   #config: ConsumerConfig
   readonly #clock: Clock
   readonly #port: StreamPort
   readonly #parts: ConsumerParts
   readonly #ledger: AckLedger
+  readonly #position: ReadPosition
   readonly #reader: MessageReader
   readonly #target: DeliveryTarget
   readonly #journal: ConsumerJournal
   readonly #delivery: Delivery
-  /** The end of a `last_per_subject` start that is not over; 0 otherwise. */
-  #throughSeq = 0
+  readonly #acks: Acknowledging
+  readonly #pause: Pause
+  readonly #deadline: Deadline
   readonly #inactivity: Inactivity
-  /** Monotonic, as #lastAckedMs. */
   #lastDeliveredMs: number | undefined
-  #lastAckedMs: number | undefined
-  #cancelDeadline: Cancel | undefined
-  #deadlineMs = Number.POSITIVE_INFINITY
   #isClosed = false
 
   constructor(parts: ConsumerParts, config: ConsumerConfig, createdMs: number) {
@@ -71,11 +76,20 @@ export class Consumer {
     this.#parts = parts
     this.#clock = parts.clock
     this.#port = parts.port
-    const filters = filtersOf(config).map((filter) => new SubjectFilter(filter))
     const { store, clock, port, log } = parts
+    this.events = parts.events(config.name)
     this.#ledger = new AckLedger(rulesOf(config), 1)
-    this.#reader = new MessageReader(store, clock, filters)
-    this.#target = config.deliver_subject === undefined ? this.#pulled() : this.#pushed()
+    this.isAwaited = parts.isAwaited
+    this.#acks = new Acknowledging(this.#ledger, this.events, () => this.#config)
+    this.#pause = new Pause(clock, () => this.#resumed())
+    this.#deadline = new Deadline(
+      clock,
+      () => this.#ledger.nextDeadlineMs,
+      (nowMs) => this.#fallDue(nowMs),
+    )
+    this.#position = new ReadPosition(store, clock, config)
+    this.#reader = this.#position.reader
+    this.#target = this.#newTarget()
     this.#inactivity = new Inactivity(
       clock,
       () => thresholdMsOf(this.#config, this.#ledger.pending.size > 0),
@@ -100,8 +114,11 @@ export class Consumer {
         isHeadersOnly: config.headers_only ?? false,
         ackPendingMax: ackPendingMaxOf(config),
         pace: undefined,
+        isPaused: false,
       },
     )
+    this.#pause.set(config.pause_until)
+    this.#delivery.options.isPaused = this.#pause.isPaused
   }
 
   get config(): ConsumerConfig {
@@ -112,24 +129,56 @@ export class Consumer {
     return this.#config.durable_name !== undefined
   }
 
+  get filters(): readonly SubjectFilter[] {
+    return this.#position.filters
+  }
+
+  get deliveredSeq(): number {
+    return this.#ledger.deliveredSeq
+  }
+
+  get sinceSeq(): number {
+    return this.#position.sinceSeq
+  }
+
+  needs(seq: number): boolean {
+    return this.#ledger.needs(seq)
+  }
+
+  /** Whether the stream keeps messages for its consumers, and wants to know what they are done with. */
+  set isAwaited(isAwaited: boolean) {
+    this.#ledger.onDone = isAwaited ? this.#parts.onDone : undefined
+  }
+
+  get pause(): Pause {
+    return this.#pause
+  }
+
+  /** CONSUMER.UNPIN. Returns false when there is no such priority group. */
+  unpin(group: string): boolean {
+    return this.#target.unpin?.(group) ?? false
+  }
+
   /** Begins at a start point: the consumer is new. */
   begin(start: StartPoint): void {
-    this.#throughSeq = start.listed === undefined ? 0 : start.seq - 1
-    const first = start.listed?.[0] ?? start.seq
+    const first = this.#position.begin(start)
     this.#ledger.restore({ consumerSeq: 0, streamSeq: first - 1 }, [])
-    if (start.listed === undefined) this.#reader.seek(start.seq)
-    else this.#reader.seekListed(start.listed, start.seq)
     this.#begun()
   }
 
   /** Goes on from what was written before a restart. */
   recover(bytes: Uint8Array): void {
     const state = decodeConsumerState(bytes, this.#clock.monotonicMs())
-    this.#ledger.restore(state.delivered, state.pending)
-    this.#throughSeq = state.throughSeq
-    this.#seek(state.delivered.streamSeq + 1)
+    this.#ledger.restore(state.delivered, state.pending, state.exhausted)
+    this.#position.recover(state.sinceSeq, state.throughSeq)
+    this.#forgetGone()
+    // A message leaves such a stream no earlier than it is acknowledged, its consumer's state may be older.
+    if (this.#ledger.onDone !== undefined) {
+      this.#ledger.skipTo(this.#parts.store.state.firstSeq - 1)
+    }
+    this.#position.seek(this.#ledger.deliveredSeq + 1)
     if (this.#config.sourcing) this.#restartAt(this.#ledger.ackFloor.streamSeq + 1)
-    this.#armDeadline()
+    this.#deadline.arm()
     this.#begun()
   }
 
@@ -146,10 +195,13 @@ export class Consumer {
     })
   }
 
-  encodeState(): Uint8Array {
-    const { delivered, pending } = this.#ledger
-    const throughSeq = this.#throughSeq > delivered.streamSeq ? this.#throughSeq : 0
-    return encodeConsumerState({ delivered, throughSeq, pending }, this.#clock.monotonicMs())
+  /** @param isRefiltered what it has been past so far is not its own any more */
+  encodeState(isRefiltered = false): Uint8Array {
+    const { delivered, deliveredSeq, pending, exhausted } = this.#ledger
+    const throughSeq = this.#position.throughSeq(deliveredSeq)
+    const sinceSeq = isRefiltered ? deliveredSeq + 1 : this.#position.sinceSeq
+    const state = { delivered, throughSeq, pending, sinceSeq, exhausted: exhausted.runs }
+    return encodeConsumerState(state, this.#clock.monotonicMs())
   }
 
   update(config: ConsumerConfig): void {
@@ -160,9 +212,10 @@ export class Consumer {
     this.#ledger.rules = rulesOf(config)
     this.#delivery.options.isHeadersOnly = config.headers_only ?? false
     this.#delivery.options.ackPendingMax = ackPendingMaxOf(config)
-    if (isRefiltered) {
-      const filters = filtersOf(config).map((filter) => new SubjectFilter(filter))
-      this.#reader.seek(this.#ledger.delivered.streamSeq + 1, filters)
+    if (isRefiltered) this.#position.refilter(config, this.#ledger.deliveredSeq + 1)
+    if (this.#pause.set(config.pause_until)) {
+      this.#delivery.options.isPaused = this.#pause.isPaused
+      this.events.paused(this.#pause.isPaused, this.#pause.untilMs)
     }
     this.#target.update()
     // Who listens there has got nothing of what is pending.
@@ -176,8 +229,9 @@ export class Consumer {
   pull(reply: string, payload: Uint8Array): void {
     if (reply === '' || this.#isClosed) return
     this.#inactivity.active()
-    const takeable = (): number => this.#reader.remaining + this.#ledger.dueCount
-    if (this.#target.pull(reply, payload, takeable)) this.#delivery.wake()
+    if (!this.#target.pull(reply, payload)) return
+    if (this.#pause.isPaused) this.#target.endOfStream()
+    this.#delivery.wake()
   }
 
   /** An acknowledgement. `reply` asks to be told once it is on disk; for `next` it is the inbox. */
@@ -185,30 +239,11 @@ export class Consumer {
     if (this.#isClosed) return
     const nowMs = this.#clock.monotonicMs()
     this.#inactivity.active(nowMs)
-    const { streamSeq } = address
-    switch (request.type) {
-      case 'ack':
-      case 'next':
-        if (this.#ledger.ack(streamSeq)) this.#lastAckedMs = nowMs
-        break
-      case 'term':
-        if (this.#ledger.forget(streamSeq)) {
-          this.#parts.onTerminated(this, address, request.reason)
-        }
-        break
-      case 'progress':
-        this.#ledger.progress(streamSeq, nowMs)
-        break
-      case 'nak': {
-        const exhausted = this.#ledger.nak(streamSeq, request.delayMs, nowMs)
-        if (exhausted !== undefined) this.#parts.onExhausted(this, exhausted)
-        break
-      }
-    }
-    if (reply === '' || request.type === 'next') this.#changed()
-    else this.#changedAndTell(reply)
+    const isTold = this.#acks.take(address, request, nowMs)
+    if (isTold && reply !== '') this.#changedAndTell(reply)
+    else this.#changed()
     if (request.type === 'next') this.pull(reply, request.pull)
-    this.#armDeadline()
+    this.#deadline.arm()
     this.#delivery.wake()
   }
 
@@ -225,45 +260,34 @@ export class Consumer {
   /** Sequences [first, last], or those of them that match, left the stream. */
   removed(first: number, last: number, filter?: SubjectFilter): void {
     this.#reader.drop(first, last, filter)
-    this.#forgetRemoved()
+    this.#forgetGone(last)
   }
 
   /** A purge took what only the stream knows. */
   purged(): void {
     this.#reader.reload()
-    this.#forgetRemoved()
+    this.#forgetGone()
   }
 
   /** Limits took messages up to `last`: what is read ahead is delivered still. */
   evicted(last: number): void {
     if (last >= this.#reader.nextSeq) this.#reader.recount()
-    this.#forgetRemoved()
+    this.#forgetGone(last)
   }
 
   info(): Record<string, unknown> {
-    const { delivered, ackFloor, pending, redelivered } = this.#ledger
-    return {
-      stream_name: this.#parts.streamName,
-      name: this.name,
-      created: formatTime(this.createdMs),
+    return infoOf({
+      clock: this.#clock,
+      streamName: this.#parts.streamName,
       config: this.#config,
-      delivered: {
-        consumer_seq: delivered.consumerSeq,
-        stream_seq: delivered.streamSeq,
-        ...this.#lastActive(this.#lastDeliveredMs),
-      },
-      ack_floor: {
-        consumer_seq: ackFloor.consumerSeq,
-        stream_seq: ackFloor.streamSeq,
-        ...this.#lastActive(this.#lastAckedMs),
-      },
-      num_ack_pending: pending.size,
-      num_redelivered: redelivered,
-      num_waiting: this.#target.waiting,
-      num_pending: this.#reader.remaining,
-      ...(this.#target.isBound ? { push_bound: true } : {}),
-      ts: formatTime(this.#clock.wallMs()),
-    }
+      createdMs: this.createdMs,
+      ledger: this.#ledger,
+      target: this.#target,
+      pause: this.#pause,
+      remaining: this.#reader.remaining,
+      lastDeliveredMs: this.#lastDeliveredMs,
+      lastAckedMs: this.#acks.lastAckedMs,
+    })
   }
 
   /** Ends all that waits with `status`; writes the state a last time when it is to be kept. */
@@ -271,7 +295,8 @@ export class Consumer {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#delivery.close()
-    this.#cancelDeadline?.()
+    this.#deadline.close()
+    this.#pause.close()
     this.#inactivity.close()
     if (isKept && this.#isStored) this.#journal.close()
     else this.#journal.destroy()
@@ -282,34 +307,27 @@ export class Consumer {
     return isStored(this.#config)
   }
 
-  #pulled(): DeliveryTarget {
-    const { clock, port } = this.#parts
-    return new PullTarget(
-      clock,
-      port,
-      () => this.#config,
-      () => this.#inactivity.active(),
-    )
-  }
-
-  #pushed(): DeliveryTarget {
+  #newTarget(): DeliveryTarget {
     const { clock, port, streamName, messageBytesMax, newToken } = this.#parts
-    return new PushTarget({
+    return targetOf(this.#config, {
       clock,
       port,
       config: () => this.#config,
+      events: this.events,
       flowPrefix: `$JS.FC.${streamName}.${this.name}.`,
       newToken,
       burstBytes: messageBytesMax() > 0 ? messageBytesMax() : RATE_BURST_BYTES,
       delivered: () => this.#ledger.delivered,
+      takeable: () => this.#reader.remaining + this.#ledger.dueCount,
       pendingAcks: () => this.#ledger.pending.size,
       onReady: () => this.#delivery.wake(),
+      onIdle: () => this.#inactivity.active(),
       onInterest: () => {
         this.#inactivity.active()
         this.#inactivity.watch()
       },
       onAcknowledged: (streamSeq) => {
-        if (this.#ledger.ack(streamSeq)) this.#lastAckedMs = this.#clock.monotonicMs()
+        this.#acks.ackThrough(streamSeq, this.#clock.monotonicMs())
         this.#changed()
       },
     })
@@ -325,25 +343,16 @@ export class Consumer {
   #restartAt(seq: number): void {
     this.#ledger.restore({ consumerSeq: 0, streamSeq: seq - 1 }, [])
     this.#lastDeliveredMs = undefined
-    this.#lastAckedMs = undefined
-    this.#seek(seq)
+    this.#acks.lastAckedMs = undefined
+    this.#position.seek(seq)
     this.#changed()
     this.#delivery.wake()
   }
 
-  /** Reads on at `seq`; as long as a `last_per_subject` start is not over, what that lists first. */
-  #seek(seq: number): void {
-    if (this.#throughSeq < seq) {
-      this.#reader.seek(seq)
-      return
-    }
+  /** What is not in the stream any more, up to and with `throughSeq`, is not waited for. */
+  #forgetGone(throughSeq = Number.POSITIVE_INFINITY): void {
     const { store } = this.#parts
-    const listed = lastPerSubject(filtersOf(this.#config), store, seq, this.#throughSeq)
-    this.#reader.seekListed(listed, this.#throughSeq + 1)
-  }
-
-  #forgetRemoved(): void {
-    if (!this.#ledger.forgetBelow(this.#parts.store.state.firstSeq)) return
+    if (!this.#ledger.forgetGone(throughSeq, (seq) => store.has(seq))) return
     this.#changed()
     this.#delivery.wake()
   }
@@ -352,7 +361,7 @@ export class Consumer {
     this.#inactivity.active(nowMs)
     this.#lastDeliveredMs = nowMs
     this.#changed()
-    this.#armDeadline()
+    this.#deadline.arm()
   }
 
   #changed(): void {
@@ -366,31 +375,21 @@ export class Consumer {
     else tell()
   }
 
-  /** One timer for all that is pending, set to the earliest time at which something may fall due. */
-  #armDeadline(): void {
-    const nextMs = this.#ledger.nextDeadlineMs
-    if (nextMs >= this.#deadlineMs || this.#isClosed) return
-    this.#cancelDeadline?.()
-    this.#deadlineMs = nextMs
-    const delayMs = Math.max(1, nextMs - this.#clock.monotonicMs())
-    this.#cancelDeadline = this.#clock.after(delayMs, () => {
-      this.#deadlineMs = Number.POSITIVE_INFINITY
-      this.#expire(this.#clock.monotonicMs())
-      this.#armDeadline()
-      this.#delivery.wake()
-    })
+  #fallDue(nowMs: number): void {
+    this.#expire(nowMs)
+    this.#delivery.wake()
   }
 
   #expire(nowMs: number): void {
     const exhausted = this.#ledger.expire(nowMs)
-    for (const message of exhausted) this.#parts.onExhausted(this, message)
+    for (const message of exhausted) this.events.exhausted(message)
     if (exhausted.length > 0) this.#changed()
   }
 
-  #lastActive(ms: number | undefined): { last_active?: string } {
-    if (ms === undefined) return {}
-    const ago = this.#clock.monotonicMs() - ms
-    return { last_active: formatTime(this.#clock.wallMs() - ago) }
+  #resumed(): void {
+    this.#delivery.options.isPaused = false
+    this.events.paused(false, this.#pause.untilMs)
+    this.#delivery.wake()
   }
 }
 

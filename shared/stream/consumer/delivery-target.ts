@@ -10,6 +10,10 @@ export interface DeliveryTarget {
   readonly waiting: number
   /** Somebody subscribes to the subject that it pushes to. */
   readonly isBound: boolean
+  /** `priority_groups` of CONSUMER.INFO. */
+  groups?(): readonly Readonly<Record<string, unknown>>[]
+  /** What a message that was taken shows as its `Nats-Pin-Id`; undefined: it has none. */
+  readonly pinId?: string | undefined
   /** Stops deliveries while a receiver is behind. */
   readonly flow?: Flow
   /**
@@ -25,9 +29,11 @@ export interface DeliveryTarget {
   endOfStream(): void
   /**
    * CONSUMER.MSG.NEXT: whatever is wrong with it is told to `reply` as a status. Returns whether it
-   * waits now. `takeable` is what the stream holds for the consumer, counted only when it matters.
+   * waits now.
    */
-  pull(reply: string, payload: Uint8Array, takeable: () => number): boolean
+  pull(reply: string, payload: Uint8Array): boolean
+  /** CONSUMER.UNPIN. Returns false when there is no such priority group. */
+  unpin?(group: string): boolean
   /** The consumer's configuration has changed. */
   update(): void
   /** Ends all that waits with `status`. */

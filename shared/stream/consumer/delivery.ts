@@ -22,6 +22,7 @@ export interface DeliveryOptions {
   ackPendingMax: number
   /** undefined: at once, as far as the target takes it. */
   pace: ReplayPace | undefined
+  isPaused: boolean
 }
 
 export class Delivery {
@@ -76,7 +77,7 @@ export class Delivery {
 
   /** Something may be deliverable now. Cheap when nobody waits. */
   wake(): void {
-    if (!this.#target.isReady || !this.#isStarted || this.#isClosed) return
+    if (!this.#target.isReady || !this.#isStarted || !this.#isFree) return
     if (this.#isRunning) {
       this.#isWoken = true
       return
@@ -104,10 +105,10 @@ export class Delivery {
   async #run(): Promise<void> {
     do {
       this.#isWoken = false
-      while (this.#target.isReady && !this.#isClosed) {
+      while (this.#target.isReady && this.#isFree) {
         const due = this.#ledger.peekDue()
         if (due !== undefined) {
-          await this.#deliverAgain(due)
+          if (!(await this.#deliverAgain(due))) break
         } else if (this.#ledger.pending.size >= this.options.ackPendingMax) {
           break
         } else if (!(await this.#deliverNext())) {
@@ -115,8 +116,18 @@ export class Delivery {
         }
         if (this.#turnBytes >= DELIVERY_TURN_BYTES) await this.#nextTurn()
       }
-    } while (this.#isWoken && !this.#isClosed)
+    } while (this.#isWoken && this.#isFree)
     this.#isRunning = false
+  }
+
+  get #isFree(): boolean {
+    return !this.#isClosed && !this.options.isPaused
+  }
+
+  /** Nobody who waits takes it as things are: not for want of messages, but of conditions. */
+  #notTaken(): false {
+    this.#target.endOfStream()
+    return false
   }
 
   /** Delivers from the batch at hand without leaving the turn; false at the end of the stream. */
@@ -144,7 +155,7 @@ export class Delivery {
     const reply = this.#reply.write(1, message.seq, consumerSeq, message.timeMs, pending)
     const size = this.#sizeOf(message, reply)
     const inbox = this.#target.take(size)
-    if (inbox === undefined) return true
+    if (inbox === undefined) return this.#notTaken()
     if (!this.#send(inbox, message, reply) && this.#target.missed()) return true
     this.#reader.shift()
     ledger.deliver(message.seq, nowMs)
@@ -154,14 +165,15 @@ export class Delivery {
     return true
   }
 
-  async #deliverAgain(streamSeq: number): Promise<void> {
+  /** False when nobody takes it now. */
+  async #deliverAgain(streamSeq: number): Promise<boolean> {
     const message = await this.#store.get(streamSeq)
-    if (this.#isClosed || this.#ledger.peekDue() !== streamSeq) return
+    if (!this.#isFree || this.#ledger.peekDue() !== streamSeq) return true
     const nowMs = this.#clock.monotonicMs()
     if (message === undefined) {
       this.#ledger.forget(streamSeq)
       this.#onDelivered(nowMs)
-      return
+      return true
     }
     const deliveries = (this.#ledger.pending.get(streamSeq)?.deliveries ?? 0) + 1
     const consumerSeq = this.#ledger.consumerSeq + 1
@@ -169,11 +181,12 @@ export class Delivery {
     const reply = this.#reply.write(deliveries, streamSeq, consumerSeq, message.timeMs, remaining)
     const size = this.#sizeOf(message, reply)
     const inbox = this.#target.take(size)
-    if (inbox === undefined) return
-    if (!this.#send(inbox, message, reply) && this.#target.missed()) return
+    if (inbox === undefined) return this.#notTaken()
+    if (!this.#send(inbox, message, reply) && this.#target.missed()) return true
     this.#ledger.redeliver(streamSeq, nowMs)
     this.#target.delivered(size)
     this.#onDelivered(nowMs)
+    return true
   }
 
   #isDue(message: StoredMessage, nowMs: number): boolean {
@@ -195,9 +208,11 @@ export class Delivery {
   #send(inbox: Uint8Array, message: StoredMessage, reply: Uint8Array): boolean {
     const { isHeadersOnly } = this.options
     const payload = isHeadersOnly ? NO_BYTES : message.payload
-    const headers = isHeadersOnly
+    let headers = isHeadersOnly
       ? withHeaders(message.headers, [['Nats-Msg-Size', String(message.payload.length)]])
       : message.headers
+    const { pinId } = this.#target
+    if (pinId !== undefined) headers = withHeaders(headers, [['Nats-Pin-Id', pinId]])
     this.#turnBytes += payload.length + headers.length + reply.length
     return this.#outlet.deliver(inbox, message.subjectBytes, reply, headers, payload)
   }

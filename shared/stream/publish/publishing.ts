@@ -190,7 +190,12 @@ export class Publishing {
     committed?: Committed,
     timeMs?: number,
   ): number {
-    const { store, config } = this.#stream
+    const { store, config, consumers } = this.#stream
+    if (!consumers.interest.wants(subject.text)) {
+      const skipped = store.assignedSeq + 1
+      store.skipTo(skipped + 1, (error) => committed?.(error, skipped))
+      return skipped
+    }
     const msgId = headers.length === 0 ? '' : messageIdOf(headers)
     const ttl = config.allow_msg_ttl ? ttlOf(headers) : 0
     let done = committed

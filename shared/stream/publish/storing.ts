@@ -14,6 +14,7 @@ import type { Schedules } from './schedule/schedules.ts'
 /** What storing needs of its stream. */
 export interface StoringStream extends AdmittingStream {
   readonly consumers: {
+    readonly interest: { wants(subject: string): boolean }
     removed(first: number, last: number, filter?: SubjectFilter): void
   }
 }
@@ -82,7 +83,25 @@ export class Storing {
     }
   }
 
+  /** What nobody wants has a sequence, and is remembered as if it had been stored and removed. */
+  #skip(draft: Draft, asked: PublishHeaders, committed: Committed): number {
+    const { admission } = this.#parts
+    const { store } = this.#stream
+    const seq = store.assignedSeq + 1
+    const nowhere = { ...draft, subject: '' }
+    store.skipTo(seq + 1, (error) => {
+      if (error !== undefined) admission.undo(seq, nowhere, asked, lastMsgId)
+      committed(error, seq)
+    })
+    const lastMsgId = admission.stage(seq, nowhere, asked)
+    this.#undo?.push(() => admission.undo(seq, nowhere, asked, lastMsgId))
+    return seq
+  }
+
   #append(draft: Draft, asked: PublishHeaders, committed: Committed): number {
+    if (!this.#stream.consumers.interest.wants(draft.subject)) {
+      return this.#skip(draft, asked, committed)
+    }
     const { admission, expiry, schedules, republishing } = this.#parts
     const { subject, subjectBytes, headers, payload, ttl, dueMs } = draft
     const wallMs = this.#parts.clock.wallMs()

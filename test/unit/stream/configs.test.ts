@@ -137,8 +137,6 @@ describe('consumer configuration', () => {
     [{ deliver_policy: 'all', opt_start_seq: 3 }, 10094],
     [{ deliver_policy: 'last_per_subject' }, 10094],
     [{ sample_freq: 'often' }, 10095],
-    [{ priority_policy: 'overflow', priority_groups: ['g'] }, 10012],
-    [{ pause_until: '2999-01-01T00:00:00Z' }, 10012],
     [{ surprise: 1 }, 10025],
   ]
   for (const [request, errCode] of refused) {

@@ -87,7 +87,6 @@ describe('StreamEngine', () => {
     const { port } = world
     const config = (extra: object): object => ({ name: 'S', subjects: ['s'], ...extra })
     const refused = [
-      config({ retention: 'workqueue' }),
       { name: 'S', mirror: { name: 'x' } },
       config({ sources: [{ name: 'x' }] }),
       config({ compression: 's2' }),

@@ -116,13 +116,21 @@ describe('ack subject', () => {
     assert.deepEqual(kinds, ['ack', 'ack', 'ack', 'nak', 'progress', 'term', 'next'])
     assert.deepEqual(parseAck(bytes('-NAK {"delay": 1500000}')), { type: 'nak', delayMs: 1.5 })
     assert.deepEqual(parseAck(bytes('-NAK {"delay": "x"}')), { type: 'nak', delayMs: 0 })
+    assert.deepEqual(parseAck(bytes('-NAK 1.5s')), { type: 'nak', delayMs: 1_500 })
     assert.deepEqual(parseAck(bytes('+TERM bad data')), { type: 'term', reason: 'bad data' })
     assert.equal(parseAck(bytes('hello')), undefined)
   })
 })
 
 describe('pull request', () => {
-  const one = { batch: 1, expiresMs: 0, isNoWait: false, bytesMax: 0, heartbeatMs: 0 }
+  const one = {
+    batch: 1,
+    expiresMs: 0,
+    isNoWait: false,
+    bytesMax: 0,
+    heartbeatMs: 0,
+    priority: undefined,
+  }
 
   it('is empty, a number, or JSON with fields it may not know', () => {
     assert.deepEqual(parsePullRequest(bytes('')), one)
@@ -135,6 +143,15 @@ describe('pull request', () => {
       isNoWait: true,
       bytesMax: 9,
       heartbeatMs: 0,
+      priority: { group: '', minPending: 0, minAckPending: 0, pinId: '', level: 0 },
+    })
+    const pinned = { group: 'g', id: 'p', min_pending: 1, min_ack_pending: 2, priority: 3 }
+    assert.deepEqual(parsePullRequest(bytes(JSON.stringify(pinned))).priority, {
+      group: 'g',
+      minPending: 1,
+      minAckPending: 2,
+      pinId: 'p',
+      level: 3,
     })
   })
 
@@ -143,9 +160,6 @@ describe('pull request', () => {
       assert.throws(() => parsePullRequest(bytes(JSON.stringify(request))), { errCode: 10005 })
     }
     refused({ batch: 1, expires: 1e9, idle_heartbeat: 6e8 })
-    refused({ batch: 1, min_pending: 4 })
-    refused({ batch: 1, id: 'pin' })
-    refused({ batch: 1, priority: 10 })
     assert.throws(() => parsePullRequest(bytes('{"batch"')), { errCode: 10025 })
   })
 })
@@ -220,6 +234,11 @@ describe('consumer state', () => {
       delivered: { consumerSeq: 2 ** 34, streamSeq: 2 ** 41 },
       throughSeq: 2 ** 42,
       pending,
+      sinceSeq: 2 ** 35,
+      exhausted: [
+        [7, 9],
+        [2 ** 39, 2 ** 39],
+      ] as const,
     }
     const encoded = encodeConsumerState(state, 100)
     assert.deepEqual(decodeConsumerState(encoded, 100), state)

@@ -2,11 +2,20 @@
  * The pull requests that wait on one consumer. Served round robin: one message, then the next
  * request's turn. A request leaves when its batch or bytes are used up, when it expires, or when
  * nobody listens on its inbox any more. All statuses a client gets about a request are sent here.
+ *
+ * With a priority policy some are passed over:
+ *
+ *   overflow       who asked only for when much is pending or unacknowledged
+ *   pinned_client  all but the client that is pinned
+ *   prioritized    none, but the queue is sorted by level, and turns go round within a level
  */
 import { type Cancel, type Clock, every } from '../../../runtime/index.ts'
+import type { ConsumerConfig } from '../../config/consumer-config.ts'
 import { NO_BYTES, statusHeaders } from '../../headers.ts'
 import type { StreamPort } from '../../port.ts'
-import type { PullRequest } from './pull-request.ts'
+import type { SequencePair } from '../ack-ledger.ts'
+import type { Pin } from './pin.ts'
+import type { PullPriority, PullRequest } from './pull-request.ts'
 
 interface Waiting {
   readonly reply: string
@@ -15,6 +24,9 @@ interface Waiting {
   readonly isNoWait: boolean
   readonly expiresAtMs: number
   readonly heartbeatMs: number
+  readonly priority: PullPriority | undefined
+  /** Of the client that it is from; it gets one when it is pinned. */
+  pinId: string
   batchLeft: number
   /** 0: not bounded by bytes. */
   bytesLeft: number
@@ -24,20 +36,36 @@ interface Waiting {
   cancelHeartbeat: Cancel | undefined
 }
 
+export interface PullQueueParts {
+  readonly clock: Clock
+  readonly port: StreamPort
+  readonly waitingMax: number
+  readonly pin: Pin
+  readonly policy: () => ConsumerConfig['priority_policy']
+  readonly delivered: () => SequencePair
+  /** Messages that are there, the one that is about to be taken among them. */
+  readonly takeable: () => number
+  readonly pendingAcks: () => number
+  /** A request has left other than by being served. */
+  readonly onIdle: () => void
+}
+
+type Verdict = 'serve' | 'pass' | 'refuse'
+
+/** Behind all levels there are. */
+const NO_LEVEL = Number.MAX_SAFE_INTEGER
+
 export class PullQueue {
+  readonly #parts: PullQueueParts
   readonly #clock: Clock
   readonly #port: StreamPort
-  readonly #waitingMax: number
-  readonly #onIdle: () => void
   readonly #queue: Waiting[] = []
   #batchTotal = 0
 
-  /** @param onIdle called when a request has left other than by being served */
-  constructor(clock: Clock, port: StreamPort, waitingMax: number, onIdle: () => void) {
-    this.#clock = clock
-    this.#port = port
-    this.#waitingMax = waitingMax
-    this.#onIdle = onIdle
+  constructor(parts: PullQueueParts) {
+    this.#parts = parts
+    this.#clock = parts.clock
+    this.#port = parts.port
   }
 
   get size(): number {
@@ -51,33 +79,21 @@ export class PullQueue {
 
   /** Returns false, and tells the client, when too many wait already. */
   add(reply: string, request: PullRequest): boolean {
-    if (this.#queue.length >= this.#waitingMax) this.#dropDeaf()
-    if (this.#queue.length >= this.#waitingMax) {
+    const { waitingMax } = this.#parts
+    if (this.#queue.length >= waitingMax) this.#dropDeaf()
+    if (this.#queue.length >= waitingMax) {
       // A client with a heartbeat would ask again at once and spin: it notices the silence instead.
       if (request.heartbeatMs === 0) this.refuse(reply, '409 Exceeded MaxWaiting')
       return false
     }
-    const nowMs = this.#clock.monotonicMs()
-    const waiting: Waiting = {
-      reply,
-      inbox: Buffer.from(reply),
-      isNoWait: request.isNoWait,
-      expiresAtMs: request.expiresMs > 0 ? nowMs + request.expiresMs : Number.POSITIVE_INFINITY,
-      heartbeatMs: request.heartbeatMs,
-      batchLeft: request.batch,
-      bytesLeft: request.bytesMax,
-      delivered: 0,
-      lastSentMs: nowMs,
-      cancelExpiry: undefined,
-      cancelHeartbeat: undefined,
-    }
+    const waiting = this.#waitingOf(reply, request)
     if (request.expiresMs > 0) {
       waiting.cancelExpiry = this.#clock.after(request.expiresMs, () => this.#expire(waiting))
     }
     if (request.heartbeatMs > 0) {
       waiting.cancelHeartbeat = every(this.#clock, request.heartbeatMs, () => this.#beat(waiting))
     }
-    this.#queue.push(waiting)
+    this.#enqueue(waiting)
     this.#batchTotal += request.batch
     return true
   }
@@ -87,6 +103,9 @@ export class PullQueue {
    * The request is charged: the caller must send.
    */
   take(bytes: number): Uint8Array | undefined {
+    const policy = this.#parts.policy()
+    const needsPin = policy === 'pinned_client' && this.#parts.pin.id === ''
+    let passed = 0
     for (;;) {
       const waiting = this.#queue[0]
       if (waiting === undefined) return undefined
@@ -94,13 +113,28 @@ export class PullQueue {
         this.#expire(waiting)
         continue
       }
+      if (policy !== undefined) {
+        const verdict = this.#judge(waiting, policy, needsPin)
+        if (verdict === 'pass') {
+          this.#queue.shift()
+          this.#queue.push(waiting)
+          if (++passed >= this.#queue.length) return undefined
+          continue
+        }
+        if (verdict === 'refuse') {
+          this.#end(waiting, '423 Nats-Wrong-Pin-Id', true)
+          continue
+        }
+      }
       if (waiting.bytesLeft > 0 && bytes > waiting.bytesLeft) {
+        // It was pinned for what it can not have.
+        if (needsPin) this.#parts.pin.release()
         this.#end(waiting, '409 Message Size Exceeds MaxBytes', true)
         continue
       }
       if (!this.#port.hasInterest(waiting.reply)) {
         this.#remove(waiting)
-        this.#onIdle()
+        this.#parts.onIdle()
         continue
       }
       this.#charge(waiting, bytes)
@@ -122,8 +156,58 @@ export class PullQueue {
   }
 
   /** Ends all requests with one status. */
-  endAll(status: string): void {
-    for (const waiting of [...this.#queue]) this.#end(waiting, status, true)
+  endAll(status: string, hasCounts: boolean): void {
+    for (const waiting of [...this.#queue]) this.#end(waiting, status, hasCounts)
+  }
+
+  #waitingOf(reply: string, request: PullRequest): Waiting {
+    const nowMs = this.#clock.monotonicMs()
+    return {
+      reply,
+      inbox: Buffer.from(reply),
+      isNoWait: request.isNoWait,
+      expiresAtMs: request.expiresMs === 0 ? Number.POSITIVE_INFINITY : nowMs + request.expiresMs,
+      heartbeatMs: request.heartbeatMs,
+      priority: request.priority,
+      pinId: request.priority?.pinId ?? '',
+      batchLeft: request.batch,
+      bytesLeft: request.bytesMax,
+      delivered: 0,
+      lastSentMs: nowMs,
+      cancelExpiry: undefined,
+      cancelHeartbeat: undefined,
+    }
+  }
+
+  #enqueue(waiting: Waiting): void {
+    if (this.#parts.policy() !== 'prioritized') {
+      this.#queue.push(waiting)
+      return
+    }
+    const level = waiting.priority?.level ?? NO_LEVEL
+    let at = this.#queue.length
+    while (at > 0 && (this.#queue[at - 1]?.priority?.level ?? NO_LEVEL) > level) at--
+    this.#queue.splice(at, 0, waiting)
+  }
+
+  #judge(waiting: Waiting, policy: string, needsPin: boolean): Verdict {
+    const { pin, takeable, pendingAcks } = this.#parts
+    const { priority } = waiting
+    if (policy === 'pinned_client') {
+      if (needsPin && waiting.pinId === '') {
+        if (priority !== undefined && priority.group !== '') {
+          waiting.pinId = pin.assign(priority.group)
+        }
+        return 'serve'
+      }
+      if (!needsPin && waiting.pinId === pin.id) return 'serve'
+      return waiting.pinId === '' ? 'pass' : 'refuse'
+    }
+    if (policy !== 'overflow' || priority === undefined) return 'serve'
+    const { minPending, minAckPending } = priority
+    if (minPending <= 0 && minAckPending <= 0) return 'serve'
+    if (minPending > 0 && minPending <= takeable()) return 'serve'
+    return minAckPending > 0 && minAckPending <= pendingAcks() ? 'serve' : 'pass'
   }
 
   #charge(waiting: Waiting, bytes: number): void {
@@ -135,7 +219,7 @@ export class PullQueue {
     const isBounded = waiting.bytesLeft > 0
     waiting.bytesLeft -= isBounded ? bytes : 0
     if (waiting.batchLeft > 0 && (!isBounded || waiting.bytesLeft > 0)) {
-      this.#queue.push(waiting)
+      this.#enqueue(waiting)
       return
     }
     this.#batchTotal -= waiting.batchLeft
@@ -155,10 +239,15 @@ export class PullQueue {
     if (silentMs < waiting.heartbeatMs * 0.9) return
     waiting.lastSentMs = this.#clock.monotonicMs()
     if (this.#port.hasInterest(waiting.reply)) {
-      this.refuse(waiting.reply, '100 Idle Heartbeat')
+      const { consumerSeq, streamSeq } = this.#parts.delivered()
+      const headers = statusHeaders('100 Idle Heartbeat', [
+        ['Nats-Last-Consumer', consumerSeq],
+        ['Nats-Last-Stream', streamSeq],
+      ])
+      this.#port.publish(waiting.reply, '', headers, NO_BYTES)
     } else {
       this.#remove(waiting)
-      this.#onIdle()
+      this.#parts.onIdle()
     }
   }
 
@@ -166,7 +255,7 @@ export class PullQueue {
     this.#remove(waiting)
     if (hasCounts) this.#tell(waiting, status)
     else this.refuse(waiting.reply, status)
-    this.#onIdle()
+    this.#parts.onIdle()
   }
 
   #tell(waiting: Waiting, status: string): void {

@@ -1,16 +1,32 @@
 import { JetStreamError } from '../../jetstream-error.ts'
-import { type Decoded, decodeFields, isObject, parseJson } from '../../json-fields.ts'
+import { decodeFields, isObject, parseJson } from '../../json-fields.ts'
 import { NS_PER_MS } from '../../limits.ts'
 
 /** What a client asks of CONSUMER.MSG.NEXT. */
 export interface PullRequest {
+  /** What is not above 0 gets one message too. */
   readonly batch: number
-  /** 0: none; the request waits for ever, or fails at once with `isNoWait`. */
+  /** 0: none; the request waits for ever, or fails at once with `isNoWait`. Below 0: it is over already. */
   readonly expiresMs: number
   readonly isNoWait: boolean
   /** 0: none. */
   readonly bytesMax: number
+  /** 0: none. */
   readonly heartbeatMs: number
+  /** What a priority group goes by; undefined for a request that is no JSON, which says nothing of it. */
+  readonly priority: PullPriority | undefined
+}
+
+export interface PullPriority {
+  /** '' for none. */
+  readonly group: string
+  /** Overflow: it is served when so much is pending or unacknowledged, 0 for no such condition. */
+  readonly minPending: number
+  readonly minAckPending: number
+  /** Pinned client: the id that the client was told, '' for none. */
+  readonly pinId: string
+  /** Prioritized: 0 is served first. */
+  readonly level: number
 }
 
 const FIELDS = {
@@ -33,27 +49,38 @@ const FIELDS = {
 export function parsePullRequest(payload: Uint8Array): PullRequest {
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString().trim()
   if (!text.startsWith('{')) {
-    const batch = /^\d+$/.test(text) ? Number(text) : 1
-    return { batch: batch || 1, expiresMs: 0, isNoWait: false, bytesMax: 0, heartbeatMs: 0 }
+    const batch = /^[+-]?\d+$/.test(text) ? Number(text) : 1
+    return {
+      batch,
+      expiresMs: 0,
+      isNoWait: false,
+      bytesMax: 0,
+      heartbeatMs: 0,
+      priority: undefined,
+    }
   }
   const fields = decodeFields(
     knownFields(parseJson(payload)),
     FIELDS,
     'JSApiConsumerGetNextRequest',
   )
-  refusePriorities(fields)
-  const expiresMs = (fields.expires ?? 0) / NS_PER_MS
-  const heartbeatMs = (fields.idle_heartbeat ?? 0) / NS_PER_MS
-  if (expiresMs < 0 || heartbeatMs < 0) throw new JetStreamError(10005, 'negative duration')
-  if (heartbeatMs > 0 && (expiresMs === 0 || heartbeatMs * 2 > expiresMs)) {
+  const { expires = 0, idle_heartbeat = 0 } = fields
+  if (idle_heartbeat > 0 && idle_heartbeat * 2 > expires) {
     throw new JetStreamError(10005, 'heartbeat value too large')
   }
   return {
-    batch: Math.max(1, fields.batch ?? 1),
-    expiresMs,
+    batch: fields.batch ?? 0,
+    expiresMs: expires / NS_PER_MS,
     isNoWait: fields.no_wait ?? false,
     bytesMax: Math.max(0, fields.max_bytes ?? 0),
-    heartbeatMs,
+    heartbeatMs: Math.max(0, idle_heartbeat) / NS_PER_MS,
+    priority: {
+      group: fields.group ?? '',
+      minPending: fields.min_pending ?? 0,
+      minAckPending: fields.min_ack_pending ?? 0,
+      pinId: fields.id ?? '',
+      level: fields.priority ?? 0,
+    },
   }
 }
 
@@ -61,18 +88,4 @@ export function parsePullRequest(payload: Uint8Array): PullRequest {
 function knownFields(value: unknown): unknown {
   if (!isObject(value)) return value
   return Object.fromEntries(Object.entries(value).filter(([name]) => Object.hasOwn(FIELDS, name)))
-}
-
-/** What only consumers with a priority policy may be asked, and there are none yet. */
-function refusePriorities(fields: Decoded<typeof FIELDS>): void {
-  if ((fields.min_pending ?? 0) !== 0 || (fields.min_ack_pending ?? 0) !== 0) {
-    throw new JetStreamError(10005, 'Not a Overflow Priority consumer')
-  }
-  if ((fields.id ?? '') !== '') {
-    throw new JetStreamError(10005, 'Not a Pinned Client Priority consumer')
-  }
-  const priority = fields.priority ?? 0
-  if (priority < 0 || priority > 9) {
-    throw new JetStreamError(10005, 'Priority must be between 0 and 9')
-  }
 }

@@ -1,0 +1,50 @@
+/** What holds a consumer's messages back, or lets them go: CONSUMER.PAUSE and CONSUMER.UNPIN. */
+import type { Consumer } from '../consumer/consumer.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { decodeFields, isObject, parseJson } from '../json-fields.ts'
+import { NS_PER_MS } from '../limits.ts'
+import { formatTime } from '../timestamp.ts'
+import { type ApiContext, type ApiRequest, streamOf } from './api-context.ts'
+
+const GROUP_NAME = /^[a-zA-Z0-9/_=-]{1,16}$/
+
+/** Without a time, or with one that is over, it goes on. */
+export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
+  const text = Buffer.from(request.message.payload).toString().trim()
+  const isAsked = text.startsWith('{') || text.startsWith('[')
+  const fields = isAsked
+    ? decodeFields(
+        parseJson(request.message.payload),
+        { pause_until: 'time' },
+        'JSApiConsumerPauseRequest',
+      )
+    : {}
+  const { stream, consumer } = found(context, request)
+  const untilMs = fields.pause_until ?? 0
+  await stream.consumers.pause(consumer.name, untilMs === 0 ? undefined : formatTime(untilMs))
+  const remainingMs = untilMs - context.nowMs()
+  return {
+    paused: remainingMs > 0,
+    pause_until: formatTime(untilMs),
+    ...(remainingMs > 0 ? { pause_remaining: Math.round(remainingMs * NS_PER_MS) } : {}),
+  }
+}
+
+/** Takes the pin from the client that has it: the next one to ask gets it. */
+export function unpinConsumer(context: ApiContext, request: ApiRequest) {
+  const asked = parseJson(request.message.payload)
+  const known = isObject(asked) ? { group: asked['group'] } : asked
+  const { group = '' } = decodeFields(known, { group: 'string' }, 'JSApiConsumerUnpinRequest')
+  if (group === '') throw new JetStreamError(10025, 'consumer group not specified')
+  if (!GROUP_NAME.test(group)) throw new JetStreamError(10162)
+  const { consumer } = found(context, request)
+  if (!consumer.unpin(group)) throw new JetStreamError(10160)
+  return {}
+}
+
+function found(context: ApiContext, request: ApiRequest) {
+  const stream = streamOf(context, request)
+  const consumer: Consumer | undefined = stream.consumers.get(request.args[1] ?? '')
+  if (consumer === undefined) throw new JetStreamError(10014)
+  return { stream, consumer }
+}
