@@ -1,4 +1,4 @@
-import { JetStreamError } from '../jetstream-error.ts'
+import { type BatchHeaders, batchHeadersOf } from '../batch/batch-headers.ts'
 
 /** What a publisher asks of the stream with its headers; undefined for what was not sent. */
 export interface PublishHeaders {
@@ -20,6 +20,8 @@ export interface PublishHeaders {
   readonly scheduleNext: string | undefined
   /** Where a stream that sources says that a message came from. */
   readonly source: string | undefined
+  /** The atomic batch that it is part of. */
+  readonly batch: BatchHeaders | undefined
 }
 
 /** `Nats-Schedule` and its kin, as they were sent. */
@@ -49,13 +51,13 @@ export const NOTHING_ASKED: PublishHeaders = {
   scheduler: undefined,
   scheduleNext: undefined,
   source: undefined,
+  batch: undefined,
 }
 
 export function parsePublishHeaders(headers: Uint8Array): PublishHeaders {
   if (headers.length === 0) return NOTHING_ASKED
   const found = natsHeaders(headers)
   if (found === undefined) return NOTHING_ASKED
-  if (found.has('Nats-Batch-Id')) throw new JetStreamError(10174)
   return {
     msgId: found.get('Nats-Msg-Id') || undefined,
     expectedStream: found.get('Nats-Expected-Stream') || undefined,
@@ -70,6 +72,7 @@ export function parsePublishHeaders(headers: Uint8Array): PublishHeaders {
     scheduler: found.get('Nats-Scheduler') || undefined,
     scheduleNext: found.get('Nats-Schedule-Next') || undefined,
     source: found.get('Nats-Stream-Source') || undefined,
+    batch: batchHeadersOf(found),
   }
 }
 

@@ -196,7 +196,8 @@ describe('header block', () => {
     )
     assert.equal(parsed.rollup, 'sub')
     for (let end = 0; end < headers.length; end++) parsePublishHeaders(headers.subarray(0, end))
-    assert.throws(() => parsePublishHeaders(block('Nats-Batch-Id: b')), { errCode: 10174 })
+    const { batch } = parsePublishHeaders(block('Nats-Batch-Id: b', 'Nats-Batch-Sequence: 7'))
+    assert.deepEqual(batch, { id: 'b', seq: 7, commit: 'no' })
   })
 
   it('has spaces before a value, and keeps those behind it', () => {
