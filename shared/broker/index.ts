@@ -31,6 +31,7 @@ export {
   type TraceSpan,
 } from './message-tracer.ts'
 export { PermissionGuard } from './permission-guard.ts'
+export { StoredSender } from './stored-sender.ts'
 export { publishTraced, refusalOf } from './traced-publish.ts'
 export { ParserHold, TurnShare } from './turn-share.ts'
 export { Turns, type Waiting } from './turns.ts'

@@ -1,4 +1,10 @@
-import type { Message, Peer, PublishOptions, SubjectSpace, Subscription } from '../broker/index.ts'
+import {
+  type AccountSpace,
+  type Message,
+  type Peer,
+  StoredSender,
+  type Subscription,
+} from '../broker/index.ts'
 import type {
   CapturedMessage,
   Flow,
@@ -20,7 +26,7 @@ interface Request {
  * has finished its turn, because a peer must not publish while it is being delivered to.
  */
 export class SpaceStreamPort implements StreamPort {
-  readonly #space: SubjectSpace
+  readonly #space: AccountSpace
   readonly #peer: Peer
   readonly #watches: InterestWatches
   readonly #captures = new Map<Subscription, (message: CapturedMessage) => void>()
@@ -28,7 +34,7 @@ export class SpaceStreamPort implements StreamPort {
   /** Emptied after every read chunk, so it never holds more than one chunk's requests. */
   #requests: Request[] = []
 
-  constructor(space: SubjectSpace, peerId: number) {
+  constructor(space: AccountSpace, peerId: number) {
     this.#space = space
     this.#watches = new InterestWatches(space)
     this.#peer = {
@@ -95,21 +101,11 @@ export class SpaceStreamPort implements StreamPort {
   }
 }
 
-/** One publication that is filled in again for each message: the router keeps nothing of it. */
 class SpaceOutlet implements Outlet {
-  readonly #space: SubjectSpace
-  readonly #peer: Peer
-  readonly #publication = {
-    subject: NO_BYTES,
-    shownSubject: NO_BYTES,
-    reply: NO_BYTES,
-    headers: NO_BYTES,
-    payload: NO_BYTES,
-  }
+  readonly #sender: StoredSender
 
-  constructor(space: SubjectSpace, peer: Peer) {
-    this.#space = space
-    this.#peer = peer
+  constructor(space: AccountSpace, peer: Peer) {
+    this.#sender = new StoredSender(space, peer)
   }
 
   deliver(
@@ -119,22 +115,9 @@ class SpaceOutlet implements Outlet {
     headers: Uint8Array,
     payload: Uint8Array,
   ): boolean {
-    const publication = this.#publication
-    publication.subject = to
-    publication.shownSubject = subject
-    publication.reply = reply
-    publication.headers = headers
-    publication.payload = payload
-    const taken = this.#space.publish(this.#peer, publication, STORED_ALREADY)
-    // A large one must not be kept until the next.
-    publication.headers = NO_BYTES
-    publication.payload = NO_BYTES
-    return taken > 0
+    return this.#sender.send(to, subject, reply, headers, payload) > 0
   }
 }
-
-const NO_BYTES: Uint8Array = new Uint8Array(0)
-const STORED_ALREADY: PublishOptions = { capture: false }
 
 function copyOf(message: Message): PortMessage {
   return {

@@ -52,7 +52,7 @@ export const ACK_PENDING_MAX = 65_536
 /** `max_waiting` above this is refused. */
 export const WAITING_PULLS_MAX = 65_536
 /** One read-ahead of one consumer. */
-export const READ_AHEAD_MESSAGES = 256
+export const READ_AHEAD_MESSAGES = 1024
 export const READ_AHEAD_BYTES = 256 * 1024
 /** A consumer lets others have the loop after so many bytes. */
 export const DELIVERY_TURN_BYTES = 256 * 1024

@@ -32,7 +32,11 @@ export class MessageReader {
   #nextSeq = 1
   #batch: readonly StoredMessage[] = []
   #batchAt = 0
-  #ahead: Promise<StreamBatch> | undefined
+  #reading: Promise<StreamBatch> | undefined
+  /** Messages that lie behind the batch; holds while `#isCounted` and nothing is appended. */
+  #ahead = 0
+  #isCounted = false
+  #countedSeq = 0
   #isFilling = false
   /** What left the stream since the reads that are on their way began. */
   #goneMeanwhile: Removal[] = []
@@ -56,8 +60,14 @@ export class MessageReader {
 
   /** Messages that it has still to hand out, of those that are committed. */
   get remaining(): number {
-    const inHand = this.#batch.length - this.#batchAt + this.#listed.length - this.#listedAt
-    return inHand + this.#unread.from(this.#nextSeq)
+    const { assignedSeq } = this.#store
+    if (!this.#isCounted || assignedSeq !== this.#countedSeq) {
+      this.#ahead = this.#listed.length - this.#listedAt + this.#unread.from(this.#nextSeq)
+      this.#countedSeq = assignedSeq
+      // What is on its way to the disk counts once it is there.
+      this.#isCounted = !this.#unread.isStale && this.#store.state.lastSeq === assignedSeq
+    }
+    return this.#batch.length - this.#batchAt + this.#ahead
   }
 
   /** The first sequence that is neither handed out nor in the batch. */
@@ -97,8 +107,8 @@ export class MessageReader {
     const rest = this.#batch.slice(this.#batchAt)
     const kept = rest.filter((message) => !isWithin(message, gone))
     if (kept.length !== rest.length) this.#take(kept)
-    if (last >= this.#nextSeq) this.#unread.invalidate()
-    if (this.#ahead === undefined && !this.#isFilling) return
+    if (last >= this.#nextSeq) this.recount()
+    if (this.#reading === undefined && !this.#isFilling) return
     if (this.#goneMeanwhile.length < REMOVALS_MAX) this.#goneMeanwhile.push(gone)
     else this.#restart(this.#nextSeq, this.#batch.slice(this.#batchAt))
   }
@@ -115,6 +125,7 @@ export class MessageReader {
   /** Some of what lies ahead may be gone; what was read is handed out still. */
   recount(): void {
     this.#unread.invalidate()
+    this.#isCounted = false
   }
 
   /** Brings the next batch. May bring none: when what was read does not match the filters. */
@@ -139,8 +150,8 @@ export class MessageReader {
 
   async #fillOn(): Promise<void> {
     const generation = this.#generation
-    const read = this.#ahead ?? this.#read()
-    this.#ahead = undefined
+    const read = this.#reading ?? this.#read()
+    this.#reading = undefined
     const { messages, nextSeq } = await read
     if (generation !== this.#generation) return
     this.#nextSeq = Math.max(nextSeq, this.#nextSeq)
@@ -149,9 +160,9 @@ export class MessageReader {
     this.#unread.taken(matching.length)
     this.#take(this.#sifted(matching))
     if (this.#nextSeq <= this.#store.state.lastSeq) {
-      this.#ahead = this.#read()
+      this.#reading = this.#read()
       // Whoever awaits it gets the error; until then nobody is told of it.
-      this.#ahead.catch(() => {})
+      this.#reading.catch(() => {})
     }
   }
 
@@ -163,13 +174,14 @@ export class MessageReader {
   }
 
   #take(messages: readonly StoredMessage[]): void {
+    this.#isCounted = false
     this.#batch = messages
     this.#batchAt = 0
   }
 
   #restart(seq: number, batch: readonly StoredMessage[] = []): void {
     this.#generation++
-    this.#ahead = undefined
+    this.#reading = undefined
     this.#goneMeanwhile = []
     this.#nextSeq = seq
     this.#unread.reset(this.#filters)

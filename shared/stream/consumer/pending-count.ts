@@ -25,6 +25,11 @@ export class PendingCount {
     this.#filters = filters
   }
 
+  /** The count is not what it should be, and will be counted again. */
+  get isStale(): boolean {
+    return this.#isStale
+  }
+
   /** Counts anew on the next `from`. */
   reset(filters: readonly SubjectFilter[]): void {
     this.#filters = filters

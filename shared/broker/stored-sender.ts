@@ -1,0 +1,67 @@
+import type { AccountSpace } from './account-space.ts'
+import type { Interest } from './interest.ts'
+import type { Peer, PublishOptions } from './message.ts'
+import type { Route } from './route-table.ts'
+import { isNestedTooDeep, takeMessage } from './routed-message.ts'
+
+const STORED_ALREADY: PublishOptions = { capture: false }
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * Publishes stored messages, one after the other to the same few subjects, in the way of
+ * `AccountSpace.publish` but for what need not be done each time: the subject was looked up for the
+ * message before, and subjects and replies come from the store, which looked through them already.
+ */
+export class StoredSender {
+  readonly #space: AccountSpace
+  readonly #peer: Peer
+  readonly #publication = {
+    subject: NO_BYTES as Uint8Array,
+    shownSubject: NO_BYTES as Uint8Array,
+    reply: NO_BYTES as Uint8Array,
+    headers: NO_BYTES as Uint8Array,
+    payload: NO_BYTES as Uint8Array,
+  }
+  /** Leads to `#publication.subject`, as long as the table's words are these. */
+  #route: Route | undefined
+  #words: Int32Array | undefined
+
+  constructor(space: AccountSpace, peer: Peer) {
+    this.#space = space
+    this.#peer = peer
+  }
+
+  /** Returns how many peers took it. All bytes are read before that, and `to` is never written to. */
+  send(
+    to: Uint8Array,
+    shownSubject: Uint8Array,
+    reply: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): number {
+    if (isNestedTooDeep()) return 0
+    const interest = this.#interestIn(to)
+    if (interest.isEmpty) return 0
+    const publication = this.#publication
+    publication.subject = to
+    publication.shownSubject = shownSubject
+    publication.reply = reply
+    publication.headers = headers
+    publication.payload = payload
+    const message = takeMessage()
+    message.setParts(this.#peer, publication)
+    message.committed = undefined
+    return this.#space.dispatch(interest, message, STORED_ALREADY)
+  }
+
+  #interestIn(to: Uint8Array): Interest {
+    const { routes } = this.#space
+    if (this.#route !== undefined && to === this.#publication.subject) {
+      if (this.#words === routes.words) return routes.interestOf(this.#route)
+    }
+    const interest = routes.locateBytes(to)
+    this.#route = routes.located
+    this.#words = routes.words
+    return interest
+  }
+}
