@@ -39,6 +39,9 @@ export interface StreamLoadResult {
 const ACK_INBOX = '_INBOX.acks'
 const PULL_BATCH = 500
 const LATENCIES_MAX = 100_000
+const LETTER_B = 98
+const LETTER_E = 101
+const SPACE = 32
 
 async function run(load: StreamLoad): Promise<StreamLoadResult> {
   const socket = await StreamSocket.connect(load)
@@ -77,10 +80,9 @@ async function publish(socket: StreamSocket, load: PublishLoad): Promise<StreamL
   const startedUs = nowUs()
   await new Promise<void>((resolve) => {
     let owed = 0
-    socket.onMessage = (_line, chunk, start, end) => {
-      if (chunk.indexOf('"error"', start) >= 0 && chunk.indexOf('"error"', start) < end) {
-        failed ||= chunk.toString('utf8', start, end)
-      }
+    socket.onMessage = (chunk, _start, _lineEnd, start, end) => {
+      // `{"error"…` or `{"stream"…`: to search for more would take longer than the servers do.
+      if (chunk[start + 2] === LETTER_E) failed ||= chunk.toString('utf8', start, end)
       done++
       if (isTimed && latencies.length < LATENCIES_MAX) {
         latencies.push(nowUs() - (sentAtUs.pop() ?? 0))
@@ -119,8 +121,9 @@ async function consume(socket: StreamSocket, load: ConsumeLoad): Promise<StreamL
   }
   const finished = new Promise<void>((resolve) => {
     let acks = ''
-    socket.onMessage = (line) => {
-      if (!line.startsWith('MSG bench.') && !line.startsWith('HMSG bench.')) return
+    socket.onMessage = (chunk, start, lineEnd) => {
+      // `MSG bench.…` or `HMSG bench.…`: all else is a status.
+      if (chunk[start + 4] !== LETTER_B && chunk[start + 5] !== LETTER_B) return
       got++
       if (isAcking) {
         if (acks === '') {
@@ -129,7 +132,7 @@ async function consume(socket: StreamSocket, load: ConsumeLoad): Promise<StreamL
             acks = ''
           })
         }
-        acks += `PUB ${line.split(' ')[3]} 4\r\n+ACK\r\n`
+        acks += `PUB ${replyOf(chunk, lineEnd)} 4\r\n+ACK\r\n`
       }
       if (load.kind !== 'push') {
         left--
@@ -158,6 +161,12 @@ async function consume(socket: StreamSocket, load: ConsumeLoad): Promise<StreamL
   const measured = result(got, startedUs, [])
   await socket.request(`CONSUMER.DELETE.bench-0.${consumer}`)
   return measured
+}
+
+/** The word before the last of a line `MSG <subject> <sid> <reply> <size>`. */
+function replyOf(chunk: Buffer, lineEnd: number): string {
+  const end = chunk.lastIndexOf(SPACE, lineEnd - 1)
+  return chunk.toString('latin1', chunk.lastIndexOf(SPACE, end - 1) + 1, end)
 }
 
 function nowUs(): number {
