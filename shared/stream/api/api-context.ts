@@ -1,7 +1,7 @@
 import type { AccountLimits } from '../account-limits.ts'
 import type { StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, parseJson } from '../json-fields.ts'
+import { type Decoded, decodeFields, isObject, parseJson } from '../json-fields.ts'
 import type { PortMessage, StreamPort } from '../port.ts'
 import type { Stream } from '../stream.ts'
 import type { ApiAudit } from './api-audit.ts'
@@ -13,6 +13,7 @@ export const API_PREFIX = '$JS.API.'
 export interface ApiContext {
   readonly port: StreamPort
   readonly domain: string
+  readonly serverName: string
   readonly level: ApiLevel
   readonly limits: AccountLimits
   readonly counts: { total: number; errors: number; inflight: number }
@@ -26,6 +27,8 @@ export interface ApiContext {
   remove(name: string): Promise<boolean>
   /** A consumer's name nobody has. */
   newName(): string
+  /** Lets others have the loop, in the middle of long work. */
+  turn(): Promise<void>
   readonly audit: ApiAudit
   advise(event: string, type: string, facts: Readonly<Record<string, unknown>>): void
 }
@@ -51,8 +54,13 @@ export interface ApiRoute {
   /** How many tokens follow the route's own; more are taken when it is the least of an open route. */
   readonly args: number
   readonly isOpen?: boolean
+  /** What stands beside an error too: fields that nats-server's answers have in any case. */
+  readonly zeros?: Readonly<Record<string, unknown>>
   readonly handle: ApiHandler
 }
+
+/** Of answers that come in pages. */
+export const NO_PAGE = { total: 0, offset: 0, limit: 0 }
 
 /** The stream that the first token names. Throws 10059. */
 export function streamOf(context: ApiContext, { args }: ApiRequest): Stream {
@@ -61,18 +69,48 @@ export function streamOf(context: ApiContext, { args }: ApiRequest): Stream {
   return stream
 }
 
-/** `offset` of a list request. */
-export function pageOf(request: ApiRequest): { offset: number; subject: string } {
-  const fields = decodeFields(
-    parseJson(request.message.payload),
-    { offset: 'int', subject: 'string' },
-    'ApiPagedRequest',
+/** The JSON of a request that may do without: what does not begin as an object or array is not looked at. */
+export function optionalJson({ message }: ApiRequest): unknown {
+  const first = message.payload.find((byte) => !BLANKS.has(byte))
+  return first === OBJECT || first === ARRAY ? parseJson(message.payload) : {}
+}
+
+/** Whether a request says nothing: no payload, or an object without fields. */
+export function isEmptyRequest({ message }: ApiRequest): boolean {
+  if (message.payload.length === 0) return true
+  try {
+    const body = parseJson(message.payload)
+    const isObjectOfNothing = isObject(body) && Object.keys(body).length === 0
+    // `null` is taken for an object everywhere else.
+    return isObjectOfNothing && message.payload.includes(OBJECT)
+  } catch {
+    return false
+  }
+}
+
+const PAGE_FIELDS = { offset: 'int' } as const
+const FILTERED_PAGE_FIELDS = { offset: 'int', subject: 'string' } as const
+
+/** `offset` of a list request, and the filter of those that have one. @param typeName in Go's texts */
+export function pageOf(
+  request: ApiRequest,
+  typeName: string,
+  isFiltered = false,
+): { offset: number; subject: string } {
+  const fields: Decoded<typeof FILTERED_PAGE_FIELDS> = decodeFields(
+    optionalJson(request),
+    isFiltered ? FILTERED_PAGE_FIELDS : PAGE_FIELDS,
+    typeName,
+    { struct: 'ApiPagedRequest', except: 'subject' },
   )
   return { offset: Math.max(0, fields.offset ?? 0), subject: fields.subject ?? '' }
 }
 
 /** Requests that take nothing take an empty payload. Throws 10038. */
-export function refusePayload({ message }: ApiRequest): void {
-  const text = Buffer.from(message.payload).toString().trim()
-  if (text !== '' && text !== '{}') throw new JetStreamError(10038)
+export function refusePayload(request: ApiRequest): void {
+  if (!isEmptyRequest(request)) throw new JetStreamError(10038)
 }
+
+const BLANKS: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'))
+const OBJECT = 123
+const ARRAY = 91

@@ -36,3 +36,12 @@ export function answeredMetadata(
     '_nats.ver': version,
   }
 }
+
+/** The same in a list, which says of each configuration only what it needs. */
+export function listedMetadata(
+  metadata: Readonly<Record<string, string>> | undefined,
+  { hasMetadata }: ApiLevel,
+  required: number,
+): Readonly<Record<string, string>> | undefined {
+  return hasMetadata ? { ...metadata, '_nats.req.level': String(required) } : metadata
+}

@@ -10,29 +10,20 @@ import { API_REQUESTS_MAX } from '../limits.ts'
 import type { PortMessage } from '../port.ts'
 import { ACCOUNT_ROUTES } from './account-api.ts'
 import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
+import { CLUSTER_ROUTES } from './cluster-api.ts'
 import { CONSUMER_ROUTES } from './consumer-api.ts'
-import { directGet, MESSAGE_ROUTES } from './message-api.ts'
+import { directGet } from './direct-get.ts'
+import { MESSAGE_ROUTES } from './message-api.ts'
 import { STREAM_ROUTES } from './stream-api.ts'
 
 const TYPE_PREFIX = 'io.nats.jetstream.api.v1.'
-
-/** Known to clients, and answered with the reason why this server does not do it. */
-const REFUSED: Readonly<Record<string, readonly [type: string, errCode: number]>> = {
-  'STREAM.SNAPSHOT': ['stream_snapshot', 10052],
-  'STREAM.RESTORE': ['stream_restore', 10052],
-  'CONSUMER.PAUSE': ['consumer_pause', 10012],
-  'CONSUMER.UNPIN': ['consumer_unpin', 10012],
-  'STREAM.PEER': ['stream_remove_peer', 10010],
-  'STREAM.LEADER': ['stream_leader_stepdown', 10010],
-  'CONSUMER.LEADER': ['consumer_leader_stepdown', 10010],
-  'META.LEADER': ['meta_leader_stepdown', 10010],
-}
 
 const ROUTES: ReadonlyMap<string, ApiRoute> = new Map([
   ...Object.entries(ACCOUNT_ROUTES),
   ...Object.entries(STREAM_ROUTES),
   ...Object.entries(CONSUMER_ROUTES),
   ...Object.entries(MESSAGE_ROUTES),
+  ...Object.entries(CLUSTER_ROUTES),
 ])
 
 export class Api {
@@ -89,7 +80,7 @@ export class Api {
       if (refusal !== error) {
         this.#log.warn({ type, err: messageOf(error) }, 'jetstream request failed')
       }
-      body = { error: refusal }
+      body = { error: refusal, ...route.zeros }
     }
     // After the answer was made: nats-server does not count a request in its own answer.
     counts.total++
@@ -99,18 +90,25 @@ export class Api {
     audit.answered(subject, request.message, answer)
   }
 
-  #checkLevel({ headers }: PortMessage): void {
+  #checkLevel(message: PortMessage): void {
+    if (!this.#isLevelMet(message)) throw new JetStreamError(10185)
+  }
+
+  #isLevelMet({ headers }: PortMessage): boolean {
     const required = headerValue(headers, 'Nats-Required-Api-Level')
-    if (required === undefined) return
-    if (!(Number(required) <= this.#context.level.level)) throw new JetStreamError(10185)
+    return required === undefined || Number(required) <= this.#context.level.level
   }
 
   /** CONSUMER.MSG.NEXT.<stream>.<consumer> */
-  #pull(tokens: readonly string[], { reply, payload }: PortMessage): void {
+  #pull(tokens: readonly string[], message: PortMessage): void {
+    const { reply, payload, headers } = message
     const [, , , streamName = '', consumerName = ''] = tokens
     const consumer = this.#context.stream(streamName)?.consumers.get(consumerName)
-    if (consumer !== undefined && tokens.length === 5) consumer.pull(reply, payload)
-    else this.#nobody(reply)
+    if (consumer === undefined || tokens.length !== 5) this.#nobody(reply)
+    else if (headers.length === 0 || this.#isLevelMet(message)) consumer.pull(reply, payload)
+    else if (reply !== '') {
+      this.#context.port.publish(reply, '', statusHeaders('412 Required Api Level'), NO_BYTES)
+    }
   }
 
   #direct(request: ApiRequest): void {
@@ -134,22 +132,10 @@ function findRoute(
     const args = tokens.slice(length)
     const route = ROUTES.get(name)
     if (route !== undefined && fits(route, args.length)) return { route, args }
-    const refused = REFUSED[name]
-    if (refused !== undefined) return { route: refusal(name, refused), args }
   }
   return undefined
 }
 
 function fits(route: ApiRoute, args: number): boolean {
   return route.isOpen ? args >= route.args : args === route.args
-}
-
-function refusal(name: string, [type, errCode]: readonly [string, number]): ApiRoute {
-  return {
-    type,
-    args: 0,
-    handle: () => {
-      throw new JetStreamError(errCode, `${name} is not supported yet by this version`)
-    },
-  }
 }

@@ -11,20 +11,26 @@ import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
+  NO_PAGE,
   pageOf,
   refusePayload,
   streamOf,
 } from './api-context.ts'
+import { pauseConsumer, unpinConsumer } from './hold-api.ts'
 import { identify, resetConsumer, sourcingCreation } from './sourcing-api.ts'
-import { consumerInfo } from './stream-info.ts'
+import { consumerInfo, listedConsumer } from './stream-info.ts'
+
+const NO_CONSUMERS = { ...NO_PAGE, consumers: [] }
 
 export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'CONSUMER.CREATE': { type: 'consumer_create', args: 1, isOpen: true, handle: createConsumer },
   'CONSUMER.DURABLE.CREATE': { type: 'consumer_create', args: 2, handle: createDurable },
   'CONSUMER.INFO': { type: 'consumer_info', args: 2, handle: showConsumer },
-  'CONSUMER.NAMES': { type: 'consumer_names', args: 1, handle: listNames },
-  'CONSUMER.LIST': { type: 'consumer_list', args: 1, handle: listConsumers },
+  'CONSUMER.NAMES': { type: 'consumer_names', args: 1, zeros: NO_CONSUMERS, handle: listNames },
+  'CONSUMER.LIST': { type: 'consumer_list', args: 1, zeros: NO_CONSUMERS, handle: listConsumers },
   'CONSUMER.RESET': { type: 'consumer_reset', args: 2, handle: resetConsumer },
+  'CONSUMER.PAUSE': { type: 'consumer_pause', args: 2, handle: pauseConsumer },
+  'CONSUMER.UNPIN': { type: 'consumer_unpin', args: 2, handle: unpinConsumer },
   'CONSUMER.DELETE': { type: 'consumer_delete', args: 2, handle: deleteConsumer },
 }
 
@@ -79,18 +85,18 @@ function showConsumer(context: ApiContext, request: ApiRequest): Record<string, 
 }
 
 function listNames(context: ApiContext, request: ApiRequest): Record<string, unknown> {
+  const { offset } = pageOf(request, 'JSApiConsumersRequest')
   const all = publicOf(streamOf(context, request))
-  const { offset } = pageOf(request)
   const consumers = all.slice(offset, offset + NAMES_PAGE).map(({ name }) => name)
   return { total: all.length, offset: Math.min(offset, all.length), limit: NAMES_PAGE, consumers }
 }
 
 function listConsumers(context: ApiContext, request: ApiRequest): Record<string, unknown> {
+  const { offset } = pageOf(request, 'JSApiConsumersRequest')
   const all = publicOf(streamOf(context, request))
-  const { offset } = pageOf(request)
   const consumers = all
     .slice(offset, offset + LIST_PAGE)
-    .map((consumer) => consumerInfo(consumer, context.level))
+    .map((consumer) => listedConsumer(consumer, context))
   return { total: all.length, offset: Math.min(offset, all.length), limit: LIST_PAGE, consumers }
 }
 

@@ -1,38 +1,47 @@
-/** Single messages: STREAM.MSG.GET and MSG.DELETE with JSON answers, DIRECT.GET with the message itself. */
-import { messageOf } from '../../runtime/index.ts'
+/** Single messages: STREAM.MSG.GET and MSG.DELETE with JSON answers, and how a message is asked for. */
 import type { StoredMessage } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
-import { NO_BYTES, statusHeaders, withHeaders } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { type Decoded, decodeFields, isObject, parseJson } from '../json-fields.ts'
+import { type Decoded, decodeFields, parseJson } from '../json-fields.ts'
 import type { Stream } from '../stream.ts'
+import { refuseManaged } from '../stream-plan.ts'
 import { formatTime } from '../timestamp.ts'
-import { type ApiContext, type ApiRequest, type ApiRoute, streamOf } from './api-context.ts'
+import {
+  type ApiContext,
+  type ApiRequest,
+  type ApiRoute,
+  isEmptyRequest,
+  streamOf,
+} from './api-context.ts'
 
 export const MESSAGE_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'STREAM.MSG.GET': { type: 'stream_msg_get', args: 1, handle: getMessage },
   'STREAM.MSG.DELETE': { type: 'stream_msg_delete', args: 1, handle: deleteMessage },
 }
 
-const GET_FIELDS = {
+export const GET_FIELDS = {
   seq: 'uint',
   last_by_subj: 'string',
   next_by_subj: 'string',
-  no_hdr: 'bool',
+  batch: 'int',
+  max_bytes: 'int',
   start_time: 'time',
+  multi_last: 'strings',
+  up_to_seq: 'uint',
+  up_to_time: 'time',
+  no_hdr: 'bool',
 } as const
 const DELETE_FIELDS = { seq: 'uint', no_erase: 'bool' } as const
-/** Asked for by DIRECT.GET in batches, which later versions answer. */
-const BATCH_FIELDS = ['batch', 'max_bytes', 'multi_last', 'up_to_seq', 'up_to_time'] as const
 
-type GetRequest = Decoded<typeof GET_FIELDS>
+export type GetRequest = Decoded<typeof GET_FIELDS>
 
 async function getMessage(context: ApiContext, request: ApiRequest) {
-  const stream = streamOf(context, request)
-  const body = parseJson(request.message.payload)
-  const asked = decodeFields(body, GET_FIELDS, 'JSApiMsgGetRequest')
-  if (!isMeaningful(asked)) throw new JetStreamError(10003)
-  const message = await find(stream, asked)
+  if (isEmptyRequest(request)) throw new JetStreamError(10003)
+  const asked = decodeFields(parseJson(request.message.payload), GET_FIELDS, 'JSApiMsgGetRequest')
+  const { batch = 0, max_bytes = 0 } = asked
+  const isOne = batch <= 0 && max_bytes <= 0
+  if (!isOne || !isMeaningful(asked)) throw new JetStreamError(10003)
+  const message = await findMessage(streamOf(context, request), asked)
   if (message === undefined) throw new JetStreamError(10037)
   const hasHeaders = message.headers.length > 0 && !asked.no_hdr
   return {
@@ -49,66 +58,22 @@ async function getMessage(context: ApiContext, request: ApiRequest) {
 }
 
 async function deleteMessage(context: ApiContext, request: ApiRequest) {
-  const stream = streamOf(context, request)
+  if (isEmptyRequest(request)) throw new JetStreamError(10003)
   const body = parseJson(request.message.payload)
-  const { seq } = decodeFields(body, DELETE_FIELDS, 'JSApiMsgDeleteRequest')
-  if (seq === undefined || seq === 0) throw new JetStreamError(10003)
-  if (!stream.mode.isCapturing) {
-    throw new JetStreamError(10057, `stream ${stream.name} is managed by this server`)
-  }
-  await stream.removeMessage(seq)
-  return { success: true }
-}
-
-/** DIRECT.GET.<stream>[.<subject>]: the message, or a status, to the request's reply. */
-export async function directGet(context: ApiContext, request: ApiRequest): Promise<void> {
-  const { reply } = request.message
-  const [name = '', ...subjectTokens] = request.args
-  const stream = context.stream(name)
-  const answer = (status: string): void =>
-    context.port.publish(reply, '', statusHeaders(status), NO_BYTES)
-  if (reply === '') return
-  if (stream === undefined || !stream.config.allow_direct) return answer('503')
-  const asked = decodeDirect(request.message.payload, subjectTokens.join('.'))
-  if (typeof asked === 'string') return answer(asked)
+  // What is deleted is not read again, and overwritten when its segment is: with or without `no_erase`.
+  const { seq = 0 } = decodeFields(body, DELETE_FIELDS, 'JSApiMsgDeleteRequest')
+  const stream = streamOf(context, request)
+  refuseManaged(stream)
   try {
-    const message = await find(stream, asked)
-    if (message === undefined) return answer('404 Message Not Found')
-    const headers = withHeaders(asked.no_hdr ? NO_BYTES : message.headers, [
-      ['Nats-Stream', stream.name],
-      ['Nats-Subject', message.subject],
-      ['Nats-Sequence', String(message.seq)],
-      ['Nats-Time-Stamp', formatTime(message.timeMs)],
-    ])
-    context.port.publish(reply, '', headers, message.payload)
+    await stream.removeMessage(seq)
   } catch (error) {
-    answer(`500 ${messageOf(error).replace(/[\r\n]+/g, ' ')}`)
+    if (!(error instanceof JetStreamError) || error.errCode !== 10043) throw error
+    const { firstSeq, lastSeq } = stream.store.state
+    if (seq < Math.max(firstSeq, 1)) throw new JetStreamError(10057, 'no message found')
+    if (seq > lastSeq) throw new JetStreamError(10057, 'stream store EOF')
+    throw error
   }
-}
-
-/** The request, or the status that refuses it. */
-function decodeDirect(payload: Uint8Array, subject: string): GetRequest | string {
-  if (payload.length === 0) {
-    return subject === '' ? '408 Empty Request' : { last_by_subj: subject }
-  }
-  let body: unknown
-  try {
-    body = parseJson(payload)
-  } catch {
-    return '408 Malformed Request'
-  }
-  if (isObject(body) && BATCH_FIELDS.some((field) => field in body)) {
-    return '408 Bad Request - batched direct get is not supported yet by this version'
-  }
-  try {
-    const asked = decodeFields(body, GET_FIELDS, 'JSApiMsgGetRequest')
-    if (subject === '') return isMeaningful(asked) ? asked : '408 Empty Request'
-    const { no_hdr, ...rest } = asked
-    if (Object.keys(rest).length > 0) return '408 Bad Request'
-    return { last_by_subj: subject, ...(no_hdr === undefined ? {} : { no_hdr }) }
-  } catch {
-    return '408 Malformed Request'
-  }
+  return { success: true }
 }
 
 /** Exactly one way of saying which message. */
@@ -118,39 +83,16 @@ function isMeaningful({ seq = 0, last_by_subj = '', next_by_subj = '', start_tim
   return seq > 0 || next_by_subj !== ''
 }
 
-async function find(stream: Stream, asked: GetRequest): Promise<StoredMessage | undefined> {
-  const { store } = stream
-  const { seq = 0, last_by_subj = '', next_by_subj = '', start_time } = asked
-  if (last_by_subj !== '') {
-    const last = lastSeqWhere(stream, new SubjectFilter(last_by_subj))
-    return last === 0 ? undefined : store.get(last)
-  }
-  if (next_by_subj === '' && start_time === undefined) return store.get(seq)
-  const fromSeq = start_time === undefined ? Math.max(1, seq) : await store.seqAtTime(start_time)
-  return firstFrom(stream, fromSeq, new SubjectFilter(next_by_subj || '>'))
-}
-
-function lastSeqWhere({ store }: Stream, filter: SubjectFilter): number {
-  if (filter.isLiteral) return store.lastSeqOf(filter.subject)
-  if (filter.isAll) return store.state.lastSeq
-  let last = 0
-  for (const subject of store.subjects(filter, Number.MAX_SAFE_INTEGER).keys()) {
-    last = Math.max(last, store.lastSeqOf(subject))
-  }
-  return last
-}
-
-async function firstFrom(
+/** The message that is meant; what is asked says so in exactly one way. */
+export async function findMessage(
   { store }: Stream,
-  fromSeq: number,
-  filter: SubjectFilter,
+  asked: GetRequest,
 ): Promise<StoredMessage | undefined> {
-  let seq = fromSeq
-  while (seq <= store.state.lastSeq) {
-    const batch = await store.read({ fromSeq: seq, messagesMax: 1, bytesMax: 1, filter })
-    if (batch.messages[0] !== undefined) return batch.messages[0]
-    if (batch.nextSeq <= seq) return undefined
-    seq = batch.nextSeq
+  const { last_by_subj = '', next_by_subj = '', start_time } = asked
+  if (last_by_subj !== '') {
+    return store.get(store.lastSeqMatching(new SubjectFilter(last_by_subj)))
   }
-  return undefined
+  const seq = start_time === undefined ? (asked.seq ?? 0) : await store.seqAtTime(start_time)
+  if (next_by_subj === '') return store.get(seq)
+  return store.get(store.firstSeqMatching(new SubjectFilter(next_by_subj), seq))
 }

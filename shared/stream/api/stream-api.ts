@@ -1,31 +1,45 @@
 /** `$JS.API.STREAM.*`: streams as a whole. */
-import { isValidSubject, overlaps, SubjectFilter } from '../../subject/index.ts'
+import { overlaps, SubjectFilter } from '../../subject/index.ts'
 import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, parseJson } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
+import type { Stream } from '../stream.ts'
 import { refuseManaged } from '../stream-plan.ts'
 import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
+  NO_PAGE,
+  optionalJson,
   pageOf,
   refusePayload,
   streamOf,
 } from './api-context.ts'
-import { stateWithSubjects, streamInfo } from './stream-info.ts'
+import { deletedSeqs, listedStream, streamInfo, streamState, subjectPage } from './stream-info.ts'
 
 export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'STREAM.CREATE': { type: 'stream_create', args: 1, handle: createStream },
   'STREAM.UPDATE': { type: 'stream_update', args: 1, handle: updateStream },
-  'STREAM.INFO': { type: 'stream_info', args: 1, handle: showStream },
-  'STREAM.NAMES': { type: 'stream_names', args: 0, handle: listNames },
-  'STREAM.LIST': { type: 'stream_list', args: 0, handle: listStreams },
+  'STREAM.INFO': { type: 'stream_info', args: 1, zeros: NO_PAGE, handle: showStream },
+  'STREAM.NAMES': {
+    type: 'stream_names',
+    args: 0,
+    zeros: { ...NO_PAGE, streams: null },
+    handle: listNames,
+  },
+  'STREAM.LIST': {
+    type: 'stream_list',
+    args: 0,
+    zeros: { ...NO_PAGE, streams: [] },
+    handle: listStreams,
+  },
   'STREAM.DELETE': { type: 'stream_delete', args: 1, handle: deleteStream },
-  'STREAM.PURGE': { type: 'stream_purge', args: 1, handle: purgeStream },
+  'STREAM.PURGE': { type: 'stream_purge', args: 1, zeros: { purged: 0 }, handle: purgeStream },
 }
 
 const INFO_FIELDS = { offset: 'int', deleted_details: 'bool', subjects_filter: 'string' } as const
+const NO_PAGE_OF_SUBJECTS = { ...NO_PAGE, subjects: undefined }
 const PURGE_FIELDS = { filter: 'string', seq: 'uint', keep: 'uint' } as const
 
 async function createStream(context: ApiContext, request: ApiRequest) {
@@ -49,34 +63,33 @@ async function updateStream(context: ApiContext, request: ApiRequest) {
   return streamInfo(stream, context.domain, context.level, context.nowMs())
 }
 
-function showStream(context: ApiContext, request: ApiRequest): Record<string, unknown> {
+async function showStream(context: ApiContext, request: ApiRequest) {
+  const body = optionalJson(request)
+  const fields = decodeFields(body, INFO_FIELDS, 'JSApiStreamInfoRequest')
   const stream = streamOf(context, request)
-  const fields = decodeFields(
-    parseJson(request.message.payload),
-    INFO_FIELDS,
-    'JSApiStreamInfoRequest',
-  )
-  if (fields.deleted_details && stream.store.state.deleted > 0) {
-    throw new JetStreamError(10052, 'deleted_details is not supported yet by this version')
-  }
+  const deleted = fields.deleted_details ? await deletedSeqs(stream, context.turn) : []
   const info = streamInfo(stream, context.domain, context.level, context.nowMs())
   const filter = fields.subjects_filter ?? ''
-  if (filter === '') return info
-  const { state, paging } = stateWithSubjects(stream, filter, Math.max(0, fields.offset ?? 0))
-  return { ...info, ...paging, state }
+  const offset = Math.max(0, fields.offset ?? 0)
+  const { subjects, ...paging } =
+    filter === '' ? NO_PAGE_OF_SUBJECTS : subjectPage(stream, filter, offset)
+  return {
+    ...paging,
+    ...info,
+    state: { ...streamState(stream, subjects), ...(deleted.length > 0 ? { deleted } : {}) },
+    cluster: { leader: context.serverName },
+  }
 }
 
 function listNames(context: ApiContext, request: ApiRequest): Record<string, unknown> {
-  const { streams, offset, total } = page(context, request, NAMES_PAGE)
+  const { streams, offset, total } = page(context, request, NAMES_PAGE, 'JSApiStreamNamesRequest')
   const names = streams.map(({ name }) => name)
   return { total, offset, limit: NAMES_PAGE, streams: names.length === 0 ? null : names }
 }
 
 function listStreams(context: ApiContext, request: ApiRequest): Record<string, unknown> {
-  const { streams, offset, total } = page(context, request, LIST_PAGE)
-  const infos = streams.map((stream) =>
-    streamInfo(stream, context.domain, context.level, context.nowMs()),
-  )
+  const { streams, offset, total } = page(context, request, LIST_PAGE, 'JSApiStreamListRequest')
+  const infos = streams.map((stream) => listedStream(stream, context))
   return { total, offset, limit: LIST_PAGE, streams: infos }
 }
 
@@ -89,31 +102,33 @@ async function deleteStream(context: ApiContext, request: ApiRequest) {
 }
 
 async function purgeStream(context: ApiContext, request: ApiRequest) {
+  const body = optionalJson(request)
+  const fields = decodeFields(body, PURGE_FIELDS, 'JSApiStreamPurgeRequest')
+  const { filter = '', seq = 0, keep = 0 } = fields
+  if (seq > 0 && keep > 0) throw new JetStreamError(10003)
   const stream = streamOf(context, request)
-  const { message } = request
-  const fields = decodeFields(parseJson(message.payload), PURGE_FIELDS, 'JSApiStreamPurgeRequest')
-  const { filter, seq, keep } = fields
-  if (seq !== undefined && seq > 0 && keep !== undefined && keep > 0) {
-    throw new JetStreamError(10003)
-  }
   // What a buffer holds is on its way to the hub: only its owner may let go of it.
   refuseManaged(stream)
-  if (filter !== undefined && filter !== '' && !isValidSubject(filter)) {
-    throw new JetStreamError(10110, 'invalid subject')
-  }
+  const isWhole = filter === '' || filter === '>'
   const purged = await stream.purge({
-    ...(filter === undefined || filter === '' || filter === '>'
-      ? {}
-      : { filter: new SubjectFilter(filter) }),
+    ...(isWhole ? {} : { filter: new SubjectFilter(filter) }),
     // JetStream keeps the sequence that is named, the store's bound goes with the rest.
-    ...(seq === undefined || seq === 0 ? {} : { throughSeq: seq - 1 }),
-    ...(keep === undefined || keep === 0 ? {} : { keep }),
+    ...(seq === 0 ? {} : { throughSeq: seq - 1 }),
+    ...(keep === 0 ? {} : { keep }),
   })
+  // The sequence that is named is the stream's first then, even when nothing has it yet.
+  if (isWhole && seq > stream.store.assignedSeq + 1) await skipTo(stream, seq)
   return { success: true, purged }
 }
 
-function page(context: ApiContext, request: ApiRequest, limit: number) {
-  const { offset, subject } = pageOf(request)
+function skipTo({ store }: Stream, seq: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    store.skipTo(seq, (error) => (error === undefined ? resolve() : reject(error)))
+  })
+}
+
+function page(context: ApiContext, request: ApiRequest, limit: number, typeName: string) {
+  const { offset, subject } = pageOf(request, typeName, true)
   const matching = context
     .streams()
     .filter(({ config }) => subject === '' || config.subjects.some((own) => overlaps(own, subject)))

@@ -3,10 +3,11 @@ import { consumerApiLevel } from '../config/consumer-config.ts'
 import { streamApiLevel, wireStreamConfig } from '../config/stream-config.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { SUBJECT_DETAILS_PAGE } from '../limits.ts'
+import { DELETED_DETAILS_MAX, DETAILS_TURN_MESSAGES, SUBJECT_DETAILS_PAGE } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { formatTime } from '../timestamp.ts'
-import { type ApiLevel, answeredMetadata } from './api-level.ts'
+import type { ApiContext } from './api-context.ts'
+import { type ApiLevel, answeredMetadata, listedMetadata } from './api-level.ts'
 
 /** StreamInfo as the API answers it. */
 export function streamInfo(
@@ -25,17 +26,48 @@ export function streamInfo(
   }
 }
 
-/** StreamState with the subjects that match, one page of them. Throws 10117. */
-export function stateWithSubjects(stream: Stream, filterText: string, offset: number) {
-  const filter = new SubjectFilter(filterText)
-  const found = stream.store.subjects(filter, offset + SUBJECT_DETAILS_PAGE + 1)
-  if (offset > found.size) throw new JetStreamError(10117)
-  const all = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
-  const page = all.slice(offset, offset + SUBJECT_DETAILS_PAGE)
+/** The same as a list of streams shows it. */
+export function listedStream(stream: Stream, context: ApiContext): Record<string, unknown> {
+  const { domain, level } = context
+  const metadata = listedMetadata(stream.config.metadata, level, streamApiLevel(stream.config))
+  const info = streamInfo(stream, domain, level, context.nowMs())
+  return { ...info, config: { ...wireStreamConfig(stream.config), ...(metadata && { metadata }) } }
+}
+
+export function listedConsumer(consumer: Consumer, { level }: ApiContext): Record<string, unknown> {
+  const { config } = consumer
+  const metadata = listedMetadata(config.metadata, level, consumerApiLevel(config))
+  return { ...consumer.info(), config: { ...config, ...(metadata && { metadata }) } }
+}
+
+/** One page of the subjects that match, in their order, with how many messages each has. */
+export function subjectPage({ store }: Stream, filterText: string, offset: number) {
+  const found = store.subjects(new SubjectFilter(filterText), Number.MAX_SAFE_INTEGER)
+  if (found.size === 0) return { total: 0, offset: 0, limit: 0, subjects: undefined }
+  const names = [...found.keys()].sort().slice(offset, offset + SUBJECT_DETAILS_PAGE)
+  const subjects = Object.fromEntries(names.map((name) => [name, found.get(name)]))
   return {
-    state: { ...streamState(stream), subjects: Object.fromEntries(page) },
-    paging: { total: all.length, offset, limit: SUBJECT_DETAILS_PAGE },
+    total: found.size,
+    offset,
+    limit: SUBJECT_DETAILS_PAGE,
+    subjects: names.length === 0 ? undefined : subjects,
   }
+}
+
+/** The sequences between the first and the last that are gone. Throws 10117 when they are too many to list. */
+export async function deletedSeqs(
+  { store }: Stream,
+  turn: () => Promise<void>,
+): Promise<readonly number[]> {
+  if (store.state.deleted > DELETED_DETAILS_MAX) throw new JetStreamError(10117)
+  const { firstSeq, lastSeq } = store.state
+  const deleted: number[] = []
+  if (store.state.deleted === 0) return deleted
+  for (let seq = firstSeq; seq <= lastSeq && deleted.length <= DELETED_DETAILS_MAX; seq++) {
+    if (!store.has(seq)) deleted.push(seq)
+    if (seq % DETAILS_TURN_MESSAGES === 0) await turn()
+  }
+  return deleted
 }
 
 export function consumerInfo(consumer: Consumer, level: ApiLevel): Record<string, unknown> {
@@ -48,8 +80,11 @@ export function consumerInfo(consumer: Consumer, level: ApiLevel): Record<string
   return metadata === undefined ? info : { ...info, config: { ...consumer.config, metadata } }
 }
 
-/** `state` of StreamInfo, without the subjects. */
-export function streamState({ store, consumers }: Stream): Record<string, unknown> {
+/** `state` of StreamInfo. @param subjects those that are shown one by one */
+export function streamState(
+  { store, consumers }: Stream,
+  subjects?: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const { state } = store
   return {
     messages: state.messages,
@@ -59,6 +94,7 @@ export function streamState({ store, consumers }: Stream): Record<string, unknow
     last_seq: state.lastSeq,
     last_ts: formatTime(state.lastTimeMs),
     ...(state.subjects > 0 ? { num_subjects: state.subjects } : {}),
+    ...(subjects === undefined ? {} : { subjects }),
     ...(state.deleted > 0 ? { num_deleted: state.deleted } : {}),
     consumer_count: consumers.size,
   }

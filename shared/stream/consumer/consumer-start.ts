@@ -30,8 +30,9 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
     case 'last': {
       const filters = filtersOf(config)
       if (filters.length === 0) return { seq: within(lastSeq) }
-      const last = lastPerSubject(filters, store, 1, lastSeq).at(-1)
-      return { seq: last ?? lastSeq + 1 }
+      const newest = filters.map((filter) => store.lastSeqMatching(new SubjectFilter(filter)))
+      const last = Math.max(...newest)
+      return { seq: last === 0 ? lastSeq + 1 : last }
     }
     case 'last_per_subject':
       return {
@@ -51,22 +52,13 @@ export function lastPerSubject(
   from: number,
   through: number,
 ): number[] {
-  const seqs = new Set<number>()
-  for (const text of filters) {
-    const filter = new SubjectFilter(text)
-    const subjects = filter.isLiteral
-      ? [text]
-      : store.subjects(filter, LAST_PER_SUBJECT_MAX + 1).keys()
-    for (const subject of subjects) {
-      const seq = store.lastSeqOf(subject)
-      if (seq >= from && seq <= through && seq > 0) seqs.add(seq)
-    }
-    if (seqs.size > LAST_PER_SUBJECT_MAX) {
-      throw new JetStreamError(
-        10012,
-        `filter ${text} matches more than ${LAST_PER_SUBJECT_MAX} subjects: narrow it`,
-      )
-    }
+  const seqs = store.lastSeqsMatching(
+    filters.map((filter) => new SubjectFilter(filter)),
+    { max: LAST_PER_SUBJECT_MAX },
+  )
+  if (seqs === undefined) {
+    const problem = `filters match more than ${LAST_PER_SUBJECT_MAX} subjects: narrow them`
+    throw new JetStreamError(10012, problem)
   }
-  return [...seqs].sort((a, b) => a - b)
+  return seqs.filter((seq) => seq >= from && seq <= through)
 }

@@ -96,9 +96,6 @@ describe('StreamEngine', () => {
       assert.equal(error?.err_code, 10052, JSON.stringify(request))
       assert.match(error?.description ?? '', /not supported yet by this version/)
     }
-    await world.engine.ensure({ name: 'S', subjects: ['s'] })
-    const { error: snapshot } = await port.api('STREAM.SNAPSHOT.S', { deliver_subject: 'x' })
-    assert.equal(snapshot?.err_code, 10052)
   })
 
   it('reports the account, and refuses a level it does not have', async () => {
