@@ -1,4 +1,5 @@
 import type { Identity } from '../../shared/account/index.ts'
+import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Cancel, PetioleError } from '../../shared/runtime/index.ts'
@@ -25,6 +26,7 @@ import { ANSWERS_PENDING_BYTES_MAX } from '../limits.ts'
 import { connectionFacts } from './connection-facts.ts'
 import type { ClientConnection, MqttContext } from './context.ts'
 import { headerViolation } from './header-check.ts'
+import { InputGate } from './input-gate.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { PacketCollector } from './packet-collector.ts'
 import { Session, type SessionLine } from './session.ts'
@@ -47,17 +49,14 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #keepAlive: KeepAlive | undefined
   #cancelTimer: Cancel | undefined
   #startedMs = 0
-  #isPaused = false
-  /** CONNECT is here, and somebody is asked about it. */
-  #isUndecided = false
-  /** Whatever comes is not looked at any more; answers still leave. */
-  #isDeaf = false
+  readonly #input: InputGate
   #isEnded = false
 
   constructor(context: MqttContext, channel: Channel, log: Log) {
     this.#context = context
     this.channel = channel
     this.#log = log
+    this.#input = new InputGate(context.clock, channel, () => this.#keepAlive?.noteActivity())
   }
 
   get facts(): ConnectionFacts | undefined {
@@ -85,11 +84,12 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       this.#readCollected()
     }
     const { frame } = this.#context.scratch
-    while (at < end && !this.#isEnded && !this.#isDeaf && !this.#isUndecided) {
+    while (at < end && !this.#isEnded && this.#input.isPassing) {
       const state = frame.read(arenaBytes, at, end)
       if (state === 'whole') {
         this.#readPacket(arenaBytes, frame)
         at = frame.bodyEnd
+        this.#input.turn.spend(WORK_UNITS.line)
       } else if (state === 'malformed') {
         this.#violated(VIOLATIONS.remainingLength)
       } else {
@@ -126,7 +126,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   acknowledged(): void {
-    if (this.#isPaused) this.#resumeIfRoom()
+    this.#resumeIfRoom()
   }
 
   /**
@@ -136,8 +136,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
    */
   uncommitted(error: PetioleError): void {
     if (this.#isDeaf) return
-    this.#isDeaf = true
-    this.#pause()
+    this.#input.close('deaf')
     const fields = { client: this.#session?.clientId, err: error }
     this.#context.notices.warn(fields, 'publish not stored and not acknowledged: closing')
     this.#cancelTimer?.()
@@ -147,8 +146,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   settle(): Promise<void> {
-    this.#pause()
-    this.#isDeaf = true
+    this.#input.close('deaf')
     return new Promise((resolve) => {
       const publishWill = (): void => {
         const will = this.#takeWill()
@@ -232,19 +230,18 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   /** Reads no further until it is known who this is: what follows CONNECT may need to be allowed. */
   #authenticate(packet: ConnectPacket): void {
+    this.#input.turn.spend(WORK_UNITS.login)
     const answer = this.#context.authenticate(packet, this.channel)
     if (answer instanceof Promise) this.#await(packet, answer)
     else this.#admit(packet, answer)
   }
 
   #await(packet: ConnectPacket, answer: Promise<Identity | undefined>): void {
-    this.#isUndecided = true
-    this.#pause('hold')
+    this.#input.close('login')
     const admit = (identity: Identity | undefined): void => {
-      this.#isUndecided = false
       if (this.#isEnded || this.#isDeaf) return
       this.#admit(packet, identity)
-      this.#resumeIfRoom()
+      this.#input.open('login')
     }
     answer.then(admit).catch((err: unknown) => {
       this.#log.error({ err }, 'client login failed')
@@ -285,6 +282,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     const packet = decodeSubscribe(bytes, frame)
     if ('rule' in packet) return packet
     this.channel.write(encodeSuback(packet.packetId, session.subscribe(packet)))
+    this.#input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
     return undefined
   }
 
@@ -293,6 +291,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     if ('rule' in packet) return packet
     session.unsubscribe(packet)
     this.channel.write(encodeUnsuback(packet.packetId))
+    this.#input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
     return undefined
   }
 
@@ -330,28 +329,20 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       unacknowledged >= this.#context.limits.inboundUnackedMax ||
       this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX
     ) {
-      this.#pause()
+      this.#input.close('full')
     }
   }
 
   #resumeIfRoom(): void {
-    if (!this.#isPaused || this.#isDeaf || this.#isEnded || this.#isUndecided) return
+    if (!this.#input.isClosedFor('full') || this.#isEnded) return
     const unacknowledged = this.#session?.unacknowledged ?? 0
     if (unacknowledged * 2 > this.#context.limits.inboundUnackedMax) return
     if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return
-    this.#isPaused = false
-    this.#keepAlive?.noteActivity()
-    this.channel.resume()
-  }
-
-  #pause(how: 'pause' | 'hold' = 'pause'): void {
-    if (this.#isPaused || this.#isEnded) return
-    this.#isPaused = true
-    this.channel[how]()
+    this.#input.open('full')
   }
 
   #keepAliveExpired(): void {
-    if (this.#isPaused) {
+    if (this.#input.isClosed) {
       // It may well have sent something: we are not reading.
       this.#keepAlive?.start()
       return
@@ -376,6 +367,11 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     const will = this.#will
     this.#will = undefined
     return will
+  }
+
+  /** Whatever comes is not looked at any more; answers still leave. */
+  get #isDeaf(): boolean {
+    return this.#input.isClosedFor('deaf')
   }
 
   /** The one end of all ways. What was answered before still leaves. */

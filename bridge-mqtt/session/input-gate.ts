@@ -1,0 +1,59 @@
+import { ParserHold, TurnShare } from '../../shared/broker/index.ts'
+import type { Clock } from '../../shared/runtime/index.ts'
+import type { Channel } from '../../shared/transport/index.ts'
+
+/** Why nothing is read from a device for a while: each reason is given and taken back by itself. */
+export type Wait =
+  /** It has sent as much as may be unanswered. */
+  | 'full'
+  /** Somebody is asked who it is; meanwhile it must be noticed when it gives up. */
+  | 'login'
+  /** Others have their turn of the loop. */
+  | 'turn'
+  /** Nothing that it sends is looked at any more. */
+  | 'deaf'
+
+/** The input of one connection: open when nothing keeps it closed. */
+export class InputGate {
+  /** Set by the turn's share: what was read is not gone on with. */
+  isHeld = false
+  readonly turn: TurnShare
+  readonly #channel: Channel
+  readonly #onOpen: () => void
+  readonly #waits = new Set<Wait>()
+
+  /** @param onOpen called before reading goes on */
+  constructor(clock: Clock, channel: Channel, onOpen: () => void) {
+    this.#channel = channel
+    this.#onOpen = onOpen
+    const input = { pause: () => this.close('turn'), resume: () => this.open('turn') }
+    this.turn = new TurnShare(clock, input, new ParserHold(this))
+  }
+
+  get isClosed(): boolean {
+    return this.#waits.size > 0
+  }
+
+  isClosedFor(wait: Wait): boolean {
+    return this.#waits.has(wait)
+  }
+
+  /** Whether the next packet may be looked at, when it has been read already. */
+  get isPassing(): boolean {
+    return !this.isHeld && !this.#waits.has('login') && !this.#waits.has('deaf')
+  }
+
+  close(wait: Wait): void {
+    const wasOpen = this.#waits.size === 0
+    this.#waits.add(wait)
+    if (!wasOpen) return
+    if (wait === 'login') this.#channel.hold()
+    else this.#channel.pause()
+  }
+
+  open(wait: Wait): void {
+    if (!this.#waits.delete(wait) || this.#waits.size > 0) return
+    this.#onOpen()
+    this.#channel.resume()
+  }
+}
