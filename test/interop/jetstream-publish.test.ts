@@ -71,7 +71,7 @@ describe('publishes beside a real nats-server', function () {
 
 async function publish(client: NatsConnection, [subject, given, payload]: Publish) {
   const block = blockOf(given)
-  const options = { timeout: 5_000, ...(block === undefined ? {} : { headers: block }) }
+  const options = { timeout: 20_000, ...(block === undefined ? {} : { headers: block }) }
   try {
     return (await client.request(`S.${subject}`, payload, options)).json()
   } catch (error) {
@@ -92,7 +92,7 @@ async function stored(client: NatsConnection) {
   const messages: unknown[] = []
   for (let seq = 0; ; ) {
     const request = JSON.stringify({ seq: seq + 1, next_by_subj: '>' })
-    const answer = await client.request('$JS.API.STREAM.MSG.GET.S', request)
+    const answer = await client.request('$JS.API.STREAM.MSG.GET.S', request, { timeout: 20_000 })
     const { message } = answer.json() as {
       message?: { subject: string; seq: number; hdrs?: string; data?: string }
     }

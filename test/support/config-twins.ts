@@ -61,12 +61,15 @@ export class ConfigTwins {
 
 export type TwinClients = readonly [theirs: NatsConnection, ours: NatsConnection]
 
+/** A machine that is busy takes its time to remove files. */
+const PATIENT = { timeout: 20_000 }
+
 /** What both answer to one request of the API, without what differs from run to run. */
 export async function askTwins(clients: TwinClients, subject: string, request: object | string) {
   const text = typeof request === 'string' ? request : JSON.stringify(request)
   const [theirs, ours] = await Promise.all(
     clients.map(async (client) => {
-      const answer = await client.request(`$JS.API.${subject}`, text, { timeout: 5_000 })
+      const answer = await client.request(`$JS.API.${subject}`, text, PATIENT)
       return normalized(answer.json())
     }),
   )
@@ -76,9 +79,11 @@ export async function askTwins(clients: TwinClients, subject: string, request: o
 /** Removes all streams of both. */
 export async function clearStreams(clients: TwinClients): Promise<void> {
   for (const client of clients) {
-    const answer = await client.request('$JS.API.STREAM.NAMES')
+    const answer = await client.request('$JS.API.STREAM.NAMES', '', PATIENT)
     const { streams } = answer.json() as { streams: string[] | null }
-    for (const name of streams ?? []) await client.request(`$JS.API.STREAM.DELETE.${name}`)
+    for (const name of streams ?? []) {
+      await client.request(`$JS.API.STREAM.DELETE.${name}`, '', PATIENT)
+    }
   }
 }
 

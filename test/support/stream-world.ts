@@ -36,6 +36,11 @@ export class StreamWorld {
     await this.loop.run({ forMs: ms })
   }
 
+  /** Sets the wall clock ahead, or back. */
+  jump(byMs: number): void {
+    this.#wall.jump(byMs)
+  }
+
   /** Kills the process: what was not committed is gone. */
   async crash(): Promise<void> {
     this.#clock.die()

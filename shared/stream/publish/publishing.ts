@@ -121,6 +121,11 @@ export class Publishing {
     else this.#expiry.recovered()
   }
 
+  /** How many messages have a lifetime, and how many are schedules. */
+  get deadlines(): readonly [lifetimes: number, schedules: number] {
+    return [this.#expiry.size, this.#schedules.size]
+  }
+
   /** The stream's configuration is another now. */
   configured(): void {
     this.#admission.configured()
