@@ -61,6 +61,7 @@ export class PullQueue {
   readonly #port: StreamPort
   readonly #queue: Waiting[] = []
   #batchTotal = 0
+  #taken: Waiting | undefined
 
   constructor(parts: PullQueueParts) {
     this.#parts = parts
@@ -90,6 +91,7 @@ export class PullQueue {
     if (request.expiresMs > 0) {
       waiting.cancelExpiry = this.#clock.after(request.expiresMs, () => this.#expire(waiting))
     }
+    if (request.expiresMs < 0) this.#clock.soon(() => this.#expire(waiting))
     if (request.heartbeatMs > 0) {
       waiting.cancelHeartbeat = every(this.#clock, request.heartbeatMs, () => this.#beat(waiting))
     }
@@ -103,13 +105,14 @@ export class PullQueue {
    * The request is charged: the caller must send.
    */
   take(bytes: number): Uint8Array | undefined {
+    const nowMs = this.#clock.monotonicMs()
     const policy = this.#parts.policy()
     const needsPin = policy === 'pinned_client' && this.#parts.pin.id === ''
     let passed = 0
     for (;;) {
       const waiting = this.#queue[0]
       if (waiting === undefined) return undefined
-      if (waiting.expiresAtMs <= this.#clock.monotonicMs()) {
+      if (waiting.expiresAtMs <= nowMs) {
         this.#expire(waiting)
         continue
       }
@@ -132,14 +135,18 @@ export class PullQueue {
         this.#end(waiting, '409 Message Size Exceeds MaxBytes', true)
         continue
       }
-      if (!this.#port.hasInterest(waiting.reply)) {
-        this.#remove(waiting)
-        this.#parts.onIdle()
-        continue
-      }
-      this.#charge(waiting, bytes)
+      this.#charge(waiting, bytes, nowMs)
+      this.#taken = waiting
       return waiting.inbox
     }
+  }
+
+  /** Nobody listens any more on the inbox that was taken last. */
+  missed(): void {
+    if (this.#taken === undefined) return
+    this.#remove(this.#taken)
+    this.#taken = undefined
+    this.#parts.onIdle()
   }
 
   /** Everything that is there has been delivered: requests that do not wait for more are done. */
@@ -210,9 +217,9 @@ export class PullQueue {
     return minAckPending > 0 && minAckPending <= pendingAcks() ? 'serve' : 'pass'
   }
 
-  #charge(waiting: Waiting, bytes: number): void {
+  #charge(waiting: Waiting, bytes: number, nowMs: number): void {
     this.#queue.shift()
-    waiting.lastSentMs = this.#clock.monotonicMs()
+    waiting.lastSentMs = nowMs
     waiting.delivered++
     waiting.batchLeft--
     this.#batchTotal--
@@ -231,6 +238,7 @@ export class PullQueue {
   }
 
   #expire(waiting: Waiting): void {
+    if (!this.#queue.includes(waiting)) return
     this.#end(waiting, '408 Request Timeout', true)
   }
 

@@ -103,9 +103,10 @@ export class PullTarget implements DeliveryTarget {
 
   delivered(): void {}
 
-  /** It is pending, and asked for again when its time is over. */
+  /** The message is the next request's. */
   missed(): boolean {
-    return false
+    this.#queue.missed()
+    return true
   }
 
   endOfStream(): void {
@@ -117,8 +118,8 @@ export class PullTarget implements DeliveryTarget {
     try {
       request = parsePullRequest(payload)
     } catch (error) {
-      const problem = error instanceof JetStreamError ? error.description : 'malformed'
-      this.#queue.refuse(reply, `400 Bad Request - ${problem}`)
+      const text = error instanceof JetStreamError ? error.description : 'malformed'
+      this.#queue.refuse(reply, `400 Bad Request - ${text.replace(/^invalid JSON: /, '')}`)
       return false
     }
     const refusal =
