@@ -33,6 +33,24 @@ export function readGoJson(bytes: Uint8Array): readonly unknown[] {
   return values
 }
 
+/**
+ * The one value of a text, in the words of json.Unmarshal, which names no offsets. Throws GoJsonError,
+ * also when something follows the value.
+ */
+export function readOneGoJson(bytes: Uint8Array): unknown {
+  const reader = new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+  try {
+    const value = reader.value(0)
+    reader.end()
+    return value
+  } catch (error) {
+    if (!(error instanceof GoJsonError)) throw error
+    const text = error.message.replace(/ at offset \d+$/, '')
+    const isCut = text === 'unexpected EOF'
+    throw new GoJsonError(isCut ? 'unexpected end of JSON input' : text)
+  }
+}
+
 class Reader {
   readonly #bytes: Buffer
   #at = 0
@@ -45,6 +63,11 @@ class Reader {
   isAtEnd(): boolean {
     this.#skipBlanks()
     return this.#at >= this.#bytes.length
+  }
+
+  /** Nothing may follow. */
+  end(): void {
+    if (!this.isAtEnd()) this.#wrong('after top-level value')
   }
 
   value(depth: number): unknown {

@@ -5,7 +5,7 @@
  * which ends it at once; and a name that differs in case only is the field's too.
  */
 import { invariant, messageOf } from '../runtime/index.ts'
-import { GoJsonError, GoNumber, goQuote, readGoJson } from './go-json.ts'
+import { GoJsonError, GoNumber, goQuote, readGoJson, readOneGoJson } from './go-json.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { parseTime, timeProblem } from './timestamp.ts'
 
@@ -103,6 +103,15 @@ export function parseJson(payload: Uint8Array): unknown {
     const odd = values.find((value) => !isObject(value))
     if (odd !== undefined || values.length === 1) return odd ?? values[0]
     return Object.fromEntries(values.flatMap((value) => Object.entries(value ?? {})))
+  } catch (error) {
+    throw new JetStreamError(10025, messageOf(error))
+  }
+}
+
+/** The same for what nats-server reads as one value, and not as a stream of them. Throws 10025. */
+export function parseOneJson(payload: Uint8Array): unknown {
+  try {
+    return readOneGoJson(payload)
   } catch (error) {
     throw new JetStreamError(10025, messageOf(error))
   }

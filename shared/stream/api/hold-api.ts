@@ -1,7 +1,7 @@
 /** What holds a consumer's messages back, or lets them go: CONSUMER.PAUSE and CONSUMER.UNPIN. */
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, isObject, parseJson } from '../json-fields.ts'
+import { decodeFields, isObject, parseJson, parseOneJson } from '../json-fields.ts'
 import { NS_PER_MS } from '../limits.ts'
 import { formatTime } from '../timestamp.ts'
 import { type ApiContext, type ApiRequest, streamOf } from './api-context.ts'
@@ -32,7 +32,7 @@ export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
 
 /** Takes the pin from the client that has it: the next one to ask gets it. */
 export function unpinConsumer(context: ApiContext, request: ApiRequest) {
-  const asked = parseJson(request.message.payload)
+  const asked = parseOneJson(request.message.payload)
   const known = isObject(asked) ? { group: asked['group'] } : asked
   const { group = '' } = decodeFields(known, { group: 'string' }, 'JSApiConsumerUnpinRequest')
   if (group === '') throw new JetStreamError(10025, 'consumer group not specified')

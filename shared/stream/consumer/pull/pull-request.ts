@@ -1,5 +1,5 @@
 import { JetStreamError } from '../../jetstream-error.ts'
-import { decodeFields, isObject, parseJson } from '../../json-fields.ts'
+import { decodeFields, isObject, parseOneJson } from '../../json-fields.ts'
 import { NS_PER_MS } from '../../limits.ts'
 
 /** What a client asks of CONSUMER.MSG.NEXT. */
@@ -60,7 +60,7 @@ export function parsePullRequest(payload: Uint8Array): PullRequest {
     }
   }
   const fields = decodeFields(
-    knownFields(parseJson(payload)),
+    knownFields(parseOneJson(payload)),
     FIELDS,
     'JSApiConsumerGetNextRequest',
   )

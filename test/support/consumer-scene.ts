@@ -1,0 +1,269 @@
+/**
+ * What happens at one server while a script is acted out there, as facts that can be held against those
+ * of another server: answers, messages, statuses and advisories, without what differs from run to run.
+ */
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import { createInbox, headers, nanos } from '@nats-io/transport-node'
+
+export interface Delivered {
+  readonly reply: string
+  readonly seq: number
+}
+
+const DEADLINE_MS = 3_000
+/** Silence is what it is after so long. */
+const QUIET_MS = 150
+
+/** Different at each run: times, and how long something took. */
+const VARYING = new Set(['created', 'ts', 'timestamp', 'id', 'last_active', 'first_ts', 'last_ts'])
+const ROUGH = new Set(['pause_remaining', 'ack_time', 'pinned_ts', 'pinned_client_id', 'pinned_id'])
+const VERSIONS = new Set(['_nats.ver', '_nats.level'])
+/** nats-server counts its own overhead. */
+const OWN = new Set(['bytes', 'client', 'server'])
+
+export class Scene {
+  readonly facts: unknown[] = []
+  readonly pins: string[] = []
+  readonly #connection: NatsConnection
+  readonly #inboxes = new Map<string, Inbox>()
+  #advisories: Inbox | undefined
+  #inboxCount = 0
+  readonly #prefix = createInbox()
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection
+  }
+
+  async api(subject: string, request: object | string = ''): Promise<Record<string, unknown>> {
+    const text = typeof request === 'string' ? request : JSON.stringify(request)
+    const answer = await this.#connection.request(`$JS.API.${subject}`, text, {
+      timeout: DEADLINE_MS,
+    })
+    const body = answer.json<Record<string, unknown>>()
+    this.facts.push([subject, comparable(body)])
+    return body
+  }
+
+  stream(name: string, config: object = {}): Promise<unknown> {
+    return this.api(`STREAM.CREATE.${name}`, { name, subjects: [`${name}.>`], ...config })
+  }
+
+  consumer(stream: string, name: string, config: object = {}): Promise<unknown> {
+    return this.api(`CONSUMER.CREATE.${stream}.${name}`, {
+      stream_name: stream,
+      config: { durable_name: name, name, ack_policy: 'explicit', ...config },
+    })
+  }
+
+  async publish(
+    subject: string,
+    payload = 'x',
+    fields: Record<string, string> = {},
+  ): Promise<void> {
+    const block = headers()
+    for (const [name, value] of Object.entries(fields)) block.set(name, value)
+    const answer = await this.#connection.request(subject, payload, {
+      timeout: DEADLINE_MS,
+      headers: block,
+    })
+    this.facts.push([subject, answer.json()])
+  }
+
+  /**
+   * Sends a pull request and waits until `count` messages and statuses have come of it.
+   * @returns the messages among them
+   */
+  async pull(
+    [stream, consumer]: readonly [string, string],
+    request: object | string,
+    count: number,
+    inbox = this.newInbox(),
+  ): Promise<readonly Delivered[]> {
+    this.send([stream, consumer], request, inbox)
+    return this.take(inbox, count)
+  }
+
+  send([stream, consumer]: readonly [string, string], request: object | string, inbox: string) {
+    const text = typeof request === 'string' ? request : JSON.stringify(request)
+    this.#listen(inbox)
+    this.#connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, text, {
+      reply: inbox,
+    })
+  }
+
+  /** The next `count` that come, as facts. */
+  async take(inbox: string, count: number): Promise<readonly Delivered[]> {
+    const messages = await this.#listen(inbox).next(count)
+    this.facts.push([inbox.replace(/^.*\./, ''), messages.map((message) => this.#shown(message))])
+    return messages
+      .filter(({ reply }) => reply !== undefined && reply !== '')
+      .map(({ reply = '' }) => ({ reply, seq: Number(reply.split('.').at(-4)) }))
+  }
+
+  /** Nothing comes. */
+  async quiet(inbox: string): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+    this.facts.push([`quiet ${inbox.replace(/^.*\./, '')}`, this.#listen(inbox).count])
+  }
+
+  newInbox(): string {
+    const inbox = `${this.#prefix}.i${++this.#inboxCount}`
+    this.#listen(inbox)
+    return inbox
+  }
+
+  leave(inbox: string): void {
+    this.#inboxes.get(inbox)?.close()
+    this.#inboxes.delete(inbox)
+  }
+
+  /** Acknowledges, and with `isAsked` tells whether an answer came. */
+  async ack({ reply }: Delivered, text = '+ACK', isAsked = true): Promise<void> {
+    if (!isAsked) {
+      this.#connection.publish(reply, text)
+      await this.#connection.flush()
+      return
+    }
+    const isAnswered = await this.#connection.request(reply, text, { timeout: 400 }).then(
+      () => true,
+      () => false,
+    )
+    this.facts.push([`ack ${text}`, isAnswered])
+  }
+
+  /** @param except what is not to be held against another's */
+  async info(stream: string, consumer: string, ...except: readonly string[]): Promise<void> {
+    const info = await this.#ask<Record<string, unknown>>(`CONSUMER.INFO.${stream}.${consumer}`)
+    const kept = Object.entries(info).filter(([key]) => !except.includes(key))
+    this.facts.push([`info ${consumer}`, comparable(Object.fromEntries(kept))])
+  }
+
+  /** Waits until so many pull requests wait. */
+  async untilWaiting(stream: string, consumer: string, waiting: number): Promise<void> {
+    const deadline = Date.now() + DEADLINE_MS
+    for (;;) {
+      const info = await this.#ask<{ num_waiting: number }>(`CONSUMER.INFO.${stream}.${consumer}`)
+      if (info.num_waiting === waiting || Date.now() > deadline) return
+    }
+  }
+
+  /** What the stream holds. */
+  async state(stream: string): Promise<void> {
+    const { state } = await this.#ask<{ state: Record<string, unknown> }>(`STREAM.INFO.${stream}`)
+    const { messages, first_seq, last_seq, num_deleted, consumer_count } = state
+    this.facts.push([stream, { messages, first_seq, last_seq, num_deleted, consumer_count }])
+  }
+
+  /** Waits until the stream holds so many. */
+  async until(stream: string, messages: number): Promise<void> {
+    const deadline = Date.now() + DEADLINE_MS
+    for (;;) {
+      const { state } = await this.#ask<{ state: { messages: number } }>(`STREAM.INFO.${stream}`)
+      if (state.messages === messages || Date.now() > deadline) break
+    }
+    await this.state(stream)
+  }
+
+  /** From here on `events` tells of what is advised under the subject. */
+  async watch(subject: string): Promise<void> {
+    this.#advisories = new Inbox(this.#connection.subscribe(subject))
+    await this.#connection.flush()
+  }
+
+  async events(count: number): Promise<void> {
+    const messages = (await this.#advisories?.next(count)) ?? []
+    this.facts.push(
+      messages.map((message) => [message.subject, comparable(message.json())] as const),
+    )
+  }
+
+  #listen(inbox: string): Inbox {
+    let known = this.#inboxes.get(inbox)
+    if (known === undefined) {
+      known = new Inbox(this.#connection.subscribe(inbox))
+      this.#inboxes.set(inbox, known)
+    }
+    return known
+  }
+
+  async #ask<Answer>(subject: string): Promise<Answer> {
+    return (await this.#connection.request(`$JS.API.${subject}`)).json<Answer>()
+  }
+
+  #shown(message: Msg): unknown {
+    const { reply = '', subject } = message
+    const block = message.headers
+    const fields = Object.fromEntries([...(block ?? [])])
+    const pin = block?.get('Nats-Pin-Id') ?? ''
+    if (pin !== '' && !this.pins.includes(pin)) this.pins.push(pin)
+    if (pin !== '') fields['Nats-Pin-Id'] = [`pin ${this.pins.indexOf(pin)}`]
+    const shown = { ...fields, ...(reply === '' ? {} : { reply: placeOf(reply) }) }
+    if (block !== undefined && block.code !== 0) {
+      return { status: `${block.code} ${block.description}`, ...shown }
+    }
+    return { subject, payload: message.string(), ...shown }
+  }
+}
+
+/** Deliveries, both sequences and what is pending. */
+function placeOf(reply: string): string {
+  const [deliveries, streamSeq, consumerSeq, , pending] = reply.split('.').slice(-5)
+  return [deliveries, streamSeq, consumerSeq, pending].join(' ')
+}
+
+class Inbox {
+  readonly #subscription: Subscription
+  readonly #messages: Msg[] = []
+  #wake: () => void = () => {}
+
+  constructor(subscription: Subscription) {
+    this.#subscription = subscription
+    this.#read().catch(() => {})
+  }
+
+  get count(): number {
+    return this.#messages.length
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe()
+  }
+
+  async next(count: number): Promise<readonly Msg[]> {
+    const deadline = Date.now() + DEADLINE_MS
+    while (this.#messages.length < count && Date.now() < deadline) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, deadline - Date.now())
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    return this.#messages.splice(0, count)
+  }
+
+  async #read(): Promise<void> {
+    for await (const message of this.#subscription) {
+      this.#messages.push(message)
+      this.#wake()
+    }
+  }
+}
+
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(comparable)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(
+    ([key]) => !VARYING.has(key) && !VERSIONS.has(key) && !OWN.has(key),
+  )
+  return Object.fromEntries(
+    entries.map(([key, item]) => {
+      if (ROUGH.has(key)) return [key, typeof item]
+      if (key === 'pause_until') return [key, new Date(String(item)).toISOString()]
+      return [key, comparable(item)]
+    }),
+  )
+}
+
+export const seconds = (count: number): number => nanos(count * 1_000)
