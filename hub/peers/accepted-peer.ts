@@ -36,6 +36,8 @@ export interface AcceptedPeerOptions extends HandshakeContext {
   readonly channel: Channel
   /** Of the port that it came to. */
   readonly kind: PeerLinkKind
+  /** Until its CONNECT must be here; undefined for the limits' own. */
+  readonly authTimeoutMs: number | undefined
   /** Whether a region that nobody configured may come. */
   readonly knowsRegion: (region: string) => boolean
   readonly authenticate: (user: string, password: string) => Promise<boolean>
@@ -62,9 +64,8 @@ export class AcceptedPeer implements PeerPhase {
     this.kind = kind
     this.#nonce = Buffer.from(random.bytes(NONCE_BYTES)).toString('base64url')
     this.connection = new PeerConnection(channel, clock, limits, this)
-    this.#cancelTimeout = clock.after(limits.handshakeTimeoutMs, () =>
-      this.connection.fail(AUTHENTICATION_TIMEOUT),
-    )
+    const timeoutMs = options.authTimeoutMs ?? limits.handshakeTimeoutMs
+    this.#cancelTimeout = clock.after(timeoutMs, () => this.connection.fail(AUTHENTICATION_TIMEOUT))
   }
 
   start(): void {

@@ -208,6 +208,7 @@ export class PeerMesh {
       ...this.#context(),
       channel,
       kind,
+      authTimeoutMs: this.#security.authTimeoutMs(kind),
       knowsRegion: (region) => this.#knowsRegion(region),
       authenticate: (user, password) => this.#security.isAllowed(kind, user, password),
       onHello: (peer, it) => this.#decide(peer, it),

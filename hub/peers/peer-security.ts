@@ -51,6 +51,11 @@ export class PeerSecurity {
     return listener === undefined ? undefined : { settings: listener, allowPlain: false }
   }
 
+  /** ms that an accepted hub has for its login; undefined where the block does not say. */
+  authTimeoutMs(kind: PeerLinkKind): number | undefined {
+    return this.#block(kind)?.auth_timeout
+  }
+
   /** A hub that was heard of is mostly known by its IP: its certificate has the name of a configured one. */
   ofDial(kind: PeerLinkKind, host: string): DialSecurity | undefined {
     const { dial } = this.#gates[kind]

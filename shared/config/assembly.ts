@@ -1,5 +1,5 @@
 import { accountsOf, operatorOf, systemAccountOf } from './account-assembly.ts'
-import { authorizationOf, ownAuthorizationOf } from './authorization-assembly.ts'
+import { authorizationOf, ownAuthorizationOf, ownTimeoutOf } from './authorization-assembly.ts'
 import type { ClusterConfig, GatewayConfig } from './cluster-config.ts'
 import type { ClusterFile, GatewayFile } from './cluster-schema.ts'
 import {
@@ -139,6 +139,7 @@ function leafnodesOf(file: LeafNodesFile): LeafNodesConfig {
     listen: isListening ? listenOf(file) : undefined,
     advertise: file.advertise,
     authorization: ownAuthorizationOf(file.authorization, file.tls),
+    ...ownTimeoutOf(file.authorization),
     tls: file.tls && tlsOf(file.tls),
     remotes: file.remotes.filter((remote) => !remote.disabled).map(remoteOf),
     reconnect: file.reconnect,
@@ -203,6 +204,7 @@ function clusterOf(file: ClusterFile, gateway: GatewayFile | undefined): Cluster
     advertise: file.advertise,
     no_advertise: file.no_advertise,
     authorization: ownAuthorizationOf(file.authorization, file.tls),
+    ...ownTimeoutOf(file.authorization),
     routes: file.routes,
     tls: file.tls && peerTlsOf(file.tls),
     connect_retries: file.connect_retries,
@@ -216,6 +218,7 @@ function gatewayOf(file: GatewayFile): GatewayConfig | undefined {
     listen: listenOf(file),
     advertise: file.advertise,
     authorization: ownAuthorizationOf(file.authorization, file.tls),
+    ...ownTimeoutOf(file.authorization),
     gateways: file.gateways.map(({ name, url }) => ({ name, urls: url })),
     tls: file.tls && peerTlsOf(file.tls),
     reject_unknown_cluster: file.reject_unknown_cluster,

@@ -45,6 +45,11 @@ export function ownAuthorizationOf(
   }
 }
 
+/** What a block says of the time for a login, whether it names users or not. */
+export function ownTimeoutOf(own: AuthorizationFile | undefined): { auth_timeout?: number } {
+  return own?.timeout === undefined ? {} : { auth_timeout: own.timeout }
+}
+
 export function permissionsOf(file: PermissionsFile): PermissionsConfig {
   const { publish, subscribe, allow_responses: responses } = file
   const answers = responses?.enabled ? responses : undefined

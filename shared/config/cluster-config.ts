@@ -10,6 +10,8 @@ export interface ClusterConfig {
   readonly no_advertise: boolean
   /** undefined: anyone who reaches the port. */
   readonly authorization: AuthorizationConfig | undefined
+  /** `authorization.timeout`, which counts without users too: ms for a login. */
+  readonly auth_timeout?: number
   readonly routes: readonly PeerUrl[]
   readonly tls: TlsConfig | undefined
   readonly connect_retries: number
@@ -21,6 +23,8 @@ export interface GatewayConfig {
   readonly listen: { readonly host: string; readonly port: number }
   readonly advertise: string
   readonly authorization: AuthorizationConfig | undefined
+  /** As in `cluster`. */
+  readonly auth_timeout?: number
   readonly gateways: readonly { readonly name: string; readonly urls: readonly PeerUrl[] }[]
   readonly tls: TlsConfig | undefined
   readonly reject_unknown_cluster: boolean

@@ -78,6 +78,8 @@ export interface LeafNodesConfig {
   readonly advertise: string
   /** undefined: links authenticate as clients do. */
   readonly authorization: AuthorizationConfig | undefined
+  /** `authorization.timeout`, which counts without users too: ms for a login. */
+  readonly auth_timeout?: number
   readonly tls: TlsConfig | undefined
   readonly remotes: readonly RemoteConfig[]
   /** The shortest time between two dials; backoff grows from it. */

@@ -233,7 +233,7 @@ function tlsOf({ tls }: RemoteConfig): TlsSettings | undefined {
 }
 
 function authTimeoutOf({ leafnodes, authorization }: CoreConfig): number {
-  return (leafnodes.authorization ?? authorization).timeout
+  return leafnodes.auth_timeout ?? (leafnodes.authorization ?? authorization).timeout
 }
 
 function cardOf(parts: ServerLinksParts): ServerCard {

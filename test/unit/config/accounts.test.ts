@@ -289,4 +289,18 @@ describe('config: accounts', () => {
       )
     })
   }
+
+  it('a time for logins counts without users too, in each block', () => {
+    const { leafnodes, cluster, gateway } = parseConfig(
+      {
+        leafnodes: { port: 1, authorization: { timeout: 1 } },
+        cluster: { name: 'a', port: 2, authorization: { timeout: 0.5 } },
+        gateway: { name: 'a', port: 3, authorization: { timeout: '3s' } },
+      },
+      'hub',
+    )
+    const times = [leafnodes.auth_timeout, cluster?.auth_timeout, gateway?.auth_timeout]
+    assert.deepEqual(times, [1_000, 500, 3_000])
+    assert.equal(leafnodes.authorization, undefined)
+  })
 })

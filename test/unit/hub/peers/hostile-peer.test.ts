@@ -146,6 +146,13 @@ describe(`strangers at the ports for hubs (SEED=${SEED})`, () => {
     assert.match(silent.received, /-ERR 'Authentication Timeout'/)
   })
 
+  it('who say nothing have as long as the block allows', async () => {
+    await net.start('eu-1', { cluster: { auth_timeout: 500 } })
+    const silent = await come(6222)
+    await net.until(() => silent.isClosed, 'the end', 1_000)
+    assert.match(silent.received, /-ERR 'Authentication Timeout'/)
+  })
+
   it('who were let in cannot take another name later, nor break a control line', async () => {
     const a = await net.start('eu-1')
     const peer = await come(6222)
