@@ -10,23 +10,26 @@ import type { JournalStream } from './journal-stream.ts'
 import { RECORD_HEADER_BYTES } from './record.ts'
 
 export function reportGaps(catalog: Catalog, damagedSegments: ReadonlySet<number>): void {
-  const sizes = [...damagedSegments].map((id) => catalog.segment(id).size)
-  const recordsMax = sizes.reduce((total, size) => total + size, 0) / RECORD_HEADER_BYTES
+  for (const { stream, gaps } of findGaps(catalog, damagedSegments)) {
+    for (const [first, last] of gaps) stream.noteDamage(first, last, last - first + 1)
+  }
   for (const stream of catalog.streamsById.values()) {
-    if (damagedSegments.size > 0) reportStreamGaps(stream, damagedSegments, recordsMax)
     stream.absentDeletes.clear()
     stream.skips.clear()
   }
 }
 
-function reportStreamGaps(
-  stream: JournalStream,
+/** What is missing of each stream, and lay in one of these segments. */
+export function findGaps(
+  catalog: Catalog,
   damagedSegments: ReadonlySet<number>,
-  recordsMax: number,
-): void {
-  for (const [first, last] of gapsOf(stream, damagedSegments, recordsMax)) {
-    stream.noteDamage(first, last, last - first + 1)
-  }
+): { readonly stream: JournalStream; readonly gaps: readonly SeqRun[] }[] {
+  if (damagedSegments.size === 0) return []
+  const sizes = [...damagedSegments].map((id) => catalog.segment(id).size)
+  const recordsMax = sizes.reduce((total, size) => total + size, 0) / RECORD_HEADER_BYTES
+  return [...catalog.streamsById.values()]
+    .map((stream) => ({ stream, gaps: gapsOf(stream, damagedSegments, recordsMax) }))
+    .filter(({ gaps }) => gaps.length > 0)
 }
 
 /** Gaps that no delete and no purge explains. */

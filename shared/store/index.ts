@@ -1,8 +1,9 @@
 /** The commit journal: everything durable goes through it. */
 export { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES } from './limits.ts'
-export { openStore, type StoreOptions } from './open-store.ts'
+export { openStore } from './open-store.ts'
 export { RetentionClock } from './retention-clock.ts'
 export type { Store, StoreCondition, StoreStats } from './store.ts'
+export type { StoreOptions } from './store-memory.ts'
 export type {
   Committed,
   Eviction,

@@ -114,15 +114,12 @@ export class Recovery {
   }
 
   async #scan(segment: Segment, chunk: Chunk, isLast: boolean): Promise<void> {
-    const { end, damagedPlaces, lastCommitAt } = scanSegment(
-      chunk,
-      segment.salt,
-      isLast,
-      (cursor) => this.#catalog.apply(segment, cursor, cursor.at),
+    const { end, damaged, lastCommitAt } = scanSegment(chunk, segment.salt, isLast, (cursor) =>
+      this.#catalog.apply(segment, cursor, cursor.at),
     )
-    if (damagedPlaces > 0) {
+    if (damaged.length > 0) {
       this.#damaged.add(segment.id)
-      this.#catalog.noteDamage({ segment: segment.id }, damagedPlaces)
+      this.#catalog.noteDamage({ segment: segment.id }, damaged.length)
     }
     this.#lastCommit = { at: lastCommitAt, bytes: chunk.bytes.subarray(lastCommitAt, end) }
     if (end === chunk.bytes.length) return

@@ -7,14 +7,20 @@
  * it. Everywhere else it is damage: the next record that holds is searched for, byte by byte, with
  * the segment's salt.
  */
-import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
+import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
 import { SEGMENT_HEADER_BYTES } from './segment.ts'
+
+/** Bytes of a segment file, `to` not included. */
+export interface ByteRange {
+  readonly from: number
+  readonly to: number
+}
 
 export interface ScanResult {
   /** Where the intact part ends; the file's size unless a torn end must be cut. */
   readonly end: number
-  /** Places that did not hold, each of them one record or more. */
-  readonly damagedPlaces: number
+  /** What did not hold, each range one record or more. */
+  readonly damaged: readonly ByteRange[]
   /** Where the last commit of the intact part begins: what lies before it was synced. */
   readonly lastCommitAt: number
 }
@@ -28,7 +34,7 @@ export function scanSegment(
   const size = chunk.bytes.length
   const cursor = new RecordCursor(chunk)
   let group: number[] = []
-  let damagedPlaces = 0
+  const damaged: ByteRange[] = []
   let lastCommitAt = SEGMENT_HEADER_BYTES
   const flush = (): void => {
     for (const at of group) {
@@ -44,9 +50,9 @@ export function scanSegment(
     if (!holds(cursor, size, salt)) {
       const next = nextRecord(chunk, at + 1, size, salt)
       if (isLast && !commitBeginsFrom(chunk, next, size, salt)) {
-        return { end: group[0] ?? at, damagedPlaces, lastCommitAt }
+        return { end: group[0] ?? at, damaged, lastCommitAt }
       }
-      damagedPlaces++
+      damaged.push({ from: at, to: next })
       flush()
       at = next
       continue
@@ -58,10 +64,16 @@ export function scanSegment(
     at += length
   }
   if (isLast && group[0] !== undefined) {
-    return { end: group[0], damagedPlaces, lastCommitAt }
+    return { end: group[0], damaged, lastCommitAt }
   }
   flush()
-  return { end: size, damagedPlaces, lastCommitAt }
+  return { end: size, damaged, lastCommitAt }
+}
+
+/** All that is damaged in a segment of which `size` bytes are committed: nothing of it is torn. */
+export function damagedRanges(chunk: Chunk, salt: number, size: number): readonly ByteRange[] {
+  const whole = chunk.bytes.length === size ? chunk : new Chunk(chunk.bytes.subarray(0, size))
+  return scanSegment(whole, salt, false, () => {}).damaged
 }
 
 /** Whether a record lies here whole and its checksum is right. */

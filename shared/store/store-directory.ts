@@ -1,10 +1,12 @@
 /** Takes a store directory into possession: writable, locked, of this format and this owner. */
 import * as path from 'node:path'
+import type { Log } from '../log/index.ts'
 import { codeOf, type Disk, messageOf, PetioleError, type Random } from '../runtime/index.ts'
 import { RESERVE_FILE } from './reserve-file.ts'
+import { CARD_COPY_FILE, CARD_FILE, type Card, readCards, writeCard } from './store-card.ts'
 
-const FORMAT = 'petiole-store'
-const VERSION = 1
+export const FORMAT = 'petiole-store'
+export const VERSION = 1
 const ID_BYTES = 16
 
 export interface ClaimOptions {
@@ -13,13 +15,7 @@ export interface ClaimOptions {
   readonly directory: string
   readonly journalDirectory: string
   readonly owner: string
-}
-
-interface Card {
-  readonly format: string
-  readonly version: number
-  readonly id: string
-  readonly owner: string
+  readonly log: Log
 }
 
 /** Returns what releases the lock. A full disk is no reason not to start: the reserve file gives way. */
@@ -56,15 +52,17 @@ async function claim(options: ClaimOptions): Promise<() => Promise<void>> {
 }
 
 async function checkCard(options: ClaimOptions): Promise<void> {
-  const { disk, random, directory, owner } = options
-  const file = path.join(directory, 'store.json')
-  const card = await readCard(disk, file)
+  const { disk, random, directory, owner, log } = options
+  const file = path.join(directory, CARD_FILE)
+  const { card, isAbsent, stale, damaged } = await readCards(disk, directory)
   if (card === undefined) {
+    if (!isAbsent) throw foreign(`${file} cannot be understood`)
     if ((await disk.list(directory)).includes('journal')) {
       throw foreign(`${directory} has a journal but no store.json`)
     }
     const id = Buffer.from(random.bytes(ID_BYTES)).toString('hex')
-    return writeCard(disk, file, { format: FORMAT, version: VERSION, id, owner })
+    const made = { format: FORMAT, version: VERSION, id, owner }
+    return writeCards(options, [CARD_FILE, CARD_COPY_FILE], made)
   }
   if (card.format !== FORMAT) throw foreign(`${file} is not a petiole store's`)
   if (card.version > VERSION) {
@@ -72,43 +70,21 @@ async function checkCard(options: ClaimOptions): Promise<void> {
       `${file} has version ${card.version}, this program knows ${VERSION}: update petiole`,
     )
   }
-  if (owner === '' || card.owner === owner) return
-  if (card.owner !== '') {
+  if (owner !== '' && card.owner !== '' && card.owner !== owner) {
     throw foreign(`${directory} belongs to server ${card.owner}, this one is ${owner}`)
   }
-  await writeCard(disk, file, { ...card, owner })
+  if (damaged.length > 0) log.error({ files: damaged }, 'damaged store card written again')
+  const isOurs = owner === '' || card.owner === owner
+  if (isOurs) await writeCards(options, stale, card)
+  else await writeCards(options, [CARD_FILE, CARD_COPY_FILE], { ...card, owner })
 }
 
-async function readCard(disk: Disk, file: string): Promise<Card | undefined> {
-  let text: string
-  try {
-    text = Buffer.from(await disk.readFile(file)).toString()
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
-  try {
-    const card: unknown = JSON.parse(text)
-    if (isCard(card)) return card
-  } catch {
-    // Not JSON: the same as JSON that says something else.
-  }
-  throw foreign(`${file} cannot be understood`)
-}
-
-function isCard(card: unknown): card is Card {
-  if (typeof card !== 'object' || card === null) return false
-  const { format, version, id, owner } = card as Record<string, unknown>
-  return (
-    typeof format === 'string' &&
-    typeof version === 'number' &&
-    typeof id === 'string' &&
-    typeof owner === 'string'
-  )
-}
-
-function writeCard(disk: Disk, file: string, card: Card): Promise<void> {
-  return disk.writeFileAtomic(file, Buffer.from(`${JSON.stringify(card)}\n`))
+async function writeCards(
+  { disk, directory }: ClaimOptions,
+  files: readonly string[],
+  card: Card,
+): Promise<void> {
+  for (const file of files) await writeCard(disk, directory, file, card)
 }
 
 function foreign(what: string): PetioleError {

@@ -212,11 +212,14 @@ describe('store and a disk that fails or is full', () => {
     await assert.rejects(open({ owner: 'SERVER-B' }), { code: 'PETIOLE_STORE_FOREIGN' })
     await (await open({ owner: 'SERVER-A' })).drain()
     const card = JSON.parse(Buffer.from(await disk.readFile('/data/store.json')).toString())
-    await disk.writeFileAtomic('/data/store.json', bytes(JSON.stringify({ ...card, version: 99 })))
+    const cards = ['/data/store.json', '/data/store.json.copy']
+    const { crc, ...newer } = { ...card, version: 99 }
+    assert.match(crc, /^[0-9a-f]{8}$/)
+    for (const file of cards) await disk.writeFileAtomic(file, bytes(JSON.stringify(newer)))
     await assert.rejects(open(), { code: 'PETIOLE_STORE_FOREIGN', message: /version 99/ })
-    await disk.writeFileAtomic('/data/store.json', bytes('{}'))
+    for (const file of cards) await disk.writeFileAtomic(file, bytes('{}'))
     await assert.rejects(open(), { code: 'PETIOLE_STORE_FOREIGN' })
-    await disk.remove('/data/store.json')
+    for (const file of cards) await disk.remove(file)
     await assert.rejects(open(), { code: 'PETIOLE_STORE_FOREIGN', message: /no store\.json/ })
   })
 

@@ -1,0 +1,147 @@
+/**
+ * What a store keeps in memory, before anything is read: the same for a server, and for whoever
+ * looks at a store that no server has open.
+ */
+import * as path from 'node:path'
+import type { Log } from '../log/index.ts'
+import { type Clock, type Disk, PetioleError, type Random } from '../runtime/index.ts'
+import { Boots } from './boots.ts'
+import { Catalog } from './catalog.ts'
+import { EvictionQueue } from './eviction-queue.ts'
+import { JournalStream } from './journal-stream.ts'
+import {
+  CHUNK_BYTES,
+  CHUNKS_POOLED_MAX,
+  COMMIT_BYTES_MAX,
+  GATHERED_BYTES_MAX,
+  LEAF_SEGMENT_BYTES,
+  OPEN_FILES_MAX,
+  RESERVE_BYTES,
+  RESERVE_FILE_BYTES,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+  SUBJECTS_BYTES_MAX,
+  SUBJECTS_MAX,
+} from './limits.ts'
+import { RESERVE_FILE, ReserveFile } from './reserve-file.ts'
+import { Room } from './room.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { JournalTable } from './state-table.ts'
+import type { StreamHost } from './stream-host.ts'
+import { StreamReader } from './stream-reader.ts'
+import { Writer } from './writer.ts'
+
+export interface StoreOptions {
+  readonly directory: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly log: Log
+  /** Whose directory this is, such as the server's identity. Another owner is refused from then on. */
+  readonly owner?: string
+  /** Size at which a segment is sealed. Default: 16 MiB. */
+  readonly segmentBytes?: number
+  /** Quota for all files of the store but the reserve file. Default: 0, only the disk is the limit. */
+  readonly bytesMax?: number
+  /** Largest gather write. Default: 8 MiB, and never more than a segment. */
+  readonly commitBytesMax?: number
+  /** What may wait for the disk in memory. Default: 64 MiB. */
+  readonly gatheredBytesMax?: number
+  /** Room that messages may not use. Default: 4 MiB, and never more than a quarter of the quota. */
+  readonly reserveBytes?: number
+  /** Distinct subjects over all streams. Default: 10,000,000. */
+  readonly subjectsMax?: number
+}
+
+export interface Settings extends Required<StoreOptions> {
+  readonly journalDirectory: string
+}
+
+export function withDefaults(options: StoreOptions): Settings {
+  const segmentBytes = Math.min(
+    Math.max(options.segmentBytes ?? LEAF_SEGMENT_BYTES, SEGMENT_BYTES_MIN),
+    SEGMENT_BYTES_MAX,
+  )
+  return {
+    owner: '',
+    bytesMax: 0,
+    gatheredBytesMax: GATHERED_BYTES_MAX,
+    reserveBytes: RESERVE_BYTES,
+    subjectsMax: SUBJECTS_MAX,
+    ...options,
+    segmentBytes,
+    commitBytesMax: Math.min(options.commitBytesMax ?? COMMIT_BYTES_MAX, segmentBytes),
+    journalDirectory: path.join(options.directory, 'journal'),
+  }
+}
+
+export interface Memory {
+  readonly room: Room
+  readonly files: SegmentFiles
+  readonly writer: Writer
+  readonly catalog: Catalog
+  readonly evictions: EvictionQueue
+  readonly reserve: ReserveFile
+  isRecovering: boolean
+}
+
+/** What is there before anything is read. */
+export function makeMemory(settings: Settings): Memory {
+  const { directory, journalDirectory, clock, random, disk, log } = settings
+  const room = new Room(directory, settings)
+  const files = new SegmentFiles(disk, journalDirectory, log, OPEN_FILES_MAX)
+  const boots = new Boots()
+  const writer = new Writer(clock, random, boots, room, {
+    chunkBytes: CHUNK_BYTES,
+    chunksPooledMax: CHUNKS_POOLED_MAX,
+    commitBytesMax: settings.commitBytesMax,
+  })
+  const marks = new JournalTable(0, {
+    writer,
+    clock,
+    checkOpen: () => {},
+    syncWithinMs: () => 0,
+  })
+  const catalog: Catalog = new Catalog(
+    boots,
+    marks,
+    (id, definition, index) => new JournalStream(id, definition, index, host),
+    log,
+    new DataView(random.bytes(4).slice().buffer).getUint32(0),
+  )
+  const evictions = new EvictionQueue()
+  const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 8))
+  const reserve = new ReserveFile(
+    disk,
+    random,
+    path.join(directory, RESERVE_FILE),
+    reserveFileBytes,
+  )
+  const memory = { room, files, writer, catalog, evictions, reserve, isRecovering: true }
+  const host: StreamHost = {
+    clock,
+    writer,
+    reader: new StreamReader(catalog, files),
+    checkSubjects: (stream, subject) =>
+      checkSubjects(catalog, settings.subjectsMax, stream, subject),
+    evictionsWait: (stream) => evictions.add(stream),
+    isRecovering: () => memory.isRecovering,
+  }
+  return memory
+}
+
+/** Subjects are held in memory, so their number is bounded: new ones are refused above the limit. */
+function checkSubjects(
+  catalog: Catalog,
+  subjectsMax: number,
+  stream: JournalStream,
+  subject: Uint8Array,
+): void {
+  const { subjectCount, subjectBytes } = catalog
+  if (subjectCount < subjectsMax && subjectBytes < SUBJECTS_BYTES_MAX) return
+  if (stream.index.subjects.find(subject, 0, subject.length) >= 0) return
+  throw new PetioleError(
+    'PETIOLE_STORE_FULL',
+    `the store holds ${subjectCount} distinct subjects of ${subjectBytes} bytes, its limits are ${subjectsMax} and ${SUBJECTS_BYTES_MAX}: purge streams, or use fewer subjects`,
+  )
+}
