@@ -1,5 +1,7 @@
 /** Push consumers as the official client and the bare protocol see them; see jetstream.test.ts. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import {
   AckPolicy,
   DeliverPolicy,
@@ -248,6 +250,28 @@ describe('jetstream push', () => {
       messages.map(seqOf),
       Array.from({ length: 40 }, (_, i) => i + 1),
     )
+  })
+
+  it('2.3 does not wait for a frozen subscriber but with his own messages', async () => {
+    await fill(120, 'x'.repeat(100_000))
+    const frozen = createConnection({ host: '127.0.0.1', port: server.port })
+    const inboxes = [createInbox(), createInbox(), createInbox()]
+    const [plain, controlled, other] = inboxes as [string, string, string]
+    const isThere = once(frozen, 'data')
+    frozen.write('CONNECT {"verbose":false}\r\n')
+    frozen.write(`SUB ${plain} 1\r\nSUB ${controlled} 2\r\n`)
+    await isThere
+    frozen.pause()
+    await connection.flush()
+    const heartbeat = { idle_heartbeat: nanos(60_000), flow_control: true }
+    const subscription = connection.subscribe(other)
+    await jsm.consumers.add(name, { durable_name: 'plain', deliver_subject: plain })
+    await jsm.consumers.add(name, { durable_name: 'fc', deliver_subject: controlled, ...heartbeat })
+    await jsm.consumers.add(name, { durable_name: 'other', deliver_subject: other })
+    assert.equal((await take(subscription, 120)).length, 120)
+    const { delivered } = await info('fc')
+    assert.ok(delivered.consumer_seq <= 21, `${delivered.consumer_seq} of 2 MiB in 100 kB`)
+    frozen.destroy()
   })
 
   it('3.1 replays at the original pace', async () => {
