@@ -363,7 +363,7 @@ export class Ingest {
   #storeFailed(account: LedgerAccount, error: unknown): BatchReply {
     const { leaf, buffer } = account
     this.#log.warn({ leaf, buffer, err: error }, 'cannot store a batch')
-    const isFull = codeOf(error) === 'PETIOLE_STORE_FULL'
+    const isFull = codeOf(error) === 'PETIOLE_STORE_FULL' || codeOf(error) === 'PETIOLE_STORE_BUSY'
     const isMended = (): boolean => this.#store.condition.name === 'open'
     this.#blocked.add(account, { subject: '', reason: messageOf(error) }, isMended)
     return later(account, isFull ? RETRY_FULL_MS : RETRY_FAILED_MS, messageOf(error))

@@ -59,7 +59,8 @@ export class Room {
     }
     if (this.#condition.name === 'failed') throw this.#condition.error
     if (bytes > this.#limits.gatheredBytesMax) {
-      throw fullError(
+      throw new PetioleError(
+        'PETIOLE_STORE_BUSY',
         `${bytes} bytes wait for the disk of ${this.#directory}: it is too slow, send less`,
       )
     }

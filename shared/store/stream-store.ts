@@ -113,7 +113,8 @@ export interface StreamStore {
 
   /**
    * Appends to the commit that is being gathered and returns the sequence. Copies its arguments.
-   * Throws PETIOLE_STORE_FULL, PETIOLE_STORE_FAILED (see Store.condition), PETIOLE_STREAM_FULL
+   * Throws PETIOLE_STORE_BUSY (too much waits for the disk), PETIOLE_STORE_FULL, PETIOLE_STORE_FAILED
+   * (see Store.condition), PETIOLE_STREAM_FULL
    * (discard `new`) or PETIOLE_MESSAGE_TOO_LARGE; then nothing was appended.
    * @param timeMs keeps a message's original time (mirrors, synced records); else the store's clock is used.
    * @param isMarked lets `marked` find it: for what has a time of its own, such as a TTL or a schedule

@@ -13,7 +13,7 @@ import { Api } from './api/api.ts'
 import { ApiAudit, type DescribeRequester } from './api/api-audit.ts'
 import { API_PREFIX, type ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
-import { decodeConfig, encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
+import { createStreamStore, decodeConfig, type StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
@@ -226,9 +226,9 @@ export class StreamEngine {
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
     await new Promise<void>((resolve, reject) => {
-      const bytes = encodeConfig(config, mode)
+      const key = this.#key(config.name)
       const done = settle(resolve, reject)
-      const store = this.#store.createStream(this.#key(config.name), bytes, limitsOf(config), done)
+      const store = createStreamStore(this.#store, key, config, mode, done)
       stream = this.#open(store, config, mode)
       this.#streams.set(config.name, stream)
       this.#subjectsChanged()

@@ -40,6 +40,8 @@ export function notSupported(errCode: 10012 | 10052, feature: string): JetStream
 export function toJetStreamError(error: unknown): JetStreamError {
   if (error instanceof JetStreamError) return error
   switch (codeOf(error)) {
+    case 'PETIOLE_STORE_BUSY':
+      return new JetStreamError(10167, '', { cause: error })
     case 'PETIOLE_STORE_FULL':
       return new JetStreamError(10047, '', { cause: error })
     case 'PETIOLE_STORE_FAILED':

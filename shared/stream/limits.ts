@@ -88,5 +88,8 @@ export const EXPIRY_CHECK_MAX_MS = 10_000
 export const EXPIRY_RETRY_MS = 1_000
 /** Deadlines of messages that are gone are dropped once there are so many, and more than of others. */
 export const DEADLINES_PRUNE_MIN = 4_096
+/** How long messages of a stream with `persist_mode: async` may wait for the disk; what a stream may ask for. */
+export const ASYNC_SYNC_MS = 1_000
+export const SYNC_EVERY_MS_MAX = 600_000
 /** Schedules that are due fire so many at a time. */
 export const SCHEDULES_FIRED = 256

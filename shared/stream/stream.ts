@@ -9,7 +9,7 @@ import type { SubjectFilter } from '../subject/index.ts'
 import type { AccountLimits } from './account-limits.ts'
 import { type AccountRoom, StreamRoom } from './account-room.ts'
 import type { Advisories } from './advisories.ts'
-import { encodeConfig, limitsOf, type StreamMode } from './config/stored-config.ts'
+import { encodeConfig, limitsOf, type StreamMode, syncOf } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import type { AckSubjects } from './consumer/ack-subject.ts'
 import { ConsumerSet } from './consumer/consumer-set.ts'
@@ -152,9 +152,9 @@ export class Stream {
     this.#claimed = [...new Set([...this.#config.subjects, ...config.subjects])]
     try {
       await new Promise<void>((resolve, reject) => {
-        this.store.configure(encodeConfig(config, this.mode), limitsOf(config), (error) =>
-          error ? reject(error) : resolve(),
-        )
+        const done: Committed = (error) => (error ? reject(error) : resolve())
+        const options = { sync: syncOf(config) }
+        this.store.configure(encodeConfig(config, this.mode), limitsOf(config), done, options)
       })
     } finally {
       this.#claimed = undefined

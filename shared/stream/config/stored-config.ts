@@ -1,6 +1,8 @@
 /** A stream's configuration as it lies in the store, and what the store itself must know of it. */
-import type { StreamLimits } from '../../store/index.ts'
-import { NS_PER_MS } from '../limits.ts'
+import type { Committed, Store, StreamLimits, StreamStore, SyncPolicy } from '../../store/index.ts'
+import { parseGoDuration } from '../go-duration.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { ASYNC_SYNC_MS, NS_PER_MS, SYNC_EVERY_MS_MAX } from '../limits.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 /** How a stream takes part in its account. */
@@ -37,4 +39,28 @@ export function limitsOf(config: StreamConfig): StreamLimits {
 /** Some messages may outlive `max_age`, or what it takes leaves markers. */
 export function isAgedByStream(config: StreamConfig): boolean {
   return config.allow_msg_ttl || (config.subject_delete_marker_ttl ?? 0) > 0
+}
+
+/** Metadata under which a stream says how long its messages may wait for the disk: `always`, `500ms`. */
+const SYNC_KEY = 'petiole.sync'
+
+/** When what the stream acknowledges is on disk. Throws 10052 when its metadata say what is no time. */
+export function syncOf({ metadata, persist_mode }: StreamConfig): SyncPolicy {
+  const asked = metadata?.[SYNC_KEY]
+  if (asked === undefined) return persist_mode === 'async' ? { everyMs: ASYNC_SYNC_MS } : 'always'
+  if (asked === 'always') return 'always'
+  const everyMs = (parseGoDuration(asked) ?? 0) / NS_PER_MS
+  if (everyMs >= 1 && everyMs <= SYNC_EVERY_MS_MAX) return { everyMs }
+  throw new JetStreamError(10052, `metadata ${SYNC_KEY} must be always, or 1ms to 10m`)
+}
+
+export function createStreamStore(
+  root: Store,
+  key: string,
+  config: StreamConfig,
+  mode: StreamMode,
+  committed: Committed,
+): StreamStore {
+  const options = { sync: syncOf(config) }
+  return root.createStream(key, encodeConfig(config, mode), limitsOf(config), committed, options)
 }

@@ -17,7 +17,6 @@ const STREAM_ROWS: readonly Row<StreamConfig>[] = [
   { feature: 'sourcing from other streams', isAsked: ({ sources }) => sources !== undefined },
   { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
   { feature: 'first_seq', isAsked: ({ first_seq }) => first_seq !== undefined },
-  { feature: 'persist_mode async', isAsked: ({ persist_mode }) => persist_mode === 'async' },
 ]
 
 const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = []

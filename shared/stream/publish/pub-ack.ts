@@ -1,6 +1,6 @@
 /** What a publisher hears: that its message is on disk, that it was there already, or why it was refused. */
 import { codeOf, type PetioleError } from '../../runtime/index.ts'
-import { NO_BYTES } from '../headers.ts'
+import { NO_BYTES, statusHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import type { StreamPort } from '../port.ts'
 
@@ -12,6 +12,9 @@ export interface Waiting {
   readonly reply: string
   readonly committed: Told | undefined
 }
+
+/** Comes with 10167. */
+const TOO_MANY = statusHeaders('429 Too Many Requests')
 
 export class PubAcks {
   readonly #port: StreamPort
@@ -43,7 +46,8 @@ export class PubAcks {
     queueMicrotask(() => {
       if (reply !== '') {
         const answer = { error: refusal, stream: this.#stream, seq: 0 }
-        this.#port.publish(reply, '', NO_BYTES, Buffer.from(JSON.stringify(answer)))
+        const headers = refusal.errCode === 10167 ? TOO_MANY : NO_BYTES
+        this.#port.publish(reply, '', headers, Buffer.from(JSON.stringify(answer)))
       }
       committed?.(refusal)
     })
