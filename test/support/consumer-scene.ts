@@ -131,6 +131,17 @@ export class Scene {
     this.facts.push([`ack ${text}`, isAnswered])
   }
 
+  /** `+NXT`. */
+  next({ reply }: Delivered, text: string, inbox: string): void {
+    this.#listen(inbox)
+    this.#connection.publish(reply, text, { reply: inbox })
+  }
+
+  /** Waits until so many messages are to be acknowledged. */
+  async untilPending(stream: string, consumer: string, pending: number): Promise<void> {
+    await this.#until(stream, consumer, 'num_ack_pending', pending)
+  }
+
   /** @param except what is not to be held against another's */
   async info(stream: string, consumer: string, ...except: readonly string[]): Promise<void> {
     const info = await this.#ask<Record<string, unknown>>(`CONSUMER.INFO.${stream}.${consumer}`)
@@ -140,11 +151,7 @@ export class Scene {
 
   /** Waits until so many pull requests wait. */
   async untilWaiting(stream: string, consumer: string, waiting: number): Promise<void> {
-    const deadline = Date.now() + DEADLINE_MS
-    for (;;) {
-      const info = await this.#ask<{ num_waiting: number }>(`CONSUMER.INFO.${stream}.${consumer}`)
-      if (info.num_waiting === waiting || Date.now() > deadline) return
-    }
+    await this.#until(stream, consumer, 'num_waiting', waiting)
   }
 
   /** What the stream holds. */
@@ -175,6 +182,14 @@ export class Scene {
     this.facts.push(
       messages.map((message) => [message.subject, comparable(message.json())] as const),
     )
+  }
+
+  async #until(stream: string, consumer: string, key: string, value: number): Promise<void> {
+    const deadline = Date.now() + DEADLINE_MS
+    for (;;) {
+      const info = await this.#ask<Record<string, unknown>>(`CONSUMER.INFO.${stream}.${consumer}`)
+      if (info[key] === value || Date.now() > deadline) return
+    }
   }
 
   #listen(inbox: string): Inbox {
@@ -260,7 +275,7 @@ function comparable(value: unknown): unknown {
   return Object.fromEntries(
     entries.map(([key, item]) => {
       if (ROUGH.has(key)) return [key, typeof item]
-      if (key === 'pause_until') return [key, new Date(String(item)).toISOString()]
+      if (key === 'pause_until') return [key, String(item).startsWith('0001') ? 'zero' : 'set']
       return [key, comparable(item)]
     }),
   )

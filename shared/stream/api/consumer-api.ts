@@ -16,7 +16,7 @@ import {
   refusePayload,
   streamOf,
 } from './api-context.ts'
-import { pauseConsumer, unpinConsumer } from './hold-api.ts'
+import { NO_PAUSE, pauseConsumer, unpinConsumer } from './hold-api.ts'
 import { identify, resetConsumer, sourcingCreation } from './sourcing-api.ts'
 import { consumerInfo, listedConsumer } from './stream-info.ts'
 
@@ -29,7 +29,7 @@ export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'CONSUMER.NAMES': { type: 'consumer_names', args: 1, zeros: NO_CONSUMERS, handle: listNames },
   'CONSUMER.LIST': { type: 'consumer_list', args: 1, zeros: NO_CONSUMERS, handle: listConsumers },
   'CONSUMER.RESET': { type: 'consumer_reset', args: 2, handle: resetConsumer },
-  'CONSUMER.PAUSE': { type: 'consumer_pause', args: 2, handle: pauseConsumer },
+  'CONSUMER.PAUSE': { type: 'consumer_pause', args: 2, zeros: NO_PAUSE, handle: pauseConsumer },
   'CONSUMER.UNPIN': { type: 'consumer_unpin', args: 2, handle: unpinConsumer },
   'CONSUMER.DELETE': { type: 'consumer_delete', args: 2, handle: deleteConsumer },
 }

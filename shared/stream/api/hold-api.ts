@@ -6,6 +6,9 @@ import { NS_PER_MS } from '../limits.ts'
 import { formatTime } from '../timestamp.ts'
 import { type ApiContext, type ApiRequest, streamOf } from './api-context.ts'
 
+/** What CONSUMER.PAUSE says of its answer when it fails. */
+export const NO_PAUSE = { paused: false, pause_until: formatTime(0) }
+
 const GROUP_NAME = /^[a-zA-Z0-9/_=-]{1,16}$/
 
 /** Without a time, or with one that is over, it goes on. */
@@ -33,7 +36,8 @@ export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
 /** Takes the pin from the client that has it: the next one to ask gets it. */
 export function unpinConsumer(context: ApiContext, request: ApiRequest) {
   const asked = parseOneJson(request.message.payload)
-  const known = isObject(asked) ? { group: asked['group'] } : asked
+  const isNamed = isObject(asked) && Object.hasOwn(asked, 'group')
+  const known = isNamed ? { group: asked['group'] } : isObject(asked) ? {} : asked
   const { group = '' } = decodeFields(known, { group: 'string' }, 'JSApiConsumerUnpinRequest')
   if (group === '') throw new JetStreamError(10025, 'consumer group not specified')
   if (!GROUP_NAME.test(group)) throw new JetStreamError(10162)

@@ -220,6 +220,7 @@ export class ConsumerSet {
     } else consumer.close(this.#closed.status, this.#closed.isKept)
     this.interest.changed()
     consumer.events.created()
+    if (consumer.pause.isPaused) consumer.events.paused(true, consumer.pause.untilMs)
     return consumer
   }
 
