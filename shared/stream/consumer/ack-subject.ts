@@ -16,7 +16,7 @@ import { NS_PER_MS } from '../limits.ts'
  */
 
 const PREFIX = '$JS.ACK.'
-/** Tokens from the stream's name on. */
+/** Tokens from the stream's name on, in the short form. */
 const TOKENS = 7
 
 const HASH_LENGTH = 8
@@ -41,6 +41,8 @@ export type AckRequest =
   /** Acknowledges and asks for more: what follows is a pull request for the ack's reply subject. */
   | { readonly type: 'next'; readonly pull: Uint8Array }
 
+const PLAIN_ACK: AckRequest = { type: 'ack' }
+
 /** The ack subjects of one account's streams. */
 export class AckSubjects {
   /** What to subscribe to. */
@@ -63,19 +65,36 @@ export class AckSubjects {
   /** undefined when the subject is none of ours. */
   parse(subject: string): AckAddress | undefined {
     if (!subject.startsWith(this.#prefix)) return undefined
-    const tokens = subject.slice(this.#prefix.length).split('.')
-    if (this.#isLong ? tokens.length < TOKENS : tokens.length !== TOKENS) return undefined
-    const [stream, consumer, deliveries, streamSeq, consumerSeq] = tokens
-    if (stream === undefined || consumer === undefined) return undefined
-    const address = {
-      stream,
-      consumer,
-      deliveries: Number(deliveries),
-      streamSeq: Number(streamSeq),
-      consumerSeq: Number(consumerSeq),
+    const streamEnd = subject.indexOf('.', this.#prefix.length)
+    const consumerEnd = subject.indexOf('.', streamEnd + 1)
+    if (streamEnd < 0 || consumerEnd < 0) return undefined
+    const deliveriesEnd = subject.indexOf('.', consumerEnd + 1)
+    const streamSeqEnd = subject.indexOf('.', deliveriesEnd + 1)
+    const consumerSeqEnd = subject.indexOf('.', streamSeqEnd + 1)
+    if (deliveriesEnd < 0 || streamSeqEnd < 0 || consumerSeqEnd < 0) return undefined
+    // The time and the count of pending messages, which nobody asks for here.
+    const timeEnd = subject.indexOf('.', consumerSeqEnd + 1)
+    if (timeEnd < 0 || (!this.#isLong && subject.indexOf('.', timeEnd + 1) >= 0)) return undefined
+    const streamSeq = numberAt(subject, deliveriesEnd + 1, streamSeqEnd)
+    if (!(streamSeq > 0)) return undefined
+    return {
+      stream: subject.slice(this.#prefix.length, streamEnd),
+      consumer: subject.slice(streamEnd + 1, consumerEnd),
+      deliveries: numberAt(subject, consumerEnd + 1, deliveriesEnd),
+      streamSeq,
+      consumerSeq: numberAt(subject, streamSeqEnd + 1, consumerSeqEnd),
     }
-    return address.streamSeq > 0 && Number.isInteger(address.streamSeq) ? address : undefined
   }
+}
+
+/** NaN for what is not written in digits alone. */
+function numberAt(text: string, start: number, end: number): number {
+  let number = start < end ? 0 : Number.NaN
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - 48
+    number = digit >= 0 && digit <= 9 ? number * 10 + digit : Number.NaN
+  }
+  return number
 }
 
 /** The first bytes of the name's SHA-256, each as a digit of base 62: as nats-server hashes names. */
@@ -89,14 +108,21 @@ export function accountHash(account: string): string {
 
 /** undefined for a payload that is no acknowledgement: nats-server ignores those too. */
 export function parseAck(payload: Uint8Array): AckRequest | undefined {
-  if (payload.length === 0) return { type: 'ack' }
+  if (payload.length === 0) return PLAIN_ACK
+  // Nearly all, and so without making a string of it.
+  if (payload.length === ACK.length && isAck(payload)) return PLAIN_ACK
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString()
-  if (text === ACK || text === '+OK') return { type: 'ack' }
+  if (text === '+OK') return PLAIN_ACK
   if (text.startsWith(NAK)) return { type: 'nak', delayMs: nakDelayMs(text.slice(NAK.length)) }
   if (text === '+WPI') return { type: 'progress' }
   if (text.startsWith('+TERM')) return { type: 'term', reason: text.slice(5).trim() }
   if (text.startsWith('+NXT')) return { type: 'next', pull: Buffer.from(text.slice(4).trim()) }
   return undefined
+}
+
+function isAck(payload: Uint8Array): boolean {
+  for (let i = 0; i < ACK.length; i++) if (payload[i] !== ACK.charCodeAt(i)) return false
+  return true
 }
 
 /** `{"delay": ns}` or a duration as Go writes it; anything else means at once. */

@@ -244,7 +244,7 @@ export class Consumer {
     else this.#changed()
     if (request.type === 'next') this.pull(reply, request.pull)
     this.#deadline.arm()
-    this.#delivery.wake()
+    this.#delivery.wakeSoon()
   }
 
   /** It is on disk, and may deliver from now on. */

@@ -39,6 +39,7 @@ export class Delivery {
   #isRunning = false
   #isWoken = false
   #isStarted = false
+  #isWakePromised = false
   #isClosed = false
   #turnBytes = 0
   #cancelRetry: Cancel | undefined
@@ -87,6 +88,16 @@ export class Delivery {
       this.#isRunning = false
       this.#log.error({ err: messageOf(error) }, 'consumer can not read its stream')
       this.#wakeAfter(READ_RETRY_MS)
+    })
+  }
+
+  /** The same for what comes in numbers, as acknowledgements do: once behind all of them. */
+  wakeSoon(): void {
+    if (this.#isWakePromised) return
+    this.#isWakePromised = true
+    queueMicrotask(() => {
+      this.#isWakePromised = false
+      this.wake()
     })
   }
 
