@@ -3,7 +3,6 @@
  * are checked, each against what the ones before it did, and stored in one transaction, or none is.
  * Facts from nats-server 2.15 (stream.go, processJetStreamAtomicBatchMsg; jetstream_batching.go).
  */
-import { codeOf } from '../../runtime/index.ts'
 import { NO_BYTES } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import type { Message } from '../publish/admission.ts'
@@ -161,17 +160,9 @@ export class AtomicBatches {
         this.#target.appendChecked(draft, asked, isLast ? committed : () => {})
       }
     } catch (error) {
-      throw codeOf(error) === 'PETIOLE_STREAM_FULL' ? this.#fullError(error) : error
+      // Which limit it is beyond shows only while what is staged of it counts.
+      throw this.#parts.acks.refusalOf(error)
     }
-  }
-
-  /** Which limit a batch is beyond: what is staged of it counts. */
-  #fullError(cause: unknown): JetStreamError {
-    const { config, store } = this.#stream
-    const inFlight = store.assignedSeq - store.state.lastSeq
-    const isByMessages = config.max_msgs > 0 && store.state.messages + inFlight >= config.max_msgs
-    const text = isByMessages ? 'maximum messages exceeded' : 'maximum bytes exceeded'
-    return new JetStreamError(10077, text, { cause })
   }
 
   #abandon(id: string, reason: Abandoned | undefined, error: JetStreamError): JetStreamError {

@@ -6,7 +6,7 @@
  */
 
 import { NO_BYTES, withoutHeaders } from '../headers.ts'
-import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
+import { JetStreamError } from '../jetstream-error.ts'
 import type { Draft, Message } from '../publish/admission.ts'
 import type { Waiting } from '../publish/pub-ack.ts'
 import type { PublishHeaders } from '../publish/publish-headers.ts'
@@ -78,8 +78,8 @@ export class FastBatches {
     for (const [id, open] of [...this.#batches]) this.#close(id, open)
   }
 
-  #open({ id, seq, isGapOk, flow }: FastReply): Open {
-    if (seq !== 1) throw new JetStreamError(10208)
+  #open({ id, seq, isGapOk, flow, operation }: FastReply): Open {
+    if (seq !== 1 || operation === 'ping') throw new JetStreamError(10208)
     const isFull =
       this.#batches.size >= FAST_PER_STREAM_MAX || this.#server.fast >= FAST_PER_SERVER_MAX
     if (isFull) throw new JetStreamError(10211)
@@ -115,7 +115,7 @@ export class FastBatches {
   /** Whether the message is the next one, or one behind a gap that is allowed. Else the batch ends. */
   #follow(batch: FastBatch, { id, seq }: FastReply, { reply }: Waiting): boolean {
     const expected = batch.lastSeq + 1
-    if (seq > expected) this.#tell(reply, gapText(expected, seq))
+    if (seq !== expected) this.#tell(reply, gapText(expected, seq))
     if (seq === expected || (seq > expected && batch.isGapOk)) {
       batch.lastSeq = seq
       return true
@@ -151,7 +151,7 @@ export class FastBatches {
       if (typeof draft === 'number') this.#repeated(open, said, draft, waiting)
       else this.#append(open, said, draft, asked, waiting)
     } catch (error) {
-      this.#refused(open, said, toJetStreamError(error), waiting)
+      this.#refused(open, said, this.#parts.acks.refusalOf(error), waiting)
     }
   }
 

@@ -41,7 +41,7 @@ export class PubAcks {
   }
 
   refuse(error: unknown, { reply, committed }: Waiting): void {
-    const refusal = this.#refusal(error)
+    const refusal = this.refusalOf(error)
     // The caller may be the router in the middle of a delivery.
     queueMicrotask(() => {
       if (reply !== '') {
@@ -53,7 +53,8 @@ export class PubAcks {
     })
   }
 
-  #refusal(error: unknown): JetStreamError {
+  /** The row of the error table that a publisher hears. */
+  refusalOf(error: unknown): JetStreamError {
     if (codeOf(error) !== 'PETIOLE_STREAM_FULL') return toJetStreamError(error)
     return new JetStreamError(10077, this.#fullText(), { cause: error })
   }

@@ -325,7 +325,8 @@ export class Publishing {
 
   #fullText(): string {
     const { config, store } = this.#stream
-    const isByMessages = config.max_msgs > 0 && store.state.messages >= config.max_msgs
+    const inFlight = store.assignedSeq - store.state.lastSeq
+    const isByMessages = config.max_msgs > 0 && store.state.messages + inFlight >= config.max_msgs
     return isByMessages ? 'maximum messages exceeded' : 'maximum bytes exceeded'
   }
 }
