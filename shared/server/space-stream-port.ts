@@ -14,9 +14,16 @@ import type {
   StreamPort,
 } from '../stream/index.ts'
 import { InterestWatches } from './interest-watches.ts'
+import { ReachWatches } from './reach-watches.ts'
+
+interface Handler {
+  readonly handle: (message: PortMessage) => void
+  /** Whether it is shown what receivers see for a subject. */
+  readonly isShown: boolean
+}
 
 interface Request {
-  readonly handler: (request: PortMessage) => void
+  readonly handle: (request: PortMessage) => void
   readonly message: PortMessage
 }
 
@@ -29,14 +36,16 @@ export class SpaceStreamPort implements StreamPort {
   readonly #space: AccountSpace
   readonly #peer: Peer
   readonly #watches: InterestWatches
+  readonly #reaches: ReachWatches
   readonly #captures = new Map<Subscription, (message: CapturedMessage) => void>()
-  readonly #handlers = new Map<Subscription, (request: PortMessage) => void>()
+  readonly #handlers = new Map<Subscription, Handler>()
   /** Emptied after every read chunk, so it never holds more than one chunk's requests. */
   #requests: Request[] = []
 
   constructor(space: AccountSpace, peerId: number) {
     this.#space = space
     this.#watches = new InterestWatches(space)
+    this.#reaches = new ReachWatches(space)
     this.#peer = {
       kind: 'local',
       id: peerId,
@@ -58,12 +67,12 @@ export class SpaceStreamPort implements StreamPort {
     return new SpaceOutlet(this.#space, flow === undefined ? this.#peer : { ...this.#peer, flow })
   }
 
-  subscribe(subject: string, handler: (request: PortMessage) => void): () => void {
-    const subscription = this.#space.subscribe(this.#peer, { subject })
-    this.#handlers.set(subscription, handler)
-    return () => {
-      if (this.#handlers.delete(subscription)) this.#space.unsubscribe(subscription)
-    }
+  subscribe(subject: string, handle: (request: PortMessage) => void): () => void {
+    return this.#subscribe(subject, { handle, isShown: false })
+  }
+
+  receive(subject: string, handle: (message: PortMessage) => void): () => void {
+    return this.#subscribe(subject, { handle, isShown: true })
   }
 
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void {
@@ -82,6 +91,18 @@ export class SpaceStreamPort implements StreamPort {
     return this.#watches.add(subject, queue, onChange)
   }
 
+  onReach(subject: string, onReached: () => void): () => void {
+    return this.#reaches.add(subject, onReached)
+  }
+
+  #subscribe(subject: string, handler: Handler): () => void {
+    const subscription = this.#space.subscribe(this.#peer, { subject })
+    this.#handlers.set(subscription, handler)
+    return () => {
+      if (this.#handlers.delete(subscription)) this.#space.unsubscribe(subscription)
+    }
+  }
+
   #take(subscription: Subscription, message: Message): void {
     const capture = this.#captures.get(subscription)
     if (capture !== undefined) {
@@ -91,13 +112,14 @@ export class SpaceStreamPort implements StreamPort {
     const handler = this.#handlers.get(subscription)
     if (handler === undefined) return
     if (this.#requests.length === 0) queueMicrotask(() => this.#handleRequests())
-    this.#requests.push({ handler, message: copyOf(message) })
+    const { handle, isShown } = handler
+    this.#requests.push({ handle, message: copyOf(message, isShown) })
   }
 
   #handleRequests(): void {
     const requests = this.#requests
     this.#requests = []
-    for (const { handler, message } of requests) handler(message)
+    for (const { handle, message } of requests) handle(message)
   }
 }
 
@@ -119,9 +141,9 @@ class SpaceOutlet implements Outlet {
   }
 }
 
-function copyOf(message: Message): PortMessage {
+function copyOf(message: Message, isShown: boolean): PortMessage {
   return {
-    subject: message.subject,
+    subject: isShown ? message.shownSubject : message.subject,
     reply: message.reply,
     // Not slice(): these may be Buffers, whose slice shares the router's memory.
     headers: new Uint8Array(message.headers),

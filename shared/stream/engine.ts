@@ -5,7 +5,6 @@
 import type { Log } from '../log/index.ts'
 import { type Clock, messageOf, type Random } from '../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../store/index.ts'
-import { SubjectFilter } from '../subject/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { AccountLimits } from './account-limits.ts'
 import { Advisories } from './advisories.ts'
@@ -17,10 +16,12 @@ import { createStreamStore, decodeConfig, type StreamMode } from './config/store
 import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
+import { BoundSubjects } from './bound-subjects.ts'
 import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { SUBJECT_CACHE_MAX } from './limits.ts'
 import { type PortMessage, renamed, type StreamPort } from './port.ts'
+import { isHidden, RestoreHost } from './snapshot/restore-host.ts'
+import { SnapshotDesk } from './snapshot/snapshot-desk.ts'
 import { Stream } from './stream.ts'
 import { StreamJudge } from './stream-judge.ts'
 import { checkKind, checkOverlap, refuseManaged, StreamPlan } from './stream-plan.ts'
@@ -63,9 +64,9 @@ export class StreamEngine {
   readonly #streams = new Map<string, Stream>()
   readonly #judge: StreamJudge
   readonly #turns = new Turns()
-  /** Literal subject to its stream; emptied whenever any stream's subjects change. */
-  readonly #bySubject = new Map<string, Stream | undefined>()
-  #filters: (readonly [SubjectFilter, Stream])[] | undefined
+  readonly #bound = new BoundSubjects(() => this.streams())
+  readonly #restores: RestoreHost
+  readonly #snapshots: SnapshotDesk
   #subscriptions: (() => void)[] = []
   /** Streams that are being made together: nobody else gets their subjects meanwhile. */
   #plan: StreamPlan | undefined
@@ -82,6 +83,20 @@ export class StreamEngine {
     this.#advisories = new Advisories(clock, random, port, domain, options.account)
     this.#judge = new StreamJudge(options.limits, this.#streams)
     this.#acks = new AckSubjects(domain, options.account)
+    this.#restores = new RestoreHost({
+      root: options.store,
+      judge: this.#judge,
+      key: (name) => this.#key(name),
+      has: (name) => this.#streams.has(name),
+      adopt: (store, config) => this.#adopt(store, config),
+    })
+    this.#snapshots = new SnapshotDesk({
+      ...options,
+      advisories: this.#advisories,
+      level: apiLevelOf(options.serverVersion ?? SERVER_VERSION),
+      host: this.#restores,
+      newToken: () => this.#newName(),
+    })
     this.#api = new Api(this.#apiContext(), options.log)
   }
 
@@ -111,16 +126,7 @@ export class StreamEngine {
    * where several of those overlap, the one whose name sorts first is returned.
    */
   streamFor(subject: string): Stream | undefined {
-    const known = this.#bySubject.get(subject)
-    if (known !== undefined || this.#bySubject.has(subject)) return known
-    this.#filters ??= this.streams().flatMap((stream) =>
-      stream.config.subjects.map((own) => [new SubjectFilter(own), stream] as const),
-    )
-    const bytes = Buffer.from(subject)
-    const found = this.#filters.find(([filter]) => filter.matches(bytes))?.[1]
-    if (this.#bySubject.size >= SUBJECT_CACHE_MAX) this.#bySubject.clear()
-    this.#bySubject.set(subject, found)
-    return found
+    return this.#bound.streamOf(subject)
   }
 
   /**
@@ -170,8 +176,8 @@ export class StreamEngine {
         this.#store.removeStream(this.#key(name), settle(resolve, reject))
       })
       this.#streams.delete(name)
-      this.#subjectsChanged()
-      stream.consumers.tellOfRemoval()
+      this.#bound.changed()
+      stream.removed()
       stream.close('409 Consumer Deleted', false)
       this.#advise('DELETED', 'delete', name)
       return true
@@ -193,6 +199,7 @@ export class StreamEngine {
 
   async #recover(key: string, store: StreamStore): Promise<void> {
     try {
+      if (isHidden(store.config)) return this.#store.removeStream(key)
       const { config, isCapturing, mayOverlap } = decodeConfig(store.config)
       const stream = this.#open(store, config, { isCapturing, mayOverlap })
       await stream.recover()
@@ -223,6 +230,7 @@ export class StreamEngine {
 
   async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
     if (this.#streams.size >= this.#judge.streamsMax) throw new JetStreamError(10027)
+    if (this.#restores.has(config.name)) throw new JetStreamError(10058)
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
     await new Promise<void>((resolve, reject) => {
@@ -231,24 +239,48 @@ export class StreamEngine {
       const store = createStreamStore(this.#store, key, config, mode, done)
       stream = this.#open(store, config, mode)
       this.#streams.set(config.name, stream)
-      this.#subjectsChanged()
+      this.#bound.changed()
       // What is published from here on is stored after the stream's own record in the journal.
       if (this.#isStarted) stream.openCaptures()
     }).catch((error: unknown) => {
       stream?.close('409 Consumer Deleted', false)
       this.#streams.delete(config.name)
-      this.#subjectsChanged()
+      this.#bound.changed()
       throw error
     })
-    this.#advise('CREATED', 'create', config.name)
+    this.#made(config.name)
     return this.#streams.get(config.name) ?? this.#gone()
+  }
+
+  /** What came out of a backup is a stream as any other from here on. */
+  async #adopt(store: StreamStore, config: StreamConfig): Promise<Stream> {
+    checkOverlap(config, CAPTURING, this.#streams, this.#plan)
+    const stream = this.#open(store, config, CAPTURING)
+    try {
+      await stream.update(config)
+      await stream.recover()
+      checkOverlap(config, CAPTURING, this.#streams, this.#plan)
+    } catch (error) {
+      stream.close('409 Consumer Deleted', false)
+      throw error
+    }
+    this.#streams.set(config.name, stream)
+    this.#bound.changed()
+    stream.openCaptures()
+    this.#made(config.name)
+    return stream
+  }
+
+  #made(name: string): void {
+    this.#advise('CREATED', 'create', name)
+    for (const other of this.#streams.values()) other.feeds.originMade(name)
   }
 
   async #update(stream: Stream, config: StreamConfig): Promise<Stream> {
     const updated = updatedConfig(stream.config, config)
     checkOverlap(updated, stream.mode, this.#streams, this.#plan)
     await stream.update(updated)
-    this.#subjectsChanged()
+    this.#bound.changed()
     this.#advise('UPDATED', 'modify', stream.name)
     return stream
   }
@@ -315,14 +347,10 @@ export class StreamEngine {
 
   #close(isKept: boolean): void {
     this.#isClosed = true
+    this.#snapshots.close()
     for (const stop of this.#subscriptions) stop()
     this.#subscriptions = []
     for (const stream of this.#streams.values()) stream.close('409 Server Shutdown', isKept)
-  }
-
-  #subjectsChanged(): void {
-    this.#bySubject.clear()
-    this.#filters = undefined
   }
 
   #key(name: string): string {
@@ -349,6 +377,7 @@ export class StreamEngine {
       limits,
       counts: this.apiCounts,
       nowMs: () => clock.wallMs(),
+      snapshots: this.#snapshots,
       audit: new ApiAudit({ port, advisories, serverName, describe }),
       stream: (name) => this.#streams.get(name),
       streams: () => this.streams(),

@@ -13,7 +13,14 @@ export interface StreamPort {
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void
   /** Everything published on `subject` goes to `capture` before any acknowledgement. */
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void
+  /** The same for what consumers deliver: shown with the subject under which it is stored. */
+  receive(subject: string, handler: (message: PortMessage) => void): () => void
   hasInterest(subject: string): boolean
+  /**
+   * Tells whenever a link, which may be one that has come back, brings somebody who takes messages on
+   * this literal subject. Called outside of the router.
+   */
+  onReach(subject: string, onReached: () => void): () => void
   /**
    * Follows who subscribes to exactly this literal subject, as a member of `queue` unless that is ''.
    * `onChange` is called outside of the router, when the first one came or the last one left.

@@ -16,6 +16,7 @@ import { ConsumerSet } from './consumer/consumer-set.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import type { CapturedMessage, StreamPort } from './port.ts'
 import { type AppendSubject, Publishing } from './publish/publishing.ts'
+import { StreamFeeds } from './sourcing/stream-feeds.ts'
 
 export type { AppendSubject } from './publish/publishing.ts'
 
@@ -51,6 +52,8 @@ export class Stream {
   readonly mode: StreamMode
   readonly publishing: Publishing
   readonly room: StreamRoom
+  /** What it gets from other streams. */
+  readonly feeds: StreamFeeds
   #config: StreamConfig
   #claimed: readonly string[] | undefined
   readonly #parts: StreamParts
@@ -68,6 +71,8 @@ export class Stream {
     this.room = new StreamRoom(parts.room, config.storage)
     this.publishing = new Publishing(this, parts)
     this.consumers = new ConsumerSet({ ...parts, stream: this })
+    const { domain, advisories } = parts
+    this.feeds = new StreamFeeds(this, parts, { account: advisories.account, domain })
     this.#stopListening = [
       store.onCommit(() => this.#committed()),
       store.onEvict(({ lastSeq }) => {
@@ -87,7 +92,7 @@ export class Stream {
     this.consumers.recover()
   }
 
-  /** Takes what is published on its subjects from now on, if it captures by itself. */
+  /** From now on takes what others feed it, and what is published on its subjects if it captures. */
   openCaptures(): void {
     const wanted = this.mode.isCapturing && !this.#isClosed ? this.#config.subjects : []
     for (const [subject, stop] of this.#stopCaptures) {
@@ -100,6 +105,7 @@ export class Stream {
       const stop = this.#parts.port.capture(subject, (message) => this.ingest(message))
       this.#stopCaptures.set(subject, stop)
     }
+    this.feeds.follow(this.#isClosed ? undefined : this.#config)
   }
 
   /** One published message: checked, appended, acknowledged to its `reply` after the commit. */
@@ -164,6 +170,12 @@ export class Stream {
     this.publishing.configured()
     if (isRetentionNew) this.consumers.retentionChanged()
     this.openCaptures()
+  }
+
+  /** It is gone from disk: whoever has to do with it is told. */
+  removed(): void {
+    this.consumers.tellOfRemoval()
+    this.feeds.removed()
   }
 
   /** Stops taking messages and serving consumers. */

@@ -47,6 +47,7 @@ export class MemoryPort implements StreamPort {
   /** Whom the receiver on a subject may hold up. */
   readonly flows = new Map<string, Flow | undefined>()
   readonly #watches = new Set<{ readonly subject: string; readonly tell: () => void }>()
+  readonly #reaches = new Set<{ readonly subject: string; readonly tell: () => void }>()
   #inboxes = 0
 
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void {
@@ -75,6 +76,21 @@ export class MemoryPort implements StreamPort {
     const entry = { filter: new SubjectFilter(subject), capture }
     this.#captures.add(entry)
     return () => this.#captures.delete(entry)
+  }
+
+  receive(subject: string, handle: (message: PortMessage) => void): () => void {
+    return this.subscribe(subject, handle)
+  }
+
+  onReach(subject: string, tell: () => void): () => void {
+    const watch = { subject, tell }
+    this.#reaches.add(watch)
+    return () => this.#reaches.delete(watch)
+  }
+
+  /** A link brings somebody who takes messages on a subject. */
+  reach(subject: string): void {
+    for (const watch of [...this.#reaches]) if (watch.subject === subject) watch.tell()
   }
 
   hasInterest(subject: string): boolean {

@@ -21,6 +21,7 @@ export function streamInfo(
     config: { ...wireStreamConfig(stream.config), ...(metadata === undefined ? {} : { metadata }) },
     created: formatTime(stream.store.createdMs),
     state: streamState(stream),
+    ...stream.feeds.info(),
     ...(domain === '' ? {} : { domain }),
     ts: formatTime(nowMs),
   }

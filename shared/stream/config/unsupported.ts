@@ -13,8 +13,6 @@ interface Row<Config> {
 }
 
 const STREAM_ROWS: readonly Row<StreamConfig>[] = [
-  { feature: 'a mirror', isAsked: ({ mirror }) => mirror !== undefined },
-  { feature: 'sourcing from other streams', isAsked: ({ sources }) => sources !== undefined },
   { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
   { feature: 'first_seq', isAsked: ({ first_seq }) => first_seq !== undefined },
 ]

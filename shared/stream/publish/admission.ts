@@ -40,6 +40,8 @@ export interface Draft extends Message {
   readonly ttl?: number | undefined
   /** It is a schedule, due first at this time. */
   readonly dueMs?: number | undefined
+  /** When it was stored, if that was in another stream. */
+  readonly timeMs?: number | undefined
   /** What it replaces: all of its subject, or of the stream. */
   readonly rollup?: 'sub' | 'all' | undefined
   readonly counted?: Counted | undefined
@@ -229,6 +231,8 @@ export class Admission {
   /** Throws 10168, 10170 or 10171. */
   #checkIncrement(asked: PublishHeaders, payload: Uint8Array): void {
     if (asked.increment === undefined) return
+    // Long numbers cost much more than their bytes; nats-server looks at the length later.
+    if (asked.increment.length > HEADER_BYTES_MAX) throw new JetStreamError(10097)
     if (parseIncrement(asked.increment) === undefined) throw new JetStreamError(10171)
     if (this.#stream.config.allow_msg_counter !== true) throw new JetStreamError(10168)
     if (payload.length > 0) throw new JetStreamError(10170)

@@ -104,7 +104,7 @@ export class Storing {
     }
     const { admission, expiry, schedules, republishing } = this.#parts
     const { subject, subjectBytes, headers, payload, ttl, dueMs } = draft
-    const wallMs = this.#parts.clock.wallMs()
+    const wallMs = draft.timeMs ?? this.#parts.clock.wallMs()
     const before = republishing.isActive ? admission.lastSeqOn(subject) : 0
     const republished = republishing.take(draft, before, wallMs)
     const isMarked = ttl !== undefined || dueMs !== undefined
@@ -119,7 +119,7 @@ export class Storing {
       committed(error, seq)
     }
     // What is told of a time must be what is stored; a clock that is wrong is put right by the store.
-    const isTimeTold = isMarked || republished !== undefined
+    const isTimeTold = isMarked || republished !== undefined || draft.timeMs !== undefined
     const timeMs = isTimeTold && wallMs >= PLAUSIBLE_WALL_MS ? wallMs : undefined
     const { store } = this.#stream
     const seq = store.append(subjectBytes, headers, payload, done, timeMs, isMarked, isRollUp)

@@ -86,11 +86,7 @@ describe('StreamEngine', () => {
   it('answers what it does not do with an error that says so', async () => {
     const { port } = world
     const config = (extra: object): object => ({ name: 'S', subjects: ['s'], ...extra })
-    const refused = [
-      { name: 'S', mirror: { name: 'x' } },
-      config({ sources: [{ name: 'x' }] }),
-      config({ compression: 's2' }),
-    ]
+    const refused = [config({ compression: 's2' })]
     for (const request of refused) {
       const { error } = await port.api('STREAM.CREATE.S', request)
       assert.equal(error?.err_code, 10052, JSON.stringify(request))
