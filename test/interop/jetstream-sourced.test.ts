@@ -14,6 +14,7 @@ import { Leaf } from '../../leaf/index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
+import { API_LEVEL } from '../../shared/wire/index.ts'
 import { LinkProxy } from '../support/link-proxy.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
 
@@ -25,6 +26,9 @@ const MACHINE = {
 }
 /** A second until their end dials again, two between two tries of a source that has seen a gap. */
 const RESUME_MS = 5_000
+
+/** Below that level sources take no account of what a work queue keeps for them. */
+const RETENTIONS = ['limits', ...(API_LEVEL >= 4 ? (['workqueue'] as const) : [])] as const
 
 interface Pair {
   readonly ours: NatsConnection
@@ -177,30 +181,41 @@ describe('interop: streams of ours that a nats-server copies', function () {
       ['mirrors', { mirror: { name: 'ORDERS', external } }],
       ['sources', { sources: [{ name: 'ORDERS', external }] }],
     ] as const) {
-      it(`${kind} a stream of a Petiole ${role}, over a cut of the link`, async () => {
-        const { ours, theirs, proxy } = await start()
-        const origin = await jetstreamManager(ours)
-        await origin.streams.add({ name: 'ORDERS', subjects: ['orders.>'] })
-        await fill(ours, 1, 150)
-        const there = await jetstreamManager(theirs)
-        await there.streams.add({ name: 'COPY', ...copy } as never)
-        await until(async () => (await lastSeq(there, 'COPY')) === 150, 'first part copied')
-        assert.equal((await origin.consumers.list('ORDERS').next()).length, 0, 'not listed')
+      for (const retention of RETENTIONS) {
+        it(`${kind} a stream (${retention}) of a Petiole ${role}, over a cut of the link`, async () => {
+          const { ours, theirs, proxy } = await start()
+          const origin = await jetstreamManager(ours)
+          await origin.streams.add({ name: 'ORDERS', subjects: ['orders.>'], retention })
+          await fill(ours, 1, 150)
+          const there = await jetstreamManager(theirs)
+          await there.streams.add({ name: 'COPY', ...copy } as never)
+          await until(async () => (await lastSeq(there, 'COPY')) === 150, 'first part copied')
+          const listed = await origin.consumers.list('ORDERS').next()
+          assert.equal(
+            listed.length,
+            retention === 'limits' ? 0 : 1,
+            'only a durable one is listed',
+          )
 
-        const filling = fill(ours, 151, 300)
-        await until(async () => (await lastSeq(there, 'COPY')) > 160, 'in the middle')
-        proxy.cut()
-        await filling
-        await fill(ours, 301, 350)
-        proxy.heal()
-        const healedAt = performance.now()
-        await until(async () => (await lastSeq(there, 'COPY')) >= 350, 'all copied')
-        const tookMs = performance.now() - healedAt
-        await fill(ours, 351, 360)
-        await until(async () => (await lastSeq(there, 'COPY')) >= 360, 'live again')
-        await assertCopied(there, 'COPY', 360)
-        assert.ok(tookMs < RESUME_MS, `resumed after ${tookMs} ms`)
-      })
+          const filling = fill(ours, 151, 300)
+          await until(async () => (await lastSeq(there, 'COPY')) > 160, 'in the middle')
+          proxy.cut()
+          await filling
+          await fill(ours, 301, 350)
+          proxy.heal()
+          const healedAt = performance.now()
+          await until(async () => (await lastSeq(there, 'COPY')) >= 350, 'all copied')
+          const tookMs = performance.now() - healedAt
+          await fill(ours, 351, 360)
+          await until(async () => (await lastSeq(there, 'COPY')) >= 360, 'live again')
+          await assertCopied(there, 'COPY', 360)
+          assert.ok(tookMs < RESUME_MS, `resumed after ${tookMs} ms`)
+          if (retention === 'limits') return
+          const left = async (): Promise<number> =>
+            (await origin.streams.info('ORDERS')).state.messages
+          await until(async () => (await left()) === 0, 'what is copied leaves the queue')
+        })
+      }
     }
   }
 })
