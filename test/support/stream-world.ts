@@ -31,6 +31,11 @@ export class StreamWorld {
     return world
   }
 
+  /** What its clocks on the wall show. */
+  get wallMs(): number {
+    return this.#wall.nowMs
+  }
+
   /** Lets `ms` pass, with all that was due in it. */
   async pass(ms: number): Promise<void> {
     await this.loop.run({ forMs: ms })

@@ -144,6 +144,9 @@ export class PullQueue {
   /** Nobody listens any more on the inbox that was taken last. */
   missed(): void {
     if (this.#taken === undefined) return
+    const { pin } = this.#parts
+    // Nobody is there who could come back with the id.
+    if (pin.id !== '' && this.#taken.pinId === pin.id) pin.release()
     this.#remove(this.#taken)
     this.#taken = undefined
     this.#parts.onIdle()
