@@ -42,8 +42,12 @@ export class MemoryPort implements StreamPort {
   readonly inboxes = new Map<string, Published[]>()
   /** Subjects without interest; all others have some. */
   readonly deaf = new Set<string>()
+  /** Below `$JS.` only what has a handler has interest. */
+  hearsOnlyHandlers = false
   /** Subjects whose subscribers take nothing at the moment. */
   readonly refusing = new Set<string>()
+  /** Subjects on which everything is lost on its way. */
+  readonly lost = new Set<string>()
   /** Whom the receiver on a subject may hold up. */
   readonly flows = new Map<string, Flow | undefined>()
   readonly #watches = new Set<{ readonly subject: string; readonly tell: () => void }>()
@@ -58,7 +62,7 @@ export class MemoryPort implements StreamPort {
     return {
       deliver: (to, subject, reply, headers, payload) => {
         const inbox = textOf(to)
-        if (this.deaf.has(inbox) || this.refusing.has(inbox)) return false
+        if (!this.hasInterest(inbox) || this.refusing.has(inbox)) return false
         this.flows.set(inbox, flow)
         this.#arrive(inbox, textOf(subject), textOf(reply), headers, payload)
         return true
@@ -79,7 +83,12 @@ export class MemoryPort implements StreamPort {
   }
 
   receive(subject: string, handle: (message: PortMessage) => void): () => void {
-    return this.subscribe(subject, handle)
+    const stop = this.subscribe(subject, handle)
+    this.#tellOf(subject)
+    return () => {
+      stop()
+      this.#tellOf(subject)
+    }
   }
 
   onReach(subject: string, tell: () => void): () => void {
@@ -94,16 +103,18 @@ export class MemoryPort implements StreamPort {
   }
 
   hasInterest(subject: string): boolean {
-    return !this.deaf.has(subject)
+    if (this.deaf.has(subject)) return false
+    if (!this.hearsOnlyHandlers || !subject.startsWith('$JS.')) return true
+    return [...this.#handlers].some(({ filter }) => filter.matchesText(subject))
   }
 
   watchInterest(subject: string, _queue: string, tell: () => void): InterestWatch {
     const watch = { subject, tell }
     this.#watches.add(watch)
-    const { deaf } = this
+    const hasInterest = (): boolean => this.hasInterest(subject)
     return {
       get isInterested() {
-        return !deaf.has(subject)
+        return hasInterest()
       },
       stop: () => this.#watches.delete(watch),
     }
@@ -113,7 +124,7 @@ export class MemoryPort implements StreamPort {
   setInterest(subject: string, isThere: boolean): void {
     if (isThere) this.deaf.delete(subject)
     else this.deaf.add(subject)
-    for (const watch of [...this.#watches]) if (watch.subject === subject) watch.tell()
+    this.#tellOf(subject)
   }
 
   newInbox(): string {
@@ -175,6 +186,10 @@ export class MemoryPort implements StreamPort {
     return new Promise((resolve) => this.#waiting.set(inbox, resolve))
   }
 
+  #tellOf(subject: string): void {
+    for (const watch of [...this.#watches]) if (watch.subject === subject) watch.tell()
+  }
+
   #arrive(
     to: string,
     subject: string,
@@ -188,6 +203,12 @@ export class MemoryPort implements StreamPort {
       reply,
       headers: Buffer.from(headers).toString(),
       payload: Buffer.from(payload).toString(),
+    }
+    if (this.lost.has(to)) return
+    for (const { filter, handle } of [...this.#handlers]) {
+      if (!filter.matchesText(to)) continue
+      const copy = { subject, reply, headers: Buffer.from(headers), payload: Buffer.from(payload) }
+      queueMicrotask(() => handle(copy))
     }
     const waiter = this.#waiting.get(to)
     this.#waiting.delete(to)

@@ -191,7 +191,7 @@ class MemoryTable implements StateTable {
 
 export class MemoryStream implements StreamStore {
   readonly name: string
-  readonly createdMs: number
+  createdMs: number
   limits: StreamLimits
   sync: SyncPolicy = 'always'
   config: Uint8Array
@@ -454,6 +454,7 @@ export class MemoryStream implements StreamStore {
       this.states.committed,
     )
     stream.#messages = new Map(this.#messages)
+    stream.createdMs = this.createdMs
     stream.#lastSeq = this.#lastSeq
     stream.assignedSeq = this.#lastSeq
     stream.sync = this.sync

@@ -49,9 +49,7 @@ export async function directGet(context: ApiContext, request: ApiRequest): Promi
 function servingStream(context: ApiContext, name: string): Stream | undefined {
   const stream = context.stream(name)
   if (stream?.config.allow_direct) return stream
-  return context
-    .streams()
-    .find(({ config }) => config.mirror_direct && config.mirror?.name === name)
+  return context.streams().find(({ feeds }) => feeds.isReadableAs(name))
 }
 
 /** The request, or the status that refuses it. @param subject undefined: none in the request's subject */
