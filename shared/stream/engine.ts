@@ -12,11 +12,12 @@ import { Api } from './api/api.ts'
 import { ApiAudit, type DescribeRequester } from './api/api-audit.ts'
 import { API_PREFIX, type ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
+import { newAssetName } from './asset-name.ts'
+import { BoundSubjects } from './bound-subjects.ts'
 import { createStreamStore, decodeConfig, type StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
-import { BoundSubjects } from './bound-subjects.ts'
 import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { type PortMessage, renamed, type StreamPort } from './port.ts'
@@ -48,7 +49,6 @@ export interface StreamEngineOptions {
 }
 
 const CAPTURING: StreamMode = { isCapturing: true, mayOverlap: false }
-const NAME_LENGTH = 8
 
 export class StreamEngine {
   readonly account: string
@@ -87,15 +87,17 @@ export class StreamEngine {
       root: options.store,
       judge: this.#judge,
       key: (name) => this.#key(name),
-      has: (name) => this.#streams.has(name),
-      adopt: (store, config) => this.#adopt(store, config),
+      streams: this.#streams,
+      checkFree: (config) => checkOverlap(config, CAPTURING, this.#streams, this.#plan),
+      open: (store, config) => this.#open(store, config, CAPTURING),
+      made: (name) => this.#made(name),
     })
     this.#snapshots = new SnapshotDesk({
       ...options,
       advisories: this.#advisories,
       level: apiLevelOf(options.serverVersion ?? SERVER_VERSION),
       host: this.#restores,
-      newToken: () => this.#newName(),
+      newToken: () => newAssetName(this.#options.random),
     })
     this.#api = new Api(this.#apiContext(), options.log)
   }
@@ -192,9 +194,8 @@ export class StreamEngine {
   }
 
   /** Stops at once. Idempotent. */
-  destroy(): Promise<void> {
+  async destroy(): Promise<void> {
     this.#close(false)
-    return Promise.resolve()
   }
 
   async #recover(key: string, store: StreamStore): Promise<void> {
@@ -249,29 +250,13 @@ export class StreamEngine {
       throw error
     })
     this.#made(config.name)
-    return this.#streams.get(config.name) ?? this.#gone()
-  }
-
-  /** What came out of a backup is a stream as any other from here on. */
-  async #adopt(store: StreamStore, config: StreamConfig): Promise<Stream> {
-    checkOverlap(config, CAPTURING, this.#streams, this.#plan)
-    const stream = this.#open(store, config, CAPTURING)
-    try {
-      await stream.update(config)
-      await stream.recover()
-      checkOverlap(config, CAPTURING, this.#streams, this.#plan)
-    } catch (error) {
-      stream.close('409 Consumer Deleted', false)
-      throw error
-    }
-    this.#streams.set(config.name, stream)
-    this.#bound.changed()
-    stream.openCaptures()
-    this.#made(config.name)
-    return stream
+    const made = this.#streams.get(config.name)
+    if (made === undefined) throw new JetStreamError(10059)
+    return made
   }
 
   #made(name: string): void {
+    this.#bound.changed()
     this.#advise('CREATED', 'create', name)
     for (const other of this.#streams.values()) other.feeds.originMade(name)
   }
@@ -295,7 +280,7 @@ export class StreamEngine {
         advisories: this.#advisories,
         room: this.#judge.room,
         apiLevel: apiLevelOf(this.#options.serverVersion ?? SERVER_VERSION).level,
-        newToken: () => this.#newName(),
+        newToken: () => newAssetName(this.#options.random),
       },
       store,
       config,
@@ -347,7 +332,7 @@ export class StreamEngine {
 
   #close(isKept: boolean): void {
     this.#isClosed = true
-    this.#snapshots.close()
+    this.#snapshots.close().catch(() => {})
     for (const stop of this.#subscriptions) stop()
     this.#subscriptions = []
     for (const stream of this.#streams.values()) stream.close('409 Server Shutdown', isKept)
@@ -355,10 +340,6 @@ export class StreamEngine {
 
   #key(name: string): string {
     return `${this.account}/${name}`
-  }
-
-  #gone(): never {
-    throw new JetStreamError(10059)
   }
 
   #advise(event: string, action: string, name: string): void {
@@ -384,7 +365,7 @@ export class StreamEngine {
       create: (request) => this.#createByClient(request),
       update: (request, name) => this.#updateByClient(request, name),
       remove: (name) => this.remove(name),
-      newName: () => this.#newName(),
+      newName: () => newAssetName(this.#options.random),
       turn: () => new Promise((resolve) => clock.soon(resolve)),
       advise: (event, type, facts) => advisories.publish(event, type, facts),
     }
@@ -410,15 +391,6 @@ export class StreamEngine {
       refuseManaged(stream)
       return this.#update(stream, this.#judge.updated(stream, config))
     })
-  }
-
-  #newName(): string {
-    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-    let name = ''
-    for (let i = 0; i < NAME_LENGTH; i++) {
-      name += letters[this.#options.random.below(letters.length)]
-    }
-    return name
   }
 }
 

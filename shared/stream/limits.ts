@@ -45,6 +45,24 @@ export const DIRECT_SUBJECTS_MAX = 1024
 export const DIRECT_BYTES_MAX = 64 * 1024 * 1024
 /** Messages that a batched direct get reads at a time. */
 export const DIRECT_READ_MESSAGES = 256
+/** Backups that one account makes, or takes in, at a time; more are refused with 10167. */
+export const SNAPSHOTS_MAX = 32
+export const RESTORES_MAX = 32
+/** One piece of a backup, and those that are sent and not answered: the defaults, and their bounds. */
+export const SNAPSHOT_CHUNK_BYTES = 128 * 1024
+export const SNAPSHOT_CHUNK_BYTES_MIN = 1024
+export const SNAPSHOT_CHUNK_BYTES_MAX = 1024 * 1024
+export const SNAPSHOT_WINDOW_BYTES = 8 * 1024 * 1024
+export const SNAPSHOT_WINDOW_BYTES_MAX = 32 * 1024 * 1024
+/** How long a backup waits for an answer, and at its beginning for somebody who listens. */
+export const SNAPSHOT_ACK_TIMEOUT_MS = 5_000
+export const SNAPSHOT_INTEREST_MS = 2_000
+/** How long a restore waits for its next piece. */
+export const RESTORE_STALL_MS = 5_000
+/** Pieces of a backup that wait to be taken in; who sends more than that unanswered is refused. */
+export const RESTORE_WAITING_BYTES = 64 * 1024 * 1024
+/** One entry of a backup: a message, or what is known of one consumer. */
+export const RESTORE_ENTRY_BYTES_MAX = 72 * 1024 * 1024
 /** Message ids remembered per stream; beyond it the oldest is forgotten before its window ends. */
 export const DEDUP_IDS_MAX = 2_000_000
 /** `max_ack_pending: -1` means this many: what is unacknowledged is kept in memory. */

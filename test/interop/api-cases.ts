@@ -211,6 +211,24 @@ export const API_CASES: readonly (readonly [title: string, steps: readonly Step[
       ask('CONSUMER.LEADER.STEPDOWN.S.c'),
     ],
   ],
+  [
+    'refuses snapshots and restores',
+    [
+      create('S', AB),
+      ask('STREAM.SNAPSHOT.S'),
+      ...IRREGULAR.map((body) => ask('STREAM.SNAPSHOT.S', body)),
+      ask('STREAM.SNAPSHOT.S', { deliver_subject: 'a.*' }),
+      ask('STREAM.SNAPSHOT.S', { deliver_subject: '', chunk_size: 5 }),
+      ask('STREAM.SNAPSHOT.T', { deliver_subject: 'x' }),
+      ask('STREAM.SNAPSHOT.T'),
+      ask('STREAM.RESTORE.S'),
+      ...IRREGULAR.map((body) => ask('STREAM.RESTORE.S', body)),
+      ask('STREAM.RESTORE.S', { config: { name: 'S', subjects: ['a.*'] } }),
+      ask('STREAM.RESTORE.T', { config: { name: 'S' } }),
+      ask('STREAM.RESTORE.T', { config: { name: 'T', max_age: 5 } }),
+      ask('STREAM.RESTORE.T', { config: { name: 'T', subjects: ['a.1'] }, bogus: 1 }),
+    ],
+  ],
 ]
 
 /** Of a stream with a.1 b.1 a.2 a.1 - a.3 a.1 b.1, the fifth of them deleted. */

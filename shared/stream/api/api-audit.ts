@@ -41,6 +41,11 @@ export class ApiAudit {
     })
   }
 
+  /** Who asks, for what is told of it. */
+  requester(request: PortMessage): Readonly<Record<string, unknown>> | undefined {
+    return this.#parts.describe(request)
+  }
+
   refused(): void {
     this.#refused++
   }

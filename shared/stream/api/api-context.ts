@@ -3,6 +3,7 @@ import type { StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { type Decoded, decodeFields, isObject, parseJson } from '../json-fields.ts'
 import type { PortMessage, StreamPort } from '../port.ts'
+import type { SnapshotDesk } from '../snapshot/snapshot-desk.ts'
 import type { Stream } from '../stream.ts'
 import type { ApiAudit } from './api-audit.ts'
 import type { ApiLevel } from './api-level.ts'
@@ -30,6 +31,7 @@ export interface ApiContext {
   /** Lets others have the loop, in the middle of long work. */
   turn(): Promise<void>
   readonly audit: ApiAudit
+  readonly snapshots: SnapshotDesk
   advise(event: string, type: string, facts: Readonly<Record<string, unknown>>): void
 }
 

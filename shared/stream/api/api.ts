@@ -14,6 +14,7 @@ import { CLUSTER_ROUTES } from './cluster-api.ts'
 import { CONSUMER_ROUTES } from './consumer-api.ts'
 import { directGet } from './direct-get.ts'
 import { MESSAGE_ROUTES } from './message-api.ts'
+import { SNAPSHOT_ROUTES } from './snapshot-api.ts'
 import { STREAM_ROUTES } from './stream-api.ts'
 
 const TYPE_PREFIX = 'io.nats.jetstream.api.v1.'
@@ -24,6 +25,7 @@ const ROUTES: ReadonlyMap<string, ApiRoute> = new Map([
   ...Object.entries(CONSUMER_ROUTES),
   ...Object.entries(MESSAGE_ROUTES),
   ...Object.entries(CLUSTER_ROUTES),
+  ...Object.entries(SNAPSHOT_ROUTES),
 ])
 
 export class Api {

@@ -369,3 +369,8 @@ export class ConsumerSet {
     }
   }
 }
+
+/** Where a consumer's configuration lies in its stream's state table. */
+export function configKey(name: string): string {
+  return CONFIG_PREFIX + name
+}

@@ -1,0 +1,135 @@
+/**
+ * Makes a stream of what a backup holds. Until the end of the backup has come the stream is nobody's: no one
+ * finds it, it takes no messages, and a start of the server removes it.
+ */
+import type { Clock } from '../../runtime/index.ts'
+import type { StreamStore } from '../../store/index.ts'
+import { isLiteral, isValidSubject } from '../../subject/index.ts'
+import { consumerConfig, withThreshold } from '../config/consumer-checks.ts'
+import type { StreamConfig } from '../config/stream-config.ts'
+import { stateKey } from '../consumer/consumer.ts'
+import { configKey } from '../consumer/consumer-set.ts'
+import { encodeConsumerState } from '../consumer/consumer-state.ts'
+import { JetStreamError } from '../jetstream-error.ts'
+import { isObject, parseJson } from '../json-fields.ts'
+import { RECORD_OVERHEAD_BYTES } from '../limits.ts'
+import { parseMessageTtl } from '../publish/message-ttl.ts'
+import { parsePublishHeaders } from '../publish/publish-headers.ts'
+import type { Stream } from '../stream.ts'
+import { type ArchiveEntry, isArchiveEnd } from './archive.ts'
+import { ackWaitMsOf, msOf } from './backup-times.ts'
+import { decodeBackup, invalid, restoredState } from './consumer-backup.ts'
+import type { RestoreHost } from './restore-host.ts'
+
+export class RestoreSink {
+  readonly #host: RestoreHost
+  readonly #config: StreamConfig
+  readonly #clock: Clock
+  #store: StreamStore | undefined
+  #lastSeq = 0
+  #consumersLeft = 0
+  #isWhole = false
+  #takenBytes = 0
+
+  constructor(host: RestoreHost, config: StreamConfig, clock: Clock) {
+    this.#host = host
+    this.#config = config
+    this.#clock = clock
+  }
+
+  /** The next entry. Throws what is wrong with it, with the account's room or with the store. */
+  async take(entry: ArchiveEntry): Promise<void> {
+    if (this.#isWhole) return
+    if (this.#store === undefined) await this.#begin(entry)
+    else if (this.#consumersLeft > 0) this.#addConsumer(this.#store, entry)
+    else if (entry.seq > 0) this.#addMessage(this.#store, entry)
+    else if (isArchiveEnd(entry)) this.#isWhole = true
+    else invalid('expected message sequence')
+  }
+
+  /** Resolves when all that was taken is on disk. */
+  settled(): Promise<void> {
+    return this.#host.settled()
+  }
+
+  /** The stream, from now on everybody's. Throws when the backup has not come to its end. */
+  async finish(): Promise<Stream> {
+    const store = this.#store
+    if (store === undefined || !this.#isWhole) return invalid('EOF')
+    if (this.#lastSeq > store.assignedSeq) store.skipTo(this.#lastSeq + 1)
+    await this.settled()
+    this.#giveBack()
+    return this.#host.adopt(store, this.#config)
+  }
+
+  /** Nothing is left behind. */
+  async abandon(): Promise<void> {
+    this.#giveBack()
+    await this.#host.discard(this.#config.name)
+  }
+
+  async #begin({ name, payload }: ArchiveEntry): Promise<void> {
+    if (name !== 'state.json') invalid('expected state.json first')
+    const state = parseJson(payload)
+    if (!isObject(state)) invalid('error in state.json')
+    const { first_seq, last_seq, consumer_count } = state as Record<string, unknown>
+    this.#store = await this.#host.create(this.#config)
+    this.#lastSeq = countOf(last_seq)
+    this.#consumersLeft = countOf(consumer_count)
+    // A stream whose first messages are gone, perhaps all, goes on counting where it was.
+    if (countOf(first_seq) > 1) this.#store.skipTo(countOf(first_seq))
+  }
+
+  #addConsumer(store: StreamStore, { name, payload }: ArchiveEntry): void {
+    this.#consumersLeft--
+    const [folder, consumer = '', ...rest] = name.split('/')
+    if (folder !== 'consumers' || rest.length > 0) invalid(`expected consumer, found "${name}"`)
+    const { request, state } = decodeBackup(consumer, payload)
+    const config = withThreshold(consumerConfig(request, consumer, this.#config))
+    const now = { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() }
+    const restored = restoredState(state, ackWaitMsOf(config), now)
+    const text = JSON.stringify({ config, createdMs: now.wallMs })
+    store.states.set(stateKey(consumer), encodeConsumerState(restored, now.monotonicMs))
+    store.states.set(configKey(consumer), Buffer.from(text))
+  }
+
+  #addMessage(store: StreamStore, { name, seq, timeNs, headers, payload }: ArchiveEntry): void {
+    if (seq <= store.assignedSeq) invalid(`message sequence ${seq} out of order`)
+    if (!isValidSubject(name) || !isLiteral(name)) invalid(`message sequence ${seq} has no subject`)
+    const bytes = headers.length + payload.length
+    const { max_msg_size, storage } = this.#config
+    if (max_msg_size >= 0 && bytes > max_msg_size) {
+      invalid(`message sequence ${seq} exceeds maximum message size`)
+    }
+    const timeMs = msOf(timeNs)
+    const asked = parsePublishHeaders(headers)
+    const ttl = asked.ttl === undefined ? undefined : parseMessageTtl(asked.ttl)
+    const isExpired = ttl !== undefined && ttl > 0 && timeMs + ttl * 1000 < this.#clock.wallMs()
+    if (isExpired) {
+      store.skipTo(seq + 1)
+      return
+    }
+    const size = bytes + name.length + RECORD_OVERHEAD_BYTES
+    this.#host.room.take(storage, size)
+    this.#takenBytes += size
+    if (seq > store.assignedSeq + 1) store.skipTo(seq)
+    const isMarked = ttl !== undefined || asked.schedule !== undefined
+    store.append(Buffer.from(name), headers, payload, undefined, timeMs, isMarked)
+  }
+
+  #giveBack(): void {
+    if (this.#takenBytes > 0) this.#host.room.settle(this.#config.storage, -this.#takenBytes)
+    this.#takenBytes = 0
+  }
+}
+
+function countOf(value: unknown): number {
+  if (value === undefined) return 0
+  const isCount = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+  return isCount ? value : invalid('error in state.json')
+}
+
+/** What a failed restore is answered with: what the API has a number for under that, the rest as 10062. */
+export function restoreError(error: unknown, text: string): JetStreamError {
+  return error instanceof JetStreamError ? error : new JetStreamError(10062, text)
+}

@@ -1,0 +1,71 @@
+/** A stream as a backup, piece by piece: framed, and never more of it in memory than one read of the store. */
+
+import type { Clock } from '../../runtime/index.ts'
+import type { StreamState } from '../../store/index.ts'
+import { streamState } from '../api/stream-info.ts'
+import { decodeConsumerState } from '../consumer/consumer-state.ts'
+import { READ_AHEAD_BYTES, READ_AHEAD_MESSAGES } from '../limits.ts'
+import type { Stream } from '../stream.ts'
+import { ARCHIVE_END, ARCHIVE_MAGIC, type ArchiveEntry, encodeEntry } from './archive.ts'
+import { ackWaitMsOf, nsOf } from './backup-times.ts'
+import { backupState } from './consumer-backup.ts'
+import { s2Begin, s2Frames } from './s2-frames.ts'
+
+export interface SnapshotOptions {
+  readonly hasConsumers: boolean
+}
+
+/** The state comes first, then the consumers, then the messages there were when it began. */
+export async function* snapshotOf(
+  stream: Stream,
+  clock: Clock,
+  { hasConsumers }: SnapshotOptions,
+): AsyncIterable<Uint8Array> {
+  const { state } = stream.store
+  const consumers = hasConsumers ? stream.consumers.list() : []
+  const wallMs = clock.wallMs()
+  const json = (name: string, value: object): ArchiveEntry => ({
+    ...ARCHIVE_END,
+    name,
+    timeNs: nsOf(wallMs),
+    payload: Buffer.from(JSON.stringify(value)),
+  })
+  const stored = { ...streamState(stream), consumer_count: consumers.length }
+  yield s2Begin()
+  yield s2Frames(Buffer.from(ARCHIVE_MAGIC))
+  yield framed([json('state.json', stored)])
+  const now = { wallMs, monotonicMs: clock.monotonicMs() }
+  for (const consumer of consumers) {
+    const { config } = consumer
+    const known = decodeConsumerState(consumer.encodeState(), now.monotonicMs)
+    const held = backupState(known, state.lastSeq, ackWaitMsOf(config), now)
+    yield framed([json(`consumers/${consumer.name}`, { config, state: held })])
+  }
+  yield* messagesOf(stream, state)
+  yield framed([ARCHIVE_END])
+}
+
+async function* messagesOf({ store }: Stream, { firstSeq, lastSeq }: StreamState) {
+  for (let seq = Math.max(1, firstSeq); seq <= lastSeq; ) {
+    const { messages, nextSeq } = await store.read({
+      fromSeq: seq,
+      messagesMax: READ_AHEAD_MESSAGES,
+      bytesMax: READ_AHEAD_BYTES,
+    })
+    const entries = messages.filter((message) => message.seq <= lastSeq)
+    if (entries.length > 0) {
+      yield framed(
+        entries.map(({ subject, timeMs, ...rest }) => ({
+          ...rest,
+          name: subject,
+          timeNs: nsOf(timeMs),
+        })),
+      )
+    }
+    seq = nextSeq
+  }
+}
+
+function framed(entries: readonly ArchiveEntry[]): Uint8Array {
+  return s2Frames(Buffer.concat(entries.map(encodeEntry)))
+}
