@@ -1,8 +1,9 @@
 #!/usr/bin/env node
+import { createWriteStream } from 'node:fs'
 import * as nodeModule from 'node:module'
 import * as path from 'node:path'
 import type { Command } from 'commander'
-import { codeOf, messageOf, SystemDisk } from './shared/runtime/index.ts'
+import { codeOf, messageOf, SystemClock, SystemDisk } from './shared/runtime/index.ts'
 
 /**
  * The binary. It parses the command line and loads what that asks for: `petiole config check` must not
@@ -78,6 +79,8 @@ async function commandLine(): Promise<Command> {
       fleetRelease(name, options),
     )
 
+  addStoreCommands(program)
+
   program
     .command('config')
     .description('look at configuration files')
@@ -128,6 +131,71 @@ async function runDropIn(args: readonly string[]): Promise<void> {
   const isAbsent = configFile === undefined
   const role = isAbsent ? 'hub' : await roleOfFile(new SystemDisk(), configFile)
   await runRole(role, args, 'nats-server')
+}
+
+function addStoreCommands(program: Command): void {
+  const store = program
+    .command('store')
+    .description('look after a store directory that no server has open')
+  store
+    .command('check')
+    .description('read everything and say what does not hold; exit 1 when something does not')
+    .argument('<dir>', 'the directory that jetstream.store_dir names')
+    .option('--json', 'print the report as JSON')
+    .action((directory: string, options: { json?: boolean }) => storeCheck(directory, options))
+  store
+    .command('repair')
+    .description('copy what is damaged to quarantine and make indexes anew; what is readable stays')
+    .argument('<dir>')
+    .option('--json', 'print the report as JSON')
+    .action((directory: string, options: { json?: boolean }) => storeRepair(directory, options))
+  store
+    .command('export')
+    .description('print the messages of streams, one JSON line each')
+    .argument('<dir>')
+    .argument('[streams...]', 'names of streams; all when there are none')
+    .option('--raw', 'print payloads only, one behind the other')
+    .option('-o, --output <file>', 'write to a file that does not exist yet')
+    .action((directory: string, streams: string[], options: { raw?: boolean; output?: string }) =>
+      storeExport(directory, streams, options),
+    )
+}
+
+async function storeCheck(directory: string, { json }: { json?: boolean }): Promise<void> {
+  const { checkStore, renderCheck } = await import('./shared/store/index.ts')
+  const report = await checkStore({ disk: new SystemDisk(), clock: new SystemClock(), directory })
+  print(json ? JSON.stringify(report) : renderCheck(report))
+  if (!report.ok) process.exitCode = 1
+}
+
+async function storeRepair(directory: string, { json }: { json?: boolean }): Promise<void> {
+  const { renderRepair, repairStore } = await import('./shared/store/index.ts')
+  const report = await repairStore({ disk: new SystemDisk(), clock: new SystemClock(), directory })
+  print(json ? JSON.stringify(report) : renderRepair(report))
+  if (!report.after.ok) process.exitCode = 1
+}
+
+async function storeExport(
+  directory: string,
+  streams: readonly string[],
+  { raw, output }: { raw?: boolean; output?: string },
+): Promise<void> {
+  const { exportStore } = await import('./shared/store/index.ts')
+  const target = output === undefined ? process.stdout : createWriteStream(output, { flags: 'wx' })
+  // What waits is written, or has failed, when the callback comes: this is the back-pressure too.
+  const write = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      target.write(bytes, (error) => (error ? reject(error) : resolve()))
+    })
+  if (output !== undefined) target.on('error', () => {})
+  const options = { disk: new SystemDisk(), clock: new SystemClock(), directory, streams }
+  const summary = await exportStore({ ...options, format: raw ? 'raw' : 'json', write })
+  if (output !== undefined) await new Promise<void>((resolve) => target.end(resolve))
+  const { messages, lost } = summary
+  process.stderr.write(
+    `petiole: ${messages} messages of ${summary.streams} streams, ${lost} lost\n`,
+  )
+  if (lost > 0) process.exitCode = 1
 }
 
 async function printVersion(program: Program): Promise<void> {

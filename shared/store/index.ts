@@ -18,3 +18,11 @@ export type {
   StreamStore,
   SyncPolicy,
 } from './stream-store.ts'
+export { renderCheck, renderRepair } from './upkeep/report-text.ts'
+export {
+  checkStore,
+  type StoreReport,
+  type UpkeepOptions,
+} from './upkeep/store-check.ts'
+export { type ExportOptions, type ExportSummary, exportStore } from './upkeep/store-export.ts'
+export { type RepairReport, repairStore } from './upkeep/store-repair.ts'

@@ -85,3 +85,11 @@ export const ROLL_BYTES_MIN = 4 * KIB
 export const REWRITE_SLICE_BYTES = 512 * KIB
 /** Segments one batch of a read may touch; the next batch goes on. */
 export const READ_SEGMENTS_MAX = 16
+
+/** Damaged bytes that are kept for people, and in how many files; what is more is dropped, and counted. */
+export const QUARANTINE_BYTES_MAX = 64 * MIB
+export const QUARANTINE_FILES_MAX = 1_000
+/** What a damaged segment lost is named message by message up to so many; then the rest is a number. */
+export const LOST_NAMED_MAX = 100_000
+/** Messages that are exported with one read. */
+export const EXPORT_MESSAGES = 1_000

@@ -19,7 +19,7 @@ import {
   segmentIdOf,
   segmentPath,
 } from './segment.ts'
-import { scanSegment } from './segment-scan.ts'
+import { type ByteRange, scanSegment } from './segment-scan.ts'
 
 export interface Recovered {
   readonly lastId: number
@@ -38,7 +38,7 @@ export class Recovery {
   readonly #catalog: Catalog
   readonly #log: Log
   readonly #segmentBytes: number
-  readonly #damaged = new Set<number>()
+  readonly #damaged = new Map<number, readonly ByteRange[]>()
   readonly #withoutIndex: Segment[] = []
   /** The last commit of the last segment, and where it begins. */
   #lastCommit: { readonly at: number; readonly bytes: Uint8Array } = {
@@ -118,7 +118,7 @@ export class Recovery {
       this.#catalog.apply(segment, cursor, cursor.at),
     )
     if (damaged.length > 0) {
-      this.#damaged.add(segment.id)
+      this.#damaged.set(segment.id, damaged)
       this.#catalog.noteDamage({ segment: segment.id }, damaged.length)
     }
     this.#lastCommit = { at: lastCommitAt, bytes: chunk.bytes.subarray(lastCommitAt, end) }

@@ -56,6 +56,12 @@ class Copy {
     this.chunk.end = SEGMENT_HEADER_BYTES
   }
 
+  /** A spare of a record that is added next. */
+  pin(cursor: RecordCursor): void {
+    this.add(cursor)
+    this.pinnedBytes += cursor.length
+  }
+
   /** Returns where the record lies in the new file. */
   add(cursor: RecordCursor): number {
     const at = this.chunk.end
@@ -104,7 +110,8 @@ async function copyLive(
   const deletes = deadRunsOf(segment, catalog, segment.id)
   const runs = deletes.reduce((total, found) => total + found.runs.length, 0)
   const deleteBytes = deletes.length * RECORD_HEADER_BYTES * 2 + runs * 32
-  const copy = new Copy(source.bytes.length + deleteBytes + RECORD_HEADER_BYTES, salt)
+  const spareBytes = definitionBytesIn(segment, catalog)
+  const copy = new Copy(source.bytes.length + deleteBytes + spareBytes + RECORD_HEADER_BYTES, salt)
   const cursor = new RecordCursor(source)
   const size = Math.min(segment.size, source.bytes.length)
   let pauseAt = REWRITE_SLICE_BYTES
@@ -127,6 +134,14 @@ async function copyLive(
   return copy
 }
 
+function definitionBytesIn(segment: Segment, catalog: Catalog): number {
+  let bytes = 0
+  for (const { configAt } of catalog.streamsById.values()) {
+    if (configAt?.segmentId === segment.id) bytes += configAt.length
+  }
+  return bytes
+}
+
 function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor): boolean {
   const { type, streamId, seq, at } = cursor
   const isHere = (place: { segmentId: number; offset: number } | undefined): boolean =>
@@ -143,6 +158,9 @@ function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor): boole
 }
 
 function copyRecord(catalog: Catalog, segment: Segment, cursor: RecordCursor, copy: Copy): void {
+  const isDefinition = cursor.type === RecordType.stream && !isRemoval(cursor)
+  // Twice, as it was staged: without its configuration a stream's messages belong to nobody.
+  if (isDefinition) copy.pin(cursor)
   const offset = copy.add(cursor)
   if (cursor.type !== RecordType.message) {
     copy.moved.push({ from: cursor.at, to: offset })
@@ -166,6 +184,10 @@ function copyRecord(catalog: Catalog, segment: Segment, cursor: RecordCursor, co
     wrongBoot: (cursor.flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,
   })
   if ((cursor.flags & RecordFlag.marked) !== 0) span.markNewest()
+}
+
+function isRemoval(cursor: RecordCursor): boolean {
+  return (cursor.flags & RecordFlag.removed) !== 0
 }
 
 function copyDeletes(

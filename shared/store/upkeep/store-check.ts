@@ -1,0 +1,221 @@
+/** `petiole store check`: reads everything, changes nothing but the lock, and says what does not hold, and where. */
+import * as path from 'node:path'
+import type { Clock, Disk } from '../../runtime/index.ts'
+import { runsOf, type SeqRun } from '../delete-runs.ts'
+import { indexPath, segmentPath } from '../segment.ts'
+import type { ByteRange } from '../segment-scan.ts'
+import {
+  lockOffline,
+  type OfflineReading,
+  readOffline,
+  type SegmentReading,
+} from './offline-store.ts'
+import { type Finding, Quarantine, seems } from './quarantine.ts'
+
+export interface UpkeepOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  /** The store's directory, as `jetstream.store_dir` names it. */
+  readonly directory: string
+}
+
+/** Field names as they are printed. */
+export interface StoreReport {
+  readonly directory: string
+  readonly id: string | null
+  readonly owner: string | null
+  /** Nothing needs to be done: all holds, or what does not is in quarantine already. */
+  readonly ok: boolean
+  readonly segments: readonly SegmentReport[]
+  readonly streams: readonly StreamReport[]
+  readonly problems: readonly StoreProblem[]
+  /** What is as a killed process leaves it; the next start puts it right. */
+  readonly notices: readonly StoreProblem[]
+  readonly quarantine: { readonly files: number; readonly bytes: number }
+}
+
+export interface StoreProblem {
+  readonly file: string
+  readonly problem: string
+}
+
+export interface SegmentReport {
+  readonly id: number
+  readonly file: string
+  readonly bytes: number
+  readonly live_bytes: number
+  readonly records: number
+  readonly index: SegmentReading['index']
+  readonly torn_bytes: number
+  readonly damaged: readonly DamageReport[]
+}
+
+export interface DamageReport {
+  readonly from: number
+  readonly to: number
+  /** What its bytes say that it is, unproven. */
+  readonly seems: string
+  readonly quarantined: boolean
+}
+
+export interface StreamReport {
+  /** The store's key of the stream: its account and its name. */
+  readonly name: string
+  readonly messages: number
+  readonly bytes: number
+  readonly subjects: number
+  readonly first_seq: number
+  readonly last_seq: number
+  /** Sequences that are gone with damaged records, as runs. */
+  readonly lost: readonly SeqRun[]
+}
+
+export async function checkStore(options: UpkeepOptions): Promise<StoreReport> {
+  const unlock = await lockOffline(options)
+  try {
+    return await inspect(options)
+  } finally {
+    await unlock()
+  }
+}
+
+/** The same for whoever holds the lock. */
+export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
+  const reading = await readOffline(options)
+  const quarantine = await openQuarantine(options)
+  const problems = [...problemsOfCards(reading), ...(await quarantine.check())]
+  const notices: StoreProblem[] = reading.otherFiles.map((name) => ({
+    file: path.posix.join('journal', name),
+    problem: 'belongs to no segment',
+  }))
+  const segments: SegmentReport[] = []
+  for (const one of reading.segments) {
+    const damaged: DamageReport[] = []
+    for (const range of one.damaged) damaged.push(await describe(options, quarantine, one, range))
+    segments.push(reportOf(one, damaged))
+    problems.push(...problemsOf(one, damaged))
+    notices.push(...noticesOf(one))
+  }
+  for (const stream of reading.catalog.streamsById.values()) {
+    if (stream.name !== '') continue
+    const problem = `${stream.index.messages} messages of stream ${stream.id}, of which no configuration is found`
+    problems.push({ file: 'journal', problem })
+  }
+  await reading.close()
+  return {
+    directory: options.directory,
+    id: reading.cards.card?.id ?? null,
+    owner: reading.cards.card?.owner ?? null,
+    ok: problems.length === 0,
+    segments,
+    streams: streamsOf(reading),
+    problems,
+    notices,
+    quarantine: { files: quarantine.files, bytes: quarantine.bytes },
+  }
+}
+
+export async function openQuarantine({ disk, clock, directory }: UpkeepOptions) {
+  const quarantine = new Quarantine({ disk, directory, wallMs: () => clock.wallMs() })
+  await quarantine.find()
+  return quarantine
+}
+
+/** The bytes of a range, as they lie there now. */
+export async function findingOf(
+  { disk, directory }: UpkeepOptions,
+  { id, segment }: SegmentReading,
+  range: ByteRange,
+): Promise<Finding> {
+  const file = await disk.open(segmentPath(path.join(directory, 'journal'), id), 'read')
+  try {
+    const bytes = new Uint8Array(range.to - range.from)
+    let got = 0
+    while (got < bytes.length) {
+      const read = await file.read(bytes.subarray(got), range.from + got)
+      if (read === 0) break
+      got += read
+    }
+    return { segment: id, salt: segment?.salt ?? 0, range, bytes: bytes.subarray(0, got) }
+  } finally {
+    await file.close()
+  }
+}
+
+async function describe(
+  options: UpkeepOptions,
+  quarantine: Quarantine,
+  reading: SegmentReading,
+  range: ByteRange,
+): Promise<DamageReport> {
+  const finding = await findingOf(options, reading, range)
+  const isHeaderLost = reading.segment === undefined
+  return {
+    ...range,
+    seems: isHeaderLost ? 'a whole segment without its header' : seems(finding.bytes),
+    quarantined: quarantine.has(finding),
+  }
+}
+
+function reportOf(one: SegmentReading, damaged: readonly DamageReport[]): SegmentReport {
+  return {
+    id: one.id,
+    file: one.file,
+    bytes: one.bytes,
+    live_bytes: one.segment?.liveBytes ?? 0,
+    records: one.records,
+    index: one.index,
+    torn_bytes: one.tornBytes,
+    damaged,
+  }
+}
+
+function problemsOfCards({ cards }: OfflineReading): StoreProblem[] {
+  if (cards.card === undefined) {
+    return [{ file: 'store.json', problem: 'neither it nor its copy can be understood' }]
+  }
+  return cards.damaged.map((file) => ({ file, problem: 'is damaged; the other copy holds' }))
+}
+
+function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): StoreProblem[] {
+  const { file } = one
+  const problems: StoreProblem[] = []
+  if (one.damagedHeaders > 0) {
+    const rest = one.segment === undefined ? 'nothing in it can be read' : 'the rest can be read'
+    problems.push({ file, problem: `${one.damagedHeaders} of 2 headers damaged, ${rest}` })
+  }
+  for (const { from, to, seems: what, quarantined } of damaged) {
+    if (quarantined || one.segment === undefined) continue
+    problems.push({ file, problem: `bytes ${from} to ${to} are damaged, it seems ${what}` })
+  }
+  if (one.index === 'damaged') {
+    const index = path.posix.join('journal', path.basename(indexPath('', one.id)))
+    problems.push({ file: index, problem: `${one.indexProblem}; the segment is scanned instead` })
+  }
+  return problems
+}
+
+function noticesOf({ id, file, index, tornBytes }: SegmentReading): StoreProblem[] {
+  const notices: StoreProblem[] = []
+  if (tornBytes > 0) {
+    const problem = `the last ${tornBytes} bytes are of a commit that was never acknowledged`
+    notices.push({ file, problem })
+  }
+  if (index === 'stale') {
+    const problem = 'is of the segment before it was rewritten; the next start makes a new one'
+    notices.push({ file: path.posix.join('journal', path.basename(indexPath('', id))), problem })
+  }
+  return notices
+}
+
+function streamsOf({ catalog, lost }: OfflineReading): StreamReport[] {
+  return [...catalog.streams.values()].map(({ id, name, state }) => ({
+    name,
+    messages: state.messages,
+    bytes: state.bytes,
+    subjects: state.subjects,
+    first_seq: state.firstSeq,
+    last_seq: state.lastSeq,
+    lost: runsOf([...(lost.get(id) ?? [])]),
+  }))
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { silentLog } from '../../shared/log/index.ts'
+import { SeededRandom } from '../../shared/runtime/index.ts'
+import {
+  checkStore,
+  exportStore,
+  openStore,
+  repairStore,
+  type Store,
+  type StoreReport,
+} from '../../shared/store/index.ts'
+import { SimDisk } from '../sim/index.ts'
+import { appendDurably, bytes, committed, noLimits, readAll } from '../support/opened-store.ts'
+import { StoreClock, settle } from '../support/store-clock.ts'
+
+/**
+ * `petiole store check|repair|export` on stores in which a byte was changed: each byte of each file of a
+ * small store that has everything: sealed segments with indexes, deletes, states, marks, two streams.
+ */
+
+const COUNT = 40
+const clock = new StoreClock()
+
+function open(disk: SimDisk): Promise<Store> {
+  return openStore({
+    directory: '/data',
+    clock,
+    random: new SeededRandom(7),
+    disk,
+    log: silentLog,
+    owner: 'hub one',
+    segmentBytes: 800,
+    reserveBytes: 64,
+  })
+}
+
+interface Written {
+  readonly disk: SimDisk
+  readonly lines: Readonly<Record<string, readonly string[]>>
+}
+
+async function written(): Promise<Written> {
+  const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
+  const store = await open(disk)
+  const a = store.createStream('G/a', bytes('config a'), noLimits)
+  const b = store.createStream('G/b', bytes('config b'), noLimits)
+  for (let i = 1; i <= COUNT; i++) {
+    await appendDurably(i % 3 === 0 ? b : a, `s.${i % 4}`, `payload ${i}`)
+    if (i === 10) a.states.set('consumer', bytes('state'))
+    if (i === 12) store.marks.set('mark', bytes('value'))
+    if (i === 20) a.remove(3)
+  }
+  await committed(store)
+  clock.advance(5_000)
+  await settle(200)
+  const lines = { 'G/a': await readAll(a), 'G/b': await readAll(b) }
+  await store.drain()
+  return { disk, lines }
+}
+
+function check(disk: SimDisk): Promise<StoreReport> {
+  return checkStore({ disk, clock, directory: '/data' })
+}
+
+async function filesOf(disk: SimDisk): Promise<string[]> {
+  const names = (await disk.list('/data')).filter((name) => !['journal', 'reserve'].includes(name))
+  const journal = await disk.list('/data/journal')
+  return [...names.map((name) => `/data/${name}`), ...journal.map((it) => `/data/journal/${it}`)]
+}
+
+/** What lives in the store after a start: lines of streams, and how many records were damaged. */
+async function startAgain(disk: SimDisk) {
+  const store = await open(disk)
+  const lines: Record<string, string[]> = {}
+  const reported: number[] = []
+  for (const [name, stream] of store.streams) {
+    stream.onEvict(({ cause, messages }) => {
+      if (cause === 'damage') reported.push(messages)
+    })
+    lines[name] = await readAll(stream)
+  }
+  await settle(5)
+  await store.destroy()
+  return { lines, reported: reported.reduce((total, count) => total + count, 0) }
+}
+
+function missing({ lines }: Written, now: Readonly<Record<string, readonly string[]>>): string[] {
+  return Object.entries(lines).flatMap(([name, all]) =>
+    all.filter((line) => !(now[name] ?? []).includes(line)),
+  )
+}
+
+describe('store check, repair and export', function () {
+  this.timeout(120_000)
+  let store: Written
+
+  before(async () => {
+    store = await written()
+    const segments = (await store.disk.list('/data/journal')).filter((it) => it.endsWith('.log'))
+    assert.ok(segments.length >= 4, `${segments.length} segments`)
+  })
+
+  it('find nothing wrong with what a server left, and say what is in it', async () => {
+    const report = await check(store.disk)
+    assert.deepEqual(report.problems, [])
+    assert.equal(report.ok, true)
+    assert.equal(report.owner, 'hub one')
+    assert.deepEqual(
+      report.streams.map(({ name, messages }) => [name, messages]),
+      Object.entries(store.lines).map(([name, all]) => [name, all.length]),
+    )
+    assert.ok(report.segments.some(({ index }) => index === 'fits'))
+  })
+
+  it('refuse a store that a server has open, and what is none', async () => {
+    const copy = store.disk.powerCutAt(store.disk.recorded, new SeededRandom(1))
+    const running = await open(copy)
+    await assert.rejects(check(copy), { code: 'PETIOLE_STORE_LOCKED', message: /stop that server/ })
+    await running.destroy()
+    assert.equal((await check(copy)).segments.length > 0, true)
+    await assert.rejects(checkStore({ disk: copy, clock, directory: '/elsewhere' }), {
+      code: 'PETIOLE_STORE_FOREIGN',
+    })
+  })
+
+  it('lose at most one message to any byte that changed in any file; report, repair and start', async () => {
+    let found = 0
+    let total = 0
+    for (const file of await filesOf(store.disk)) {
+      const size = store.disk.bytesOf(file).length
+      for (let at = 0; at < size; at++) {
+        const what = `${file} byte ${at}`
+        const copy = store.disk.powerCutAt(store.disk.recorded, new SeededRandom(at))
+        copy.corrupt(file, at, 1 << (at % 8))
+        const before = await check(copy)
+        const lostNamed = before.streams.reduce(
+          (sum, { lost }) => sum + lost.reduce((n, [first, last]) => n + last - first + 1, 0),
+          0,
+        )
+        const repaired = await repairStore({ disk: copy, clock, directory: '/data' })
+        assert.deepEqual(repaired.after.problems, [], what)
+        assert.equal(repaired.done.length > 0, !before.ok, `${what}: ${repaired.done}`)
+        const now = await startAgain(copy)
+        const lost = missing(store, now.lines)
+        assert.ok(lost.length <= 1, `${what} costs ${lost}`)
+        assert.equal(lostNamed, lost.length, `${what}: ${JSON.stringify(before.problems)}`)
+        assert.equal(now.reported, lost.length, what)
+        if (lost.length > 0) assert.equal(before.ok, false, what)
+        total++
+        if (!before.ok) found++
+      }
+    }
+    assert.ok(found > total * 0.8, `${found} of ${total} found`)
+  })
+
+  it('export what can be read, as lines and raw', async () => {
+    const copy = store.disk.powerCutAt(store.disk.recorded, new SeededRandom(1))
+    const holdsIt = (file: string) => Buffer.from(copy.bytesOf(file)).indexOf('payload 5')
+    const file = (await filesOf(copy)).find((name) => name.endsWith('.log') && holdsIt(name) > 0)!
+    copy.corrupt(file, holdsIt(file), 1)
+    const collect = async (format: 'json' | 'raw', streams: string[]) => {
+      const parts: Uint8Array[] = []
+      const summary = await exportStore({
+        disk: copy,
+        clock,
+        directory: '/data',
+        streams,
+        format,
+        write: async (part) => void parts.push(part),
+      })
+      return { summary, text: Buffer.concat(parts).toString() }
+    }
+    const json = await collect('json', [])
+    const lines = json.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const all = Object.values(store.lines).flat().length
+    assert.deepEqual(json.summary, { streams: 2, messages: all - 1, lost: 1 })
+    assert.equal(lines.length, all - 1)
+    assert.equal(Buffer.from(lines[0].payload, 'base64').toString(), 'payload 1')
+    assert.deepEqual(Object.keys(lines[0]), [
+      'stream',
+      'seq',
+      'time',
+      'subject',
+      'headers',
+      'payload',
+    ])
+    const raw = await collect('raw', ['b'])
+    assert.ok(raw.text.startsWith('payload 3payload 6'))
+    await assert.rejects(collect('json', ['nope']), { message: /only: G\/a, G\/b/ })
+  })
+})
