@@ -42,6 +42,8 @@ export class AccountSpace implements SubjectSpace {
   readonly #tree = new SubjectTree<Subscription>()
   readonly #subscriptions = new Set<Subscription>()
   readonly #observers = new Set<InterestObserver>()
+  /** What each subscription is when it is the only one that matches; it never changes. */
+  readonly #lone = new WeakMap<Subscription, Interest>()
   #inserts = 0
   #removes = 0
   #misses = 0
@@ -184,18 +186,31 @@ export class AccountSpace implements SubjectSpace {
     }
   }
 
+  /** Subjects that are used once, as acknowledgements are, mostly have one and the same receiver. */
+  #interestOf(matching: readonly Subscription[]): Interest {
+    const [only] = matching
+    if (only === undefined) return Interest.none
+    if (matching.length > 1) return new Interest(matching)
+    let interest = this.#lone.get(only)
+    if (interest === undefined) {
+      interest = new Interest(matching)
+      this.#lone.set(only, interest)
+    }
+    return interest
+  }
+
   #matchAnyLast(prefix: string): Interest | undefined {
     const matching = this.#tree.matchAnyLast(prefix)
     this.#searched(matching)
     if (matching === undefined) return undefined
-    return matching.length === 0 ? Interest.none : new Interest(matching)
+    return this.#interestOf(matching)
   }
 
   #match(subject: string): Interest {
     this.#misses++
     const matching = this.#tree.match(subject)
     this.#searched(matching)
-    return matching.length === 0 ? Interest.none : new Interest(matching)
+    return this.#interestOf(matching)
   }
 
   /** Each that was found is visited once more where they are sorted. */
