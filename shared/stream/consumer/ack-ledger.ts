@@ -206,19 +206,26 @@ export class AckLedger {
     return this.#pending.delete(streamSeq)
   }
 
-  /** Takes out what `isThere` denies, up to and with `throughSeq`. Returns whether there was any. */
-  forgetGone(throughSeq: number, isThere: (streamSeq: number) => boolean): boolean {
+  /**
+   * Takes out what left the stream: all below its first message, and of [from, through] what `isThere`
+   * denies. Returns whether there was any.
+   */
+  forgetGone(
+    gone: { readonly belowSeq: number; readonly from: number; readonly through: number },
+    isThere: (streamSeq: number) => boolean,
+  ): boolean {
+    const { belowSeq, from, through } = gone
     let isAny = false
     for (const seq of this.#pending.keys()) {
-      if (seq > throughSeq) break
-      if (!isThere(seq)) isAny = this.forget(seq) || isAny
+      if (seq >= belowSeq && seq > through) break
+      if (seq < belowSeq || (seq >= from && !isThere(seq))) isAny = this.forget(seq) || isAny
     }
-    if (this.#exhausted.size === 0) return isAny
-    for (const seq of this.#exhausted) {
-      if (seq > throughSeq) break
-      if (!isThere(seq)) isAny = this.#exhausted.delete(seq) || isAny
-    }
-    return isAny
+    const exhausted = this.#exhausted
+    if (exhausted.size === 0) return isAny
+    const before = exhausted.size
+    exhausted.deleteBelow(belowSeq)
+    for (const seq of exhausted.within(from, through)) if (!isThere(seq)) exhausted.delete(seq)
+    return isAny || exhausted.size !== before
   }
 
   /** Asks for it again, at once or after `delayMs`. Returns what that exhausted, if it did. */

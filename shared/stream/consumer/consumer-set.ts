@@ -205,6 +205,7 @@ export class ConsumerSet {
     consumer.begin(start)
     this.#unborn.add(consumer)
     this.interest.changed()
+    if (!consumer.isStored) this.interest.owe()
     try {
       await this.#write(consumer, config)
     } catch (error) {

@@ -137,6 +137,10 @@ export class Consumer {
     return this.#ledger.deliveredSeq
   }
 
+  get isStored(): boolean {
+    return isStored(this.#config)
+  }
+
   get sinceSeq(): number {
     return this.#position.sinceSeq
   }
@@ -190,7 +194,7 @@ export class Consumer {
     const from = seq === 0 ? this.#ledger.ackFloor.streamSeq + 1 : seq
     this.#restartAt(from)
     return new Promise((resolve) => {
-      if (this.#isStored) this.#journal.touchAndTell(() => resolve(from))
+      if (this.isStored) this.#journal.touchAndTell(() => resolve(from))
       else resolve(from)
     })
   }
@@ -260,7 +264,7 @@ export class Consumer {
   /** Sequences [first, last], or those of them that match, left the stream. */
   removed(first: number, last: number, filter?: SubjectFilter): void {
     this.#reader.drop(first, last, filter)
-    this.#forgetGone(last)
+    this.#forgetGone(first, last)
   }
 
   /** A purge took what only the stream knows. */
@@ -272,7 +276,7 @@ export class Consumer {
   /** Limits took messages up to `last`: what is read ahead is delivered still. */
   evicted(last: number): void {
     if (last >= this.#reader.nextSeq) this.#reader.recount()
-    this.#forgetGone(last)
+    this.#forgetGone(1, last)
   }
 
   info(): Record<string, unknown> {
@@ -298,13 +302,9 @@ export class Consumer {
     this.#deadline.close()
     this.#pause.close()
     this.#inactivity.close()
-    if (isKept && this.#isStored) this.#journal.close()
+    if (isKept && this.isStored) this.#journal.close()
     else this.#journal.destroy()
     this.#target.close(status)
-  }
-
-  get #isStored(): boolean {
-    return isStored(this.#config)
   }
 
   #newTarget(): DeliveryTarget {
@@ -349,10 +349,11 @@ export class Consumer {
     this.#delivery.wake()
   }
 
-  /** What is not in the stream any more, up to and with `throughSeq`, is not waited for. */
-  #forgetGone(throughSeq = Number.POSITIVE_INFINITY): void {
+  /** What is not in the stream any more is not waited for. */
+  #forgetGone(from = 1, through = Number.MAX_SAFE_INTEGER): void {
     const { store } = this.#parts
-    if (!this.#ledger.forgetGone(throughSeq, (seq) => store.has(seq))) return
+    const gone = { belowSeq: store.state.firstSeq, from, through }
+    if (!this.#ledger.forgetGone(gone, (seq) => store.has(seq))) return
     this.#changed()
     this.#delivery.wake()
   }
@@ -365,13 +366,13 @@ export class Consumer {
   }
 
   #changed(): void {
-    if (this.#isStored) this.#journal.touch()
+    if (this.isStored) this.#journal.touch()
   }
 
   /** The state changed; `reply` is told when that is on disk. */
   #changedAndTell(reply: string): void {
     const tell = (): void => this.#port.publish(reply, '', NO_BYTES, NO_BYTES)
-    if (this.#isStored) this.#journal.touchAndTell(tell)
+    if (this.isStored) this.#journal.touchAndTell(tell)
     else tell()
   }
 

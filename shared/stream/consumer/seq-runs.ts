@@ -58,15 +58,32 @@ export class SeqRuns {
     return true
   }
 
+  deleteBelow(seq: number): void {
+    let gone = 0
+    for (const [first, last] of this.#runs) {
+      if (last >= seq) break
+      this.#size -= last - first + 1
+      gone++
+    }
+    if (gone > 0) this.#runs.splice(0, gone)
+    const run = this.#runs[0]
+    if (run === undefined || run[0] >= seq) return
+    this.#size -= seq - run[0]
+    this.#runs[0] = [seq, run[1]]
+  }
+
   /** @param runs as `runs` gives them */
   restore(runs: readonly (readonly [first: number, last: number])[]): void {
     this.#runs = [...runs]
     this.#size = runs.reduce((sum, [first, last]) => sum + last - first + 1, 0)
   }
 
-  *[Symbol.iterator](): IterableIterator<number> {
-    for (const [first, last] of [...this.#runs]) {
-      for (let seq = first; seq <= last; seq++) yield seq
+  /** Those in [from, through], ascending. */
+  *within(from: number, through: number): IterableIterator<number> {
+    for (const [first, last] of this.#runs.slice(this.#find(from))) {
+      if (first > through) return
+      const end = Math.min(last, through)
+      for (let seq = Math.max(first, from); seq <= end; seq++) yield seq
     }
   }
 

@@ -19,6 +19,8 @@ import { SUBJECT_CACHE_MAX, SWEEP_TURN_MESSAGES } from '../limits.ts'
 
 /** A consumer, as far as it concerns what stays in its stream. */
 export interface InterestedConsumer {
+  /** Else it is gone after a restart, and what only it needed is to be swept. */
+  readonly isStored: boolean
   /** None means every message. */
   readonly filters: readonly SubjectFilter[]
   /** The newest sequence that it is past, delivered or skipped. */
@@ -114,9 +116,13 @@ export class StreamInterest {
     if (isEmpty && what === 'acknowledged') return
     if (isEmpty && retention() === 'interest') await store.purge({})
     else if (!(await this.#walk(what, turn))) return
-    if (what === 'unwanted' && store.states.get(OWED_KEY) !== undefined) {
-      store.states.remove(OWED_KEY)
-    }
+    const isOwed = store.states.get(OWED_KEY) !== undefined
+    if (what === 'unwanted' && isOwed && this.#areAllStored) store.states.remove(OWED_KEY)
+  }
+
+  get #areAllStored(): boolean {
+    for (const { isStored } of this.#parts.consumers()) if (!isStored) return false
+    return true
   }
 
   /** Returns false when it did not come to the end. */

@@ -227,6 +227,17 @@ describe('retention for consumers', () => {
       assert.deepEqual(there(), [2])
     })
 
+    it('drops after a restart what only a consumer without a state on disk wanted', async () => {
+      await stream('interest')
+      await consumer('memory', { mem_storage: true, filter_subject: 's.a' })
+      await consumer('c', { filter_subject: 's.b' })
+      await publish('s.a', 's.b')
+      await consumer('c', { filter_subject: 's.b', description: 'new' })
+      await world.crash()
+      await world.pass(10)
+      assert.deepEqual(there(), [2])
+    })
+
     it('keeps, when it comes to be so, what is not acknowledged', async () => {
       await stream('limits')
       await consumer('a', { filter_subject: 's.a' })
