@@ -16,7 +16,7 @@ import { Acknowledging } from './acknowledging.ts'
 import type { ConsumerEvents } from './consumer-events.ts'
 import { infoOf } from './consumer-info.ts'
 import { ConsumerJournal } from './consumer-journal.ts'
-import { ackPendingMaxOf, isStored, rulesOf, thresholdMsOf } from './consumer-rules.ts'
+import { ackPendingMaxOf, isStored, rulesOf, stateKey, thresholdMsOf } from './consumer-rules.ts'
 import type { StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
 import { targetOf } from './consumer-target.ts'
@@ -392,9 +392,4 @@ export class Consumer {
     this.events.paused(false, this.#pause.untilMs)
     this.#delivery.wake()
   }
-}
-
-/** Where a consumer's state lies in its stream's state table. */
-export function stateKey(name: string): string {
-  return `acks/${name}`
 }
