@@ -212,6 +212,28 @@ export const API_CASES: readonly (readonly [title: string, steps: readonly Step[
     ],
   ],
   [
+    'begins where it is told to',
+    [
+      create('S', { subjects: ['a.*'], first_seq: 10 }),
+      ask('STREAM.INFO.S', { deleted_details: true }),
+      publish('a.1'),
+      ask('STREAM.INFO.S', { deleted_details: true }),
+      ask('STREAM.MSG.GET.S', { seq: 10 }),
+      ask('STREAM.MSG.GET.S', { seq: 1 }),
+      ask('STREAM.MSG.DELETE.S', { seq: 10 }),
+      ask('STREAM.INFO.S'),
+      consumer('S', 'c'),
+      create('S', { subjects: ['a.*'], first_seq: 10 }),
+      ask('STREAM.UPDATE.S', { name: 'S', subjects: ['a.*'] }),
+      ask('STREAM.UPDATE.S', { name: 'S', subjects: ['a.*'], first_seq: 11 }),
+      create('T', { subjects: ['t'], first_seq: 1 }),
+      ask('STREAM.INFO.T'),
+      publish('t'),
+      create('U', { subjects: ['u'], first_seq: 0 }),
+      ask('STREAM.INFO.U'),
+    ],
+  ],
+  [
     'refuses snapshots and restores',
     [
       create('S', AB),

@@ -62,5 +62,11 @@ export function createStreamStore(
   committed: Committed,
 ): StreamStore {
   const options = { sync: syncOf(config) }
-  return root.createStream(key, encodeConfig(config, mode), limitsOf(config), committed, options)
+  const bytes = encodeConfig(config, mode)
+  const { first_seq = 0 } = config
+  if (first_seq === 0) return root.createStream(key, bytes, limitsOf(config), committed, options)
+  // Both are in one commit: there is no such stream that begins at 1.
+  const store = root.createStream(key, bytes, limitsOf(config), undefined, options)
+  store.skipTo(first_seq, committed)
+  return store
 }

@@ -14,7 +14,6 @@ interface Row<Config> {
 
 const STREAM_ROWS: readonly Row<StreamConfig>[] = [
   { feature: 'compression s2', isAsked: ({ compression }) => compression === 's2' },
-  { feature: 'first_seq', isAsked: ({ first_seq }) => first_seq !== undefined },
 ]
 
 const CONSUMER_ROWS: readonly Row<ConsumerConfig>[] = []

@@ -60,7 +60,6 @@ describe('stream configuration', () => {
     [{ deny_purge: true, allow_rollup_hdrs: true }, 10052, /purge permission/],
     [{ max_msgs: -2, pedantic: true }, 10157, /max_msgs must be set to -1/],
     [{ retention: 'sometimes' }, 10025, /can not unmarshal/],
-    [{ first_seq: 10 }, 10052, /first_seq is not supported yet/],
     [{ max_msgs: 'many' }, 10025, /cannot unmarshal string .*max_msgs of type int64/],
     [{ maxmsgs: 1 }, 10025, /unknown field "maxmsgs"/],
   ]
