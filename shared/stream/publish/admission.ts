@@ -12,7 +12,7 @@ import type { Store, StreamStore } from '../../store/index.ts'
 import { isValidSubject, SubjectFilter } from '../../subject/index.ts'
 import type { StreamMode } from '../config/stored-config.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
-import { withHeader, withoutHeaders, withoutStatus } from '../headers.ts'
+import { NO_BYTES, withHeader, withoutHeaders, withoutStatus } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { DEDUP_IDS_MAX, HEADER_BYTES_MAX, NS_PER_MS, NS_PER_SECOND } from '../limits.ts'
 import type { CapturedMessage } from '../port.ts'
@@ -136,18 +136,30 @@ export class Admission {
     }
     this.#checkExpected(renamed, asked)
     const dueMs = origin.isTrusted ? undefined : this.#checkSchedules(renamed, asked)
-    const rollup = dueMs === undefined ? asked.rollup : 'sub'
     this.#checkRest(asked, origin)
-    let draft: Draft = { ...stripped(renamed), dueMs, rollup: this.#checkRollUp(rollup, origin) }
-    if (rollup !== asked.rollup) {
-      draft = { ...draft, headers: withHeader(draft.headers, 'Nats-Rollup', 'sub') }
-    }
-    if (config.allow_msg_counter === true) draft = this.#counted(draft, asked)
-    this.#checkSize(draft)
+    const rollup = this.#checkRollUp(dueMs === undefined ? asked.rollup : 'sub', origin)
+    const { subject, subjectBytes } = renamed
+    const sent = storedHeaders(message.headers, asked, dueMs)
+    const counted =
+      config.allow_msg_counter === true ? this.#count(renamed, sent, asked) : undefined
+    const { headers, payload } = counted ?? { headers: sent, payload: message.payload }
+    this.#checkSize(headers, payload)
     if (ttl === undefined) throw new JetStreamError(10165)
-    if (ttl !== 0 && config.allow_msg_ttl) draft = this.#withTtl(draft, ttl)
-    if (rollup === undefined) this.#checkSubjectRoom(draft)
-    return draft
+    const lives = ttl === 0 || !config.allow_msg_ttl ? undefined : this.#lifetime(ttl)
+    const isLonger = lives !== undefined && lives !== ttl
+    if (rollup === undefined && config.discard_new_per_subject === true) {
+      this.#checkSubjectRoom(subject)
+    }
+    return {
+      subject,
+      subjectBytes,
+      headers: isLonger ? withLifetime(headers, lives) : headers,
+      payload,
+      ttl: lives,
+      dueMs,
+      rollup,
+      counted,
+    }
   }
 
   /** A message has its sequence, and waits for the disk. Returns the id that it puts out of sight. */
@@ -221,11 +233,12 @@ export class Admission {
     const { config } = this.#stream
     if (config.allow_msg_counter === true) throw new JetStreamError(10169)
     // Headers that ask for nothing name no way that the message came either.
-    const headers = withoutStatus(message.headers)
-    const draft = headers === message.headers ? message : { ...factsOf(message), headers }
-    this.#checkSize(draft)
-    this.#checkSubjectRoom(draft)
-    return draft
+    const headers = message.headers.length === 0 ? NO_BYTES : withoutStatus(message.headers)
+    this.#checkSize(headers, message.payload)
+    if (config.discard_new_per_subject === true) this.#checkSubjectRoom(message.subject)
+    if (headers.length === message.headers.length) return message
+    const { subject, subjectBytes, payload } = message
+    return { subject, subjectBytes, headers, payload }
   }
 
   /** Throws 10168, 10170 or 10171. */
@@ -287,21 +300,17 @@ export class Admission {
   }
 
   /** Throws 10169 or 10172. */
-  #counted(draft: Draft, asked: PublishHeaders): Draft {
+  #count({ subject, payload }: Message, headers: Uint8Array, asked: PublishHeaders): Counted {
     const increment = parseIncrement(asked.increment ?? '')
     if (increment === undefined) throw new JetStreamError(10169)
-    const { subject } = draft
     const last = this.lastSeqOn(subject)
     // Its total could not be read.
     if (this.counters.isMissing(subject, last)) throw new JetStreamError(10008)
-    const counted =
-      asked.source === undefined
-        ? this.counters.count(subject, last, draft.headers, increment)
-        : this.counters.countSourced(subject, last, draft, asked.source)
-    return { ...draft, headers: counted.headers, payload: counted.payload, counted }
+    if (asked.source === undefined) return this.counters.count(subject, last, headers, increment)
+    return this.counters.countSourced(subject, last, { headers, payload }, asked.source)
   }
 
-  #checkSize({ headers, payload }: Message): void {
+  #checkSize(headers: Uint8Array, payload: Uint8Array): void {
     const { max_msg_size } = this.#stream.config
     if (max_msg_size >= 0 && headers.length + payload.length > max_msg_size) {
       throw new JetStreamError(10054)
@@ -313,19 +322,14 @@ export class Admission {
    * A message that lives shorter than the marker of its subject could hide that marker's end; where
    * each subject has one message there is nothing to hide.
    */
-  #withTtl(draft: Draft, asked: number): Draft {
+  #lifetime(asked: number): number {
     const { subject_delete_marker_ttl = 0, max_msgs_per_subject } = this.#stream.config
     const least = Math.floor(subject_delete_marker_ttl / NS_PER_SECOND)
-    if (asked === NEVER || asked >= least || max_msgs_per_subject === 1) {
-      return { ...draft, ttl: asked }
-    }
-    const bare = withoutHeaders(draft.headers, (name) => name === 'Nats-TTL')
-    return { ...draft, headers: withHeader(bare, 'Nats-TTL', String(least)), ttl: least }
+    return asked === NEVER || max_msgs_per_subject === 1 ? asked : Math.max(asked, least)
   }
 
-  #checkSubjectRoom({ subject }: Draft): void {
+  #checkSubjectRoom(subject: string): void {
     const { store, config } = this.#stream
-    if (config.discard_new_per_subject !== true) return
     this.settle()
     const stored = store.subjects(new SubjectFilter(subject), 1).get(subject) ?? 0
     if (this.staged.countWith(subject, stored) >= config.max_msgs_per_subject) {
@@ -347,14 +351,19 @@ export class Admission {
   }
 }
 
-/** Without what is about the way that the message came. */
-function stripped(message: Message): Message {
-  const bare = withoutStatus(message.headers)
-  const headers = withoutHeaders(bare, (name) => name === 'Nats-Request-Info')
-  return { ...factsOf(message), headers }
+/** Without what is about the way that the message came; a schedule replaces the one before it. */
+function storedHeaders(
+  sent: Uint8Array,
+  { isForwarded, rollup }: PublishHeaders,
+  dueMs: number | undefined,
+): Uint8Array {
+  let headers = withoutStatus(sent)
+  if (isForwarded) headers = withoutHeaders(headers, (name) => name === 'Nats-Request-Info')
+  if (dueMs === undefined || rollup !== undefined) return headers
+  return withHeader(headers, 'Nats-Rollup', 'sub')
 }
 
-/** A plain object: what a captured message shows may be made only when it is asked for. */
-function factsOf({ subject, subjectBytes, headers, payload }: Message): Message {
-  return { subject, subjectBytes, headers, payload }
+function withLifetime(headers: Uint8Array, seconds: number): Uint8Array {
+  const bare = withoutHeaders(headers, (name) => name === 'Nats-TTL')
+  return withHeader(bare, 'Nats-TTL', String(seconds))
 }

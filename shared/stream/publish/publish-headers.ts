@@ -18,6 +18,8 @@ export interface PublishHeaders {
   /** The subject of the schedule that this message comes from, or is to end. */
   readonly scheduler: string | undefined
   readonly scheduleNext: string | undefined
+  /** Another account's import told who asks: that is not stored. */
+  readonly isForwarded: boolean
   /** Where a stream that sources says that a message came from. */
   readonly source: string | undefined
   /** The atomic batch that it is part of. */
@@ -51,6 +53,7 @@ export const NOTHING_ASKED: PublishHeaders = {
   scheduler: undefined,
   scheduleNext: undefined,
   source: undefined,
+  isForwarded: false,
   batch: undefined,
 }
 
@@ -72,6 +75,7 @@ export function parsePublishHeaders(headers: Uint8Array): PublishHeaders {
     scheduler: found.get('Nats-Scheduler') || undefined,
     scheduleNext: found.get('Nats-Schedule-Next') || undefined,
     source: found.get('Nats-Stream-Source') || undefined,
+    isForwarded: found.has('Nats-Request-Info'),
     batch: batchHeadersOf(found),
   }
 }

@@ -10,6 +10,7 @@ import type { StreamRoom } from '../account-room.ts'
 import type { Advisories } from '../advisories.ts'
 import { Batching } from '../batch/batching.ts'
 import { isFastReply } from '../batch/fast-reply.ts'
+import { JetStreamError } from '../jetstream-error.ts'
 import type { CapturedMessage, StreamPort } from '../port.ts'
 import { Admission, type Draft, type Message, type Origin } from './admission.ts'
 import { Expiry } from './expiry.ts'
@@ -50,6 +51,9 @@ export interface PublishingParts {
   /** What this server can do, for publishers that ask for more. */
   readonly apiLevel: number
 }
+
+/** Refusals that name the last message id or sequence. */
+const TELLING: ReadonlySet<number> = new Set([10070, 10071])
 
 /** It may say what only a stream says of itself, or of what it got from another. */
 const ITSELF: Origin = { isTrusted: true }
@@ -234,7 +238,7 @@ export class Publishing {
       else if (asked === NOTHING_ASKED && this.#storing.isPlain) this.#storePlain(draft, waiting)
       else this.#store(draft, asked, waiting)
     } catch (error) {
-      this.acks.refuse(error, waiting)
+      this.#refuse(error, waiting)
     }
   }
 
@@ -256,6 +260,14 @@ export class Publishing {
     } catch (error) {
       this.acks.refuse(error, waiting)
     }
+  }
+
+  /** What a refusal tells of the stream may be on its way to the disk still, and may not get there. */
+  #refuse(error: unknown, waiting: Waiting): void {
+    const { store } = this.#stream
+    const isTelling = error instanceof JetStreamError && TELLING.has(error.errCode)
+    if (!isTelling || store.assignedSeq === store.state.lastSeq) this.acks.refuse(error, waiting)
+    else this.#parts.root.barrier((failed) => this.acks.refuse(failed ?? error, waiting))
   }
 
   #storePlain(draft: Draft, waiting: Waiting): void {
