@@ -5,6 +5,7 @@ import type { Route } from './route-table.ts'
 import { isNestedTooDeep, takeMessage } from './routed-message.ts'
 
 const STORED_ALREADY: PublishOptions = { capture: false }
+const STORED_AGAIN: PublishOptions = {}
 const NO_BYTES = new Uint8Array(0)
 
 /**
@@ -15,6 +16,7 @@ const NO_BYTES = new Uint8Array(0)
 export class StoredSender {
   readonly #space: AccountSpace
   readonly #peer: Peer
+  readonly #options: PublishOptions
   readonly #publication = {
     subject: NO_BYTES as Uint8Array,
     shownSubject: NO_BYTES as Uint8Array,
@@ -26,9 +28,11 @@ export class StoredSender {
   #route: Route | undefined
   #words: Int32Array | undefined
 
-  constructor(space: AccountSpace, peer: Peer) {
+  /** @param isForCaptures streams that bind the subject store the message too */
+  constructor(space: AccountSpace, peer: Peer, isForCaptures: boolean) {
     this.#space = space
     this.#peer = peer
+    this.#options = isForCaptures ? STORED_AGAIN : STORED_ALREADY
   }
 
   /** Returns how many peers took it. All bytes are read before that, and `to` is never written to. */
@@ -51,7 +55,7 @@ export class StoredSender {
     const message = takeMessage()
     message.setParts(this.#peer, publication)
     message.committed = undefined
-    return this.#space.dispatch(interest, message, STORED_ALREADY)
+    return this.#space.dispatch(interest, message, this.#options)
   }
 
   #interestIn(to: Uint8Array): Interest {

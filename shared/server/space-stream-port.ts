@@ -64,7 +64,8 @@ export class SpaceStreamPort implements StreamPort {
   }
 
   outlet(flow?: Flow): Outlet {
-    return new SpaceOutlet(this.#space, flow === undefined ? this.#peer : { ...this.#peer, flow })
+    const peer = flow === undefined ? this.#peer : { ...this.#peer, flow }
+    return new SpaceOutlet(new StoredSender(this.#space, peer, flow !== undefined))
   }
 
   subscribe(subject: string, handle: (request: PortMessage) => void): () => void {
@@ -106,7 +107,7 @@ export class SpaceStreamPort implements StreamPort {
   #take(subscription: Subscription, message: Message): void {
     const capture = this.#captures.get(subscription)
     if (capture !== undefined) {
-      capture(message)
+      capture(message.shownBytes === message.subjectBytes ? message : shown(message))
       return
     }
     const handler = this.#handlers.get(subscription)
@@ -126,8 +127,8 @@ export class SpaceStreamPort implements StreamPort {
 class SpaceOutlet implements Outlet {
   readonly #sender: StoredSender
 
-  constructor(space: AccountSpace, peer: Peer) {
-    this.#sender = new StoredSender(space, peer)
+  constructor(sender: StoredSender) {
+    this.#sender = sender
   }
 
   deliver(
@@ -138,6 +139,18 @@ class SpaceOutlet implements Outlet {
     payload: Uint8Array,
   ): boolean {
     return this.#sender.send(to, subject, reply, headers, payload) > 0
+  }
+}
+
+/** What a consumer pushes to a stream is stored under the subject that it was stored with, as in nats-server. */
+function shown(message: Message): CapturedMessage {
+  return {
+    subject: message.shownSubject,
+    subjectBytes: message.shownBytes,
+    reply: message.reply,
+    headers: message.headers,
+    payload: message.payload,
+    takeCommitted: () => message.takeCommitted(),
   }
 }
 

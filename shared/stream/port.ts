@@ -7,7 +7,10 @@ import type { PetioleError } from '../runtime/index.ts'
 export interface StreamPort {
   /** A message to whoever is interested: replies, statuses, advisories. */
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void
-  /** Where one consumer's messages go out. `flow` is stopped while a receiver is behind. */
+  /**
+   * Where one consumer's messages go out. `flow` is that of one that pushes: it is stopped while a receiver
+   * is behind, and streams that bind the subject store what is pushed there.
+   */
   outlet(flow?: Flow): Outlet
   /** API, ack and direct-get subjects. The handler's message is the handler's to keep. */
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void
@@ -42,7 +45,7 @@ export interface Flow {
 export interface Outlet {
   /**
    * A stored message: routed by `to`, shown to its receiver with `subject`, under which it was stored.
-   * Captures are passed over. All bytes are read before it returns; false: nobody took the message.
+   * All bytes are read before it returns; false: nobody took the message.
    */
   deliver(
     to: Uint8Array,

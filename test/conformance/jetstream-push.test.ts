@@ -368,6 +368,16 @@ describe('jetstream push', () => {
     }
   })
 
+  it('4.4 pushes into another stream, under the subject that it was stored with', async () => {
+    await fill(3)
+    const copy = `${name}-COPY`
+    await jsm.streams.add({ name: copy, subjects: [`copy.${name}`] })
+    await jsm.consumers.add(name, { durable_name: 'c', deliver_subject: `copy.${name}` })
+    await until(async () => (await jsm.streams.info(copy)).state.messages === 3, 'copied')
+    assert.equal((await jsm.streams.getMessage(copy, { seq: 3 }))?.subject, `${name}.a`)
+    assert.equal((await info('c')).num_pending, 0)
+  })
+
   it('5.1 serves the official push consumer', async () => {
     await fill(300)
     await jsm.consumers.add(name, {
