@@ -158,9 +158,15 @@ function copyOf(message: Message, isShown: boolean): PortMessage {
   return {
     subject: isShown ? message.shownSubject : message.subject,
     reply: message.reply,
-    // Not slice(): these may be Buffers, whose slice shares the router's memory.
-    headers: new Uint8Array(message.headers),
-    payload: new Uint8Array(message.payload),
+    headers: copied(message.headers),
+    payload: copied(message.payload),
     requester: message.origin,
   }
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+/** Out of Node's pool, when it is small: a memory of its own for each costs more than what is copied. */
+function copied(bytes: Uint8Array): Uint8Array {
+  return bytes.length === 0 ? NO_BYTES : Buffer.from(bytes)
 }
