@@ -342,6 +342,15 @@ const ACKS: Readonly<Record<string, Script>> = {
     await scene.take(inbox, 3)
     await scene.info('S', 'c')
   },
+  'are heard by nobody where none is asked for': async (scene) => {
+    await scene.stream('S')
+    await scene.consumer('S', 'c', { ack_policy: 'none' })
+    await scene.publish('S.a')
+    const [message] = await scene.pull(['S', 'c'], '', 1)
+    assert.ok(message)
+    for (const text of ['', '+TERM', '-NAK', '+WPI']) await scene.ack(message, text)
+    await scene.info('S', 'c')
+  },
   'samples acknowledgements': async (scene) => {
     await scene.stream('S')
     await scene.consumer('S', 'c', { sample_freq: '100%', ack_wait: seconds(60) })

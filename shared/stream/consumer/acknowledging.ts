@@ -70,11 +70,9 @@ export class Acknowledging {
     if (exhausted !== undefined) this.#events.exhausted(exhausted)
   }
 
-  /** What was never delivered can not be acknowledged, and where nothing needs to be nobody waits. */
+  /** What was never delivered can not be acknowledged. */
   #isHeard(streamSeq: number): boolean {
-    const { ack_policy, flow_control } = this.#config()
-    if (ack_policy === 'none') return false
-    return streamSeq <= this.#ledger.deliveredSeq || flow_control === true
+    return streamSeq <= this.#ledger.deliveredSeq || this.#config().flow_control === true
   }
 
   #sample(address: AckAddress, nowMs: number): void {

@@ -7,7 +7,7 @@ import type { Clock } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
 import type { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
-import { NO_BYTES } from '../headers.ts'
+import { NO_BYTES, statusHeaders } from '../headers.ts'
 import { RATE_BURST_BYTES } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
 import { AckLedger } from './ack-ledger.ts'
@@ -241,6 +241,11 @@ export class Consumer {
   /** An acknowledgement. `reply` asks to be told once it is on disk; for `next` it is the inbox. */
   acknowledge(address: AckAddress, request: AckRequest, reply: string): void {
     if (this.#isClosed) return
+    if (this.#config.ack_policy === 'none') {
+      // Where nothing is acknowledged a real server has no subscription for it.
+      if (reply !== '') this.#port.publish(reply, '', statusHeaders('503'), NO_BYTES)
+      return
+    }
     const nowMs = this.#clock.monotonicMs()
     this.#inactivity.active(nowMs)
     const isTold = this.#acks.take(address, request, nowMs)
