@@ -125,10 +125,6 @@ export class Consumer {
     return this.#config
   }
 
-  get isDurable(): boolean {
-    return this.#config.durable_name !== undefined
-  }
-
   get filters(): readonly SubjectFilter[] {
     return this.#position.filters
   }
