@@ -145,8 +145,10 @@ function totalOf({
 function countOf(payload: Uint8Array): bigint | undefined {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(payload).toString())
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
-    const val: unknown = 'val' in parsed ? parsed.val : ''
+    // To Go's decoder a null is nothing, wherever it stands.
+    if (parsed === null) return 0n
+    if (typeof parsed !== 'object' || Array.isArray(parsed)) return undefined
+    const val: unknown = 'val' in parsed ? (parsed.val ?? '') : ''
     return typeof val === 'string' ? toBigInt(val) : undefined
   } catch {
     return undefined

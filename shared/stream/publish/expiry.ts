@@ -93,7 +93,8 @@ export class Expiry {
   /** The stream's configuration is another now. */
   configured(): void {
     this.#agedThrough = 0
-    if (this.#isRecovered) this.#wakeIn(EXPIRY_CHECK_MIN_MS)
+    if (!this.#isRecovered || (this.#ageMs === 0 && this.#deadlines.size === 0)) return
+    this.#wakeIn(EXPIRY_CHECK_MIN_MS)
   }
 
   /** Something was stored: age may have to be looked at for the first time. */

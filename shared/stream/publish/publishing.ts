@@ -4,13 +4,14 @@
  * messages to take together; `transaction` takes back what they have done when one is refused.
  */
 import type { Log } from '../../log/index.ts'
-import { type Clock, messageOf, type Random, Tasks } from '../../runtime/index.ts'
+import { type Cancel, type Clock, messageOf, type Random, Tasks } from '../../runtime/index.ts'
 import { type Committed, RetentionClock, type Store } from '../../store/index.ts'
 import type { StreamRoom } from '../account-room.ts'
 import type { Advisories } from '../advisories.ts'
 import { Batching } from '../batch/batching.ts'
 import { isFastReply } from '../batch/fast-reply.ts'
 import { JetStreamError } from '../jetstream-error.ts'
+import { EXPIRY_RETRY_MS } from '../limits.ts'
 import type { CapturedMessage, StreamPort } from '../port.ts'
 import { Admission, type Draft, type Message, type Origin } from './admission.ts'
 import { Expiry } from './expiry.ts'
@@ -70,6 +71,7 @@ export class Publishing {
   readonly #storing: Storing
   readonly #batching: Batching
   readonly #tasks: Tasks
+  #cancelRetry: Cancel | undefined
 
   constructor(stream: PublishingStream, parts: PublishingParts) {
     const { clock, random, port, log, root, domain } = parts
@@ -80,7 +82,7 @@ export class Publishing {
     this.#admission = admission
     this.#republishing = new Republishing(port, random, stream.name)
     this.#republishing.configure(stream.config.republish)
-    const retentionClock = new RetentionClock(clock, () => newestMs(root))
+    const retentionClock = retentionClockOf(root, clock)
     const lastSeqOn = (subject: string): number => admission.lastSeqOn(subject)
     this.#expiry = new Expiry(stream, {
       clock,
@@ -107,9 +109,10 @@ export class Publishing {
       (message) => this.prepare(message, parsePublishHeaders(message.headers)),
       ({ message, waiting }) => this.#take(message, waiting),
     )
-    this.#tasks = new Tasks((_, error) =>
-      log.error({ err: messageOf(error) }, 'deadlines of messages not recovered'),
-    )
+    this.#tasks = new Tasks((_, error) => {
+      log.error({ err: messageOf(error) }, 'lifetimes of messages not read, it is tried again')
+      this.#cancelRetry = clock.after(EXPIRY_RETRY_MS, () => this.#recoverLater())
+    })
     // A stream that is new has nothing to recover.
     if (stream.store.assignedSeq === 0) this.#expiry.recovered()
   }
@@ -120,8 +123,7 @@ export class Publishing {
     const { config } = this.#stream
     // Whether a subject has a schedule is asked of each message that says so.
     if (config.allow_msg_schedules === true) await this.#recoverMarked()
-    else if (config.allow_msg_ttl)
-      this.#tasks.run('deadlines', (signal) => this.#recoverMarked(signal))
+    else if (config.allow_msg_ttl) this.#recoverLater()
     else this.#expiry.recovered()
   }
 
@@ -148,6 +150,7 @@ export class Publishing {
     this.#batching.close()
     this.#expiry.close()
     this.#schedules.close()
+    this.#cancelRetry?.()
     this.#tasks.destroy().catch(() => {})
   }
 
@@ -315,6 +318,11 @@ export class Publishing {
     })
   }
 
+  /** Messages may be published and read meanwhile. */
+  #recoverLater(): void {
+    this.#tasks.run('deadlines', (signal) => this.#recoverMarked(signal))
+  }
+
   async #recoverMarked(signal?: AbortSignal): Promise<void> {
     const { lastSeq } = this.#stream.store.state
     for await (const message of this.#stream.store.marked()) {
@@ -347,6 +355,17 @@ export class Publishing {
 function ttlOf(headers: Uint8Array): number {
   const { ttl } = parsePublishHeaders(headers)
   return ttl === undefined ? 0 : (parseMessageTtl(ttl) ?? 0)
+}
+
+/** One for all streams of a store: at first it looks at what each of them holds. */
+const RETENTION_CLOCKS = new WeakMap<Store, RetentionClock>()
+
+function retentionClockOf(root: Store, clock: Clock): RetentionClock {
+  const known = RETENTION_CLOCKS.get(root)
+  if (known !== undefined) return known
+  const made = new RetentionClock(clock, () => newestMs(root))
+  RETENTION_CLOCKS.set(root, made)
+  return made
 }
 
 /** The time of the newest message in the store. */
