@@ -270,7 +270,15 @@ export interface StoreFacts {
   readonly bytesWritten: number
   readonly segments: number
   readonly diskBytes: number
+  readonly indexBytesWritten: number
+  readonly rewriteBytesWritten: number
+  /** Since the store was made. */
+  readonly everWritten: { readonly journal: number; readonly all: number }
   readonly damagedRecords: number
+  readonly scrub: { readonly passes: number; readonly bytes: number; readonly lastPassMs: number }
+  readonly quarantineFiles: number
+  readonly quarantineBytes: number
+  readonly quarantineDroppedBytes: number
   readonly tornBytes: number
 }
 

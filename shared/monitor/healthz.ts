@@ -55,7 +55,14 @@ export function healthz(sources: MonitorSources, options: HealthzOptions): Healt
   const found = ailment(sources, options)
   if (found === undefined) {
     const blocked = sources.blocked?.() ?? []
-    return { statusCode: 200, body: { status: 'ok', ...(blocked.length > 0 && { blocked }) } }
+    // The server does its work, so this is no ailment; but whoever looks should learn of it.
+    const damaged = sources.jetStream()?.store.damagedRecords ?? 0
+    const body = {
+      status: 'ok',
+      ...(blocked.length > 0 && { blocked }),
+      ...(damaged > 0 && { damaged_records: damaged }),
+    }
+    return { statusCode: 200, body }
   }
   const { code: statusCode, type, error, subject } = found
   if (options.details) {

@@ -1,5 +1,6 @@
 import { accountMetrics } from './account-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
+import type { StoreFacts } from './facts.ts'
 import { healthzQuery } from './healthz.ts'
 import { jetStreamMetrics } from './jetstream-metrics.ts'
 import { gauge, type Metric } from './metric.ts'
@@ -90,6 +91,24 @@ function* ownMetrics(reports: Reports): Generator<Metric> {
   yield one('petiole_store_disk_bytes', 'Taken by the journal', store.diskBytes)
   yield one('petiole_store_damaged_records', 'Skipped as damaged since start', store.damagedRecords)
   yield one('petiole_store_torn_bytes', 'Cut from the end at the last start', store.tornBytes)
+  yield* upkeepMetrics(store, one, count)
+}
+
+type MakeMetric = (metric: string, help: string, value: number) => Metric
+
+/** Wear, damage, and what looks for it. */
+function* upkeepMetrics(store: StoreFacts, one: MakeMetric, count: MakeMetric): Generator<Metric> {
+  const { indexBytesWritten, rewriteBytesWritten, everWritten, scrub } = store
+  yield count('petiole_store_index_written_bytes_total', 'Written to indexes', indexBytesWritten)
+  yield count('petiole_store_rewritten_bytes_total', 'Segments rewritten', rewriteBytesWritten)
+  yield count('petiole_store_ever_written_bytes_total', 'Since it was made', everWritten.all)
+  const amplification = everWritten.journal > 0 ? everWritten.all / everWritten.journal : 1
+  yield one('petiole_store_write_amplification', 'All that per byte of journal', amplification)
+  yield one('petiole_store_quarantine_bytes', 'Damaged bytes kept', store.quarantineBytes)
+  yield one('petiole_store_quarantine_files', 'Damaged ranges kept', store.quarantineFiles)
+  yield count('petiole_store_scrubs_total', 'Times that all was verified', scrub.passes)
+  yield count('petiole_store_scrubbed_bytes_total', 'Verified in the background', scrub.bytes)
+  yield one('petiole_store_scrub_time_seconds', 'End of the last, 0: none', scrub.lastPassMs / 1000)
 }
 
 function labelled(names: readonly string[], values: readonly string[]): Record<string, string> {

@@ -7,6 +7,7 @@ import type { Catalog } from './catalog.ts'
 import { deadRunsOf } from './index-file.ts'
 import { RecordFlag, RecordType } from './record.ts'
 import type { Segment } from './segment.ts'
+import type { ByteRange } from './segment-scan.ts'
 import type { JournalTable } from './state-table.ts'
 import type { Writer } from './writer.ts'
 
@@ -33,6 +34,31 @@ export function carryForward(segment: Segment, catalog: Catalog, writer: Writer)
   for (const boot of catalog.boots.values()) {
     const isNeeded = boot.segmentId === segment.id && Number.isFinite(boot.shiftMs)
     if (isNeeded && boot.shiftMs !== 0) writer.appendBoot(boot.ref, boot.shiftMs)
+  }
+}
+
+/** What damaged records of a segment said, and memory still knows, is written again at the journal's end. */
+export function carryDamaged(
+  segment: Segment,
+  damaged: readonly ByteRange[],
+  catalog: Catalog,
+): void {
+  const isHit = (at: { segmentId: number; offset: number } | undefined): boolean =>
+    at?.segmentId === segment.id &&
+    damaged.some(({ from, to }) => at.offset >= from && at.offset < to)
+  const repeat = (table: JournalTable): void => {
+    for (const [key, entry] of table.committed) if (isHit(entry)) table.repeat(key)
+  }
+  repeat(catalog.marks)
+  for (const stream of catalog.streamsById.values()) {
+    if (stream.isRemoved) continue
+    repeat(stream.states)
+    if (isHit(stream.configAt)) stream.stageDefinition(stream.definition, 0)
+    if (isHit(stream.floorAt)) stream.stageFloor(stream.index.floor)
+  }
+  if (damaged.length === 0) return
+  for (const { stream, runs } of deadRunsOf(segment, catalog)) {
+    if (!stream.isRemoved) stream.stageKnownDeletes(runs)
   }
 }
 

@@ -13,6 +13,8 @@ import { decodeDefinitionHeader, type StreamDefinition } from './stream-drafts.t
 import type { RecordPlace } from './stream-host.ts'
 import { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
+import { Wear, WRITTEN_BYTES_PACKED } from './wear.ts'
+import { BOOT_BYTES } from './writer.ts'
 
 export const NO_LIMITS: StreamLimits = {
   messagesMax: 0,
@@ -36,7 +38,12 @@ export class Catalog {
   /** Removed streams of which records may still lie in older segments. */
   readonly tombstones = new Map<number, RecordPlace>()
   readonly marks: JournalTable
+  readonly wear = new Wear()
   damagedRecords = 0
+  /** Called when damage was found somewhere. */
+  onDamage: () => void = () => {}
+  /** Whether the directory is still being read. */
+  isRecovering: () => boolean = () => false
   lastStreamId = 0
   #subjectCount = 0
   #subjectBytes = 0
@@ -117,8 +124,17 @@ export class Catalog {
     return touched
   }
 
-  noteDamage(where: Readonly<Record<string, unknown>>, records: number): void {
+  noteDamage(
+    where: { readonly segment?: number } & Readonly<Record<string, unknown>>,
+    records: number,
+  ): void {
     this.damagedRecords += records
+    const segment = where.segment === undefined ? undefined : this.#segments.get(where.segment)
+    if (segment !== undefined) {
+      segment.damage = 'found'
+      segment.damagedNoted += records
+    }
+    this.onDamage()
     this.#log.error({ ...where, records }, 'damaged journal record skipped')
   }
 
@@ -229,7 +245,14 @@ export class Catalog {
   }
 
   #applyBoot(segment: Segment, cursor: RecordCursor, offset: number): void {
-    const shiftMs = cursor.chunk.view.getFloat64(cursor.payloadStart, true)
+    const { payloadStart, payload } = cursor
+    const { view } = cursor.chunk
+    const shiftMs = view.getFloat64(payloadStart, true)
+    if (payload.length >= BOOT_BYTES + WRITTEN_BYTES_PACKED && this.isRecovering()) {
+      const at = payloadStart + BOOT_BYTES
+      const told = { journal: view.getFloat64(at, true), all: view.getFloat64(at + 8, true) }
+      this.wear.learn(told, segment.id, offset)
+    }
     this.boots.apply({ ref: cursor.seq, shiftMs, segmentId: segment.id, offset })
   }
 

@@ -176,6 +176,7 @@ export class Committer {
     room.underWayBytes = 0
     room.freeBytes -= batch.bytes
     this.bytesWritten += batch.bytes
+    catalog.wear.journal += batch.bytes
     this.commits++
     applyBatch(catalog, segment, batch, start)
     return true
@@ -267,6 +268,7 @@ export class Committer {
     this.#file = file
     this.#isRollWanted = false
     room.usedBytes += SEGMENT_HEADER_BYTES
+    catalog.wear.journal += SEGMENT_HEADER_BYTES
     catalog.addSegment(segment)
     files.adopt(id, file)
     return { segment, file }

@@ -34,14 +34,16 @@ import { RetentionClock } from './retention-clock.ts'
 import { isOutOfFiles, type Room } from './room.ts'
 import { indexPath, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
+import type { DamageKeeper } from './upkeep/damage-keeper.ts'
 import type { Writer } from './writer.ts'
 
-export interface HousekeepingParts extends Omit<RewriteParts, 'syncRecords'> {
+export interface HousekeepingParts extends Omit<RewriteParts, 'syncRecords' | 'keepRanges'> {
   readonly log: Log
   readonly room: Room
   readonly writer: Writer
   readonly committer: Committer
   readonly reserve: ReserveFile
+  readonly keeper: DamageKeeper
   readonly reserveBytes: number
 }
 
@@ -158,6 +160,7 @@ export class Housekeeping {
   async #tidySegments(signal: AbortSignal, isThorough: boolean): Promise<void> {
     const { catalog } = this.#parts
     const isOver = (): boolean => signal.aborted || this.#parts.room.isFailed
+    await this.#parts.keeper.keepAll(signal)
     const sparse = catalog.segments.filter(
       (segment) => segment.isSealed && liveShare(segment) < COMPACT_LIVE_SHARE,
     )
@@ -188,6 +191,7 @@ export class Housekeeping {
     const bytes = encodeIndex(segment, catalog)
     await this.#barrier()
     await disk.writeFileAtomic(indexPath(directory, segment.id), bytes)
+    catalog.wear.indexes += bytes.length
     room.usedBytes += bytes.length - segment.indexBytes
     segment.indexBytes = bytes.length
     this.#unindexed.delete(segment)
@@ -195,6 +199,7 @@ export class Housekeeping {
 
   async #remove(segment: Segment, signal: AbortSignal): Promise<void> {
     const { catalog, disk, directory, files, room, writer } = this.#parts
+    await this.#parts.keeper.keep(segment)
     carryForward(segment, catalog, writer)
     await this.#barrier()
     this.#unindexed.delete(segment)
@@ -213,6 +218,7 @@ export class Housekeeping {
     await this.#barrier()
     const parts = {
       ...this.#parts,
+      keepRanges: this.#parts.keeper.keepRanges.bind(this.#parts.keeper),
       syncDirectory: () => this.#syncDirectory(signal),
       syncRecords: () => this.#barrier(),
     }

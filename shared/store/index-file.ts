@@ -7,6 +7,7 @@
  *     spans       stream, first seq, columns, sparse entries, own subjects, since version 2: marks
  *     dead        streams' deleted sequences in the segments that records of this one delete from
  *     floors, definitions, tombstones, states, boots: those whose latest record lies here
+ *     f64 f64     bytes written since the store was made: to the journal, and all (absent in older files)
  *     u32 crc of all before
  *
  * Deletes are written as all that is dead in the segments concerned, which is more than what this
@@ -23,6 +24,7 @@ import { packSpan, unpackSpan } from './span-pack.ts'
 import type { JournalTable } from './state-table.ts'
 import { decodeDefinitionHeader, encodeDefinitionHeader } from './stream-drafts.ts'
 import type { RecordPlace } from './stream-host.ts'
+import { WRITTEN_BYTES_PACKED } from './wear.ts'
 
 const MAGIC = 0x31585450
 /** Indexes of version 1 are read too; a program that knows only those scans instead. */
@@ -54,9 +56,17 @@ export function encodeIndex(segment: Segment, catalog: Catalog): Uint8Array {
     [...catalog.boots.values()].filter((boot) => boot.segmentId === segment.id),
     (boot) => packBoot(out, boot),
   )
+  const { journal, all } = catalog.wear.ever
+  out.f64(journal)
+  out.f64(all)
   const bytes = out.finish()
   out.u32(crc32(bytes, 0, bytes.length, 0))
   return out.finish()
+}
+
+export function isIndexIntact(bytes: Uint8Array): boolean {
+  const end = bytes.length - CRC_BYTES
+  return end >= CRC_BYTES && crc32(bytes, 0, end, 0) === new PackReader(bytes).u32At(end)
 }
 
 /** Adds the segment to the catalog; undefined, and nothing added, when the index does not fit. */
@@ -68,9 +78,8 @@ export function loadIndex(
   catalog: Catalog,
 ): Segment | undefined {
   const end = bytes.length - CRC_BYTES
-  if (end < CRC_BYTES) return undefined
+  if (!isIndexIntact(bytes)) return undefined
   const input = new PackReader(bytes)
-  if (crc32(bytes, 0, end, 0) !== input.u32At(end)) return undefined
   if (input.u32() !== MAGIC || input.u32() > VERSION || input.u32() !== id) return undefined
   const salt = input.u32()
   const isRewritten = input.u32() === 1
@@ -96,6 +105,9 @@ export function loadIndex(
     const boot = { ref: input.f64(), shiftMs: input.f64(), offset: input.u32(), segmentId: id }
     catalog.boots.apply(boot)
   })
+  if (input.at + WRITTEN_BYTES_PACKED <= end) {
+    catalog.wear.learn({ journal: input.f64(), all: input.f64() }, id, 0)
+  }
   return segment
 }
 

@@ -16,6 +16,8 @@ import type {
   StreamOptions,
   StreamStore,
 } from './stream-store.ts'
+import type { Quarantine } from './upkeep/quarantine.ts'
+import type { Scrubber } from './upkeep/scrubber.ts'
 import type { Writer } from './writer.ts'
 
 export interface JournalParts {
@@ -27,6 +29,8 @@ export interface JournalParts {
   readonly files: SegmentFiles
   readonly evictions: EvictionQueue
   readonly housekeeping: Housekeeping
+  readonly quarantine: Quarantine
+  readonly scrubber: Scrubber
   readonly tornBytes: number
   readonly wallMs: () => number
   readonly unlock: () => Promise<void>
@@ -49,7 +53,7 @@ export class Journal implements Store {
   }
 
   get stats(): StoreStats {
-    const { committer, catalog, room, tornBytes } = this.#parts
+    const { committer, catalog, room, tornBytes, quarantine, scrubber } = this.#parts
     return {
       commits: committer.commits,
       syncs: committer.syncs,
@@ -57,6 +61,13 @@ export class Journal implements Store {
       segments: catalog.segmentCount,
       diskBytes: room.usedBytes,
       damagedRecords: catalog.damagedRecords,
+      indexBytesWritten: catalog.wear.indexes,
+      rewriteBytesWritten: catalog.wear.rewrites,
+      everWritten: catalog.wear.ever,
+      scrub: scrubber.stats,
+      quarantineFiles: quarantine.files,
+      quarantineBytes: quarantine.bytes,
+      quarantineDroppedBytes: quarantine.droppedBytes,
       tornBytes,
     }
   }
@@ -152,6 +163,7 @@ export class Journal implements Store {
 
   async #close(isClean: boolean): Promise<void> {
     const { room, committer, files, housekeeping, directory, unlock } = this.#parts
+    await this.#parts.scrubber.destroy()
     await housekeeping.destroy()
     if (isClean && !room.isFailed) {
       await committer.drain()

@@ -4,6 +4,7 @@
  *     store.json   format, version, id, and the server it belongs to
  *     lock         held by the living process
  *     journal/     segments and their indexes
+ *     quarantine/  damaged bytes, kept for people
  *     reserve      space that is given up when the disk is full
  */
 import { codeOf } from '../runtime/index.ts'
@@ -16,6 +17,9 @@ import { isOutOfFiles } from './room.ts'
 import type { Store } from './store.ts'
 import { claimDirectory, unwritable } from './store-directory.ts'
 import { makeMemory, type Settings, type StoreOptions, withDefaults } from './store-memory.ts'
+import { DamageKeeper } from './upkeep/damage-keeper.ts'
+import { Quarantine } from './upkeep/quarantine.ts'
+import { Scrubber } from './upkeep/scrubber.ts'
 
 /**
  * Recovers the directory and opens it for writing. Rejects with PETIOLE_STORE_LOCKED,
@@ -41,6 +45,15 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   memory.isRecovering = false
   await memory.reserve.find()
   room.usedBytes = recovered.usedBytes
+  const quarantine = new Quarantine({ disk, directory, wallMs: () => clock.wallMs() })
+  await quarantine.find()
+  room.usedBytes += quarantine.bytes
+  const keeper = new DamageKeeper({
+    ...settings,
+    ...memory,
+    directory: journalDirectory,
+    quarantine,
+  })
   const committer = new Committer({
     ...settings,
     ...memory,
@@ -57,6 +70,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
     ...settings,
     ...memory,
     directory: journalDirectory,
+    keeper,
     syncDirectory: () =>
       disk.syncDirectory(journalDirectory).catch((error: unknown) => {
         if (isOutOfFiles(error)) throw error
@@ -64,6 +78,7 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
       }),
     committer,
   })
+  catalog.onDamage = () => housekeeping.wake(false)
   memory.writer.beforeBarrier = () => evictions.logAll()
   evictions.onFirst = () => {
     clock.after(EVICTION_LOG_DELAY_MS, () => committer.wake())
@@ -73,11 +88,20 @@ async function openJournal(settings: Settings, unlock: () => Promise<void>): Pro
   room.measured(await disk.freeBytes(directory))
   committer.resume(recovered.lastId, recovered.current, recovered.file)
   housekeeping.start(recovered.withoutIndex)
+  const scrubber = new Scrubber({
+    ...settings,
+    ...memory,
+    directory: journalDirectory,
+    reindex: (segment) => housekeeping.sealed(segment),
+  })
+  scrubber.start()
   return new Journal({
     directory,
     ...memory,
     committer,
     housekeeping,
+    quarantine,
+    scrubber,
     tornBytes: recovered.tornBytes,
     wallMs: () => clock.wallMs(),
     unlock,

@@ -52,6 +52,11 @@ export class PackReader {
     return this.#bytes.readUInt32LE(this.#at - 4)
   }
 
+  /** Where the next value lies. */
+  get at(): number {
+    return this.#at
+  }
+
   u32At(at: number): number {
     return this.#bytes.readUInt32LE(at)
   }

@@ -12,7 +12,8 @@
  *     purge    all up to and with seq are gone; payload: f64 last seq given or skipped, f64 its time
  *     state    subject is the key, payload the value; stream 0 is the store's own table
  *     stream   subject is the name, headers limits and creation time as JSON, payload the configuration
- *     boot     seq is the boot ref, payload f64 shift that repairs its records' times (NaN: unknown)
+ *     boot     seq is the boot ref, payload f64 shift that repairs its records' times (NaN: unknown),
+ *              16 bytes id, f64 f64 bytes written since the store was made: to the journal, and all
  *
  * The checksum is filled in when the commit is written, because only then its segment, and with it
  * the salt, is known.

@@ -72,6 +72,7 @@ export class Recovery {
       const segment = await this.#take(id, id === lastId, index)
       current = id === lastId ? segment : undefined
     }
+    if (current !== undefined) this.#catalog.wear.reached(current.id, current.size)
     this.#catalog.takeTouched()
     reportGaps(this.#catalog, this.#damaged)
     // A killed process may leave names behind that are not on disk yet: nothing may follow them so.

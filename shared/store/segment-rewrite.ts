@@ -21,7 +21,7 @@ import {
 } from './record.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
-import { holds, nextRecord } from './segment-scan.ts'
+import { type ByteRange, holds, nextRecord } from './segment-scan.ts'
 import { Span } from './span.ts'
 
 export interface RewriteParts {
@@ -33,6 +33,12 @@ export interface RewriteParts {
   readonly files: SegmentFiles
   /** Syncs the journal's directory; a failure stops the store. */
   readonly syncDirectory: () => Promise<void>
+  /** Keeps bytes of the segment that do not hold, before they are gone with it. */
+  readonly keepRanges: (
+    segment: Segment,
+    bytes: Uint8Array,
+    ranges: readonly ByteRange[],
+  ) => Promise<void>
   /** Syncs all that is applied. */
   readonly syncRecords: () => Promise<void>
 }
@@ -48,6 +54,7 @@ class Copy {
   readonly salt: number
   readonly spans = new Map<JournalStream, Span>()
   readonly moved: Moved[] = []
+  readonly damaged: ByteRange[] = []
   pinnedBytes = 0
 
   constructor(bytesMax: number, salt: number) {
@@ -90,6 +97,7 @@ export async function rewriteSegment(
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
     const copy = await copyLive(segment, source, salt, parts, signal)
     if (signal.aborted) return 0
+    await parts.keepRanges(segment, source.bytes, copy.damaged)
     await parts.syncRecords()
     await writeTemp(disk, temp, copy.chunk.bytes.subarray(0, copy.chunk.end))
     await disk.rename(temp, file)
@@ -118,7 +126,9 @@ async function copyLive(
   for (let at = SEGMENT_HEADER_BYTES; at < size && !signal.aborted; ) {
     cursor.at = at
     if (!holds(cursor, size, segment.salt)) {
-      at = nextRecord(source, at + 1, size, segment.salt)
+      const next = nextRecord(source, at + 1, size, segment.salt)
+      copy.damaged.push({ from: at, to: next })
+      at = next
       continue
     }
     if (isLive(catalog, segment, cursor)) copyRecord(catalog, segment, cursor, copy)
@@ -247,11 +257,14 @@ function swap(segment: Segment, copy: Copy, parts: RewriteParts): number {
   }
   catalog.moveRecords(segment.id, new Map(copy.moved.map(({ from, to }) => [from, to])))
   const shrunk = segment.size - copy.chunk.end
+  catalog.wear.rewrites += copy.chunk.end
   segment.liveBytes += copy.pinnedBytes - segment.pinnedBytes
   segment.pinnedBytes = copy.pinnedBytes
   segment.salt = copy.salt
   segment.size = copy.chunk.end
   segment.isRewritten = true
+  segment.damage = 'none'
+  segment.damagedNoted = 0
   files.retire(segment.id)
   return shrunk
 }

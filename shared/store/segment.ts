@@ -33,6 +33,10 @@ export class Segment {
   pinnedBytes = 0
   isRewritten: boolean
   isSealed = false
+  /** `found`: its damaged bytes are not looked after yet; `kept`: they are in the quarantine. */
+  damage: 'none' | 'found' | 'kept' = 'none'
+  /** Damaged records in it that were counted already. */
+  damagedNoted = 0
   /** Bytes of the index file, 0 while there is none. */
   indexBytes = 0
   /** Segments (this one too) whose records are deleted by records in this one. */

@@ -18,6 +18,7 @@ import {
   OPEN_FILES_MAX,
   RESERVE_BYTES,
   RESERVE_FILE_BYTES,
+  SCRUB_INTERVAL_MS,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SUBJECTS_BYTES_MAX,
@@ -49,6 +50,8 @@ export interface StoreOptions {
   readonly gatheredBytesMax?: number
   /** Room that messages may not use. Default: 4 MiB, and never more than a quarter of the quota. */
   readonly reserveBytes?: number
+  /** From the end of one scrub of all sealed segments to the begin of the next, 0 for none. Default: 7 days. */
+  readonly scrubIntervalMs?: number
   /** Distinct subjects over all streams. Default: 10,000,000. */
   readonly subjectsMax?: number
 }
@@ -68,6 +71,7 @@ export function withDefaults(options: StoreOptions): Settings {
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,
     subjectsMax: SUBJECTS_MAX,
+    scrubIntervalMs: SCRUB_INTERVAL_MS,
     ...options,
     segmentBytes,
     commitBytesMax: Math.min(options.commitBytesMax ?? COMMIT_BYTES_MAX, segmentBytes),
@@ -109,6 +113,7 @@ export function makeMemory(settings: Settings): Memory {
     log,
     new DataView(random.bytes(4).slice().buffer).getUint32(0),
   )
+  writer.written = () => catalog.wear.ever
   const evictions = new EvictionQueue()
   const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 8))
   const reserve = new ReserveFile(
@@ -118,6 +123,7 @@ export function makeMemory(settings: Settings): Memory {
     reserveFileBytes,
   )
   const memory = { room, files, writer, catalog, evictions, reserve, isRecovering: true }
+  catalog.isRecovering = () => memory.isRecovering
   const host: StreamHost = {
     clock,
     writer,

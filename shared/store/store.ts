@@ -6,6 +6,8 @@ import type {
   StreamOptions,
   StreamStore,
 } from './stream-store.ts'
+import type { ScrubStats } from './upkeep/scrubber.ts'
+import type { WrittenBytes } from './wear.ts'
 
 /** `open` takes writes; `full` refuses them until there is room again; `failed` refuses them for good. Reading always works. */
 export type StoreCondition =
@@ -16,11 +18,21 @@ export type StoreCondition =
 export interface StoreStats {
   readonly commits: number
   readonly syncs: number
+  /** To the journal, since the store was opened; then what indexes and rewritten segments took. */
   readonly bytesWritten: number
+  readonly indexBytesWritten: number
+  readonly rewriteBytesWritten: number
+  /** Since the store was made: to the journal, and all. */
+  readonly everWritten: WrittenBytes
   readonly segments: number
   readonly diskBytes: number
   /** Records skipped because their checksum does not hold, since the store was opened. */
   readonly damagedRecords: number
+  readonly scrub: ScrubStats
+  /** Damaged bytes that are kept for people, and how many there was no room for since the store was opened. */
+  readonly quarantineFiles: number
+  readonly quarantineBytes: number
+  readonly quarantineDroppedBytes: number
   /** Bytes cut from the end of the journal at the last start: writes that were never acknowledged. */
   readonly tornBytes: number
 }

@@ -15,6 +15,7 @@ import { RECORD_BYTES_MAX } from './limits.ts'
 import { RecordFlag, RecordType } from './record.ts'
 import type { Room } from './room.ts'
 import type { Committed } from './stream-store.ts'
+import { WRITTEN_BYTES_PACKED, type WrittenBytes } from './wear.ts'
 
 /** Whatever shows or counts what is staged, and must forget it when a commit fails. */
 export interface Staging {
@@ -39,6 +40,8 @@ export interface RecordDraft {
 
 const NO_BYTES = new Uint8Array(0)
 const BOOT_ID_BYTES = 16
+/** A boot record's shift and id; totals of what was written follow. */
+export const BOOT_BYTES = 8 + BOOT_ID_BYTES
 
 export class Writer {
   readonly gather: Gather
@@ -54,6 +57,8 @@ export class Writer {
   #startMonotonicMs = 0
   /** Set by the committer; called when there is something to commit. */
   wake: () => void = () => {}
+  /** What the store has written since it was made. */
+  written: () => WrittenBytes = () => ({ journal: 0, all: 0 })
   /** Appends what waits for a commit of others, so that a barrier covers it. */
   beforeBarrier: () => void = () => {}
   /** Transactions begun. */
@@ -201,8 +206,12 @@ export class Writer {
   /** What is known of a boot's clock. */
   appendBoot(ref: number, shiftMs: number): void {
     invariant(ref > 0, 'a boot has a reference')
-    const payload = new Uint8Array(8 + BOOT_ID_BYTES)
-    new DataView(payload.buffer).setFloat64(0, shiftMs, true)
+    const payload = new Uint8Array(BOOT_BYTES + WRITTEN_BYTES_PACKED)
+    const view = new DataView(payload.buffer)
+    const { journal, all } = this.written()
+    view.setFloat64(0, shiftMs, true)
+    view.setFloat64(BOOT_BYTES, journal, true)
+    view.setFloat64(BOOT_BYTES + 8, all, true)
     payload.set(this.#random.bytes(BOOT_ID_BYTES), 8)
     this.gather.append(
       {

@@ -18,7 +18,7 @@ import { StoreClock, settle } from '../support/store-clock.ts'
  * small store that has everything: sealed segments with indexes, deletes, states, marks, two streams.
  */
 
-const COUNT = 40
+const COUNT = 26
 const clock = new StoreClock()
 
 function open(disk: SimDisk): Promise<Store> {
@@ -29,7 +29,7 @@ function open(disk: SimDisk): Promise<Store> {
     disk,
     log: silentLog,
     owner: 'hub one',
-    segmentBytes: 800,
+    segmentBytes: 600,
     reserveBytes: 64,
   })
 }
@@ -48,7 +48,7 @@ async function written(): Promise<Written> {
     await appendDurably(i % 3 === 0 ? b : a, `s.${i % 4}`, `payload ${i}`)
     if (i === 10) a.states.set('consumer', bytes('state'))
     if (i === 12) store.marks.set('mark', bytes('value'))
-    if (i === 20) a.remove(3)
+    if (i === 15) a.remove(3)
   }
   await committed(store)
   clock.advance(5_000)
@@ -91,7 +91,7 @@ function missing({ lines }: Written, now: Readonly<Record<string, readonly strin
 }
 
 describe('store check, repair and export', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   let store: Written
 
   before(async () => {
