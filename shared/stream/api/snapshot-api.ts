@@ -64,5 +64,5 @@ function restore(context: ApiContext, request: ApiRequest): Record<string, unkno
   if ((config.name || name) !== name) throw new JetStreamError(10056)
   if (/[\\/]/.test(name)) throw new JetStreamError(10128)
   const client = context.audit.requester(request.message)
-  return { deliver_subject: context.snapshots.restore({ ...config, name }, client) }
+  return { deliver_subject: context.snapshots.restore({ ...config, name }, fields.state, client) }
 }

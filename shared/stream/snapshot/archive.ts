@@ -17,6 +17,8 @@ export interface ArchiveEntry {
   readonly seq: number
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /** The message of this sequence, which came before, is gone: in backups of the old kind. */
+  readonly isDeletion?: boolean
 }
 
 const NOTHING = new Uint8Array(0)

@@ -19,6 +19,7 @@ import type { Stream } from '../stream.ts'
 import { type ArchiveEntry, isArchiveEnd } from './archive.ts'
 import { ackWaitMsOf, msOf } from './backup-times.ts'
 import { decodeBackup, invalid, restoredState } from './consumer-backup.ts'
+import { LEGACY_BEGIN } from './legacy-reader.ts'
 import type { RestoreHost } from './restore-host.ts'
 
 export class RestoreSink {
@@ -29,12 +30,18 @@ export class RestoreSink {
   #lastSeq = 0
   #consumersLeft = 0
   #isWhole = false
+  #isLegacy = false
   #takenBytes = 0
+  readonly #askedState: unknown
+  /** Of a backup of the old kind: what lies before is there still, and does not count. */
+  #legacyFirstSeq = 0
 
-  constructor(host: RestoreHost, config: StreamConfig, clock: Clock) {
+  /** @param askedState the state that the request names, which backups of the old kind do not hold */
+  constructor(host: RestoreHost, config: StreamConfig, clock: Clock, askedState: unknown) {
     this.#host = host
     this.#config = config
     this.#clock = clock
+    this.#askedState = askedState
   }
 
   /** The next entry. Throws what is wrong with it, with the account's room or with the store. */
@@ -42,8 +49,10 @@ export class RestoreSink {
     if (this.#isWhole) return
     if (this.#store === undefined) await this.#begin(entry)
     else if (this.#consumersLeft > 0) this.#addConsumer(this.#store, entry)
+    else if (entry.isDeletion) this.#store.remove(entry.seq)
     else if (entry.seq > 0) this.#addMessage(this.#store, entry)
     else if (isArchiveEnd(entry)) this.#isWhole = true
+    else if (this.#isLegacy) this.#addConsumer(this.#store, entry)
     else invalid('expected message sequence')
   }
 
@@ -58,6 +67,7 @@ export class RestoreSink {
     if (store === undefined || !this.#isWhole) return invalid('EOF')
     if (this.#lastSeq > store.assignedSeq) store.skipTo(this.#lastSeq + 1)
     await this.settled()
+    if (this.#legacyFirstSeq > 1) await store.purge({ throughSeq: this.#legacyFirstSeq - 1 })
     this.#giveBack()
     return this.#host.adopt(store, this.#config)
   }
@@ -69,19 +79,25 @@ export class RestoreSink {
   }
 
   async #begin({ name, payload }: ArchiveEntry): Promise<void> {
-    if (name !== 'state.json') invalid('expected state.json first')
-    const state = parseJson(payload)
-    if (!isObject(state)) invalid('error in state.json')
-    const { first_seq, last_seq, consumer_count } = state as Record<string, unknown>
-    this.#store = await this.#host.create(this.#config)
+    this.#isLegacy = name === LEGACY_BEGIN
+    if (!this.#isLegacy && name !== 'state.json') invalid('expected state.json first')
+    const state = this.#isLegacy ? this.#askedState : parseJson(payload)
+    if (!isObject(state)) return invalid('error in state.json')
+    const { first_seq, last_seq, consumer_count } = state
+    const firstSeq = countOf(first_seq)
     this.#lastSeq = countOf(last_seq)
+    this.#store = await this.#host.create(this.#config)
+    if (this.#isLegacy) {
+      this.#legacyFirstSeq = firstSeq
+      return
+    }
     this.#consumersLeft = countOf(consumer_count)
     // A stream whose first messages are gone, perhaps all, goes on counting where it was.
-    if (countOf(first_seq) > 1) this.#store.skipTo(countOf(first_seq))
+    if (firstSeq > 1) this.#store.skipTo(firstSeq)
   }
 
   #addConsumer(store: StreamStore, { name, payload }: ArchiveEntry): void {
-    this.#consumersLeft--
+    if (this.#consumersLeft > 0) this.#consumersLeft--
     const [folder, consumer = '', ...rest] = name.split('/')
     if (folder !== 'consumers' || rest.length > 0) invalid(`expected consumer, found "${name}"`)
     const { request, state } = decodeBackup(consumer, payload)
@@ -94,7 +110,11 @@ export class RestoreSink {
   }
 
   #addMessage(store: StreamStore, { name, seq, timeNs, headers, payload }: ArchiveEntry): void {
-    if (seq <= store.assignedSeq) invalid(`message sequence ${seq} out of order`)
+    if (seq <= store.assignedSeq) {
+      // What was there before is what counts, as when nats-server reads such files.
+      if (this.#isLegacy) return
+      invalid(`message sequence ${seq} out of order`)
+    }
     if (!isValidSubject(name) || !isLiteral(name)) invalid(`message sequence ${seq} has no subject`)
     const bytes = headers.length + payload.length
     const { max_msg_size, storage } = this.#config

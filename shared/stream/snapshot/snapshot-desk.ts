@@ -75,13 +75,16 @@ export class SnapshotDesk {
     })
   }
 
-  /** Returns the subject that the backup is to be sent to. Throws what forbids such a stream. */
-  restore(request: StreamRequest, client: Requester): string {
+  /**
+   * Returns the subject that the backup is to be sent to. Throws what forbids such a stream.
+   * @param state as it was when the backup was made
+   */
+  restore(request: StreamRequest, state: unknown, client: Requester): string {
     const { host, clock, port, account, newToken, advisories } = this.#parts
     const config = host.reserve(request)
     const subject = `$JS.SNAPSHOT.RESTORE.${config.name}.${newToken()}${newToken()}`
     const startMs = clock.wallMs()
-    const sink = new RestoreSink(host, config, clock)
+    const sink = new RestoreSink(host, config, clock, state)
     const session: RestoreSession = new RestoreSession({
       port,
       clock,
