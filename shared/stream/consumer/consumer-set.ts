@@ -111,6 +111,7 @@ export class ConsumerSet {
         areAllThere = false
       }
     }
+    this.interest.changed()
     // Whoever is missing may need what nobody else does.
     if (areAllThere) this.interest.recover()
     for (const consumer of this.#consumers.values()) consumer.start()

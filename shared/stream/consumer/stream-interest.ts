@@ -55,6 +55,8 @@ export class StreamInterest {
   /** Whether there is one consumer only, as of most work queues; undefined when that is to be counted. */
   #isSole: boolean | undefined
   #sweeps = 0
+  /** A sweep of what is unwanted has not come to its end. */
+  #isUnwantedLeft = false
   #isClosed = false
 
   constructor(parts: StreamInterestParts) {
@@ -110,12 +112,15 @@ export class StreamInterest {
 
   async #sweep(what: Sweep): Promise<void> {
     const { store, consumers, retention } = this.#parts
-    // One that begins later sees all that this one would have.
+    // One that begins later takes the place of this one.
     const turn = ++this.#sweeps
+    if (what === 'unwanted') this.#isUnwantedLeft = true
+    else if (this.#isUnwantedLeft) return this.#sweep('unwanted')
     const isEmpty = countOf(consumers(), 1) === 0
     if (isEmpty && what === 'acknowledged') return
     if (isEmpty && retention() === 'interest') await store.purge({})
     else if (!(await this.#walk(what, turn))) return
+    if (what === 'unwanted') this.#isUnwantedLeft = false
     const isOwed = store.states.get(OWED_KEY) !== undefined
     if (what === 'unwanted' && isOwed && this.#areAllStored) store.states.remove(OWED_KEY)
   }

@@ -227,6 +227,21 @@ describe('retention for consumers', () => {
       assert.deepEqual(there(), [2])
     })
 
+    it('comes to the end of a long sweep, whatever begins meanwhile', async () => {
+      await stream('interest')
+      await consumer('a', { filter_subject: 's.a' })
+      await consumer('b', { filter_subject: 's.b' })
+      const appended = world.engine.stream('S')
+      const subject = { text: 's.a', bytes: Buffer.from('s.a') }
+      for (let i = 0; i < 5_000; i++) appended?.append(subject, new Uint8Array(), new Uint8Array())
+      await world.pass(0)
+      const deleted = world.port.api('CONSUMER.DELETE.S.a')
+      await deleted
+      appended?.consumers.retentionChanged()
+      await world.pass(100)
+      assert.equal(appended?.store.state.messages, 0)
+    })
+
     it('drops after a restart what only a consumer without a state on disk wanted', async () => {
       await stream('interest')
       await consumer('memory', { mem_storage: true, filter_subject: 's.a' })
