@@ -1,4 +1,5 @@
 /** All that a stream gets from others: its mirror's origin or its sources, as its configuration says now. */
+import { isDeepStrictEqual } from 'node:util'
 import type { StreamStore } from '../../store/index.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
 import type { StreamSource } from '../config/stream-source.ts'
@@ -39,9 +40,11 @@ export class StreamFeeds {
   follow(config: StreamConfig | undefined): void {
     const wanted = new Map(config === undefined ? [] : this.#wantedBy(config))
     for (const [key, feed] of this.#feeds) {
-      if (wanted.get(key)?.consumerName === feed.consumerName) continue
+      const now = wanted.get(key)
+      const hasName = now?.consumerName === feed.consumerName
+      if (hasName && isDeepStrictEqual(now?.source, feed.source)) continue
       this.#feeds.delete(key)
-      feed.stop(config !== undefined)
+      feed.stop(config !== undefined && !hasName)
     }
     if (config === undefined) return
     const { random } = this.#parts

@@ -298,4 +298,70 @@ describe('mirrors and sources', () => {
     await world.pass(3_000)
     assert.deepEqual(payloads(await stored('S')), ['3', '4'])
   })
+
+  it('answer flow control once all before it is on disk', async () => {
+    await create({ name: 'O', subjects: ['o'] })
+    await create({ name: 'S', sources: [{ name: 'O' }] })
+    await world.pass(500)
+    const answers: number[] = []
+    world.port.subscribe('$JS.FC.>', ({ headers }) => {
+      answers.push(Number(/Nats-Last-Stream: (\d+)/.exec(Buffer.from(headers).toString())?.[1]))
+    })
+    world.store.isAuto = false
+    for (let i = 0; i < 40; i++) void world.port.send('o', 'x'.repeat(60_000))
+    world.store.commit()
+    await world.pass(5_000)
+    assert.equal((await stored('O')).length, 40)
+    assert.deepEqual([(await stored('S')).length, answers.length], [0, 0])
+    world.store.isAuto = true
+    world.store.commit()
+    await world.pass(5_000)
+    assert.equal((await stored('S')).length, 40)
+    assert.ok(answers.length > 0 && (answers[0] ?? 0) > 15, `answers ${answers}`)
+  })
+
+  it('go on from what is on disk when the disk has refused the rest', async () => {
+    await create({ name: 'O', subjects: ['o'] })
+    await create({ name: 'S', sources: [{ name: 'O' }] })
+    await create({ name: 'M', mirror: { name: 'O' } })
+    await publish('o', ['1'])
+    await world.pass(3_000)
+    world.store.isAuto = false
+    void world.port.send('o', '2')
+    void world.port.send('o', '3')
+    world.store.commit()
+    await world.pass(1)
+    world.store.failCommit()
+    assert.deepEqual(payloads(await stored('S')), ['1'])
+    world.store.isAuto = true
+    await world.pass(3_000)
+    await publish('o', ['4'])
+    await world.pass(1)
+    assert.deepEqual(payloads(await stored('S')), ['1', '2', '3', '4'])
+    assert.deepEqual(await stored('M'), await stored('O'))
+  })
+
+  it('add up the counters of several origins, over a crash', async () => {
+    for (const name of ['a', 'b']) {
+      await create({ name, subjects: [`${name}.*`], allow_msg_counter: true, allow_direct: true })
+    }
+    const sources = ['a', 'b'].map((name) => ({
+      name,
+      subject_transforms: [{ src: `${name}.*`, dest: 'sum.$1' }],
+    }))
+    await create({ name: 'S', sources, allow_msg_counter: true, allow_direct: true })
+    const count = async (subject: string, by: string): Promise<void> => {
+      await world.port.send(subject, '', { headers: { 'Nats-Incr': by } })
+    }
+    await count('a.x', '+5')
+    await count('b.x', '+7')
+    await world.pass(500)
+    await count('a.x', '+1')
+    await world.pass(500)
+    await world.crash()
+    world.port.hearsOnlyHandlers = true
+    await count('b.x', '-2')
+    await world.pass(1_000)
+    assert.equal((await stored('S')).at(-1)?.payload, '{"val":"11"}')
+  })
 })
