@@ -19,7 +19,8 @@ export function carryForward(segment: Segment, catalog: Catalog, writer: Writer)
   for (const stream of catalog.streamsById.values()) {
     if (stream.isRemoved) continue
     carryTable(stream.states, segment, isOldest)
-    if (stream.configAt?.segmentId === segment.id) stream.stageDefinition(stream.definition, 0)
+    if (stream.configAt?.segmentId === segment.id)
+      stream.stageDefinition(stream.newestDefinition, 0)
     if (stream.floorAt?.segmentId === segment.id) stream.stageFloor(stream.index.floor)
   }
   carryLastSeqs(segment, catalog)
@@ -53,7 +54,7 @@ export function carryDamaged(
   for (const stream of catalog.streamsById.values()) {
     if (stream.isRemoved) continue
     repeat(stream.states)
-    if (isHit(stream.configAt)) stream.stageDefinition(stream.definition, 0)
+    if (isHit(stream.configAt)) stream.stageDefinition(stream.newestDefinition, 0)
     if (isHit(stream.floorAt)) stream.stageFloor(stream.index.floor)
   }
   if (damaged.length === 0) return

@@ -54,6 +54,7 @@ export class JournalStream extends ReadSide implements StreamStore {
   /** Subjects that got messages since limits were last enforced; all of them when the limits are new. */
   readonly #grownSubjects = new Set<number>()
   #areLimitsNew = true
+  #stagedDefinition: StreamDefinition | undefined
 
   constructor(id: number, definition: StreamDefinition, index: StreamIndex, host: StreamHost) {
     super(id, definition, index, host.reader)
@@ -179,7 +180,7 @@ export class JournalStream extends ReadSide implements StreamStore {
   ): void {
     this.#checkOpen()
     this.stageDefinition(
-      { ...this.definition, ...options, config: new Uint8Array(config), limits },
+      { ...this.newestDefinition, ...options, config: new Uint8Array(config), limits },
       0,
       committed,
     )
@@ -197,7 +198,20 @@ export class JournalStream extends ReadSide implements StreamStore {
   /** Written twice: without its configuration a stream's messages belong to nobody. */
   stageDefinition(definition: StreamDefinition, flags: number, committed?: Committed): void {
     const draft = definitionDraft(this.id, definition, flags)
-    this.#write([draft, draft], committed)
+    this.#write([draft, draft], (error, seq) => {
+      if (this.#stagedDefinition === definition) this.#stagedDefinition = undefined
+      committed?.(error, seq)
+    })
+    const before = this.#stagedDefinition
+    this.#stagedDefinition = definition
+    this.#host.writer.onUndo(() => {
+      this.#stagedDefinition = before
+    })
+  }
+
+  /** What is written again must not come behind a newer one that is on its way to the disk. */
+  get newestDefinition(): StreamDefinition {
+    return this.#stagedDefinition ?? this.definition
   }
 
   stageFloor(floor: number, committed?: Committed, syncWithinMs = 0): void {
