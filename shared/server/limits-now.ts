@@ -89,6 +89,9 @@ function tierOfFile(limits: JetStreamLimitsConfig): TierLimits {
   }
 }
 
+/** What claims leave at 0 is answered as this. */
+const NO_LIMIT = -1
+
 function tiersOf(account: Account | undefined): Tiers {
   const storage = account?.claims?.storage
   if (storage === undefined) {
@@ -103,9 +106,9 @@ function tiersOf(account: Account | undefined): Tiers {
         max_storage: tier.diskBytes,
         max_streams: tier.streams,
         max_consumers: tier.consumers,
-        max_ack_pending: tier.maxAckPending,
-        memory_max_stream_bytes: tier.memoryMaxStreamBytes,
-        storage_max_stream_bytes: tier.diskMaxStreamBytes,
+        max_ack_pending: tier.maxAckPending || NO_LIMIT,
+        memory_max_stream_bytes: tier.memoryMaxStreamBytes || NO_LIMIT,
+        storage_max_stream_bytes: tier.diskMaxStreamBytes || NO_LIMIT,
         max_bytes_required: tier.maxBytesRequired,
       },
     ]),

@@ -178,6 +178,12 @@ export class Stream {
     this.feeds.removed()
   }
 
+  /** Resolves when what it has taken so far is stored or refused, at once when nothing is on its way. */
+  async settled(): Promise<void> {
+    if (this.store.assignedSeq <= this.store.state.lastSeq) return
+    await new Promise<void>((resolve) => this.#parts.root.barrier(() => resolve()))
+  }
+
   /** Stops taking messages and serving consumers. */
   close(status: string, isKept: boolean): void {
     if (this.#isClosed) return

@@ -89,6 +89,22 @@ describe('requests beside a real nats-server', function () {
     assert.deepEqual(ours, theirs)
   })
 
+  it('knows of what was published without waiting for an answer', async () => {
+    const [, ours] = clients
+    await ours.request('$JS.API.STREAM.CREATE.S', '{"name":"S"}')
+    for (let i = 1; i < 20; i++) {
+      ours.publish('S', 'x')
+      const info = await ours.request('$JS.API.STREAM.INFO.S')
+      assert.equal(info.json<{ state: { messages: number } }>().state.messages, 2 * i - 1)
+      ours.publish('S', 'x')
+      const got = await ours.request('$JS.API.STREAM.MSG.GET.S', JSON.stringify({ seq: 2 * i }))
+      assert.equal(got.json<{ message: { seq: number } }>().message.seq, 2 * i)
+    }
+    ours.publish('S', 'x')
+    const purged = await ours.request('$JS.API.STREAM.PURGE.S')
+    assert.equal(purged.json<{ purged: number }>().purged, 39)
+  })
+
   it('refuses to look for more subjects than it sends', async () => {
     const [theirs, ours] = await both(async (client) => {
       await client.request(

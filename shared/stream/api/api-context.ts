@@ -71,6 +71,16 @@ export function streamOf(context: ApiContext, { args }: ApiRequest): Stream {
   return stream
 }
 
+/**
+ * The same, with all that was published before the request: who did not wait for an answer to that asks
+ * for what he published all the same.
+ */
+export async function settledStreamOf(context: ApiContext, request: ApiRequest): Promise<Stream> {
+  const stream = streamOf(context, request)
+  await stream.settled()
+  return stream
+}
+
 /** The JSON of a request that may do without: what does not begin as an object or array is not looked at. */
 export function optionalJson({ message }: ApiRequest): unknown {
   const first = message.payload.find((byte) => !BLANKS.has(byte))

@@ -14,6 +14,7 @@ import {
   NO_PAGE,
   pageOf,
   refusePayload,
+  settledStreamOf,
   streamOf,
 } from './api-context.ts'
 import { NO_PAUSE, pauseConsumer, unpinConsumer } from './hold-api.ts'
@@ -77,9 +78,10 @@ function refusePathSeparators(name: string): void {
   if (/[\\/]/.test(name)) throw new JetStreamError(10127)
 }
 
-function showConsumer(context: ApiContext, request: ApiRequest): Record<string, unknown> {
+async function showConsumer(context: ApiContext, request: ApiRequest) {
   refusePayload(request)
-  const consumer = streamOf(context, request).consumers.get(request.args[1] ?? '')
+  const stream = await settledStreamOf(context, request)
+  const consumer = stream.consumers.get(request.args[1] ?? '')
   if (consumer === undefined) throw new JetStreamError(10014)
   return consumerInfo(consumer, context.level)
 }

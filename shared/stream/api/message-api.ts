@@ -11,7 +11,7 @@ import {
   type ApiRequest,
   type ApiRoute,
   isEmptyRequest,
-  streamOf,
+  settledStreamOf,
 } from './api-context.ts'
 
 export const MESSAGE_ROUTES: Readonly<Record<string, ApiRoute>> = {
@@ -41,7 +41,7 @@ async function getMessage(context: ApiContext, request: ApiRequest) {
   const { batch = 0, max_bytes = 0 } = asked
   const isOne = batch <= 0 && max_bytes <= 0
   if (!isOne || !isMeaningful(asked)) throw new JetStreamError(10003)
-  const message = await findMessage(streamOf(context, request), asked)
+  const message = await findMessage(await settledStreamOf(context, request), asked)
   if (message === undefined) throw new JetStreamError(10037)
   const hasHeaders = message.headers.length > 0 && !asked.no_hdr
   return {
@@ -62,7 +62,7 @@ async function deleteMessage(context: ApiContext, request: ApiRequest) {
   const body = parseJson(request.message.payload)
   // What is deleted is not read again, and overwritten when its segment is: with or without `no_erase`.
   const { seq = 0 } = decodeFields(body, DELETE_FIELDS, 'JSApiMsgDeleteRequest')
-  const stream = streamOf(context, request)
+  const stream = await settledStreamOf(context, request)
   refuseManaged(stream)
   try {
     await stream.removeMessage(seq)

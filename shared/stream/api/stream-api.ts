@@ -14,6 +14,7 @@ import {
   optionalJson,
   pageOf,
   refusePayload,
+  settledStreamOf,
   streamOf,
 } from './api-context.ts'
 import { deletedSeqs, listedStream, streamInfo, streamState, subjectPage } from './stream-info.ts'
@@ -66,7 +67,7 @@ async function updateStream(context: ApiContext, request: ApiRequest) {
 async function showStream(context: ApiContext, request: ApiRequest) {
   const body = optionalJson(request)
   const fields = decodeFields(body, INFO_FIELDS, 'JSApiStreamInfoRequest')
-  const stream = streamOf(context, request)
+  const stream = await settledStreamOf(context, request)
   const deleted = fields.deleted_details ? await deletedSeqs(stream, context.turn) : []
   const info = streamInfo(stream, context.domain, context.level, context.nowMs())
   const filter = fields.subjects_filter ?? ''
@@ -106,7 +107,7 @@ async function purgeStream(context: ApiContext, request: ApiRequest) {
   const fields = decodeFields(body, PURGE_FIELDS, 'JSApiStreamPurgeRequest')
   const { filter = '', seq = 0, keep = 0 } = fields
   if (seq > 0 && keep > 0) throw new JetStreamError(10003)
-  const stream = streamOf(context, request)
+  const stream = await settledStreamOf(context, request)
   // What a buffer holds is on its way to the hub: only its owner may let go of it.
   refuseManaged(stream)
   const isWhole = filter === '' || filter === '>'
