@@ -90,6 +90,8 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
     this.#parser.trust()
     this.#heartbeat = new PeerHeartbeat({
       clock: this.#clock,
+      output: this.output,
+      hasWaited: () => this.#turn.hasWaited(),
       intervalMs: this.#limits.pingIntervalMs,
       timeoutMs: this.#limits.pongTimeoutMs,
       ping: () => this.send(PING),

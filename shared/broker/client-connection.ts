@@ -139,8 +139,8 @@ export class ClientConnection
     this.tellInfo()
     this.channel.start(this)
     const { pingIntervalMs = options.pingIntervalMs } = this.door
-    const { firstPingMs, pingsOutMax } = options
-    this.#pings = new PingTimer(clock, random, { pingIntervalMs, firstPingMs, pingsOutMax }, this)
+    const pinging = { ...options, pingIntervalMs }
+    this.#pings = new PingTimer(clock, random, pinging, this.outlet.flow, this)
   }
 
   /** Greets the client to tell it that there is no room for it. */

@@ -6,6 +6,11 @@ export interface PingOptions {
   readonly pingsOutMax: number
 }
 
+export interface PingedInput {
+  /** Whether nothing was read for a while since this was asked last. */
+  hasWaited(): boolean
+}
+
 /** Asks the other side whether it is there: `sendPing` asks, `stale` gives up. */
 export interface PingEffects {
   sendPing(): void
@@ -16,12 +21,16 @@ export interface PingEffects {
  * The liveness of one connection, by nats-server's rules. Input within an interval is an answer too,
  * so that a busy connection is not asked; a PONG alone is not, so that an idle one is asked each time. Until
  * CONNECT has come the first question waits a whole interval; then it comes soon, for the round trip.
+ *
+ * Who was not read is not taken for silent, and what came while the loop was busy is read before he is
+ * given up.
  */
 export class PingTimer {
   /** The last measured round trip; undefined before there is one. */
   roundTripMs: number | undefined
   readonly #clock: Clock
   readonly #options: PingOptions
+  readonly #input: PingedInput
   readonly #effects: PingEffects
   #hadInput = false
   #hadInputBefore = false
@@ -30,10 +39,18 @@ export class PingTimer {
   readonly #random: Random
   readonly #madeMs: number
   #cancel: Cancel | undefined
+  #isStopped = false
 
-  constructor(clock: Clock, random: Random, options: PingOptions, effects: PingEffects) {
+  constructor(
+    clock: Clock,
+    random: Random,
+    options: PingOptions,
+    input: PingedInput,
+    effects: PingEffects,
+  ) {
     this.#clock = clock
     this.#options = options
+    this.#input = input
     this.#effects = effects
     this.#random = random
     this.#madeMs = clock.monotonicMs()
@@ -59,6 +76,7 @@ export class PingTimer {
   }
 
   stop(): void {
+    this.#isStopped = true
     this.#cancel?.()
   }
 
@@ -80,13 +98,20 @@ export class PingTimer {
   }
 
   #tick(): void {
-    if (this.#hadInput) this.#pingsOut = 0
-    if (this.#pingsOut >= this.#options.pingsOutMax) this.#effects.stale()
+    const hasWaited = this.#input.hasWaited()
+    if (this.#hadInput || hasWaited) this.#pingsOut = 0
+    if (this.#pingsOut >= this.#options.pingsOutMax) this.#clock.soon(() => this.#giveUp())
     else {
       const isDue = this.#clock.monotonicMs() - this.#sentAtMs > ROUND_TRIP_AGE_MAX_MS
       if (!this.#hadInput || isDue) this.#ask()
       this.#arm()
     }
+  }
+
+  #giveUp(): void {
+    if (this.#isStopped) return
+    if (this.#hadInput || this.#pingsOut === 0) this.#tick()
+    else this.#effects.stale()
   }
 
   #ask(): void {

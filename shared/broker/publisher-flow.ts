@@ -5,6 +5,7 @@ import type { Channel } from '../transport/index.ts'
 export class PublisherFlow {
   readonly #channel: Channel
   #holds = 0
+  #hasWaited = false
 
   constructor(channel: Channel) {
     this.#channel = channel
@@ -14,8 +15,16 @@ export class PublisherFlow {
   pause(isLong = false): void {
     this.#holds++
     if (this.#holds > 1) return
+    this.#hasWaited = true
     if (isLong) this.#channel.hold()
     else this.#channel.pause()
+  }
+
+  /** Whether nothing was read for a while since this was asked last. */
+  hasWaited(): boolean {
+    const had = this.#hasWaited
+    this.#hasWaited = this.#holds > 0
+    return had
   }
 
   resume(): void {

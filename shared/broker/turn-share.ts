@@ -45,6 +45,7 @@ export class TurnShare implements Waiting {
   readonly #hold: ParserHold
   #turn = 0
   #isWaiting = false
+  #hasWaited = false
   #isHeld = false
 
   constructor(clock: Clock, input: Pausable, hold: ParserHold) {
@@ -61,6 +62,13 @@ export class TurnShare implements Waiting {
   spend(units: number): void {
     work.units += units
     if (work.units >= UNITS_PER_LOOK) this.#look()
+  }
+
+  /** Whether nothing was read for a while since this was asked last: silence then proves nothing. */
+  hasWaited(): boolean {
+    const had = this.#hasWaited
+    this.#hasWaited = this.#isWaiting
+    return had
   }
 
   goOn(): boolean {
@@ -82,6 +90,7 @@ export class TurnShare implements Waiting {
       if (isFirst && (this.#turns.favours(this) || !isHeavy)) return
       if (!isOver) return
       this.#isWaiting = true
+      this.#hasWaited = true
       this.#input.pause()
       this.#turns.wait(this)
     }

@@ -7,7 +7,9 @@ import { FIRST_PING_MS, KERNEL_BYTES_MAX, SLOWEST_BYTES_PER_SECOND } from './lim
  *
  * On a slow link the PING stands behind what was written before it, so the patience for an answer
  * follows what is still on its way: as long as the channel's backlog shrinks the other end takes it,
- * and what the kernel holds is given the time that the slowest link needs for it.
+ * and what the kernel holds is given the time that the slowest link needs for it. Nor does silence prove
+ * anything where this side has not read, since others had their turn; and what came while the loop was
+ * busy is read before the link is given up.
  */
 export interface HeartbeatOutput {
   /** In the channel, not yet taken by the kernel. */
@@ -21,6 +23,7 @@ export class Heartbeat {
   readonly #output: HeartbeatOutput
   readonly #intervalMs: number
   readonly #timeoutMs: number
+  readonly #hasWaited: () => boolean
   readonly #ping: () => void
   readonly #stale: (silentMs: number) => void
   #cancel: Cancel | undefined
@@ -37,6 +40,8 @@ export class Heartbeat {
     readonly output: HeartbeatOutput
     readonly intervalMs: number
     readonly timeoutMs: number
+    /** Whether this side has not read for a while, since it was asked last. */
+    readonly hasWaited: () => boolean
     readonly ping: () => void
     readonly stale: (silentMs: number) => void
   }) {
@@ -44,6 +49,7 @@ export class Heartbeat {
     this.#output = options.output
     this.#intervalMs = options.intervalMs
     this.#timeoutMs = options.timeoutMs
+    this.#hasWaited = options.hasWaited
     this.#ping = options.ping
     this.#stale = options.stale
     this.#heardMs = options.clock.monotonicMs()
@@ -87,6 +93,7 @@ export class Heartbeat {
     this.#isAsked = true
     this.#pingedMs = this.#clock.monotonicMs()
     this.#takenBytes = this.#taken()
+    this.#hasWaited()
     this.#ping()
     this.#cancel = this.#clock.after(this.#timeoutMs, () => this.#judge())
   }
@@ -105,12 +112,24 @@ export class Heartbeat {
     const patienceMs = this.#timeoutMs + (onTheWay / SLOWEST_BYTES_PER_SECOND) * 1_000
     const isBacklogged = this.#output.channelPendingBytes > 0
     const mayBeOnTheWay = !isBacklogged && now - this.#pingedMs < patienceMs
-    if (isMoving || mayBeOnTheWay) {
+    if (this.#hasWaited() || isMoving || mayBeOnTheWay) {
       this.#takenBytes = taken
       this.#cancel = this.#clock.after(this.#timeoutMs, () => this.#judge())
       return
     }
-    this.#stale(now - this.#heardMs)
+    this.#readFirst()
+  }
+
+  #readFirst(): void {
+    let isAwaited = true
+    this.#cancel = () => {
+      isAwaited = false
+    }
+    this.#clock.soon(() => {
+      if (!isAwaited) return
+      if (this.#heardMs >= this.#pingedMs) this.#judge()
+      else this.#stale(this.#clock.monotonicMs() - this.#heardMs)
+    })
   }
 
   #taken(): number {

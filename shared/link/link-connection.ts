@@ -92,6 +92,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
       },
       intervalMs: pingIntervalMs,
       timeoutMs: this.#limits.pongTimeoutMs,
+      hasWaited: () => this.#turn.hasWaited(),
       ping: () => this.output.control(PING),
       stale: (silentMs) => {
         const seconds = Math.round(silentMs / 1_000)

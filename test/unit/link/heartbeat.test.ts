@@ -7,6 +7,7 @@ describe('link heartbeat', () => {
   let output: { channelPendingBytes: number; writtenBytes: number }
   let pings: number[]
   let stale: number | undefined
+  let hasWaited: boolean
   let heartbeat: Heartbeat
 
   beforeEach(() => {
@@ -14,11 +15,13 @@ describe('link heartbeat', () => {
     output = { channelPendingBytes: 0, writtenBytes: 0 }
     pings = []
     stale = undefined
+    hasWaited = false
     heartbeat = new Heartbeat({
       clock,
       output,
       intervalMs: 30_000,
       timeoutMs: 10_000,
+      hasWaited: () => hasWaited,
       ping: () => pings.push(clock.monotonicMs()),
       stale: () => {
         stale = clock.monotonicMs()
@@ -94,6 +97,29 @@ describe('link heartbeat', () => {
     assert.equal(stale, undefined)
     clock.pass(60_000)
     assert.ok(stale !== undefined && stale >= 35_000 && stale <= 45_000, `${stale}`)
+  })
+
+  it('does not take for silence that it has not read', () => {
+    hasWaited = true
+    clock.pass(1_000 + 60_000)
+    assert.equal(stale, undefined)
+    hasWaited = false
+    clock.pass(10_000)
+    assert.equal(stale, 71_000, 'a whole timeout after it was last found waiting')
+  })
+
+  it('reads what is there before it gives up', () => {
+    clock.pass(1_000)
+    const { soon } = clock
+    clock.soon = (fn) => {
+      heartbeat.heard()
+      soon.call(clock, fn)
+    }
+    clock.pass(10_000)
+    assert.equal(stale, undefined)
+    clock.soon = soon
+    clock.pass(60_000)
+    assert.equal(stale, 51_000)
   })
 
   it('says nothing once it is stopped', () => {
