@@ -25,6 +25,7 @@ import { DIALLED_TLS, peerTlsOf, tlsOf } from './tls-assembly.ts'
 const HOST_DEFAULT = '0.0.0.0'
 const PORT_DEFAULT = 4222
 const ACKS_PENDING_DEFAULT = 1024
+const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
 
 /** A checked file as the configuration that the role runs on: what depends on several keys is settled here. */
 export function assembleHub(file: HubFile): HubConfig {
@@ -124,6 +125,7 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
     domain: own?.domain ?? (role === 'leaf' ? domainFrom(file.server_name ?? '') : ''),
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
+    scrub_interval: own?.scrub_interval ?? SCRUB_INTERVAL_MS,
     limits: own?.limits ?? { max_ack_pending: 0, max_request_batch: 0, duplicate_window: 0 },
   }
 }

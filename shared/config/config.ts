@@ -29,6 +29,8 @@ export interface JetStreamConfig {
   /** Bytes that the store may take on disk; 0: what the file system has. */
   readonly max_file: number
   readonly max_mem: number
+  /** Milliseconds from one look at all that is stored to the next, 0: never. */
+  readonly scrub_interval: number
   /** What no stream or consumer may be above; 0: no limit. */
   readonly limits: {
     readonly max_ack_pending: number

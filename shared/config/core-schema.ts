@@ -48,6 +48,7 @@ const jetstream = block(
     domain: v.optional(tokenName()),
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
+    scrub_interval: v.optional(duration(), '7d'),
     limits: v.optional(jetstreamLimits),
   },
   {

@@ -14,6 +14,7 @@ const FILE_MODE = 0o640
 const UNKNOWN = '-'
 /** Every record is filled up to this, so that one can take the place of another. */
 const RECORD_BYTES = 96
+const WORDS = 3
 
 /** What this process holds: its own pid in a file proves nothing, a restarted container has it again. */
 const held = new Set<string>()
@@ -137,7 +138,10 @@ async function takeStale(file: string, stale: string, token: string): Promise<bo
 
 /** The living process that wrote `text`, if there is one. */
 async function ownerOf(text: string): Promise<number | undefined> {
-  const [pidText = '', boot = UNKNOWN, startTime = UNKNOWN] = text.trim().split(' ')
+  const words = text.trim().split(' ')
+  // A blank record in which a byte was damaged may read like a pid, and whose that is nobody can say.
+  if (words.length < WORDS && text.length >= RECORD_BYTES) return undefined
+  const [pidText = '', boot = UNKNOWN, startTime = UNKNOWN] = words
   const pid = Number.parseInt(pidText, 10)
   if (!(pid > 0) || pid === process.pid || !isAlive(pid)) return undefined
   if (differs(boot, await bootId()) || differs(startTime, await startTimeOf(pid))) return undefined

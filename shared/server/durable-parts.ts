@@ -36,7 +36,7 @@ export async function openDurableParts(
   { segmentBytes = SEGMENT_BYTES[role], onIdentity }: DurableOptions = {},
 ): Promise<DurableParts> {
   const { clock, random, disk } = machine
-  const { enabled, store_dir: directory, max_file: bytesMax } = config.jetstream
+  const { enabled, store_dir: directory, max_file: bytesMax, scrub_interval } = config.jetstream
   if (!enabled) {
     const identity = ServerIdentity.create(random)
     const serverName = config.server_name || identity.id
@@ -55,6 +55,7 @@ export async function openDurableParts(
     owner: `${role} ${serverName}`,
     segmentBytes,
     bytesMax,
+    scrubIntervalMs: scrub_interval,
   })
   return { identity, serverName, store }
 }

@@ -110,6 +110,14 @@ describe('config: defaults and units', () => {
     }
   })
 
+  it('has what is stored looked through once a week, or as often as it says', () => {
+    const intervalMs = (jetstream: Record<string, unknown>): number =>
+      parseConfig({ jetstream }, 'leaf').jetstream.scrub_interval
+    assert.equal(intervalMs({}), 7 * 24 * 3_600_000)
+    assert.equal(intervalMs({ scrub_interval: '1d' }), 24 * 3_600_000)
+    assert.equal(intervalMs({ scrub_interval: '0s' }), 0)
+  })
+
   it('gathers users of authorization and accounts, with their accounts', () => {
     const config = parseConfig(
       {

@@ -152,6 +152,14 @@ describe('system disk', () => {
       },
     )
 
+    it('is taken over when a damaged byte of a blank one reads like a pid', async () => {
+      const path = join(directory, 'lock')
+      await withLivingProcess(async (pid) => {
+        await writeFile(path, `${pid}`.padEnd(95).concat('\n'))
+        await (await disk.lock(path))()
+      })
+    })
+
     for (const torn of ['', '\0\0\0\0\0\0', 'garbage\n', `${process.pid}\n`]) {
       it(`is taken over when the file says ${JSON.stringify(torn)}`, async () => {
         const path = join(directory, 'lock')
