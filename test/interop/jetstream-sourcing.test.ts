@@ -142,6 +142,41 @@ describe('interop: mirrors and sources across a leaf link', function () {
       assert.equal((await world.leaf.jsm.streams.info('MIRROR')).state.last_seq, 80)
     })
 
+    it(`takes what a consumer that was made at a ${hub} hub sends, over a cut`, async () => {
+      world = await SourcingWorld.start(hub, 'petiole')
+      const config = { name: 'JOBS', subjects: ['orders.>'], retention: 'workqueue' } as const
+      await world.hub.jsm.streams.add(config as never)
+      const consumer = { name: 'made', deliver_subject: 'to.leaf' }
+      const created = await world.hub.client.request(
+        '$JS.API.CONSUMER.CREATE.JOBS.made',
+        JSON.stringify({
+          stream_name: 'JOBS',
+          config: {
+            ...consumer,
+            durable_name: 'made',
+            ack_policy: 'flow_control',
+            flow_control: true,
+            idle_heartbeat: 1e9,
+            max_ack_pending: 1000,
+          },
+        }),
+      )
+      assert.equal(created.json<{ error?: unknown }>().error, undefined)
+      await world.hub.fill(1, 100)
+      const external = { api: '$JS.hub.API', deliver: '' }
+      const sources = [{ name: 'JOBS', external, consumer }]
+      await world.leaf.jsm.streams.add({ name: 'DONE', sources } as never)
+      await world.leaf.untilCount('DONE', 100)
+      world.proxy.cut()
+      await world.hub.fill(101, 200)
+      await world.heal()
+      await world.leaf.untilCount('DONE', 200)
+      const expected = Array.from({ length: 200 }, (_, i) => `m${i + 1}`)
+      assert.deepEqual(await world.leaf.messages('DONE'), expected)
+      const left = async () => (await world.hub.jsm.streams.info('JOBS')).state.messages
+      await until(async () => (await left()) === 0, 'the queue is empty')
+    })
+
     it(`mirrors a bucket of a ${hub} hub: reads are local, writes go to the hub`, async () => {
       world = await SourcingWorld.start(hub, 'petiole')
       const origin = await new Kvm(jetstream(world.hub.client)).create('config')

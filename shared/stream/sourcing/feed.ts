@@ -242,7 +242,7 @@ export class Feed {
   }
 
   #refused(error: FeedError, level: number): void {
-    const { kind, source } = this.#facts
+    const { kind } = this.#facts
     this.#leave()
     if (error.err_code === 10225) {
       this.#log.warn({}, 'source stream was recreated, resetting source state')
@@ -252,8 +252,7 @@ export class Feed {
     }
     // The origin is older than the level, or knows no such field.
     const isOld = error.err_code === 10185 || error.err_code === 10025
-    const isReset = source.consumer !== undefined
-    if (isOld && level >= SOURCING_LEVEL && !(isReset && level === SOURCING_LEVEL)) {
+    if (isOld && level >= SOURCING_LEVEL) {
       this.#ask(level - 1)
       return
     }
