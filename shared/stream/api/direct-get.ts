@@ -37,6 +37,8 @@ export async function directGet(context: ApiContext, request: ApiRequest): Promi
   const asked = decodeDirect(payload, subjectTokens.length > 0 ? subject : undefined)
   if (typeof asked === 'string') return answer.status(asked)
   try {
+    // Who publishes to the origin asks the mirror at once: what has come from there counts.
+    if (stream.config.mirror !== undefined) await stream.settled()
     if ((asked.multi_last ?? []).length > 0) await sendLast(stream, asked, answer)
     else if ((asked.batch ?? 0) > 0) await sendBatch(stream, asked, answer)
     else await sendOne(stream, asked, answer)
