@@ -108,6 +108,13 @@ export class Feed {
     return this.#facts.consumerName
   }
 
+  /** As infos show it: nats-server's show that of a mirror once it has asked for it. */
+  get filter(): string | undefined {
+    const { kind, source } = this.#facts
+    if (kind === 'mirror' && this.#askedMs === undefined) return undefined
+    return source.filter_subject
+  }
+
   get lag(): number {
     return this.#state.name === 'running' ? this.#state.run.lag : this.#lag
   }

@@ -111,15 +111,15 @@ export class StreamFeeds {
 }
 
 function feedInfo(feed: Feed): Readonly<Record<string, unknown>> {
-  const { name, external, filter_subject, subject_transforms } = feed.source
-  const { silentMs, error } = feed
+  const { name, external, subject_transforms } = feed.source
+  const { silentMs, error, filter } = feed
   return {
     name,
     ...(external === undefined ? {} : { external }),
     lag: feed.lag,
     active: silentMs < 0 ? -1 : Math.round(silentMs * NS_PER_MS),
     ...(error === undefined ? {} : { error }),
-    ...(filter_subject === undefined ? {} : { filter_subject }),
+    ...(filter === undefined ? {} : { filter_subject: filter }),
     ...(subject_transforms === undefined ? {} : { subject_transforms }),
   }
 }
