@@ -259,6 +259,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     }
     const { clientId, space } = admission
     const guard = new SessionGuard(admission.identity, (it) => this.#context.limitsOf(it))
+    this.#input.turn.owner = admission.identity.account
     this.#session = new Session(this.#context, space, this, clientId, guard)
     this.#expectExpiry(guard.expiresMs)
     this.#will = packet.will

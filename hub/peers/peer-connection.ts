@@ -47,7 +47,7 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
     this.#phase = phase
     this.#lastHeardMs = clock.wallMs()
     this.#parser = new PeerParser(this, limits.payloadBytesMax)
-    this.#turn = new TurnShare(clock, channel, new ParserHold(this.#parser))
+    this.#turn = new TurnShare(clock, channel, new ParserHold(this.#parser), true)
     this.output = new PeerOutput({
       channel,
       clock,
@@ -87,6 +87,7 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
   /** The handshake is done: facts go to `phase`, and the round trip is measured. */
   enter(phase: PeerPhase): void {
     this.#phase = phase
+    this.#turn.owner = this
     this.#parser.trust()
     this.#heartbeat = new PeerHeartbeat({
       clock: this.#clock,
@@ -194,7 +195,7 @@ export class PeerConnection implements ChannelHandler, PeerFacts {
 
   message(account: string, publication: Publication, demand: Demand): void {
     this.#phase.message(account, publication, demand)
-    this.#turn.spend(WORK_UNITS.line)
+    this.#turn.spend(WORK_UNITS.linkMessage)
   }
 
   #endSoon(reason: string): void {

@@ -298,6 +298,7 @@ export class ClientConnection
     const space = this.#context.space(identity.account)
     this.#parser.expectsConnect = isUnasked && identity.user !== ''
     this.#subscriptions.enter(space)
+    this.turn.owner = identity.account
     this.inlet.enter(space, this.#context.isSystemAccount(identity.account))
     this.#restrict(identity)
     this.applyLimits()

@@ -87,7 +87,7 @@ export class ClientSubscriptions {
     const space = this.#space
     this.#bySid = new Map()
     this.#queued = new Set()
-    this.#turns.doInPieces(() => {
+    this.#turns.doInPieces(space.account, () => {
       const subscription = queued.next().value ?? all.next().value
       if (subscription === undefined) return false
       subscription.isClosed = true

@@ -33,6 +33,7 @@ export {
 export { PermissionGuard } from './permission-guard.ts'
 export { StoredSender } from './stored-sender.ts'
 export { publishTraced, refusalOf } from './traced-publish.ts'
+export type { Waiting } from './turn-line.ts'
 export { ParserHold, TurnShare } from './turn-share.ts'
-export { Turns, type Waiting } from './turns.ts'
+export { Turns } from './turns.ts'
 export { WORK_UNITS, work } from './work.ts'

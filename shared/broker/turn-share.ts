@@ -1,6 +1,7 @@
 import type { Clock } from '../runtime/index.ts'
 import { HEAVY_LOOKS, OVERTIME_MS } from './limits.ts'
-import { Turns, type Waiting } from './turns.ts'
+import type { Waiting } from './turn-line.ts'
+import { Turns } from './turns.ts'
 import { UNITS_PER_LOOK, work } from './work.ts'
 
 /** Where a connection's bytes come from. */
@@ -40,6 +41,9 @@ export class ParserHold {
  * look free, so that who does little is not stopped for what others do.
  */
 export class TurnShare implements Waiting {
+  /** '' until it is known whose connection it is: who has not logged in is one of many strangers. */
+  owner: unknown = ''
+  readonly isLink: boolean
   readonly #turns: Turns
   readonly #input: Pausable
   readonly #hold: ParserHold
@@ -48,7 +52,8 @@ export class TurnShare implements Waiting {
   #hasWaited = false
   #isHeld = false
 
-  constructor(clock: Clock, input: Pausable, hold: ParserHold) {
+  constructor(clock: Clock, input: Pausable, hold: ParserHold, isLink = false) {
+    this.isLink = isLink
     this.#turns = Turns.of(clock)
     this.#input = input
     this.#hold = hold

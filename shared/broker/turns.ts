@@ -1,16 +1,12 @@
 import type { Clock } from '../runtime/index.ts'
 import { PIECES_AT_ONCE, PIECES_PER_LOOK, TURN_MS } from './limits.ts'
-
-/** Stands in line for a turn of the loop. */
-export interface Waiting {
-  /** Its turn has come. Returns whether it has done already what it is going to do in it. */
-  goOn(): boolean
-}
+import { TurnLine, type Waiting } from './turn-line.ts'
+import { work } from './work.ts'
 
 /**
  * Turns of the event loop, and who has one. Whatever takes long stops when the turn is over and
- * stands in line; each turn is one of those, the one that has waited longest, so that they alternate
- * however many there are. Everybody else is served in each turn: they wait no longer than one turn
+ * stands in line; each turn is one of those, so that they alternate however many there are: the
+ * accounts in turn (see TurnLine), and every second turn a link's, which stands for all who are behind it. Everybody else is served in each turn: they wait no longer than one turn
  * takes, and those who only come to take long share what is left of it.
  *
  *     turn      one in line, up to TURN_MS ──▶ sockets that have something, up to their first look ──▶ next
@@ -24,7 +20,9 @@ export class Turns {
   readonly #clock: Clock
   #endsMs = 0
   #isRunning = false
-  #waiting: Waiting[] = []
+  readonly #clients = new TurnLine()
+  readonly #links = new TurnLine()
+  #wasLink = false
   #favoured: Waiting | undefined
 
   /** Those who share a clock share its turns: a process has one. */
@@ -55,28 +53,35 @@ export class Turns {
   }
 
   wait(one: Waiting): void {
-    this.#waiting.push(one)
+    if (one.isLink) this.#links.push(one)
+    else this.#clients.push(one)
     if (!this.#isRunning) this.#begin()
   }
 
   /**
    * Does one piece after another until `next` says that there is none: some at once, and the rest in
-   * turns of the loop.
+   * turns of the loop. It counts for nobody, since whoever it is done for has gone.
    */
-  doInPieces(next: () => boolean): void {
-    if (!this.#isDone(next, PIECES_AT_ONCE)) this.#waitForRest(next)
+  doInPieces(owner: string, next: () => boolean): void {
+    if (!this.#isDone(next, PIECES_AT_ONCE)) this.#waitForRest(owner, next)
   }
 
-  #waitForRest(next: () => boolean): void {
-    this.wait({
-      goOn: () => {
-        if (!this.#isDone(next, PIECES_PER_LOOK)) this.#waitForRest(next)
-        return true
-      },
-    })
+  #waitForRest(owner: string, next: () => boolean): void {
+    const goOn = (): boolean => {
+      if (!this.#isDone(next, PIECES_PER_LOOK)) this.#waitForRest(owner, next)
+      return true
+    }
+    this.wait({ owner, isLink: false, goOn })
   }
 
   #isDone(next: () => boolean, atLeast: number): boolean {
+    const { units } = work
+    const isDone = this.#doPieces(next, atLeast)
+    work.units = units
+    return isDone
+  }
+
+  #doPieces(next: () => boolean, atLeast: number): boolean {
     for (let count = atLeast; ; count = PIECES_PER_LOOK) {
       for (let i = 0; i < count; i++) if (!next()) return true
       if (this.isOver()) return false
@@ -96,18 +101,25 @@ export class Turns {
 
   readonly #next = (): void => {
     this.#favoured = undefined
-    if (this.#waiting.length === 0) {
+    const waiting = this.#clients.size + this.#links.size
+    if (waiting === 0) {
       this.#isRunning = false
       return
     }
     this.#startTurn()
-    // Who stands in line again has to wait for the next turn.
-    for (let left = this.#waiting.length; left > 0; left--) {
-      this.#favoured = this.#waiting.shift()
+    // No more than there are now: who stands in line again mostly has to wait for the next turn.
+    for (let left = waiting; left > 0; left--) {
+      this.#favoured = this.#take()
       const isFree = this.#favoured?.goOn() ?? true
       if (!isFree || this.isOver()) break
     }
     this.#clock.soon(this.#next)
+  }
+
+  #take(): Waiting | undefined {
+    const link = this.#wasLink && this.#clients.size > 0 ? undefined : this.#links.shift()
+    this.#wasLink = link !== undefined
+    return link ?? this.#clients.shift()
   }
 }
 

@@ -19,6 +19,8 @@ export const WORK_UNITS = {
   /** One receiver that is neither a client nor a link: a stream, a service, an MQTT session. */
   local: 256,
   link: 20,
+  /** One message of a link, beside what its routing counts for: many clients' may be in one read. */
+  linkMessage: 4,
   /** One node of the tree of subjects that was looked at. */
   node: 2,
   /** One request that goes from account to account. */

@@ -68,7 +68,7 @@ export class InterestPace {
       return true
     }
     if (isWaiting) this.#clock.after(PUMP_INTERVAL_MS, turn)
-    else this.#turns.wait({ goOn: turn })
+    else this.#turns.wait({ owner: this, isLink: true, goOn: turn })
   }
 
   #turn(): void {

@@ -49,7 +49,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
     this.#phase = phase
     this.output = new LinkOutput(channel, clock, limits.pendingBytesMax)
     this.#parser = new LinkParser(this, limits)
-    this.#turn = new TurnShare(clock, channel, new ParserHold(this.#parser))
+    this.#turn = new TurnShare(clock, channel, new ParserHold(this.#parser), true)
     this.#closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -77,8 +77,9 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
   }
 
   /** The handshake is done: facts go to `phase`, and silence is asked about. */
-  enter(phase: LinkPhase, pingIntervalMs: number): void {
+  enter(phase: LinkPhase, account: string, pingIntervalMs: number): void {
     this.#phase = phase
+    this.#turn.owner = account
     const { channel, output } = this
     this.#heartbeat = new Heartbeat({
       clock: this.#clock,
@@ -190,7 +191,7 @@ export class LinkConnection implements ChannelHandler, LinkFacts {
 
   message(publication: Publication, queues: readonly string[]): void {
     this.#phase.message(publication, queues)
-    this.#turn.spend(WORK_UNITS.line)
+    this.#turn.spend(WORK_UNITS.linkMessage)
   }
 
   #end(reason: string): void {

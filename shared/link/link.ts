@@ -161,7 +161,7 @@ export class Link implements LinkPeer, InterestListener, LinkPhase {
   /** Tells the other side all our interest, and each change from now on. */
   attach(pingIntervalMs: number): void {
     this.#isAttached = true
-    this.connection.enter(this, pingIntervalMs)
+    this.connection.enter(this, this.#space.account, pingIntervalMs)
     this.#options.links.join(this)
   }
 

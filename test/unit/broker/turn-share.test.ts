@@ -18,7 +18,10 @@ class Loop extends ManualClock {
     this.next.push(fn)
   }
 
+  turns = 0
+
   turn(): void {
+    this.turns++
     for (const fn of this.next.splice(0)) fn()
   }
 }
@@ -34,11 +37,17 @@ class Busy {
   isHeld = false
   #isPaused = false
 
-  constructor(loop: Loop, left: number, each: { readonly units: number; readonly ms: number }) {
+  constructor(
+    loop: Loop,
+    left: number,
+    each: { readonly units: number; readonly ms: number },
+    whose: { readonly account?: string; readonly isLink?: boolean } = {},
+  ) {
     this.#loop = loop
     this.left = left
     this.#each = each
-    this.share = new TurnShare(loop, this, new ParserHold(this))
+    this.share = new TurnShare(loop, this, new ParserHold(this), whose.isLink)
+    this.share.owner = whose.account ?? ''
   }
 
   pause(): void {
@@ -109,6 +118,42 @@ describe("broker: a connection's share of a turn", () => {
     }
   })
 
+  it('is the same for each account, however many connections it has', () => {
+    const crowd = Array.from({ length: 40 }, () => new Busy(loop, 9_999, SMALL, { account: 'A' }))
+    const one = new Busy(loop, 9_999, SMALL, { account: 'B' })
+    const other = new Busy(loop, 9_999, SMALL, { account: 'C' })
+    for (const busy of [...crowd, one, other]) busy.read()
+    const turns = loop.turns
+    while (one.left > 0 && other.left > 0) loop.turn()
+    const mostAlone = 9_999 / (TURN_MS / SMALL.ms)
+    assert.ok(loop.turns - turns <= 4 * mostAlone, `${loop.turns - turns} turns`)
+    assert.ok(other.left < 2_000, 'the third as much')
+    for (let i = 0; i < 2_000; i++) loop.turn()
+    assert.ok(
+      crowd.every(({ left }) => left === 0),
+      'and nobody is forgotten',
+    )
+  })
+
+  it('of a link is every second turn, whoever else stands in line', () => {
+    const accounts = Array.from({ length: 60 }, (_, i) => `A${i}`)
+    const clients = accounts.map((account) => new Busy(loop, 9_999, SMALL, { account }))
+    const link = new Busy(loop, 9_999, SMALL, { isLink: true })
+    for (const busy of [...clients, link]) busy.read()
+    assert.equal(link.share.hasWaited(), true)
+    const turns = loop.turns
+    while (link.left > 0) loop.turn()
+    const mostAlone = 9_999 / (TURN_MS / SMALL.ms)
+    assert.ok(loop.turns - turns <= 3 * mostAlone, `${loop.turns - turns} turns`)
+    const done = clients.map((client) => client.done)
+    assert.ok(Math.max(...done) > Math.min(...done), 'the others have had the other turns')
+    assert.equal(link.share.hasWaited(), true, 'it waited since it was asked')
+    assert.equal(link.share.hasWaited(), false)
+    for (let i = 0; i < 3_000; i++) loop.turn()
+    assert.ok(clients.every(({ left }) => left === 0))
+    assert.equal(loop.next.length, 0)
+  })
+
   it('is gone with one operation when that takes a turn', () => {
     const one = new Busy(loop, 10, { units: 200_000, ms: TURN_MS })
     const other = new Busy(loop, 10, { units: 200_000, ms: TURN_MS })
@@ -129,7 +174,7 @@ describe('broker: turns', () => {
   it('do work in pieces: some at once, the rest while others have their turn', () => {
     const loop = new Loop()
     let left = 2_000
-    Turns.of(loop).doInPieces(() => {
+    Turns.of(loop).doInPieces('A', () => {
       loop.advance(0.05)
       return left-- > 0
     })
@@ -140,10 +185,22 @@ describe('broker: turns', () => {
     assert.ok(steps.length >= 10)
   })
 
+  it('count pieces for nobody who is served next', () => {
+    const loop = new Loop()
+    work.units = 7
+    let left = 2_000
+    Turns.of(loop).doInPieces('A', () => {
+      loop.advance(0.05)
+      work.units += 100
+      return left-- > 0
+    })
+    for (; left > 0; loop.turn()) assert.equal(work.units, 7)
+  })
+
   it('give little work no turn of its own', () => {
     const loop = new Loop()
     let left = 20
-    Turns.of(loop).doInPieces(() => left-- > 0)
+    Turns.of(loop).doInPieces('A', () => left-- > 0)
     assert.equal(left, -1)
     assert.equal(loop.next.length, 0)
   })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { PEER_LIMITS } from '../../../../hub/peers/index.ts'
 import { PeerConnection, type PeerPhase } from '../../../../hub/peers/peer-connection.ts'
+import { work } from '../../../../shared/broker/index.ts'
+import { Turns } from '../../../../shared/broker/turns.ts'
 import { LINK_LIMITS } from '../../../../shared/link/index.ts'
 import { LinkConnection, type LinkPhase } from '../../../../shared/link/link-connection.ts'
 import { arenaBytes, READ_START } from '../../../../shared/transport/index.ts'
@@ -22,7 +24,7 @@ class CountingPhase implements PeerPhase, LinkPhase {
   connect = (): void => {}
   peer = (): void => {}
   leaf = (): void => {}
-  message = (): void => {}
+  message: () => unknown = () => {}
   refused = (): void => {}
   allowsHeartbeat = (): boolean => true
   ended = (reason: string): unknown => this.reasons.push(reason)
@@ -73,6 +75,38 @@ function lines(come: (name: string) => string, gone: (name: string) => string): 
   for (let i = 0; i < LINES; i++) all.push(i % 3 === 2 ? gone(`s.${i - 1}`) : come(`s.${i}`))
   return all.join('')
 }
+
+describe('plain messages over a link', () => {
+  it('are had free by the hundred in a turn that others have used up', () => {
+    const turns: (() => void)[] = []
+    const clock = Object.assign(new ManualClock(), { soon: (next: () => void) => turns.push(next) })
+    const hub = new RecordingChannel(READ_START)
+    const leaf = new RecordingChannel(READ_START)
+    const phase = new CountingPhase()
+    let messages = 0
+    phase.message = () => messages++
+    const peer = new PeerConnection(hub, clock, PEER_LIMITS, phase)
+    peer.start()
+    peer.enter(phase)
+    const link = new LinkConnection(leaf, clock, LINK_LIMITS, phase)
+    link.start()
+    link.enter(phase, 'A', 10_000)
+    Turns.of(clock).isOver()
+    clock.advance(100)
+    for (const [channel, line] of [
+      [hub, 'RMSG A - s 1\r\nx\r\n'],
+      [leaf, 'LMSG s 1\r\nx\r\n'],
+    ] as const) {
+      work.units = 0
+      const end = READ_START + arenaBytes.write(line.repeat(1_000), READ_START)
+      assert.equal(channel.handler?.onChunk(READ_START, end), end)
+      assert.equal(channel.isPaused, false)
+    }
+    assert.equal(messages, 2_000)
+    peer.destroy('')
+    link.destroy('')
+  })
+})
 
 describe('much interest of another server', () => {
   it('over a leaf link leaves others their turn', () => {
