@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { StreamStore } from '../../shared/store/index.ts'
+import { assertWhole } from '../support/checked-store.ts'
 import { StoreFolder } from '../support/opened-store.ts'
 
 const ROUNDS = 6
@@ -66,6 +68,7 @@ describe('store and kill -9', function () {
       for (let round = 0; round < ROUNDS; round++) {
         const acks = ACKS_AT_LEAST + ((seed >>> round) % 97)
         const { last, lastLazy } = await writeAndKill(folder.path, acks)
+        await assertWhole(new SystemDisk(), new SystemClock(), folder.path, `seed=${seed}`)
         const store = await folder.open({ segmentBytes: 16 * 1024 })
         const stream = store.streams.get('a')
         assert.ok(stream)

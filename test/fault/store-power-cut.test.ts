@@ -7,6 +7,7 @@ import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { openStore, type Store } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
+import { assertWhole } from '../support/checked-store.ts'
 import { bytes, noLimits } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
 import { committedBarrier, StoreCommands } from '../support/store-commands.ts'
@@ -108,6 +109,7 @@ describe('store and power cuts', function () {
           machine.disk =
             random.below(4) === 0 ? machine.disk.kill() : machine.disk.powerCut(random.fork())
           machine.clock = new StoreClock()
+          await assertWhole(machine.disk, machine.clock, '/data', `${what} round ${round}`)
           store = await open(machine)
           await checkRecovered(store, commands, `${what} round ${round}`)
         }

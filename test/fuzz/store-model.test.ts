@@ -7,6 +7,7 @@ import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { openStore, type Store } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
+import { assertWhole } from '../support/checked-store.ts'
 import { noLimits } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
 import { committedBarrier, StoreCommands } from '../support/store-commands.ts'
@@ -108,6 +109,7 @@ class Run {
     if (roll === 0) await this.store.drain()
     else if (roll === 1) await this.store.destroy()
     else this.disk = this.disk.kill()
+    await assertWhole(this.disk, this.clock, '/data', 'before a restart')
     await this.open()
   }
 }

@@ -14,7 +14,7 @@ import {
 } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
 import { findGaps } from '../damage.ts'
-import { loadIndex } from '../index-file.ts'
+import { isIndexIntact, loadIndex } from '../index-file.ts'
 import { LOST_NAMED_MAX } from '../limits.ts'
 import { Chunk, RecordType } from '../record.ts'
 import {
@@ -272,16 +272,18 @@ class SegmentsReader {
   ): { index: IndexState; indexProblem: string } {
     if (bytes === undefined) return { index: 'absent', indexProblem: '' }
     if (isLast) return { index: 'unused', indexProblem: '' }
+    if (!isIndexIntact(bytes)) {
+      return { index: 'damaged', indexProblem: 'its checksum does not hold' }
+    }
     const scratch = emptyMemory(this.#options, silentLog).catalog
     try {
-      if (loadIndex(bytes, segment.id, undefined, segment.size, scratch) === undefined) {
-        return { index: 'damaged', indexProblem: 'its checksum does not hold' }
+      // Of another size or salt: the segment was rewritten, and its new index did not come to disk.
+      if (loadIndex(bytes, segment.id, header, segment.size, scratch) === undefined) {
+        return { index: 'stale', indexProblem: '' }
       }
     } catch (error) {
       return { index: 'damaged', indexProblem: `it cannot be understood (${messageOf(error)})` }
     }
-    if (scratch.segment(segment.id).salt !== header.salt)
-      return { index: 'stale', indexProblem: '' }
     const wrong = this.#compareSpans(segment.id, scratch)
     if (wrong === undefined) return INDEX_FITS
     return { index: 'damaged', indexProblem: wrong }

@@ -1,0 +1,16 @@
+/** A store that no process has open must be found whole, whatever ended the last one. */
+import assert from 'node:assert/strict'
+import type { Clock, Disk } from '../../shared/runtime/index.ts'
+import { checkStore } from '../../shared/store/index.ts'
+
+export async function assertWhole(
+  disk: Disk,
+  clock: Clock,
+  directory: string,
+  what: string,
+): Promise<void> {
+  const { ok, problems, streams } = await checkStore({ disk, clock, directory })
+  assert.deepEqual(problems, [], what)
+  assert.equal(ok, true)
+  for (const { name, lost } of streams) assert.deepEqual(lost, [], `${what}: ${name}`)
+}
