@@ -103,8 +103,19 @@ const POSITIONS = new Set(['delivered', 'ack_floor', 'num_pending'])
 /** One time may be told in several zones. */
 const TIMES = new Set(['opt_start_time', 'pause_until'])
 
+/** What nats-server tells of sources, which are those with `active`, comes in any order. */
+function inOneOrder(list: readonly unknown[]): unknown[] {
+  const all = list.map(normalized)
+  const isSources =
+    JSON.stringify(list).startsWith('[{') && JSON.stringify(list[0]).includes('"active"')
+  if (!isSources) return all
+  const text = (value: unknown): string =>
+    JSON.stringify(value, Object.keys(value as object).sort())
+  return all.sort((a, b) => (text(a) < text(b) ? -1 : 1))
+}
+
 export function normalized(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(normalized)
+  if (Array.isArray(value)) return inOneOrder(value)
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).filter(([key]) => !VARYING.has(key) && !POSITIONS.has(key))
   return Object.fromEntries(
