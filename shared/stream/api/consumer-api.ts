@@ -66,7 +66,7 @@ async function createDurable(context: ApiContext, request: ApiRequest) {
 
 async function create(context: ApiContext, request: ApiRequest, asked: ConsumerCreation) {
   if ((asked.config.num_replicas ?? 0) > 1) throw new JetStreamError(10074)
-  const stream = streamOf(context, request)
+  const stream = await settledStreamOf(context, request)
   const creation = sourcingCreation(asked, stream, context.newName)
   const { name, direct, sourcing } = creation.config
   if (direct || sourcing) identify(request, stream)
