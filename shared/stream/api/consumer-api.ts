@@ -93,9 +93,9 @@ function listNames(context: ApiContext, request: ApiRequest): Record<string, unk
   return { total: all.length, offset: Math.min(offset, all.length), limit: NAMES_PAGE, consumers }
 }
 
-function listConsumers(context: ApiContext, request: ApiRequest): Record<string, unknown> {
+async function listConsumers(context: ApiContext, request: ApiRequest) {
   const { offset } = pageOf(request, 'JSApiConsumersRequest')
-  const all = publicOf(streamOf(context, request))
+  const all = publicOf(await settledStreamOf(context, request))
   const consumers = all
     .slice(offset, offset + LIST_PAGE)
     .map((consumer) => listedConsumer(consumer, context))

@@ -88,8 +88,9 @@ function listNames(context: ApiContext, request: ApiRequest): Record<string, unk
   return { total, offset, limit: NAMES_PAGE, streams: names.length === 0 ? null : names }
 }
 
-function listStreams(context: ApiContext, request: ApiRequest): Record<string, unknown> {
+async function listStreams(context: ApiContext, request: ApiRequest) {
   const { streams, offset, total } = page(context, request, LIST_PAGE, 'JSApiStreamListRequest')
+  await Promise.all(streams.map((stream) => stream.settled()))
   const infos = streams.map((stream) => listedStream(stream, context))
   return { total, offset, limit: LIST_PAGE, streams: infos }
 }
