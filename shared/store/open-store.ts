@@ -1,7 +1,7 @@
 /**
  * Opens a store directory:
  *
- *     store.json   format, version, id, and the server it belongs to
+ *     store.json   format, version, id, and the server it belongs to; beside it a copy
  *     lock         held by the living process
  *     journal/     segments and their indexes
  *     quarantine/  damaged bytes, kept for people

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import {
+  checkStore,
   type Eviction,
   openStore,
   type Store,
@@ -168,6 +169,23 @@ describe('store, damage while it runs', function () {
     assert.equal(store.stats.damagedRecords, 0)
     assert.equal((await quarantined()).length, 0)
     await store.destroy()
+  })
+
+  it('starts whatever happened to the quarantine, and check names it', async () => {
+    await (await filled()).drain()
+    const file = '0000000001-00000000-48-50-00000001.bin'
+    await disk.makeDirectory('/data/quarantine')
+    await disk.writeFileAtomic(`/data/quarantine/${file}`, bytes('xy'))
+    await disk.writeFileAtomic('/data/quarantine/manifest.jsonl', bytes('{"a":1}\n{x\n'))
+    const { problems } = await checkStore({ disk, clock, directory: '/data' })
+    assert.deepEqual(
+      problems.map((problem) => problem.file),
+      [`quarantine/${file}`, 'quarantine/manifest.jsonl'],
+    )
+    const again = await open()
+    assert.equal(again.stats.quarantineFiles, 1)
+    assert.equal((await readAll(again.streams.get('a')!)).length, 60)
+    await again.destroy()
   })
 
   it('counts what it has written since it was made, over restarts', async () => {
