@@ -52,9 +52,9 @@ describe('documents', () => {
     for (const line of text.split('\n').filter((it) => it.startsWith('|'))) {
       let folder = ''
       for (const [, name = ''] of line.matchAll(/`([\w./*-]+)`/g)) {
-        const at = FOLDERS.test(name) || !name.includes('.') ? name : `${folder}${name}`
-        if (name.endsWith('/')) folder = name
-        else if (FOLDERS.test(name)) folder = `${path.posix.dirname(name)}/`
+        // A folder that is not one of the first rank lies in the one that was named before it.
+        const at = FOLDERS.test(name) ? name : `${folder}${name}`
+        if (FOLDERS.test(name)) folder = name.endsWith('/') ? name : `${path.posix.dirname(name)}/`
         if (!/\.(ts|md)$|\/$/.test(name)) continue
         names++
         const known = [at, name, `hub/${name}`, `leaf/${name}`, `bridge-mqtt/${name}`]
