@@ -101,8 +101,8 @@ describe('two hubs, one account of which is heavy', function () {
     const subscriber = await login(1, 'honest')
     let got = 0
     let probes = 0
-    subscriber.subscribe('honest', { callback: () => got++ })
-    subscriber.subscribe('probe', { callback: () => probes++ })
+    subscriber.subscribe('honest', { callback: () => void got++ })
+    subscriber.subscribe('probe', { callback: () => void probes++ })
     await subscriber.flush()
     const heavy = await login(1, 'heavy')
     for (let i = 0; i < 2 ** DEPTH; i++) {
