@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from '../runtime/index.ts'
+import { type Clock, codeOf, messageOf } from '../runtime/index.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '../transport/index.ts'
 import { accountzQuery } from './accountz.ts'
 import { accstatzQuery } from './accstatz.ts'
@@ -10,11 +10,13 @@ import { jszQuery } from './jsz.ts'
 import { leafzQuery } from './leafz.ts'
 import { type MetricSource, metricsText, PROMETHEUS_TYPE } from './metrics.ts'
 import { Query } from './query.ts'
+import { ReportQueue } from './report-queue.ts'
 import type { Reports } from './reports.ts'
 import { routezQuery } from './routez.ts'
 import { subszQuery } from './subsz.ts'
 
 export interface MonitorOptions {
+  readonly clock: Clock
   readonly reports: Reports
   /** In front of every path: '' or '/nats'. */
   readonly basePath: string
@@ -33,10 +35,12 @@ export interface MonitorRoute {
 /**
  * Monitoring as one handler for `listenHttp`: nats-server's endpoints with its field names, so that its
  * exporters, `nats` commands and dashboards work, and `/metrics`. Answers are open to any origin, as
- * there.
+ * there. Whatever lists things is made in the order of the queue; small reports and what a role adds are
+ * made at once.
  */
 export function createMonitor(options: MonitorOptions): HttpHandler {
-  const { reports } = options
+  const { clock, reports } = options
+  const queue = new ReportQueue(clock)
   const base = options.basePath.replace(/\/+$/, '')
   const routes = new Map<string, MonitorRoute>([
     ...coreRoutes(reports),
@@ -56,7 +60,8 @@ export function createMonitor(options: MonitorOptions): HttpHandler {
     if (route === undefined || path === undefined) return plain(404, '404 page not found\n')
     count(reports, path === '/subscriptionsz' ? '/subsz' : path)
     try {
-      return await route.handler(request)
+      if (!LISTS.has(path)) return await route.handler(request)
+      return (await queue.ask(request, () => route.handler(request))) ?? BUSY
     } catch (error) {
       if (codeOf(error) !== 'PETIOLE_BAD_QUERY') throw error
       return plain(400, messageOf(error))
@@ -136,6 +141,18 @@ function pathBelow(base: string, path: string): string | undefined {
   return rest === '' ? '/' : rest
 }
 
+/** Reports that grow with what there is, and may take as long as that. */
+const LISTS: ReadonlySet<string> = new Set([
+  '/jsz',
+  '/connz',
+  '/accountz',
+  '/accstatz',
+  '/subsz',
+  '/subscriptionsz',
+  '/leafz',
+  '/metrics',
+])
+
 function html(body: string): HttpResponse {
   return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body }
 }
@@ -147,3 +164,5 @@ function plain(status: number, body: string): HttpResponse {
     body,
   }
 }
+
+const BUSY = plain(503, 'too many reports are asked for\n')

@@ -44,6 +44,7 @@ export function systemParts(core: ServerCore, options: SystemPartsOptions = {}):
     door.metrics === undefined ? [] : [door.metrics],
   )
   const monitor = createMonitor({
+    clock,
     reports,
     basePath: config.http_base_path,
     routes,

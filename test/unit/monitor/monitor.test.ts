@@ -41,6 +41,7 @@ class MonitorPort {
       http: () => ({ host: '127.0.0.1', port, securePort: 0, basePath: basePath.slice(0, 5) }),
     })
     const handler = createMonitor({
+      clock,
       reports,
       basePath,
       metrics: [() => [gauge('petiole_leaves', 'Leaves', ['region'], [[['eu "1"'], 4]])]],
