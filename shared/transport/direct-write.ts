@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { codeOf } from '../runtime/index.ts'
 import { arenaBytes } from './arena.ts'
 
 /**
@@ -28,6 +29,24 @@ export function writeDirectly(socket: Socket, start: number, end: number): numbe
     return 0
   }
 }
+
+/**
+ * Whether the other side has broken the connection off. A socket that is not read does not tell, and would
+ * first hand out all that came before. A write of nothing does: ECONNRESET, but EPIPE where an
+ * orderly end came first. False where it is not known.
+ */
+export function isReset(socket: Socket): boolean {
+  const fd = descriptorOf(socket)
+  if (fd < 0) return false
+  try {
+    writeSync(fd, NOTHING)
+    return false
+  } catch (error) {
+    return codeOf(error) === 'ECONNRESET'
+  }
+}
+
+const NOTHING = new Uint8Array(0)
 
 function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle?: { fd?: unknown } | null }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { arenaBytes, READ_START } from './arena.ts'
 import type { ChannelSecurity } from './channel.ts'
-import { canWriteDirectly, writeDirectly } from './direct-write.ts'
+import { canWriteDirectly, isReset, writeDirectly } from './direct-write.ts'
 import { READ_BYTES } from './limits.ts'
 import { canShareReads, moveToSharedRead, ReadTarget } from './shared-read.ts'
 import type { TlsFacts } from './tls-facts.ts'
@@ -83,6 +83,10 @@ export class TcpWire implements Wire {
 
   get tls(): TlsFacts | undefined {
     return undefined
+  }
+
+  get isReset(): boolean {
+    return this.#writesDirectly && isReset(this.#socket)
   }
 
   attach(events: WireEvents): void {

@@ -23,6 +23,8 @@ export interface Wire {
   /** Begins to report; called once. Input stays paused until `resume`. */
   attach(events: WireEvents): void
   pause(): void
+  /** The other side has gone without an end in order, as far as that can be known before all is read. */
+  readonly isReset?: boolean
   resume(): void
   /** Hands arena bytes [start, end) over as far as that works at once; returns how many. */
   sendNow(start: number, end: number): number

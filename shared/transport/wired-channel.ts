@@ -14,6 +14,9 @@ import type { Wire, WireEvents } from './wire.ts'
 /** What fits in front of and into the read region. */
 const TAIL_BYTES_MAX = CARRY_BYTES_MAX + READ_BYTES
 
+/** What the kernel says of it when it is asked. */
+const BROKEN_OFF = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+
 /**
  * The channel over any wire: it carries the tail that a handler did not use, flushes the outputs
  * that a chunk has filled, and closes in order.
@@ -269,10 +272,17 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     this.#queue.endChunk(isFull)
   }
 
-  /** As a chunk of its own; reading goes on when the handler is not paused again. */
+  /**
+   * As a chunk of its own; reading goes on when the handler is not paused again. Who broke the connection off
+   * meanwhile waits for nothing: what he left may be much, and would cost others their turns.
+   */
   readonly #presentTail = (): void => {
     const { size } = this.#carry
     if (this.#state !== 'open' || this.#isPaused || !this.#isTailOwed || size === 0) return
+    if (!this.#hasEnded && this.#wire.isReset === true) {
+      this.destroy(this.#lost(BROKEN_OFF))
+      return
+    }
     this.#isTailOwed = false
     const start = this.#carry.restore()
     this.#present(start, start + size, false)

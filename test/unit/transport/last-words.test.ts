@@ -67,6 +67,29 @@ describe('last words', () => {
     })
   })
 
+  it('over TCP, but not of who broke the connection off meanwhile', async () => {
+    pairs = new ChannelPairs('tcp')
+    await pairs.open()
+    const accepting = pairs.accept()
+    const socket = connectTcp(pairs.port, '127.0.0.1')
+    socket.write(SENT)
+    const probe = new ChannelProbe(await accepting)
+    const paused = new Promise<void>((resolve) => {
+      probe.use = (start) => {
+        probe.channel.pause()
+        resolve()
+        return start + 3_000
+      }
+    })
+    await paused
+    socket.resetAndDestroy()
+    await once(socket, 'close')
+    probe.channel.resume()
+    await probe.closed()
+    assert.deepEqual([probe.chunks, probe.size], [1, 3_000])
+    assert.equal(probe.error?.code, 'PETIOLE_CONNECTION_RESET')
+  })
+
   it('over TLS', async () => {
     pairs = new ChannelPairs('tcp')
     const settings = new TlsSettings(tlsConfig({ certs: [authority.server()] }), 'server')
