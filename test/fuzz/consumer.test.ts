@@ -98,8 +98,10 @@ class Run {
     else if (kind === 1) await port.send(entry.ackSubject, '-NAK {"delay": 300000000}')
     else if (kind === 2) await port.send(entry.ackSubject, '+WPI')
     else if (kind === 3) {
+      // With ack_policy all it settles what is before it as well, as in nats-server.
       await port.send(entry.ackSubject, '+TERM')
-      entry.state = 'done'
+      const done = this.#policy === 'all' ? this.#entries.slice(0, i + 1) : [entry]
+      for (const ended of done) if (ended.state === 'pending') ended.state = 'done'
     } else {
       const reply = kind === 4 ? port.newInbox() : ''
       await port.send(entry.ackSubject, '+ACK', { reply })
