@@ -112,7 +112,8 @@ describe('malicious clients', function () {
       await bomber.converse(lines)
       bomber.received = ''
       await isNoFreeze(check, () => bomber.converse('PUB bomb 0\r\n\r\n'.repeat(1_500)))
-      assert.equal(bomber.received, 'PONG\r\n')
+      // The server's own PING may come on a busy machine: it is no message.
+      assert.equal(bomber.received.replace('PING\r\n', ''), 'PONG\r\n')
     })
   }
 
