@@ -4,6 +4,8 @@
  */
 export const NS_PER_MS = 1_000_000
 export const NS_PER_SECOND = 1_000_000_000
+/** The greatest double below Go's longest duration, which is 2^63 - 1. */
+export const DURATION_NS_MAX = 2 ** 63 - 1024
 
 export const NAME_BYTES_MAX = 255
 export const DESCRIPTION_BYTES_MAX = 4096

@@ -4,6 +4,8 @@
  * would be noise, so the last digits are what the double says.
  */
 
+import { DURATION_NS_MAX, NS_PER_MS } from './limits.ts'
+
 const MS_PER_DAY = 86_400_000
 const ZERO_TIME = '0001-01-01T00:00:00Z'
 
@@ -40,6 +42,11 @@ export function parseTime(text: string): number | undefined {
   const secondsInDay = hour * 3600 + minute * 60 + second + sign * offsetMinutes * 60
   const fractionMs = Number(match[7] ?? 0) * 1000
   return dayOfDate(year, month, day) * MS_PER_DAY + secondsInDay * 1000 + fractionMs
+}
+
+/** Milliseconds as Go's nanoseconds, at most the longest that int64 and a double both hold. */
+export function durationNs(ms: number): number {
+  return Math.min(Math.round(ms * NS_PER_MS), DURATION_NS_MAX)
 }
 
 /** Nanoseconds as Go writes a duration: `1h0m0s`, `1.5s`, `20ms`. */

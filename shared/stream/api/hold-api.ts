@@ -2,8 +2,7 @@
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields, isObject, parseJson, parseOneJson } from '../json-fields.ts'
-import { NS_PER_MS } from '../limits.ts'
-import { formatTime } from '../timestamp.ts'
+import { durationNs, formatTime } from '../timestamp.ts'
 import { type ApiContext, type ApiRequest, streamOf } from './api-context.ts'
 
 /** What CONSUMER.PAUSE says of its answer when it fails. */
@@ -29,7 +28,7 @@ export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
   return {
     paused: remainingMs > 0,
     pause_until: formatTime(untilMs),
-    ...(remainingMs > 0 ? { pause_remaining: Math.round(remainingMs * NS_PER_MS) } : {}),
+    ...(remainingMs > 0 ? { pause_remaining: durationNs(remainingMs) } : {}),
   }
 }
 

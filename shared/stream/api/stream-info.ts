@@ -90,8 +90,9 @@ export function streamState(
   return {
     messages: state.messages,
     bytes: state.bytes,
-    // A stream that is to begin at 1 says so from the beginning, any other once it has had a message.
-    first_seq: Math.max(state.firstSeq, config.first_seq ?? 0),
+    // A stream that is to begin at 1 says so from the beginning, any other once it has passed over some
+    // or has had a message: an update moves no beginning.
+    first_seq: Math.max(state.firstSeq, config.first_seq === 1 ? 1 : 0),
     first_ts: formatTime(state.messages === 0 ? 0 : state.firstTimeMs),
     last_seq: state.lastSeq,
     last_ts: formatTime(state.lastTimeMs),

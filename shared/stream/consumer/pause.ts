@@ -3,8 +3,7 @@
  * expiries go on meanwhile.
  */
 import type { Cancel, Clock } from '../../runtime/index.ts'
-import { NS_PER_MS } from '../limits.ts'
-import { parseTime } from '../timestamp.ts'
+import { durationNs, parseTime } from '../timestamp.ts'
 
 export class Pause {
   readonly #clock: Clock
@@ -47,7 +46,7 @@ export class Pause {
   /** As CONSUMER.INFO shows it. */
   info(): { readonly paused?: true; readonly pause_remaining?: number } {
     if (!this.isPaused) return {}
-    return { paused: true, pause_remaining: Math.round(this.remainingMs * NS_PER_MS) }
+    return { paused: true, pause_remaining: durationNs(this.remainingMs) }
   }
 
   #wait(): void {
