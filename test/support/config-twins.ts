@@ -8,6 +8,7 @@ import { loadConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
+import { DURATION_NS_MAX } from '../../shared/stream/limits.ts'
 import { ConfigFiles } from './config-files.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
 
@@ -100,7 +101,6 @@ const VARYING = new Set([
 ])
 /** Where a consumer stands has tests of its own. */
 const POSITIONS = new Set(['delivered', 'ack_floor', 'num_pending'])
-const LONGEST_NS = 9_223_372_036_854_774_784
 /** One time may be told in several zones. */
 const TIMES = new Set(['opt_start_time', 'pause_until'])
 
@@ -118,7 +118,7 @@ function inOneOrder(list: readonly unknown[]): unknown[] {
 export function normalized(value: unknown): unknown {
   if (Array.isArray(value)) return inOneOrder(value)
   // Go's longest duration is no double: ours is the greatest that a Go client still reads.
-  if (typeof value === 'number' && value >= LONGEST_NS) return LONGEST_NS
+  if (typeof value === 'number' && value >= DURATION_NS_MAX) return DURATION_NS_MAX
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).filter(([key]) => !VARYING.has(key) && !POSITIONS.has(key))
   return Object.fromEntries(
