@@ -50,6 +50,8 @@ export class Stream {
   readonly store: StreamStore
   readonly consumers: ConsumerSet
   readonly mode: StreamMode
+  /** The `first_seq` it was opened with; an update moves no beginning. */
+  readonly beginsAt: number
   readonly publishing: Publishing
   readonly room: StreamRoom
   /** What it gets from other streams. */
@@ -66,6 +68,7 @@ export class Stream {
     this.name = config.name
     this.store = store
     this.mode = mode
+    this.beginsAt = config.first_seq ?? 0
     this.#config = config
     this.#parts = parts
     this.room = new StreamRoom(parts.room, config.storage)

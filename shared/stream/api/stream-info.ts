@@ -83,16 +83,15 @@ export function consumerInfo(consumer: Consumer, level: ApiLevel): Record<string
 
 /** `state` of StreamInfo. @param subjects those that are shown one by one */
 export function streamState(
-  { store, consumers, config }: Stream,
+  { store, consumers, beginsAt }: Stream,
   subjects?: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   const { state } = store
   return {
     messages: state.messages,
     bytes: state.bytes,
-    // A stream that is to begin at 1 says so from the beginning, any other once it has passed over some
-    // or has had a message: an update moves no beginning.
-    first_seq: Math.max(state.firstSeq, config.first_seq === 1 ? 1 : 0),
+    // A stream that was made to begin somewhere says so from the beginning, any other once it has had a message.
+    first_seq: Math.max(state.firstSeq, beginsAt),
     first_ts: formatTime(state.messages === 0 ? 0 : state.firstTimeMs),
     last_seq: state.lastSeq,
     last_ts: formatTime(state.lastTimeMs),
