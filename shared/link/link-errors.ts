@@ -115,7 +115,7 @@ const REACTIONS: readonly Reaction[] = [
   {
     part: BAD_IDENTITY,
     waitMs: AUTHORIZATION_WAIT_MS,
-    advice: 'identity.nk in the store directory is damaged, or something on the way changes bytes',
+    advice: 'something on the way changes bytes: is there a proxy that rewrites what it passes on?',
   },
   {
     part: 'maximum account active connections',

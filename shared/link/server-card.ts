@@ -9,7 +9,7 @@ export interface ServerCard {
   readonly domain: string
   /** Servers of one cluster pass messages to each other by themselves; '' for a single server. */
   readonly cluster: string
-  /** The version of nats-server whose protocol this one speaks, such as `2.12.0`. */
+  /** The version of nats-server whose protocol this one speaks, such as `2.15.2`. */
   readonly protocolVersion: string
   /** Petiole's own. */
   readonly version: string

@@ -1,20 +1,20 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { fromPublic, fromSeed } from '@nats-io/nkeys'
-import { codeOf, type Disk, messageOf, PetioleError, type Random } from '../runtime/index.ts'
+import { type Disk, messageOf, PetioleError, type Random } from '../runtime/index.ts'
+import { type MendedFile, readIdentity, writeIdentity } from './identity-files.ts'
 
 /**
  * Who a server is: an nkey of the server kind (`N…`), made at its first start and kept in its store
- * directory as `identity.nk`, one line with the seed (`SN…`). The name of a server is the operator's
+ * directory, one line with the seed (`SN…`) [identity-files.ts]. The name of a server is the operator's
  * and may be given twice; the identity is what tells a leaf that redials from another one under its
  * name. It is public but for the seed. Signatures are Ed25519 over bytes that the other side chose.
  *
  * Node's own Ed25519 signs and verifies, since a hub verifies one signature for every leaf that
  * comes back after an outage, and the nkeys library takes some ten times as long.
  */
-const FILE = 'identity.nk'
-const OWNER_ONLY = 0o600
-
 const SEED_BYTES = 32
+/** Prefix, seed and checksum in base32. */
+const SEED_LETTERS = Math.ceil(((2 + SEED_BYTES + 2) * 8) / 5)
 const SERVER_PREFIX = 13 << 3
 const SEED_PREFIX = 18 << 3
 
@@ -42,15 +42,34 @@ export class ServerIdentity {
     this.id = encodePublic(publicKey.subarray(-SEED_BYTES))
   }
 
-  /** Reads the identity of a store directory, or makes one when it has none. */
-  static async load(disk: Disk, random: Random, storeDirectory: string): Promise<ServerIdentity> {
-    const path = `${storeDirectory}/${FILE}`
-    const stored = await readSeed(disk, path)
-    if (stored !== undefined) return ServerIdentity.#fromFile(stored, path)
-    const seed = encodeSeed(random.bytes(SEED_BYTES))
-    await disk.makeDirectory(storeDirectory)
-    await disk.writeFileAtomic(path, Buffer.from(`${seed}\n`), { mode: OWNER_ONLY })
-    return new ServerIdentity(seed)
+  /**
+   * Reads the identity of a store directory, or makes one when it has none.
+   * @param onMended told of each file that was damaged or gone while the other one holds
+   */
+  static async load(
+    disk: Disk,
+    random: Random,
+    storeDirectory: string,
+    onMended: (mended: MendedFile) => void = () => {},
+  ): Promise<ServerIdentity> {
+    const found = await readIdentity(disk, storeDirectory, isSeed)
+    if (found.seed === undefined) {
+      const seed = encodeSeed(random.bytes(SEED_BYTES))
+      await disk.makeDirectory(storeDirectory)
+      await writeIdentity(disk, storeDirectory, seed)
+      return new ServerIdentity(seed)
+    }
+    const identity = ServerIdentity.#fromFile(found.seed, found.path)
+    for (const mended of found.stale) {
+      try {
+        await writeIdentity(disk, storeDirectory, found.seed, [mended.file])
+        onMended(mended)
+      } catch (error) {
+        // A disk that is full is no reason not to start.
+        onMended({ ...mended, error })
+      }
+    }
+    return identity
   }
 
   /** An identity that is kept nowhere: for servers without a store, and tests. */
@@ -60,14 +79,13 @@ export class ServerIdentity {
 
   static #fromFile(seed: string, path: string): ServerIdentity {
     try {
-      if (!seed.startsWith('SN'))
-        throw new Error('it does not hold the seed of a server nkey (SN…)')
+      if (!isSeed(seed)) throw new Error('it does not hold the seed of a server nkey (SN…)')
       return new ServerIdentity(seed)
     } catch (cause) {
       throw new PetioleError(
         'PETIOLE_IDENTITY_INVALID',
-        `${path} is not a server identity: ${messageOf(cause)}. Restore it from a backup, or remove ` +
-          'it: a new one is made at the next start, and the hub then sees this server as a stranger',
+        `${path} is not a server identity: ${messageOf(cause)}. Its copy (${path}.copy) does not hold ` +
+          'either. Restore one of them from a backup, or remove both: a new one is made at the next start, and the hub then sees this server as a stranger',
         { cause },
       )
     }
@@ -96,15 +114,11 @@ export function verifySignature(id: string, bytes: Uint8Array, signature: string
   }
 }
 
-async function readSeed(disk: Disk, path: string): Promise<string | undefined> {
-  try {
-    return Buffer.from(await disk.readFile(path))
-      .toString('latin1')
-      .trim()
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+/** Whether it is a whole seed of a server: as text it has one form, and its checksum is that of its bytes. */
+function isSeed(text: string): boolean {
+  if (!text.startsWith('SN') || text.length !== SEED_LETTERS) return false
+  if ([...text].some((letter) => !BASE32.includes(letter))) return false
+  return encodeSeed(decodeBase32(text).subarray(2, 2 + SEED_BYTES)) === text
 }
 
 /** Prefix and kind share two bytes, so that the text reads `SN…` [nkeys]. */

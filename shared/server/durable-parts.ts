@@ -43,7 +43,7 @@ export async function openDurableParts(
     onIdentity?.({ id: identity.id, name: serverName })
     return { identity, serverName, store: undefined }
   }
-  const identity = await loadIdentity(machine, directory)
+  const identity = await loadIdentity(machine, directory, log)
   const serverName = config.server_name || identity.id
   onIdentity?.({ id: identity.id, name: serverName })
   const store = await openStore({
@@ -69,9 +69,17 @@ export function troubleOf(store: Store | undefined): string | undefined {
 }
 
 /** The first to touch the store directory, so the first to find that it cannot be used. */
-async function loadIdentity({ disk, random }: Machine, directory: string): Promise<ServerIdentity> {
+async function loadIdentity(
+  { disk, random }: Machine,
+  directory: string,
+  log: Log,
+): Promise<ServerIdentity> {
   try {
-    return await ServerIdentity.load(disk, random, directory)
+    return await ServerIdentity.load(disk, random, directory, ({ file, was, error }) => {
+      const problem = error === undefined ? {} : { err: messageOf(error) }
+      if (was === 'damaged') log.error({ file, ...problem }, 'damaged identity file written again')
+      else log.info({ file, was, ...problem }, 'identity file written again from the other one')
+    })
   } catch (error) {
     if (error instanceof PetioleError) throw error
     const advice =

@@ -5,6 +5,7 @@ import * as path from 'node:path'
 import { fromPublic, fromSeed } from '@nats-io/nkeys'
 import { ServerIdentity, verifySignature } from '../../../shared/link/index.ts'
 import { SeededRandom, SystemDisk, SystemRandom } from '../../../shared/runtime/index.ts'
+import { SimDisk } from '../../sim/index.ts'
 
 describe('server identity', () => {
   let directory: string
@@ -62,6 +63,76 @@ describe('server identity', () => {
     for (const bad of ['', 'x', signature.slice(4)]) {
       assert.ok(!verifySignature(identity.id, nonce, bad), bad)
     }
+  })
+
+  describe('of which a byte is damaged', () => {
+    const files = ['/data/identity.nk', '/data/identity.nk.copy'] as const
+
+    it('stays the same, in both files, whichever bit it was, and says what it mended', async () => {
+      for (const [file, name] of files.map((path) => [path, path.slice(6)] as const)) {
+        const sim = new SimDisk({ random: new SeededRandom(1) })
+        const { id } = await ServerIdentity.load(sim, random, '/data')
+        const whole = Buffer.from(sim.bytesOf(file))
+        for (let at = 0; at < whole.length * 8; at++) {
+          sim.corrupt(file, at >> 3, 1 << (at & 7))
+          const mended: string[] = []
+          const again = await ServerIdentity.load(sim, random, '/data', (it) => {
+            mended.push(`${it.file} ${it.was}`)
+          })
+          assert.equal(again.id, id, `bit ${at} of ${file}`)
+          // The end of the line is no part of the seed: whether it is mended is all the same.
+          if (at >> 3 < whole.length - 1) assert.deepEqual(mended, [`${name} damaged`], `bit ${at}`)
+          assert.equal(
+            Buffer.from(sim.bytesOf(file)).toString().trim(),
+            whole.toString().trim(),
+            `bit ${at} of ${file}`,
+          )
+          await sim.writeFileAtomic(file, whole)
+        }
+      }
+    })
+
+    it('is taken from the other file when one is gone, and from the first when they differ', async () => {
+      const sim = new SimDisk({ random: new SeededRandom(1) })
+      const { id } = await ServerIdentity.load(sim, random, '/data')
+      const first = Buffer.from(sim.bytesOf(files[0]))
+      for (const file of files) {
+        await sim.remove(file)
+        assert.equal((await ServerIdentity.load(sim, random, '/data')).id, id)
+        assert.deepEqual(Buffer.from(sim.bytesOf(file)), first)
+      }
+      const other = new SimDisk({ random: new SeededRandom(2) })
+      const stranger = await ServerIdentity.load(other, random, '/data')
+      await sim.writeFileAtomic(files[0], other.bytesOf(files[0]))
+      assert.equal((await ServerIdentity.load(sim, random, '/data')).id, stranger.id)
+      assert.deepEqual(sim.bytesOf(files[1]), other.bytesOf(files[1]))
+    })
+
+    it('starts on a disk that has no room to mend it, and mends it later', async () => {
+      const sim = new SimDisk({ random: new SeededRandom(1) })
+      const { id } = await ServerIdentity.load(sim, random, '/data')
+      sim.corrupt(files[0], 10, 4)
+      sim.quotaBytes = sim.usedBytes()
+      const codes: unknown[] = []
+      const load = () =>
+        ServerIdentity.load(sim, random, '/data', ({ error }) => {
+          codes.push(error === undefined ? 'mended' : (error as { code?: string }).code)
+        })
+      assert.equal((await load()).id, id)
+      sim.quotaBytes = Number.POSITIVE_INFINITY
+      assert.equal((await load()).id, id)
+      assert.deepEqual(codes, ['ENOSPC', 'mended'])
+    })
+
+    it('is refused when both are damaged, with what to do', async () => {
+      const sim = new SimDisk({ random: new SeededRandom(1) })
+      await ServerIdentity.load(sim, random, '/data')
+      for (const file of files) sim.corrupt(file, 20, 1)
+      await assert.rejects(ServerIdentity.load(sim, random, '/data'), {
+        code: 'PETIOLE_IDENTITY_INVALID',
+        message: /identity\.nk.*identity\.nk\.copy.*backup, or remove both/,
+      })
+    })
   })
 
   for (const content of ['', 'garbage', 'SUAAA', `SN${'A'.repeat(56)}`]) {
