@@ -4,6 +4,7 @@
  */
 import type { DiskFile } from '../runtime/index.ts'
 import { ENTRY_RECORDS, READ_BYTES } from './limits.ts'
+import type { Opening } from './opening.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
 import type { Span } from './span.ts'
 
@@ -11,6 +12,7 @@ import type { Span } from './span.ts'
 export interface RecordRun {
   readonly span: Span
   readonly salt: number
+  readonly opening: Opening
   /** Where the segment's committed records end. */
   readonly endOffset: number
   readonly ordinals: number[]

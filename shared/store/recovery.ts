@@ -115,8 +115,8 @@ export class Recovery {
   }
 
   async #scan(segment: Segment, chunk: Chunk, isLast: boolean): Promise<void> {
-    const { end, damaged, lastCommitAt } = scanSegment(chunk, segment.salt, isLast, (cursor) =>
-      this.#catalog.apply(segment, cursor, cursor.at),
+    const { end, damaged, lastCommitAt } = scanSegment(chunk, segment, isLast, (record, at) =>
+      this.#catalog.apply(segment, record, at),
     )
     if (damaged.length > 0) {
       this.#damaged.set(segment.id, damaged)

@@ -69,7 +69,7 @@ class Copy {
     this.pinnedBytes += cursor.length
   }
 
-  /** Returns where the record lies in the new file. */
+  /** Takes a record that is opened; returns where it lies in the new file. */
   add(cursor: RecordCursor): number {
     const at = this.chunk.end
     const { length } = cursor
@@ -131,7 +131,9 @@ async function copyLive(
       at = next
       continue
     }
-    if (isLive(catalog, segment, cursor)) copyRecord(catalog, segment, cursor, copy)
+    const record = segment.opening.open(cursor, at)
+    if (record === undefined) copy.damaged.push({ from: at, to: at + cursor.length })
+    else if (isLive(catalog, segment, record, at)) copyRecord(catalog, segment, record, at, copy)
     at += cursor.length
     if (at >= pauseAt) {
       pauseAt = at + REWRITE_SLICE_BYTES
@@ -152,8 +154,8 @@ function definitionBytesIn(segment: Segment, catalog: Catalog): number {
   return bytes
 }
 
-function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor): boolean {
-  const { type, streamId, seq, at } = cursor
+function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor, at: number): boolean {
+  const { type, streamId, seq } = cursor
   const isHere = (place: { segmentId: number; offset: number } | undefined): boolean =>
     place?.segmentId === segment.id && place.offset === at
   if (type === RecordType.boot) return isHere(catalog.boots.get(seq))
@@ -167,13 +169,20 @@ function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor): boole
   return type === RecordType.purge && isHere(stream.floorAt)
 }
 
-function copyRecord(catalog: Catalog, segment: Segment, cursor: RecordCursor, copy: Copy): void {
+/** @param at where it lies in the old file */
+function copyRecord(
+  catalog: Catalog,
+  segment: Segment,
+  cursor: RecordCursor,
+  at: number,
+  copy: Copy,
+): void {
   const isDefinition = cursor.type === RecordType.stream && !isRemoval(cursor)
   // Twice, as it was staged: without its configuration a stream's messages belong to nobody.
   if (isDefinition) copy.pin(cursor)
   const offset = copy.add(cursor)
   if (cursor.type !== RecordType.message) {
-    copy.moved.push({ from: cursor.at, to: offset })
+    copy.moved.push({ from: at, to: offset })
     return
   }
   const stream = catalog.stream(cursor.streamId)

@@ -5,10 +5,17 @@
  * damage in data that was. It is torn when it lies in the last segment and no commit begins after
  * it: then everything from it on is cut, together with the part of its transaction that lies before
  * it. Everywhere else it is damage: the next record that holds is searched for, byte by byte, with
- * the segment's salt.
+ * the segment's salt. A record that holds and cannot be opened is damage too.
  */
-import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
+import type { Opening } from './opening.ts'
+import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
 import { SEGMENT_HEADER_BYTES } from './segment.ts'
+
+/** What must be known of a segment to read its records. */
+export interface SegmentForm {
+  readonly salt: number
+  readonly opening: Opening
+}
 
 /** Bytes of a segment file, `to` not included. */
 export interface ByteRange {
@@ -27,9 +34,9 @@ export interface ScanResult {
 
 export function scanSegment(
   chunk: Chunk,
-  salt: number,
+  { salt, opening }: SegmentForm,
   isLast: boolean,
-  visit: (cursor: RecordCursor) => void,
+  visit: (record: RecordCursor, offset: number) => void,
 ): ScanResult {
   const size = chunk.bytes.length
   const cursor = new RecordCursor(chunk)
@@ -40,7 +47,9 @@ export function scanSegment(
     for (const at of group) {
       cursor.at = at
       if ((cursor.flags & RecordFlag.commitStart) !== 0) lastCommitAt = at
-      visit(cursor)
+      const record = opening.open(cursor, at)
+      if (record === undefined) damaged.push({ from: at, to: at + cursor.length })
+      else visit(record, at)
     }
     group = []
   }
@@ -52,8 +61,8 @@ export function scanSegment(
       if (isLast && !commitBeginsFrom(chunk, next, size, salt)) {
         return { end: group[0] ?? at, damaged, lastCommitAt }
       }
-      damaged.push({ from: at, to: next })
       flush()
+      damaged.push({ from: at, to: next })
       at = next
       continue
     }
@@ -68,12 +77,6 @@ export function scanSegment(
   }
   flush()
   return { end: size, damaged, lastCommitAt }
-}
-
-/** All that is damaged in a segment of which `size` bytes are committed: nothing of it is torn. */
-export function damagedRanges(chunk: Chunk, salt: number, size: number): readonly ByteRange[] {
-  const whole = chunk.bytes.length === size ? chunk : new Chunk(chunk.bytes.subarray(0, size))
-  return scanSegment(whole, salt, false, () => {}).damaged
 }
 
 /** Whether a record lies here whole and its checksum is right. */

@@ -8,6 +8,7 @@
 import * as path from 'node:path'
 import { PetioleError } from '../runtime/index.ts'
 import { crc32 } from './crc.ts'
+import { AS_WRITTEN, type Opening } from './opening.ts'
 
 export const SEGMENT_HEADER_BYTES = 48
 
@@ -25,6 +26,8 @@ export interface SegmentHeader {
 export class Segment {
   readonly id: number
   salt: number
+  /** How its records are read. */
+  opening: Opening = AS_WRITTEN
   /** Bytes that are committed, the header included. */
   size: number
   /** Bytes of records that still mean something: live messages, latest states and so on. */

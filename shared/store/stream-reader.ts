@@ -113,8 +113,8 @@ export class StreamReader {
 
   /** As the segment is now; to be released. */
   #pinRun(span: Span): PinnedRun {
-    const { id, salt, size } = this.#catalog.segment(span.segmentId)
-    return { span, pin: this.#files.pin(id), salt, endOffset: size, ordinals: [] }
+    const { id, salt, opening, size } = this.#catalog.segment(span.segmentId)
+    return { span, pin: this.#files.pin(id), salt, opening, endOffset: size, ordinals: [] }
   }
 
   /** Reads the wanted records of one segment, in order, into `messages`. */
@@ -143,14 +143,15 @@ export class StreamReader {
       if (isFound !== true || !window.cursor.isIntact(run.salt)) {
         isFound = await searchRecord(window, span.entryOffsets.get(entry), run, wanted)
       }
-      if (!isFound) {
+      const record = isFound ? run.opening.open(window.cursor, window.offset) : undefined
+      if (record === undefined) {
         this.#damaged(stream, span, ordinal)
         offset = 0
         continue
       }
       offset = window.offset + window.cursor.length
       const shiftMs = stream.index.shiftMs(span.entryBoots.get(entry))
-      messages.push(messageAt(window.cursor, shiftMs))
+      messages.push(messageAt(record, shiftMs))
     }
   }
 

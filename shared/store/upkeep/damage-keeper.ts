@@ -55,7 +55,7 @@ export class DamageKeeper {
     if (!catalog.hasSegment(segment.id)) return
     const chunk = new Chunk(bytes.subarray(0, size))
     const found = new Set<string>()
-    const { damaged } = scanSegment(chunk, segment.salt, false, (cursor) => {
+    const { damaged } = scanSegment(chunk, segment, false, (cursor) => {
       if (cursor.type === RecordType.message) found.add(`${cursor.streamId}:${cursor.seq}`)
     })
     this.#takeOut(segment, known, found)

@@ -181,9 +181,9 @@ class SegmentsReader {
     const segment = new Segment(header, bytes.length)
     this.#catalog.addSegment(segment)
     let records = 0
-    const scan = scanSegment(chunk, header.salt, isLast, (cursor) => {
+    const scan = scanSegment(chunk, segment, isLast, (record, at) => {
       records++
-      this.#catalog.apply(segment, cursor, cursor.at)
+      this.#catalog.apply(segment, record, at)
     })
     segment.size = scan.end
     segment.isSealed = !isLast
@@ -201,10 +201,10 @@ class SegmentsReader {
 
   /** A damaged segment with an index that fits: that one knows what the damaged records said. */
   #readByIndex(index: Uint8Array, header: SegmentHeader, chunk: Chunk) {
-    const { id, salt } = header
+    const { id } = header
     const found = new Set<string>()
     let records = 0
-    const scan = scanSegment(chunk, salt, false, (cursor) => {
+    const scan = scanSegment(chunk, new Segment(header, chunk.bytes.length), false, (cursor) => {
       records++
       if (cursor.type === RecordType.message) found.add(`${cursor.streamId}:${cursor.seq}`)
     })
