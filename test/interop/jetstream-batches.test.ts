@@ -13,6 +13,17 @@ const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const DRAWN = 6
 const DEADLINE_MS = 5_000
 const INBOX = '_INBOX.twin'
+/** What ends these comes last, so that nothing is sent to a batch that one server has ended already. */
+const AT_ONCE = new Set([
+  'an end that is no message',
+  'acknowledgements',
+  'a gap before the end',
+  'a gap before the end that is not allowed',
+  'an error in the commit, no gaps',
+  'duplicates',
+  'a duplicate last',
+  'full',
+])
 const ADVISORIES = '$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.>'
 
 /** What one server has answered, and told of batches. */
@@ -167,6 +178,9 @@ describe('batches beside a real nats-server', function () {
 
   describe('fast', () => {
     for (const one of FAST) it(one.title, () => run(one, 1))
+    for (const one of FAST.filter(({ title }) => AT_ONCE.has(title))) {
+      it(`${one.title}, sent at once`, () => run(one, one.sent.length))
+    }
   })
 
   for (let i = 0; i < DRAWN; i++) {

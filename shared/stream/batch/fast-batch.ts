@@ -15,8 +15,8 @@ export class FastBatch {
   #toldSeq = 0
   /** Messages on their way to the disk. */
   pending = 0
-  /** Nothing more is taken; it ends when what is pending is stored. */
-  isCommitted = false
+  /** The reply subject of what ended it: it is over when what is pending is stored. */
+  #endReply: string | undefined
   readonly isGapOk: boolean
   /** An acknowledgement comes after so many messages. */
   #everyMessages: number
@@ -27,6 +27,20 @@ export class FastBatch {
     this.#everyMost = flow
     // Others are at work already: a newcomer begins slowly.
     this.#everyMessages = isAlone ? Math.min(FLOW_MESSAGES_MAX, flow) : 1
+  }
+
+  /** Nothing more is taken. */
+  get isCommitted(): boolean {
+    return this.#endReply !== undefined
+  }
+
+  /**
+   * @param reply where whoever ended it waits for its acknowledgement
+   * @returns where the first one does, who may have sent no message of it
+   */
+  commit(reply: string): string {
+    this.#endReply ??= reply
+    return this.#endReply
   }
 
   /** All that came is stored, or was left out. */

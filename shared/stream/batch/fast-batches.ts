@@ -215,11 +215,11 @@ export class FastBatches {
   #commit(batch: FastBatch, id: string, reply: string): boolean {
     const open = this.#batches.get(id)
     if (open === undefined || open.batch !== batch) return true
-    batch.isCommitted = true
+    const endReply = batch.commit(reply)
     open.timer.stop()
     if (!batch.isSettled) return false
     this.#close(id, open)
-    this.#acknowledge(reply, batch.streamSeq, `,${countText(id, batch.lastSeq)}`)
+    this.#acknowledge(endReply, batch.streamSeq, `,${countText(id, batch.lastSeq)}`)
     return true
   }
 

@@ -223,6 +223,24 @@ describe('batches', () => {
       world.store.commit()
       await world.pass(100)
       assert.deepEqual(answers()[1], { stream: 'S', seq: 1, batch: 'f', count: 1 })
+      const asker = world.port.inboxes.get('in.f.2.fail.2.3.$FI') ?? []
+      assert.equal(asker.length, 1, 'where the end is waited for')
+    })
+
+    it('answers who ended it, not who asked how far it is since', async () => {
+      world.store.isAuto = false
+      await send(1, 0)
+      await send(2, 3)
+      await send(5, 4)
+      world.store.commit()
+      await world.pass(100)
+      const told = world.port.inboxes.get('in.f.2.fail.2.3.$FI') ?? []
+      assert.deepEqual(JSON.parse(told[0]?.payload ?? ''), {
+        stream: 'S',
+        seq: 1,
+        batch: 'f',
+        count: 1,
+      })
     })
 
     it('ends with the disk, and says so once', async () => {
