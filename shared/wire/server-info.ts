@@ -1,13 +1,10 @@
 import { parseJsonObject } from './json-object.ts'
 
-/**
- * The nats-server version whose core client features we have: clients gate theirs on it. 2.12 is
- * where `connect_info` and the `Nats-Subject` header of no-responders came.
- */
-export const SERVER_VERSION = '2.12.0'
+/** The nats-server version whose protocols and JetStream we have: clients gate theirs on it. */
+export const SERVER_VERSION = '2.15.2'
 
 /** The JetStream API level that goes with SERVER_VERSION. */
-export const API_LEVEL = 2
+export const API_LEVEL = 5
 
 /** The fields of INFO, by their names on the wire. Leaf links use those that clients ignore. */
 export interface ServerInfo {

@@ -14,7 +14,6 @@ import { Leaf } from '../../leaf/index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
-import { API_LEVEL } from '../../shared/wire/index.ts'
 import { LinkProxy } from '../support/link-proxy.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
 
@@ -27,8 +26,7 @@ const MACHINE = {
 /** A second until their end dials again, two between two tries of a source that has seen a gap. */
 const RESUME_MS = 5_000
 
-/** Below that level sources take no account of what a work queue keeps for them. */
-const RETENTIONS = ['limits', ...(API_LEVEL >= 4 ? (['workqueue'] as const) : [])] as const
+const RETENTIONS = ['limits', 'workqueue', 'interest'] as const
 
 interface Pair {
   readonly ours: NatsConnection
@@ -186,16 +184,19 @@ describe('interop: streams of ours that a nats-server copies', function () {
           const { ours, theirs, proxy } = await start()
           const origin = await jetstreamManager(ours)
           await origin.streams.add({ name: 'ORDERS', subjects: ['orders.>'], retention })
-          await fill(ours, 1, 150)
+          const listed = async (): Promise<number> =>
+            (await origin.consumers.list('ORDERS').next()).length
+          // What nobody is interested in is not kept.
+          if (retention !== 'interest') await fill(ours, 1, 150)
           const there = await jetstreamManager(theirs)
           await there.streams.add({ name: 'COPY', ...copy } as never)
+          if (retention === 'interest') {
+            await until(async () => (await listed()) === 1, 'a consumer for the copy')
+            await fill(ours, 1, 150)
+          }
           await until(async () => (await lastSeq(there, 'COPY')) === 150, 'first part copied')
-          const listed = await origin.consumers.list('ORDERS').next()
-          assert.equal(
-            listed.length,
-            retention === 'limits' ? 0 : 1,
-            'only a durable one is listed',
-          )
+          const shown = retention === 'limits' ? 0 : 1
+          assert.equal(await listed(), shown, 'only a durable one is listed')
 
           const filling = fill(ours, 151, 300)
           await until(async () => (await lastSeq(there, 'COPY')) > 160, 'in the middle')

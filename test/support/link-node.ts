@@ -86,7 +86,7 @@ export class LinkNode {
       name,
       domain: options.domain ?? '',
       cluster: options.cluster ?? '',
-      protocolVersion: '2.12.0',
+      protocolVersion: '2.15.2',
       version: '0.1.0',
       boot: 'boot-1',
     }

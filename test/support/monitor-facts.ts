@@ -15,7 +15,7 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
     server: () => ({
       id: 'NABC',
       name: 'hub-eu',
-      version: '2.12.0',
+      version: '2.15.2',
       petioleVersion: '0.1.0',
       config: parseConfig(
         { host: '127.0.0.1', websocket: { port: 8443, no_tls: true }, server_tags: ['eu'] },
@@ -85,7 +85,7 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
       storageBytes: 300,
       apiRequests: 5,
       apiErrors: 1,
-      apiLevel: 2,
+      apiLevel: 5,
       apiInflight: 0,
       store: {
         commits: 7,

@@ -390,7 +390,7 @@ describe('accounts of an operator', () => {
     const wrong: string[][] = [newer, ['eyJ.eyJ.x'], [await world.accountJwt()]]
     for (const jwts of wrong) {
       await assert.rejects(
-        createAccounts(operated({ ...operator, jwts }), dependencies({ version: '2.12.0' })),
+        createAccounts(operated({ ...operator, jwts }), dependencies({ version: '2.15.2' })),
         { code: 'PETIOLE_OPERATOR_INVALID' },
       )
     }

@@ -127,7 +127,7 @@ export const SERVER: ServerFacts = {
   id: serverPair.getPublicKey(),
   name: 'press-7',
   host: '127.0.0.1',
-  version: '2.12.0',
+  version: '2.15.2',
   cluster: '',
   tags: [],
   sign: (bytes) => Buffer.from(serverPair.sign(bytes)).toString('base64url'),

@@ -5,7 +5,7 @@ import { RawHub, RawLink } from '../../support/raw-link.ts'
 const INFO = {
   server_id: 'NHUB',
   server_name: 'hub',
-  version: '2.12.0',
+  version: '2.15.2',
   client_id: 5,
   nonce: 'abc',
   headers: true,

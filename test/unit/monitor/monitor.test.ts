@@ -277,7 +277,7 @@ describe('monitor', () => {
   it('/jsz goes as deep as it is asked', async () => {
     const { json } = await port.get('/jsz')
     assert.deepEqual([json.streams, json.consumers, json.messages, json.bytes], [1, 2, 10, 300])
-    assert.deepEqual(json.api, { level: 2, total: 5, errors: 1 })
+    assert.deepEqual(json.api, { level: 5, total: 5, errors: 1 })
     assert(!('account_details' in json))
     const deep = (await port.get('/jsz?consumers=true&config=1')).json.account_details[0]
     assert.equal(deep.name, '$G')

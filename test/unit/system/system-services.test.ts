@@ -23,7 +23,7 @@ describe('system services: requests', () => {
       name: 'hub-eu',
       host: '127.0.0.1',
       id: 'NABC',
-      ver: '2.12.0',
+      ver: '2.15.2',
       tags: ['eu'],
       jetstream: true,
       flags: 1,

@@ -169,7 +169,7 @@ describe('control line parts', () => {
     const info = {
       server_id: 'N',
       server_name: 'n',
-      version: '2.12.0',
+      version: '2.15.2',
       proto: 1,
       host: 'h',
       port: 1,
