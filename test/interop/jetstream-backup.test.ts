@@ -70,6 +70,29 @@ describe('backups beside a real nats-server', function () {
     })
   }
 
+  // An origin of the same name elsewhere is another stream: it is taken from its beginning, here and there.
+  for (const [from, to] of [...roads, ['theirs', 'theirs'] as const]) {
+    it(`goes on with its sources from ${from} to ${to}`, async () => {
+      const [source, target] = [from, to].map((which) => clients[which === 'theirs' ? 0 : 1])
+      assert.ok(source && target)
+      for (const client of new Set([source, target])) {
+        await client.request('$JS.API.STREAM.CREATE.O', '{"name":"O","subjects":["o.*"]}')
+        for (let i = 1; i <= 5; i++) await client.request('o.a', `o${i}`)
+      }
+      const config = { name: 'S', sources: [{ name: 'O' }] }
+      await source.request('$JS.API.STREAM.CREATE.S', JSON.stringify(config))
+      await comesTo(source, 5)
+      const backup = await backupOf(source, 'S', {})
+      await source.request('$JS.API.STREAM.DELETE.S')
+      const restored = await restoreTo(target, 'S', backup)
+      assert.equal(restored.error, undefined, JSON.stringify(restored))
+      for (const seq of [6, 7]) {
+        await target.request('o.a', `o${seq}`)
+        await comesTo(target, from === to ? seq : seq + 5)
+      }
+    })
+  }
+
   it('refuses half a backup, and keeps nothing of it', async () => {
     const [theirs, ours] = clients
     await fill(theirs)
@@ -142,6 +165,22 @@ describe('backups beside a real nats-server', function () {
     assert.equal(ours?.length, 4)
   })
 })
+
+/** Whether S gets there, and no further. */
+async function comesTo(client: NatsConnection, seq: number): Promise<void> {
+  const lastSeq = async (): Promise<number> => {
+    const info = (await client.request('$JS.API.STREAM.INFO.S')).json<{ state: State }>()
+    return info.state.last_seq
+  }
+  const deadlineMs = Date.now() + 15_000
+  for (let last = 0; last !== seq; last = await lastSeq()) {
+    assert.ok(last < seq && Date.now() < deadlineMs, `${last} of ${seq}`)
+  }
+}
+
+interface State {
+  readonly last_seq: number
+}
 
 async function create(client: NatsConnection, name: string, subjects: string[]): Promise<void> {
   const config = { name, subjects, allow_direct: true, max_msgs_per_subject: 30 }

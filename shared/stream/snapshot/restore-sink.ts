@@ -15,12 +15,14 @@ import { isObject, parseJson } from '../json-fields.ts'
 import { RECORD_OVERHEAD_BYTES } from '../limits.ts'
 import { parseMessageTtl } from '../publish/message-ttl.ts'
 import { parsePublishHeaders } from '../publish/publish-headers.ts'
+import { RestoredPlaces } from '../sourcing/restored-places.ts'
 import type { Stream } from '../stream.ts'
 import { type ArchiveEntry, isArchiveEnd } from './archive.ts'
 import { ackWaitMsOf, msOf } from './backup-times.ts'
 import { decodeBackup, invalid, restoredState } from './consumer-backup.ts'
 import { LEGACY_BEGIN } from './legacy-reader.ts'
 import type { RestoreHost } from './restore-host.ts'
+import { PLACES_FIELD } from './snapshot-source.ts'
 
 export class RestoreSink {
   readonly #host: RestoreHost
@@ -35,6 +37,7 @@ export class RestoreSink {
   readonly #askedState: unknown
   /** Of a backup of the old kind: what lies before is there still, and does not count. */
   #legacyFirstSeq = 0
+  readonly #places: RestoredPlaces
 
   /** @param askedState the state that the request names, which backups of the old kind do not hold */
   constructor(host: RestoreHost, config: StreamConfig, clock: Clock, askedState: unknown) {
@@ -42,6 +45,7 @@ export class RestoreSink {
     this.#config = config
     this.#clock = clock
     this.#askedState = askedState
+    this.#places = new RestoredPlaces(config)
   }
 
   /** The next entry. Throws what is wrong with it, with the account's room or with the store. */
@@ -66,6 +70,7 @@ export class RestoreSink {
     const store = this.#store
     if (store === undefined || !this.#isWhole) return invalid('EOF')
     if (this.#lastSeq > store.assignedSeq) store.skipTo(this.#lastSeq + 1)
+    this.#places.keepIn(store.states)
     await this.settled()
     if (this.#legacyFirstSeq > 1) await store.purge({ throughSeq: this.#legacyFirstSeq - 1 })
     this.#giveBack()
@@ -92,6 +97,7 @@ export class RestoreSink {
       return
     }
     this.#consumersLeft = countOf(consumer_count)
+    this.#places.told(state[PLACES_FIELD])
     // A stream whose first messages are gone, perhaps all, goes on counting where it was.
     if (firstSeq > 1) this.#store.skipTo(firstSeq)
   }
@@ -122,6 +128,7 @@ export class RestoreSink {
       invalid(`message sequence ${seq} exceeds maximum message size`)
     }
     const timeMs = msOf(timeNs)
+    this.#places.saw(seq, headers)
     const asked = parsePublishHeaders(headers)
     const ttl = asked.ttl === undefined ? undefined : parseMessageTtl(asked.ttl)
     const isExpired = ttl !== undefined && ttl > 0 && timeMs + ttl * 1000 < this.#clock.wallMs()

@@ -143,7 +143,10 @@ export class SnapshotDesk {
       chunkBytes,
       windowChunks: Math.floor(windowBytes / chunkBytes),
     })
-    const problem = await sender.send(snapshotOf(stream, clock, request), signal)
+    const { hasConsumers } = request
+    const settled = (): Promise<void> => this.#parts.host.settled()
+    const pieces = snapshotOf(stream, clock, { hasConsumers, settled })
+    const problem = await sender.send(pieces, signal)
     advisories.publish(`STREAM.SNAPSHOT_COMPLETE.${name}`, 'snapshot_complete', {
       ...about,
       start,

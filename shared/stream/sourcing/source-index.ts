@@ -12,6 +12,9 @@ import { accountHash } from '../consumer/ack-subject.ts'
 import { withHeaders, withoutHeaders } from '../headers.ts'
 
 export const SOURCE_HEADER = 'Nats-Stream-Source'
+/** `$JS.ACK.<stream>…` and `$JS.ACK.<domain>.<account>.<stream>…`, with a token more that nobody guesses. */
+const SHORT_REPLY_TOKENS = 9
+const LONG_REPLY_TOKENS = 11
 
 export interface SourceIndex {
   readonly origin: string
@@ -32,6 +35,40 @@ export function sourceIndex(source: StreamSource): SourceIndex {
     : subject_transforms.map(({ src }) => src || '>').join('\f')
   const destinations = isPlain ? '>' : subject_transforms.map(({ dest }) => dest || '>').join('\f')
   return { origin, filters, destinations, name: `${origin} ${filters} ${destinations}` }
+}
+
+export interface SourceOrigin {
+  readonly origin: string
+  /** Of the source's index; undefined where the header is of a server that had none yet. */
+  readonly name: string | undefined
+  readonly seq: number
+  readonly identity: string
+}
+
+/** What the header says; undefined when it says nothing that can be understood. */
+export function parseSourceHeader(text: string): SourceOrigin | undefined {
+  if (text.startsWith('$JS.ACK.')) return originOfReply(text.split('.'))
+  const [origin = '', seqText = '', filters, destinations, , identity = ''] = text.split(' ')
+  const seq = seqOf(seqText)
+  if (seq === undefined || origin === '') return undefined
+  if (filters === undefined) return { origin, name: undefined, seq, identity: '' }
+  if (destinations === undefined) return undefined
+  return { origin, name: `${origin} ${filters} ${destinations}`, seq, identity }
+}
+
+/** The oldest form: the reply subject of the message as it came, in one of its two lengths. */
+function originOfReply(tokens: readonly string[]): SourceOrigin | undefined {
+  const isShort = tokens.length === SHORT_REPLY_TOKENS
+  if (!isShort && tokens.length < LONG_REPLY_TOKENS) return undefined
+  const at = isShort ? 2 : 4
+  const origin = tokens[at] ?? ''
+  const seq = seqOf(tokens[at + 3] ?? '')
+  return seq === undefined ? undefined : { origin, name: undefined, seq, identity: '' }
+}
+
+function seqOf(text: string): number | undefined {
+  const seq = /^\d+$/.test(text) ? Number(text) : 0
+  return seq > 0 && Number.isSafeInteger(seq) ? seq : undefined
 }
 
 /** The headers of a message as its destination stores them. */

@@ -124,7 +124,7 @@ export function encodePlace(place: Place): Uint8Array {
   return Buffer.from(JSON.stringify(place))
 }
 
-function decodePlace(bytes: Uint8Array | undefined): Place {
+export function decodePlace(bytes: Uint8Array | undefined): Place {
   if (bytes === undefined) return NOWHERE
   const value: unknown = JSON.parse(Buffer.from(bytes).toString())
   if (!isObject(value)) return NOWHERE
