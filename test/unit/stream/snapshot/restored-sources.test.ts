@@ -9,6 +9,11 @@ import { s2Begin, s2Frames } from '../../../../shared/stream/snapshot/s2-frames.
 import { parseSourceHeader } from '../../../../shared/stream/sourcing/source-index.ts'
 import { StreamWorld } from '../../../support/stream-world.ts'
 
+interface Named {
+  readonly name: string
+  readonly [key: string]: unknown
+}
+
 /** A stream that is restored goes on with its sources and its origin where the backup left them. */
 describe('restored sources and mirrors', () => {
   let world: StreamWorld
@@ -141,7 +146,7 @@ describe('restored sources and mirrors', () => {
     return answer
   }
 
-  function create(config: { readonly name: string } & object): Promise<unknown> {
+  function create(config: Named): Promise<unknown> {
     return request(`STREAM.CREATE.${config.name}`, config)
   }
 
@@ -167,7 +172,7 @@ describe('restored sources and mirrors', () => {
     return Buffer.concat(pieces)
   }
 
-  async function restore(config: { readonly name: string } & object, bytes: Buffer): Promise<void> {
+  async function restore(config: Named, bytes: Buffer): Promise<void> {
     const asked = { config, state: {} }
     const subject = `STREAM.RESTORE.${config.name}`
     const { deliver_subject } = await request<{ deliver_subject: string }>(subject, asked)
