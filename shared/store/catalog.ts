@@ -40,6 +40,8 @@ export class Catalog {
   readonly marks: JournalTable
   readonly wear = new Wear()
   damagedRecords = 0
+  /** Indexes and cards that were damaged, and were written again from what else says the same. */
+  mendedFiles = 0
   /** Called when damage was found somewhere. */
   onDamage: () => void = () => {}
   /** Whether the directory is still being read. */

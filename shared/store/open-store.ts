@@ -27,19 +27,24 @@ import { Scrubber } from './upkeep/scrubber.ts'
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const settings = withDefaults(options)
-  const unlock = await claimDirectory(settings)
+  const { unlock, mendedFiles } = await claimDirectory(settings)
   try {
-    return await openJournal(settings, unlock)
+    return await openJournal(settings, unlock, settings.mendedFiles + mendedFiles)
   } catch (error) {
     await unlock()
     throw codeOf(error) === 'ENOSPC' ? unwritable(settings.directory, error) : error
   }
 }
 
-async function openJournal(settings: Settings, unlock: () => Promise<void>): Promise<Store> {
+async function openJournal(
+  settings: Settings,
+  unlock: () => Promise<void>,
+  mendedFiles: number,
+): Promise<Store> {
   const { directory, journalDirectory, clock, disk, log, segmentBytes } = settings
   const memory = makeMemory(settings)
   const { room, catalog, evictions } = memory
+  catalog.mendedFiles = mendedFiles
   const recovery = new Recovery(disk, journalDirectory, catalog, log, segmentBytes)
   const recovered = await recovery.run()
   memory.isRecovering = false

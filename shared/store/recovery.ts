@@ -7,7 +7,7 @@ import type { Log } from '../log/index.ts'
 import type { Disk, DiskFile } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import { reportGaps } from './damage.ts'
-import { loadIndex } from './index-file.ts'
+import { isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
 import { Chunk } from './record.ts'
 import {
@@ -137,7 +137,7 @@ export class Recovery {
       const header = decodeSegmentHeader(head, path)
       const segment = loadIndex(index, id, header, await file.size(), this.#catalog)
       if (segment === undefined) {
-        this.#log.warn({ segment: id }, 'index does not fit its segment, scanning instead')
+        this.#noteUnfit(id, index)
         return undefined
       }
       this.#usedBytes += segment.size + segment.indexBytes
@@ -145,6 +145,16 @@ export class Recovery {
     } finally {
       await file.close()
     }
+  }
+
+  /** A crash may leave an index behind that is older than its segment; one that does not hold in itself is damage. */
+  #noteUnfit(segment: number, index: Uint8Array): void {
+    if (isIndexIntact(index)) {
+      this.#log.warn({ segment }, 'index does not fit its segment, scanning instead')
+      return
+    }
+    this.#catalog.mendedFiles++
+    this.#log.error({ segment }, 'damaged index is made anew')
   }
 
   /** A file that a crash left behind before its header was on disk: nothing in it was acknowledged. */

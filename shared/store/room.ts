@@ -40,6 +40,16 @@ export class Room {
     this.#bytesMax = bytesMax
   }
 
+  /** What the store can still grow by, before the reserve is touched. */
+  get leftBytes(): number {
+    const { reserveBytes } = this.#limits
+    const onDisk = this.freeBytes - reserveBytes
+    const bytesMax = this.#bytesMax
+    if (bytesMax === 0) return Math.max(0, onDisk)
+    const inQuota = bytesMax - Math.min(reserveBytes, bytesMax / 4) - this.usedBytes
+    return Math.max(0, Math.floor(Math.min(onDisk, inQuota)))
+  }
+
   get condition(): StoreCondition {
     return this.#condition
   }

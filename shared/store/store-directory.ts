@@ -18,8 +18,15 @@ export interface ClaimOptions {
   readonly log: Log
 }
 
-/** Returns what releases the lock. A full disk is no reason not to start: the reserve file gives way. */
-export async function claimDirectory(options: ClaimOptions): Promise<() => Promise<void>> {
+export interface Claim {
+  /** Releases the lock. */
+  readonly unlock: () => Promise<void>
+  /** How many cards were damaged, and were written again. */
+  readonly mendedFiles: number
+}
+
+/** A full disk is no reason not to start: the reserve file gives way. */
+export async function claimDirectory(options: ClaimOptions): Promise<Claim> {
   const { disk, directory } = options
   try {
     return await claim(options)
@@ -31,7 +38,7 @@ export async function claimDirectory(options: ClaimOptions): Promise<() => Promi
   return await claim(options)
 }
 
-async function claim(options: ClaimOptions): Promise<() => Promise<void>> {
+async function claim(options: ClaimOptions): Promise<Claim> {
   const { disk, directory, journalDirectory } = options
   let unlock: () => Promise<void>
   try {
@@ -41,17 +48,18 @@ async function claim(options: ClaimOptions): Promise<() => Promise<void>> {
     throw unwritable(directory, error)
   }
   try {
-    await checkCard(options)
+    const mendedFiles = await checkCard(options)
     await disk.makeDirectory(journalDirectory)
     await disk.syncDirectory(directory)
-    return unlock
+    return { unlock, mendedFiles }
   } catch (error) {
     await unlock()
     throw unwritable(directory, error)
   }
 }
 
-async function checkCard(options: ClaimOptions): Promise<void> {
+/** How many of them were damaged. */
+async function checkCard(options: ClaimOptions): Promise<number> {
   const { disk, random, directory, owner, log } = options
   const file = path.join(directory, CARD_FILE)
   const { card, isAbsent, stale, damaged } = await readCards(disk, directory)
@@ -62,7 +70,8 @@ async function checkCard(options: ClaimOptions): Promise<void> {
     }
     const id = Buffer.from(random.bytes(ID_BYTES)).toString('hex')
     const made = { format: FORMAT, version: VERSION, id, owner }
-    return writeCards(options, [CARD_FILE, CARD_COPY_FILE], made)
+    await writeCards(options, [CARD_FILE, CARD_COPY_FILE], made)
+    return 0
   }
   if (card.format !== FORMAT) throw foreign(`${file} is not a petiole store's`)
   if (card.version > VERSION) {
@@ -77,6 +86,7 @@ async function checkCard(options: ClaimOptions): Promise<void> {
   const isOurs = owner === '' || card.owner === owner
   if (isOurs) await writeCards(options, stale, card)
   else await writeCards(options, [CARD_FILE, CARD_COPY_FILE], { ...card, owner })
+  return damaged.length
 }
 
 async function writeCards(

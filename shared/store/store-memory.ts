@@ -40,6 +40,8 @@ export interface StoreOptions {
   readonly log: Log
   /** Whose directory this is, such as the server's identity. Another owner is refused from then on. */
   readonly owner?: string
+  /** Files beside the store's own that were damaged and written again by who opens it; counted with its own. */
+  readonly mendedFiles?: number
   /** Size at which a segment is sealed. Default: 16 MiB. */
   readonly segmentBytes?: number
   /** Quota for all files of the store but the reserve file. Default: 0, only the disk is the limit. */
@@ -67,6 +69,7 @@ export function withDefaults(options: StoreOptions): Settings {
   )
   return {
     owner: '',
+    mendedFiles: 0,
     bytesMax: 0,
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,

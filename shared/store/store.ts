@@ -26,8 +26,12 @@ export interface StoreStats {
   readonly everWritten: WrittenBytes
   readonly segments: number
   readonly diskBytes: number
+  /** What it can still grow by until it refuses messages: by its quota and the file system, as last asked. */
+  readonly freeBytes: number
   /** Records skipped because their checksum does not hold, since the store was opened. */
   readonly damagedRecords: number
+  /** Other files of the directory that were damaged and written again, since the store was opened. */
+  readonly mendedFiles: number
   readonly scrub: ScrubStats
   /** Damaged bytes that are kept for people, and how many there was no room for since the store was opened. */
   readonly quarantineFiles: number

@@ -47,6 +47,8 @@ export class MemoryStore implements Store {
     segments: 0,
     diskBytes: 0,
     damagedRecords: 0,
+    mendedFiles: 0,
+    freeBytes: Number.POSITIVE_INFINITY,
     tornBytes: 0,
   }
   readonly #streams = new Map<string, MemoryStream>()

@@ -167,11 +167,12 @@ export class Scrubber {
   }
 
   async #checkIndex(segment: Segment, isSame: () => boolean): Promise<void> {
-    const { disk, directory, log, reindex } = this.#parts
+    const { disk, directory, log, catalog, reindex } = this.#parts
     if (segment.indexBytes === 0) return
     const bytes = await disk.readFile(indexPath(directory, segment.id)).catch(() => undefined)
     const isGone = !isSame() || segment.indexBytes === 0
     if (isGone || (bytes !== undefined && isIndexIntact(bytes))) return
+    catalog.mendedFiles++
     log.error({ segment: segment.id }, 'damaged index is made anew')
     reindex(segment)
   }
