@@ -1,11 +1,13 @@
 import type { AccountBook } from '../account/index.ts'
 import type { AccountSpace } from '../broker/index.ts'
+import { LocalClient } from '../client/index.ts'
 import type { CoreConfig, JetStreamConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { PetioleError } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
-import { type DescribeRequester, StreamEngine, Turns } from '../stream/index.ts'
+import { type DescribeRequester, purgeAccount, StreamEngine, Turns } from '../stream/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
+import { AbsentStreams } from './absent-streams.ts'
 import type { Machine } from './core.ts'
 import { ACCOUNTS_ASKED_MAX } from './limits.ts'
 import { LimitsNow, ServerLimitsNow } from './limits-now.ts'
@@ -40,6 +42,7 @@ export class AccountEngines {
   readonly #turns = new Turns()
   readonly #turning = new Set<Promise<void>>()
   readonly #serverLimits: ServerLimitsNow
+  #absent: AbsentStreams | undefined
   #stopFollowing: (() => void) | undefined
 
   constructor(parts: AccountEnginesParts) {
@@ -68,11 +71,19 @@ export class AccountEngines {
     return this.#turns.take(account, async () => this.#engines.get(account))
   }
 
+  /** Removes all streams of an account, known or not. Rejects with why not. */
+  purge(account: string): Promise<number> {
+    const { store } = this.#parts
+    if (store === undefined) return Promise.resolve(0)
+    return this.#turns.take(account, () => purgeAccount(store, account, this.#engines.get(account)))
+  }
+
   /** Recovers the streams of the accounts that have some: at the start. */
   async start(config: CoreConfig): Promise<void> {
     const { book, store } = this.#parts
     if (store === undefined) return
     await this.prepare(config)
+    this.#absent ??= this.#makeAbsent(config)
     if (config.operator === undefined || this.#stopFollowing !== undefined) return
     this.#stopFollowing = book.onChange((after, before) => {
       this.#follow(after?.name ?? before?.name ?? '', store, config)
@@ -105,12 +116,14 @@ export class AccountEngines {
   }
 
   async drain(): Promise<void> {
+    this.#absent?.stop()
     this.#stopFollowing?.()
     await Promise.all(this.#turning)
     await Promise.all([...this.#engines.values()].map((engine) => engine.drain()))
   }
 
   async destroy(): Promise<void> {
+    this.#absent?.stop()
     this.#stopFollowing?.()
     await Promise.all([...this.#engines.values()].map((engine) => engine.destroy()))
   }
@@ -171,6 +184,21 @@ export class AccountEngines {
     const engine = this.#engines.get(name)
     this.#engines.delete(name)
     await engine?.drain()
+  }
+
+  /** Tells accounts that have no streams so, from now on. */
+  #makeAbsent({ jetstream }: CoreConfig): AbsentStreams {
+    const { machine, log, book, space, nextPeerId } = this.#parts
+    const { clock, random } = machine
+    const absent = new AbsentStreams({
+      book,
+      log: log.child({ part: 'streams' }),
+      domain: jetstream.domain,
+      client: (account) => new LocalClient(space(account), nextPeerId(), clock, random),
+      purge: (account) => this.purge(account),
+    })
+    absent.start()
+    return absent
   }
 
   #make(account: string, store: Store, { jetstream }: CoreConfig): StreamEngine {

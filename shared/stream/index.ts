@@ -7,6 +7,13 @@ export {
   type TierLimits,
   UNLIMITED,
 } from './account-limits.ts'
+export { purgeAccount } from './account-purge.ts'
+export {
+  type AbsentAnswer,
+  answerPurge,
+  answerSystem,
+  answerWithoutStreams,
+} from './api/absent-api.ts'
 export type { DescribeRequester } from './api/api-audit.ts'
 export { streamState } from './api/stream-info.ts'
 export type { StreamMode } from './config/stored-config.ts'
@@ -17,6 +24,7 @@ export { JetStreamError } from './jetstream-error.ts'
 export type {
   CapturedMessage,
   Flow,
+  HeardMessage,
   InterestWatch,
   Outlet,
   PortMessage,

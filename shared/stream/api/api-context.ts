@@ -58,6 +58,10 @@ export interface ApiRoute {
   readonly isOpen?: boolean
   /** What stands beside an error too: fields that nats-server's answers have in any case. */
   readonly zeros?: Readonly<Record<string, unknown>>
+  /** Whether anybody answers at all; absent: somebody does, whatever the request names. */
+  readonly isServed?: (context: ApiContext, args: readonly string[]) => boolean
+  /** What is refused even before it is asked whether the account has JetStream. */
+  readonly judge?: (request: ApiRequest) => void
   readonly handle: ApiHandler
 }
 

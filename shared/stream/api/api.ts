@@ -8,25 +8,9 @@ import { headerValue, NO_BYTES, statusHeaders, withHeaders } from '../headers.ts
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import { API_REQUESTS_MAX } from '../limits.ts'
 import type { PortMessage } from '../port.ts'
-import { ACCOUNT_ROUTES } from './account-api.ts'
 import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
-import { CLUSTER_ROUTES } from './cluster-api.ts'
-import { CONSUMER_ROUTES } from './consumer-api.ts'
 import { directGet } from './direct-get.ts'
-import { MESSAGE_ROUTES } from './message-api.ts'
-import { SNAPSHOT_ROUTES } from './snapshot-api.ts'
-import { STREAM_ROUTES } from './stream-api.ts'
-
-const TYPE_PREFIX = 'io.nats.jetstream.api.v1.'
-
-const ROUTES: ReadonlyMap<string, ApiRoute> = new Map([
-  ...Object.entries(ACCOUNT_ROUTES),
-  ...Object.entries(STREAM_ROUTES),
-  ...Object.entries(CONSUMER_ROUTES),
-  ...Object.entries(MESSAGE_ROUTES),
-  ...Object.entries(CLUSTER_ROUTES),
-  ...Object.entries(SNAPSHOT_ROUTES),
-])
+import { findRoute, typeOf } from './routes.ts'
 
 export class Api {
   readonly #context: ApiContext
@@ -49,7 +33,7 @@ export class Api {
       return
     }
     const found = findRoute(tokens)
-    if (found === undefined) {
+    if (found === undefined || found.route.isServed?.(this.#context, found.args) === false) {
       this.#log.debug({ subject: `${API_PREFIX}${subject}` }, 'unknown jetstream request')
       return
     }
@@ -61,7 +45,7 @@ export class Api {
 
   async #answer(route: ApiRoute, request: ApiRequest, subject: string): Promise<void> {
     const { counts, port, audit } = this.#context
-    const type = `${TYPE_PREFIX}${route.type}_response`
+    const type = typeOf(route)
     let body: Readonly<Record<string, unknown>>
     try {
       if (counts.inflight >= API_REQUESTS_MAX) {
@@ -123,21 +107,4 @@ export class Api {
   #nobody(reply: string): void {
     if (reply !== '') this.#context.port.publish(reply, '', statusHeaders('503'), NO_BYTES)
   }
-}
-
-/** The longest route whose tokens begin the subject, with the tokens left over. */
-function findRoute(
-  tokens: readonly string[],
-): { route: ApiRoute; args: readonly string[] } | undefined {
-  for (let length = Math.min(3, tokens.length); length > 0; length--) {
-    const name = tokens.slice(0, length).join('.')
-    const args = tokens.slice(length)
-    const route = ROUTES.get(name)
-    if (route !== undefined && fits(route, args.length)) return { route, args }
-  }
-  return undefined
-}
-
-function fits(route: ApiRoute, args: number): boolean {
-  return route.isOpen ? args >= route.args : args === route.args
 }

@@ -11,7 +11,10 @@ const REFUSALS: Readonly<Record<string, readonly [type: string, args: number]>> 
 }
 
 export const CLUSTER_ROUTES: Readonly<Record<string, ApiRoute>> = Object.fromEntries(
-  Object.entries(REFUSALS).map(([name, [type, args]]) => [name, { type, args, handle: refuse }]),
+  Object.entries(REFUSALS).map(([name, [type, args]]) => [
+    name,
+    { type, args, judge: refuse, handle: refuse },
+  ]),
 )
 
 function refuse(): never {

@@ -17,21 +17,50 @@ import {
   settledStreamOf,
   streamOf,
 } from './api-context.ts'
-import { NO_PAUSE, pauseConsumer, unpinConsumer } from './hold-api.ts'
+import { decodePause, decodeUnpin, NO_PAUSE, pauseConsumer, unpinConsumer } from './hold-api.ts'
 import { identify, resetConsumer, sourcingCreation } from './sourcing-api.ts'
 import { consumerInfo, listedConsumer } from './stream-info.ts'
 
 const NO_CONSUMERS = { ...NO_PAGE, consumers: [] }
 
 export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
-  'CONSUMER.CREATE': { type: 'consumer_create', args: 1, isOpen: true, handle: createConsumer },
-  'CONSUMER.DURABLE.CREATE': { type: 'consumer_create', args: 2, handle: createDurable },
-  'CONSUMER.INFO': { type: 'consumer_info', args: 2, handle: showConsumer },
+  'CONSUMER.CREATE': {
+    type: 'consumer_create',
+    args: 1,
+    isOpen: true,
+    judge: decodeRequest,
+    handle: createConsumer,
+  },
+  'CONSUMER.DURABLE.CREATE': {
+    type: 'consumer_create',
+    args: 2,
+    judge: decodeRequest,
+    handle: createDurable,
+  },
+  'CONSUMER.INFO': { type: 'consumer_info', args: 2, judge: refusePayload, handle: showConsumer },
   'CONSUMER.NAMES': { type: 'consumer_names', args: 1, zeros: NO_CONSUMERS, handle: listNames },
   'CONSUMER.LIST': { type: 'consumer_list', args: 1, zeros: NO_CONSUMERS, handle: listConsumers },
-  'CONSUMER.RESET': { type: 'consumer_reset', args: 2, handle: resetConsumer },
-  'CONSUMER.PAUSE': { type: 'consumer_pause', args: 2, zeros: NO_PAUSE, handle: pauseConsumer },
-  'CONSUMER.UNPIN': { type: 'consumer_unpin', args: 2, handle: unpinConsumer },
+  // A consumer listens for this itself, in nats-server: without one nobody does.
+  'CONSUMER.RESET': {
+    type: 'consumer_reset',
+    args: 2,
+    isServed: ({ stream }, [name = '', consumer = '']) =>
+      stream(name)?.consumers.get(consumer) !== undefined,
+    handle: resetConsumer,
+  },
+  'CONSUMER.PAUSE': {
+    type: 'consumer_pause',
+    args: 2,
+    zeros: NO_PAUSE,
+    judge: decodePause,
+    handle: pauseConsumer,
+  },
+  'CONSUMER.UNPIN': {
+    type: 'consumer_unpin',
+    args: 2,
+    judge: decodeUnpin,
+    handle: unpinConsumer,
+  },
   'CONSUMER.DELETE': { type: 'consumer_delete', args: 2, handle: deleteConsumer },
 }
 
@@ -115,9 +144,13 @@ async function deleteConsumer(context: ApiContext, request: ApiRequest) {
   return { success: true }
 }
 
-function decodeCreate({ args, message }: ApiRequest): ConsumerCreation {
-  const fields = decodeCreateRequest(parseJson(message.payload))
-  if ((fields.stream_name ?? '') !== args[0]) throw new JetStreamError(10056)
+function decodeRequest({ message }: ApiRequest) {
+  return decodeCreateRequest(parseJson(message.payload))
+}
+
+function decodeCreate(request: ApiRequest): ConsumerCreation {
+  const fields = decodeRequest(request)
+  if ((fields.stream_name ?? '') !== request.args[0]) throw new JetStreamError(10056)
   const { config = {}, action = '', pedantic = false } = fields
   return { config, action, isPedantic: pedantic }
 }

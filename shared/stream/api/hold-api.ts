@@ -12,15 +12,7 @@ const GROUP_NAME = /^[a-zA-Z0-9/_=-]{1,16}$/
 
 /** Without a time, or with one that is over, it goes on. */
 export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
-  const text = Buffer.from(request.message.payload).toString().trim()
-  const isAsked = text.startsWith('{') || text.startsWith('[')
-  const fields = isAsked
-    ? decodeFields(
-        parseJson(request.message.payload),
-        { pause_until: 'time' },
-        'JSApiConsumerPauseRequest',
-      )
-    : {}
+  const fields = decodePause(request)
   const { stream, consumer } = found(context, request)
   const untilMs = fields.pause_until ?? 0
   await stream.consumers.pause(consumer.name, untilMs === 0 ? undefined : formatTime(untilMs))
@@ -32,17 +24,29 @@ export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
   }
 }
 
+export function decodePause({ message: { payload } }: ApiRequest) {
+  const text = Buffer.from(payload).toString().trim()
+  if (!text.startsWith('{') && !text.startsWith('[')) return {}
+  return decodeFields(parseJson(payload), { pause_until: 'time' }, 'JSApiConsumerPauseRequest')
+}
+
 /** Takes the pin from the client that has it: the next one to ask gets it. */
 export function unpinConsumer(context: ApiContext, request: ApiRequest) {
+  const group = decodeUnpin(request)
+  const { consumer } = found(context, request)
+  if (!consumer.unpin(group)) throw new JetStreamError(10160)
+  return {}
+}
+
+/** The group that is meant. Throws 10025 or 10162. */
+export function decodeUnpin(request: ApiRequest): string {
   const asked = parseOneJson(request.message.payload)
   const isNamed = isObject(asked) && Object.hasOwn(asked, 'group')
   const known = isNamed ? { group: asked['group'] } : isObject(asked) ? {} : asked
   const { group = '' } = decodeFields(known, { group: 'string' }, 'JSApiConsumerUnpinRequest')
   if (group === '') throw new JetStreamError(10025, 'consumer group not specified')
   if (!GROUP_NAME.test(group)) throw new JetStreamError(10162)
-  const { consumer } = found(context, request)
-  if (!consumer.unpin(group)) throw new JetStreamError(10160)
-  return {}
+  return group
 }
 
 function found(context: ApiContext, request: ApiRequest) {

@@ -208,7 +208,13 @@ describe('consumers of sources', () => {
         })
         await world.port.api('CONSUMER.DELETE.S.c')
       }
-      assert.equal((await reset()).error?.err_code, 10014)
+    })
+
+    it('is for nobody to answer without the consumer', async () => {
+      const nothing = new Uint8Array(0)
+      world.port.publish('$JS.API.CONSUMER.RESET.S.c', 'answer', nothing, nothing)
+      await world.port.api('STREAM.INFO.S')
+      assert.equal(world.port.inboxes.get('answer'), undefined)
     })
   })
 })
