@@ -7,7 +7,8 @@
  *
  * What the fields mean, by type:
  *
- *     message  subject, headers, payload; seq is the message's
+ *     message  subject, headers, payload; seq is the message's; with the flag `compressed` the payload is
+ *              headers and payload in one [compression/compressed-body.ts]
  *     delete   seq and, as a run list in the payload, more sequences of the same stream
  *     purge    all up to and with seq are gone; payload: f64 last seq given or skipped, f64 its time
  *     state    subject is the key, payload the value; stream 0 is the store's own table
@@ -18,6 +19,7 @@
  * The checksum is filled in when the commit is written, because only then its segment, and with it
  * the salt, is known.
  */
+import { plainBodyBytes } from './compression/compressed-body.ts'
 import { crc32 } from './crc.ts'
 import { RECORD_BYTES_MAX } from './limits.ts'
 
@@ -50,6 +52,8 @@ export const RecordFlag = {
   marked: 32,
   /** Sequences in front of the message were never given out: a gap there is no damage. */
   afterSkip: 64,
+  /** Headers and payload of the message are compressed: whoever wants them asks its stream. */
+  compressed: 128,
 } as const
 
 export interface RecordFields {
@@ -139,6 +143,12 @@ export class RecordCursor {
 
   get length(): number {
     return this.chunk.view.getUint32(this.at, true)
+  }
+  /** What the length would be if nothing were compressed: what a message counts in its stream. */
+  get plainLength(): number {
+    if ((this.flags & RecordFlag.compressed) === 0) return this.length
+    const body = plainBodyBytes(this.chunk.bytes, this.payloadStart)
+    return RECORD_HEADER_BYTES + this.subjectLength + body
   }
   get type(): number {
     return this.chunk.bytes[this.at + 8] as number

@@ -32,6 +32,8 @@ export class Segment {
   size: number
   /** Bytes of records that still mean something: live messages, latest states and so on. */
   liveBytes = 0
+  /** Bytes by which compressed records in it are shorter than what they mean: `liveBytes` counts those. */
+  savedBytes = 0
   /** Bytes of delete records that a rewrite put here: they count as live. */
   pinnedBytes = 0
   isRewritten: boolean

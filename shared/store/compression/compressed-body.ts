@@ -64,7 +64,7 @@ export function decompressBody(
 ): PlainBody | undefined {
   const bytes = plainBodyBytes(compressed, 0)
   const headerBytes = plainBodyBytes(compressed, uvarintBytes(bytes))
-  if (bytes > COMPRESS_BYTES_MAX || headerBytes > bytes) return undefined
+  if (bytes === 0 || bytes > COMPRESS_BYTES_MAX || headerBytes > bytes) return undefined
   const id = dictionaryIdOf(compressed)
   const dictionary = id === 0 ? NO_DICTIONARY : dictionaryOf(id)
   if (dictionary === undefined) return undefined
