@@ -293,6 +293,18 @@ const UPDATES = change([
   [{}, { pause_until: '2999-01-01T00:00:00Z' }],
 ])
 
+/** Lists with nothing in them, which nats-server tells from none until it has started again. */
+const EMPTY_LISTS = ['backoff', 'filter_subjects', 'priority_groups'].flatMap((name): Case[] => {
+  const empty = { [name]: [] }
+  const create = { action: 'create' }
+  return [
+    [stream(), durable(), durable(empty, create)],
+    [stream(), durable(empty), durable({}, create)],
+    [stream(), durable(empty), durable(empty, create)],
+    [stream(), durable(empty), durable(), durable(empty, create), durable({}, create)],
+  ]
+})
+
 /** Requests that are no JSON, or not the right one; Go's words. */
 const TEXTS: Case[] = [
   '{"name":"S",',
@@ -384,5 +396,6 @@ export const CONSUMER_CASES: readonly (readonly [name: string, cases: readonly C
   ['consumers: limits of the stream', STREAM_LIMITS],
   ['consumers: work queues and interest', QUEUES],
   ['consumers: updates', UPDATES],
+  ['consumers: lists with nothing in them', EMPTY_LISTS],
   ['requests as texts', [...TEXTS, ...CONSUMER_TEXTS]],
 ]

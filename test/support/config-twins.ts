@@ -1,5 +1,5 @@
 /** A real nats-server and a hub of ours with one configuration, asked the same questions. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
@@ -10,6 +10,7 @@ import { SystemDisk } from '../../shared/runtime/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { DURATION_NS_MAX } from '../../shared/stream/limits.ts'
 import { ConfigFiles } from './config-files.ts'
+import { eventually } from './link-node.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
 
 export class ConfigTwins {
@@ -17,11 +18,19 @@ export class ConfigTwins {
   readonly #hub: Hub
   readonly #directory: string
   readonly #clients: NatsConnection[] = []
+  /** Where the peer keeps its streams, an account each. */
+  readonly #folders: readonly string[]
 
-  private constructor(peer: NatsServerPeer, hub: Hub, directory: string) {
+  private constructor(
+    peer: NatsServerPeer,
+    hub: Hub,
+    directory: string,
+    accounts: readonly string[],
+  ) {
     this.#peer = peer
     this.#hub = hub
     this.#directory = directory
+    this.#folders = accounts.map((name) => keptFolder(peer, name))
   }
 
   /** @param config `%DIR%` stands for a folder of each server's own */
@@ -36,7 +45,8 @@ export class ConfigTwins {
     if (loaded.role !== 'hub') throw new Error('not a hub')
     const options = { machine: systemMachine(silentLog), log: silentLog, version: '0.0.0' }
     const hub = await Hub.start({ ...options, frontDoors: [], config: loaded })
-    return new ConfigTwins(peer, hub, directory)
+    const names = loaded.accounts.map(({ name }) => name)
+    return new ConfigTwins(peer, hub, directory, names)
   }
 
   /** One client of each; the password is the user's name. */
@@ -49,6 +59,7 @@ export class ConfigTwins {
     )
     if (theirs === undefined || ours === undefined) throw new Error('two clients')
     this.#clients.push(theirs, ours)
+    for (const client of [theirs, ours]) FOLDERS.set(client, this.#folders)
     return [theirs, ours]
   }
 
@@ -77,7 +88,10 @@ export async function askTwins(clients: TwinClients, subject: string, request: o
   return { theirs, ours }
 }
 
-/** Removes all streams of both. */
+/**
+ * Removes all streams of both. nats-server answers before its files are gone, and when a stream of the
+ * same name comes meanwhile it is refused, or finds the old one's state: so this waits for the files too.
+ */
 export async function clearStreams(clients: TwinClients): Promise<void> {
   for (const client of clients) {
     const answer = await client.request('$JS.API.STREAM.NAMES', '', PATIENT)
@@ -86,6 +100,24 @@ export async function clearStreams(clients: TwinClients): Promise<void> {
       await client.request(`$JS.API.STREAM.DELETE.${name}`, '', PATIENT)
     }
   }
+  const folders = FOLDERS.get(clients[0]) ?? []
+  const isGone = (): boolean => folders.every((folder) => !readdirSync(folder).some(isGoing))
+  await eventually(isGone, 'the files of the streams of nats-server gone', PATIENT.timeout)
+}
+
+/** By client, so that whoever clears needs no more than what he asks with. */
+const FOLDERS = new WeakMap<NatsConnection, readonly string[]>()
+const KEEPER = 'keeper'
+
+/** The longest names stay: nats-server cannot put a dot before them, which it does before it removes. */
+const isGoing = (name: string): boolean => name !== KEEPER && name.length < 255
+
+/** An account's folder of streams; with a file in it, nats-server does not remove it behind the last stream. */
+function keptFolder(peer: NatsServerPeer, account: string): string {
+  const folder = path.join(peer.directory, 'js', 'jetstream', account, 'streams')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, KEEPER), '')
+  return folder
 }
 
 /** Times and versions differ, and the figures that depend on when somebody asks. */
@@ -103,6 +135,12 @@ const VARYING = new Set([
 const POSITIONS = new Set(['delivered', 'ack_floor', 'num_pending'])
 /** One time may be told in several zones. */
 const TIMES = new Set(['opt_start_time', 'pause_until'])
+
+/** nats-server tells of a mirror's filters only once it has asked its origin for messages. */
+function withoutFilters(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('active' in value)) return value
+  return { ...value, filter_subject: undefined, subject_transforms: undefined }
+}
 
 /** What nats-server tells of sources, which are those with `active`, comes in any order. */
 function inOneOrder(list: readonly unknown[]): unknown[] {
@@ -124,7 +162,9 @@ export function normalized(value: unknown): unknown {
   return Object.fromEntries(
     entries.map(([key, item]) => [
       key,
-      TIMES.has(key) ? new Date(String(item)).toISOString() : normalized(item),
+      TIMES.has(key)
+        ? new Date(String(item)).toISOString()
+        : normalized(key === 'mirror' ? withoutFilters(item) : item),
     ]),
   )
 }

@@ -9,7 +9,8 @@ import { eventually } from './link-node.ts'
 /** A real nats-server, for the interop tests: `NATS_SERVER`, `.peers/bin`, or the search path. */
 export class NatsServerPeer {
   readonly #process: ChildProcess
-  readonly #directory: string
+  /** What `%DIR%` stands for. */
+  readonly directory: string
   readonly #file: string
   readonly #clients: NatsConnection[] = []
   readonly port: number
@@ -18,7 +19,7 @@ export class NatsServerPeer {
 
   private constructor(child: ChildProcess, directory: string, port: number) {
     this.#process = child
-    this.#directory = directory
+    this.directory = directory
     this.#file = path.join(directory, 'nats.conf')
     this.port = port
     child.stderr?.on('data', (chunk: Buffer) => {
@@ -48,7 +49,7 @@ export class NatsServerPeer {
 
   /** Goes on with another configuration, in full but for the client port. */
   async reload(config: string): Promise<void> {
-    const text = config.replaceAll('%DIR%', this.#directory)
+    const text = config.replaceAll('%DIR%', this.directory)
     const from = this.#output.length
     writeFileSync(this.#file, `listen: "127.0.0.1:${this.port}"\n${text}\n`)
     this.#process.kill('SIGHUP')
@@ -73,7 +74,7 @@ export class NatsServerPeer {
     for (const client of this.#clients) await client.close()
     this.#process.kill('SIGTERM')
     await eventually(() => !this.#isRunning, 'nats-server stopped')
-    rmSync(this.#directory, { recursive: true, force: true })
+    rmSync(this.directory, { recursive: true, force: true })
   }
 }
 

@@ -3,6 +3,7 @@
  * is decoded strictly, defaulted and checked in this folder, once.
  */
 import { canNotUnmarshal, type Decoded, decodeFields } from '../json-fields.ts'
+import { formatTime } from '../timestamp.ts'
 import type { Metadata } from './asset-text.ts'
 
 const DELIVER_POLICIES = [
@@ -21,6 +22,9 @@ export type DeliverPolicy = (typeof DELIVER_POLICIES)[number]
 export type AckPolicy = (typeof ACK_POLICIES)[number]
 export type ReplayPolicy = (typeof REPLAY_POLICIES)[number]
 export type PriorityPolicy = (typeof PRIORITY_POLICIES)[number]
+
+/** What Go clients send as the time that there is none. */
+const NO_TIME = formatTime(0)
 
 /** What is `?` is left out when it is zero, empty or false, as on the wire. */
 export interface ConsumerConfig {
@@ -149,9 +153,18 @@ export function filtersOf({
   return filter_subject ? [...filter_subjects, filter_subject] : filter_subjects
 }
 
+/** Lists that may be left out, and that Go tells from none when they are given without anything in them. */
+const LISTS = ['backoff', 'filter_subjects', 'priority_groups'] as const
+
+/** Which lists a request gives empty: the same configuration to us, and another to nats-server's `create`. */
+export function emptyListsOf(request: ConsumerRequest): string {
+  return LISTS.filter((name) => request[name]?.length === 0).join()
+}
+
 /** The least API level of a server that can do this [jetstream_versioning.go]. */
 export function consumerApiLevel(config: ConsumerConfig): number {
   if (config.ack_policy === 'flow_control') return 4
-  const { pause_until, priority_policy, priority_timeout, priority_groups } = config
-  return pause_until || priority_policy || priority_timeout || priority_groups ? 1 : 0
+  const { pause_until = NO_TIME, priority_policy, priority_timeout, priority_groups } = config
+  const isPaused = pause_until !== NO_TIME
+  return isPaused || priority_policy || priority_timeout || priority_groups ? 1 : 0
 }

@@ -17,6 +17,7 @@ import {
   type ConsumerConfig,
   type ConsumerRequest,
   type CreateAction,
+  emptyListsOf,
   filtersOf,
 } from '../config/consumer-config.ts'
 import { checkConsumerUpdate } from '../config/consumer-update.ts'
@@ -63,6 +64,8 @@ export class ConsumerSet {
   readonly #starting = new Set<string>()
   /** On their way to the disk: nobody finds them yet, but they follow what leaves the stream. */
   readonly #unborn = new Set<Consumer>()
+  /** Of those that were asked for with some since the start: nothing of it is stored, as in nats-server. */
+  readonly #emptyLists = new WeakMap<Consumer, string>()
   #closed: { readonly status: string; readonly isKept: boolean } | undefined
 
   constructor(parts: ConsumerSetParts) {
@@ -126,15 +129,23 @@ export class ConsumerSet {
   /** Creates or updates; resolves when it is on disk. Throws the row of the error table. */
   create(asked: ConsumerCreation, name: string): Promise<Consumer> {
     const { action } = asked
+    const emptyLists = emptyListsOf(asked.config)
     return this.#turns.take(name, async () => {
       const existing = this.#consumers.get(name)
       const { config, tier } = this.#judge(asked, name, existing)
-      if (existing !== undefined) return this.#createAgain(existing, config, action)
+      if (existing !== undefined) {
+        const isSameInGo = emptyLists === (this.#emptyLists.get(existing) ?? '')
+        await this.#createAgain(existing, config, action, isSameInGo)
+        this.#emptyLists.set(existing, emptyLists)
+        return existing
+      }
       if (action === 'update') throw new JetStreamError(10149)
       this.#checkRoom(config, tier)
       this.#starting.add(name)
       try {
-        return await this.#begin(withThreshold(config))
+        const consumer = await this.#begin(withThreshold(config))
+        this.#emptyLists.set(consumer, emptyLists)
+        return consumer
       } finally {
         this.#starting.delete(name)
       }
@@ -230,21 +241,21 @@ export class ConsumerSet {
     existing: Consumer,
     asked: ConsumerConfig,
     action: CreateAction,
-  ): Promise<Consumer> {
+    isSameInGo: boolean,
+  ): Promise<void> {
     const { stream, port } = this.#parts
     // As in nats-server, what was asked for is held against what came of it: a default is a difference.
-    const isAsAsked = isDeepStrictEqual(existing.config, asked)
+    const isAsAsked = isSameInGo && isDeepStrictEqual(existing.config, asked)
     if (action === 'create' && !isAsAsked) throw new JetStreamError(10148)
     const config = withThreshold(asked, existing.config)
     if (stream.config.retention === 'workqueue') this.#checkPartition(config)
     if (isDeepStrictEqual(existing.config, config)) {
       // What sources begins anew behind what it has, and asks for its consumer at each beginning.
       if (config.sourcing) await existing.reset(0)
-      return existing
+      return
     }
     checkConsumerUpdate(existing.config, config, (subject) => port.hasInterest(subject))
     await this.#change(existing, config)
-    return existing
   }
 
   async #change(consumer: Consumer, config: ConsumerConfig): Promise<void> {
