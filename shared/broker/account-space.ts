@@ -54,7 +54,7 @@ export class AccountSpace implements SubjectSpace {
     this.routes = new RouteTable(
       random,
       (subject) => this.#match(subject),
-      (prefix) => this.#matchAnyLast(prefix),
+      (prefix, tokensBehind) => this.#matchAnyEnd(prefix, tokensBehind),
     )
   }
 
@@ -199,8 +199,8 @@ export class AccountSpace implements SubjectSpace {
     return interest
   }
 
-  #matchAnyLast(prefix: string): Interest | undefined {
-    const matching = this.#tree.matchAnyLast(prefix)
+  #matchAnyEnd(prefix: string, tokensBehind: number): Interest | undefined {
+    const matching = this.#tree.matchAnyEnd(prefix, tokensBehind)
     this.#searched(matching)
     if (matching === undefined) return undefined
     return this.#interestOf(matching)

@@ -6,7 +6,7 @@ import { STALL_BYTES, STALL_MS, STALL_PROGRESS_BYTES } from './limits.ts'
 import type { Message, Peer, Subscription } from './message.ts'
 import type { PermissionGuard } from './permission-guard.ts'
 import { PublisherFlow } from './publisher-flow.ts'
-import { RoutedMessage, sizesLength, writeSizes } from './routed-message.ts'
+import { RoutedMessage, writeSizes } from './routed-message.ts'
 
 /** What an outlet tells its connection. */
 export interface OutletOwner {
@@ -88,9 +88,10 @@ export class ClientOutlet implements Peer {
 
   /** Whether the client takes the message; it does unless it is gone or wants no echo. */
   take(subscription: ClientSubscription, message: RoutedMessage): boolean {
-    if (message.hasHeaders && !this.supportsHeaders)
-      return this.#takeStripped(subscription, message)
-    if (!message.stage()) return this.#takeParts(subscription, message, message.hasHeaders)
+    if (message.hasHeaders && !this.supportsHeaders) {
+      return this.#takeMessage(subscription, message, false)
+    }
+    if (!message.stage()) return this.#takeMessage(subscription, message, message.hasHeaders)
     return this.takeRun(
       subscription,
       message.origin,
@@ -147,6 +148,27 @@ export class ClientOutlet implements Peer {
     }
     this.#delivered(subscription, origin, totalBytes)
     if (this.#tracksReplies) this.#guard?.delivered(replyAt(tailStart, hasHeaders))
+    return true
+  }
+
+  /** The same for one receiver alone, of what does not lie in the arena: it is put together where it goes out. */
+  takeParts(
+    subscription: ClientSubscription,
+    origin: Peer,
+    shown: Uint8Array,
+    reply: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): boolean {
+    if (!this.#admits(subscription, origin)) return false
+    if (subscription.isFiltered && !this.mayReceive(textOf(shown), subscription.queue)) return false
+    const size = headers.length + payload.length
+    const lineSize = LINE_ROOM + SIZES_ROOM + shown.length + subscription.sidSize + reply.length
+    const at = this.output.reserve(lineSize + size)
+    if (at < 0) this.#writePieces(subscription, shown, reply, headers, payload)
+    else this.#writeFrame(at, subscription, shown, reply, headers, payload)
+    this.#delivered(subscription, origin, size)
+    if (this.#tracksReplies) this.#guard?.delivered(textOf(reply))
     return true
   }
 
@@ -235,45 +257,71 @@ export class ClientOutlet implements Peer {
     this.output.write(arenaBytes.subarray(tailStart, end))
   }
 
-  #takeStripped(subscription: ClientSubscription, message: RoutedMessage): boolean {
-    return this.#takeParts(subscription, message, false)
-  }
-
-  #takeParts(
+  #takeMessage(
     subscription: ClientSubscription,
     message: RoutedMessage,
     withHeaders: boolean,
   ): boolean {
-    if (!this.#admits(subscription, message.origin)) return false
-    if (subscription.isFiltered) {
-      if (!this.mayReceive(message.shownSubject, subscription.queue)) return false
+    const { origin, shownBytes, replyBytes, headers, payload } = message
+    const shownHeaders = withHeaders ? headers : NO_HEADERS
+    return this.takeParts(subscription, origin, shownBytes, replyBytes, shownHeaders, payload)
+  }
+
+  /** A frame for one slot of the output, in one go. */
+  #writeFrame(
+    start: number,
+    subscription: ClientSubscription,
+    shown: Uint8Array,
+    reply: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): void {
+    const hasHeaders = headers.length > 0
+    let at = append(start, hasHeaders ? HMSG_BYTES : MSG_BYTES)
+    at = append(at, shown)
+    arenaBytes[at++] = SPACE
+    at = append(at, subscription.sidBytes)
+    if (reply.length > 0) {
+      at = append(at, reply)
+      arenaBytes[at++] = SPACE
     }
-    const { shownBytes, replyBytes, headers, payload } = message
-    const headerBytes = withHeaders ? headers.length : -1
-    const size = payload.length + (withHeaders ? headers.length : 0)
+    at = writeSizes(at, hasHeaders ? headers.length : -1, headers.length + payload.length)
+    at = append(append(at, headers), payload)
+    arenaBytes[at] = CR
+    arenaBytes[at + 1] = LF
+    this.output.commit(at + 2)
+  }
+
+  /** Larger than an output slot: in pieces. */
+  #writePieces(
+    subscription: ClientSubscription,
+    shown: Uint8Array,
+    reply: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): void {
     const { output } = this
-    output.write(withHeaders ? HMSG_BYTES : MSG_BYTES)
-    output.write(shownBytes)
+    const hasHeaders = headers.length > 0
+    output.write(hasHeaders ? HMSG_BYTES : MSG_BYTES)
+    output.write(shown)
     output.write(SPACE_BYTES)
     output.write(subscription.sidBytes)
-    if (replyBytes.length > 0) {
-      output.write(replyBytes)
+    if (reply.length > 0) {
+      output.write(reply)
       output.write(SPACE_BYTES)
     }
-    const at = output.reserve(sizesLength(headerBytes, size))
-    if (at >= 0) output.commit(writeSizes(at, headerBytes, size))
-    else output.write(Buffer.from(withHeaders ? `${headerBytes} ${size}\r\n` : `${size}\r\n`))
-    if (withHeaders) output.write(headers)
+    const size = headers.length + payload.length
+    output.write(Buffer.from(hasHeaders ? `${headers.length} ${size}\r\n` : `${size}\r\n`))
+    output.write(headers)
     output.write(payload)
     output.write(CRLF_BYTES)
-    this.#delivered(subscription, message.origin, size)
-    if (this.#tracksReplies) this.#guard?.delivered(message.reply)
-    return true
   }
 }
 
 const CR = 13
+const LF = 10
 const SPACE = 32
+const NO_HEADERS = new Uint8Array(0)
 const SPACE_BYTES = Buffer.from(' ')
 const CRLF_BYTES = Buffer.from('\r\n')
 const MSG_BYTES = Buffer.from('MSG ')
@@ -282,14 +330,30 @@ const MSG = MSG_BYTES.readInt32LE(0)
 const HMSG = HMSG_BYTES.readInt32LE(0)
 /** `HMSG `, and the second word of a short sid. */
 const LINE_ROOM = 16
+/** Two sizes with what ends them, and the end of the message. */
+const SIZES_ROOM = 32
 /** Up to here a loop over words beats `copyWithin`, measured. */
 const COPY_WORDS_MAX = 48
+
+/** The same for bytes that lie elsewhere, which are copied one by one, against `set`. */
+const COPY_BYTES_MAX = 40
 
 /** Of `max_pending`: nats-server's mark for a receiver that is behind. */
 const DROPPING_SHARE = 0.75
 
 function textAt(start: number, end: number): string {
   return arenaBytes.toString('utf8', start, end)
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+}
+
+function append(at: number, bytes: Uint8Array): number {
+  const size = bytes.length
+  if (size > COPY_BYTES_MAX) arenaBytes.set(bytes, at)
+  else for (let i = 0; i < size; i++) arenaBytes[at + i] = bytes[i] ?? 0
+  return at + size
 }
 
 /** The reply subject of a frame's tail `[<reply> ][<header size> ]<size>\r\n…`; '' for none. */

@@ -12,6 +12,7 @@ import {
   FIRST_SIGHTS_MAX,
   OUTDATED_ROUTES_SWEPT,
 } from './limits.ts'
+import { isAckAt, prefixEnd, tokensBehind } from './one-shot-subject.ts'
 
 /**
  * From the bytes of a subject to its receivers, without making a string.
@@ -22,9 +23,9 @@ import {
  * it grows or the table is emptied, `words` becomes another array: who remembers a route must check
  * `isCurrent` by that.
  *
- * A subject is admitted at its second sight, so that one-shot inboxes do not fill the table. Those are
- * served by their prefix, which is a route of its own. What a
- * route leads to is computed at its first use and again after interest changed: a literal subject's
+ * A subject is admitted at its second sight, so that one-shot subjects do not fill the table. Those are
+ * served by their prefix, which is a route of its own: an inbox by all but its last token, an acknowledgement,
+ * which never comes again, by what precedes its numbers. What a route leads to is computed at its first use and again after interest changed: a literal subject's
  * change clears its own route only, a wildcard's raises `generation`, which outdates all.
  */
 export class RouteTable {
@@ -34,7 +35,7 @@ export class RouteTable {
   located: Route | undefined = undefined
   words = new Int32Array(INITIAL_WORDS)
   readonly #match: (subject: string) => Interest
-  readonly #matchAnyLast: (prefix: string) => Interest | undefined
+  readonly #matchAnyEnd: (prefix: string, tokensBehind: number) => Interest | undefined
   readonly #seed: number
   #generation = 1
   #slots = new Int32Array(INITIAL_SLOTS).fill(VACANT)
@@ -47,16 +48,16 @@ export class RouteTable {
 
   /**
    * @param match computes who is interested in a literal subject
-   * @param matchAnyLast the same for `<prefix>.<any token>`; undefined when it depends on the token
+   * @param matchAnyEnd the same for a prefix with so many tokens behind it; undefined when it depends on them
    */
   constructor(
     random: Random,
     match: (subject: string) => Interest,
-    matchAnyLast: (prefix: string) => Interest | undefined,
+    matchAnyEnd: (prefix: string, tokensBehind: number) => Interest | undefined,
   ) {
     this.#seed = random.below(2 ** 32) | 0
     this.#match = match
-    this.#matchAnyLast = matchAnyLast
+    this.#matchAnyEnd = matchAnyEnd
   }
 
   get size(): number {
@@ -79,8 +80,9 @@ export class RouteTable {
     const hash = this.#hash(start, end)
     this.located = undefined
     if (this.spaceAt <= start) return undefined
+    const isAck = isAckAt(start)
     const size = this.spaceAt - start + 1
-    const known = this.#find(start, hash, size)
+    const known = isAck ? undefined : this.#find(start, hash, size)
     if (known !== undefined) {
       this.located = known
       return this.interestOf(known)
@@ -89,7 +91,7 @@ export class RouteTable {
       this.spaceAt = -1
       return undefined
     }
-    if (!this.#isSecondSight(hash)) {
+    if (isAck || !this.#isSecondSight(hash)) {
       const end = this.spaceAt
       return this.#interestOfPrefix(start, end) ?? this.#match(textAt(start, end))
     }
@@ -101,17 +103,16 @@ export class RouteTable {
   }
 
   /**
-   * The interest in a subject that is not known itself, by what is known of all tokens but its last:
-   * one-shot inboxes differ in nothing else. undefined when it depends on that token.
+   * The interest in a subject that is not known itself, by what is known of the tokens that it has in common
+   * with others of its kind. undefined when it depends on the tokens behind those.
    */
   #interestOfPrefix(start: number, end: number): Interest | undefined {
-    let dot = end - 1
-    while (dot > start && arenaBytes[dot] !== DOT) dot--
-    if (dot <= start || dot === end - 1) return undefined
+    const dot = prefixEnd(start, end)
+    if (dot < 0) return undefined
     const route = this.#prefixAt(start, dot)
     if (route === undefined) return undefined
     if (route.generation !== this.#generation) {
-      route.generic = this.#matchAnyLast(route.subject)
+      route.generic = this.#matchAnyEnd(route.subject, tokensBehind(start))
       route.generation = this.#generation
     }
     return route.generic
@@ -181,9 +182,8 @@ export class RouteTable {
     const hash = this.#hash(SCRATCH, SCRATCH + size + 1)
     const route = this.#find(SCRATCH, hash, size + 1)
     route?.forget()
-    let dot = SCRATCH + size - 1
-    while (dot > SCRATCH && arenaBytes[dot] !== DOT) dot--
-    if (dot === SCRATCH) return
+    const dot = prefixEnd(SCRATCH, SCRATCH + size)
+    if (dot < 0) return
     const prefix = this.#find(SCRATCH, this.#hashOf(SCRATCH, dot + 1), dot - SCRATCH + 1)
     prefix?.forget()
   }
@@ -352,7 +352,6 @@ export class Route {
 
 const VACANT = -1
 const SPACE = 32
-const DOT = 46
 /** Of one UTF-16 unit. */
 const UTF8_BYTES_MAX = 3
 const INITIAL_SLOTS = 256

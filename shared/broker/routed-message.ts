@@ -1,5 +1,5 @@
 import { allocate, arenaBytes } from '../transport/index.ts'
-import { decimalLength, EMPTY_HEADERS, formatDecimal } from '../wire/index.ts'
+import { EMPTY_HEADERS, formatDecimal } from '../wire/index.ts'
 import { NESTED_PUBLICATIONS_MAX, STAGED_BYTES_MAX } from './limits.ts'
 import type { Message, Peer, Publication, PublishCommitted } from './message.ts'
 import type { TraceSpan } from './message-tracer.ts'
@@ -207,11 +207,6 @@ export function writeSizes(start: number, headerBytes: number, totalBytes: numbe
   arenaBytes[at] = CR
   arenaBytes[at + 1] = LF
   return at + 2
-}
-
-/** How many bytes `writeSizes` writes. */
-export function sizesLength(headerBytes: number, totalBytes: number): number {
-  return (headerBytes >= 0 ? decimalLength(headerBytes) + 1 : 0) + decimalLength(totalBytes) + 2
 }
 
 function append(at: number, bytes: Uint8Array): number {

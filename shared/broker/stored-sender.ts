@@ -3,6 +3,7 @@ import type { Interest } from './interest.ts'
 import type { Peer, PublishOptions } from './message.ts'
 import type { Route } from './route-table.ts'
 import { isNestedTooDeep, takeMessage } from './routed-message.ts'
+import { work } from './work.ts'
 
 const STORED_ALREADY: PublishOptions = { capture: false }
 const STORED_AGAIN: PublishOptions = {}
@@ -11,7 +12,8 @@ const NO_BYTES = new Uint8Array(0)
 /**
  * Publishes stored messages, one after the other to the same few subjects, in the way of
  * `AccountSpace.publish` but for what need not be done each time: the subject was looked up for the
- * message before, and subjects and replies come from the store, which looked through them already.
+ * message before, and subjects and replies come from the store, which looked through them already. A
+ * client who is the only receiver gets it without anything between.
  */
 export class StoredSender {
   readonly #space: AccountSpace
@@ -45,9 +47,14 @@ export class StoredSender {
   ): number {
     if (isNestedTooDeep()) return 0
     const interest = this.#interestIn(to)
-    if (interest.isEmpty) return 0
     const publication = this.#publication
     publication.subject = to
+    if (interest.isEmpty) return 0
+    const { only } = interest
+    if (only !== undefined && (headers.length === 0 || only.peer.supportsHeaders)) {
+      work.units += interest.units
+      return only.peer.takeParts(only, this.#peer, shownSubject, reply, headers, payload) ? 1 : 0
+    }
     publication.shownSubject = shownSubject
     publication.reply = reply
     publication.headers = headers

@@ -3,11 +3,13 @@ import {
   type Message,
   type Peer,
   StoredSender,
+  type SubscribeOptions,
   type Subscription,
 } from '../broker/index.ts'
 import type {
   CapturedMessage,
   Flow,
+  HeardMessage,
   InterestWatch,
   Outlet,
   PortMessage,
@@ -16,29 +18,22 @@ import type {
 import { InterestWatches } from './interest-watches.ts'
 import { ReachWatches } from './reach-watches.ts'
 
-interface Handler {
-  readonly handle: (message: PortMessage) => void
-  /** Whether it is shown what receivers see for a subject. */
-  readonly isShown: boolean
-}
-
 interface Request {
   readonly handle: (request: PortMessage) => void
   readonly message: PortMessage
 }
 
 /**
- * Joins streams to a broker's subject space: the one place where the two meet. Captures run inside
- * the router, which hands them views on its memory; requests are copied and handled once the router
- * has finished its turn, because a peer must not publish while it is being delivered to.
+ * Joins streams to a broker's subject space: the one place where the two meet. Captures and acknowledgements
+ * are handled inside the router, which hands out views on its memory; requests are copied and handled once
+ * the router has finished its turn, because they take long and are answered.
  */
 export class SpaceStreamPort implements StreamPort {
   readonly #space: AccountSpace
   readonly #peer: Peer
   readonly #watches: InterestWatches
   readonly #reaches: ReachWatches
-  readonly #captures = new Map<Subscription, (message: CapturedMessage) => void>()
-  readonly #handlers = new Map<Subscription, Handler>()
+  readonly #takers = new Map<Subscription, (message: Message) => void>()
   /** Emptied after every read chunk, so it never holds more than one chunk's requests. */
   #requests: Request[] = []
 
@@ -50,7 +45,7 @@ export class SpaceStreamPort implements StreamPort {
       kind: 'local',
       id: peerId,
       echo: true,
-      deliver: (subscription, message) => this.#take(subscription, message),
+      deliver: (subscription, message) => this.#takers.get(subscription)?.(message),
     }
   }
 
@@ -69,19 +64,21 @@ export class SpaceStreamPort implements StreamPort {
   }
 
   subscribe(subject: string, handle: (request: PortMessage) => void): () => void {
-    return this.#subscribe(subject, { handle, isShown: false })
+    return this.#subscribe({ subject }, (message) => this.#keep(handle, copyOf(message, false)))
+  }
+
+  listen(subject: string, handle: (message: HeardMessage) => void): () => void {
+    return this.#subscribe({ subject }, handle)
   }
 
   receive(subject: string, handle: (message: PortMessage) => void): () => void {
-    return this.#subscribe(subject, { handle, isShown: true })
+    return this.#subscribe({ subject }, (message) => this.#keep(handle, copyOf(message, true)))
   }
 
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void {
-    const subscription = this.#space.subscribe(this.#peer, { subject, isCapture: true })
-    this.#captures.set(subscription, capture)
-    return () => {
-      if (this.#captures.delete(subscription)) this.#space.unsubscribe(subscription)
-    }
+    return this.#subscribe({ subject, isCapture: true }, (message) =>
+      capture(message.shownBytes === message.subjectBytes ? message : shown(message)),
+    )
   }
 
   hasInterest(subject: string): boolean {
@@ -96,25 +93,17 @@ export class SpaceStreamPort implements StreamPort {
     return this.#reaches.add(subject, onReached)
   }
 
-  #subscribe(subject: string, handler: Handler): () => void {
-    const subscription = this.#space.subscribe(this.#peer, { subject })
-    this.#handlers.set(subscription, handler)
+  #subscribe(options: SubscribeOptions, take: (message: Message) => void): () => void {
+    const subscription = this.#space.subscribe(this.#peer, options)
+    this.#takers.set(subscription, take)
     return () => {
-      if (this.#handlers.delete(subscription)) this.#space.unsubscribe(subscription)
+      if (this.#takers.delete(subscription)) this.#space.unsubscribe(subscription)
     }
   }
 
-  #take(subscription: Subscription, message: Message): void {
-    const capture = this.#captures.get(subscription)
-    if (capture !== undefined) {
-      capture(message.shownBytes === message.subjectBytes ? message : shown(message))
-      return
-    }
-    const handler = this.#handlers.get(subscription)
-    if (handler === undefined) return
+  #keep(handle: (message: PortMessage) => void, message: PortMessage): void {
     if (this.#requests.length === 0) queueMicrotask(() => this.#handleRequests())
-    const { handle, isShown } = handler
-    this.#requests.push({ handle, message: copyOf(message, isShown) })
+    this.#requests.push({ handle, message })
   }
 
   #handleRequests(): void {

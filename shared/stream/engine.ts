@@ -20,7 +20,7 @@ import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
 import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { type PortMessage, renamed, type StreamPort } from './port.ts'
+import { type HeardMessage, renamed, type StreamPort } from './port.ts'
 import { isHidden, RestoreHost } from './snapshot/restore-host.ts'
 import { SnapshotDesk } from './snapshot/snapshot-desk.ts'
 import { Stream } from './stream.ts'
@@ -304,9 +304,8 @@ export class StreamEngine {
         ),
       )
     }
-    this.#subscriptions.push(
-      this.#port.subscribe(this.#acks.filter, (message) => this.#acknowledge(message)),
-    )
+    const stop = this.#port.listen(this.#acks.filter, (heard) => this.#acknowledge(heard))
+    this.#subscriptions.push(stop)
     if (domain !== '') this.#captureForDomain(`$JS.${domain}.API.`)
   }
 
@@ -322,8 +321,8 @@ export class StreamEngine {
     }
   }
 
-  #acknowledge(message: PortMessage): void {
-    const address = this.#acks.parse(message.subject)
+  #acknowledge(message: HeardMessage): void {
+    const address = this.#acks.parse(message.subjectBytes)
     const request = parseAck(message.payload)
     if (address === undefined || request === undefined) return
     const consumer = this.#streams.get(address.stream)?.consumers.get(address.consumer)

@@ -12,8 +12,10 @@ export interface StreamPort {
    * is behind, and streams that bind the subject store what is pushed there.
    */
   outlet(flow?: Flow): Outlet
-  /** API, ack and direct-get subjects. The handler's message is the handler's to keep. */
+  /** API and direct-get subjects. The handler's message is the handler's to keep. */
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void
+  /** What comes in numbers, as acks do: the handler is called from within the router, and keeps nothing. */
+  listen(subject: string, handler: (message: HeardMessage) => void): () => void
   /** Everything published on `subject` goes to `capture` before any acknowledgement. */
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void
   /** The same for what consumers deliver: shown with the subject under which it is stored. */
@@ -65,13 +67,18 @@ export interface PortMessage {
   readonly requester?: unknown
 }
 
-/** Views on the router's memory, valid during the call only; `StreamStore.append` copies them. */
-export interface CapturedMessage {
+/** Views on the router's memory, valid during the call only. */
+export interface HeardMessage {
   readonly subjectBytes: Uint8Array
-  readonly subject: string
+  /** '' when there is none. */
   readonly reply: string
-  readonly headers: Uint8Array
   readonly payload: Uint8Array
+}
+
+/** Views on the router's memory, valid during the call only; `StreamStore.append` copies them. */
+export interface CapturedMessage extends HeardMessage {
+  readonly subject: string
+  readonly headers: Uint8Array
   /** Whoever takes it owes exactly one call, when the message is on disk or refused. */
   takeCommitted(): ((error: PetioleError | undefined) => void) | undefined
 }

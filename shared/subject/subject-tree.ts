@@ -57,15 +57,15 @@ export class SubjectTree<T> {
   }
 
   /**
-   * What matches `<prefix>.<any token>`, whatever that token is; undefined when it depends on the token.
-   * So one answer does for all the inboxes of a client.
+   * What matches the prefix with so many tokens behind it, whatever they are; undefined when it depends on
+   * them. So one answer does for all the inboxes of a client, or all acknowledgements of a consumer.
    */
-  matchAnyLast(prefix: string): T[] | undefined {
+  matchAnyEnd(prefix: string, tokensBehind: number): T[] | undefined {
     const found: T[] = []
     visits = 0
     const tokens = prefix.split('.')
     if (tokens.includes('')) return found
-    const isKnown = collectAnyLast(this.#root, tokens, 0, found)
+    const isKnown = collectAnyEnd(this.#root, tokens, 0, tokensBehind, found)
     this.visited = visits
     return isKnown ? found : undefined
   }
@@ -134,10 +134,13 @@ class Node<T> {
     return this.#literals?.get(token)
   }
 
-  /** Whether a message on some literal child would reach more than one on the others. */
-  hasLiteralValues(): boolean {
+  /**
+   * Whether a message on some literal child, or with more tokens behind it on what is below one, would reach
+   * more than one on the others.
+   */
+  hasLiteralValues(isLast: boolean): boolean {
     if (this.#literals === undefined) return false
-    if (this.#literals.size > LITERALS_LOOKED_AT) return true
+    if (!isLast || this.#literals.size > LITERALS_LOOKED_AT) return true
     for (const node of this.#literals.values()) if (node.hasValues) return true
     return false
   }
@@ -186,23 +189,27 @@ function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, fou
   node.pushTo(found)
 }
 
-/** False when literal children at the last level have values of their own. */
-function collectAnyLast<T>(
+/** False when literal children behind the tokens have values of their own. */
+function collectAnyEnd<T>(
   node: Node<T>,
   tokens: readonly string[],
   depth: number,
+  behind: number,
   found: T[],
 ): boolean {
   visits++
-  node.more?.pushTo(found)
   const token = tokens[depth]
-  if (token === undefined) {
-    if (node.hasLiteralValues()) return false
-    node.one?.pushTo(found)
+  if (token === undefined && behind === 0) {
+    node.pushTo(found)
     return true
   }
+  node.more?.pushTo(found)
+  if (token === undefined) {
+    if (node.hasLiteralValues(behind === 1)) return false
+    return node.one === undefined || collectAnyEnd(node.one, tokens, depth, behind - 1, found)
+  }
   for (const next of [node.literal(token), node.one]) {
-    if (next !== undefined && !collectAnyLast(next, tokens, depth + 1, found)) return false
+    if (next !== undefined && !collectAnyEnd(next, tokens, depth + 1, behind, found)) return false
   }
   return true
 }

@@ -6,6 +6,7 @@ import type { PetioleError } from '../../shared/runtime/index.ts'
 import type {
   CapturedMessage,
   Flow,
+  HeardMessage,
   InterestWatch,
   Outlet,
   PortMessage,
@@ -74,6 +75,12 @@ export class MemoryPort implements StreamPort {
     const entry = { filter: new SubjectFilter(subject), handle }
     this.#handlers.add(entry)
     return () => this.#handlers.delete(entry)
+  }
+
+  listen(subject: string, handle: (message: HeardMessage) => void): () => void {
+    return this.subscribe(subject, (message) =>
+      handle({ ...message, subjectBytes: Buffer.from(message.subject) }),
+    )
   }
 
   capture(subject: string, capture: (message: CapturedMessage) => void): () => void {

@@ -156,7 +156,7 @@ export class AckLedger {
     for (;;) {
       const streamSeq = this.#due[this.#dueHead]
       if (streamSeq === undefined) {
-        this.#due = []
+        if (this.#dueHead > 0) this.#due = []
         this.#dueHead = 0
         return undefined
       }

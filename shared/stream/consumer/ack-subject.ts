@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parseGoDuration } from '../go-duration.ts'
+import { NO_BYTES } from '../headers.ts'
 import { NS_PER_MS } from '../limits.ts'
 
 /**
@@ -18,6 +19,9 @@ import { NS_PER_MS } from '../limits.ts'
 const PREFIX = '$JS.ACK.'
 /** Tokens from the stream's name on, in the short form. */
 const TOKENS = 7
+
+const DOT = 46
+const ZERO = 48
 
 const HASH_LENGTH = 8
 const HASH_DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -48,12 +52,18 @@ export class AckSubjects {
   /** What to subscribe to. */
   readonly filter: string
   readonly #prefix: string
+  readonly #prefixBytes: Uint8Array
   readonly #isLong: boolean
+  /** What the last subject began with, up to its numbers: most begin like the one before. */
+  #known: Uint8Array = NO_BYTES
+  /** Written anew for each subject: an ack is too small a thing to make another for it. */
+  readonly #address = { stream: '', consumer: '', deliveries: 0, streamSeq: 0, consumerSeq: 0 }
 
   /** @param domain '' for none */
   constructor(domain: string, account: string) {
     this.#isLong = domain !== ''
     this.#prefix = this.#isLong ? `${PREFIX}${domain}.${accountHash(account)}.` : PREFIX
+    this.#prefixBytes = Buffer.from(this.#prefix)
     this.filter = this.#prefix + (this.#isLong ? '>' : Array(TOKENS).fill('*').join('.'))
   }
 
@@ -62,36 +72,60 @@ export class AckSubjects {
     return `${this.#prefix}${stream}.${consumer}.`
   }
 
-  /** undefined when the subject is none of ours. */
-  parse(subject: string): AckAddress | undefined {
-    if (!subject.startsWith(this.#prefix)) return undefined
-    const streamEnd = subject.indexOf('.', this.#prefix.length)
-    const consumerEnd = subject.indexOf('.', streamEnd + 1)
-    if (streamEnd < 0 || consumerEnd < 0) return undefined
-    const deliveriesEnd = subject.indexOf('.', consumerEnd + 1)
-    const streamSeqEnd = subject.indexOf('.', deliveriesEnd + 1)
-    const consumerSeqEnd = subject.indexOf('.', streamSeqEnd + 1)
-    if (deliveriesEnd < 0 || streamSeqEnd < 0 || consumerSeqEnd < 0) return undefined
-    // The time and the count of pending messages, which nobody asks for here.
-    const timeEnd = subject.indexOf('.', consumerSeqEnd + 1)
-    if (timeEnd < 0 || (!this.#isLong && subject.indexOf('.', timeEnd + 1) >= 0)) return undefined
-    const streamSeq = numberAt(subject, deliveriesEnd + 1, streamSeqEnd)
-    if (!(streamSeq > 0)) return undefined
-    return {
-      stream: subject.slice(this.#prefix.length, streamEnd),
-      consumer: subject.slice(streamEnd + 1, consumerEnd),
-      deliveries: numberAt(subject, consumerEnd + 1, deliveriesEnd),
-      streamSeq,
-      consumerSeq: numberAt(subject, streamSeqEnd + 1, consumerSeqEnd),
+  /** undefined when the subject is none of ours; else it is valid until the next one is parsed. */
+  parse(subject: Uint8Array): AckAddress | undefined {
+    if (!startsWith(subject, this.#known) || this.#known.length === 0) {
+      if (!this.#learn(subject)) return undefined
     }
+    const deliveriesEnd = tokenEnd(subject, this.#known.length)
+    const streamSeqEnd = tokenEnd(subject, deliveriesEnd + 1)
+    const consumerSeqEnd = tokenEnd(subject, streamSeqEnd + 1)
+    // The time and the count of pending messages, which nobody asks for here.
+    const timeEnd = tokenEnd(subject, consumerSeqEnd + 1)
+    if (timeEnd >= subject.length) return undefined
+    if (!this.#isLong && tokenEnd(subject, timeEnd + 1) < subject.length) return undefined
+    const address = this.#address
+    address.streamSeq = numberAt(subject, deliveriesEnd + 1, streamSeqEnd)
+    if (!(address.streamSeq > 0)) return undefined
+    address.deliveries = numberAt(subject, this.#known.length, deliveriesEnd)
+    address.consumerSeq = numberAt(subject, streamSeqEnd + 1, consumerSeqEnd)
+    return address
+  }
+
+  /** Remembers what the subject begins with; false when that is none of ours. */
+  #learn(subject: Uint8Array): boolean {
+    const start = this.#prefixBytes.length
+    if (!startsWith(subject, this.#prefixBytes)) return false
+    const streamEnd = tokenEnd(subject, start)
+    const consumerEnd = tokenEnd(subject, streamEnd + 1)
+    if (consumerEnd >= subject.length) return false
+    this.#known = Uint8Array.from(subject.subarray(0, consumerEnd + 1))
+    const names = Buffer.from(this.#known)
+    this.#address.stream = names.toString('utf8', start, streamEnd)
+    this.#address.consumer = names.toString('utf8', streamEnd + 1, consumerEnd)
+    return true
   }
 }
 
+function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false
+  // From the end: consumers of one stream differ there.
+  for (let i = prefix.length - 1; i >= 0; i--) if (bytes[i] !== prefix[i]) return false
+  return true
+}
+
+/** Where the token that begins at `start` ends: at a dot, or at the end of all. */
+function tokenEnd(bytes: Uint8Array, start: number): number {
+  let at = start
+  while (at < bytes.length && bytes[at] !== DOT) at++
+  return at
+}
+
 /** NaN for what is not written in digits alone. */
-function numberAt(text: string, start: number, end: number): number {
+function numberAt(bytes: Uint8Array, start: number, end: number): number {
   let number = start < end ? 0 : Number.NaN
   for (let i = start; i < end; i++) {
-    const digit = text.charCodeAt(i) - 48
+    const digit = (bytes[i] ?? 0) - ZERO
     number = digit >= 0 && digit <= 9 ? number * 10 + digit : Number.NaN
   }
   return number

@@ -20,7 +20,7 @@ export interface DeliveryTarget {
    * The inbox that a message of `bytes` goes to; undefined when nobody can take it. Whoever takes it
    * is charged: the caller must send.
    */
-  take(bytes: number): Uint8Array | undefined
+  take(bytes: number, nowMs: number): Uint8Array | undefined
   /** What was taken has been sent, and somebody got it. */
   delivered(bytes: number): void
   /** What was taken reached nobody. Returns whether it counts as not delivered. */

@@ -25,6 +25,9 @@ export interface DeliveryOptions {
   isPaused: boolean
 }
 
+/** Why a turn's deliveries end: something is to be read, or due again, others have their turn, or there is no more. */
+type Stop = 'unread' | 'due' | 'turn' | 'done'
+
 export class Delivery {
   readonly options: DeliveryOptions
   readonly #clock: Clock
@@ -53,7 +56,7 @@ export class Delivery {
       readonly ledger: AckLedger
       readonly reader: MessageReader
       readonly target: DeliveryTarget
-      /** After each delivery: state changed, and deadlines may be nearer. */
+      /** After deliveries: state changed, and deadlines may be nearer. */
       readonly onDelivered: (nowMs: number) => void
     },
     options: DeliveryOptions,
@@ -116,19 +119,43 @@ export class Delivery {
   async #run(): Promise<void> {
     do {
       this.#isWoken = false
-      while (this.#target.isReady && this.#isFree) {
-        const due = this.#ledger.peekDue()
-        if (due !== undefined) {
-          if (!(await this.#deliverAgain(due))) break
-        } else if (this.#ledger.pending.size >= this.options.ackPendingMax) {
-          break
-        } else if (!(await this.#deliverNext())) {
-          break
-        }
-        if (this.#turnBytes >= DELIVERY_TURN_BYTES) await this.#nextTurn()
+      for (let stop = this.#deliverAtHand(); stop !== 'done'; stop = this.#deliverAtHand()) {
+        if (stop === 'unread') await this.#reader.fill()
+        else if (stop === 'turn') await this.#nextTurn()
+        else if (!(await this.#deliverAgain())) break
       }
     } while (this.#isWoken && this.#isFree)
     this.#isRunning = false
+  }
+
+  /** Delivers the batch at hand as far as it goes in this turn; returns what there is to wait for. */
+  #deliverAtHand(): Stop {
+    const before = this.#ledger.consumerSeq
+    const nowMs = this.#clock.monotonicMs()
+    const stop = this.#deliverBatch(nowMs)
+    if (this.#ledger.consumerSeq !== before) this.#onDelivered(nowMs)
+    return stop
+  }
+
+  #deliverBatch(nowMs: number): Stop {
+    const ledger = this.#ledger
+    const reader = this.#reader
+    while (this.#target.isReady && this.#isFree) {
+      if (this.#turnBytes >= DELIVERY_TURN_BYTES) return 'turn'
+      if (ledger.peekDue() !== undefined) return 'due'
+      if (ledger.pending.size >= this.options.ackPendingMax) return 'done'
+      const message = reader.peek()
+      if (message !== undefined) {
+        if (!this.#deliverNext(message, nowMs)) return 'done'
+      } else if (!reader.isAtEnd) {
+        return 'unread'
+      } else {
+        ledger.skipTo(reader.nextSeq - 1)
+        this.#target.endOfStream()
+        return 'done'
+      }
+    }
+    return 'done'
   }
 
   get #isFree(): boolean {
@@ -141,43 +168,33 @@ export class Delivery {
     return false
   }
 
-  /** Delivers from the batch at hand without leaving the turn; false at the end of the stream. */
-  async #deliverNext(): Promise<boolean> {
-    const message = this.#reader.peek()
-    if (message === undefined) {
-      if (this.#reader.isAtEnd) {
-        this.#ledger.skipTo(this.#reader.nextSeq - 1)
-        this.#target.endOfStream()
-        return false
-      }
-      await this.#reader.fill()
-      return true
-    }
+  /** False when nobody takes it now. */
+  #deliverNext(message: StoredMessage, nowMs: number): boolean {
     const ledger = this.#ledger
     if (message.seq <= ledger.deliveredSeq) {
       this.#reader.shift()
       return true
     }
-    const nowMs = this.#clock.monotonicMs()
     if (this.options.pace !== undefined && !this.#isDue(message, nowMs)) return false
     // The size that the client counts against max_bytes includes the ack subject.
     const pending = Math.max(0, this.#reader.remaining - 1)
     const consumerSeq = ledger.consumerSeq + 1
     const reply = this.#reply.write(1, message.seq, consumerSeq, message.timeMs, pending)
     const size = this.#sizeOf(message, reply)
-    const inbox = this.#target.take(size)
+    const inbox = this.#target.take(size, nowMs)
     if (inbox === undefined) return this.#notTaken()
     if (!this.#send(inbox, message, reply) && this.#target.missed()) return true
     this.#reader.shift()
     ledger.deliver(message.seq, nowMs)
     this.options.pace?.delivered(message, nowMs)
     this.#target.delivered(size)
-    this.#onDelivered(nowMs)
     return true
   }
 
   /** False when nobody takes it now. */
-  async #deliverAgain(streamSeq: number): Promise<boolean> {
+  async #deliverAgain(): Promise<boolean> {
+    const streamSeq = this.#ledger.peekDue()
+    if (streamSeq === undefined) return true
     const message = await this.#store.get(streamSeq)
     if (!this.#isFree || this.#ledger.peekDue() !== streamSeq) return true
     const nowMs = this.#clock.monotonicMs()
@@ -191,7 +208,7 @@ export class Delivery {
     const { remaining } = this.#reader
     const reply = this.#reply.write(deliveries, streamSeq, consumerSeq, message.timeMs, remaining)
     const size = this.#sizeOf(message, reply)
-    const inbox = this.#target.take(size)
+    const inbox = this.#target.take(size, nowMs)
     if (inbox === undefined) return this.#notTaken()
     if (!this.#send(inbox, message, reply) && this.#target.missed()) return true
     this.#ledger.redeliver(streamSeq, nowMs)

@@ -50,6 +50,40 @@ describe('remembered routes', () => {
     }
   })
 
+  it(`know who hears acknowledgements, each of which is another, seed=${SEED}`, () => {
+    const random = new SeededRandom(SEED)
+    const space = new AccountSpace(random.fork(), '$G')
+    const origin = new RecordingPeer('mqtt')
+    const pick = <T>(values: readonly T[]): T => values[random.below(values.length)] as T
+    const consumer = (): string => `$JS.ACK.${pick(['S', 'T'])}.${pick(['c', 'd'])}`
+    const shapes = [
+      () => '$JS.ACK.*.*.*.*.*.*.*',
+      () => pick(['$JS.ACK.>', '$JS.>', '>', `${consumer()}.>`, '*.*.*.*.*.*.*.*.*']),
+      () => `${consumer()}.${pick(['1', '*'])}.${random.below(4)}.*.*.*`,
+      () => `${consumer()}.1.${random.below(4)}.${random.below(4)}.0.0`,
+      () => `${consumer()}.1.2.3.4${pick(['', '.0.0'])}`,
+    ]
+    const live: { stop: () => void; filter: SubjectFilter }[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const choice = random.below(20)
+      if (choice === 0) {
+        const text = pick(shapes)()
+        const subscription = space.subscribe(new RecordingPeer('local'), { subject: text })
+        live.push({ stop: () => space.unsubscribe(subscription), filter: new SubjectFilter(text) })
+      } else if (choice === 1 && live.length > 5) {
+        live.splice(random.below(live.length), 1)[0]?.stop()
+      } else {
+        const end = pick(['0.0', '0.0', '0.0', `${round}.0`, '0', '0.0.more', '.0', '0.'])
+        const to = `${consumer()}.1.${random.below(4)}.${random.below(4)}.${end}`
+        const expected = to.split('.').includes('')
+          ? 0
+          : live.filter(({ filter }) => filter.matchesText(to)).length
+        assert.equal(publish(space, origin, to), expected, `seed=${SEED} round=${round} ${to}`)
+      }
+    }
+    assert.ok(space.routes.size < 50, `${space.routes.size} remembered`)
+  })
+
   it('begin anew when there are too many, and stay right', () => {
     const space = new AccountSpace(new SeededRandom(SEED), '$G')
     const origin = new RecordingPeer('mqtt')

@@ -56,8 +56,8 @@ describe('ack subject', () => {
     const subject = replyOf(acks)
     assert.equal(subject, `$JS.ACK.hub.${hash}.S.c.2.7.9.1700000000000000000.4`)
     assert.equal(acks.filter, `$JS.ACK.hub.${hash}.>`)
-    assert.deepEqual(acks.parse(subject), address)
-    assert.deepEqual(acks.parse(`${subject}.random`), address)
+    assert.deepEqual(acks.parse(bytes(subject)), address)
+    assert.deepEqual(acks.parse(bytes(`${subject}.random`)), address)
   })
 
   it('is short without a domain', () => {
@@ -65,7 +65,7 @@ describe('ack subject', () => {
     const subject = replyOf(acks)
     assert.equal(subject, '$JS.ACK.S.c.2.7.9.1700000000000000000.4')
     assert.equal(acks.filter, '$JS.ACK.*.*.*.*.*.*.*')
-    assert.deepEqual(acks.parse(subject), address)
+    assert.deepEqual(acks.parse(bytes(subject)), address)
   })
 
   it('is written with any numbers, one after the other into the same bytes', () => {
@@ -91,7 +91,7 @@ describe('ack subject', () => {
       `$JS.ACK.hub.${hash}.S.c.2.7.9.17`,
       `$JS.ACK.hub.${hash}.S.c.2.0.9.17.4`,
     ]) {
-      assert.equal(long.parse(wrong), undefined, wrong)
+      assert.equal(long.parse(bytes(wrong)), undefined, wrong)
     }
     const short = new AckSubjects('', '$G')
     for (const wrong of [
@@ -101,7 +101,22 @@ describe('ack subject', () => {
       `$JS.ACK.hub.${hash}.S.c.2.7.9.17.4`,
       `$JS.ACK._.${hash}.S.c.2.7.9.17.4`,
     ]) {
-      assert.equal(short.parse(wrong), undefined, wrong)
+      assert.equal(short.parse(bytes(wrong)), undefined, wrong)
+    }
+  })
+
+  it('is read whichever consumer the one before was for', () => {
+    const acks = new AckSubjects('', '$G')
+    for (const [stream, consumer] of ['S c', 'S cc', 'SS c', 'S c', 'ü c', 'c S'].map((it) =>
+      it.split(' '),
+    )) {
+      for (const seq of [1, 10, Number.MAX_SAFE_INTEGER]) {
+        const subject = `$JS.ACK.${stream}.${consumer}.1.${seq}.3.17.4`
+        const expected = { stream, consumer, deliveries: 1, streamSeq: seq, consumerSeq: 3 }
+        assert.deepEqual(acks.parse(bytes(subject)), expected, subject)
+      }
+      assert.equal(acks.parse(bytes(`$JS.ACK.${stream}.${consumer}`)), undefined)
+      assert.equal(acks.parse(bytes(`$JS.ACK.${stream}.${consumer}.`)), undefined)
     }
   })
 

@@ -29,6 +29,13 @@ function matches(filter: string, subject: string): boolean {
   return matches(rest.join('.'), tail.join('.'))
 }
 
+/** By the number of their tokens. */
+const ENDS = [
+  ['a', 'b', 'new'],
+  ['a.a', 'new.b', 'b.new'],
+  ['a.b.a', 'new.new.a', 'a.new.b'],
+]
+
 describe('SubjectTree', () => {
   it(`finds what a plain matcher finds, after any additions and removals, seed=${SEED}`, () => {
     const steps = fc.array(fc.tuple(fc.boolean(), pattern, fc.nat(3)), { maxLength: 60 })
@@ -50,10 +57,12 @@ describe('SubjectTree', () => {
             .filter(([filter]) => matches(filter ?? '', subject))
             .map(([, value]) => Number(value))
           assert.deepEqual(tree.match(subject).sort(), expected.sort(), subject)
-          // When one answer is given for all last tokens, each must get it.
-          const any = tree.matchAnyLast(subject)?.sort()
-          for (const last of ['a', 'b', 'new']) {
-            if (any !== undefined) assert.deepEqual(tree.match(`${subject}.${last}`).sort(), any)
+          // When one answer is given for all ends of so many tokens, each must get it.
+          for (const [behind, ends] of ENDS.entries()) {
+            const any = tree.matchAnyEnd(subject, behind + 1)?.sort()
+            for (const end of any === undefined ? [] : ends) {
+              assert.deepEqual(tree.match(`${subject}.${end}`).sort(), any, `${subject} ${end}`)
+            }
           }
         }
       }),

@@ -104,8 +104,7 @@ export class PullQueue {
    * The inbox that a message of `bytes` goes to; undefined when none of the requests can take it.
    * The request is charged: the caller must send.
    */
-  take(bytes: number): Uint8Array | undefined {
-    const nowMs = this.#clock.monotonicMs()
+  take(bytes: number, nowMs: number): Uint8Array | undefined {
     const policy = this.#parts.policy()
     const needsPin = policy === 'pinned_client' && this.#parts.pin.id === ''
     let passed = 0

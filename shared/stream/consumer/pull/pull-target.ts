@@ -97,8 +97,8 @@ export class PullTarget implements DeliveryTarget {
     return true
   }
 
-  take(bytes: number): Uint8Array | undefined {
-    return this.#queue.take(bytes)
+  take(bytes: number, nowMs: number): Uint8Array | undefined {
+    return this.#queue.take(bytes, nowMs)
   }
 
   delivered(): void {}

@@ -89,8 +89,8 @@ export class PushTarget implements DeliveryTarget {
     return this.#watch.isInterested
   }
 
-  take(bytes: number): Uint8Array | undefined {
-    const waitMs = this.#rate?.take(bytes, this.#parts.clock.monotonicMs()) ?? 0
+  take(bytes: number, nowMs: number): Uint8Array | undefined {
+    const waitMs = this.#rate?.take(bytes, nowMs) ?? 0
     if (waitMs > 0) {
       this.#wait(waitMs)
       return undefined
