@@ -27,6 +27,19 @@ const PLAIN_SCENARIOS = [
   'jetstream',
 ]
 
+const STREAM_SCENARIOS = [
+  'expectations',
+  'consume',
+  'redelivery',
+  'ordered-consumer',
+  'push-consumer',
+  'copies',
+  'key-value',
+  'object-store',
+]
+/** Whose programs do all of that. */
+const STREAM_LANGUAGES = ['go', 'python']
+
 /** What the drop-in is told, and what the clients show to it. */
 interface Door {
   readonly name: string
@@ -37,7 +50,7 @@ interface Door {
 }
 
 describe('official clients of other languages', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   const directory = mkdtempSync(path.join(tmpdir(), 'petiole-clients-'))
   const programs = new Map<string, Program>()
   const doors: Door[] = []
@@ -103,7 +116,8 @@ describe('official clients of other languages', function () {
           `jetstream { store_dir: "${directory}/${language}-store" }`,
         )
       })
-      for (const scenario of PLAIN_SCENARIOS) {
+      const isThorough = STREAM_LANGUAGES.includes(language)
+      for (const scenario of [...PLAIN_SCENARIOS, ...(isThorough ? STREAM_SCENARIOS : [])]) {
         it(scenario, function () {
           return play(this, language, scenario, server)
         })

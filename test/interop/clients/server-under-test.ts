@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import * as path from 'node:path'
+import { DEADLINE_MS } from '../../support/patience.ts'
 import { freePorts } from '../../support/petiole-process.ts'
-
-const READY_DEADLINE_MS = 20_000
 
 /** What clients of any language find when they are told there is a nats-server; INTEROP_SERVER tries another. */
 const BINARY =
@@ -41,7 +40,7 @@ export class ServerUnderTest {
     this.#output = ''
     await new Promise<void>((resolve, reject) => {
       const fail = (why: string): void => reject(new Error(`${why}\n${this.#output}`))
-      const timer = setTimeout(() => fail('the server was not ready in time'), READY_DEADLINE_MS)
+      const timer = setTimeout(() => fail('the server was not ready in time'), DEADLINE_MS)
       child.once('exit', () => {
         clearTimeout(timer)
         fail('the server ended')

@@ -34,6 +34,14 @@ var scenarios = map[string]func(nc *nats.Conn) error{
 	"forbidden":         forbidden,
 	"service":           service,
 	"jetstream":         streams,
+	"expectations":      expectations,
+	"consume":           consume,
+	"redelivery":        redelivery,
+	"ordered-consumer":  ordered,
+	"push-consumer":     pushed,
+	"copies":            copies,
+	"key-value":         keyValue,
+	"object-store":      objects,
 }
 
 func main() {

@@ -11,6 +11,8 @@ from nats.errors import NoRespondersError
 from nats.micro import add_service
 from nats.micro.service import EndpointConfig, ServiceConfig
 
+import streams
+
 DEADLINE_S = 5
 
 
@@ -155,22 +157,16 @@ async def service(nc):
     await added.stop()
 
 
-async def jetstream(nc):
-    js = nc.jetstream(timeout=DEADLINE_S)
-    await js.add_stream(name="PYTHON", subjects=["python.>"])
-    await js.publish("python.1", b"kept")
-    reader = await js.pull_subscribe("python.>", durable="reader")
-    [msg] = await reader.fetch(1, timeout=DEADLINE_S)
-    expect(msg.data == b"kept", "got", msg.data)
-    await msg.ack_sync(timeout=DEADLINE_S)
-    await js.delete_stream("PYTHON")
-
-
 SCENARIOS = {
     name.replace("_", "-"): globals()[name]
     for name in (
         "publish_subscribe wildcards queue_group request_reply headers no_responders large_message "
-        "unsubscribe_after drain reconnect forbidden service jetstream"
+        "unsubscribe_after drain reconnect forbidden service"
+    ).split()
+} | {
+    name.replace("_", "-"): getattr(streams, name)
+    for name in (
+        "jetstream expectations consume redelivery ordered_consumer push_consumer copies key_value object_store"
     ).split()
 }
 
