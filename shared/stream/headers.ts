@@ -37,8 +37,8 @@ export function withHeaders(
   added: readonly (readonly [name: string, value: string])[],
 ): Uint8Array {
   const text = added.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  const head = headers.length === 0 ? Buffer.from('NATS/1.0\r\n') : headers.subarray(0, -2)
-  return Buffer.concat([head, Buffer.from(`${text}\r\n`)])
+  if (headers.length === 0) return Buffer.from(`NATS/1.0\r\n${text}\r\n`)
+  return Buffer.concat([headers.subarray(0, -2), Buffer.from(`${text}\r\n`)])
 }
 
 /** The block without the headers whose names are dropped; empty when nothing is left of it. */

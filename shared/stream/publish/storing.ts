@@ -7,7 +7,7 @@ import type { Committed, Store } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import type { Admission, AdmittingStream, Draft } from './admission.ts'
 import type { Expiry } from './expiry.ts'
-import type { PublishHeaders } from './publish-headers.ts'
+import { NOTHING_ASKED, type PublishHeaders } from './publish-headers.ts'
 import type { Republishing } from './republishing.ts'
 import type { Schedules } from './schedule/schedules.ts'
 
@@ -103,6 +103,8 @@ export class Storing {
       return this.#skip(draft, asked, committed)
     }
     const { admission, expiry, schedules, republishing } = this.#parts
+    if (asked === NOTHING_ASKED && !republishing.isActive)
+      return this.#appendPlain(draft, committed)
     const { subject, subjectBytes, headers, payload, ttl, dueMs } = draft
     const wallMs = draft.timeMs ?? this.#parts.clock.wallMs()
     const before = republishing.isActive ? admission.lastSeqOn(subject) : 0
@@ -118,9 +120,9 @@ export class Storing {
       }
       committed(error, seq)
     }
-    // What is told of a time must be what is stored; a clock that is wrong is put right by the store.
+    // What is told of a time must be what is stored.
     const isTimeTold = isMarked || republished !== undefined || draft.timeMs !== undefined
-    const timeMs = isTimeTold && wallMs >= PLAUSIBLE_WALL_MS ? wallMs : undefined
+    const timeMs = isTimeTold ? plausible(wallMs) : undefined
     const { store } = this.#stream
     const seq = store.append(subjectBytes, headers, payload, done, timeMs, isMarked, isRollUp)
     const lastMsgId = admission.stage(seq, draft, asked)
@@ -130,6 +132,27 @@ export class Storing {
       if (dueMs !== undefined) schedules.forget(stored)
     }
     this.#undo?.push(() => undo(seq))
+    return seq
+  }
+
+  /** The same for a message that asks for nothing: all there can be to undo is that it hid an id. */
+  #appendPlain(draft: Draft, committed: Committed): number {
+    const { subject, subjectBytes, headers, payload, timeMs } = draft
+    const { admission } = this.#parts
+    const { lastMsgId } = admission
+    let done = committed
+    if (lastMsgId !== '') {
+      const undo = (): void => admission.undoPlain(lastMsgId)
+      this.#undo?.push(undo)
+      done = (error, seq) => {
+        if (error !== undefined) undo()
+        committed(error, seq)
+      }
+    }
+    const { store, mode } = this.#stream
+    const toldMs = timeMs === undefined ? undefined : plausible(timeMs)
+    const seq = store.append(subjectBytes, headers, payload, done, toldMs)
+    admission.stagePlain(seq, mode.isCapturing ? subject : '')
     return seq
   }
 
@@ -154,6 +177,11 @@ export class Storing {
     const ended = endedBy(asked)
     if (ended !== undefined) consumers.removed(1, seq - 1, new SubjectFilter(ended))
   }
+}
+
+/** A clock that is wrong is put right by the store. */
+function plausible(wallMs: number): number | undefined {
+  return wallMs >= PLAUSIBLE_WALL_MS ? wallMs : undefined
 }
 
 /** The subject of the schedule that ends with this message. */

@@ -9,7 +9,7 @@ import type { StateTable } from '../../store/index.ts'
 import type { StreamSource } from '../config/stream-source.ts'
 import { isObject } from '../json-fields.ts'
 import type { Message } from '../publish/admission.ts'
-import { parsePublishHeaders } from '../publish/publish-headers.ts'
+import { NOTHING_ASKED, parsePublishHeaders } from '../publish/publish-headers.ts'
 import { FeedTransforms } from './feed-transforms.ts'
 import type { FedMessage, Intake, Place } from './intake.ts'
 import type { FedStream } from './mirror-intake.ts'
@@ -93,7 +93,9 @@ export class SourceIntake implements Intake {
     publishing.transaction(() => {
       for (const fed of batch) {
         const message = this.#messageOf(fed)
-        const asked = parsePublishHeaders(message.headers)
+        // The one header of such a message is our own, and asks for nothing.
+        const isPlain = fed.headers.length === 0
+        const asked = isPlain ? NOTHING_ASKED : parsePublishHeaders(message.headers)
         const draft = publishing.check(message, asked, SOURCED)
         // A number is the message that it repeats.
         if (typeof draft !== 'number') publishing.appendChecked(draft, asked, IGNORED)
