@@ -165,7 +165,7 @@ function makeSync(
     log,
     onHubTime: (wallMs) => warnOfClock(clock.learn(wallMs), log),
   })
-  const reporter = new FleetReporter(identity, { client, outbox, buffers, clock, log })
+  const reporter = new FleetReporter(identity, { client, outbox, buffers, store, clock, log })
   return { buffers, outbox, reporter }
 }
 

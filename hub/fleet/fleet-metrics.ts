@@ -1,5 +1,11 @@
 import { gauge, gauges, type Metric } from '../../shared/monitor/index.ts'
-import type { BufferStatus, FleetStatus, LeafState, LeafStatus } from './fleet-status.ts'
+import type {
+  BufferStatus,
+  FleetStatus,
+  LeafState,
+  LeafStatus,
+  StoreStatus,
+} from './fleet-status.ts'
 
 const STATES: readonly LeafState[] = ['in_sync', 'draining', 'refused', 'offline']
 
@@ -24,6 +30,12 @@ export function fleetMetrics({ as_of, leaves }: FleetStatus): Metric[] {
       [
         ['up', ({ state }) => (state === 'offline' ? 0 : 1)],
         ['last_seen_seconds', ({ last_seen }) => secondsBetween(last_seen, as_of)],
+        ['store_writable', ({ store }) => writable(store)],
+        ['store_damaged_records', ({ store }) => store?.damaged_records],
+        ['store_mended_files', ({ store }) => store?.mended_files],
+        ['store_disk_bytes', ({ store }) => store?.disk_bytes],
+        ['store_free_bytes', ({ store }) => store?.free_bytes ?? undefined],
+        ['store_written_bytes', ({ store }) => store?.written_bytes],
       ],
     ),
     ...gauges<{ leaf: LeafStatus; buffer: BufferStatus }>(
@@ -51,6 +63,11 @@ export function fleetMetrics({ as_of, leaves }: FleetStatus): Metric[] {
       ],
     ),
   ]
+}
+
+function writable(store: StoreStatus | null): number | undefined {
+  if (store === null) return undefined
+  return store.condition === 'open' ? 1 : 0
 }
 
 /** An empty label is none: series of the default account are what they were before there were others. */

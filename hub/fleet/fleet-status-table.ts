@@ -22,6 +22,8 @@ const COLUMNS = [
 const LEFT_COLUMNS = 3
 const STATE_ORDER = { refused: 0, offline: 1, draining: 2, in_sync: 3 } as const
 const UNKNOWN = '?'
+/** So little room is worth a line before it is gone. */
+const LOW_BYTES = 64 * 1024 * 1024
 
 export function renderFleetStatus(status: FleetStatus): string {
   if (status.leaves.length === 0)
@@ -89,6 +91,35 @@ function siteOf({ name, account, account_name: shown = account }: LeafStatus): s
 
 /** What somebody has to do something about. */
 function notesOf(leaf: LeafStatus): string[] {
+  return [...storeNotesOf(leaf), ...bufferNotesOf(leaf)]
+}
+
+function storeNotesOf(leaf: LeafStatus): string[] {
+  const { store } = leaf
+  // A hub of before this was told says nothing of it.
+  if (store === null || store === undefined) return []
+  const site = siteOf(leaf)
+  const notes: string[] = []
+  const room = `${bytesOf(store.free_bytes)} left`
+  if (store.condition === 'full')
+    notes.push(`${site}: its store is full (${room}): it refuses messages`)
+  else if (store.condition === 'failed') {
+    notes.push(`${site}: its disk failed: it refuses messages until it is started again`)
+  } else if (store.free_bytes !== null && store.free_bytes < LOW_BYTES) {
+    notes.push(`${site}: its store is nearly full (${room})`)
+  }
+  if (store.damaged_records > 0) {
+    notes.push(
+      `${site}: ${store.damaged_records} records on its disk are damaged: see docs/operations.md`,
+    )
+  }
+  if (store.mended_files > 0) {
+    notes.push(`${site}: ${store.mended_files} damaged files were mended: its disk may be failing`)
+  }
+  return notes
+}
+
+function bufferNotesOf(leaf: LeafStatus): string[] {
   return leaf.buffers.flatMap((buffer) => {
     const where = `${siteOf(leaf)}/${buffer.name}`
     const notes: string[] = []

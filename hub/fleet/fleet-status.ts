@@ -34,7 +34,25 @@ export interface LeafStatus extends AccountLabel {
   readonly version: string | null
   /** The hub that keeps its buffers' records; null when it has not come to one yet, or is not known. */
   readonly home: string | null
+  /** As it was last told; null when it was not: since this hub started, or by a leaf of before this was told. */
+  readonly store: StoreStatus | null
   readonly buffers: readonly BufferStatus[]
+}
+
+/** A leaf's store and its disk; since the leaf started, but for what was ever written. */
+export interface StoreStatus {
+  /** `full` and `failed` refuse what devices send. */
+  readonly condition: 'open' | 'full' | 'failed'
+  readonly damaged_records: number
+  /** Indexes, cards and the identity: damaged, and written again from what says the same. */
+  readonly mended_files: number
+  readonly quarantine_bytes: number
+  readonly disk_bytes: number
+  /** What it can still grow by; null when that is not known. */
+  readonly free_bytes: number | null
+  /** Since the store was made, all that wears the disk. */
+  readonly written_bytes: number
+  readonly write_amplification: number
 }
 
 export interface BufferStatus {

@@ -204,6 +204,7 @@ export class Fleet {
       last_seen: record.last_seen === 0 ? null : new Date(record.last_seen).toISOString(),
       version: record.version === '' ? null : record.version,
       home: this.#homeOf(record.name),
+      store: view.report?.store ?? null,
       buffers,
     }
   }

@@ -10,6 +10,7 @@ export type {
   FleetStatus,
   LeafState,
   LeafStatus,
+  StoreStatus,
 } from './fleet-status.ts'
 export { renderFleetStatus } from './fleet-status-table.ts'
 export { type LeafCard, type LeafRecord, Registry } from './registry.ts'

@@ -1,6 +1,7 @@
 import type { NatsClient } from '../../shared/client/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import { type Cancel, type Clock, PLAUSIBLE_WALL_MS, Tasks } from '../../shared/runtime/index.ts'
+import type { Store } from '../../shared/store/index.ts'
 import {
   encodeReport,
   HOME_REPORTS_SUBJECT,
@@ -8,6 +9,7 @@ import {
   REPORT_SUBJECT,
   type Report,
   type ReportBuffer,
+  type ReportStore,
   reportSubject,
 } from '../../shared/sync/index.ts'
 import type { LeafBuffer } from '../buffers/index.ts'
@@ -19,6 +21,7 @@ export interface FleetReporterDependencies {
   readonly client: NatsClient
   readonly outbox: Outbox
   readonly buffers: { readonly all: readonly LeafBuffer[] }
+  readonly store: Store
   readonly clock: Clock
   readonly log: Log
 }
@@ -32,6 +35,7 @@ export class FleetReporter {
   readonly #client: NatsClient
   readonly #outbox: Outbox
   readonly #buffers: FleetReporterDependencies['buffers']
+  readonly #store: Store
   readonly #clock: Clock
   readonly #tasks: Tasks
   #stop: (() => void)[] = []
@@ -44,6 +48,7 @@ export class FleetReporter {
     this.#client = dependencies.client
     this.#outbox = dependencies.outbox
     this.#buffers = dependencies.buffers
+    this.#store = dependencies.store
     this.#clock = dependencies.clock
     const { log } = dependencies
     this.#tasks = new Tasks((name, error) => log.warn({ name, err: error }, 'cannot report'))
@@ -110,7 +115,8 @@ export class FleetReporter {
     this.#tasks.run('fleet-report', async () => {
       const buffers: ReportBuffer[] = []
       for (const buffer of this.#buffers.all) buffers.push(await this.#describe(buffer))
-      const report: Report = { v: 1, ...this.#identity, home, probe, buffers }
+      const store = storeReport(this.#store)
+      const report: Report = { v: 1, ...this.#identity, home, probe, store, buffers }
       for (const subject of subjects) this.#client.publish(subject, encodeReport(report))
     })
   }
@@ -134,6 +140,20 @@ export class FleetReporter {
       refusal: this.#outbox.refusalOf(buffer.name) ?? null,
       is_configured: buffer.isConfigured,
     }
+  }
+}
+
+function storeReport({ condition, stats }: Store): ReportStore {
+  const { journal, all } = stats.everWritten
+  return {
+    condition: condition.name,
+    damaged_records: stats.damagedRecords,
+    mended_files: stats.mendedFiles,
+    quarantine_bytes: stats.quarantineBytes,
+    disk_bytes: stats.diskBytes,
+    free_bytes: Number.isFinite(stats.freeBytes) ? stats.freeBytes : null,
+    written_bytes: all,
+    write_amplification: journal > 0 ? Math.round((all / journal) * 1_000) / 1_000 : 1,
   }
 }
 

@@ -265,16 +265,21 @@ export interface JetStreamFacts {
 }
 
 export interface StoreFacts {
+  readonly condition: 'open' | 'full' | 'failed'
   readonly commits: number
   readonly syncs: number
   readonly bytesWritten: number
   readonly segments: number
   readonly diskBytes: number
+  /** What it can still grow by; Infinity when that is not known. */
+  readonly freeBytes: number
   readonly indexBytesWritten: number
   readonly rewriteBytesWritten: number
   /** Since the store was made. */
   readonly everWritten: { readonly journal: number; readonly all: number }
   readonly damagedRecords: number
+  /** Other files that were damaged and written again since the start. */
+  readonly mendedFiles: number
   readonly scrub: { readonly passes: number; readonly bytes: number; readonly lastPassMs: number }
   readonly quarantineFiles: number
   readonly quarantineBytes: number

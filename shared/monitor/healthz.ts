@@ -56,11 +56,12 @@ export function healthz(sources: MonitorSources, options: HealthzOptions): Healt
   if (found === undefined) {
     const blocked = sources.blocked?.() ?? []
     // The server does its work, so this is no ailment; but whoever looks should learn of it.
-    const damaged = sources.jetStream()?.store.damagedRecords ?? 0
+    const { damagedRecords = 0, mendedFiles = 0 } = sources.jetStream()?.store ?? {}
     const body = {
       status: 'ok',
       ...(blocked.length > 0 && { blocked }),
-      ...(damaged > 0 && { damaged_records: damaged }),
+      ...(damagedRecords > 0 && { damaged_records: damagedRecords }),
+      ...(mendedFiles > 0 && { mended_files: mendedFiles }),
     }
     return { statusCode: 200, body }
   }

@@ -3,6 +3,7 @@ import { given } from './given.ts'
 import { PAGE_DEFAULT } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
 import type { RequestFields } from './request-fields.ts'
+import { petioleBlock } from './store-block.ts'
 import { timeText } from './text.ts'
 
 /** `leader-only`, `stream-leader-only` and `raft` change nothing: one server leads all it has. */
@@ -75,6 +76,7 @@ export function jsz(sources: MonitorSources, options: JszOptions, nowMs: number)
     bytes: sum(streams, (stream) => stream.bytes),
     ...given({ account_details: details }),
     total: accounts.length,
+    ...petioleBlock(facts, sources.server().petioleVersion),
   }
 }
 

@@ -7,6 +7,7 @@ import { gauge, type Metric } from './metric.ts'
 import { Query } from './query.ts'
 import { reportMetrics } from './report-metrics.ts'
 import type { Reports } from './reports.ts'
+import { amplificationOf } from './store-block.ts'
 
 /** What a role adds: called for each scrape. */
 export type MetricSource = () => Iterable<Metric> | Promise<Iterable<Metric>>
@@ -90,6 +91,11 @@ function* ownMetrics(reports: Reports): Generator<Metric> {
   yield one('petiole_store_segments', 'Files of the journal', store.segments)
   yield one('petiole_store_disk_bytes', 'Taken by the journal', store.diskBytes)
   yield one('petiole_store_damaged_records', 'Skipped as damaged since start', store.damagedRecords)
+  yield one('petiole_store_mended_files', 'Damaged, and made anew since start', store.mendedFiles)
+  yield one('petiole_store_writable', '0: full or failed', store.condition === 'open' ? 1 : 0)
+  if (Number.isFinite(store.freeBytes)) {
+    yield one('petiole_store_free_bytes', 'What it can still grow by', store.freeBytes)
+  }
   yield one('petiole_store_torn_bytes', 'Cut from the end at the last start', store.tornBytes)
   yield* upkeepMetrics(store, one, count)
 }
@@ -102,7 +108,7 @@ function* upkeepMetrics(store: StoreFacts, one: MakeMetric, count: MakeMetric): 
   yield count('petiole_store_index_written_bytes_total', 'Written to indexes', indexBytesWritten)
   yield count('petiole_store_rewritten_bytes_total', 'Segments rewritten', rewriteBytesWritten)
   yield count('petiole_store_ever_written_bytes_total', 'Since it was made', everWritten.all)
-  const amplification = everWritten.journal > 0 ? everWritten.all / everWritten.journal : 1
+  const amplification = amplificationOf(everWritten)
   yield one('petiole_store_write_amplification', 'All that per byte of journal', amplification)
   yield one('petiole_store_quarantine_bytes', 'Damaged bytes kept', store.quarantineBytes)
   yield one('petiole_store_quarantine_files', 'Damaged ranges kept', store.quarantineFiles)

@@ -3,6 +3,8 @@ import { gauge, type Metric } from './metric.ts'
 /** Names that the exporter passes over. */
 const SKIPPED: ReadonlySet<string> = new Set([
   'leaf',
+  // No family of the exporter's: the same figures are there as petiole_store_*.
+  'petiole',
   'trusted_operators_claim',
   'cluster_tls_timeout',
   'cluster_cluster_port',

@@ -2,6 +2,7 @@ import type { TlsConfig } from '../config/index.ts'
 import type { KindCounts, MonitorSources, ProcessFacts, ServerFacts } from './facts.ts'
 import { given } from './given.ts'
 import { jetStreamConfig, jetStreamStats } from './jsz.ts'
+import { petioleBlock } from './store-block.ts'
 import { nanos, timeText, uptimeText } from './text.ts'
 import {
   certificateEnd,
@@ -73,6 +74,7 @@ export function varz(sources: MonitorSources, context: VarzContext): object {
     http_req_stats: context.requests,
     ...configuration(server),
     ...statistics(sources),
+    ...petioleBlock(sources.jetStream(), server.petioleVersion),
   }
 }
 

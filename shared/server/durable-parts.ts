@@ -43,7 +43,7 @@ export async function openDurableParts(
     onIdentity?.({ id: identity.id, name: serverName })
     return { identity, serverName, store: undefined }
   }
-  const identity = await loadIdentity(machine, directory, log)
+  const { identity, mendedFiles } = await loadIdentity(machine, directory, log)
   const serverName = config.server_name || identity.id
   onIdentity?.({ id: identity.id, name: serverName })
   const store = await openStore({
@@ -56,6 +56,7 @@ export async function openDurableParts(
     segmentBytes,
     bytesMax,
     scrubIntervalMs: scrub_interval,
+    mendedFiles,
   })
   return { identity, serverName, store }
 }
@@ -73,13 +74,17 @@ async function loadIdentity(
   { disk, random }: Machine,
   directory: string,
   log: Log,
-): Promise<ServerIdentity> {
+): Promise<{ readonly identity: ServerIdentity; readonly mendedFiles: number }> {
+  let mendedFiles = 0
   try {
-    return await ServerIdentity.load(disk, random, directory, ({ file, was, error }) => {
+    const identity = await ServerIdentity.load(disk, random, directory, ({ file, was, error }) => {
       const problem = error === undefined ? {} : { err: messageOf(error) }
-      if (was === 'damaged') log.error({ file, ...problem }, 'damaged identity file written again')
-      else log.info({ file, was, ...problem }, 'identity file written again from the other one')
+      if (was === 'damaged') {
+        mendedFiles++
+        log.error({ file, ...problem }, 'damaged identity file written again')
+      } else log.info({ file, was, ...problem }, 'identity file written again from the other one')
     })
+    return { identity, mendedFiles }
   } catch (error) {
     if (error instanceof PetioleError) throw error
     const advice =

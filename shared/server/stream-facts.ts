@@ -19,7 +19,7 @@ export function jetStreamFacts(core: ServerCore, store: Store, roomBytes: number
     apiRequests: counted('total'),
     apiErrors: counted('errors'),
     apiInflight: counted('inflight'),
-    store: store.stats,
+    store: { ...store.stats, condition: store.condition.name },
     *accounts() {
       for (const [name, { apiCounts }] of engines) {
         yield { name, apiRequests: apiCounts.total, apiErrors: apiCounts.errors }

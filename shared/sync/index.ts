@@ -43,5 +43,11 @@ export {
   stampOf,
   withStamp,
 } from './publish-stamp.ts'
-export { decodeReport, encodeReport, type Report, type ReportBuffer } from './report.ts'
+export {
+  decodeReport,
+  encodeReport,
+  type Report,
+  type ReportBuffer,
+  type ReportStore,
+} from './report.ts'
 export * from './subjects.ts'

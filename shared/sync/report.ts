@@ -26,6 +26,20 @@ const ReportBufferSchema = v.object({
   is_configured: v.boolean(),
 })
 
+/** How the leaf's disk is; since its start, but for `written_bytes`, which is all there ever was. */
+const ReportStoreSchema = v.object({
+  condition: v.picklist(['open', 'full', 'failed']),
+  damaged_records: Count,
+  mended_files: Count,
+  quarantine_bytes: Count,
+  disk_bytes: Count,
+  /** What it can still grow by; null when that is not known. */
+  free_bytes: v.nullable(Count),
+  written_bytes: Count,
+  /** All that is written, per byte of journal. */
+  write_amplification: Count,
+})
+
 const ReportSchema = v.object({
   v: v.literal(1),
   name: ServerName,
@@ -37,10 +51,13 @@ const ReportSchema = v.object({
   home: v.optional(Text, ''),
   /** The token of the probe that this answers; '' for none. */
   probe: v.optional(Text, ''),
+  /** null: a leaf of before this was told. */
+  store: v.optional(v.nullable(ReportStoreSchema), null),
   buffers: v.pipe(v.array(ReportBufferSchema), v.maxLength(BUFFERS_PER_LEAF_MAX)),
 })
 
 export type Report = v.InferOutput<typeof ReportSchema>
+export type ReportStore = v.InferOutput<typeof ReportStoreSchema>
 export type ReportBuffer = v.InferOutput<typeof ReportBufferSchema>
 
 export function encodeReport(report: Report): Buffer {

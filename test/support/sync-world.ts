@@ -91,7 +91,7 @@ export class SyncLeaf {
       onHubTime: (wallMs) => this.hubTimes.push(wallMs),
     })
     const { outbox } = this
-    this.reporter = new FleetReporter(identity, { client, outbox, buffers, clock, log })
+    this.reporter = new FleetReporter(identity, { client, outbox, buffers, store, clock, log })
   }
 
   static async start(options: SyncLeafOptions): Promise<SyncLeaf> {

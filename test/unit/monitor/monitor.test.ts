@@ -382,6 +382,47 @@ describe('monitor: in trouble', () => {
     await port.close()
   })
 
+  it('tells of damage, wear and room, and is well all the same', async () => {
+    const [facts] = [monitorSources().jetStream()]
+    assert.ok(facts)
+    const store = {
+      ...facts.store,
+      condition: 'full' as const,
+      damagedRecords: 3,
+      mendedFiles: 1,
+      freeBytes: 0,
+      quarantineFiles: 2,
+      quarantineBytes: 80,
+      everWritten: { journal: 1_000, all: 1_700 },
+      scrub: { passes: 1, bytes: 900, lastPassMs: Date.parse('2030-01-01T00:00:00Z') },
+    }
+    const port = await MonitorPort.open({ jetStream: () => ({ ...facts, store }) })
+    const { status, json } = await port.get('/healthz')
+    assert.deepEqual([status, json], [200, { status: 'ok', damaged_records: 3, mended_files: 1 }])
+    const { petiole } = (await port.get('/varz')).json
+    assert.deepEqual(petiole.store, {
+      condition: 'full',
+      disk_bytes: 300,
+      free_bytes: 0,
+      segments: 1,
+      damaged_records: 3,
+      mended_files: 1,
+      torn_bytes: 0,
+      quarantine: { files: 2, bytes: 80, dropped_bytes: 0 },
+      scrub: { passes: 1, bytes: 900, last: '2030-01-01T00:00:00.000Z' },
+      written: { journal_bytes: 1_000, all_bytes: 1_700, amplification: 1.7 },
+    })
+    assert.deepEqual((await port.get('/jsz')).json.petiole, petiole)
+    const { text } = await port.get('/metrics')
+    const labels = '{server_id="NABC",server_name="hub-eu"}'
+    for (const line of ['mended_files 1', 'writable 0', 'free_bytes 0', 'damaged_records 3']) {
+      const [name, value] = line.split(' ')
+      assert.ok(text.includes(`petiole_store_${name}${labels} ${value}\n`), line)
+    }
+    assert.ok(!text.includes('gnatsd_varz_petiole'), 'one figure has one name')
+    await port.close()
+  })
+
   it('says that JetStream is off', async () => {
     const port = await MonitorPort.open({ jetStream: () => undefined })
     assert.equal((await port.get('/healthz')).status, 200)

@@ -264,8 +264,13 @@ describe('sync, leaf to hub', () => {
     await it.startLeaf()
     it.connect()
     await it.synced()
-    const [buffer] = (await statusOf(it)).buffers
+    const status = await statusOf(it)
+    const [buffer] = status.buffers
     assert.deepEqual([buffer!.lost_msgs, buffer!.evicted_msgs, buffer!.synced_seq], [3, 0, 200])
+    const { damaged_records, condition, disk_bytes, written_bytes } = status.store ?? {}
+    assert.deepEqual([damaged_records, condition], [3, 'open'])
+    assert.ok((disk_bytes ?? 0) > 1_000, `${disk_bytes} bytes`)
+    assert.ok((written_bytes ?? 0) > 1_000, `${written_bytes} bytes ever`)
     assert.equal((await it.stored()).length, 197)
   })
 

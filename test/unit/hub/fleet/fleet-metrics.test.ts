@@ -12,10 +12,20 @@ describe('fleet metrics', () => {
       refused: { subject: 'a', reason: 'nobody binds it' },
     })
     const drained = buffer({ name: 'idle', backlog_msgs: 0 })
+    const worn: Leaf['store'] = {
+      condition: 'full',
+      damaged_records: 2,
+      mended_files: 1,
+      quarantine_bytes: 90,
+      disk_bytes: 500,
+      free_bytes: null,
+      written_bytes: 9_000,
+      write_amplification: 1.5,
+    }
     const status: FleetStatus = {
       as_of: '2030-01-01T00:01:00.000Z',
       leaves: [
-        leaf({ name: 'press-7', state: 'refused', buffers: [known, drained] }),
+        leaf({ name: 'press-7', state: 'refused', buffers: [known, drained], store: worn }),
         leaf({ name: 'press-8', state: 'offline', last_seen: null, buffers: [buffer({})] }),
         leaf({ name: 'press-8', account: 'A', state: 'offline', last_seen: null }),
       ],
@@ -31,6 +41,16 @@ describe('fleet metrics', () => {
       'press-8 eu': 0,
       'press-8 eu A': 0,
     })
+    for (const [name, expected] of [
+      ['writable', { 'press-7 eu': 0 }],
+      ['damaged_records', { 'press-7 eu': 2 }],
+      ['mended_files', { 'press-7 eu': 1 }],
+      ['disk_bytes', { 'press-7 eu': 500 }],
+      ['written_bytes', { 'press-7 eu': 9_000 }],
+      ['free_bytes', {}],
+    ] as const) {
+      assert.deepEqual(samplesOf(status, `petiole_fleet_leaf_store_${name}`), expected, name)
+    }
     assert.deepEqual(samplesOf(status, 'petiole_fleet_leaf_last_seen_seconds'), {
       'press-7 eu': 30,
     })
@@ -69,6 +89,7 @@ function leaf(changes: Partial<Leaf>): Leaf {
     last_seen: '2030-01-01T00:00:30.000Z',
     version: '1',
     home: null,
+    store: null,
     buffers: [],
     ...changes,
   }

@@ -4,6 +4,7 @@ import {
   type FleetStatus,
   type LeafStatus,
   renderFleetStatus,
+  type StoreStatus,
 } from '../../../../hub/fleet/index.ts'
 import { etaOf } from '../../../../hub/fleet/leaf-view.ts'
 import { Rate } from '../../../../hub/fleet/rate.ts'
@@ -36,6 +37,7 @@ const leaf: LeafStatus = {
   last_seen: '2026-11-21T05:59:58.000Z',
   version: '0.1.0',
   home: 'hub-eu',
+  store: null,
   buffers: [buffer],
 }
 
@@ -103,6 +105,37 @@ describe('fleet status table', () => {
     assert.match(text, /^press-3\/telemetry: refused at plant\.b: no stream binds plant\.b$/m)
     assert.match(text, /^press-3\/telemetry: 2 messages are lost/m)
     assert.ok(lines.every((line) => line === line.trimEnd()))
+  })
+
+  it('says what is wrong with the disk of a site', () => {
+    const well: StoreStatus = {
+      condition: 'open',
+      damaged_records: 0,
+      mended_files: 0,
+      quarantine_bytes: 0,
+      disk_bytes: 500,
+      free_bytes: 2 ** 30,
+      written_bytes: 9_000,
+      write_amplification: 1.5,
+    }
+    const notes = (store: Partial<StoreStatus> | null | undefined): string[] => {
+      const site = { ...leaf, store: store && { ...well, ...store } } as LeafStatus
+      return renderFleetStatus({ as_of: AS_OF, leaves: [site] })
+        .split('\n')
+        .slice(5, -1)
+    }
+    assert.deepEqual(notes(well), [])
+    assert.deepEqual(notes(null), [])
+    // As a hub tells it that knows nothing of it.
+    assert.deepEqual(notes(undefined), [])
+    assert.deepEqual(notes({ free_bytes: null }), [])
+    assert.deepEqual(notes({ free_bytes: 3 * 2 ** 20, damaged_records: 2, mended_files: 1 }), [
+      'press-1: its store is nearly full (3.0M left)',
+      'press-1: 2 records on its disk are damaged: see docs/operations.md',
+      'press-1: 1 damaged files were mended: its disk may be failing',
+    ])
+    assert.match(notes({ condition: 'full', free_bytes: 0 })[0] ?? '', /store is full \(0B left\)/)
+    assert.match(notes({ condition: 'failed' })[0] ?? '', /its disk failed: it refuses messages/)
   })
 
   it('says so when there is nobody', () => {
