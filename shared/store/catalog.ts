@@ -115,6 +115,12 @@ export class Catalog {
     return this.#segments.has(id)
   }
 
+  get savedBytes(): number {
+    let total = 0
+    for (const { savedBytes } of this.#segments.values()) total += savedBytes
+    return total
+  }
+
   removeSegment(id: number): void {
     this.#segments.delete(id)
     for (const stream of this.streamsById.values()) stream.index.dropSpans(id)
@@ -167,8 +173,10 @@ export class Catalog {
     }
     const stream = this.stream(streamId)
     this.#touched.add(stream)
-    if (type === RecordType.message) stream.applyMessage(segment.id, cursor, offset)
-    else if (type === RecordType.delete) {
+    if (type === RecordType.message) {
+      segment.savedBytes += cursor.plainLength - cursor.length
+      stream.applyMessage(segment.id, cursor, offset)
+    } else if (type === RecordType.delete) {
       for (const target of stream.applyDelete(cursor)) segment.deleteTargets.add(target)
     } else if (type === RecordType.purge) {
       stream.applyFloor(cursor)

@@ -379,5 +379,6 @@ export class Housekeeping {
 }
 
 function liveShare(segment: Segment): number {
-  return segment.liveBytes / Math.max(1, segment.size - SEGMENT_HEADER_BYTES)
+  const { liveBytes, savedBytes, size } = segment
+  return liveBytes / Math.max(1, size - SEGMENT_HEADER_BYTES + savedBytes)
 }

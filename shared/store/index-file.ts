@@ -8,6 +8,7 @@
  *     dead        streams' deleted sequences in the segments that records of this one delete from
  *     floors, definitions, tombstones, states, boots: those whose latest record lies here
  *     f64 f64     bytes written since the store was made: to the journal, and all (absent in older files)
+ *     f64         bytes that compression saves in the segment (absent in older files)
  *     u32 crc of all before
  *
  * Deletes are written as all that is dead in the segments concerned, which is more than what this
@@ -30,6 +31,7 @@ const MAGIC = 0x31585450
 /** Indexes of version 1 are read too; a program that knows only those scans instead. */
 const VERSION = 2
 const CRC_BYTES = 4
+const SAVED_BYTES_PACKED = 8
 
 export function encodeIndex(segment: Segment, catalog: Catalog): Uint8Array {
   const out = new PackWriter()
@@ -59,6 +61,7 @@ export function encodeIndex(segment: Segment, catalog: Catalog): Uint8Array {
   const { journal, all } = catalog.wear.ever
   out.f64(journal)
   out.f64(all)
+  out.f64(segment.savedBytes)
   const bytes = out.finish()
   out.u32(crc32(bytes, 0, bytes.length, 0))
   return out.finish()
@@ -108,6 +111,7 @@ export function loadIndex(
   if (input.at + WRITTEN_BYTES_PACKED <= end) {
     catalog.wear.learn({ journal: input.f64(), all: input.f64() }, id, 0)
   }
+  if (input.at + SAVED_BYTES_PACKED <= end) segment.savedBytes = input.f64()
   return segment
 }
 

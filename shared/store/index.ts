@@ -6,6 +6,7 @@ export type { Store, StoreCondition, StoreStats } from './store.ts'
 export type { StoreOptions } from './store-memory.ts'
 export type {
   Committed,
+  Compression,
   Eviction,
   MessageId,
   ReadOptions,

@@ -3,14 +3,15 @@
  * counted here; messages become visible in `applyMessage`, when their commit is done.
  */
 import { invariant, PetioleError } from '../runtime/index.ts'
+import { StreamCompression } from './compression/stream-compression.ts'
 import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
-import { SUBJECT_BYTES_MAX } from './limits.ts'
 import { hasMessageId } from './message-id.ts'
 import { type Purge, seqsOn, seqsToPurge } from './purge.ts'
 import { ReadSide } from './read-side.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
+import { checkMessageSize } from './staged-messages.ts'
 import { JournalTable } from './state-table.ts'
 import {
   definitionDraft,
@@ -31,11 +32,13 @@ import type {
 import type { RecordDraft } from './writer.ts'
 
 /** Flags of a message that somebody looks for later. */
+const NO_BYTES = new Uint8Array(0)
 const TRAITS = RecordFlag.identified | RecordFlag.marked | RecordFlag.afterSkip
 
 export class JournalStream extends ReadSide implements StreamStore {
   readonly states: JournalTable
   readonly stage: StreamStage
+  readonly compressed: StreamCompression
   configAt: RecordPlace | undefined
   floorAt: RecordPlace | undefined
   /** The last sequence as the newest floor record says it. */
@@ -67,6 +70,12 @@ export class JournalStream extends ReadSide implements StreamStore {
       checkOpen: () => this.#checkOpen(),
       syncWithinMs: () => this.syncWithinMs,
     })
+    this.compressed = new StreamCompression({
+      compressor: host.compressor,
+      states: this.states,
+      writeLater: (write) => host.clock.soon(() => host.writer.tryTransaction(write)),
+    })
+    this.compressed.isOn = this.compression === 's2'
   }
 
   get assignedSeq(): number {
@@ -89,7 +98,9 @@ export class JournalStream extends ReadSide implements StreamStore {
     stage.begin()
     stage.assignedSeq = seq
     stage.messages.add(length)
+    const body = this.compressed.isOn ? this.compressed.compress(headers, payload) : undefined
     const flags =
+      (body === undefined ? 0 : RecordFlag.compressed) |
       (hasMessageId(headers) ? RecordFlag.identified : 0) |
       (isMarked ? RecordFlag.marked : 0) |
       (seq === stage.skippedTo ? RecordFlag.afterSkip : 0)
@@ -100,8 +111,8 @@ export class JournalStream extends ReadSide implements StreamStore {
         streamId: this.id,
         seq,
         subject,
-        headers,
-        payload,
+        headers: body === undefined ? headers : NO_BYTES,
+        payload: body ?? payload,
         timeMs,
       },
       committed,
@@ -231,14 +242,14 @@ export class JournalStream extends ReadSide implements StreamStore {
 
   /** A message whose commit is done, or that was found at start. Returns false when it counts for nothing. */
   applyMessage(segmentId: number, cursor: RecordCursor, offset: number): boolean {
-    const { subjectStart, flags, seq } = cursor
-    this.stage.messages.committed(cursor.length)
+    const { subjectStart, flags, seq, plainLength: length } = cursor
+    this.stage.messages.committed(length)
     const isApplied = this.index.add(
       segmentId,
       {
         seq,
         offset,
-        length: cursor.length,
+        length,
         wallMs: cursor.wallMs,
         wrongBoot: (flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,
       },
@@ -284,6 +295,7 @@ export class JournalStream extends ReadSide implements StreamStore {
 
   applyDefinition(definition: StreamDefinition): void {
     this.definition = definition
+    this.compressed.isOn = this.compression === 's2'
     this.#areLimitsNew = true
   }
 
@@ -353,19 +365,7 @@ export class JournalStream extends ReadSide implements StreamStore {
   #checkAppend(length: number, subject: Uint8Array, messageBytes: number, isRollUp: boolean): void {
     this.#checkOpen()
     const { limits } = this
-    const bytesMax = limits.messageBytesMax
-    if (bytesMax > 0 && messageBytes > bytesMax) {
-      throw new PetioleError(
-        'PETIOLE_MESSAGE_TOO_LARGE',
-        `message of ${messageBytes} bytes is larger than the ${bytesMax} that stream ${this.name} takes`,
-      )
-    }
-    if (subject.length > SUBJECT_BYTES_MAX) {
-      throw new PetioleError(
-        'PETIOLE_MESSAGE_TOO_LARGE',
-        `subject of ${subject.length} bytes is longer than ${SUBJECT_BYTES_MAX}`,
-      )
-    }
+    checkMessageSize(this.name, limits, subject.length, messageBytes)
     this.#host.writer.check(length, 'message')
     this.#host.checkSubjects(this, subject)
     if (limits.discard === 'new') {

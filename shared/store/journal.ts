@@ -60,6 +60,7 @@ export class Journal implements Store {
       bytesWritten: committer.bytesWritten,
       segments: catalog.segmentCount,
       diskBytes: room.usedBytes,
+      savedBytes: catalog.savedBytes,
       freeBytes: room.leftBytes,
       damagedRecords: catalog.damagedRecords,
       mendedFiles: catalog.mendedFiles,

@@ -83,6 +83,8 @@ export const HOUSEKEEPING_RETRY_MS = 10_000
 export const ROLL_BYTES_MIN = 4 * KIB
 /** A rewrite lets commits and readers go on after so many bytes. */
 export const REWRITE_SLICE_BYTES = 512 * KIB
+/** By so much more a byte counts there that is compressed on the way. */
+export const COMPRESS_WORK = 7
 /** Segments one batch of a read may touch; the next batch goes on. */
 export const READ_SEGMENTS_MAX = 16
 

@@ -1,5 +1,6 @@
 /** What is shown of a stream: all of it committed. Who writes to it is `JournalStream`. */
 import type { SubjectFilter } from '../subject/index.ts'
+import type { StreamCompression } from './compression/stream-compression.ts'
 import type { StreamDefinition } from './stream-drafts.ts'
 import type { StreamIndex } from './stream-index.ts'
 import {
@@ -11,6 +12,7 @@ import {
 } from './stream-queries.ts'
 import type { StreamReader } from './stream-reader.ts'
 import type {
+  Compression,
   MessageId,
   ReadOptions,
   StoredMessage,
@@ -24,6 +26,7 @@ export abstract class ReadSide {
   readonly id: number
   readonly index: StreamIndex
   definition: StreamDefinition
+  abstract readonly compressed: StreamCompression
   readonly #reader: StreamReader
 
   constructor(id: number, definition: StreamDefinition, index: StreamIndex, reader: StreamReader) {
@@ -47,6 +50,9 @@ export abstract class ReadSide {
   }
   get sync(): SyncPolicy {
     return this.definition.sync ?? 'always'
+  }
+  get compression(): Compression {
+    return this.definition.compression ?? 'none'
   }
   /** How long its records may wait for a sync. */
   get syncWithinMs(): number {

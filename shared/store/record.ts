@@ -131,6 +131,20 @@ export function stampChecksum(chunk: Chunk, at: number, salt: number): void {
   chunk.view.setUint32(at + 4, crc32(chunk.bytes, at + 8, at + length, (salt ^ length) >>> 0), true)
 }
 
+/** The same message, but for the checksum, with its headers and payload in one. */
+export function withCompressedBody(message: RecordCursor, body: Uint8Array): RecordCursor {
+  const { chunk, at, subjectLength } = message
+  const bodyAt = RECORD_HEADER_BYTES + subjectLength
+  const made = new Chunk(Buffer.allocUnsafeSlow(bodyAt + body.length))
+  made.bytes.set(chunk.bytes.subarray(at, at + bodyAt))
+  made.bytes.set(body, bodyAt)
+  made.bytes[9] = message.flags | RecordFlag.compressed
+  made.view.setUint32(0, bodyAt + body.length, true)
+  made.view.setUint32(12, 0, true)
+  made.end = made.bytes.length
+  return new RecordCursor(made)
+}
+
 /** A cursor on one record in a chunk. One object is moved over many records. */
 export class RecordCursor {
   chunk: Chunk

@@ -9,7 +9,7 @@ import type { Catalog } from './catalog.ts'
 import { encodeRuns } from './delete-runs.ts'
 import { deadRunsOf } from './index-file.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { DELETE_SEQS_MAX, REWRITE_SLICE_BYTES } from './limits.ts'
+import { COMPRESS_WORK, DELETE_SEQS_MAX, REWRITE_SLICE_BYTES } from './limits.ts'
 import {
   Chunk,
   encodeRecord,
@@ -18,6 +18,7 @@ import {
   RecordFlag,
   RecordType,
   stampChecksum,
+  withCompressedBody,
 } from './record.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
@@ -56,6 +57,7 @@ class Copy {
   readonly moved: Moved[] = []
   readonly damaged: ByteRange[] = []
   pinnedBytes = 0
+  savedBytes = 0
 
   constructor(bytesMax: number, salt: number) {
     this.chunk = new Chunk(Buffer.allocUnsafeSlow(bytesMax))
@@ -122,7 +124,7 @@ async function copyLive(
   const copy = new Copy(source.bytes.length + deleteBytes + spareBytes + RECORD_HEADER_BYTES, salt)
   const cursor = new RecordCursor(source)
   const size = Math.min(segment.size, source.bytes.length)
-  let pauseAt = REWRITE_SLICE_BYTES
+  let work = 0
   for (let at = SEGMENT_HEADER_BYTES; at < size && !signal.aborted; ) {
     cursor.at = at
     if (!holds(cursor, size, segment.salt)) {
@@ -132,11 +134,16 @@ async function copyLive(
       continue
     }
     const record = segment.opening.open(cursor, at)
+    work += cursor.length
     if (record === undefined) copy.damaged.push({ from: at, to: at + cursor.length })
-    else if (isLive(catalog, segment, record, at)) copyRecord(catalog, segment, record, at, copy)
+    else if (isLive(catalog, segment, record, at)) {
+      const stored = asStoredNow(catalog, record)
+      if (stored !== record) work += cursor.length * COMPRESS_WORK
+      copyRecord(catalog, segment, stored, at, copy)
+    }
     at += cursor.length
-    if (at >= pauseAt) {
-      pauseAt = at + REWRITE_SLICE_BYTES
+    if (work >= REWRITE_SLICE_BYTES) {
+      work = 0
       await new Promise<void>((resolve) => clock.soon(resolve))
     }
   }
@@ -144,6 +151,16 @@ async function copyLive(
   const header = { id: segment.id, salt, isRewritten: true }
   copy.chunk.bytes.set(encodeSegmentHeader(header), 0)
   return copy
+}
+
+/** A message of a stream that compresses by now is compressed; everything else stays what it is. */
+function asStoredNow(catalog: Catalog, record: RecordCursor): RecordCursor {
+  if (record.type !== RecordType.message || (record.flags & RecordFlag.compressed) !== 0) {
+    return record
+  }
+  const { compressed } = catalog.stream(record.streamId)
+  const body = compressed.isOn ? compressed.compress(record.headers, record.payload) : undefined
+  return body === undefined ? record : withCompressedBody(record, body)
 }
 
 function definitionBytesIn(segment: Segment, catalog: Catalog): number {
@@ -185,6 +202,7 @@ function copyRecord(
     copy.moved.push({ from: at, to: offset })
     return
   }
+  copy.savedBytes += cursor.plainLength - cursor.length
   const stream = catalog.stream(cursor.streamId)
   const old = stream.index.spanIn(segment.id)
   const ordinal = old?.ordinalOf(cursor.seq) ?? -1
@@ -197,7 +215,7 @@ function copyRecord(
   span.push({
     seq: cursor.seq,
     offset,
-    length: cursor.length,
+    length: cursor.plainLength,
     subjectId: old.subjectIds.get(ordinal),
     wallMs: cursor.wallMs,
     wrongBoot: (cursor.flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,
@@ -269,6 +287,7 @@ function swap(segment: Segment, copy: Copy, parts: RewriteParts): number {
   catalog.wear.rewrites += copy.chunk.end
   segment.liveBytes += copy.pinnedBytes - segment.pinnedBytes
   segment.pinnedBytes = copy.pinnedBytes
+  segment.savedBytes = copy.savedBytes
   segment.salt = copy.salt
   segment.size = copy.chunk.end
   segment.isRewritten = true

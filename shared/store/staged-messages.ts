@@ -1,5 +1,6 @@
 /** Messages of a stream that wait for their commit: they count where a limit refuses new ones. */
 import { PetioleError } from '../runtime/index.ts'
+import { SUBJECT_BYTES_MAX } from './limits.ts'
 import type { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
 
@@ -74,6 +75,27 @@ export class StagedMessages {
     const id = index.subjects.find(subject, 0, subject.length)
     const staged = this.#subjects.get(Buffer.from(subject).toString('latin1')) ?? 0
     return (id < 0 ? 0 : index.subjects.count(id)) + staged
+  }
+}
+
+/** Throws PETIOLE_MESSAGE_TOO_LARGE. */
+export function checkMessageSize(
+  name: string,
+  { messageBytesMax }: StreamLimits,
+  subjectBytes: number,
+  messageBytes: number,
+): void {
+  if (messageBytesMax > 0 && messageBytes > messageBytesMax) {
+    throw new PetioleError(
+      'PETIOLE_MESSAGE_TOO_LARGE',
+      `message of ${messageBytes} bytes is larger than the ${messageBytesMax} that stream ${name} takes`,
+    )
+  }
+  if (subjectBytes > SUBJECT_BYTES_MAX) {
+    throw new PetioleError(
+      'PETIOLE_MESSAGE_TOO_LARGE',
+      `subject of ${subjectBytes} bytes is longer than ${SUBJECT_BYTES_MAX}`,
+    )
   }
 }
 

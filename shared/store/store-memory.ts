@@ -7,6 +7,7 @@ import type { Log } from '../log/index.ts'
 import { type Clock, type Disk, PetioleError, type Random } from '../runtime/index.ts'
 import { Boots } from './boots.ts'
 import { Catalog } from './catalog.ts'
+import { Compressor } from './compression/compressor.ts'
 import { EvictionQueue } from './eviction-queue.ts'
 import { JournalStream } from './journal-stream.ts'
 import {
@@ -128,6 +129,7 @@ export function makeMemory(settings: Settings): Memory {
   const memory = { room, files, writer, catalog, evictions, reserve, isRecovering: true }
   catalog.isRecovering = () => memory.isRecovering
   const host: StreamHost = {
+    compressor: new Compressor(),
     clock,
     writer,
     reader: new StreamReader(catalog, files),

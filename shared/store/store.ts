@@ -26,6 +26,8 @@ export interface StoreStats {
   readonly everWritten: WrittenBytes
   readonly segments: number
   readonly diskBytes: number
+  /** By which the segments are smaller than they would be without compression. */
+  readonly savedBytes: number
   /** What it can still grow by until it refuses messages: by its quota and the file system, as last asked. */
   readonly freeBytes: number
   /** Records skipped because their checksum does not hold, since the store was opened. */

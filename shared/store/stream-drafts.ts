@@ -2,7 +2,7 @@
 import { encodeRuns, type SeqRun } from './delete-runs.ts'
 import { DELETE_SEQS_MAX } from './limits.ts'
 import { RecordType } from './record.ts'
-import type { StreamLimits, SyncPolicy } from './stream-store.ts'
+import type { Compression, StreamLimits, SyncPolicy } from './stream-store.ts'
 import type { RecordDraft } from './writer.ts'
 
 const NO_BYTES = new Uint8Array(0)
@@ -13,14 +13,17 @@ export interface StreamDefinition {
   readonly limits: StreamLimits
   /** undefined: always. */
   readonly sync?: SyncPolicy
+  /** undefined: none. */
+  readonly compression?: Compression
   readonly config: Uint8Array
 }
 
 /** How a definition lies in records and indexes beside its name and configuration. */
 export type DefinitionHeader = Omit<StreamDefinition, 'name' | 'config'>
 
-export function encodeDefinitionHeader({ createdMs, limits, sync }: DefinitionHeader): Uint8Array {
-  return Buffer.from(JSON.stringify({ createdMs, limits, sync }))
+export function encodeDefinitionHeader(header: DefinitionHeader): Uint8Array {
+  const { createdMs, limits, sync, compression } = header
+  return Buffer.from(JSON.stringify({ createdMs, limits, sync, compression }))
 }
 
 export function decodeDefinitionHeader(bytes: Uint8Array): DefinitionHeader {

@@ -1,4 +1,5 @@
 import type { Clock } from '../runtime/index.ts'
+import type { Compressor } from './compression/compressor.ts'
 import type { JournalStream } from './journal-stream.ts'
 import type { StreamReader } from './stream-reader.ts'
 import type { Writer } from './writer.ts'
@@ -11,6 +12,7 @@ export interface RecordPlace {
 }
 
 export interface StreamHost {
+  readonly compressor: Compressor
   readonly clock: Clock
   readonly writer: Writer
   readonly reader: StreamReader

@@ -10,7 +10,7 @@ import { READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
 import { messageIdOf } from './message-id.ts'
 import type { ReadSide } from './read-side.ts'
 import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
-import type { RecordCursor } from './record.ts'
+import { type RecordCursor, RecordFlag } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
 import type { Span } from './span.ts'
 import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
@@ -151,7 +151,12 @@ export class StreamReader {
       }
       offset = window.offset + window.cursor.length
       const shiftMs = stream.index.shiftMs(span.entryBoots.get(entry))
-      messages.push(messageAt(record, shiftMs))
+      if ((record.flags & RecordFlag.compressed) === 0) messages.push(messageAt(record, shiftMs))
+      else {
+        const message = compressedMessageAt(stream, record, shiftMs)
+        if (message === undefined) this.#damaged(stream, span, ordinal)
+        else messages.push(message)
+      }
     }
   }
 
@@ -232,6 +237,19 @@ function messageAt(cursor: RecordCursor, shiftMs: number): StoredMessage {
     headersLength === 0 ? NO_BYTES : new Uint8Array(buffer, headersStart, headersLength),
     new Uint8Array(buffer, payloadStart, end - payloadStart),
   )
+}
+
+/** Undefined when the record holds, and what it needs to be read does not. */
+function compressedMessageAt(
+  stream: ReadSide,
+  record: RecordCursor,
+  shiftMs: number,
+): StoredMessage | undefined {
+  const body = stream.compressed.decompress(record.payload)
+  if (body === undefined) return undefined
+  const { buffer, byteOffset } = record.chunk.bytes
+  const subject = new Uint8Array(buffer, byteOffset + record.subjectStart, record.subjectLength)
+  return new ReadMessage(record.seq, record.wallMs + shiftMs, subject, body.headers, body.payload)
 }
 
 /** Most readers pass the subject on as the bytes that it is. */

@@ -30,12 +30,16 @@ export interface StreamLimits {
  */
 export type SyncPolicy = 'always' | { readonly everyMs: number }
 
+/** Whether the messages that a stream is given from now on are compressed on disk, where that makes them smaller. */
+export type Compression = 'none' | 's2'
+
 /** What a stream is made with besides its limits. */
 export interface StreamOptions {
   readonly sync?: SyncPolicy
+  readonly compression?: Compression
 }
 
-/** What is committed; `bytes` counts records as they lie on disk. Sequences are 0 in a stream that never had a message. */
+/** What is committed; `bytes` counts records as if they lay on disk without compression and encryption. Sequences are 0 in a stream that never had a message. */
 export interface StreamState {
   readonly messages: number
   readonly bytes: number
@@ -104,6 +108,7 @@ export interface StreamStore {
   readonly createdMs: number
   readonly limits: StreamLimits
   readonly sync: SyncPolicy
+  readonly compression: Compression
   /** The owner's configuration, as last written with `configure`. */
   readonly config: Uint8Array
   readonly state: StreamState

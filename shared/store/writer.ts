@@ -155,6 +155,15 @@ export class Writer {
     }
   }
 
+  /** For what nobody waits for: when the store takes nothing now, nothing of it is written. */
+  tryTransaction(write: () => void): void {
+    try {
+      this.transaction(write)
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+    }
+  }
+
   /** All that is staged is void. */
   unstageAll(): void {
     for (const staging of this.#staged) staging.unstage()

@@ -31,11 +31,6 @@ export class JetStreamError extends PetioleError {
   }
 }
 
-/** What a stream or consumer was asked for and this version does not do: refused, never half done. */
-export function notSupported(errCode: 10012 | 10052, feature: string): JetStreamError {
-  return new JetStreamError(errCode, `${feature} is not supported yet by this version`)
-}
-
 /** Any failure as the JetStream error that its API answer carries. */
 export function toJetStreamError(error: unknown): JetStreamError {
   if (error instanceof JetStreamError) return error

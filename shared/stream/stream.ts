@@ -162,7 +162,7 @@ export class Stream {
     try {
       await new Promise<void>((resolve, reject) => {
         const done: Committed = (error) => (error ? reject(error) : resolve())
-        const options = { sync: syncOf(config) }
+        const options = { sync: syncOf(config), compression: config.compression }
         this.store.configure(encodeConfig(config, this.mode), limitsOf(config), done, options)
       })
     } finally {

@@ -6,6 +6,7 @@
 import { PetioleError } from '../../shared/runtime/index.ts'
 import type {
   Committed,
+  Compression,
   Eviction,
   MessageId,
   ReadOptions,
@@ -46,6 +47,7 @@ export class MemoryStore implements Store {
     quarantineDroppedBytes: 0,
     segments: 0,
     diskBytes: 0,
+    savedBytes: 0,
     damagedRecords: 0,
     mendedFiles: 0,
     freeBytes: Number.POSITIVE_INFINITY,
@@ -78,10 +80,11 @@ export class MemoryStore implements Store {
     config: Uint8Array,
     limits: StreamLimits,
     committed?: Committed,
-    { sync = 'always' }: StreamOptions = {},
+    { sync = 'always', compression = 'none' }: StreamOptions = {},
   ): StreamStore {
     const stream = new MemoryStream(this, name, config, limits)
     stream.sync = sync
+    stream.compression = compression
     this.#streams.set(name, stream)
     this.stage({ apply: () => {}, undo: () => void this.#streams.delete(name), committed, seq: 0 })
     return stream
@@ -203,6 +206,7 @@ export class MemoryStream implements StreamStore {
   createdMs: number
   limits: StreamLimits
   sync: SyncPolicy = 'always'
+  compression: Compression = 'none'
   config: Uint8Array
   assignedSeq = 0
   readonly states: MemoryTable
@@ -428,10 +432,11 @@ export class MemoryStream implements StreamStore {
     config: Uint8Array,
     limits: StreamLimits,
     committed?: Committed,
-    { sync = this.sync }: StreamOptions = {},
+    { sync = this.sync, compression = this.compression }: StreamOptions = {},
   ): void {
     const apply = (): void => {
       this.sync = sync
+      this.compression = compression
       this.config = config
       this.limits = limits
     }
@@ -467,6 +472,7 @@ export class MemoryStream implements StreamStore {
     stream.#lastSeq = this.#lastSeq
     stream.assignedSeq = this.#lastSeq
     stream.sync = this.sync
+    stream.compression = this.compression
     for (const seq of this.#marks) stream.#marks.add(seq)
     return stream
   }

@@ -22,7 +22,6 @@ import { withDefaults } from './consumer-defaults.ts'
 import { type ConsumerRules, NO_CONSUMER_RULES } from './rules.ts'
 import type { StreamConfig } from './stream-config.ts'
 import { deliversToItself } from './subject-checks.ts'
-import { refuseUnsupportedConsumer } from './unsupported.ts'
 
 /**
  * @param name the consumer's, whichever way it was given or made
@@ -49,7 +48,6 @@ export function consumerConfig(
   checkStart(config)
   checkRest(config, request)
   checkPriority(config, request)
-  refuseUnsupportedConsumer(config)
   return config
 }
 

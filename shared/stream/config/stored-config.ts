@@ -63,10 +63,11 @@ export function createStreamStore(
 ): StreamStore {
   const options = { sync: syncOf(config) }
   const bytes = encodeConfig(config, mode)
-  const { first_seq = 0 } = config
-  if (first_seq === 0) return root.createStream(key, bytes, limitsOf(config), committed, options)
+  const { first_seq = 0, compression } = config
+  const all = { ...options, compression }
+  if (first_seq === 0) return root.createStream(key, bytes, limitsOf(config), committed, all)
   // Both are in one commit: there is no such stream that begins at 1.
-  const store = root.createStream(key, bytes, limitsOf(config), undefined, options)
+  const store = root.createStream(key, bytes, limitsOf(config), undefined, all)
   store.skipTo(first_seq, committed)
   return store
 }

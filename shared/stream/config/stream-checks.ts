@@ -27,7 +27,6 @@ import type { Placement, StreamConfig } from './stream-config.ts'
 import type { StreamRequest } from './stream-request.ts'
 import { streamSource } from './stream-source.ts'
 import { checkTransform, republishOf, subjectsOf } from './subject-checks.ts'
-import { refuseUnsupportedStream } from './unsupported.ts'
 
 /** Defaults and checks. Throws the row of the error table. */
 export function streamConfig(
@@ -53,7 +52,7 @@ export function streamConfig(
     ...checkTransform(request),
     ...republishOf(request, subjects),
   }
-  const config: StreamConfig = {
+  return {
     name: request.name ?? '',
     ...optional('description', request.description),
     subjects,
@@ -88,8 +87,6 @@ export function streamConfig(
     ...optional('allow_batched', request.allow_batched),
     ...keptMetadata(request.metadata),
   }
-  refuseUnsupportedStream(config)
-  return config
 }
 
 function checkTexts({ name = '', description, metadata }: StreamRequest): void {

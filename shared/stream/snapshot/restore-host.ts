@@ -59,9 +59,9 @@ export class RestoreHost {
     const limits = { ...limitsOf(config), ageMaxMs: 0, discard: 'old' as const }
     return new Promise((resolve, reject) => {
       const name = key(config.name)
-      const store = root.createStream(name, encodeHidden(config), limits, (error) =>
-        error === undefined ? resolve(store) : reject(error),
-      )
+      const done: Committed = (error) => (error === undefined ? resolve(store) : reject(error))
+      const { compression } = config
+      const store = root.createStream(name, encodeHidden(config), limits, done, { compression })
     })
   }
 

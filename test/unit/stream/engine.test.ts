@@ -83,15 +83,15 @@ describe('StreamEngine', () => {
     assert.equal((await world.engine.stream('KV_b')?.store.get(1))?.subject, '$KV.b.k')
   })
 
-  it('answers what it does not do with an error that says so', async () => {
-    const { port } = world
-    const config = (extra: object): object => ({ name: 'S', subjects: ['s'], ...extra })
-    const refused = [config({ compression: 's2' })]
-    for (const request of refused) {
-      const { error } = await port.api('STREAM.CREATE.S', request)
-      assert.equal(error?.err_code, 10052, JSON.stringify(request))
-      assert.match(error?.description ?? '', /not supported yet by this version/)
-    }
+  it('tells the store which streams are compressed, and takes that back', async () => {
+    const { port, engine } = world
+    const config = { name: 'S', subjects: ['s'], compression: 's2' }
+    const made = await port.api('STREAM.CREATE.S', config)
+    assert.equal((made['config'] as typeof config).compression, 's2')
+    assert.equal(engine.stream('S')?.store.compression, 's2')
+    const changed = await port.api('STREAM.UPDATE.S', { ...config, compression: 'none' })
+    assert.equal((changed['config'] as typeof config).compression, 'none')
+    assert.equal(engine.stream('S')?.store.compression, 'none')
   })
 
   it('reports the account, and refuses a level it does not have', async () => {
