@@ -119,6 +119,7 @@ function monitoringOf(
 
 function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStreamConfig {
   const own = file.jetstream
+  const { info_queue_limit = 0, request_queue_limit = 0, limits = NO_JETSTREAM_LIMITS } = own ?? {}
   return {
     enabled: own?.enabled ?? needsStore,
     store_dir: own?.store_dir ?? file.store_dir ?? `./data/${file.server_name ?? role}`,
@@ -126,8 +127,22 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
     scrub_interval: own?.scrub_interval ?? SCRUB_INTERVAL_MS,
-    limits: own?.limits ?? { max_ack_pending: 0, max_request_batch: 0, duplicate_window: 0 },
+    strict: own?.strict ?? true,
+    sync_interval: own?.sync_interval ?? 0,
+    max_buffered_msgs: own?.max_buffered_msgs ?? 0,
+    max_buffered_size: own?.max_buffered_size ?? 0,
+    request_queue_limit,
+    info_queue_limit: info_queue_limit || request_queue_limit,
+    js_ack_fc_v2: file.feature_flags.js_ack_fc_v2,
+    limits,
   }
+}
+
+const NO_JETSTREAM_LIMITS: JetStreamConfig['limits'] = {
+  max_ack_pending: 0,
+  max_request_batch: 0,
+  duplicate_window: 0,
+  batch: { max_inflight_per_stream: 0, max_inflight_total: 0, max_msgs: 0, timeout: 0 },
 }
 
 /** Two servers with JetStream on one link must be told apart by their domains. */

@@ -31,12 +31,32 @@ export interface JetStreamConfig {
   readonly max_mem: number
   /** Milliseconds from one look at all that is stored to the next, 0: never. */
   readonly scrub_interval: number
+  /** Whether requests with fields that nobody knows are refused. */
+  readonly strict: boolean
+  /** Milliseconds for which what is acknowledged may wait for the disk, 0: it does not. */
+  readonly sync_interval: number
+  /** What may wait for the disk per stream; 0: as much as the store takes. */
+  readonly max_buffered_msgs: number
+  readonly max_buffered_size: number
+  /** Requests that are under way per account, and those among them that only ask; 0: the default. */
+  readonly request_queue_limit: number
+  readonly info_queue_limit: number
+  /** Whether acks and flow control name domain and account where there is no domain too. */
+  readonly js_ack_fc_v2: boolean
   /** What no stream or consumer may be above; 0: no limit. */
   readonly limits: {
     readonly max_ack_pending: number
     readonly max_request_batch: number
     /** Milliseconds. */
     readonly duplicate_window: number
+    /** Of batch publishing; 0: the default. */
+    readonly batch: {
+      readonly max_inflight_per_stream: number
+      readonly max_inflight_total: number
+      readonly max_msgs: number
+      /** Milliseconds. */
+      readonly timeout: number
+    }
   }
 }
 

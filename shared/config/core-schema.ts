@@ -15,6 +15,7 @@ import { tls } from './tls-schema.ts'
 import {
   count,
   duration,
+  durationOrAlways,
   flag,
   limit,
   nameList,
@@ -30,14 +31,23 @@ import {
 const MIB = 1024 * 1024
 const INT32_MAX = 2 ** 31 - 1
 
+/** Of batch publishing; 0: nats-server's own. */
+const batchLimits = block({
+  max_inflight_per_stream: v.optional(limit(), 0),
+  max_inflight_total: v.optional(limit(), 0),
+  max_msgs: v.optional(limit(), 0),
+  timeout: v.optional(duration(), 0),
+})
+
 /** What no stream or consumer may be above, whoever asks; 0: no limit. */
 const jetstreamLimits = block(
   {
     max_ack_pending: v.optional(limit(), 0),
     max_request_batch: v.optional(limit(), 0),
     duplicate_window: v.optional(duration(), 0),
+    batch: v.optional(batchLimits, {}),
   },
-  { inert: ['max_ha_assets', 'batch'] },
+  { inert: ['max_ha_assets'] },
 )
 
 /** `jetstream { … }`, and for short `jetstream: true` or `jetstream: enabled`. */
@@ -49,7 +59,13 @@ const jetstream = block(
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
     scrub_interval: v.optional(duration(), '7d'),
-    limits: v.optional(jetstreamLimits),
+    strict: v.optional(flag(), true),
+    sync_interval: v.optional(durationOrAlways(), 'always'),
+    max_buffered_msgs: v.optional(limit(), 0),
+    max_buffered_size: v.optional(size(), 0),
+    request_queue_limit: v.optional(limit(), 0),
+    info_queue_limit: v.optional(limit(), 0),
+    limits: v.optional(jetstreamLimits, {}),
   },
   {
     aliases: {
@@ -59,10 +75,17 @@ const jetstream = block(
       max_file_store: 'max_file',
       max_memory_store: 'max_mem',
       max_mem_store: 'max_mem',
+      sync: 'sync_interval',
     },
     shorthand: 'enabled',
     ...JETSTREAM_OPTIONS,
   },
+)
+
+/** `js_ack_fc_v2`: acks and flow control name the domain and the account, also without a domain. */
+const featureFlags = block(
+  { js_ack_fc_v2: v.optional(flag(), false) },
+  { inert: ['js_raft_delete_range', 'js_snapshot_sources'] },
 )
 
 const limits = {
@@ -125,6 +148,7 @@ export const core = {
   gateway: v.optional(gateway),
   store_dir: v.optional(text()),
   jetstream: v.optional(jetstream),
+  feature_flags: v.optional(featureFlags, {}),
   leafnodes: v.optional(leafnodes, {}),
   websocket: v.optional(websocket),
   mqtt: v.optional(mqtt),

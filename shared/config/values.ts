@@ -116,7 +116,20 @@ export function duration(minMs = 0, maxMs = Number.MAX_SAFE_INTEGER) {
   return schema
 }
 
-/** The same, where a negative one means that there is no end: 0. */
+/** `always`, which is 0, or how long something may wait. */
+export function durationOrAlways() {
+  const schema = reading<number>((input) => {
+    if (typeof input === 'string' && input.toLowerCase() === 'always') return { value: 0 }
+    const ms = readDuration(input)
+    return ms === undefined
+      ? { fault: `must be always, or a duration like 30s, not ${shown(input)}` }
+      : { value: ms }
+  })
+  durations.add(schema)
+  return schema
+}
+
+/** A duration, where a negative one means that there is no end: 0. */
 export function durationOrNever() {
   const schema = reading<number>((input) => {
     if (typeof input === 'string' && input.startsWith('-')) return { value: 0 }

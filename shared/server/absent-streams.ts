@@ -20,6 +20,7 @@ export interface AbsentStreamsParts {
   /** '' for none. */
   readonly domain: string
   readonly client: (account: string) => LocalClient
+  readonly isStrict: boolean
   /** Removes all streams of an account. Rejects with why not. */
   readonly purge: (account: string) => Promise<number>
 }
@@ -61,7 +62,7 @@ export class AbsentStreams {
   }
 
   #serve({ name, isSystem }: Account): void {
-    const { client: open, domain } = this.#parts
+    const { client: open, domain, isStrict } = this.#parts
     const client = open(name)
     this.#clients.set(name, client)
     const prefixes = domain === '' ? [API_PREFIX] : [API_PREFIX, `$JS.${domain}.API.`]
@@ -71,7 +72,7 @@ export class AbsentStreams {
         if (message.reply === '' && !subject.startsWith(PURGE)) return
         if (isSystem) this.#takeSystem(client, subject, message)
         else if (!client.hasInterest(message.subject)) {
-          send(client, message, answerWithoutStreams(subject, message))
+          send(client, message, answerWithoutStreams(subject, message, isStrict))
         }
       }
       client.subscribe(`${prefix}>`, handle, { isConfined: true })

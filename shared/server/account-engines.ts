@@ -194,6 +194,7 @@ export class AccountEngines {
       book,
       log: log.child({ part: 'streams' }),
       domain: jetstream.domain,
+      isStrict: jetstream.strict,
       client: (account) => new LocalClient(space(account), nextPeerId(), clock, random),
       purge: (account) => this.purge(account),
     })

@@ -3,6 +3,7 @@ import type { Account } from '../account/index.ts'
 import type { JetStreamConfig, JetStreamLimitsConfig } from '../config/index.ts'
 import {
   type AccountLimits,
+  type BatchLimits,
   NO_TIER_LIMITS,
   reservedBytes,
   type ServerLimits,
@@ -36,6 +37,7 @@ export class LimitsNow implements AccountLimits {
 }
 
 export class ServerLimitsNow implements ServerLimits {
+  readonly held = { memory: 0 }
   readonly #config: () => JetStreamConfig
   readonly #engines: ReadonlyMap<string, StreamEngine>
 
@@ -62,6 +64,40 @@ export class ServerLimitsNow implements ServerLimits {
 
   get storageBytesMax(): number {
     return this.#config().max_file
+  }
+
+  get apiRequestsMax(): number {
+    return this.#config().request_queue_limit
+  }
+
+  get apiInfosMax(): number {
+    return this.#config().info_queue_limit
+  }
+
+  get bufferedMessagesMax(): number {
+    return this.#config().max_buffered_msgs
+  }
+
+  get bufferedBytesMax(): number {
+    return this.#config().max_buffered_size
+  }
+
+  get batches(): BatchLimits {
+    const { batch } = this.#config().limits
+    return {
+      perStreamMax: batch.max_inflight_per_stream,
+      perServerMax: batch.max_inflight_total,
+      messagesMax: batch.max_msgs,
+      idleMs: batch.timeout,
+    }
+  }
+
+  get syncEveryMs(): number {
+    return this.#config().sync_interval
+  }
+
+  get isStrict(): boolean {
+    return this.#config().strict
   }
 
   reserved(storage: 'file' | 'memory'): number {

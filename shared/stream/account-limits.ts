@@ -29,6 +29,27 @@ export interface ServerLimits {
   readonly storageBytesMax: number
   /** What they sum up to now. */
   reserved(storage: StreamConfig['storage']): number
+  /** Bytes of messages in memory, of all accounts: whoever stores some counts them here. */
+  readonly held: { memory: number }
+  /** Requests under way in one account, and those among them that only ask. */
+  readonly apiRequestsMax: number
+  readonly apiInfosMax: number
+  /** What may wait for the disk in one stream. */
+  readonly bufferedMessagesMax: number
+  readonly bufferedBytesMax: number
+  readonly batches: BatchLimits
+  /** How long what is acknowledged may wait for the disk, for streams that do not say; 0: not at all. */
+  readonly syncEveryMs: number
+  /** Whether requests with fields that nobody knows are refused. */
+  readonly isStrict: boolean
+}
+
+/** Of batch publishing; 0: as in nats-server. */
+export interface BatchLimits {
+  readonly perStreamMax: number
+  readonly perServerMax: number
+  readonly messagesMax: number
+  readonly idleMs: number
 }
 
 export interface AccountLimits {
@@ -57,6 +78,14 @@ export const UNLIMITED: AccountLimits = {
     memoryBytesMax: 0,
     storageBytesMax: 0,
     reserved: () => 0,
+    held: { memory: 0 },
+    apiRequestsMax: 0,
+    apiInfosMax: 0,
+    bufferedMessagesMax: 0,
+    bufferedBytesMax: 0,
+    batches: { perStreamMax: 0, perServerMax: 0, messagesMax: 0, idleMs: 0 },
+    syncEveryMs: 0,
+    isStrict: true,
   },
 }
 

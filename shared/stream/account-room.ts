@@ -16,32 +16,54 @@ export class AccountRoom {
   readonly #usedBytes: Record<Storage, number> = { file: 0, memory: 0 }
   /** Infinity: no limit. */
   #mostBytes: Readonly<Record<Storage, number>> = UNBOUNDED
+  /** Infinity: no limit. */
+  #serverMostMemory = Infinity
+  #hasTier = true
 
   constructor(limits: AccountLimits) {
     this.#limits = limits
     this.#refresh()
   }
 
-  /** Throws 10002 when the account has no room for a message of this many bytes. */
+  /** Throws 10002, 10023 or 10120 when account or server have no room for a message of this many bytes. */
   take(storage: Storage, bytes: number): void {
-    if (this.#usedBytes[storage] + bytes > this.#mostBytes[storage]) throw new JetStreamError(10002)
+    if (this.#refusal(storage, bytes) !== 0) {
+      // Limits may have been raised while nothing was stored.
+      this.#refresh()
+      const refusal = this.#refusal(storage, bytes)
+      if (refusal !== 0) throw new JetStreamError(refusal)
+    }
     this.#usedBytes[storage] += bytes
+    if (storage === 'memory') this.#limits.server.held.memory += bytes
   }
 
   /** A stream holds so much more, or less, than was known of it. */
   settle(storage: Storage, difference: number): void {
     this.#usedBytes[storage] += difference
+    if (storage === 'memory') this.#limits.server.held.memory += difference
     // Limits change while streams are at work.
     this.#refresh()
   }
 
+  /** The number of the error, 0 when there is room. */
+  #refusal(storage: Storage, bytes: number): number {
+    // As in nats-server, the message that goes beyond what the server has is still taken.
+    const { memory } = this.#limits.server.held
+    if (storage === 'memory' && memory > this.#serverMostMemory) return 10023
+    if (!this.#hasTier) return 10120
+    return this.#usedBytes[storage] + bytes > this.#mostBytes[storage] ? 10002 : 0
+  }
+
   #refresh(): void {
+    const { memoryBytesMax } = this.#limits.server
+    this.#serverMostMemory = memoryBytesMax > 0 ? memoryBytesMax : Infinity
     try {
       const [, { max_memory, max_storage }] = tierOf(this.#limits, 1)
       this.#mostBytes = { file: bound(max_storage), memory: bound(max_memory) }
+      this.#hasTier = true
     } catch {
-      // No tier any more: what is there goes on, and nothing new is made.
-      this.#mostBytes = UNBOUNDED
+      // No tier any more: what is there stays, and nothing is added to it.
+      this.#hasTier = false
     }
   }
 }
@@ -53,13 +75,19 @@ export class StreamRoom {
   readonly #room: AccountRoom
   readonly #storage: Storage
   #countedBytes = 0
+  #storedBytes = 0
 
   constructor(room: AccountRoom, storage: Storage) {
     this.#room = room
     this.#storage = storage
   }
 
-  /** Throws 10002. */
+  /** What was taken since the last commit, nearly. */
+  get waitingBytes(): number {
+    return this.#countedBytes - this.#storedBytes
+  }
+
+  /** Throws 10002, 10023 or 10120. */
   take({ subjectBytes, headers, payload }: Sized): void {
     const bytes = subjectBytes.length + headers.length + payload.length + RECORD_OVERHEAD_BYTES
     this.#room.take(this.#storage, bytes)
@@ -70,6 +98,7 @@ export class StreamRoom {
   settle(bytes: number): void {
     this.#room.settle(this.#storage, bytes - this.#countedBytes)
     this.#countedBytes = bytes
+    this.#storedBytes = bytes
   }
 }
 

@@ -237,7 +237,8 @@ export class StreamEngine {
     await new Promise<void>((resolve, reject) => {
       const key = this.#key(config.name)
       const done = settle(resolve, reject)
-      const store = createStreamStore(this.#store, key, config, mode, done)
+      const everyMs = mode.isCapturing ? this.#judge.syncEveryMs : 0
+      const store = createStreamStore(this.#store, key, config, mode, done, everyMs)
       stream = this.#open(store, config, mode)
       this.#streams.set(config.name, stream)
       this.#bound.changed()

@@ -1,6 +1,7 @@
 /** JetStream-compatible streams and consumers on a store, behind a port to the messaging side. */
 export {
   type AccountLimits,
+  type BatchLimits,
   NO_TIER_LIMITS,
   reservedBytes,
   type ServerLimits,

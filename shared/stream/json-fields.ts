@@ -92,26 +92,39 @@ const INT64_BOUNDS = [-INT64_MAX - 1n, INT64_MAX] as const
 /** What `can not unmarshal` says in most of nats-server's own decoders. */
 export const canNotUnmarshal = (json: string): string => `can not unmarshal ${goQuote(json)}`
 
+/** Objects in which fields that nobody knows are passed over. */
+const LENIENT = new WeakSet<object>()
+
 /**
  * Parses a request. An empty payload is an empty object; of several objects, one behind the other,
  * later fields count. Numbers that are not plain integers are a GoNumber. Throws 10025.
+ * @param isStrict false: `decodeFields` passes over what it does not know in the result
  */
-export function parseJson(payload: Uint8Array): unknown {
+export function parseJson(payload: Uint8Array, isStrict = true): unknown {
   if (payload.length === 0) return {}
   try {
-    const values = readGoJson(payload).filter((value) => value !== null)
-    const odd = values.find((value) => !isObject(value))
-    if (odd !== undefined || values.length === 1) return odd ?? values[0]
-    return Object.fromEntries(values.flatMap((value) => Object.entries(value ?? {})))
+    const value = readRequest(payload)
+    if (!isStrict && isObject(value)) LENIENT.add(value)
+    return value
   } catch (error) {
+    // What nats-server does not understand it reads again, as one value, when it is not strict.
+    if (!isStrict) return parseOneJson(payload)
     throw new JetStreamError(10025, messageOf(error))
   }
+}
+
+function readRequest(payload: Uint8Array): unknown {
+  const values = readGoJson(payload).filter((value) => value !== null)
+  const odd = values.find((value) => !isObject(value))
+  if (odd !== undefined || values.length === 1) return odd ?? values[0]
+  return Object.fromEntries(values.flatMap((value) => Object.entries(value ?? {})))
 }
 
 /** The same for what nats-server reads as one value, and not as a stream of them. Throws 10025. */
 export function parseOneJson(payload: Uint8Array): unknown {
   try {
-    return readOneGoJson(payload)
+    // Into a struct, Go takes `null` for nothing at all.
+    return readOneGoJson(payload) ?? {}
   } catch (error) {
     throw new JetStreamError(10025, messageOf(error))
   }
@@ -119,22 +132,22 @@ export function parseOneJson(payload: Uint8Array): unknown {
 
 /**
  * Throws 10025 with what Go would say.
- * @param embedded the struct that Go embeds for these fields, which its texts show; `except` is beside it
+ * @param embedded the struct that Go embeds for these fields, which its texts show; `except` are beside it
  */
 export function decodeFields<Fields extends FieldTable>(
   value: unknown,
   fields: Fields,
   typeName: string,
-  embedded?: { readonly struct: string; readonly except: string },
+  embedded?: { readonly struct: string; readonly except: readonly string[] },
 ): Decoded<Fields> {
-  const decoder = new Decoder()
+  const decoder = new Decoder(!isObject(value) || !LENIENT.has(value))
   try {
     if (!isObject(value)) {
       const into = `Go value of type server.${typeName}`
       throw new GoJsonError(`json: cannot unmarshal ${jsonType(value)} into ${into}`)
     }
     const decoded = decoder.object(value, fields, typeName, (name) =>
-      embedded === undefined || name === embedded.except ? [name] : [embedded.struct, name],
+      embedded === undefined || embedded.except.includes(name) ? [name] : [embedded.struct, name],
     )
     if (decoder.problem !== undefined) throw new GoJsonError(decoder.problem)
     return decoded as Decoded<Fields>
@@ -152,6 +165,11 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 class Decoder {
   /** The first thing that Go would tell when it is done. */
   problem: string | undefined
+  readonly #isStrict: boolean
+
+  constructor(isStrict: boolean) {
+    this.#isStrict = isStrict
+  }
 
   object(
     value: Readonly<Record<string, unknown>>,
@@ -164,7 +182,7 @@ class Decoder {
       const name = fieldNamed(given, fields)
       const field = name === undefined ? undefined : fields[name]
       if (name === undefined || field === undefined) {
-        this.problem ??= `json: unknown field ${goQuote(given)}`
+        if (this.#isStrict) this.problem ??= `json: unknown field ${goQuote(given)}`
         continue
       }
       const taken = this.#take(field, item, { struct, path: pathOf(name) })
@@ -228,6 +246,7 @@ class Decoder {
         return Object.fromEntries(texts)
       }
       case 'json':
+        if (!this.#isStrict && isObject(value)) LENIENT.add(value)
         return value
       default:
         return this.#integer(kind, value, at)

@@ -35,8 +35,10 @@ export const EPHEMERAL_INACTIVE_NS = 5 * NS_PER_SECOND
 /** Streams and consumers in one account, when its limits do not say otherwise. */
 export const STREAMS_MAX = 10_000
 export const CONSUMERS_PER_STREAM_MAX = 100_000
-/** API requests that wait for the disk at one time; more are refused with 10167. */
+/** API requests that are under way at one time in an account; more are refused with 10167. */
 export const API_REQUESTS_MAX = 10_000
+/** What they hold together. */
+export const API_REQUEST_BYTES_MAX = 64 * 1024 * 1024
 /** Deleted sequences that one STREAM.INFO lists; more are refused with 10117. */
 export const DELETED_DETAILS_MAX = 1_000_000
 /** Messages looked at in one turn for that. */

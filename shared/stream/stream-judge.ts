@@ -49,6 +49,11 @@ export class StreamJudge {
     return streamConfig(request, this.#rules)
   }
 
+  /** How long what a stream acknowledges may wait for the disk, when it does not say; 0: not at all. */
+  get syncEveryMs(): number {
+    return this.#limits.server.syncEveryMs
+  }
+
   /** What is judged before the configuration is looked at. Throws 10026, 10027, 10028, 10047, 10120. */
   checkAsked(request: StreamRequest): void {
     const asked = {

@@ -2,9 +2,10 @@
  * One stream: its configuration, what it captures, what is removed from it. The way of a message into
  * it is `publish/publishing.ts`.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../log/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
-import type { Committed, Store, StreamStore } from '../store/index.ts'
+import type { Committed, Store, StreamStore, SyncPolicy } from '../store/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { AccountLimits } from './account-limits.ts'
 import { type AccountRoom, StreamRoom } from './account-room.ts'
@@ -91,6 +92,12 @@ export class Stream {
   /** Learns again what only memory knew: message ids of the window, the consumers' positions. */
   async recover(): Promise<void> {
     this.room.settle(this.store.state.bytes)
+    const sync = this.#syncOf(this.#config)
+    if (!isDeepStrictEqual(sync, this.store.sync)) {
+      // The server's configuration is another than at the last start.
+      const config = encodeConfig(this.#config, this.mode)
+      this.store.configure(config, limitsOf(this.#config), undefined, { sync })
+    }
     await this.publishing.recover()
     this.consumers.recover()
   }
@@ -162,7 +169,7 @@ export class Stream {
     try {
       await new Promise<void>((resolve, reject) => {
         const done: Committed = (error) => (error ? reject(error) : resolve())
-        const options = { sync: syncOf(config), compression: config.compression }
+        const options = { sync: this.#syncOf(config), compression: config.compression }
         this.store.configure(encodeConfig(config, this.mode), limitsOf(config), done, options)
       })
     } finally {
@@ -208,6 +215,11 @@ export class Stream {
     if (throughSeq === undefined || keep !== undefined) this.consumers.purged()
     else this.consumers.removed(firstSeq, throughSeq, filter)
     return purged
+  }
+
+  /** A buffer waits for the disk whatever the server says of streams. */
+  #syncOf(config: StreamConfig): SyncPolicy {
+    return syncOf(config, this.mode.isCapturing ? this.#parts.limits.server.syncEveryMs : 0)
   }
 
   #committed(): void {

@@ -22,6 +22,7 @@ const OWN = ['CONSUMER.MSG.NEXT.', 'DIRECT.GET']
 export function answerWithoutStreams(
   subject: string,
   message: PortMessage,
+  isStrict: boolean,
 ): AbsentAnswer | undefined {
   if (OWN.some((own) => subject.startsWith(own))) {
     return { headers: statusHeaders('503'), payload: NO_BYTES }
@@ -33,7 +34,7 @@ export function answerWithoutStreams(
 
   function refusalOf(): JetStreamError {
     try {
-      route.judge?.({ args, message, headers: [] })
+      route.judge?.({ args, message, isStrict, headers: [] })
       return new JetStreamError(10039)
     } catch (error) {
       return toJetStreamError(error)
@@ -46,7 +47,7 @@ const CLUSTER_ONLY = ['META.LEADER.STEPDOWN', 'SERVER.REMOVE', 'SERVER.EVACUATE'
 
 /** In the system account, for all but ACCOUNT.PURGE. undefined: nothing is answered. */
 export function answerSystem(subject: string, message: PortMessage): AbsentAnswer | undefined {
-  if (subject === 'INFO') return answerWithoutStreams(subject, message)
+  if (subject === 'INFO') return answerWithoutStreams(subject, message, true)
   if (CLUSTER_ONLY.includes(subject) || subject.startsWith('ACCOUNT.')) return undefined
   return bodyOf({ type: `${TYPE_PREFIX}system_response`, error: new JetStreamError(10039) })
 }

@@ -40,6 +40,8 @@ export interface ApiRequest {
   /** The tokens after the route's own. */
   readonly args: readonly string[]
   readonly message: PortMessage
+  /** Whether fields that nobody knows are refused. */
+  readonly isStrict: boolean
   /** Those of the answer. */
   readonly headers: (readonly [name: string, value: string])[]
 }
@@ -85,10 +87,15 @@ export async function settledStreamOf(context: ApiContext, request: ApiRequest):
   return stream
 }
 
+/** The JSON of a request. Throws 10025. */
+export function jsonOf({ message, isStrict }: ApiRequest): unknown {
+  return parseJson(message.payload, isStrict)
+}
+
 /** The JSON of a request that may do without: what does not begin as an object or array is not looked at. */
-export function optionalJson({ message }: ApiRequest): unknown {
-  const first = message.payload.find((byte) => !BLANKS.has(byte))
-  return first === OBJECT || first === ARRAY ? parseJson(message.payload) : {}
+export function optionalJson(request: ApiRequest): unknown {
+  const first = request.message.payload.find((byte) => !BLANKS.has(byte))
+  return first === OBJECT || first === ARRAY ? jsonOf(request) : {}
 }
 
 /** Whether a request says nothing: no payload, or an object without fields. */
@@ -117,7 +124,7 @@ export function pageOf(
     optionalJson(request),
     isFiltered ? FILTERED_PAGE_FIELDS : PAGE_FIELDS,
     typeName,
-    { struct: 'ApiPagedRequest', except: 'subject' },
+    { struct: 'ApiPagedRequest', except: ['subject'] },
   )
   return { offset: Math.max(0, fields.offset ?? 0), subject: fields.subject ?? '' }
 }

@@ -6,19 +6,21 @@ import type { Log } from '../../log/index.ts'
 import { messageOf } from '../../runtime/index.ts'
 import { headerValue, NO_BYTES, statusHeaders, withHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
-import { API_REQUESTS_MAX } from '../limits.ts'
 import type { PortMessage } from '../port.ts'
 import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
 import { directGet } from './direct-get.ts'
-import { findRoute, typeOf } from './routes.ts'
+import { RequestLoad } from './request-load.ts'
+import { findRoute, isAsking, typeOf } from './routes.ts'
 
 export class Api {
   readonly #context: ApiContext
   readonly #log: Log
+  readonly #load: RequestLoad
 
   constructor(context: ApiContext, log: Log) {
     this.#context = context
     this.#log = log
+    this.#load = new RequestLoad(context.limits.server)
   }
 
   /** @param subject the request's, without the API's prefix */
@@ -29,7 +31,7 @@ export class Api {
       return
     }
     if (tokens[0] === 'DIRECT' && tokens[1] === 'GET') {
-      this.#direct({ args: tokens.slice(2), message, headers: [] })
+      this.#direct({ args: tokens.slice(2), message, isStrict: false, headers: [] })
       return
     }
     const found = findRoute(tokens)
@@ -37,7 +39,8 @@ export class Api {
       this.#log.debug({ subject: `${API_PREFIX}${subject}` }, 'unknown jetstream request')
       return
     }
-    const request = { args: found.args, message, headers: [] }
+    const { isStrict } = this.#context.limits.server
+    const request = { args: found.args, message, isStrict, headers: [] }
     this.#answer(found.route, request, subject).catch((error: unknown) => {
       this.#log.error({ subject, err: messageOf(error) }, 'jetstream request failed')
     })
@@ -46,9 +49,10 @@ export class Api {
   async #answer(route: ApiRoute, request: ApiRequest, subject: string): Promise<void> {
     const { counts, port, audit } = this.#context
     const type = typeOf(route)
+    const load = { isAsking: isAsking(route), bytes: request.message.payload.length }
     let body: Readonly<Record<string, unknown>>
     try {
-      if (counts.inflight >= API_REQUESTS_MAX) {
+      if (!this.#load.begin(load)) {
         audit.refused()
         throw new JetStreamError(10167)
       }
@@ -58,6 +62,7 @@ export class Api {
         body = await route.handle(this.#context, request)
       } finally {
         counts.inflight--
+        this.#load.end(load)
         audit.hasRoom()
       }
     } catch (error) {

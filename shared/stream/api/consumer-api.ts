@@ -4,13 +4,13 @@ import { decodeCreateRequest } from '../config/consumer-config.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import type { ConsumerCreation } from '../consumer/consumer-set.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { parseJson } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
+  jsonOf,
   NO_PAGE,
   pageOf,
   refusePayload,
@@ -144,8 +144,8 @@ async function deleteConsumer(context: ApiContext, request: ApiRequest) {
   return { success: true }
 }
 
-function decodeRequest({ message }: ApiRequest) {
-  return decodeCreateRequest(parseJson(message.payload))
+function decodeRequest(request: ApiRequest) {
+  return decodeCreateRequest(jsonOf(request))
 }
 
 function decodeCreate(request: ApiRequest): ConsumerCreation {

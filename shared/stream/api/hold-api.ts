@@ -1,9 +1,9 @@
 /** What holds a consumer's messages back, or lets them go: CONSUMER.PAUSE and CONSUMER.UNPIN. */
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, isObject, parseJson, parseOneJson } from '../json-fields.ts'
+import { decodeFields, isObject, parseOneJson } from '../json-fields.ts'
 import { durationNs, formatTime } from '../timestamp.ts'
-import { type ApiContext, type ApiRequest, streamOf } from './api-context.ts'
+import { type ApiContext, type ApiRequest, optionalJson, streamOf } from './api-context.ts'
 
 /** What CONSUMER.PAUSE says of its answer when it fails. */
 export const NO_PAUSE = { paused: false, pause_until: formatTime(0) }
@@ -24,10 +24,8 @@ export async function pauseConsumer(context: ApiContext, request: ApiRequest) {
   }
 }
 
-export function decodePause({ message: { payload } }: ApiRequest) {
-  const text = Buffer.from(payload).toString().trim()
-  if (!text.startsWith('{') && !text.startsWith('[')) return {}
-  return decodeFields(parseJson(payload), { pause_until: 'time' }, 'JSApiConsumerPauseRequest')
+export function decodePause(request: ApiRequest) {
+  return decodeFields(optionalJson(request), { pause_until: 'time' }, 'JSApiConsumerPauseRequest')
 }
 
 /** Takes the pin from the client that has it: the next one to ask gets it. */

@@ -2,7 +2,7 @@
 import type { StoredMessage } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { type Decoded, decodeFields, parseJson } from '../json-fields.ts'
+import { type Decoded, decodeFields } from '../json-fields.ts'
 import type { Stream } from '../stream.ts'
 import { refuseManaged } from '../stream-plan.ts'
 import { formatTime } from '../timestamp.ts'
@@ -11,6 +11,7 @@ import {
   type ApiRequest,
   type ApiRoute,
   isEmptyRequest,
+  jsonOf,
   settledStreamOf,
 } from './api-context.ts'
 
@@ -37,7 +38,7 @@ export type GetRequest = Decoded<typeof GET_FIELDS>
 
 async function getMessage(context: ApiContext, request: ApiRequest) {
   if (isEmptyRequest(request)) throw new JetStreamError(10003)
-  const asked = decodeFields(parseJson(request.message.payload), GET_FIELDS, 'JSApiMsgGetRequest')
+  const asked = decodeFields(jsonOf(request), GET_FIELDS, 'JSApiMsgGetRequest')
   const { batch = 0, max_bytes = 0 } = asked
   const isOne = batch <= 0 && max_bytes <= 0
   if (!isOne || !isMeaningful(asked)) throw new JetStreamError(10003)
@@ -59,7 +60,7 @@ async function getMessage(context: ApiContext, request: ApiRequest) {
 
 async function deleteMessage(context: ApiContext, request: ApiRequest) {
   if (isEmptyRequest(request)) throw new JetStreamError(10003)
-  const body = parseJson(request.message.payload)
+  const body = jsonOf(request)
   // What is deleted is not read again, and overwritten when its segment is: with or without `no_erase`.
   const { seq = 0 } = decodeFields(body, DELETE_FIELDS, 'JSApiMsgDeleteRequest')
   const stream = await settledStreamOf(context, request)

@@ -39,3 +39,18 @@ export function findRoute(
 function fits(route: ApiRoute, args: number): boolean {
   return route.isOpen ? args >= route.args : args === route.args
 }
+
+/** Those that only ask, of which there may be more, or fewer, than of the others. */
+const ASKING: ReadonlySet<string> = new Set([
+  'account_info',
+  'stream_names',
+  'stream_list',
+  'stream_info',
+  'consumer_names',
+  'consumer_list',
+  'consumer_info',
+])
+
+export function isAsking({ type }: ApiRoute): boolean {
+  return ASKING.has(type)
+}

@@ -3,12 +3,13 @@ import { isLiteral, isValidSubject } from '../../subject/index.ts'
 import { wireStreamConfig } from '../config/stream-config.ts'
 import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, parseJson } from '../json-fields.ts'
+import { decodeFields } from '../json-fields.ts'
 import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
   isEmptyRequest,
+  jsonOf,
   streamOf,
 } from './api-context.ts'
 import { streamState } from './stream-info.ts'
@@ -36,7 +37,7 @@ const RESTORE_FIELDS = { config: 'json', state: 'json' } as const
 function snapshot(context: ApiContext, request: ApiRequest): Record<string, unknown> {
   if (isEmptyRequest(request)) throw new JetStreamError(10003)
   const stream = streamOf(context, request)
-  const body = parseJson(request.message.payload)
+  const body = jsonOf(request)
   const asked = decodeFields(body, SNAPSHOT_FIELDS, 'JSApiStreamSnapshotRequest')
   const { deliver_subject = '', chunk_size = 0, window_size = 0 } = asked
   if (!isValidSubject(deliver_subject) || !isLiteral(deliver_subject)) {
@@ -57,7 +58,7 @@ function snapshot(context: ApiContext, request: ApiRequest): Record<string, unkn
 
 function restore(context: ApiContext, request: ApiRequest): Record<string, unknown> {
   if (isEmptyRequest(request)) throw new JetStreamError(10003)
-  const body = parseJson(request.message.payload)
+  const body = jsonOf(request)
   const fields = decodeFields(body, RESTORE_FIELDS, 'JSApiStreamRestoreRequest')
   const [name = ''] = request.args
   const config = decodeStreamRequest(fields.config ?? {})

@@ -2,7 +2,7 @@
 import { overlaps, SubjectFilter } from '../../subject/index.ts'
 import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, parseJson } from '../json-fields.ts'
+import { decodeFields } from '../json-fields.ts'
 import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { refuseManaged } from '../stream-plan.ts'
@@ -10,6 +10,7 @@ import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
+  jsonOf,
   NO_PAGE,
   optionalJson,
   pageOf,
@@ -40,11 +41,12 @@ export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {
 }
 
 const INFO_FIELDS = { offset: 'int', deleted_details: 'bool', subjects_filter: 'string' } as const
+const PAGED_INFO = { struct: 'ApiPagedRequest', except: ['deleted_details', 'subjects_filter'] }
 const NO_PAGE_OF_SUBJECTS = { ...NO_PAGE, subjects: undefined }
 const PURGE_FIELDS = { filter: 'string', seq: 'uint', keep: 'uint' } as const
 
 async function createStream(context: ApiContext, request: ApiRequest) {
-  const asked = decodeStreamRequest(parseJson(request.message.payload))
+  const asked = decodeStreamRequest(jsonOf(request))
   if ((asked.name ?? '') !== request.args[0]) throw new JetStreamError(10056)
   if (/[\\/]/.test(asked.name ?? '')) throw new JetStreamError(10128)
   if (asked.sealed) {
@@ -59,14 +61,14 @@ async function createStream(context: ApiContext, request: ApiRequest) {
 }
 
 async function updateStream(context: ApiContext, request: ApiRequest) {
-  const asked = decodeStreamRequest(parseJson(request.message.payload))
+  const asked = decodeStreamRequest(jsonOf(request))
   const stream = await context.update(asked, request.args[0] ?? '')
   return streamInfo(stream, context.domain, context.level, context.nowMs())
 }
 
 async function showStream(context: ApiContext, request: ApiRequest) {
   const body = optionalJson(request)
-  const fields = decodeFields(body, INFO_FIELDS, 'JSApiStreamInfoRequest')
+  const fields = decodeFields(body, INFO_FIELDS, 'JSApiStreamInfoRequest', PAGED_INFO)
   const stream = await settledStreamOf(context, request)
   const deleted = fields.deleted_details ? await deletedSeqs(stream, context.turn) : []
   const info = streamInfo(stream, context.domain, context.level, context.nowMs())

@@ -20,6 +20,7 @@ import {
 } from './batch-target.ts'
 import { IdleTimer } from './idle-timer.ts'
 import {
+  ATOMIC_MESSAGES_LIMIT,
   ATOMIC_MESSAGES_MAX,
   ATOMIC_PER_SERVER_MAX,
   ATOMIC_PER_STREAM_MAX,
@@ -72,8 +73,8 @@ export class AtomicBatches {
     if (batch.seq !== seq || (seq === 1 && commit === 'before')) {
       throw this.#abandon(id, 'incomplete', new JetStreamError(10176))
     }
-    if (sizeAt(seq, commit) > ATOMIC_MESSAGES_MAX) {
-      throw this.#abandon(id, 'large', tooLarge())
+    if (sizeAt(seq, commit) > this.#messagesMax) {
+      throw this.#abandon(id, 'large', this.#tooLarge())
     }
     this.#add(id, batch, message, headers, waiting)
     if (commit === 'no') this.#confirm(waiting)
@@ -87,15 +88,27 @@ export class AtomicBatches {
     }
   }
 
+  /** The store takes no larger transaction, whatever the configuration says. */
+  get #messagesMax(): number {
+    const { messagesMax } = this.#parts.limits.server.batches
+    return messagesMax === 0 ? ATOMIC_MESSAGES_MAX : Math.min(messagesMax, ATOMIC_MESSAGES_LIMIT)
+  }
+
+  #tooLarge(): JetStreamError {
+    return new JetStreamError(10199, String(this.#messagesMax))
+  }
+
   #open(id: string, seq: number, commit: BatchHeaders['commit']): AtomicBatch {
     if (seq !== 1) {
-      const isTooLarge = sizeAt(seq, commit) > ATOMIC_MESSAGES_MAX
-      throw isTooLarge ? tooLarge() : new JetStreamError(10176)
+      const isTooLarge = sizeAt(seq, commit) > this.#messagesMax
+      throw isTooLarge ? this.#tooLarge() : new JetStreamError(10176)
     }
+    const { perStreamMax, perServerMax, idleMs } = this.#parts.limits.server.batches
     const isFull =
-      this.#batches.size >= ATOMIC_PER_STREAM_MAX || this.#server.atomic >= ATOMIC_PER_SERVER_MAX
+      this.#batches.size >= (perStreamMax || ATOMIC_PER_STREAM_MAX) ||
+      this.#server.atomic >= (perServerMax || ATOMIC_PER_SERVER_MAX)
     if (isFull) throw new JetStreamError(10210)
-    const timer = new IdleTimer(this.#parts.clock, BATCH_IDLE_MS, () => {
+    const timer = new IdleTimer(this.#parts.clock, idleMs || BATCH_IDLE_MS, () => {
       this.#abandon(id, 'timeout', new JetStreamError(10176))
     })
     const batch = new AtomicBatch(this.#server, timer)
@@ -202,8 +215,4 @@ function sizeAt(seq: number, commit: BatchHeaders['commit']): number {
   if (commit !== 'before') return seq
   // nats-server counts down from 0 to the largest number.
   return seq === 0 ? Number.MAX_SAFE_INTEGER : seq - 1
-}
-
-function tooLarge(): JetStreamError {
-  return new JetStreamError(10199, String(ATOMIC_MESSAGES_MAX))
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../runtime/index.ts'
 import type { Committed, Store, StreamStore } from '../../store/index.ts'
+import type { AccountLimits } from '../account-limits.ts'
 import type { Advisories } from '../advisories.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
 import { headerValue } from '../headers.ts'
@@ -33,6 +34,7 @@ export interface BatchParts {
   readonly acks: PubAcks
   /** What this server can do, for publishers that ask for more. */
   readonly apiLevel: number
+  readonly limits: AccountLimits
 }
 
 export const API_LEVEL_HEADER = 'Nats-Required-Api-Level'

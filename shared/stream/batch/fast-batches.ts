@@ -80,11 +80,15 @@ export class FastBatches {
 
   #open({ id, seq, isGapOk, flow, operation }: FastReply): Open {
     if (seq !== 1 || operation === 'ping') throw new JetStreamError(10208)
+    const { perStreamMax, perServerMax, idleMs } = this.#parts.limits.server.batches
     const isFull =
-      this.#batches.size >= FAST_PER_STREAM_MAX || this.#server.fast >= FAST_PER_SERVER_MAX
+      this.#batches.size >= (perStreamMax || FAST_PER_STREAM_MAX) ||
+      this.#server.fast >= (perServerMax || FAST_PER_SERVER_MAX)
     if (isFull) throw new JetStreamError(10211)
     const batch = new FastBatch(isGapOk, flow, this.#batches.size === 0)
-    const timer = new IdleTimer(this.#parts.clock, BATCH_IDLE_MS, () => this.#close(id, open))
+    const timer = new IdleTimer(this.#parts.clock, idleMs || BATCH_IDLE_MS, () =>
+      this.#close(id, open),
+    )
     const open = { batch, timer }
     this.#batches.set(id, open)
     this.#server.fast++

@@ -5,6 +5,8 @@ export const BATCH_ID_BYTES_MAX = 64
 /** A batch that nobody adds to for so long is abandoned. */
 export const BATCH_IDLE_MS = 10_000
 export const ATOMIC_MESSAGES_MAX = 1_000
+/** What the configuration may raise that to: a batch is one transaction, held in memory until then. */
+export const ATOMIC_MESSAGES_LIMIT = 100_000
 export const ATOMIC_PER_STREAM_MAX = 50
 export const ATOMIC_PER_SERVER_MAX = 1_000
 export const FAST_PER_STREAM_MAX = 1_000

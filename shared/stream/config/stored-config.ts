@@ -44,10 +44,16 @@ export function isAgedByStream(config: StreamConfig): boolean {
 /** Metadata under which a stream says how long its messages may wait for the disk: `always`, `500ms`. */
 const SYNC_KEY = 'petiole.sync'
 
-/** When what the stream acknowledges is on disk. Throws 10052 when its metadata say what is no time. */
-export function syncOf({ metadata, persist_mode }: StreamConfig): SyncPolicy {
+/**
+ * When what the stream acknowledges is on disk. Throws 10052 when its metadata say what is no time.
+ * @param serverEveryMs what the server says for streams that do not, 0: always
+ */
+export function syncOf({ metadata, persist_mode }: StreamConfig, serverEveryMs = 0): SyncPolicy {
   const asked = metadata?.[SYNC_KEY]
-  if (asked === undefined) return persist_mode === 'async' ? { everyMs: ASYNC_SYNC_MS } : 'always'
+  if (asked === undefined) {
+    if (persist_mode === 'async') return { everyMs: ASYNC_SYNC_MS }
+    return serverEveryMs > 0 ? { everyMs: Math.min(serverEveryMs, SYNC_EVERY_MS_MAX) } : 'always'
+  }
   if (asked === 'always') return 'always'
   const everyMs = (parseGoDuration(asked) ?? 0) / NS_PER_MS
   if (everyMs >= 1 && everyMs <= SYNC_EVERY_MS_MAX) return { everyMs }
@@ -60,8 +66,9 @@ export function createStreamStore(
   config: StreamConfig,
   mode: StreamMode,
   committed: Committed,
+  serverEveryMs: number,
 ): StreamStore {
-  const options = { sync: syncOf(config) }
+  const options = { sync: syncOf(config, serverEveryMs) }
   const bytes = encodeConfig(config, mode)
   const { first_seq = 0, compression } = config
   const all = { ...options, compression }

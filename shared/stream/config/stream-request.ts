@@ -64,6 +64,6 @@ export type StreamRequest = Decoded<typeof FIELDS>
 export function decodeStreamRequest(value: unknown): StreamRequest {
   return decodeFields(value, FIELDS, 'StreamConfigRequest', {
     struct: 'StreamConfig',
-    except: 'pedantic',
+    except: ['pedantic'],
   })
 }

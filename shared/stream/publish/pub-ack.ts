@@ -55,7 +55,13 @@ export class PubAcks {
 
   /** The row of the error table that a publisher hears. */
   refusalOf(error: unknown): JetStreamError {
-    if (codeOf(error) !== 'PETIOLE_STREAM_FULL') return toJetStreamError(error)
-    return new JetStreamError(10077, this.#fullText(), { cause: error })
+    switch (codeOf(error)) {
+      case 'PETIOLE_STREAM_FULL':
+        return new JetStreamError(10077, this.#fullText(), { cause: error })
+      case 'PETIOLE_STORE_FULL':
+        return new JetStreamError(10023, '', { cause: error })
+      default:
+        return toJetStreamError(error)
+    }
   }
 }

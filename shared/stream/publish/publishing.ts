@@ -6,6 +6,7 @@
 import type { Log } from '../../log/index.ts'
 import { type Cancel, type Clock, messageOf, type Random, Tasks } from '../../runtime/index.ts'
 import { type Committed, RetentionClock, type Store } from '../../store/index.ts'
+import type { AccountLimits } from '../account-limits.ts'
 import type { StreamRoom } from '../account-room.ts'
 import type { Advisories } from '../advisories.ts'
 import { Batching } from '../batch/batching.ts'
@@ -51,6 +52,7 @@ export interface PublishingParts {
   readonly advisories: Advisories
   /** What this server can do, for publishers that ask for more. */
   readonly apiLevel: number
+  readonly limits: AccountLimits
 }
 
 /** Refusals that name the last message id or sequence. */
@@ -71,12 +73,15 @@ export class Publishing {
   readonly #storing: Storing
   readonly #batching: Batching
   readonly #tasks: Tasks
+  /** What may wait for the disk; undefined: as much as the store takes. */
+  readonly #waitingMax: { readonly messages: number; readonly bytes: number } | undefined
   #cancelRetry: Cancel | undefined
 
   constructor(stream: PublishingStream, parts: PublishingParts) {
     const { clock, random, port, log, root, domain } = parts
     this.#stream = stream
     this.#parts = parts
+    this.#waitingMax = waitingMaxOf(parts.limits)
     this.acks = new PubAcks(port, stream.name, domain, () => this.#fullText())
     const admission = new Admission(stream, parts, (subject) => this.#isScheduleOn(subject))
     this.#admission = admission
@@ -160,7 +165,8 @@ export class Publishing {
     const isMute = this.#stream.config.no_ack === true && !isFastReply(message.reply)
     const reply = isMute ? '' : message.reply
     const waiting = { reply, committed }
-    if (this.#line.isEmpty) this.#take(message, waiting)
+    if (this.#isBusy) this.acks.refuse(new JetStreamError(10167), waiting)
+    else if (this.#line.isEmpty) this.#take(message, waiting)
     else this.#waitInLine(message, waiting)
   }
 
@@ -223,6 +229,14 @@ export class Publishing {
     const seq = store.append(subject.bytes, headers, payload, done, timeMs, ttl !== 0)
     this.#admission.stageSubject(seq, subject.text)
     return seq
+  }
+
+  /** More waits for the disk than may. */
+  get #isBusy(): boolean {
+    if (this.#waitingMax === undefined) return false
+    const { store, room } = this.#stream
+    const waiting = store.assignedSeq - store.state.lastSeq
+    return waiting >= this.#waitingMax.messages || room.waitingBytes > this.#waitingMax.bytes
   }
 
   #take(message: Message, waiting: Waiting): void {
@@ -349,6 +363,12 @@ export class Publishing {
     const isByMessages = config.max_msgs > 0 && store.state.messages + inFlight >= config.max_msgs
     return isByMessages ? 'maximum messages exceeded' : 'maximum bytes exceeded'
   }
+}
+
+function waitingMaxOf({ server }: AccountLimits) {
+  const { bufferedMessagesMax, bufferedBytesMax } = server
+  if (bufferedMessagesMax === 0 && bufferedBytesMax === 0) return undefined
+  return { messages: bufferedMessagesMax || Infinity, bytes: bufferedBytesMax || Infinity }
 }
 
 /** 0 when there is none. */

@@ -111,7 +111,8 @@ export class RestoreHost {
     return new Promise((resolve, reject) => {
       const done: Committed = (error) => (error === undefined ? resolve() : reject(error))
       const bytes = encodeConfig(config, CAPTURING)
-      store.configure(bytes, limitsOf(config), done, { sync: syncOf(config) })
+      const sync = syncOf(config, this.#account.judge.syncEveryMs)
+      store.configure(bytes, limitsOf(config), done, { sync })
     })
   }
 }

@@ -95,4 +95,38 @@ describe('room of an account', () => {
     room.settle(1_050)
     assert.throws(() => room.take(message(1)), { errCode: 10002 })
   })
+
+  it('are those of the server too, for what all accounts hold in memory', () => {
+    const server = { ...UNLIMITED.server, memoryBytesMax: 100, held: { memory: 0 } }
+    const [one, other] = [1, 2].map(() => new AccountRoom({ ...UNLIMITED, server }))
+    one?.take('memory', 60)
+    other?.take('memory', 60)
+    assert.throws(() => one?.take('memory', 1), { errCode: 10023 })
+    one?.take('file', 1_000)
+    // Raised by a reload, without anything stored in between.
+    server.memoryBytesMax = 200
+    one?.take('memory', 1)
+    server.memoryBytesMax = 50
+    other?.settle('memory', -60)
+    assert.throws(() => other?.take('memory', 1), { errCode: 10023 })
+    one?.settle('memory', -61)
+    other?.take('memory', 1)
+    assert.equal(server.held.memory, 1)
+  })
+
+  it('let nothing be added once there are none for such streams, until there are again', () => {
+    let tiers = limitsOf({ R1: {} }).tiers
+    const room = new AccountRoom({
+      ...UNLIMITED,
+      get tiers() {
+        return tiers
+      },
+    })
+    room.take('file', 10)
+    tiers = limitsOf({ R3: {} }).tiers
+    room.settle('file', 0)
+    assert.throws(() => room.take('file', 10), { errCode: 10120 })
+    tiers = limitsOf({ R1: {} }).tiers
+    room.take('file', 10)
+  })
 })

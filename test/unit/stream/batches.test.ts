@@ -83,7 +83,7 @@ describe('batches', () => {
     const answer = part('a', 2, { end: '1' })
     await world.pass(10)
     world.store.failCommit()
-    assert.equal((await answer)?.error?.err_code, 10047)
+    assert.equal((await answer)?.error?.err_code, 10023)
     world.store.isAuto = true
     const again = await part('b', 1, { end: '1', headers: { 'Nats-Msg-Id': 'one' } })
     assert.equal(again?.seq, 1)
@@ -250,7 +250,7 @@ describe('batches', () => {
       await world.pass(100)
       assert.deepEqual(
         answers().map(({ type, error }) => type ?? error?.err_code),
-        ['ack', 10047],
+        ['ack', 10023],
       )
       assert.equal(batches().fast, 0)
     })

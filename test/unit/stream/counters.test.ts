@@ -37,7 +37,7 @@ describe('counters', () => {
     assert.deepEqual(values, ['1', '3', '5'])
     const failing = [add('s.a', '10'), add('s.a', '10')]
     world.store.failCommit()
-    for (const { error } of await Promise.all(failing)) assert.equal(error?.err_code, 10047)
+    for (const { error } of await Promise.all(failing)) assert.equal(error?.err_code, 10023)
     world.store.isAuto = true
     assert.equal((await add('s.a', '4')).val, '7')
   })

@@ -66,7 +66,7 @@ describe('Stream', () => {
     const id = { 'Nats-Msg-Id': 'one' }
     const failing = [publish('s.a', id), publish('s.a', id)]
     world.store.failCommit()
-    for (const { error } of await Promise.all(failing)) assert.equal(error?.err_code, 10047)
+    for (const { error } of await Promise.all(failing)) assert.equal(error?.err_code, 10023)
     const again = publish('s.a', { ...id, 'Nats-Expected-Last-Subject-Sequence': '0' })
     world.store.commit()
     assert.deepEqual(await again, { stream: 'S', seq: 1 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { UNLIMITED } from '../../../shared/stream/index.ts'
 import { StreamWorld } from '../../support/stream-world.ts'
 
 describe('streams that do not wait for the disk', () => {
@@ -29,6 +30,29 @@ describe('streams that do not wait for the disk', () => {
     await world.engine.remove('S')
     const metadata = { 'petiole.sync': 'always' }
     assert.equal(await syncOf({ persist_mode: 'async', metadata }), 'always')
+  })
+
+  it('are all that say nothing, when the server says so, but for buffers', async () => {
+    const limitsOf = (syncEveryMs: number) => ({
+      limits: { ...UNLIMITED, server: { ...UNLIMITED.server, syncEveryMs } },
+    })
+    world = await StreamWorld.start(1, limitsOf(2_000))
+    assert.deepEqual(await syncOf({}), { everyMs: 2_000 })
+    const asked = { name: 'T', metadata: { 'petiole.sync': 'always' } }
+    assert.equal((await world.engine.ensure(asked)).store.sync, 'always')
+    const buffer = await world.engine.ensure({ name: 'B' }, { isCapturing: false })
+    assert.equal(buffer.store.sync, 'always')
+    world = await StreamWorld.start(1, limitsOf(3_600_000))
+    assert.deepEqual(await syncOf({}), { everyMs: 600_000 })
+  })
+
+  it('wait, or do not, as the server says at its next start', async () => {
+    const server = { ...UNLIMITED.server, syncEveryMs: 2_000 }
+    world = await StreamWorld.start(1, { limits: { ...UNLIMITED, server } })
+    assert.deepEqual(await syncOf({}), { everyMs: 2_000 })
+    server.syncEveryMs = 0
+    await world.crash()
+    assert.equal(world.engine.stream('S')?.store.sync, 'always')
   })
 
   for (const text of ['', 'never', '0s', '11m', '1us', '-1s']) {

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { createInbox, headers, type NatsConnection } from '@nats-io/transport-node'
+import { askTwins, ConfigTwins, clearStreams, type TwinClients } from '../support/config-twins.ts'
+import { eventually } from '../support/link-node.ts'
+
+/** What a server's own configuration says of its JetStream, beside a nats-server with the same. */
+const configOf = (jetstream: string): string => `
+server_name: test
+jetstream { store_dir: "%DIR%/js", ${jetstream} }
+accounts { A { jetstream: enabled, users: [{ user: a, password: a }] } }
+`
+
+function withTwins(title: string, jetstream: string, tests: (clients: () => TwinClients) => void) {
+  describe(title, function () {
+    this.timeout(60_000)
+    let twins: ConfigTwins
+    let clients: TwinClients
+    before(async () => {
+      twins = await ConfigTwins.start(configOf(jetstream))
+      clients = await twins.clients('a')
+    })
+    after(() => twins?.stop())
+    afterEach(() => clearStreams(clients))
+    tests(() => clients)
+  })
+}
+
+describe('a configuration of JetStream beside a real nats-server', () => {
+  withTwins('strict: false', 'strict: false', (clients) => {
+    const bodies = [
+      '{"bogus":1}',
+      '{"bogus":{"nested":[1]},"offset":"x"}',
+      '{"deleted_details":5,"bogus":1}',
+      '{"deliver_subject":"a.*","bogus":1}',
+      '{',
+      '{"a":!}',
+      '{} x',
+      '[]',
+      'null',
+    ]
+    for (const subject of [
+      'STREAM.INFO.S',
+      'STREAM.NAMES',
+      'STREAM.LIST',
+      'STREAM.MSG.GET.S',
+      'STREAM.MSG.DELETE.S',
+      'STREAM.CREATE.T',
+      'STREAM.UPDATE.S',
+      'STREAM.SNAPSHOT.S',
+      'CONSUMER.CREATE.S',
+      'CONSUMER.NAMES.S',
+      'CONSUMER.PAUSE.S.c',
+      'CONSUMER.UNPIN.S.c',
+      'STREAM.PURGE.S',
+    ]) {
+      it(subject, async () => {
+        await askBoth(clients(), 'STREAM.CREATE.S', { name: 'S', subjects: ['s'], bogus: 1 })
+        await both(clients(), (client) => client.request('s', 'x'))
+        for (const body of bodies) await askBoth(clients(), subject, body)
+      })
+    }
+
+    it('takes a whole configuration with what is not known of in it', async () => {
+      const config = { name: 'S', subjects: ['s'], consumer_limits: { more: 1 }, later: true }
+      await askBoth(clients(), 'STREAM.CREATE.S', config)
+      await askBoth(clients(), 'CONSUMER.CREATE.S.c', {
+        stream_name: 'S',
+        config: { name: 'c', ack_policy: 'explicit', later: [1] },
+        later: 'too',
+      })
+    })
+  })
+
+  const batch = 'limits { batch { max_inflight_per_stream: 2, max_inflight_total: 3, max_msgs: 4'
+  withTwins('limits { batch }', `${batch}, timeout: "250ms" } }`, (clients) => {
+    it('bounds atomic batches: how many, how large, how long', async () => {
+      const abandoned = await both(clients(), async (client) => {
+        const reasons: unknown[] = []
+        client.subscribe('$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.>', {
+          callback: (_error, message) => {
+            const { stream, batch: id, reason } = message.json<Record<string, unknown>>()
+            reasons.push([stream, id, reason])
+          },
+        })
+        await client.flush()
+        return reasons
+      })
+      for (const name of ['S', 'T']) {
+        const config = { name, subjects: [name], allow_atomic: true }
+        await askBoth(clients(), `STREAM.CREATE.${name}`, config)
+      }
+      for (const id of ['a', 'b', 'c']) await publishBoth('S', id, 1)
+      for (const id of ['d', 'e']) await publishBoth('T', id, 1)
+      for (const reasons of abandoned) {
+        await eventually(() => reasons.length === 3, 'batches that nobody went on with')
+      }
+      for (let seq = 1; seq <= 4; seq++) await publishBoth('S', 'f', seq)
+      await publishBoth('S', 'f', 5)
+      await publishBoth('S', 'g', 5)
+      await publishBoth('S', 'h', 1, '1')
+      const [theirs, ours] = abandoned
+      assert.deepEqual(ours?.toSorted(), theirs?.toSorted())
+    })
+
+    async function publishBoth(subject: string, id: string, seq: number, commit?: string) {
+      const [theirs, ours] = await both(clients(), async (client) => {
+        const block = headers()
+        block.append('Nats-Batch-Id', id)
+        block.append('Nats-Batch-Sequence', String(seq))
+        if (commit !== undefined) block.append('Nats-Batch-Commit', commit)
+        const answer = await client.request(subject, 'x', { timeout: 10_000, headers: block })
+        return answer.data.length === 0 ? 'taken' : answer.json()
+      })
+      assert.deepEqual(ours, theirs, `${subject} ${id} ${seq}`)
+    }
+  })
+
+  withTwins('max_buffered_msgs', 'max_buffered_msgs: 5', (clients) => {
+    it('refuses what is published faster than it is stored', async () => {
+      await askBoth(clients(), 'STREAM.CREATE.S', { name: 'S', subjects: ['s'] })
+      const [theirs, ours] = await both(clients(), (client) => flood(client, 's', 5_000))
+      assert.deepEqual(ours?.refusals, theirs?.refusals)
+      assert.deepEqual(ours?.refusals, ['429 Too Many Requests {"code":429,"err_code":10167}'])
+      const [, client] = clients()
+      const info = await client.request('$JS.API.STREAM.INFO.S')
+      assert.equal(info.json<{ state: { messages: number } }>().state.messages, ours?.stored)
+      assert.equal((await client.request('s', 'x')).json<{ error?: unknown }>().error, undefined)
+    })
+  })
+
+  withTwins('max_mem and max_file', 'max_mem: 100000, max_file: 2000000', (clients) => {
+    for (const [storage, bytes] of [
+      ['memory', 1_000],
+      ['file', 50_000],
+    ] as const) {
+      it(`a server that is full refuses what is published to ${storage}`, async () => {
+        await askBoth(clients(), 'STREAM.CREATE.S', { name: 'S', subjects: ['s'], storage })
+        const [theirs, ours] = await both(clients(), async (client) => {
+          for (;;) {
+            const answer = await client.request('s', 'x'.repeat(bytes), { timeout: 10_000 })
+            if (answer.string().includes('error')) return answer.json()
+          }
+        })
+        assert.deepEqual(ours, theirs)
+        assert.match(JSON.stringify(ours), /10023/)
+        // What is there is served, and room is made by a purge.
+        await askBoth(clients(), 'CONSUMER.CREATE.S.c', {
+          stream_name: 'S',
+          config: { name: 'c', ack_policy: 'explicit' },
+        })
+        const [, client] = clients()
+        await client.request('$JS.API.STREAM.PURGE.S')
+        await waitForRoom(client)
+      })
+    }
+  })
+})
+
+function both<T>(clients: TwinClients, work: (client: NatsConnection) => Promise<T>): Promise<T[]> {
+  return Promise.all(clients.map(work))
+}
+
+async function askBoth(clients: TwinClients, subject: string, body: object | string) {
+  const { ours, theirs } = await askTwins(clients, subject, body)
+  assert.deepEqual(own(ours), own(theirs), `${subject} ${JSON.stringify(body)}`)
+}
+
+/** How large a record is, and when, is each server's own. */
+function own(answer: unknown): unknown {
+  const isOwn = new Set(['bytes', 'first_ts', 'time'])
+  const text = JSON.stringify(answer, (key, item: unknown) => (isOwn.has(key) ? undefined : item))
+  return JSON.parse(text)
+}
+
+async function waitForRoom(client: NatsConnection): Promise<void> {
+  const end = performance.now() + 20_000
+  while ((await client.request('s', 'x')).string().includes('error')) {
+    assert.ok(performance.now() < end, 'room after a purge')
+  }
+}
+
+/** All that is answered to messages that nobody waits for in between. */
+async function flood(client: NatsConnection, subject: string, messages: number) {
+  const inbox = createInbox()
+  const refusals = new Set<string>()
+  let answered = 0
+  let stored = 0
+  const subscription = client.subscribe(inbox, {
+    callback: (_error, message) => {
+      answered++
+      const { error } = message.json<{ error?: { code: number; err_code: number } }>()
+      if (error === undefined) stored++
+      else {
+        const { code, err_code } = error
+        const { headers: block } = message
+        const status = `${block?.code} ${block?.description}`
+        refusals.add(`${status} ${JSON.stringify({ code, err_code })}`)
+      }
+    },
+  })
+  for (let i = 0; i < messages; i++) client.publish(subject, 'x'.repeat(100), { reply: inbox })
+  await eventually(() => answered === messages, 'an answer for each')
+  subscription.unsubscribe()
+  return { refusals: [...refusals], stored }
+}
