@@ -1,3 +1,5 @@
+import type { ScratchFile } from './scratch-file.ts'
+
 /**
  * The disk as a dependency. A promise that resolves from `datasync`, `syncDirectory`,
  * `makeDirectory` or `writeFileAtomic` means that what it covers survives a power cut; nothing else means that.
@@ -27,6 +29,8 @@ export interface Disk {
    * process holds it; the result releases it.
    */
   lock(path: string): Promise<() => Promise<void>>
+  /** Blocks of a size for what does not fit into memory; made where `path` says, and gone with the process. */
+  scratch(path: string, blockBytes: number): ScratchFile
 }
 
 export interface FileOptions {
@@ -43,6 +47,8 @@ export interface DiskFile {
   datasync(): Promise<void>
   /** Reads up to `target.length` bytes at `position`; resolves to how many, 0 at the end. */
   read(target: Uint8Array, position: number): Promise<number>
+  /** The same at once, of what was just written, which is in memory still: else everybody waits for the disk. */
+  readNow(target: Uint8Array, position: number): number
   truncate(size: number): Promise<void>
   close(): Promise<void>
 }

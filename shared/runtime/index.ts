@@ -10,8 +10,10 @@ export {
   wait,
 } from './clock.ts'
 export type { Disk, DiskFile, FileOptions } from './disk.ts'
+export { collectGarbage } from './garbage.ts'
 export { invariant } from './invariant.ts'
 export { codeOf, messageOf, PetioleError } from './petiole-error.ts'
 export { type Random, SeededRandom, SystemRandom } from './random.ts'
+export { type ScratchFile, SystemScratchFile } from './scratch-file.ts'
 export { SystemDisk } from './system-disk.ts'
 export { Tasks } from './tasks.ts'

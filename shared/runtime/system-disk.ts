@@ -4,6 +4,7 @@ import * as path from 'node:path'
 import type { Disk, DiskFile, FileOptions } from './disk.ts'
 import { takeLock } from './lock-file.ts'
 import { PetioleError } from './petiole-error.ts'
+import { type ScratchFile, SystemScratchFile } from './scratch-file.ts'
 
 const FILE_MODE = 0o640
 const DIRECTORY_MODE = 0o750
@@ -80,6 +81,10 @@ export class SystemDisk implements Disk {
     return takeLock(file)
   }
 
+  scratch(file: string, blockBytes: number): ScratchFile {
+    return new SystemScratchFile(file, blockBytes)
+  }
+
   async #writeDurably(file: string, bytes: Uint8Array, mode: number): Promise<void> {
     const handle = await open(file, 'w', mode)
     try {
@@ -123,6 +128,10 @@ class SystemFile implements DiskFile {
 
   async read(target: Uint8Array, position: number): Promise<number> {
     return (await this.#handle.read(target, 0, target.length, position)).bytesRead
+  }
+
+  readNow(target: Uint8Array, position: number): number {
+    return fs.readSync(this.#handle.fd, target, 0, target.length, position)
   }
 
   async truncate(size: number): Promise<void> {

@@ -13,6 +13,7 @@ import { decodeDefinitionHeader, type StreamDefinition } from './stream-drafts.t
 import type { RecordPlace } from './stream-host.ts'
 import { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
+import type { SubjectSpace } from './stream-subjects.ts'
 import { Wear, WRITTEN_BYTES_PACKED } from './wear.ts'
 import { BOOT_BYTES } from './writer.ts'
 
@@ -47,25 +48,22 @@ export class Catalog {
   /** Whether the directory is still being read. */
   isRecovering: () => boolean = () => false
   lastStreamId = 0
-  #subjectCount = 0
-  #subjectBytes = 0
   /** Streams that records were applied to since the last call of `takeTouched`. */
   #touched = new Set<JournalStream>()
   readonly #segments = new Map<number, Segment>()
   readonly #log: Log
   readonly #makeStream: MakeStream
-
-  readonly #hashSeed: number
+  readonly #subjects: SubjectSpace
 
   constructor(
     boots: Boots,
     marks: JournalTable,
     makeStream: MakeStream,
     log: Log,
-    hashSeed: number,
+    subjects: SubjectSpace,
   ) {
     this.boots = boots
-    this.#hashSeed = hashSeed
+    this.#subjects = subjects
     this.marks = marks
     this.#makeStream = makeStream
     this.#log = log
@@ -74,27 +72,6 @@ export class Catalog {
   /** In order of their ids. */
   get segments(): readonly Segment[] {
     return [...this.#segments.values()]
-  }
-
-  /** Distinct subjects of all streams; checked per append, so it is a sum over streams that is kept. */
-  get subjectCount(): number {
-    return this.#subjectCount
-  }
-
-  get subjectBytes(): number {
-    return this.#subjectBytes
-  }
-
-  /** Counts the subjects anew; called after each commit, which is often enough for a limit. */
-  recountSubjects(): void {
-    let total = 0
-    let bytes = 0
-    for (const { index } of this.streams.values()) {
-      total += index.subjects.size
-      bytes += index.subjects.byteLength
-    }
-    this.#subjectCount = total
-    this.#subjectBytes = bytes
   }
 
   get segmentCount(): number {
@@ -148,7 +125,7 @@ export class Catalog {
 
   makeStream(id: number, definition: StreamDefinition): JournalStream {
     const onLiveBytes = (segmentId: number, delta: number): void => this.#addLive(segmentId, delta)
-    const index = new StreamIndex(this.boots, onLiveBytes, this.#hashSeed)
+    const index = new StreamIndex(this.boots, onLiveBytes, this.#subjects)
     const stream = this.#makeStream(id, definition, index)
     this.lastStreamId = Math.max(this.lastStreamId, id)
     this.streamsById.set(id, stream)
@@ -217,6 +194,7 @@ export class Catalog {
     this.tombstones.set(id, at)
     this.lastStreamId = Math.max(this.lastStreamId, id)
     stream.isRemoved = true
+    index.subjects.release()
     this.#touched.delete(stream)
   }
 

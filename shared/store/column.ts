@@ -75,6 +75,23 @@ export class Column {
     return new Column(bytesPerCell === 4 ? new Uint32Array(buffer) : new Float64Array(buffer))
   }
 
+  /** Packed cells that stand for values of a table, as those values; no copy of the cells is made. */
+  static through(packed: Uint8Array, bytesPerCell: number, table: Uint32Array): Column {
+    let valueMax = 0
+    for (const value of table) if (value > valueMax) valueMax = value
+    const cells = emptyCells(packed.length / bytesPerCell, valueMax)
+    let at = 0
+    for (let i = 0; i < cells.length; i++, at += bytesPerCell) {
+      let index = packed[at] as number
+      if (bytesPerCell > 1) index |= (packed[at + 1] as number) << 8
+      if (bytesPerCell > 2) {
+        index |= ((packed[at + 2] as number) << 16) | ((packed[at + 3] as number) << 24)
+      }
+      cells[i] = table[index] as number
+    }
+    return new Column(cells)
+  }
+
   #resize(capacity: number, value: number): void {
     const valueMax = Math.max(this.#valueMax, value)
     const cells = emptyCells(capacity, valueMax)

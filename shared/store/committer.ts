@@ -178,7 +178,13 @@ export class Committer {
     this.bytesWritten += batch.bytes
     catalog.wear.journal += batch.bytes
     this.commits++
-    applyBatch(catalog, segment, batch, start)
+    try {
+      applyBatch(catalog, segment, batch, start)
+    } catch (error) {
+      // What it needs to know of subjects on disk cannot be read.
+      if (room.isFailed) return this.#refuseFailed(batch)
+      throw error
+    }
     return true
   }
 

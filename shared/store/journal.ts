@@ -16,6 +16,7 @@ import type {
   StreamOptions,
   StreamStore,
 } from './stream-store.ts'
+import type { SubjectSpill } from './subject-spill.ts'
 import type { Quarantine } from './upkeep/quarantine.ts'
 import type { Scrubber } from './upkeep/scrubber.ts'
 import type { Writer } from './writer.ts'
@@ -28,6 +29,7 @@ export interface JournalParts {
   readonly committer: Committer
   readonly files: SegmentFiles
   readonly evictions: EvictionQueue
+  readonly spill: SubjectSpill
   readonly housekeeping: Housekeeping
   readonly quarantine: Quarantine
   readonly scrubber: Scrubber
@@ -181,6 +183,7 @@ export class Journal implements Store {
       ),
     )
     await files.close()
+    this.#parts.spill.close()
     await unlock()
   }
 

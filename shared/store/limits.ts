@@ -24,10 +24,18 @@ export const RECORD_BYTES_MAX = 80 * MIB
 /** The subject of a message and the key of a state share the u16 length field. */
 export const SUBJECT_BYTES_MAX = 0xffff
 
-/** Distinct subjects held in memory over all streams, about 55 bytes each and their own. More are refused. */
+/** Distinct subjects held in memory over all streams, about 55 bytes each and their own. The rest is on disk. */
 export const SUBJECTS_MAX = 10_000_000
 /** Their own bytes over all streams: subjects may be long. */
 export const SUBJECTS_BYTES_MAX = 1024 * MIB
+/** What is in memory of those on disk, and in pages of which size. */
+export const SCRATCH_CACHE_BYTES = 32 * MIB
+export const SCRATCH_PAGE_BYTES = 4 * KIB
+/** Ids have 31 bits for units of eight bytes: 16 GiB, some 200 million subjects. New ones are refused a little earlier. */
+export const SCRATCH_PAGES_MAX = 4 * 1024 * 1024
+export const SCRATCH_PAGES_SPARE = 64 * 1024
+/** Subjects of which one question remembers whether they match, where they are on disk. */
+export const MATCHES_KEPT_MAX = 65_536
 /** From so many subjects on those of a stream are held by their beginnings too, of so many tokens. */
 export const TREE_SUBJECTS_MIN = 2_000
 export const PREFIX_TOKENS_MAX = 16
@@ -43,8 +51,12 @@ export const ENTRY_RECORDS = 16
 export const ENTRY_JOURNAL_BYTES = 64 * KIB
 export const ENTRY_TIME_MS = 0xffff
 
+/** After a start that read so much, what is left of it is given back at once. */
+export const RECOVERY_GARBAGE_BYTES = 16 * MIB
 /** Sequential reads; also the step of a recovery scan. */
 export const READ_BYTES = 256 * KIB
+/** So much behind which the journal is written is in the system's memory: reading it keeps nobody waiting. */
+export const FRESH_BYTES = 64 * KIB
 /** Sealed segments whose file is held open for reading. */
 export const OPEN_FILES_MAX = 32
 /** Sequences in one delete record. */

@@ -7,16 +7,22 @@
  *     quarantine/  damaged bytes, kept for people
  *     reserve      space that is given up when the disk is full
  */
-import { codeOf } from '../runtime/index.ts'
+import { codeOf, collectGarbage } from '../runtime/index.ts'
 import { Committer } from './committer.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Journal } from './journal.ts'
-import { EVICTION_LOG_DELAY_MS } from './limits.ts'
-import { Recovery } from './recovery.ts'
+import { EVICTION_LOG_DELAY_MS, RECOVERY_GARBAGE_BYTES } from './limits.ts'
+import { type Recovered, Recovery } from './recovery.ts'
 import { isOutOfFiles } from './room.ts'
 import type { Store } from './store.ts'
 import { claimDirectory, unwritable } from './store-directory.ts'
-import { makeMemory, type Settings, type StoreOptions, withDefaults } from './store-memory.ts'
+import {
+  type Memory,
+  makeMemory,
+  type Settings,
+  type StoreOptions,
+  withDefaults,
+} from './store-memory.ts'
 import { DamageKeeper } from './upkeep/damage-keeper.ts'
 import { Quarantine } from './upkeep/quarantine.ts'
 import { Scrubber } from './upkeep/scrubber.ts'
@@ -41,15 +47,15 @@ async function openJournal(
   unlock: () => Promise<void>,
   mendedFiles: number,
 ): Promise<Store> {
-  const { directory, journalDirectory, clock, disk, log, segmentBytes } = settings
+  const { directory, journalDirectory, clock, disk } = settings
   const memory = makeMemory(settings)
   const { room, catalog, evictions } = memory
   catalog.mendedFiles = mendedFiles
-  const recovery = new Recovery(disk, journalDirectory, catalog, log, segmentBytes)
-  const recovered = await recovery.run()
+  const recovered = await recover(settings, memory)
   memory.isRecovering = false
+  if (recovered.readBytes >= RECOVERY_GARBAGE_BYTES) collectGarbage()
   await memory.reserve.find()
-  room.usedBytes = recovered.usedBytes
+  room.usedBytes += recovered.usedBytes
   const quarantine = new Quarantine({ disk, directory, wallMs: () => clock.wallMs() })
   await quarantine.find()
   room.usedBytes += quarantine.bytes
@@ -65,7 +71,6 @@ async function openJournal(
     events: {
       gathering: () => evictions.logAll(),
       committed: (touched) => {
-        catalog.recountSubjects()
         housekeeping.committed(touched)
       },
       sealed: (segment) => housekeeping.sealed(segment),
@@ -111,4 +116,14 @@ async function openJournal(
     wallMs: () => clock.wallMs(),
     unlock,
   })
+}
+
+async function recover(settings: Settings, { catalog, spill }: Memory): Promise<Recovered> {
+  const { disk, journalDirectory, log, segmentBytes } = settings
+  try {
+    return await new Recovery(disk, journalDirectory, catalog, log, segmentBytes).run()
+  } catch (error) {
+    spill.close()
+    throw error
+  }
 }

@@ -73,11 +73,17 @@ export class PackReader {
     return this.#bytes.subarray(this.#at - size, this.#at)
   }
 
-  /** The same without a view: where in the whole they lie. */
-  bytesAt<T>(read: (whole: Uint8Array, start: number, end: number) => T): T {
-    const start = this.#at + 4
-    this.#at = start + this.#bytes.readUInt32LE(this.#at)
-    return read(this.#bytes, start, this.#at)
+  /** A list of byte strings for who reads them himself: from where on, and he says up to where. */
+  byteStrings(read: (whole: Uint8Array, at: number, count: number) => number): void {
+    const count = this.u32()
+    this.#at = read(this.#bytes, this.#at, count)
+  }
+
+  /** A view of a list whose values have the same size. */
+  run(valueBytes: number): Uint8Array {
+    const size = this.u32() * valueBytes
+    this.#at += size
+    return this.#bytes.subarray(this.#at - size, this.#at)
   }
 
   each(read: () => void): void {

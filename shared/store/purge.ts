@@ -2,7 +2,7 @@
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Span } from './span.ts'
 import type { StreamIndex } from './stream-index.ts'
-import { countFrom, matching } from './stream-queries.ts'
+import { countFrom } from './stream-queries.ts'
 
 export interface Purge {
   readonly throughSeq?: number
@@ -26,11 +26,11 @@ export function seqsToPurge(index: StreamIndex, purge: Purge & { throughSeq: num
     return { floor: through, seqs: [], messages }
   }
   const seqs: number[] = []
-  const matches = matching(index, filter)
+  const matches = index.subjects.matching(filter)
   index.walk(0, (span, ordinal) => {
     const seq = span.seqAt(ordinal)
     if (seq > throughSeq) return false
-    if (matches[span.subjectIds.get(ordinal)] === 1) seqs.push(seq)
+    if (matches(span.subjectIds.get(ordinal))) seqs.push(seq)
     return true
   })
   seqs.length = Math.max(0, seqs.length - keep)

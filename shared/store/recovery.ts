@@ -28,6 +28,8 @@ export interface Recovered {
   readonly file: DiskFile | undefined
   readonly tornBytes: number
   readonly usedBytes: number
+  /** What was in memory for that, one after the other, and is garbage now. */
+  readonly readBytes: number
   /** Sealed segments that were scanned and lack an index. */
   readonly withoutIndex: readonly Segment[]
 }
@@ -47,6 +49,7 @@ export class Recovery {
   }
   #tornBytes = 0
   #usedBytes = 0
+  #readBytes = 0
 
   constructor(disk: Disk, directory: string, catalog: Catalog, log: Log, segmentBytes: number) {
     this.#disk = disk
@@ -69,6 +72,7 @@ export class Recovery {
     let current: Segment | undefined
     for (const id of ids) {
       const index = await indexes.read(id)
+      this.#readBytes += index?.length ?? 0
       const segment = await this.#take(id, id === lastId, index)
       current = id === lastId ? segment : undefined
     }
@@ -84,6 +88,7 @@ export class Recovery {
       file,
       tornBytes: this.#tornBytes,
       usedBytes: this.#usedBytes,
+      readBytes: this.#readBytes,
       withoutIndex: this.#withoutIndex,
     }
   }
@@ -99,6 +104,7 @@ export class Recovery {
       if (segment !== undefined) return segment
     }
     const bytes = await this.#disk.readFile(path)
+    this.#readBytes += bytes.length
     const header = decodeSegmentHeader(bytes, path)
     if (header === undefined || header.id !== id) {
       if (isLast && bytes.length <= SEGMENT_HEADER_BYTES) await this.#removeUnborn(path, bytes)

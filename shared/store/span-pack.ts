@@ -3,14 +3,15 @@ import { Bits } from './bits.ts'
 import { Column } from './column.ts'
 import type { PackReader, PackWriter } from './pack.ts'
 import { Span } from './span.ts'
-import type { SubjectTable } from './subject-table.ts'
+import { NO_ID, type StreamSubjects } from './stream-subjects.ts'
 
+const F64_BYTES = 8
 const HAS_DELTAS = 1
 const HAS_IDS = 2
 const HAS_MARKS = 4
 const IS_AFTER_SKIP = 8
 
-export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): void {
+export function packSpan(out: PackWriter, span: Span, subjects: StreamSubjects): void {
   const { localIds, globalIds } = numberSubjects(span)
   out.f64(span.firstSeq)
   for (const column of [span.lengths, span.timeDeltas, localIds]) packColumn(out, column)
@@ -24,7 +25,8 @@ export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): v
   for (const column of [span.entryOrdinals, span.entryOffsets, span.entryBoots]) {
     packColumn(out, column)
   }
-  out.list(span.entryTimes, (timeMs) => out.f64(timeMs))
+  out.u32(span.entryTimes.length)
+  for (let i = 0; i < span.entryTimes.length; i++) out.f64(span.entryTimes.get(i))
   out.list(globalIds, (id) => out.bytes(id < 0 ? new Uint8Array(0) : subjects.bytes(id)))
   packDead(out, span)
   if (span.marks !== undefined) out.bytes(span.marks.toBytes())
@@ -34,29 +36,20 @@ export function packSpan(out: PackWriter, span: Span, subjects: SubjectTable): v
 export function unpackSpan(
   input: PackReader,
   segmentId: number,
-  subjects: SubjectTable | undefined,
+  subjects: StreamSubjects | undefined,
 ): Span | undefined {
   const firstSeq = input.f64()
   const lengths = unpackColumn(input)
   const timeDeltas = unpackColumn(input)
-  const localIds = unpackColumn(input)
+  const localIdBytes = input.u32()
+  const localIds = input.bytes()
   const traits = input.u32()
   const seqDeltas = (traits & HAS_DELTAS) !== 0 ? unpackColumn(input) : undefined
   const entryOrdinals = unpackColumn(input)
   const entryOffsets = unpackColumn(input)
   const entryBoots = unpackColumn(input)
-  const entryTimes: number[] = []
-  input.each(() => entryTimes.push(input.f64()))
-  const globalIds: number[] = []
-  // Who writes on many subjects often does so in the same order again: then none has to be looked up.
-  let before = -1
-  const intern = (bytes: Uint8Array, start: number, end: number): number => {
-    if (subjects === undefined || end === start) return -1
-    const isNext = subjects.has(before + 1, bytes, start, end)
-    before = isNext ? before + 1 : subjects.intern(bytes, start, end)
-    return before
-  }
-  input.each(() => globalIds.push(input.bytesAt(intern)))
+  const entryTimes = Column.fromBytes(input.run(F64_BYTES), F64_BYTES)
+  const globalIds = unpackSubjects(input, subjects)
   const dead: number[] = []
   input.each(() => dead.push(input.u32()))
   const marks = (traits & HAS_MARKS) !== 0 ? Bits.fromBytes(input.bytes()) : undefined
@@ -64,7 +57,7 @@ export function unpackSpan(
   const span = new Span(segmentId, firstSeq, {
     lengths,
     timeDeltas,
-    subjectIds: renumber(localIds, globalIds),
+    subjectIds: Column.through(localIds, localIdBytes, globalIds),
     seqDeltas,
     entryOrdinals,
     entryOffsets,
@@ -103,20 +96,19 @@ function numberSubjects(span: Span): { localIds: Column; globalIds: number[] } {
   return { localIds, globalIds }
 }
 
-function renumber(localIds: Column, globalIds: readonly number[]): Column {
-  let isSame = true
-  let idMax = 0
-  for (let local = 0; local < globalIds.length; local++) {
-    const global = globalIds[local] as number
-    if (global !== local) isSame = false
-    if (global > idMax) idMax = global
+/** @param subjects undefined: they are only passed over. */
+function unpackSubjects(input: PackReader, subjects: StreamSubjects | undefined): Uint32Array {
+  if (subjects === undefined) {
+    input.each(() => input.bytes())
+    return new Uint32Array(0)
   }
-  if (isSame) return localIds
-  const ids = new Column()
-  ids.reserve(localIds.length, idMax)
-  for (let i = 0; i < localIds.length; i++) {
-    ids.push(Math.max(0, globalIds[localIds.get(i)] as number))
-  }
+  let ids = new Uint32Array(0)
+  input.byteStrings((packed, at, count) => {
+    ids = new Uint32Array(count)
+    return subjects.internPacked(packed, at, ids)
+  })
+  // Dead records have no subject; any does.
+  for (let local = 0; local < ids.length; local++) if (ids[local] === NO_ID) ids[local] = 0
   return ids
 }
 

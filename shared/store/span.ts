@@ -40,7 +40,7 @@ export class Span {
   readonly entryOrdinals: Column
   readonly entryOffsets: Column
   readonly entryBoots: Column
-  readonly entryTimes: number[]
+  readonly entryTimes: Column
   #seqDeltas: Column | undefined
   marks: Bits | undefined
   #dead: Bits | undefined
@@ -180,7 +180,14 @@ export class Span {
     for (const column of [this.lengths, this.subjectIds, this.timeDeltas, this.#seqDeltas]) {
       column?.trim()
     }
-    for (const column of [this.entryOrdinals, this.entryOffsets, this.entryBoots]) column.trim()
+    for (const column of [
+      this.entryOrdinals,
+      this.entryOffsets,
+      this.entryBoots,
+      this.entryTimes,
+    ]) {
+      column.trim()
+    }
   }
 
   #startDeltas(delta: number): void {
@@ -192,7 +199,7 @@ export class Span {
   #pushTime(ordinal: number, record: SpanRecord): void {
     const entry = this.entryTimes.length - 1
     const timeMs = Math.floor(record.wallMs)
-    const sinceEntryMs = timeMs - (this.entryTimes[entry] ?? 0)
+    const sinceEntryMs = timeMs - (entry < 0 ? 0 : this.entryTimes.get(entry))
     const isCovered =
       entry >= 0 &&
       ordinal - this.entryOrdinals.get(entry) < ENTRY_RECORDS &&
@@ -218,7 +225,7 @@ export interface SpanColumns {
   readonly entryOrdinals: Column
   readonly entryOffsets: Column
   readonly entryBoots: Column
-  readonly entryTimes: number[]
+  readonly entryTimes: Column
 }
 
 function emptyColumns(): SpanColumns {
@@ -230,6 +237,6 @@ function emptyColumns(): SpanColumns {
     entryOrdinals: new Column(),
     entryOffsets: new Column(),
     entryBoots: new Column(),
-    entryTimes: [],
+    entryTimes: new Column(new Float64Array(0)),
   }
 }

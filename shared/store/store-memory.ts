@@ -4,7 +4,7 @@
  */
 import * as path from 'node:path'
 import type { Log } from '../log/index.ts'
-import { type Clock, type Disk, PetioleError, type Random } from '../runtime/index.ts'
+import type { Clock, Disk, Random } from '../runtime/index.ts'
 import { Boots } from './boots.ts'
 import { Catalog } from './catalog.ts'
 import { Compressor } from './compression/compressor.ts'
@@ -19,6 +19,7 @@ import {
   OPEN_FILES_MAX,
   RESERVE_BYTES,
   RESERVE_FILE_BYTES,
+  SCRATCH_CACHE_BYTES,
   SCRUB_INTERVAL_MS,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
@@ -31,6 +32,7 @@ import { SegmentFiles } from './segment-files.ts'
 import { JournalTable } from './state-table.ts'
 import type { StreamHost } from './stream-host.ts'
 import { StreamReader } from './stream-reader.ts'
+import { SubjectSpill } from './subject-spill.ts'
 import { Writer } from './writer.ts'
 
 export interface StoreOptions {
@@ -55,8 +57,12 @@ export interface StoreOptions {
   readonly reserveBytes?: number
   /** From the end of one scrub of all sealed segments to the begin of the next, 0 for none. Default: 7 days. */
   readonly scrubIntervalMs?: number
-  /** Distinct subjects over all streams. Default: 10,000,000. */
+  /** Distinct subjects over all streams that are held in memory; the rest is on disk. Default: 10,000,000. */
   readonly subjectsMax?: number
+  /** Their own bytes. Default: 1 GiB. */
+  readonly subjectBytesMax?: number
+  /** What is in memory of the subjects on disk. Default: 32 MiB. */
+  readonly subjectCacheBytes?: number
 }
 
 export interface Settings extends Required<StoreOptions> {
@@ -75,6 +81,8 @@ export function withDefaults(options: StoreOptions): Settings {
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,
     subjectsMax: SUBJECTS_MAX,
+    subjectBytesMax: SUBJECTS_BYTES_MAX,
+    subjectCacheBytes: SCRATCH_CACHE_BYTES,
     scrubIntervalMs: SCRUB_INTERVAL_MS,
     ...options,
     segmentBytes,
@@ -90,6 +98,7 @@ export interface Memory {
   readonly catalog: Catalog
   readonly evictions: EvictionQueue
   readonly reserve: ReserveFile
+  readonly spill: SubjectSpill
   isRecovering: boolean
 }
 
@@ -110,12 +119,14 @@ export function makeMemory(settings: Settings): Memory {
     checkOpen: () => {},
     syncWithinMs: () => 0,
   })
+  const hashSeed = new DataView(random.bytes(4).slice().buffer).getUint32(0)
+  const spill = new SubjectSpill(settings, room, hashSeed)
   const catalog: Catalog = new Catalog(
     boots,
     marks,
     (id, definition, index) => new JournalStream(id, definition, index, host),
     log,
-    new DataView(random.bytes(4).slice().buffer).getUint32(0),
+    spill,
   )
   writer.written = () => catalog.wear.ever
   const evictions = new EvictionQueue()
@@ -126,33 +137,16 @@ export function makeMemory(settings: Settings): Memory {
     path.join(directory, RESERVE_FILE),
     reserveFileBytes,
   )
-  const memory = { room, files, writer, catalog, evictions, reserve, isRecovering: true }
+  const memory = { room, files, writer, catalog, evictions, reserve, spill, isRecovering: true }
   catalog.isRecovering = () => memory.isRecovering
   const host: StreamHost = {
     compressor: new Compressor(),
     clock,
     writer,
     reader: new StreamReader(catalog, files),
-    checkSubjects: (stream, subject) =>
-      checkSubjects(catalog, settings.subjectsMax, stream, subject),
+    checkSubjects: ({ index }, subject) => spill.check(index.subjects, subject),
     evictionsWait: (stream) => evictions.add(stream),
     isRecovering: () => memory.isRecovering,
   }
   return memory
-}
-
-/** Subjects are held in memory, so their number is bounded: new ones are refused above the limit. */
-function checkSubjects(
-  catalog: Catalog,
-  subjectsMax: number,
-  stream: JournalStream,
-  subject: Uint8Array,
-): void {
-  const { subjectCount, subjectBytes } = catalog
-  if (subjectCount < subjectsMax && subjectBytes < SUBJECTS_BYTES_MAX) return
-  if (stream.index.subjects.find(subject, 0, subject.length) >= 0) return
-  throw new PetioleError(
-    'PETIOLE_STORE_FULL',
-    `the store holds ${subjectCount} distinct subjects of ${subjectBytes} bytes, its limits are ${subjectsMax} and ${SUBJECTS_BYTES_MAX}: purge streams, or use fewer subjects`,
-  )
 }

@@ -16,7 +16,7 @@ export interface StreamHost {
   readonly clock: Clock
   readonly writer: Writer
   readonly reader: StreamReader
-  /** Throws when the store knows too many subjects to take new ones. */
+  /** Throws when there is no room for another subject, and this one is new. */
   checkSubjects(stream: JournalStream, subject: Uint8Array): void
   /** The stream has evictions that wait to be logged. */
   evictionsWait(stream: JournalStream): void

@@ -12,7 +12,7 @@ import type { Boots } from './boots.ts'
 import { ENTRY_TIME_MS } from './limits.ts'
 import { Span, type SpanRecord } from './span.ts'
 import type { StreamState } from './stream-store.ts'
-import { SubjectTable } from './subject-table.ts'
+import { inMemory, StreamSubjects, type SubjectSpace } from './stream-subjects.ts'
 
 export interface Place {
   readonly span: Span
@@ -28,15 +28,14 @@ export class StreamIndex {
   floor = 0
   lastSeq = 0
   lastTimeMs = 0
-  readonly subjects: SubjectTable
+  readonly subjects: StreamSubjects
   spans: Span[] = []
   #firstSeq = 0
   readonly #boots: Boots
   readonly #onLiveBytes: LiveBytesListener
 
-  /** @param hashSeed of this process */
-  constructor(boots: Boots, onLiveBytes: LiveBytesListener, hashSeed = 0) {
-    this.subjects = new SubjectTable(hashSeed)
+  constructor(boots: Boots, onLiveBytes: LiveBytesListener, space: SubjectSpace = inMemory()) {
+    this.subjects = new StreamSubjects(space)
     this.#boots = boots
     this.#onLiveBytes = onLiveBytes
   }
@@ -251,7 +250,7 @@ export class StreamIndex {
 
   timeAt({ span, ordinal }: Place): number {
     const entry = span.entryOf(ordinal)
-    const timeMs = (span.entryTimes[entry] as number) + span.timeDeltas.get(ordinal)
+    const timeMs = span.entryTimes.get(entry) + span.timeDeltas.get(ordinal)
     return timeMs + this.#boots.shiftMs(span.entryBoots.get(entry))
   }
 
@@ -286,8 +285,8 @@ export class StreamIndex {
     invariant(false, 'a subject with a count has a first message')
   }
 
-  /** Live messages from `fromSeq` on, of the subjects with a 1 in `matches` only. */
-  countLive(fromSeq: number, matches: Uint8Array | undefined): number {
+  /** Live messages from `fromSeq` on, of the subjects that match only. */
+  countLive(fromSeq: number, matches: ((subjectId: number) => boolean) | undefined): number {
     let total = 0
     for (let s = this.#spanFrom(fromSeq); s < this.spans.length; s++) {
       const span = this.spans[s] as Span
@@ -295,7 +294,7 @@ export class StreamIndex {
       else {
         const from = span.ordinalFrom(fromSeq)
         for (let i = span.nextLive(from); i < span.count; i = span.nextLive(i + 1)) {
-          if (matches === undefined || matches[span.subjectIds.get(i)] === 1) total++
+          if (matches === undefined || matches(span.subjectIds.get(i))) total++
         }
       }
     }
@@ -350,7 +349,7 @@ export class StreamIndex {
     let newestMs = 0
     for (let entry = 0; entry < span.entryTimes.length; entry++) {
       const shiftMs = this.#boots.shiftMs(span.entryBoots.get(entry))
-      newestMs = Math.max(newestMs, (span.entryTimes[entry] as number) + shiftMs)
+      newestMs = Math.max(newestMs, span.entryTimes.get(entry) + shiftMs)
     }
     return newestMs + ENTRY_TIME_MS
   }

@@ -7,16 +7,6 @@ import type { SubjectFilter } from '../subject/index.ts'
 import { FEW_SUBJECTS_MAX } from './limits.ts'
 import type { StreamIndex } from './stream-index.ts'
 
-/** By subject id: 1 when it matches, 0 when not. */
-export function matching({ subjects }: StreamIndex, filter: SubjectFilter): Uint8Array {
-  const matches = new Uint8Array(subjects.idEnd)
-  subjects.visit(filter, (id) => {
-    matches[id] = 1
-    return true
-  })
-  return matches
-}
-
 export function subjectCounts(
   { subjects }: StreamIndex,
   filter: SubjectFilter,
@@ -42,7 +32,7 @@ export function countFrom(index: StreamIndex, fromSeq: number, filter?: SubjectF
     })
     return total
   }
-  return index.countLive(fromSeq, matching(index, filter))
+  return index.countLive(fromSeq, index.subjects.matching(filter))
 }
 
 /** The newest sequence up to and with `throughSeq` on a subject that matches; 0 when there is none. */
@@ -53,7 +43,7 @@ export function lastSeqMatching(
 ): number {
   if (index.subjects.isWhole(filter)) return lastWhere(index, throughSeq, 0, () => true)
   const ids = fewMatching(index, filter)
-  if (ids === undefined) return lastWhere(index, throughSeq, 0, matcherOf(index, filter))
+  if (ids === undefined) return lastWhere(index, throughSeq, 0, index.subjects.matcher(filter))
   let last = 0
   const later = new Set<number>()
   for (const id of ids) {
@@ -76,7 +66,8 @@ export function firstSeqMatching(
 ): number {
   if (index.subjects.isWhole(filter)) return firstWhere(index, fromSeq, index.lastSeq, () => true)
   const ids = fewMatching(index, filter)
-  if (ids === undefined) return firstWhere(index, fromSeq, index.lastSeq, matcherOf(index, filter))
+  if (ids === undefined)
+    return firstWhere(index, fromSeq, index.lastSeq, index.subjects.matcher(filter))
   let first = 0
   const earlier = new Set<number>()
   for (const id of ids) {
@@ -129,18 +120,6 @@ function fewMatching({ subjects }: StreamIndex, filter: SubjectFilter): number[]
     return ids.length <= FEW_SUBJECTS_MAX
   })
   return ids.length > FEW_SUBJECTS_MAX ? undefined : ids
-}
-
-function matcherOf({ subjects }: StreamIndex, filter: SubjectFilter): (id: number) => boolean {
-  const known = new Map<number, boolean>()
-  return (id) => {
-    let isMatch = known.get(id)
-    if (isMatch === undefined) {
-      isMatch = subjects.matches(id, filter)
-      known.set(id, isMatch)
-    }
-    return isMatch
-  }
 }
 
 function lastWhere(

@@ -10,6 +10,8 @@
  * take 32 bits until one does not fit. Some 55 bytes per subject and its own: a million take 80 MB.
  */
 import type { SubjectFilter } from '../subject/index.ts'
+import { Beginning } from './subject-beginning.ts'
+import { SubjectBudget } from './subject-budget.ts'
 import { hashOf } from './subject-hash.ts'
 import { SubjectTree } from './subject-tree.ts'
 
@@ -38,12 +40,12 @@ export class SubjectTable {
   #arenaWaste = 0
   readonly #tree: SubjectTree
   readonly #seed: number
-  /** What all subjects begin with, and how long the shortest is: of those that were, until none is left. */
-  #common: Uint8Array | undefined
-  #shortest = 0
+  readonly #budget: SubjectBudget
+  readonly #beginning = new Beginning()
 
-  constructor(seed = 0) {
+  constructor(seed = 0, budget = new SubjectBudget()) {
     this.#seed = seed
+    this.#budget = budget
     this.#tree = new SubjectTree(this, seed)
   }
 
@@ -82,8 +84,19 @@ export class SubjectTable {
     this.#lengths[id] = end - start
     this.#insert(id, hash)
     this.#tree.insert(id)
-    this.#noteCommon(bytes, start, end)
+    this.#beginning.note(bytes, start, end, this.#ids - this.#free.length)
+    this.#budget.take(end - start)
     return id
+  }
+
+  /** Makes room at once for so many subjects, those that are there among them. */
+  reserve(subjects: number): void {
+    let capacity = this.#counts.length
+    while (capacity < subjects) capacity *= 2
+    if (capacity > this.#counts.length) this.#growIds(capacity)
+    let slots = this.#slots.length
+    while (subjects * 8 > slots * 3) slots *= 2
+    if (slots > this.#slots.length) this.#moveSlots(slots)
   }
 
   /** One more live message with a seq above all others. */
@@ -155,47 +168,27 @@ export class SubjectTable {
 
   /** Whether all subjects match. May say no when they do. */
   isWhole(filter: SubjectFilter): boolean {
-    if (filter.isAll) return true
-    const { subject } = filter
-    const common = this.#common
-    if (common === undefined || !subject.endsWith('.>')) return false
-    const beginning = Buffer.from(subject.slice(0, -1))
-    if (beginning.length > common.length || this.#shortest <= beginning.length) return false
-    // Bytes that are equal to those of subjects have no wildcards.
-    return beginning.equals(common.subarray(0, beginning.length))
+    return this.#beginning.isUnder(filter)
   }
 
-  /** Ids with live messages whose subjects match, rising; until the callback says false. */
-  visit(filter: SubjectFilter, visit: (id: number) => boolean): void {
-    if (filter.isLiteral) {
-      const bytes = Buffer.from(filter.subject)
-      const id = this.find(bytes, 0, bytes.length)
-      if (id >= 0 && this.count(id) > 0) visit(id)
-      return
-    }
+  /** Ids with live messages whose subjects match, rising; until the callback says false, then false. */
+  visit(filter: SubjectFilter, visit: (id: number) => boolean): boolean {
     const isWhole = this.isWhole(filter)
     const found = isWhole ? undefined : this.#tree.under(filter)
     if (found !== undefined) {
-      for (const id of found) if (this.count(id) > 0 && !visit(id)) return
-      return
+      for (const id of found) if (this.count(id) > 0 && !visit(id)) return false
+      return true
     }
     for (let id = 0; id < this.#ids; id++) {
       if ((this.#counts[id] as number) === 0 || !(isWhole || this.matches(id, filter))) continue
-      if (!visit(id)) return
+      if (!visit(id)) return false
     }
+    return true
   }
 
-  #noteCommon(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#common === undefined || this.#ids - this.#free.length === 1) {
-      this.#common = Uint8Array.from(bytes.subarray(start, end))
-      this.#shortest = end - start
-      return
-    }
-    const { length } = this.#common
-    let same = 0
-    while (same < length && start + same < end && this.#common[same] === bytes[start + same]) same++
-    if (same < length) this.#common = this.#common.subarray(0, same)
-    if (end - start < this.#shortest) this.#shortest = end - start
+  /** The last call. */
+  release(): void {
+    this.#budget.giveBack(this.#ids - this.#free.length, this.byteLength)
   }
 
   #lookUp(bytes: Uint8Array, start: number, end: number, hash: number): number {
@@ -239,6 +232,7 @@ export class SubjectTable {
     while (slots[p] !== id + 1) p = (p + 2) & mask
     slots[p] = GONE
     this.size--
+    this.#budget.giveBack(1, length)
     this.#arenaWaste += length
     this.#lengths[id] = 0
     this.#free.push(id)
@@ -247,8 +241,13 @@ export class SubjectTable {
   /** Grows when ids fill three in eight slots, else only sweeps out what is gone. */
   #rehash(): void {
     const ids = this.#ids - this.#free.length
+    const { length } = this.#slots
+    this.#moveSlots(ids * 16 >= length * 3 ? length * 2 : length)
+  }
+
+  #moveSlots(length: number): void {
     const old = this.#slots
-    this.#slots = new Int32Array(ids * 16 >= old.length * 3 ? old.length * 2 : old.length)
+    this.#slots = new Int32Array(length)
     this.#slotsUsed = 0
     for (let p = 0; p < old.length; p += 2) {
       if ((old[p] as number) > 0) this.#insert((old[p] as number) - 1, old[p + 1] as number)
@@ -257,15 +256,14 @@ export class SubjectTable {
 
   #newId(): number {
     const id = this.#free.pop() ?? this.#ids++
-    if (id >= this.#counts.length) this.#growIds()
+    if (id >= this.#counts.length) this.#growIds(this.#counts.length * 2)
     this.#counts[id] = 0
     this.#lasts[id] = 0
     this.#firsts[id] = 0
     return id
   }
 
-  #growIds(): void {
-    const capacity = this.#counts.length * 2
+  #growIds(capacity: number): void {
     this.#offsets = grown(this.#offsets, new Uint32Array(capacity))
     this.#lengths = grown(this.#lengths, new Uint16Array(capacity))
     this.#counts = grown(this.#counts, new Uint32Array(capacity))

@@ -22,6 +22,8 @@ class Run {
   readonly random: SeededRandom
   disk: SimDisk
   readonly segmentBytes: number
+  /** Subjects in memory; a restart may find another number configured. */
+  readonly #subjectsMaxima = [0, 3, 10_000_000]
   store!: Store
 
   constructor(runSeed: number) {
@@ -39,6 +41,8 @@ class Run {
       disk: this.disk,
       log: silentLog,
       segmentBytes: this.segmentBytes,
+      subjectsMax: this.#subjectsMaxima[this.random.below(this.#subjectsMaxima.length)]!,
+      subjectCacheBytes: 0,
     })
   }
 

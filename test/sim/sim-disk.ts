@@ -1,4 +1,11 @@
-import { type Disk, type DiskFile, PetioleError, type Random } from '../../shared/runtime/index.ts'
+import {
+  type Disk,
+  type DiskFile,
+  PetioleError,
+  type Random,
+  type ScratchFile,
+} from '../../shared/runtime/index.ts'
+import { SimScratch } from './sim-scratch.ts'
 import { type FileNode, SimVolume, type VolumeOperation } from './sim-volume.ts'
 import { systemError } from './system-error.ts'
 
@@ -34,12 +41,15 @@ export class SimDisk implements Disk {
   readonly faults: DiskFaults = { syncs: 0, reads: 0, writes: 0 }
   /** Room for all files together. */
   quotaBytes = Number.POSITIVE_INFINITY
+  /** Of it, what scratch files take. */
+  scratchBytes = 0
   readonly #random: Random
   readonly #turn: (call: string, path: string, fn: () => void) => void
   readonly #volume: SimVolume
   readonly #isRecording: boolean
   readonly #locks = new Set<string>()
-  #isDead = false
+  /** The power went; nothing answers any more. */
+  isDead = false
 
   constructor(options: SimDiskOptions) {
     this.#random = options.random
@@ -140,6 +150,10 @@ export class SimDisk implements Disk {
     }
   }
 
+  scratch(path: string, blockBytes: number): ScratchFile {
+    return new SimScratch(this, path, blockBytes)
+  }
+
   /** The disk as it is when the power comes back after a cut now. This one is dead from now on. */
   powerCut(random: Random = this.#random): SimDisk {
     this.die()
@@ -179,20 +193,20 @@ export class SimDisk implements Disk {
 
   room(): number {
     if (this.quotaBytes === Number.POSITIVE_INFINITY) return this.quotaBytes
-    return Math.max(0, this.quotaBytes - this.usedBytes())
+    return Math.max(0, this.quotaBytes - this.usedBytes() - this.scratchBytes)
   }
 
   /** From now on no promise of this disk settles and no change happens. */
   die(): void {
-    this.#isDead = true
+    this.isDead = true
   }
 
   /** Does `work` when the operation's time has passed; never when the disk has died by then. */
   run<Result>(call: string, path: string, work: () => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
-      if (this.#isDead) return
+      if (this.isDead) return
       this.#turn(call, path, () => {
-        if (this.#isDead) return
+        if (this.isDead) return
         try {
           resolve(work())
         } catch (error) {
@@ -271,12 +285,12 @@ class SimFile implements DiskFile {
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    return this.#run('read', () => {
-      this.#disk.strike('reads', 'read', this.path)
-      const bytes = this.#file.content.bytes.subarray(position, position + target.length)
-      target.set(bytes)
-      return bytes.length
-    })
+    return this.#run('read', () => this.#read(target, position))
+  }
+
+  readNow(target: Uint8Array, position: number): number {
+    if (this.#isClosed || this.#disk.isDead) throw systemError('EBADF', 'read', this.path)
+    return this.#read(target, position)
   }
 
   truncate(size: number): Promise<void> {
@@ -300,6 +314,13 @@ class SimFile implements DiskFile {
       if (this.#access === 'read') throw systemError('EBADF', call, this.path)
       work()
     })
+  }
+
+  #read(target: Uint8Array, position: number): number {
+    this.#disk.strike('reads', 'read', this.path)
+    const bytes = this.#file.content.bytes.subarray(position, position + target.length)
+    target.set(bytes)
+    return bytes.length
   }
 
   #run<Result>(call: string, work: () => Result): Promise<Result> {

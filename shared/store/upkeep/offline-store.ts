@@ -130,7 +130,11 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
 
 function emptyMemory({ disk, directory }: OfflineOptions, log: Log) {
   const clock = new SystemClock()
-  return makeMemory(withDefaults({ directory, clock, random: new SeededRandom(1), disk, log }))
+  // Nothing is made in the directory.
+  const subjects = { subjectsMax: Infinity, subjectBytesMax: Infinity }
+  return makeMemory(
+    withDefaults({ directory, clock, random: new SeededRandom(1), disk, log, ...subjects }),
+  )
 }
 
 class SegmentsReader {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { PackReader, PackWriter } from '../../../shared/store/pack.ts'
 import { Span } from '../../../shared/store/span.ts'
 import { packSpan, unpackSpan } from '../../../shared/store/span-pack.ts'
-import { SubjectTable } from '../../../shared/store/subject-table.ts'
+import { inMemory, StreamSubjects } from '../../../shared/store/stream-subjects.ts'
 
 /** More than a function can be called with. */
 const SUBJECTS = 200_000
 
 describe('span in an index', () => {
   it('comes back as it was, also with very many subjects that have other ids there', () => {
-    const table = new SubjectTable()
+    const table = new StreamSubjects(inMemory())
     const span = new Span(7, 1)
     for (let i = 0; i < SUBJECTS; i++) {
       const bytes = Buffer.from(`subject.${i}`)
@@ -20,7 +20,7 @@ describe('span in an index', () => {
     for (let i = 0; i < SUBJECTS; i += 5) span.kill(i)
     const out = new PackWriter()
     packSpan(out, span, table)
-    const other = new SubjectTable()
+    const other = new StreamSubjects(inMemory())
     const first = Buffer.from('another')
     other.intern(first, 0, first.length)
     const back = unpackSpan(new PackReader(out.finish()), 7, other)

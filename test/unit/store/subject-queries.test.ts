@@ -8,10 +8,11 @@ import {
   firstSeqMatching,
   lastSeqMatching,
   lastSeqsMatching,
-  matching,
   subjectCounts,
 } from '../../../shared/store/stream-queries.ts'
+import { inMemory, type SubjectSpace } from '../../../shared/store/stream-subjects.ts'
 import { SubjectFilter } from '../../../shared/subject/index.ts'
+import { type FewSubjects, fewSubjects } from '../../support/few-subjects.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const SUBJECTS = 5_000
@@ -46,13 +47,14 @@ function subjectOf(random: SeededRandom): string {
 }
 
 class Pair {
-  readonly index = new StreamIndex(new Boots(), () => {})
+  readonly index: StreamIndex
   messages: { seq: number; subject: string }[] = []
   readonly random: SeededRandom
   #segment = 1
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, space: SubjectSpace) {
     this.random = random
+    this.index = new StreamIndex(new Boots(), () => {}, space)
   }
 
   append(count: number): void {
@@ -86,8 +88,9 @@ class Pair {
       assert.deepEqual([...got].sort(), [...counts].sort(), name)
       const some = subjectCounts(this.index, filter, 10)
       assert.deepEqual([...some], [...got].slice(0, 10), `${name}: order`)
-      const ids = matching(this.index, filter).reduce((total, bit) => total + bit, 0)
-      assert.equal(ids, counts.size, name)
+      const isMatch = this.index.subjects.matching(filter)
+      const ids = [...this.index.subjects.ids()].filter(isMatch)
+      assert.equal(ids.length, counts.size, name)
       for (let i = 0; i < 4; i++) this.#checkAt(filter, all, this.#someSeq(), name)
     }
   }
@@ -119,8 +122,17 @@ class Pair {
 describe('store, questions about subjects', function () {
   this.timeout(60_000)
 
-  it(`are answered as by looking at all (seed=${seed})`, () => {
-    const pair = new Pair(new SeededRandom(seed))
+  const spaces = {
+    'in memory': () => inMemory(seed),
+    'on disk, 50 excepted': () => fewSubjects(50, { hashSeed: seed }),
+    'all on disk': () => fewSubjects(0, { hashSeed: seed, cacheBytes: 64 * 1024 }),
+  }
+  for (const [where, space] of Object.entries(spaces)) {
+    it(`are answered as by looking at all: ${where} (seed=${seed})`, () => answersAll(space()))
+  }
+
+  function answersAll(space: SubjectSpace): void {
+    const pair = new Pair(new SeededRandom(seed), space)
     pair.check('empty')
     pair.append(400)
     pair.check('few')
@@ -134,7 +146,10 @@ describe('store, questions about subjects', function () {
     pair.check('nothing left')
     pair.append(9_000)
     pair.check('again')
-  })
+    pair.index.subjects.release()
+    assert.deepEqual([space.budget.subjects, space.budget.bytes], [0, 0])
+    if ('used' in space) assert.equal((space as FewSubjects).used.size, 0)
+  }
 
   it('know that all subjects begin alike, until one does not', () => {
     const index = new StreamIndex(new Boots(), () => {})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   type DiskFile,
+  type ScratchFile,
   SystemClock,
   SystemDisk,
   SystemRandom,
@@ -27,6 +28,10 @@ class FullDisk extends SystemDisk {
 
   override async create(path: string): Promise<DiskFile> {
     return this.#watched(await super.create(path))
+  }
+
+  override scratch(): ScratchFile {
+    throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
   }
 
   #watched(file: DiskFile): DiskFile {
@@ -115,12 +120,16 @@ describe('ingest, pipelined batches', () => {
   })
 
   it('keeps what waits for its commit when the store takes no more subjects', async () => {
-    await world.start({ subjectsMax: 1 })
+    await world.start({ subjectsMax: 1, subjectCacheBytes: 0 })
     await world.send(1, 1)
-    const [first, second] = await Promise.all([world.send(2, 5), world.send(6, 8, 'plant.b')])
-    assert.deepEqual([told(first), second.status], [['stored', 5], 'later'])
-    assert.deepEqual(told(await world.send(6, 8)), ['stored', 8])
-    assert.equal(await world.stored(), 8)
+    // So long that those after the first would have to go to a disk that takes none.
+    for (const [i, letter] of ['x', 'y'].entries()) {
+      await world.send(2 + i, 2 + i, `plant.${letter.repeat(4_000)}`)
+    }
+    const [first, second] = await Promise.all([world.send(4, 7), world.send(8, 10, 'plant.b')])
+    assert.deepEqual([told(first), second.status], [['stored', 7], 'later'])
+    assert.deepEqual(told(await world.send(8, 10)), ['stored', 10])
+    assert.equal(await world.stored(), 10)
   })
 
   it('takes all back that waited behind a commit that failed', async () => {
