@@ -33,10 +33,13 @@ export class ReadWindow {
   wantedOffset = 0
   readonly #file: DiskFile
   #wantedBytes = 0
+  readonly #freshFrom: number
   #start = 0
 
-  constructor(file: DiskFile) {
+  /** @param freshFrom what lies from there on is read at once */
+  constructor(file: DiskFile, freshFrom: number) {
     this.#file = file
+    this.#freshFrom = freshFrom
   }
 
   /** The cursor's place in the file. */
@@ -63,7 +66,10 @@ export class ReadWindow {
       Buffer.allocUnsafeSlow(Math.ceil(Math.max(bytes, ahead, CHUNK_BYTES_MIN))),
     )
     this.#start = this.wantedOffset
-    chunk.end = await readFully(this.#file, chunk.bytes, this.#start)
+    chunk.end =
+      this.#start >= this.#freshFrom
+        ? readFullyNow(this.#file, chunk.bytes, this.#start)
+        : await readFully(this.#file, chunk.bytes, this.#start)
     this.cursor.chunk = chunk
     this.cursor.at = 0
     return chunk.end >= bytes
@@ -142,6 +148,16 @@ async function readFully(file: DiskFile, target: Uint8Array, offset: number): Pr
   let got = 0
   while (got < target.length) {
     const read = await file.read(target.subarray(got), offset + got)
+    if (read === 0) break
+    got += read
+  }
+  return got
+}
+
+function readFullyNow(file: DiskFile, target: Uint8Array, offset: number): number {
+  let got = 0
+  while (got < target.length) {
+    const read = file.readNow(target.subarray(got), offset + got)
     if (read === 0) break
     got += read
   }

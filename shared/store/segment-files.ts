@@ -11,12 +11,15 @@ import { segmentPath } from './segment.ts'
 interface Shared {
   readonly file: Promise<DiskFile>
   users: number
+  isWritten: boolean
   /** Closed with its last user: the segment's path means another file now, or none. */
   isRetired: boolean
 }
 
 export interface Pin {
   readonly file: Promise<DiskFile>
+  /** The journal goes on in it. */
+  readonly isWritten: boolean
   readonly release: () => void
 }
 
@@ -38,7 +41,8 @@ export class SegmentFiles {
 
   /** The writer's own handle serves the readers too. */
   adopt(segmentId: number, file: DiskFile): void {
-    this.#shared.set(segmentId, { file: Promise.resolve(file), users: 1, isRetired: false })
+    const opened = Promise.resolve(file)
+    this.#shared.set(segmentId, { file: opened, users: 1, isWritten: true, isRetired: false })
   }
 
   async use<T>(segmentId: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
@@ -54,14 +58,17 @@ export class SegmentFiles {
   /** Ends what `adopt` began; the file stays open for reading as long as there is room. */
   disown(segmentId: number): void {
     const shared = this.#shared.get(segmentId)
-    if (shared !== undefined) this.#release(shared)
+    if (shared === undefined) return
+    shared.isWritten = false
+    this.#release(shared)
   }
 
   /** Takes the file as it is now, for reading later on; the result gives it back. */
   pin(segmentId: number): Pin {
     const shared = this.#take(segmentId)
     shared.users++
-    return { file: shared.file, release: () => this.#release(shared) }
+    const { file, isWritten } = shared
+    return { file, isWritten, release: () => this.#release(shared) }
   }
 
   /** Resolves when an opening that is under way has ended. */
@@ -95,7 +102,7 @@ export class SegmentFiles {
       return known
     }
     const file = this.#disk.open(segmentPath(this.#directory, segmentId), 'read')
-    const shared = { file, users: 0, isRetired: false }
+    const shared = { file, users: 0, isWritten: false, isRetired: false }
     file.catch(() => this.#shared.delete(segmentId))
     this.#shared.set(segmentId, shared)
     return shared

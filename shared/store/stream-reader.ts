@@ -6,7 +6,7 @@
  */
 import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
-import { READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
+import { FRESH_BYTES, READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
 import { messageIdOf } from './message-id.ts'
 import type { ReadSide } from './read-side.ts'
 import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
@@ -104,7 +104,7 @@ export class StreamReader {
   ): Promise<void> {
     try {
       for (const run of runs) {
-        await this.#readRun(stream, run, new ReadWindow(await run.pin.file), messages)
+        await this.#readRun(stream, run, await openedWindow(run), messages)
       }
     } finally {
       for (const run of runs) run.pin.release()
@@ -198,6 +198,12 @@ export class StreamReader {
     })
     return { runs, nextSeq: Math.max(nextSeq, options.fromSeq) }
   }
+}
+
+/** Who follows a stream gets what has just been committed without waiting for its turn at the disk. */
+async function openedWindow({ pin, endOffset }: PinnedRun): Promise<ReadWindow> {
+  const freshFrom = pin.isWritten ? endOffset - FRESH_BYTES : Number.POSITIVE_INFINITY
+  return new ReadWindow(await pin.file, freshFrom)
 }
 
 function subjectMatcher(
