@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { consumerConfig, withThreshold } from '../../../shared/stream/config/consumer-checks.ts'
-import { decodeConsumerRequest } from '../../../shared/stream/config/consumer-config.ts'
+import {
+  consumerApiLevel,
+  decodeConsumerRequest,
+} from '../../../shared/stream/config/consumer-config.ts'
 import { checkConsumerUpdate } from '../../../shared/stream/config/consumer-update.ts'
 import { streamConfig } from '../../../shared/stream/config/stream-checks.ts'
 import { decodeStreamRequest } from '../../../shared/stream/config/stream-request.ts'
@@ -143,6 +146,14 @@ describe('consumer configuration', () => {
       assert.throws(() => of(request), { errCode })
     })
   }
+
+  it('needs no newer server for the time that Go sends for none', () => {
+    const never = of({ ack_policy: 'none', pause_until: '0001-01-01T00:00:00Z' })
+    assert.equal(never.pause_until, '0001-01-01T00:00:00Z')
+    assert.equal(consumerApiLevel(never), 0)
+    const paused = of({ ack_policy: 'none', pause_until: '2999-01-01T00:00:00Z' })
+    assert.equal(consumerApiLevel(paused), 1)
+  })
 
   it('may change only what may change', () => {
     const old = of({ durable_name: 'c', ack_policy: 'explicit' })
