@@ -72,6 +72,7 @@ export class JournalStream extends ReadSide implements StreamStore {
     })
     this.compressed = new StreamCompression({
       compressor: host.compressor,
+      dictionaryBytes: host.dictionaryBytes,
       states: this.states,
       writeLater: (write) => host.clock.soon(() => host.writer.tryTransaction(write)),
     })

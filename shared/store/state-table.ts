@@ -23,6 +23,9 @@ interface Staged {
 
 const NO_BYTES = new Uint8Array(0)
 
+/** Keys of the store's own begin so. */
+export const OWN_KEY_PREFIX = '\0'
+
 export interface TableParts {
   readonly writer: Writer
   readonly clock: Clock
@@ -57,11 +60,14 @@ export class JournalTable implements StateTable, Staging {
     this.#change(key, undefined, committed)
   }
 
+  /** But for what the store keeps there for itself. */
   *entries(): IterableIterator<[string, Uint8Array]> {
     for (const [key, { value }] of this.committed) {
-      if (value !== undefined && !this.#staged.has(key)) yield [key, value]
+      if (value !== undefined && !this.#staged.has(key) && !isOwn(key)) yield [key, value]
     }
-    for (const [key, { value }] of this.#staged) if (value !== undefined) yield [key, value]
+    for (const [key, { value }] of this.#staged) {
+      if (value !== undefined && !isOwn(key)) yield [key, value]
+    }
   }
 
   /** Writes the key's state, as it is now, into the commit that is being gathered. */
@@ -146,6 +152,10 @@ export class JournalTable implements StateTable, Staging {
       this.#parts.syncWithinMs(),
     )
   }
+}
+
+function isOwn(key: string): boolean {
+  return key.startsWith(OWN_KEY_PREFIX)
 }
 
 function checkKey(key: string): void {

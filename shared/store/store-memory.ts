@@ -8,6 +8,7 @@ import type { Clock, Disk, Random } from '../runtime/index.ts'
 import { Boots } from './boots.ts'
 import { Catalog } from './catalog.ts'
 import { Compressor } from './compression/compressor.ts'
+import { DICTIONARY_BYTES } from './compression/limits.ts'
 import { EvictionQueue } from './eviction-queue.ts'
 import { JournalStream } from './journal-stream.ts'
 import {
@@ -49,6 +50,8 @@ export interface StoreOptions {
   readonly segmentBytes?: number
   /** Quota for all files of the store but the reserve file. Default: 0, only the disk is the limit. */
   readonly bytesMax?: number
+  /** What compressed streams learn of their messages, 0 for nothing. Default: 4 KiB. */
+  readonly dictionaryBytes?: number
   /** Largest gather write. Default: 8 MiB, and never more than a segment. */
   readonly commitBytesMax?: number
   /** What may wait for the disk in memory. Default: 64 MiB. */
@@ -78,6 +81,7 @@ export function withDefaults(options: StoreOptions): Settings {
     owner: '',
     mendedFiles: 0,
     bytesMax: 0,
+    dictionaryBytes: DICTIONARY_BYTES,
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,
     subjectsMax: SUBJECTS_MAX,
@@ -141,6 +145,7 @@ export function makeMemory(settings: Settings): Memory {
   catalog.isRecovering = () => memory.isRecovering
   const host: StreamHost = {
     compressor: new Compressor(),
+    dictionaryBytes: settings.dictionaryBytes,
     clock,
     writer,
     reader: new StreamReader(catalog, files),

@@ -13,6 +13,7 @@ export interface RecordPlace {
 
 export interface StreamHost {
   readonly compressor: Compressor
+  readonly dictionaryBytes: number
   readonly clock: Clock
   readonly writer: Writer
   readonly reader: StreamReader

@@ -6,26 +6,28 @@
  * it along; twice, because without it nothing compressed with it can be read. Only then it is used. A newer one is
  * tried from time to time, and rarer if it was of no use.
  */
+import { OWN_KEY_PREFIX } from '../state-table.ts'
 import type { StateTable } from '../stream-store.ts'
 import { decompressBody, type PlainBody } from './compressed-body.ts'
 import type { Compressor } from './compressor.ts'
 import { Dictionary, NO_DICTIONARY } from './dictionary.ts'
 import {
   DICTIONARIES_MAX,
-  DICTIONARY_BYTES,
-  DICTIONARY_MESSAGE_BYTES_MAX,
-  TRIAL_AFTER_BYTES,
-  TRIAL_AFTER_BYTES_MAX,
+  DICTIONARY_MESSAGE_SHARE_MAX,
+  TRIAL_AFTER_DICTIONARIES,
+  TRIAL_AFTER_DICTIONARIES_MAX,
   TRIAL_GAIN_SHARE_MIN,
-  TRIAL_MESSAGES,
+  TRIAL_MESSAGES_SHARE,
 } from './limits.ts'
 
-const KEY_PREFIX = 'compression:'
+const KEY_PREFIX = `${OWN_KEY_PREFIX}compression:`
 const COPIES = ['a', 'b'] as const
 
 export interface StreamCompressionParts {
   readonly compressor: Compressor
   readonly states: StateTable
+  /** Of a dictionary; 0 for none. */
+  readonly dictionaryBytes: number
   /** Writes all that `write` changes whole or not at all, but not now; when it cannot be written nothing is. */
   readonly writeLater: (write: () => void) => void
 }
@@ -50,10 +52,12 @@ export class StreamCompression {
   #pieceBytes = 0
   #trial: Trial | undefined
   #bytesToTrial = 0
-  #trialAfterBytes = TRIAL_AFTER_BYTES
+  #trialAfterBytes: number
 
   constructor(parts: StreamCompressionParts) {
     this.#parts = parts
+    this.#trialAfterBytes = parts.dictionaryBytes * TRIAL_AFTER_DICTIONARIES
+    if (parts.dictionaryBytes === 0) this.#bytesToTrial = Number.POSITIVE_INFINITY
   }
 
   /** The body compressed, valid until the next call for any stream; undefined when it is stored as it is. */
@@ -79,18 +83,16 @@ export class StreamCompression {
   #dictionaries(): Map<number, Dictionary> {
     if (this.#known !== undefined) return this.#known
     const known = new Map<number, Dictionary>()
-    let newestRank = -1
-    for (const [key, value] of this.#parts.states.entries()) {
-      if (!key.startsWith(KEY_PREFIX)) continue
-      const [rank = 0] = value
-      const dictionary = new Dictionary(value.subarray(1))
-      known.set(dictionary.id, dictionary)
-      if (rank <= newestRank) continue
-      newestRank = rank
-      this.#newest = dictionary
-      this.#bytesToTrial = this.#trialAfterBytes
+    for (let rank = 0; rank < DICTIONARIES_MAX; rank++) {
+      for (const copy of COPIES) {
+        const bytes = this.#parts.states.get(keyOf(rank, copy))
+        if (bytes === undefined) continue
+        this.#newest = new Dictionary(bytes)
+        known.set(this.#newest.id, this.#newest)
+        this.#rank = rank + 1
+        this.#bytesToTrial = this.#trialAfterBytes
+      }
     }
-    this.#rank = newestRank + 1
     this.#known = known
     return known
   }
@@ -103,11 +105,13 @@ export class StreamCompression {
   }
 
   #gather(body: Uint8Array): void {
-    const room = Math.min(DICTIONARY_MESSAGE_BYTES_MAX, DICTIONARY_BYTES - this.#pieceBytes)
+    const { dictionaryBytes } = this.#parts
+    const most = dictionaryBytes * DICTIONARY_MESSAGE_SHARE_MAX
+    const room = Math.min(most, dictionaryBytes - this.#pieceBytes)
     const piece = new Uint8Array(body.subarray(0, room))
     this.#pieces.push(piece)
     this.#pieceBytes += piece.length
-    if (this.#pieceBytes < DICTIONARY_BYTES) return
+    if (this.#pieceBytes < dictionaryBytes) return
     const dictionary = new Dictionary(Buffer.concat(this.#pieces))
     const isNew = !this.hasDictionary(dictionary.id)
     if (this.#rank >= DICTIONARIES_MAX) this.#bytesToTrial = Number.POSITIVE_INFINITY
@@ -117,15 +121,15 @@ export class StreamCompression {
   }
 
   #try(trial: Trial): void {
-    const { compressor } = this.#parts
+    const { compressor, dictionaryBytes } = this.#parts
     trial.bytesWith += compressor.compressedBytes(trial.dictionary)
     trial.bytesBefore += compressor.compressedBytes(this.#newest)
-    if (++trial.messages < TRIAL_MESSAGES) return
+    if (++trial.messages < dictionaryBytes * TRIAL_MESSAGES_SHARE) return
     this.#trial = undefined
     const isBetter = trial.bytesWith < trial.bytesBefore * (1 - TRIAL_GAIN_SHARE_MIN)
     this.#trialAfterBytes = isBetter
-      ? TRIAL_AFTER_BYTES
-      : Math.min(this.#trialAfterBytes * 2, TRIAL_AFTER_BYTES_MAX)
+      ? dictionaryBytes * TRIAL_AFTER_DICTIONARIES
+      : Math.min(this.#trialAfterBytes * 2, dictionaryBytes * TRIAL_AFTER_DICTIONARIES_MAX)
     this.#bytesToTrial = this.#trialAfterBytes
     if (isBetter) this.#keep(trial.dictionary)
   }
@@ -134,10 +138,9 @@ export class StreamCompression {
   #keep(dictionary: Dictionary): void {
     const { states, writeLater } = this.#parts
     const rank = this.#rank++
-    const value = Buffer.concat([Buffer.from([rank]), dictionary.bytes])
     writeLater(() => {
       for (const copy of COPIES) {
-        states.set(`${KEY_PREFIX}${rank}${copy}`, value, (error) => {
+        states.set(keyOf(rank, copy), dictionary.bytes, (error) => {
           if (error !== undefined) {
             if (this.#rank === rank + 1) this.#rank = rank
             return
@@ -148,4 +151,8 @@ export class StreamCompression {
       }
     })
   }
+}
+
+function keyOf(rank: number, copy: (typeof COPIES)[number]): string {
+  return `${KEY_PREFIX}${rank}${copy}`
 }
