@@ -18,6 +18,7 @@ import {
 } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { LeafNodesFile, RemoteFile } from './leafnodes-schema.ts'
+import { SUBJECTS_IN_MEMORY } from './limits.ts'
 import { isSecureUrl } from './remote-url.ts'
 import type { HubFile, LeafFile } from './schema.ts'
 import { DIALLED_TLS, peerTlsOf, tlsOf } from './tls-assembly.ts'
@@ -127,6 +128,7 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
     scrub_interval: own?.scrub_interval ?? SCRUB_INTERVAL_MS,
+    max_subjects_in_memory: own?.max_subjects_in_memory ?? SUBJECTS_IN_MEMORY,
     strict: own?.strict ?? true,
     sync_interval: own?.sync_interval ?? 0,
     max_buffered_msgs: own?.max_buffered_msgs ?? 0,

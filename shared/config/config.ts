@@ -31,6 +31,8 @@ export interface JetStreamConfig {
   readonly max_mem: number
   /** Milliseconds from one look at all that is stored to the next, 0: never. */
   readonly scrub_interval: number
+  /** Distinct subjects of all streams; what is more is on disk. */
+  readonly max_subjects_in_memory: number
   /** Whether requests with fields that nobody knows are refused. */
   readonly strict: boolean
   /** Milliseconds for which what is acknowledged may wait for the disk, 0: it does not. */

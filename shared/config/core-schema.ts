@@ -8,6 +8,7 @@ import { authorization, proxies } from './authorization-schema.ts'
 import { block, namedValues } from './block.ts'
 import { cluster, gateway } from './cluster-schema.ts'
 import { leafnodes } from './leafnodes-schema.ts'
+import { SUBJECTS_IN_MEMORY, SUBJECTS_IN_MEMORY_MAX, SUBJECTS_IN_MEMORY_MIN } from './limits.ts'
 import { LISTEN_ALIASES, listen, listener, mqtt, websocket } from './listener-schema.ts'
 import { OPERATOR_ALIASES, operatorKeys } from './operator-schema.ts'
 import { CORE_OPTIONS, JETSTREAM_OPTIONS } from './server-options.ts'
@@ -59,6 +60,10 @@ const jetstream = block(
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
     scrub_interval: v.optional(duration(), '7d'),
+    max_subjects_in_memory: v.optional(
+      count(SUBJECTS_IN_MEMORY_MIN, SUBJECTS_IN_MEMORY_MAX),
+      SUBJECTS_IN_MEMORY,
+    ),
     strict: v.optional(flag(), true),
     sync_interval: v.optional(durationOrAlways(), 'always'),
     max_buffered_msgs: v.optional(limit(), 0),

@@ -6,5 +6,9 @@ export const INCLUDE_DEPTH_MAX = 20
 export const INCLUDED_FILES_MAX = 1_000
 /** One configuration file. */
 export const FILE_BYTES_MAX = 16 * 1024 * 1024
+/** Distinct subjects of streams that a server holds in memory, when it is not told, and what it may be told. */
+export const SUBJECTS_IN_MEMORY = 10_000_000
+export const SUBJECTS_IN_MEMORY_MIN = 1_000
+export const SUBJECTS_IN_MEMORY_MAX = 100_000_000
 /** How far a misspelt key may be from the key that is suggested for it. */
 export const SUGGESTION_DISTANCE_MAX = 3

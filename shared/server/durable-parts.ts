@@ -56,6 +56,7 @@ export async function openDurableParts(
     segmentBytes,
     bytesMax,
     scrubIntervalMs: scrub_interval,
+    subjectsMax: config.jetstream.max_subjects_in_memory,
     mendedFiles,
   })
   return { identity, serverName, store }

@@ -26,7 +26,8 @@ export const SUBJECT_BYTES_MAX = 0xffff
 
 /** Distinct subjects held in memory over all streams, about 55 bytes each and their own. The rest is on disk. */
 export const SUBJECTS_MAX = 10_000_000
-/** Their own bytes over all streams: subjects may be long. */
+/** Their own bytes over all streams, for subjects may be long: so many for each, and in all. */
+export const SUBJECT_BYTES_MEAN = 256
 export const SUBJECTS_BYTES_MAX = 1024 * MIB
 /** What is in memory of those on disk, and in pages of which size. */
 export const SCRATCH_CACHE_BYTES = 32 * MIB

@@ -24,6 +24,7 @@ import {
   SCRUB_INTERVAL_MS,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
+  SUBJECT_BYTES_MEAN,
   SUBJECTS_BYTES_MAX,
   SUBJECTS_MAX,
 } from './limits.ts'
@@ -62,7 +63,7 @@ export interface StoreOptions {
   readonly scrubIntervalMs?: number
   /** Distinct subjects over all streams that are held in memory; the rest is on disk. Default: 10,000,000. */
   readonly subjectsMax?: number
-  /** Their own bytes. Default: 1 GiB. */
+  /** Their own bytes. Default: 256 for each, and never more than 1 GiB. */
   readonly subjectBytesMax?: number
   /** What is in memory of the subjects on disk. Default: 32 MiB. */
   readonly subjectCacheBytes?: number
@@ -77,6 +78,7 @@ export function withDefaults(options: StoreOptions): Settings {
     Math.max(options.segmentBytes ?? LEAF_SEGMENT_BYTES, SEGMENT_BYTES_MIN),
     SEGMENT_BYTES_MAX,
   )
+  const subjectsMax = options.subjectsMax ?? SUBJECTS_MAX
   return {
     owner: '',
     mendedFiles: 0,
@@ -84,8 +86,8 @@ export function withDefaults(options: StoreOptions): Settings {
     dictionaryBytes: DICTIONARY_BYTES,
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,
-    subjectsMax: SUBJECTS_MAX,
-    subjectBytesMax: SUBJECTS_BYTES_MAX,
+    subjectsMax,
+    subjectBytesMax: Math.min(SUBJECTS_BYTES_MAX, subjectsMax * SUBJECT_BYTES_MEAN),
     subjectCacheBytes: SCRATCH_CACHE_BYTES,
     scrubIntervalMs: SCRUB_INTERVAL_MS,
     ...options,

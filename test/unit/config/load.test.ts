@@ -118,6 +118,21 @@ describe('config: defaults and units', () => {
     assert.equal(intervalMs({ scrub_interval: '0s' }), 0)
   })
 
+  it('holds ten million subjects in memory, or as many as it says', () => {
+    const subjectsOf = (jetstream: unknown): number =>
+      parseConfig({ jetstream }, 'hub').jetstream.max_subjects_in_memory
+    assert.equal(subjectsOf({}), 10_000_000)
+    assert.equal(subjectsOf(true), 10_000_000)
+    assert.equal(subjectsOf({ max_subjects_in_memory: 50_000 }), 50_000)
+    for (const wrong of [0, 999, 100_000_001, -1, 2_000.5, 'many']) {
+      assert.throws(
+        () => subjectsOf({ max_subjects_in_memory: wrong }),
+        /jetstream\.max_subjects_in_memory.*1000 to 100000000/,
+        String(wrong),
+      )
+    }
+  })
+
   it('gathers users of authorization and accounts, with their accounts', () => {
     const config = parseConfig(
       {
