@@ -2,7 +2,7 @@ import { type Permissions, publishRulesOf } from '../account/index.ts'
 import type { SubjectPermissionConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { PERMITTED_REPLIES_MAX, REMEMBERED_PERMISSIONS_MAX } from './limits.ts'
-import type { Route } from './route-table.ts'
+import type { Route } from './route.ts'
 
 /**
  * What one connection may publish and subscribe to, by the permissions of its user.

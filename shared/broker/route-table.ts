@@ -1,8 +1,7 @@
 import type { Random } from '../runtime/index.ts'
-import type { SubjectMapping, SubjectMappings } from '../subject/index.ts'
 import { allocate, arenaBytes, arenaView } from '../transport/index.ts'
 import { holdsBlank } from './blank.ts'
-import { Interest } from './interest.ts'
+import type { Interest } from './interest.ts'
 import {
   CACHE_PROBES_MAX,
   CACHED_SUBJECT_BYTES,
@@ -12,7 +11,8 @@ import {
   FIRST_SIGHTS_MAX,
   OUTDATED_ROUTES_SWEPT,
 } from './limits.ts'
-import { isAckAt, prefixEnd, tokensBehind } from './one-shot-subject.ts'
+import { ackNumbersEnd, isAckAt, prefixEnd, tokensBehind } from './one-shot-subject.ts'
+import { Route } from './route.ts'
 
 /**
  * From the bytes of a subject to its receivers, without making a string.
@@ -45,6 +45,9 @@ export class RouteTable {
   #swept = 0
   #seen: Int32Array | undefined
   #firstSights = 0
+  /** The prefix of the last acknowledgement, as long as the words are these. */
+  #lastAck: Route | undefined
+  #lastAckWords: Int32Array | undefined
 
   /**
    * @param match computes who is interested in a literal subject
@@ -77,10 +80,14 @@ export class RouteTable {
    * closer look. `located` is the route to remember, if there is one.
    */
   locate(start: number, end: number): Interest | undefined {
-    const hash = this.#hash(start, end)
     this.located = undefined
-    if (this.spaceAt <= start) return undefined
     const isAck = isAckAt(start)
+    if (isAck) {
+      const interest = this.#interestOfNextAck(start, end)
+      if (interest !== undefined) return interest
+    }
+    const hash = this.#hash(start, end)
+    if (this.spaceAt <= start) return undefined
     const size = this.spaceAt - start + 1
     const known = isAck ? undefined : this.#find(start, hash, size)
     if (known !== undefined) {
@@ -111,6 +118,23 @@ export class RouteTable {
     if (dot < 0) return undefined
     const route = this.#prefixAt(start, dot)
     if (route === undefined) return undefined
+    if (isAckAt(start)) {
+      this.#lastAck = route
+      this.#lastAckWords = this.words
+    }
+    return this.#genericOf(route, start)
+  }
+
+  /** Of an acknowledgement to the consumer that the last one was for, as nearly all are: its bytes are read once. */
+  #interestOfNextAck(start: number, end: number): Interest | undefined {
+    const route = this.#lastAck
+    if (route === undefined || this.#lastAckWords !== this.words) return undefined
+    if (!this.isAt(route, start)) return undefined
+    this.spaceAt = ackNumbersEnd(start + route.size, end)
+    return this.spaceAt < 0 ? undefined : this.#genericOf(route, start)
+  }
+
+  #genericOf(route: Route, start: number): Interest | undefined {
     if (route.generation !== this.#generation) {
       route.generic = this.#matchAnyEnd(route.subject, tokensBehind(start))
       route.generation = this.#generation
@@ -307,46 +331,6 @@ export class RouteTable {
       }
       this.#routes = routes
     }
-  }
-}
-
-/** One known subject and who was interested in it at `generation`. */
-export class Route {
-  readonly subject: string
-  /** Where its bytes lie in `RouteTable.words`. */
-  readonly wordsAt: number
-  /** Bytes of the subject and the space behind it. */
-  readonly size: number
-  readonly hash: number
-  generation = 0
-  interest = Interest.none
-  /** Of a prefix: the interest in whatever follows it. */
-  generic: Interest | undefined
-  /** What `#mapping` was found in. */
-  #mappings: SubjectMappings | undefined
-  #mapping: SubjectMapping | undefined
-
-  constructor(subject: string, wordsAt: number, size: number, hash: number) {
-    this.subject = subject
-    this.wordsAt = wordsAt
-    this.size = size
-    this.hash = hash
-  }
-
-  /** As it was at first: what it leads to must be computed anew. */
-  forget(): void {
-    this.generation = 0
-    this.interest = Interest.none
-    this.generic = undefined
-  }
-
-  /** The rule that the account's mappings have for this subject, looked up once. */
-  mappingIn(mappings: SubjectMappings): SubjectMapping | undefined {
-    if (this.#mappings !== mappings) {
-      this.#mappings = mappings
-      this.#mapping = mappings.find(this.subject)
-    }
-    return this.#mapping
   }
 }
 

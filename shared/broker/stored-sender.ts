@@ -1,7 +1,7 @@
 import type { AccountSpace } from './account-space.ts'
 import type { Interest } from './interest.ts'
 import type { Peer, PublishOptions } from './message.ts'
-import type { Route } from './route-table.ts'
+import type { Route } from './route.ts'
 import { isNestedTooDeep, takeMessage } from './routed-message.ts'
 import { work } from './work.ts'
 

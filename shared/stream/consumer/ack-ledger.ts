@@ -315,6 +315,7 @@ export class AckLedger {
 
   #waitMs(deliveries: number): number {
     const { backoffMs, ackWaitMs } = this.#rules
+    if (backoffMs.length === 0) return ackWaitMs
     return backoffMs[Math.min(deliveries, backoffMs.length) - 1] ?? ackWaitMs
   }
 }

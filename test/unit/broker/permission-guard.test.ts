@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { compilePermissions } from '../../../shared/account/index.ts'
 import { PERMITTED_REPLIES_MAX } from '../../../shared/broker/limits.ts'
 import { PermissionGuard } from '../../../shared/broker/permission-guard.ts'
-import { Route } from '../../../shared/broker/route-table.ts'
+import { Route } from '../../../shared/broker/route.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 
 describe('permission guard', () => {
