@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import * as path from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
+import { countOf, failedTests } from './mocha-report.mjs'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
 const bin = (name, file) => path.join(ROOT, 'node_modules', name, file)
@@ -52,12 +52,11 @@ async function tests() {
     [bin('mocha', 'bin/mocha.js'), ...colour, ...files, ...mochaArgs.flatMap(filesOf)],
     true,
   )
-  const plain = stripVTControlCharacters(output)
-  const passing = countOf(plain, 'passing')
-  const failing = countOf(plain, 'failing')
+  const passing = countOf(output, 'passing')
+  const failing = countOf(output, 'failing')
   passed += passing ?? 0
   failed += failing ?? 0
-  if ((failing ?? 0) > 0) failures.push('tests, see above')
+  if ((failing ?? 0) > 0) failures.push(...failedTests(output))
   else if ((code !== 0 && code !== 'SIGKILL') || passing === undefined)
     fail(`mocha ended with ${code}`, '')
 }
@@ -67,12 +66,6 @@ function filesOf(argument) {
   const isFolder =
     argument.startsWith('test/') && !argument.includes('*') && !argument.endsWith('.ts')
   return isFolder ? [`${argument.replace(/\/$/, '')}/**/*.test.ts`] : [argument]
-}
-
-/** mocha's last words: `123 passing (4s)`. */
-function countOf(output, word) {
-  const found = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}\\b`, 'gm'))].at(-1)
-  return found === undefined ? undefined : Number(found[1])
 }
 
 function fail(name, output) {
@@ -98,10 +91,7 @@ function run(args, isShown) {
       stream.setEncoding('utf8').on('data', (text) => {
         output += text
         if (isShown) process.stdout.write(text)
-        if (
-          linger === undefined &&
-          countOf(stripVTControlCharacters(text), 'passing') !== undefined
-        ) {
+        if (linger === undefined && countOf(text, 'passing') !== undefined) {
           linger = setTimeout(() => {
             process.stdout.write('notice: the tests are over, but left something running\n')
             stop(child)

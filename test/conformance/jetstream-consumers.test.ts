@@ -19,9 +19,10 @@ import {
   type JetStreamServer,
   startJetStreamServer,
 } from '../support/jetstream-server.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('jetstream consumers', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
@@ -205,7 +206,7 @@ describe('jetstream consumers', function () {
     })
     await consumer('d', { inactive_threshold: nanos(500) })
     await consumer('stays')
-    const deadline = Date.now() + 10_000
+    const deadline = Date.now() + DEADLINE_MS
     for (;;) {
       const names: string[] = []
       for await (const info of jsm.consumers.list(name)) names.push(info.name)

@@ -10,6 +10,7 @@ import {
   type JetStreamServer,
   startJetStreamServer,
 } from '../support/jetstream-server.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 interface PubAck {
   readonly seq: number
@@ -19,7 +20,7 @@ interface PubAck {
 }
 
 describe('jetstream publishes', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
@@ -79,7 +80,7 @@ describe('jetstream publishes', function () {
 
   /** Asks until it is so. */
   async function until(isSo: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 15_000
+    const deadline = Date.now() + DEADLINE_MS
     while (!(await isSo())) {
       assert.ok(Date.now() < deadline, 'not in time')
       await connection.flush()

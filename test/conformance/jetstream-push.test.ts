@@ -23,6 +23,7 @@ import {
   type JetStreamServer,
   startJetStreamServer,
 } from '../support/jetstream-server.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('jetstream push', () => {
   let server: JetStreamServer
@@ -80,7 +81,7 @@ describe('jetstream push', () => {
 
   /** Asks until it is so: what another connection did gets there in its time. */
   async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-    const deadline = Date.now() + 5_000
+    const deadline = Date.now() + DEADLINE_MS
     while (!(await isSo())) assert.ok(Date.now() < deadline, what)
   }
 

@@ -10,6 +10,7 @@ import {
   type JetStreamServer,
   startJetStreamServer,
 } from '../support/jetstream-server.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 interface Answer {
   readonly type: string
@@ -146,7 +147,7 @@ describe('jetstream sourcing', () => {
     done.set('Nats-Last-Consumer', '2')
     done.set('Nats-Last-Stream', '2')
     connection.publish(question!.reply!, '', { headers: done })
-    const deadline = Date.now() + 5_000
+    const deadline = Date.now() + DEADLINE_MS
     while ((await jsm.streams.info(name)).state.messages !== 1) {
       assert.ok(Date.now() < deadline, 'what is acknowledged leaves the queue')
     }
@@ -165,7 +166,7 @@ describe('jetstream sourcing', () => {
     await create({ name: 'c', durable_name: 'c', deliver_subject: inbox, ack_policy: 'explicit' })
     await seen.when(() => seen.stored().length === 4)
     seen.messages[0]!.respond()
-    const deadline = Date.now() + 5_000
+    const deadline = Date.now() + DEADLINE_MS
     while ((await jsm.consumers.info(name, 'c')).ack_floor.stream_seq !== 1) {
       assert.ok(Date.now() < deadline, 'acknowledged')
     }

@@ -20,6 +20,7 @@ import {
   type JetStreamServer,
   startJetStreamServer,
 } from '../support/jetstream-server.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('jetstream', () => {
   let server: JetStreamServer
@@ -375,7 +376,7 @@ describe('jetstream', () => {
       ack_policy: AckPolicy.None,
       inactive_threshold: nanos(200),
     })
-    const deadline = Date.now() + 5_000
+    const deadline = Date.now() + DEADLINE_MS
     for (;;) {
       const names = await jsm.consumers.list(name).next()
       if (!names.some((info) => info.name === consumer)) break

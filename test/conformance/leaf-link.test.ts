@@ -9,6 +9,7 @@ import { Leaf } from '../../leaf/index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Official clients at a hub and at its leaves, all of it over real sockets. */
 describe('leaf link with official clients', () => {
@@ -74,7 +75,7 @@ describe('leaf link with official clients', () => {
     }
   }
   const manager = async (from: NatsConnection, domain: string): Promise<JetStreamManager> => {
-    const end = performance.now() + 10_000
+    const end = performance.now() + DEADLINE_MS
     for (;;) {
       try {
         return await jetstreamManager(from, { domain, timeout: 1_000 })

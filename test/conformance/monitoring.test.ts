@@ -7,6 +7,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { type Running, startHub } from '../../index.ts'
 import { eventually } from '../support/link-node.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** A whole hub with clients of each protocol, looked at the way operators and scrapers look. */
 describe('monitoring of a running hub', () => {
@@ -71,7 +72,7 @@ describe('monitoring of a running hub', () => {
     await device.publishAsync('readings/1', 'warm', { qos: 1 })
     worker.publish('commands.stop', 'now')
     await eventually(() => got.length === 1, 'the reading')
-    const endMs = performance.now() + 5_000
+    const endMs = performance.now() + DEADLINE_MS
     let after = await get('/varz')
     while (after.out_client_msgs - before.out_client_msgs < 2) {
       assert(performance.now() < endMs, 'the command does not reach the device')

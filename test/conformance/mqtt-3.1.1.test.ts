@@ -44,7 +44,7 @@ describe('MQTT 3.1.1', () => {
 
   beforeEach(async () => {
     core = new MqttCore()
-    door = new MqttFrontDoor(MQTT_CONFIG, { connectTimeoutMs: 200, refusedCloseMs: 1 })
+    door = new MqttFrontDoor(MQTT_CONFIG, { connectTimeoutMs: 1_000, refusedCloseMs: 1 })
     await door.start(core)
     watcher = await open('watcher')
     await subscribe(watcher, ['gone', 0])

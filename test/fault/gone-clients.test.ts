@@ -9,7 +9,7 @@ const JOBS = 20
 
 /** Who had very many subscriptions is gone at once, although they are forgotten piece by piece. */
 describe('a client with very many subscriptions that is gone', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let harness: BrokerHarness
 
   beforeEach(async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 
 const CONNECTIONS = 300
@@ -14,7 +15,6 @@ const PUBLICATIONS_AT_ONCE = 20
 const DEPTH = 12
 const BATCHES = 100
 const MESSAGES_PER_BATCH = 1_000
-const DEADLINE_MS = 25_000
 
 /**
  * Clients of one account are as heavy as they may be. The link to another hub, over which strangers' messages

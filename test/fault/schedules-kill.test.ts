@@ -5,6 +5,7 @@ import * as path from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
+import { DEADLINE_MS, patient } from '../support/patience.ts'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 
 const ROUNDS = 6
@@ -33,7 +34,7 @@ describe('schedules and lifetimes on a server that is killed', function () {
   })
 
   async function client(): Promise<NatsConnection> {
-    return connect({ servers: `127.0.0.1:${port}`, reconnect: false })
+    return patient(await connect({ servers: `127.0.0.1:${port}`, reconnect: false }))
   }
 
   async function publish(nc: NatsConnection, subject: string, given: Record<string, string>) {
@@ -71,7 +72,7 @@ describe('schedules and lifetimes on a server that is killed', function () {
     const jsm = await jetstreamManager(nc)
     const lastSeq = async () => (await jsm.streams.info('S')).state.last_seq
     const goal = (await lastSeq()) + 1 + random.below(SCHEDULES)
-    const deadline = Date.now() + 20_000
+    const deadline = Date.now() + DEADLINE_MS
     while ((await lastSeq()) < goal) assert.ok(Date.now() < deadline, hub.lastWords())
     await nc.close()
   }
@@ -90,7 +91,7 @@ describe('schedules and lifetimes on a server that is killed', function () {
     const count = async (name: string): Promise<number> =>
       (await jsm.streams.info(name)).state.messages
     const atStart = await count('S')
-    const deadline = Date.now() + 30_000
+    const deadline = Date.now() + DEADLINE_MS
     while ((await count('S')) < atStart + 2 * SCHEDULES)
       assert.ok(Date.now() < deadline, 'it goes on')
     while (!(await areMarked(nc))) assert.ok(Date.now() < deadline, 'all are marked')

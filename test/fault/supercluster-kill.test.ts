@@ -3,6 +3,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { type FleetFacts, until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import {
   ACCOUNTS,
   type AccountName,
@@ -20,7 +21,6 @@ import { Sensor } from '../support/sensor.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const ROUNDS = Number(process.env['ROUNDS'] ?? 6)
-const DEADLINE_MS = 30_000
 const PROBE_MS = 500
 
 type Place = HubName | 'leaf'

@@ -9,7 +9,7 @@ import assert from 'node:assert/strict'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { StreamWorld } from '../support/stream-world.ts'
 
-const RUNS = 80
+const RUNS = Number(process.env['RUNS'] ?? 80)
 const STEPS = 150
 
 interface Entry {
@@ -204,11 +204,9 @@ class Run {
 }
 
 describe('consumer against a model', () => {
-  const given = process.env['SEED']
-  const base = given === undefined ? Math.floor(Math.random() * 1e9) : Number(given)
-  const runs = given === undefined ? RUNS : 1
+  const base = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9))
 
-  it(`${runs} histories from seed ${base}`, async () => {
-    for (let run = 0; run < runs; run++) await Run.play(base + run)
+  it(`${RUNS} histories from seed ${base}`, async () => {
+    for (let run = 0; run < RUNS; run++) await Run.play(base + run)
   })
 })

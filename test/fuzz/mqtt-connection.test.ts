@@ -9,6 +9,7 @@ import {
   subscribePacket,
   unsubscribePacket,
 } from '../support/mqtt-packets.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 300)
 const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
@@ -87,7 +88,7 @@ describe(`MQTT connections under random input (seed ${seed})`, () => {
   })
 
   async function gone(): Promise<void> {
-    const endMs = Date.now() + 3_000
+    const endMs = Date.now() + DEADLINE_MS
     while (door.counters.connections > 1) {
       assert.ok(Date.now() < endMs, `${door.counters.connections} connections are left`)
       await new Promise((resolve) => setImmediate(resolve))

@@ -11,7 +11,7 @@ import { bufferConfig } from '../support/sync-world.ts'
  */
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const RUNS = process.env['SEED'] === undefined ? Number(process.env['RUNS'] ?? 40) : 1
+const RUNS = Number(process.env['RUNS'] ?? 40)
 const STEPS = 25
 
 type Step = (world: SyncSimulation, random: SeededRandom) => Promise<void>

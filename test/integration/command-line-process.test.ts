@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { PetioleProcess } from '../support/petiole-process.ts'
 
 /** The process as whoever starts a `nats-server` knows it: words, files, signals. */
 
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js')
-const DEADLINE_MS = 10_000
 
 interface Outcome {
   readonly code: number

@@ -9,10 +9,10 @@ import { systemMachine } from '../../shared/server/index.ts'
 import { GONE_ACCOUNTS_LOOK_MS } from '../../shared/server/limits.ts'
 import { freePort } from '../support/nats-server-peer.ts'
 import { OperatorHub } from '../support/operator-hub.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { createAccount, inSeconds, UNLIMITED } from '../unit/account/jwt-world.ts'
 
 const ACCOUNTS = 25
-const DEADLINE_MS = 20_000
 
 /** Looks for what is left of accounts all the time. */
 class ImpatientClock extends SystemClock {

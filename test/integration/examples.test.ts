@@ -9,6 +9,7 @@ import { checkConfig, loadConfig, type Role } from '../../shared/config/index.ts
 import { SystemDisk } from '../../shared/runtime/index.ts'
 import { CertificateAuthority } from '../support/certificates.ts'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { freePorts } from '../support/petiole-process.ts'
 import { JwtWorld } from '../unit/account/jwt-world.ts'
 
@@ -16,7 +17,6 @@ import { JwtWorld } from '../unit/account/jwt-world.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const EXAMPLES = path.join(ROOT, 'deploy/examples')
-const DEADLINE_MS = 15_000
 
 /** What the examples take from the environment. Urls are those of a hub that is not there. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {

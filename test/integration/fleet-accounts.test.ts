@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConfigInput, Running } from '../../index.ts'
-import { AccountFleetWorld, DEADLINE_MS, publish } from '../support/account-fleet-world.ts'
+import { AccountFleetWorld, publish } from '../support/account-fleet-world.ts'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Leaves of several accounts at one hub: each account's records, ledger and status are its own. */
 

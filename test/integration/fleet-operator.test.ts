@@ -5,9 +5,9 @@ import type { KeyPair } from '@nats-io/nkeys'
 import { type Running, startLeaf } from '../../index.ts'
 import { until } from '../support/fleet-harness.ts'
 import { OperatorHub } from '../support/operator-hub.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { createAccount, createUser, UNLIMITED } from '../unit/account/jwt-world.ts'
 
-const DEADLINE_MS = 15_000
 const STORAGE = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 }
 
 /** Leaves of an operator's accounts: they sync into the streams of the account whose user they log in as. */

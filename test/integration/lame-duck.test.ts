@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 
 /** A hub that leaves as a lame duck: whoever is at it goes elsewhere before it ends. */
 
-const DEADLINE_MS = 15_000
 const GRACE_MS = 500
 
 interface Ports {

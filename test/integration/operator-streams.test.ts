@@ -7,6 +7,7 @@ import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transpo
 import { type Running, startRole } from '../../index.ts'
 import { loadConfig } from '../../shared/config/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
+import { DEADLINE_MS, patient } from '../support/patience.ts'
 import {
   createAccount,
   createUser,
@@ -60,11 +61,13 @@ jetstream: { store_dir: "${directory}/store" }`
   async function client(): Promise<NatsConnection> {
     const user = createUser()
     const jwt = await world.userJwt({}, { user })
-    const connected = await connect({
-      servers: `127.0.0.1:${hub!.ports.client!.port}`,
-      authenticator: jwtAuthenticator(jwt, user.getSeed()),
-      reconnect: false,
-    })
+    const connected = patient(
+      await connect({
+        servers: `127.0.0.1:${hub!.ports.client!.port}`,
+        authenticator: jwtAuthenticator(jwt, user.getSeed()),
+        reconnect: false,
+      }),
+    )
     clients.push(connected)
     return connected
   }
@@ -78,7 +81,7 @@ jetstream: { store_dir: "${directory}/store" }`
 
   async function api(nats: NatsConnection, subject: string, body: object = {}) {
     const answer = await nats.request(`$JS.API.${subject}`, JSON.stringify(body), {
-      timeout: 5_000,
+      timeout: DEADLINE_MS,
     })
     return answer.json<Record<string, never>>()
   }
@@ -92,21 +95,18 @@ jetstream: { store_dir: "${directory}/store" }`
     for (const subject of ['s.1', 's.2']) await nats.request(subject, subject)
     const message = await nats.request('$JS.API.CONSUMER.MSG.NEXT.S.C', '1', {
       noMux: true,
-      timeout: 5_000,
+      timeout: DEADLINE_MS,
     })
     await nats.request(message.reply!, '+ACK')
     return nats
   }
 
-  /** The same, once streams that return to work are recovered. */
+  /** The same, once streams that return to work are recovered; until then the account has none. */
   async function returned(nats: NatsConnection): Promise<number[]> {
-    const deadlineMs = Date.now() + 5_000
+    const deadlineMs = Date.now() + DEADLINE_MS
     for (;;) {
-      try {
-        return await state(nats)
-      } catch (error) {
-        if (Date.now() > deadlineMs || !/no responders/.test(String(error))) throw error
-      }
+      const { error } = await api(nats, 'STREAM.INFO.S')
+      if (error?.['err_code'] !== 10039 || Date.now() > deadlineMs) return state(nats)
     }
   }
 
@@ -133,7 +133,8 @@ jetstream: { store_dir: "${directory}/store" }`
     await start(storing)
     const nats = await withStream()
     await claims('UPDATE', plain)
-    await assert.rejects(api(nats, 'STREAM.INFO.S'), /no responders/)
+    const { error } = await api(nats, 'STREAM.INFO.S')
+    assert.equal(error?.['err_code'], 10039)
     await assert.rejects(nats.request('s.3', 'x'), /no responders/)
     await claims('UPDATE', storing)
     assert.deepEqual(await returned(nats), [2, 1])

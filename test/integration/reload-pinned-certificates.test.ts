@@ -7,6 +7,7 @@ import { startHub, startLeaf } from '../../index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { fingerprintOf } from '../../shared/transport/certificate.ts'
 import { CertificateAuthority, type CertificateFiles } from '../support/certificates.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('a reload that pins other certificates', () => {
   const authority = new CertificateAuthority()
@@ -143,7 +144,7 @@ function digestOf({ cert_file }: CertificateFiles): string {
 }
 
 async function eventually(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const endMs = performance.now() + 5_000
+  const endMs = performance.now() + DEADLINE_MS
   while (!(await holds())) assert.ok(performance.now() < endMs, what)
 }
 

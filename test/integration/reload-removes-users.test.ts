@@ -6,8 +6,7 @@ import { connect as connectNats } from '@nats-io/transport-node'
 import { connectAsync } from 'mqtt'
 import { type Running, startHub, startLeaf } from '../../index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
-
-const DEADLINE_MS = 10_000
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** A user who is taken out of the file is out everywhere, whatever he came by. */
 describe('a reload that removes a user', () => {

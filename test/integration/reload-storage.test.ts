@@ -9,7 +9,7 @@ import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 const INSUFFICIENT_STORAGE = 10047
 
 describe('reload of what a store may hold', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('is what an account at work may reserve', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'petiole-storage-'))

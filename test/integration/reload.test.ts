@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS, patient } from '../support/patience.ts'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 
 /** What an operator of a fleet changes without a restart: real processes, their files, and SIGHUP. */
 
-const DEADLINE_MS = 10_000
 const OPERATOR = `
 accounts { SYS { users: [ { user: admin, password: s } ] } }
 system_account: SYS
@@ -69,7 +69,7 @@ class Server {
   }
 
   async client(options: object = {}): Promise<NatsConnection> {
-    const client = await connect({ servers: `127.0.0.1:${this.port}`, ...options })
+    const client = patient(await connect({ servers: `127.0.0.1:${this.port}`, ...options }))
     this.#clients.push(client)
     return client
   }

@@ -7,9 +7,8 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { FleetStatus } from '../../hub/fleet/index.ts'
 import { type ConfigInput, type Running, startHub, startLeaf } from '../../index.ts'
 import { until } from '../support/fleet-harness.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { freePorts } from '../support/petiole-process.ts'
-
-const DEADLINE_MS = 15_000
 
 interface Ports {
   readonly client: number

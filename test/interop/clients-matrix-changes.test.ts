@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { DEADLINE_MS } from '../support/patience.ts'
 import {
   createAccount,
   createUser,
@@ -141,7 +142,7 @@ function reloads(kind: ServerKind): void {
     for (const office of offices) {
       await office.client.request('always')
       assert.deepEqual(office.heard, [])
-      const asking = office.client.request('ask', '', { timeout: 5_000 })
+      const asking = office.client.request('ask', '', { timeout: DEADLINE_MS })
       await assert.rejects(asking, /no responders/)
     }
   })
@@ -193,7 +194,9 @@ function jwts(kind: ServerKind): void {
     const admin = createUser()
     const jwt = await world.userJwt({}, { issuer: world.system, user: admin })
     const { client } = await join(transport, jwt, admin)
-    const answer = await client.request('$SYS.REQ.CLAIMS.UPDATE', accountJwt, { timeout: 5_000 })
+    const answer = await client.request('$SYS.REQ.CLAIMS.UPDATE', accountJwt, {
+      timeout: DEADLINE_MS,
+    })
     const { data } = answer.json<{ data?: { code: number } }>()
     assert.equal(data?.code, 200, answer.string())
   }

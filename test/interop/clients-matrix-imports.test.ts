@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { errors } from '@nats-io/transport-node'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { DoorServers } from './matrix/door-servers.ts'
 import { DOORS, TRANSPORT_NAMES, type Transport } from './matrix/doors.ts'
 import { SERVER_KINDS } from './matrix/matrix-server.ts'
@@ -119,7 +120,7 @@ async function services(servers: DoorServers, theirs: Transport, ours: Transport
   assert.deepEqual(heard.sort(), [...Array(6).fill('echo'), 'press.7.do.open', 'private.echo'])
 
   const refused = (client: WatchedClient, subject: string): Promise<void> =>
-    assert.rejects(client.client.request(subject, '', { timeout: 5_000 }), (error) => {
+    assert.rejects(client.client.request(subject, '', { timeout: DEADLINE_MS }), (error) => {
       return error instanceof errors.RequestError && error.isNoResponders()
     })
   await refused(office, 'nobody')

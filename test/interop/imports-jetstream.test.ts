@@ -3,6 +3,7 @@ import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import { type AccountServer, natsServer, petioleHub } from '../support/account-servers.ts'
 import { eventually } from '../support/link-node.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Streams of one account used from another, and measured services: beside nats-server. */
 const CONFIG = `
@@ -48,7 +49,7 @@ async function useStream(server: AccountServer): Promise<string[]> {
   const consumer = await js.consumers.get('EVENTS', 'pull')
   for await (const message of await consumer.fetch({ max_messages: 3, expires: 3_000 })) {
     lines.push(`${message.subject} ${message.seq} ${message.string()}`)
-    lines.push(`acked ${await message.ackAck({ timeout: 3_000 })}`)
+    lines.push(`acked ${await message.ackAck({ timeout: DEADLINE_MS })}`)
   }
   const { num_ack_pending, ack_floor } = await manager.consumers.info('EVENTS', 'pull')
   lines.push(`pending ${num_ack_pending} floor ${ack_floor.stream_seq}`)
@@ -70,7 +71,7 @@ async function measure(server: AccountServer): Promise<unknown[]> {
   fields.set('traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')
   await b.request('timed')
   await b.request('asked')
-  await b.request('asked', '', { timeout: 3_000, headers: fields })
+  await b.request('asked', '', { timeout: DEADLINE_MS, headers: fields })
   b.publish('timed')
   await eventually(() => events.length === 3, 'measurements')
   return events.map((event) => summary(event)).toSorted((left, right) => (left < right ? -1 : 1))

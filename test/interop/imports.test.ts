@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { type AccountServer, natsServer, petioleHub } from '../support/account-servers.ts'
 import { eventually } from '../support/link-node.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /**
  * Exports and imports beside nats-server: the same file, the same clients, the same transcript of what
@@ -112,7 +113,7 @@ async function asked(
   options: Record<string, unknown> = {},
 ): Promise<string> {
   try {
-    return shown(await client.request(subject, payload, { timeout: 3_000, ...options }))
+    return shown(await client.request(subject, payload, { timeout: DEADLINE_MS, ...options }))
   } catch (error) {
     const cause = (error as Error).cause
     return `${(error as Error).name}${cause instanceof Error ? ` ${cause.name}` : ''}`

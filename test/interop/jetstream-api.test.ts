@@ -8,6 +8,7 @@ import {
   type TwinClients,
 } from '../support/config-twins.ts'
 import { eventually } from '../support/link-node.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { API_CASES, DIRECT_CASES, PURGES, type Step } from './api-cases.ts'
 
 /** Requests about what streams hold, beside a real nats-server: the answers are the same. */
@@ -25,7 +26,7 @@ accounts {
 const OWN = new Set(['bytes', 'first_ts', 'time'])
 
 describe('requests beside a real nats-server', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let twins: ConfigTwins
   let clients: TwinClients
 
@@ -149,10 +150,10 @@ async function fill(client: NatsConnection): Promise<void> {
 }
 
 function withHeaders(fields: Readonly<Record<string, string>> | undefined) {
-  if (fields === undefined) return { timeout: 5_000 }
+  if (fields === undefined) return { timeout: DEADLINE_MS }
   const block = headers()
   for (const [name, value] of Object.entries(fields)) block.append(name, value)
-  return { timeout: 5_000, headers: block }
+  return { timeout: DEADLINE_MS, headers: block }
 }
 
 /** All that comes of one request, until a status ends it or one message was asked for. */

@@ -3,6 +3,7 @@ import { createInbox, headers, type NatsConnection } from '@nats-io/transport-no
 import { backupOf, restoreTo } from '../support/backup-client.ts'
 import { ConfigTwins, clearStreams, normalized, type TwinClients } from '../support/config-twins.ts'
 import { eventually } from '../support/link-node.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Backups of a real nats-server are restored here, and ours there, and nothing is another afterwards. */
 const CONFIG = `
@@ -19,7 +20,7 @@ accounts {
 const OWN = new Set(['bytes', 'created', 'ts', 'last_ts'])
 
 describe('backups beside a real nats-server', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let twins: ConfigTwins
   let clients: TwinClients
 
@@ -172,7 +173,7 @@ async function comesTo(client: NatsConnection, seq: number): Promise<void> {
     const info = (await client.request('$JS.API.STREAM.INFO.S')).json<{ state: State }>()
     return info.state.last_seq
   }
-  const deadlineMs = Date.now() + 15_000
+  const deadlineMs = Date.now() + DEADLINE_MS
   for (let last = 0; last !== seq; last = await lastSeq()) {
     assert.ok(last < seq && Date.now() < deadlineMs, `${last} of ${seq}`)
   }
@@ -193,7 +194,7 @@ async function fill(client: NatsConnection): Promise<void> {
   const block = headers()
   block.append('Kind', 'some')
   for (let i = 1; i <= 40; i++) {
-    const options = i % 3 === 0 ? { headers: block, timeout: 5_000 } : undefined
+    const options = i % 3 === 0 ? { headers: block, timeout: DEADLINE_MS } : undefined
     await client.request(`${i % 2 ? 'a' : 'b'}.${i % 4}`, `m${i}`.padEnd(i * 20), options)
   }
   for (const seq of [1, 2, 10, 39, 40]) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { ConfigTwins, clearStreams, type TwinClients } from '../support/config-twins.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { ATOMIC, type BatchCase, FAST, fast, type Sent } from './batch-cases.ts'
 
 const CONFIG = `
@@ -11,7 +12,6 @@ accounts { a { jetstream: enabled, users: [{ user: a, password: a }] } }
 `
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const DRAWN = 6
-const DEADLINE_MS = 5_000
 const INBOX = '_INBOX.twin'
 /** What ends these comes last, so that nothing is sent to a batch that one server has ended already. */
 const AT_ONCE = new Set([
@@ -32,6 +32,7 @@ class Ear {
   readonly advisories: unknown[] = []
   /** Its stream does not answer. */
   isMute = false
+  #fences = 0
   readonly #client: NatsConnection
 
   constructor(client: NatsConnection) {
@@ -76,10 +77,27 @@ class Ear {
 
   /** Resolves when the stream has seen to all that was sent. */
   async settled(): Promise<void> {
-    const wrong = block({ 'Nats-Expected-Stream': 'none' })
-    const options = { headers: wrong, timeout: DEADLINE_MS }
-    if (!this.isMute) await this.#client.request('s.fence', '', options)
+    if (this.isMute) await this.#fenced()
+    else
+      await this.#client.request('s.fence', '', {
+        headers: block({ 'Nats-Expected-Stream': '-' }),
+        timeout: DEADLINE_MS,
+      })
     await this.#client.flush()
+  }
+
+  /** What answers nothing shows by the last message it has stored. */
+  async #fenced(): Promise<void> {
+    const fence = String(++this.#fences)
+    this.#client.publish('s.fence', fence)
+    const endMs = performance.now() + DEADLINE_MS
+    for (let last: unknown; last !== fence; ) {
+      assert.ok(performance.now() < endMs, `no fence ${fence}, but ${last}`)
+      const request = JSON.stringify({ last_by_subj: 's.fence' })
+      const answer = await this.#client.request('$JS.API.STREAM.MSG.GET.S', request)
+      const { message } = answer.json<{ message?: { data: string } }>()
+      last = Buffer.from(message?.data ?? '', 'base64').toString()
+    }
   }
 }
 

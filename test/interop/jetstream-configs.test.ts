@@ -24,7 +24,7 @@ accounts {
 const DRAWN = 150
 
 describe('configurations beside a real nats-server', function () {
-  this.timeout(60_000)
+  this.timeout(5 * 60_000)
   let twins: ConfigTwins
   let clients: readonly [theirs: NatsConnection, ours: NatsConnection]
 

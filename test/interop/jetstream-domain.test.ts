@@ -10,6 +10,7 @@ import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 const MACHINE = {
   machine: systemMachine(silentLog),
@@ -142,7 +143,7 @@ describe('interop: JetStream by domain', () => {
 
 /** Asks until the domain answers: interest may still be on its way. */
 async function manager(from: NatsConnection, domain: string): Promise<JetStreamManager> {
-  const end = performance.now() + 10_000
+  const end = performance.now() + DEADLINE_MS
   for (;;) {
     try {
       return await jetstreamManager(from, { domain, timeout: 1_000 })

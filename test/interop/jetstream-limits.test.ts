@@ -165,7 +165,7 @@ const STRICT: readonly (readonly [title: string, steps: readonly Step[]])[] = [
 ]
 
 describe('limits beside a real nats-server', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let twins: ConfigTwins
 
   before(async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { askTwins, ConfigTwins, clearStreams, type TwinClients } from '../support/config-twins.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { drawPublishCase } from './drawn-publishes.ts'
 import { type Headers, PUBLISH_CASES, type Publish, type PublishCase } from './publish-cases.ts'
 
@@ -20,7 +21,7 @@ accounts {
 const DRAWN = 150
 
 describe('publishes beside a real nats-server', function () {
-  this.timeout(60_000)
+  this.timeout(5 * 60_000)
   let twins: ConfigTwins
   let clients: TwinClients
 
@@ -71,7 +72,7 @@ describe('publishes beside a real nats-server', function () {
 
 async function publish(client: NatsConnection, [subject, given, payload]: Publish) {
   const block = blockOf(given)
-  const options = { timeout: 20_000, ...(block === undefined ? {} : { headers: block }) }
+  const options = { timeout: DEADLINE_MS, ...(block === undefined ? {} : { headers: block }) }
   try {
     return (await client.request(`S.${subject}`, payload, options)).json()
   } catch (error) {
@@ -92,7 +93,9 @@ async function stored(client: NatsConnection) {
   const messages: unknown[] = []
   for (let seq = 0; ; ) {
     const request = JSON.stringify({ seq: seq + 1, next_by_subj: '>' })
-    const answer = await client.request('$JS.API.STREAM.MSG.GET.S', request, { timeout: 20_000 })
+    const answer = await client.request('$JS.API.STREAM.MSG.GET.S', request, {
+      timeout: DEADLINE_MS,
+    })
     const { message } = answer.json() as {
       message?: { subject: string; seq: number; hdrs?: string; data?: string }
     }

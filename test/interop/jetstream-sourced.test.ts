@@ -16,6 +16,7 @@ import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { LinkProxy } from '../support/link-proxy.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 const MACHINE = {
   machine: systemMachine(silentLog),
@@ -197,6 +198,8 @@ describe('interop: streams of ours that a nats-server copies', function () {
           await until(async () => (await lastSeq(there, 'COPY')) === 150, 'first part copied')
           const shown = retention === 'limits' ? 0 : 1
           assert.equal(await listed(), shown, 'only a durable one is listed')
+          const { state } = await origin.streams.info('ORDERS')
+          assert.equal(state.consumer_count, shown, 'and counted')
 
           const filling = fill(ours, 151, 300)
           await until(async () => (await lastSeq(there, 'COPY')) > 160, 'in the middle')
@@ -222,6 +225,6 @@ describe('interop: streams of ours that a nats-server copies', function () {
 })
 
 async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 15_000
+  const end = performance.now() + DEADLINE_MS
   while (!(await isSo())) assert.ok(performance.now() < end, `not in time: ${what}`)
 }

@@ -15,6 +15,7 @@ import { SeededRandom } from '../../shared/runtime/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { eventually } from '../support/link-node.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 const MACHINE = {
   machine: systemMachine(silentLog),
@@ -26,7 +27,7 @@ const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 /** Buckets and object stores by the official client: here, and in a domain at the other end of a link. */
 describe('interop: key-value buckets and object stores', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let directory: string
   const stop: (() => Promise<unknown>)[] = []
   /** Whose client, and the domain whose stores it uses. */
@@ -160,7 +161,7 @@ describe('interop: key-value buckets and object stores', function () {
         const seen: string[] = []
         const watch = await short.watch({ key: 'k' })
         const reading = collect(watch, seen)
-        await eventually(() => seen.length === 2, 'the marker', 10_000)
+        await eventually(() => seen.length === 2, 'the marker', DEADLINE_MS)
         watch.stop()
         await reading
         assert.deepEqual(
@@ -229,7 +230,7 @@ async function reachable(client: NatsConnection, domain: string | undefined): Pr
 }
 
 async function until(fact: () => Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 10_000
+  const end = performance.now() + DEADLINE_MS
   while (!(await fact())) {
     if (performance.now() > end) throw new Error(`not within 10 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))

@@ -9,9 +9,8 @@ import { loadConfig } from '../../shared/config/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
 import { until } from '../support/fleet-harness.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { createUser, inSeconds, JwtWorld } from '../unit/account/jwt-world.ts'
-
-const DEADLINE_MS = 10_000
 
 type Kind = 'petiole' | 'nats-server'
 

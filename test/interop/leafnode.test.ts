@@ -3,6 +3,7 @@ import { headers, type NatsConnection, type Subscription } from '@nats-io/transp
 import type { Uplink } from '../../shared/link/index.ts'
 import { eventually, LinkNode, reached } from '../support/link-node.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Leaf links against a real nats-server, as leaf of it and as its hub. Needs the binary. */
 describe('interop: leafnode protocol', () => {
@@ -86,7 +87,7 @@ describe('interop: leafnode protocol', () => {
       it('answers requests across, in both directions', async () => {
         leaf.responder('svc.leaf', 'leaf says ')
         await hubInterest(client, leaf, 'svc.leaf')
-        const reply = await client.request('svc.leaf', 'hello', { timeout: 5_000 })
+        const reply = await client.request('svc.leaf', 'hello', { timeout: DEADLINE_MS })
         assert.equal(reply.string(), 'leaf says hello')
 
         client.subscribe('svc.hub', {
@@ -158,7 +159,7 @@ describe('interop: leafnode protocol', () => {
         const atHub = hub.subscriber('up.>')
         hub.responder('svc.hub', 'hub says ')
         await hubInterest(client, hub, 'svc.hub')
-        const reply = await client.request('svc.hub', 'hello', { timeout: 5_000 })
+        const reply = await client.request('svc.hub', 'hello', { timeout: DEADLINE_MS })
         assert.equal(reply.string(), 'hub says hello')
         client.publish('up.a.b', 'reading')
         await eventually(() => atHub.got.length === 1, 'reading at the hub')
@@ -290,7 +291,7 @@ async function hubInterest(client: NatsConnection, node: LinkNode, subject: stri
 
 /** Asks until somebody answers: interest may still be on its way. */
 async function answer(client: NatsConnection, subject: string): Promise<string> {
-  const end = performance.now() + 10_000
+  const end = performance.now() + DEADLINE_MS
   for (;;) {
     try {
       return (await client.request(subject, 'hi', { timeout: 1_000 })).string()

@@ -4,6 +4,7 @@ import { createInbox, headers, type NatsConnection } from '@nats-io/transport-no
 import { shapeDifference, shapeOf } from '../support/json-shape.ts'
 import { eventually } from '../support/link-node.ts'
 import { MonitoredServer } from '../support/monitored-servers.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Requests and events of the system account, the same at nats-server and at ours, but for these. */
 const SERVER_EXCEPTIONS = [
@@ -141,7 +142,7 @@ class Watcher {
   // biome-ignore lint/suspicious/noExplicitAny: whatever the server says
   async event(subject: string): Promise<any> {
     const name = this.named(subject)
-    await eventually(() => this.events.some((one) => one.subject === name), name, 15_000)
+    await eventually(() => this.events.some((one) => one.subject === name), name, DEADLINE_MS)
     return this.events.find((one) => one.subject === name)?.body
   }
 }
@@ -216,7 +217,7 @@ describe('system account beside nats-server', function () {
       [real, ours].map((it) =>
         it
           .client('sys')
-          .request('$SYS.REQ.SERVER.PING.VARZ', '', { headers: asking, timeout: 2_000 }),
+          .request('$SYS.REQ.SERVER.PING.VARZ', '', { headers: asking, timeout: DEADLINE_MS }),
       ),
     )
     for (const answer of answers) {
@@ -238,7 +239,9 @@ describe('system account beside nats-server', function () {
         ['counted.two q', 1],
         ['nothing.here', 0],
       ] as const) {
-        const answer = await client.request('$SYS.DEBUG.SUBSCRIBERS', asked, { timeout: 2_000 })
+        const answer = await client.request('$SYS.DEBUG.SUBSCRIBERS', asked, {
+          timeout: DEADLINE_MS,
+        })
         assert.equal(answer.json(), count, asked)
       }
     }

@@ -12,7 +12,7 @@ const run = promisify(execFile)
 const peer = (name: string): string => path.resolve(import.meta.dirname, '../../.peers/bin', name)
 
 describe('mosquitto_pub and mosquitto_sub at a leaf', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let harness: FleetHarness
 
   before(async () => {

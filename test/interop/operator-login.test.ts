@@ -4,6 +4,7 @@ import { newScopedSigner } from '@nats-io/jwt'
 import type { KeyPair } from '@nats-io/nkeys'
 import type { Accounts } from '../../shared/account/index.ts'
 import { NatsServerPeer } from '../support/nats-server-peer.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import {
   createAccount,
   createOperator,
@@ -13,8 +14,6 @@ import {
   sign,
   UNLIMITED,
 } from '../unit/account/jwt-world.ts'
-
-const DEADLINE_MS = 5_000
 
 /** Who is let in, here and by nats-server, with the same operator, accounts and CONNECT. */
 describe('logins by JWT, beside nats-server', () => {

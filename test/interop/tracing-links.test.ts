@@ -6,8 +6,7 @@ import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import { startHub, startLeaf } from '../../index.ts'
 import { until } from '../support/fleet-harness.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
-
-const DEADLINE_MS = 10_000
+import { DEADLINE_MS } from '../support/patience.ts'
 
 type Kind = 'petiole' | 'nats-server'
 type Event = Record<string, unknown>

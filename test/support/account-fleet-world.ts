@@ -8,9 +8,8 @@ import type { FleetStatus } from '../../hub/fleet/index.ts'
 import { type ConfigInput, type Running, startHub, startLeaf } from '../../index.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { until } from './fleet-harness.ts'
+import { DEADLINE_MS, patient } from './patience.ts'
 import { freePorts } from './petiole-process.ts'
-
-export const DEADLINE_MS = 15_000
 
 /** A hub with several accounts, leaves of theirs, and clients that ask in each of them. */
 export class AccountFleetWorld {
@@ -93,7 +92,7 @@ export class AccountFleetWorld {
   /** @param user its password is the same */
   async client(user: string, port = this.port): Promise<NatsConnection> {
     const options = { servers: `127.0.0.1:${port}`, user, pass: user, reconnect: false }
-    const connection = await connect(options)
+    const connection = patient(await connect(options))
     this.#connections.push(connection)
     return connection
   }
@@ -116,7 +115,9 @@ export class AccountFleetWorld {
   }
 
   async statusOf(connection: NatsConnection): Promise<FleetStatus> {
-    return (await connection.request('$FLEET.STATUS', '', { timeout: 5_000 })).json<FleetStatus>()
+    return (
+      await connection.request('$FLEET.STATUS', '', { timeout: DEADLINE_MS })
+    ).json<FleetStatus>()
   }
 
   /** `account/leaf` of all leaves that are told of, in their order. */

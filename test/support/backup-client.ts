@@ -1,6 +1,7 @@
 /** Makes and restores backups over the API, as the nats CLI does. */
 import { createInbox, type NatsConnection } from '@nats-io/transport-node'
 import { eventually } from './link-node.ts'
+import { DEADLINE_MS } from './patience.ts'
 
 export interface Backup {
   readonly bytes: Buffer
@@ -53,8 +54,8 @@ export async function restoreTo(
   if (error !== undefined) return { error }
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     const piece = bytes.subarray(at, at + pieceBytes)
-    const answer = await client.request(deliver_subject, piece, { timeout: 5_000 })
+    const answer = await client.request(deliver_subject, piece, { timeout: DEADLINE_MS })
     if (answer.data.length > 0) return answer.json<Restored>()
   }
-  return (await client.request(deliver_subject, '', { timeout: 5_000 })).json<Restored>()
+  return (await client.request(deliver_subject, '', { timeout: DEADLINE_MS })).json<Restored>()
 }

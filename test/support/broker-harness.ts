@@ -10,6 +10,7 @@ import {
 import { silentLog } from '../../shared/log/index.ts'
 import { type Clock, SystemClock, SystemRandom } from '../../shared/runtime/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
+import { DEADLINE_MS } from './patience.ts'
 import { type UserDoorOptions, userDoor } from './user-door.ts'
 
 export interface BrokerHarnessOptions {
@@ -120,7 +121,7 @@ export class RawClient {
     return this
   }
 
-  async until(fact: () => boolean, what: string, deadlineMs = 5_000): Promise<void> {
+  async until(fact: () => boolean, what: string, deadlineMs = DEADLINE_MS): Promise<void> {
     if (fact()) return
     await new Promise<void>((resolve, reject) => {
       const finish = (error?: Error): void => {

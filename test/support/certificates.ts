@@ -111,7 +111,7 @@ export function tlsConfig(over: Partial<TlsConfig> = {}): TlsConfig {
     min_version: 'TLSv1.2',
     pinned_certs: [],
     connection_rate_limit: 0,
-    timeout: 2_000,
+    timeout: 30_000,
     handshake_first: 'no',
     handshake_first_delay: 50,
     ...over,

@@ -1,7 +1,6 @@
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
-
-const DEADLINE_MS = 8_000
+import { DEADLINE_MS } from './patience.ts'
 
 /** A channel's handler that keeps what it gets and lets a test wait for facts about it. */
 export class ChannelProbe implements ChannelHandler {

@@ -12,6 +12,7 @@ import { DURATION_NS_MAX } from '../../shared/stream/limits.ts'
 import { ConfigFiles } from './config-files.ts'
 import { eventually } from './link-node.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
+import { DEADLINE_MS, patient } from './patience.ts'
 
 export class ConfigTwins {
   readonly #peer: NatsServerPeer
@@ -53,8 +54,10 @@ export class ConfigTwins {
   async clients(user: string): Promise<TwinClients> {
     const ports = [this.#peer.port, this.#hub.core.ports?.client?.port ?? 0]
     const [theirs, ours] = await Promise.all(
-      ports.map((port) =>
-        connect({ servers: `127.0.0.1:${port}`, user, pass: user, reconnect: false }),
+      ports.map(async (port) =>
+        patient(
+          await connect({ servers: `127.0.0.1:${port}`, user, pass: user, reconnect: false }),
+        ),
       ),
     )
     if (theirs === undefined || ours === undefined) throw new Error('two clients')
@@ -74,7 +77,7 @@ export class ConfigTwins {
 export type TwinClients = readonly [theirs: NatsConnection, ours: NatsConnection]
 
 /** A machine that is busy takes its time to remove files. */
-const PATIENT = { timeout: 20_000 }
+const PATIENT = { timeout: DEADLINE_MS }
 
 /** What both answer to one request of the API, without what differs from run to run. */
 export async function askTwins(clients: TwinClients, subject: string, request: object | string) {

@@ -4,13 +4,13 @@
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { createInbox, headers, nanos } from '@nats-io/transport-node'
+import { DEADLINE_MS } from './patience.ts'
 
 export interface Delivered {
   readonly reply: string
   readonly seq: number
 }
 
-const DEADLINE_MS = 3_000
 /** Silence is what it is after so long. */
 const QUIET_MS = 150
 

@@ -10,6 +10,7 @@ import { openStore, type Store } from '../../shared/store/index.ts'
 import { StreamEngine, UNLIMITED } from '../../shared/stream/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
+import { patient } from './patience.ts'
 import { userDoor } from './user-door.ts'
 
 /** A server with JetStream that official clients connect to, and that can be started again. */
@@ -27,8 +28,8 @@ export function startJetStreamServer(): Promise<JetStreamServer> {
     : PetioleServer.start()
 }
 
-export function clientOf(server: JetStreamServer): Promise<NatsConnection> {
-  return connect({ servers: `127.0.0.1:${server.port}`, reconnect: false })
+export async function clientOf(server: JetStreamServer): Promise<NatsConnection> {
+  return patient(await connect({ servers: `127.0.0.1:${server.port}`, reconnect: false }))
 }
 
 class RealServer implements JetStreamServer {

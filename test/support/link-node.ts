@@ -19,10 +19,9 @@ import {
   SystemNetwork,
   type TransportProtocol,
 } from '../../shared/transport/index.ts'
+import { DEADLINE_MS } from './patience.ts'
 import { RecordingPeer } from './recording-peer.ts'
 import { type DoorUser, userDoor } from './user-door.ts'
-
-export const DEADLINE_MS = 10_000
 
 export interface LinkNodeOptions {
   readonly domain?: string

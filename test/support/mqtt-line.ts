@@ -1,6 +1,5 @@
 import { connect, type Socket } from 'node:net'
-
-const DEADLINE_MS = 3_000
+import { DEADLINE_MS } from './patience.ts'
 
 /** A raw MQTT connection: bytes out as hex or as packets, bytes in until a fact holds. */
 export class MqttLine {

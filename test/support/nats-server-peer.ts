@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { eventually } from './link-node.ts'
+import { patient } from './patience.ts'
 
 /** A real nats-server, for the interop tests: `NATS_SERVER`, `.peers/bin`, or the search path. */
 export class NatsServerPeer {
@@ -65,7 +66,7 @@ export class NatsServerPeer {
   }
 
   async client(options: { user?: string; pass?: string } = {}): Promise<NatsConnection> {
-    const client = await connect({ servers: `127.0.0.1:${this.port}`, ...options })
+    const client = patient(await connect({ servers: `127.0.0.1:${this.port}`, ...options }))
     this.#clients.push(client)
     return client
   }

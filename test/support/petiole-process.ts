@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import * as path from 'node:path'
 import * as readline from 'node:readline'
+import { DEADLINE_MS } from './patience.ts'
 
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js')
-const READY_DEADLINE_MS = 20_000
 const LOG_LINES_KEPT = 200
 
 /** A hub or a leaf as operators run it: its own process, from its own configuration file. */
@@ -44,7 +44,7 @@ export class PetioleProcess {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`${this.name} was not ready in time\n${this.lastWords()}`)),
-        READY_DEADLINE_MS,
+        DEADLINE_MS,
       )
       const seen = (line: string): void => {
         this.log.push(line)

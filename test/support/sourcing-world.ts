@@ -15,6 +15,7 @@ import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { LinkProxy } from './link-proxy.ts'
 import { freePort, NatsServerPeer } from './nats-server-peer.ts'
+import { DEADLINE_MS, patient } from './patience.ts'
 
 export type Make = 'petiole' | 'nats-server'
 export type Domain = 'hub' | 'leaf'
@@ -25,7 +26,6 @@ const MACHINE = {
   version: '0.1.0',
   frontDoors: [],
 }
-const DEADLINE_MS = 20_000
 
 interface Running {
   readonly client: NatsConnection
@@ -155,7 +155,7 @@ export class SourcingWorld {
       domain === 'hub'
         ? await Hub.start({ ...MACHINE, config: parseConfig(options, 'hub') })
         : await Leaf.start({ ...MACHINE, config: parseConfig(options, 'leaf') })
-    const client = await connect({ servers: `127.0.0.1:${server.ports?.client.port}` })
+    const client = patient(await connect({ servers: `127.0.0.1:${server.ports?.client.port}` }))
     return { client, stop: () => server.destroy() }
   }
 

@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
+import { DEADLINE_MS } from '../../support/patience.ts'
 import { PATHS } from './server-paths.ts'
-
-const DEADLINE_MS = 20_000
 
 /** Who is tried: what this tree builds, and the real one, from the same files. */
 export const SERVER_KINDS = ['petiole', 'nats-server'] as const

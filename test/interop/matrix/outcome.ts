@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { DEADLINE_MS } from '../../support/patience.ts'
 
 let talks = 0
 
@@ -17,7 +18,7 @@ export async function talk(client: NatsConnection): Promise<void> {
   const sizes: number[] = []
   for await (const { data } of heard) sizes.push(data.length)
   assert.deepEqual(sizes, [3, 10_000])
-  const answer = await client.request(`${subject}.asked`, 'what', { timeout: 5_000 })
+  const answer = await client.request(`${subject}.asked`, 'what', { timeout: DEADLINE_MS })
   assert.equal(answer.string(), 'what')
   subscription.unsubscribe()
 }

@@ -242,8 +242,9 @@ describe('link: hub and leaf', () => {
   })
 
   it('stays up while it is idle, by pings', async () => {
-    const hub = node('hub', { limits: { pingIntervalMs: 20, pongTimeoutMs: 200 } })
-    const leaf = node('leaf', { limits: { pingIntervalMs: 20, pongTimeoutMs: 200 } })
+    const limits = { pingIntervalMs: 20, pongTimeoutMs: 500 }
+    const hub = node('hub', { limits })
+    const leaf = node('leaf', { limits })
     const uplink = leaf.dial(`nats-leaf://127.0.0.1:${await hub.listen()}`)
     await reached(uplink, 'up')
     const start = uplink.stats!.bytesIn

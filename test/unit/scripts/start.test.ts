@@ -5,10 +5,10 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import * as path from 'node:path'
 import { ConfigFiles } from '../../support/config-files.ts'
+import { DEADLINE_MS } from '../../support/patience.ts'
 
 const SCRIPT = path.resolve(import.meta.dirname, '../../../scripts/start.mjs')
 const EXAMPLES = path.resolve(import.meta.dirname, '../../../deploy/examples')
-const DEADLINE_MS = 15_000
 
 /** `npm start` with the examples on ports of their own. */
 class Started {

@@ -8,6 +8,7 @@ import { AccountEngines } from '../../../shared/server/account-engines.ts'
 import type { StreamStore } from '../../../shared/store/index.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
+import { DEADLINE_MS } from '../../support/patience.ts'
 
 class BrokenStore extends MemoryStore {
   isBroken = false
@@ -59,7 +60,7 @@ describe('engines of an operator’s accounts', () => {
     await engines.start(config as never)
     store.isBroken = true
     changed(account, undefined)
-    const deadlineMs = Date.now() + 5_000
+    const deadlineMs = Date.now() + DEADLINE_MS
     while (errors.length === 0 && Date.now() < deadlineMs) await new Promise(setImmediate)
     assert.equal((errors[0] as { account: string } | undefined)?.account, 'A')
     assert.equal(engines.all.size, 0)

@@ -160,7 +160,7 @@ describe('TLS on a TCP listener', () => {
   })
 
   it('TLS first: hands a channel out when it is secured, and takes nothing else', async () => {
-    await open({ handshake_first: 'always', timeout: 200 })
+    await open({ handshake_first: 'always' })
     const accepting = pairs.accept()
     const secured = await upgrade(await plain())
     const channel = await accepting
@@ -179,12 +179,14 @@ describe('TLS on a TCP listener', () => {
   })
 
   it('TLS first, automatically: who stays silent gets an INFO and upgrades', async () => {
-    await open({ handshake_first: 'auto', handshake_first_delay: 40 })
+    await open({ handshake_first: 'auto', handshake_first_delay: 30_000 })
     const first = pairs.accept()
     const eager = await upgrade(await plain())
     assert.equal((await first).security, 'tls')
     eager.destroy()
+    await pairs.close()
 
+    await open({ handshake_first: 'auto', handshake_first_delay: 40 })
     const accepting = pairs.accept()
     const socket = await plain()
     const channel = await accepting

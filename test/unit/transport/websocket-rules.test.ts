@@ -310,7 +310,7 @@ describe('rules of a WebSocket listener', () => {
 
   it('speaks TLS, and dials with it', async () => {
     const authority = new CertificateAuthority()
-    const config = tlsConfig({ certs: [authority.server()], timeout: 60 })
+    const config = tlsConfig({ certs: [authority.server()] })
     await open({ isCompressed: true, isSameOrigin: true }, new TlsSettings(config, 'server'))
     const ca = readFileSync(authority.ca_file)
     const { socket, probe } = await dial({ ca, origin: `https://127.0.0.1:${pairs.port}` })
@@ -327,7 +327,13 @@ describe('rules of a WebSocket listener', () => {
     await right.until('arrived', () => right.size === 300_000)
     accepted.end()
     await Promise.all([left.closed(), right.closed()])
+    authority.remove()
+  })
 
+  it('gives up on a TLS handshake that does not come', async () => {
+    const authority = new CertificateAuthority()
+    const config = tlsConfig({ certs: [authority.server()], timeout: 60 })
+    await open({}, new TlsSettings(config, 'server'))
     const mute = connect(pairs.port, '127.0.0.1')
     await once(mute.resume(), 'close')
     assert.match(pairs.troubles[0]?.message ?? '', / - TLS handshake timeout$/)

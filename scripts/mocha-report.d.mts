@@ -1,0 +1,2 @@
+export function countOf(output: string, word: string): number | undefined
+export function failedTests(output: string): string[]
