@@ -41,10 +41,14 @@ function streamFacts(account: string, stream: Stream): StreamFacts {
     createdMs: stream.store.createdMs,
     messages: state.messages,
     bytes: state.bytes,
-    consumers: stream.consumers.size,
+    consumers: stream.consumers.listedSize,
     config: () => stream.config,
     state: () => streamState(stream),
-    consumerDetails: () => stream.consumers.list().map((consumer) => consumer.info()),
+    consumerDetails: () =>
+      stream.consumers
+        .list()
+        .filter(({ config }) => !config.direct)
+        .map((consumer) => consumer.info()),
     hasConsumer: (name) => stream.consumers.get(name) !== undefined,
   }
 }

@@ -98,6 +98,6 @@ export function streamState(
     ...(state.subjects > 0 ? { num_subjects: state.subjects } : {}),
     ...(subjects === undefined ? {} : { subjects }),
     ...(state.deleted > 0 ? { num_deleted: state.deleted } : {}),
-    consumer_count: consumers.size,
+    consumer_count: consumers.listedSize,
   }
 }

@@ -84,6 +84,13 @@ export class ConsumerSet {
     return this.#consumers.size
   }
 
+  /** Those that are told of: whoever copies the stream is not among them. */
+  get listedSize(): number {
+    let size = 0
+    for (const { config } of this.#consumers.values()) if (!config.direct) size++
+    return size
+  }
+
   get(name: string): Consumer | undefined {
     return this.#consumers.get(name)
   }
