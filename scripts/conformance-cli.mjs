@@ -3,9 +3,10 @@
  * Runs commands of the `nats` CLI against Petiole and against the real nats-server, and says which of them end
  * otherwise: operators' commands with the system account, and what applications do with another.
  *
- *   node scripts/conformance-cli.mjs [--nats FILE] [--server FILE] [--peer-server FILE] [--only WORD]
+ *   node scripts/conformance-cli.mjs [--nats FILE] [--server FILE] [--peer-server FILE] [--only WORD] [--outputs]
  *
- * Whole outputs of both, side by side, are left in .conformance/results/cli.json.
+ * `--outputs` tells what they print otherwise, but for times, sizes, ids and the like. Whole outputs of both,
+ * side by side, are left in .conformance/results/cli.json.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,40 +15,13 @@ import * as os from 'node:os'
 import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { APPLICATION, OPERATOR } from './conformance/cli-commands.mjs'
+import { differences } from './conformance/cli-output.mjs'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
 const RESULTS = path.join(ROOT, '.conformance', 'results')
 const COMMAND_MS = 20_000
 const READY_MS = 20_000
-
-/** `&` runs beside those that follow, until the next line that is `.`; DIR is a folder of the run. */
-const APPLICATION = `
-rtt | account info | pub a.b hello -H X:1 | req nobody x
-& reply svc pong | req svc x | server check request --subject svc | .
-& sub tr.> | trace tr.x hi --deliver | . | trace a.b
-bench pub b --msgs 20000 --clients 2 --no-progress
-& bench service serve bs --no-progress | bench service request bs --msgs 200 --no-progress | .
-& micro serve echoes | micro ls | micro info echoes | micro stats echoes | micro ping | .
-server check connection | account report connections | account report statistics
-stream add S --subjects s.> --defaults | stream ls | pub s.1 x --count 3 | stream info S | stream subjects S
-stream state S | stream report | stream get S 1 | stream find | stream edit S --subjects s.>,t.> -f
-server check stream --stream S | server check message --stream S --subject s.1
-consumer add S C --pull --defaults | consumer ls S | consumer info S C | consumer next S C | consumer report S
-consumer pause S C 1h -f | consumer resume S C -f | consumer rm S C -f
-stream backup S DIR/backup | stream purge S -f | stream rm S -f | stream restore DIR/backup
-bench js pub async jsb --create --msgs 1000 --no-progress --purge
-kv add B | kv put B k v | kv get B k --raw | kv ls B | kv history B k | kv ls | kv status B | kv del B k -f | kv rm B -f
-object add O | object put O DIR/server.conf --name f --no-progress | object ls O | object info O f | object rm O f -f
-`
-const OPERATOR = `
-server list | server info | server ping 1 | server check connection | server check server --name n1
-server report connections | server report accounts | server report jetstream | server report health
-server report cpu | server report mem | server report gateways | server report routes | server report leafnodes
-server request variables | server request connections | server request subscriptions | server request jetstream
-server request jetstream-health | server request accounts | server request leafnodes | server request routes
-server request gateways | server request profile goroutine | server account info APP
-server stream-check | server consumer-check
-`
 
 const { values: options } = parseArgs({
   options: {
@@ -55,6 +29,7 @@ const { values: options } = parseArgs({
     server: { type: 'string', default: path.join(import.meta.dirname, 'nats-server') },
     'peer-server': { type: 'string', default: path.join(ROOT, '.peers', 'bin', 'nats-server') },
     only: { type: 'string', default: '' },
+    outputs: { type: 'boolean', default: false },
   },
 })
 
@@ -70,20 +45,29 @@ for (const { command, there, here } of different) {
   )
   process.stdout.write(`    ${here.output.trim().split('\n').slice(0, 2).join('\n    ')}\n`)
 }
-process.stdout.write(`\n${rows.length - different.length} of ${rows.length} end alike\n`)
+let told = 0
+for (const { command, there, here } of rows) {
+  const lines = differences(there.output, here.output)
+  if (lines.length === 0) continue
+  told++
+  if (options.outputs) process.stdout.write(`nats ${command}\n    ${lines.join('\n    ')}\n`)
+}
+process.stdout.write(
+  `\n${rows.length - different.length} of ${rows.length} end alike, ${rows.length - told} say the same\n`,
+)
 process.exitCode = different.length === 0 ? 0 : 1
 
 /** What each command came to at a server of its own. */
 async function allCommands(binary) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conformance-cli-'))
   const server = await started(binary, folder)
-  const run = { folder, url: server.url, beside: [], results: [] }
+  const run = { folder, url: server.url, id: server.id, beside: [], results: [] }
   try {
     for (const [user, list] of [
       ['app', APPLICATION],
       ['sys', OPERATOR],
     ]) {
-      for (const line of list.split(/\||\n/).map((text) => text.trim())) {
+      for (const line of list.split(/[|\n]/).map((text) => text.trim())) {
         if (line !== '') await perform(run, user, line)
       }
     }
@@ -103,7 +87,11 @@ async function perform(run, user, line) {
     }
     return
   }
-  const words = line.replace('& ', '').replace('DIR', run.folder).split(' ')
+  const words = line
+    .replace('& ', '')
+    .replaceAll('DIR', run.folder)
+    .replace('SELF', run.id)
+    .split(/ +/)
   const args = ['-s', run.url, '--user', user, '--password', user, '--timeout', '5s', ...words]
   const env = { ...process.env, HOME: run.folder, XDG_CONFIG_HOME: run.folder, NO_COLOR: '1' }
   if (line.startsWith('& ')) {
@@ -111,7 +99,7 @@ async function perform(run, user, line) {
     // The CLI does not say when it has subscribed.
     await delay(1_000)
   } else if (line.includes(options.only)) {
-    const settings = { env, encoding: 'utf8', timeout: COMMAND_MS }
+    const settings = { env, cwd: run.folder, encoding: 'utf8', timeout: COMMAND_MS }
     const { status, signal, stdout, stderr } = spawnSync(options.nats, args, settings)
     run.results.push({ command: line, code: status ?? signal, output: stdout + stderr })
   }
@@ -119,6 +107,8 @@ async function perform(run, user, line) {
 
 async function started(binary, folder) {
   const file = path.join(folder, 'server.conf')
+  fs.writeFileSync(path.join(folder, 'small'), 'a small object\n')
+  fs.writeFileSync(path.join(folder, 'large'), Buffer.alloc(1_000_000, 'large '))
   fs.writeFileSync(
     file,
     `listen: "127.0.0.1:-1"\nserver_name: n1\nsystem_account: SYS
@@ -140,5 +130,6 @@ accounts {
     if (Date.now() > end || child.exitCode !== null) throw new Error(`${binary}:\n${output}`)
   }
   const [, port] = /Listening for client connections on .*:(\d+)/.exec(output) ?? []
-  return { child, url: `nats://127.0.0.1:${port}` }
+  const [, id] = /ID: +(\w+)/.exec(output) ?? []
+  return { child, id, url: `nats://127.0.0.1:${port}` }
 }
