@@ -3,7 +3,13 @@ import { createWriteStream } from 'node:fs'
 import * as nodeModule from 'node:module'
 import * as path from 'node:path'
 import type { Command } from 'commander'
-import { codeOf, messageOf, SystemClock, SystemDisk } from './shared/runtime/index.ts'
+import {
+  codeOf,
+  messageOf,
+  readSecretFile,
+  SystemClock,
+  SystemDisk,
+} from './shared/runtime/index.ts'
 
 /**
  * The binary. It parses the command line and loads what that asks for: `petiole config check` must not
@@ -13,6 +19,10 @@ import { codeOf, messageOf, SystemClock, SystemDisk } from './shared/runtime/ind
 
 const FLEET_DEADLINE_MS = 5_000
 const WATCH_INTERVAL_MS = 2_000
+/** Of `petiole store …`. */
+const KEYS_HELP = `
+Keys come from files, or from the environment: PETIOLE_STORE_KEY and PETIOLE_STORE_PREV_KEY.
+Without its key an encrypted store can be checked and repaired as far as checksums go, not exported.`
 const CLEAR_SCREEN = '\x1b[2J\x1b[H'
 
 type Role = 'hub' | 'leaf'
@@ -133,52 +143,80 @@ async function runDropIn(args: readonly string[]): Promise<void> {
   await runRole(role, args, 'nats-server')
 }
 
+interface KeyOptions {
+  readonly keyFile?: string
+  readonly prevKeyFile?: string
+}
+
+/** What is common to the commands for a store. */
+type StoreCommandOptions = KeyOptions & { readonly json?: boolean }
+
 function addStoreCommands(program: Command): void {
   const store = program
     .command('store')
     .description('look after a store directory that no server has open')
-  store
-    .command('check')
-    .description('read everything and say what does not hold; exit 1 when something does not')
-    .argument('<dir>', 'the directory that jetstream.store_dir names')
+    .addHelpText('after', KEYS_HELP)
+  const command = (name: string, description: string): Command =>
+    store
+      .command(name)
+      .description(description)
+      .argument('<dir>', 'the directory that jetstream.store_dir names')
+      .option('--key-file <file>', 'the key of an encrypted store')
+      .option('--prev-key-file <file>', 'the one before it, until all is written again')
+      .addHelpText('after', KEYS_HELP)
+  command('check', 'read everything and say what does not hold; exit 1 when something does not')
     .option('--json', 'print the report as JSON')
-    .action((directory: string, options: { json?: boolean }) => storeCheck(directory, options))
-  store
-    .command('repair')
-    .description('copy what is damaged to quarantine and make indexes anew; what is readable stays')
-    .argument('<dir>')
+    .action(storeCheck)
+  command(
+    'repair',
+    'copy what is damaged to quarantine and make indexes anew; what is readable stays',
+  )
     .option('--json', 'print the report as JSON')
-    .action((directory: string, options: { json?: boolean }) => storeRepair(directory, options))
-  store
-    .command('export')
-    .description('print the messages of streams, one JSON line each')
-    .argument('<dir>')
+    .action(storeRepair)
+  command('export', 'print the messages of streams, one JSON line each')
     .argument('[streams...]', 'names of streams; all when there are none')
     .option('--raw', 'print payloads only, one behind the other')
     .option('-o, --output <file>', 'write to a file that does not exist yet')
-    .action((directory: string, streams: string[], options: { raw?: boolean; output?: string }) =>
-      storeExport(directory, streams, options),
-    )
+    .action(storeExport)
 }
 
-async function storeCheck(directory: string, { json }: { json?: boolean }): Promise<void> {
+async function upkeepOf(directory: string, { keyFile, prevKeyFile }: KeyOptions) {
+  const key = await secretOf(keyFile, 'PETIOLE_STORE_KEY')
+  const previousKey = await secretOf(prevKeyFile, 'PETIOLE_STORE_PREV_KEY')
+  const encryption = {
+    ...(key === undefined ? {} : { key }),
+    ...(previousKey === undefined ? {} : { previousKey }),
+  }
+  return { disk: new SystemDisk(), clock: new SystemClock(), directory, encryption }
+}
+
+async function secretOf(
+  file: string | undefined,
+  variable: string,
+): Promise<Uint8Array | undefined> {
+  if (file !== undefined) return readSecretFile(file)
+  const text = process.env[variable] ?? ''
+  return text === '' ? undefined : Buffer.from(text)
+}
+
+async function storeCheck(directory: string, options: StoreCommandOptions): Promise<void> {
   const { checkStore, renderCheck } = await import('./shared/store/index.ts')
-  const report = await checkStore({ disk: new SystemDisk(), clock: new SystemClock(), directory })
-  print(json ? JSON.stringify(report) : renderCheck(report))
+  const report = await checkStore(await upkeepOf(directory, options))
+  print(options.json ? JSON.stringify(report) : renderCheck(report))
   if (!report.ok) process.exitCode = 1
 }
 
-async function storeRepair(directory: string, { json }: { json?: boolean }): Promise<void> {
+async function storeRepair(directory: string, options: StoreCommandOptions): Promise<void> {
   const { renderRepair, repairStore } = await import('./shared/store/index.ts')
-  const report = await repairStore({ disk: new SystemDisk(), clock: new SystemClock(), directory })
-  print(json ? JSON.stringify(report) : renderRepair(report))
+  const report = await repairStore(await upkeepOf(directory, options))
+  print(options.json ? JSON.stringify(report) : renderRepair(report))
   if (!report.after.ok) process.exitCode = 1
 }
 
 async function storeExport(
   directory: string,
   streams: readonly string[],
-  { raw, output }: { raw?: boolean; output?: string },
+  { raw, output, ...keys }: KeyOptions & { readonly raw?: boolean; readonly output?: string },
 ): Promise<void> {
   const { exportStore } = await import('./shared/store/index.ts')
   const target = output === undefined ? process.stdout : createWriteStream(output, { flags: 'wx' })
@@ -188,8 +226,8 @@ async function storeExport(
       target.write(bytes, (error) => (error ? reject(error) : resolve()))
     })
   if (output !== undefined) target.on('error', () => {})
-  const options = { disk: new SystemDisk(), clock: new SystemClock(), directory, streams }
-  const summary = await exportStore({ ...options, format: raw ? 'raw' : 'json', write })
+  const options = { ...(await upkeepOf(directory, keys)), streams, write }
+  const summary = await exportStore({ ...options, format: raw ? 'raw' : 'json' })
   if (output !== undefined) await new Promise<void>((resolve) => target.end(resolve))
   const { messages, lost } = summary
   process.stderr.write(

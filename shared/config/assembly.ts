@@ -4,6 +4,7 @@ import type { ClusterConfig, GatewayConfig } from './cluster-config.ts'
 import type { ClusterFile, GatewayFile } from './cluster-schema.ts'
 import {
   type CoreConfig,
+  type EncryptionConfig,
   type HubConfig,
   type JetStreamConfig,
   type LeafConfig,
@@ -128,6 +129,7 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
     scrub_interval: own?.scrub_interval ?? SCRUB_INTERVAL_MS,
+    encryption: encryptionOf(own),
     max_subjects_in_memory: own?.max_subjects_in_memory ?? SUBJECTS_IN_MEMORY,
     strict: own?.strict ?? true,
     sync_interval: own?.sync_interval ?? 0,
@@ -145,6 +147,16 @@ const NO_JETSTREAM_LIMITS: JetStreamConfig['limits'] = {
   max_request_batch: 0,
   duplicate_window: 0,
   batch: { max_inflight_per_stream: 0, max_inflight_total: 0, max_msgs: 0, timeout: 0 },
+}
+
+function encryptionOf(file: CoreFile['jetstream']): EncryptionConfig {
+  return {
+    cipher: file?.cipher ?? 'aes',
+    key: file?.key ?? '',
+    key_file: file?.key_file ?? '',
+    prev_key: file?.prev_key ?? '',
+    prev_key_file: file?.prev_key_file ?? '',
+  }
 }
 
 /** Two servers with JetStream on one link must be told apart by their domains. */

@@ -21,6 +21,15 @@ export interface ListenConfig {
   readonly port: number
 }
 
+/** Keys of the store: as they are, or files that hold them; '' where there is none. */
+export interface EncryptionConfig {
+  readonly cipher: 'aes' | 'chacha'
+  readonly key: string
+  readonly key_file: string
+  readonly prev_key: string
+  readonly prev_key_file: string
+}
+
 export interface JetStreamConfig {
   readonly enabled: boolean
   readonly store_dir: string
@@ -31,6 +40,7 @@ export interface JetStreamConfig {
   readonly max_mem: number
   /** Milliseconds from one look at all that is stored to the next, 0: never. */
   readonly scrub_interval: number
+  readonly encryption: EncryptionConfig
   /** Distinct subjects of all streams; what is more is on disk. */
   readonly max_subjects_in_memory: number
   /** Whether requests with fields that nobody knows are refused. */

@@ -7,6 +7,7 @@ import { accounts, mappings } from './account-schema.ts'
 import { authorization, proxies } from './authorization-schema.ts'
 import { block, namedValues } from './block.ts'
 import { cluster, gateway } from './cluster-schema.ts'
+import { encryptionKey } from './credential-values.ts'
 import { leafnodes } from './leafnodes-schema.ts'
 import { SUBJECTS_IN_MEMORY, SUBJECTS_IN_MEMORY_MAX, SUBJECTS_IN_MEMORY_MIN } from './limits.ts'
 import { LISTEN_ALIASES, listen, listener, mqtt, websocket } from './listener-schema.ts'
@@ -23,6 +24,7 @@ import {
   oneOf,
   port,
   size,
+  spelt,
   switched,
   text,
   tokenName,
@@ -60,6 +62,11 @@ const jetstream = block(
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
     scrub_interval: v.optional(duration(), '7d'),
+    cipher: v.optional(spelt({ aes: 'aes', chacha: 'chacha', chachapoly: 'chacha' }), 'aes'),
+    key: v.optional(encryptionKey()),
+    key_file: v.optional(word()),
+    prev_key: v.optional(encryptionKey()),
+    prev_key_file: v.optional(word()),
     max_subjects_in_memory: v.optional(
       count(SUBJECTS_IN_MEMORY_MIN, SUBJECTS_IN_MEMORY_MAX),
       SUBJECTS_IN_MEMORY,
@@ -80,6 +87,10 @@ const jetstream = block(
       max_file_store: 'max_file',
       max_memory_store: 'max_mem',
       max_mem_store: 'max_mem',
+      ek: 'key',
+      encryption_key: 'key',
+      prev_ek: 'prev_key',
+      prev_encryption_key: 'prev_key',
       sync: 'sync_interval',
     },
     shorthand: 'enabled',

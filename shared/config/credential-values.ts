@@ -43,6 +43,19 @@ export function userSeed() {
   )
 }
 
+const KEY_BYTES_MIN = 16
+
+/** A key that the store is encrypted with. What is wrong is not shown. */
+export function encryptionKey() {
+  return reading<string>((input) =>
+    typeof input === 'string' && Buffer.byteLength(input) >= KEY_BYTES_MIN
+      ? { value: input }
+      : {
+          fault: `must be a string of ${KEY_BYTES_MIN} bytes at least: take a random one, such as openssl rand -base64 32 makes`,
+        },
+  )
+}
+
 /** A JWT, whole: header, claims and signature. */
 export function token() {
   return reading<string>((input) =>

@@ -124,6 +124,7 @@ function checkCore(file: CoreFile, role: Role): Findings {
   if (file.store_dir !== undefined && file.jetstream?.store_dir !== undefined) {
     findings.problem(['store_dir'], 'is given in jetstream too')
   }
+  checkKeys(findings, file)
   if (file.max_payload > file.max_pending) {
     const message = `may not be above max_pending, which is ${file.max_pending} bytes`
     findings.problem(['max_payload'], message)
@@ -132,6 +133,18 @@ function checkCore(file: CoreFile, role: Role): Findings {
     findings.problem(['lame_duck_grace_period'], 'must be shorter than lame_duck_duration')
   }
   return findings
+}
+
+function checkKeys(findings: Findings, { jetstream }: CoreFile): void {
+  if (jetstream === undefined) return
+  const { key, key_file, prev_key, prev_key_file } = jetstream
+  if (key !== undefined && key_file !== undefined) {
+    findings.problem(['jetstream', 'key_file'], 'is given beside key: one of them is enough')
+  }
+  if (prev_key !== undefined && prev_key_file !== undefined) {
+    const message = 'is given beside prev_key: one of them is enough'
+    findings.problem(['jetstream', 'prev_key_file'], message)
+  }
 }
 
 /** What is kept on disk cannot be kept with the store turned off. */

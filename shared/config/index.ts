@@ -20,6 +20,7 @@ export type {
   BufferConfig,
   ConfigInput,
   CoreConfig,
+  EncryptionConfig,
   FleetAccountConfig,
   FleetConfig,
   FleetStreamConfig,

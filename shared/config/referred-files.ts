@@ -5,7 +5,7 @@ import type { BlockNode, ConfigEntry, ConfigNode } from './tree.ts'
 
 /** The keys whose values are names of files with the operator's JWT, or that JWT itself. */
 const OPERATOR_KEY = /^(operators?|roots?|root_operators?)$/i
-const CERTIFICATE_KEY = /^(cert_file|key_file|ca_file)$/i
+const CERTIFICATE_KEY = /^(cert_file|key_file|prev_key_file|ca_file)$/i
 
 interface Referred {
   readonly tree: BlockNode

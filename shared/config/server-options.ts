@@ -9,19 +9,9 @@ export interface ServerOptions {
   readonly inert: readonly string[]
 }
 
-const ENCRYPTION =
-  'the store does not encrypt: put store_dir on an encrypted file system, such as LUKS'
-
 export const JETSTREAM_OPTIONS: ServerOptions = {
   unsupported: {
-    key: ENCRYPTION,
-    ek: ENCRYPTION,
-    encryption_key: ENCRYPTION,
-    prev_key: ENCRYPTION,
-    prev_ek: ENCRYPTION,
-    prev_encryption_key: ENCRYPTION,
-    cipher: ENCRYPTION,
-    tpm: ENCRYPTION,
+    tpm: 'a TPM is not asked for the key: give it as key_file, such as systemd-creds makes from a TPM',
   },
   inert: [
     'extension_hint',

@@ -281,6 +281,8 @@ export interface StoreFacts {
   /** Other files that were damaged and written again since the start. */
   readonly mendedFiles: number
   readonly scrub: { readonly passes: number; readonly bytes: number; readonly lastPassMs: number }
+  /** Not yet of the configured key; undefined: nothing is encrypted. */
+  readonly encryption?: { readonly segmentsLeft: number; readonly bytesLeft: number } | undefined
   readonly quarantineFiles: number
   readonly quarantineBytes: number
   readonly quarantineDroppedBytes: number

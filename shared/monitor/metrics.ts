@@ -110,6 +110,9 @@ function* upkeepMetrics(store: StoreFacts, one: MakeMetric, count: MakeMetric): 
   yield count('petiole_store_ever_written_bytes_total', 'Since it was made', everWritten.all)
   const amplification = amplificationOf(everWritten)
   yield one('petiole_store_write_amplification', 'All that per byte of journal', amplification)
+  const { segmentsLeft = 0, bytesLeft = 0 } = store.encryption ?? {}
+  yield one('petiole_store_rekey_segments', 'Segments of another key than configured', segmentsLeft)
+  yield one('petiole_store_rekey_bytes', 'Bytes of another key than configured', bytesLeft)
   yield one('petiole_store_quarantine_bytes', 'Damaged bytes kept', store.quarantineBytes)
   yield one('petiole_store_quarantine_files', 'Damaged ranges kept', store.quarantineFiles)
   yield count('petiole_store_scrubs_total', 'Times that all was verified', scrub.passes)

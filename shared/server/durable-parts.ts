@@ -4,6 +4,7 @@ import type { Log } from '../log/index.ts'
 import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
 import { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES, openStore, type Store } from '../store/index.ts'
 import type { Machine } from './core.ts'
+import { storeKeys } from './store-keys.ts'
 
 /** A hub's disk takes larger segments than a leaf's SD card: fewer files for more data. */
 const SEGMENT_BYTES: Readonly<Record<Role, number>> = {
@@ -43,6 +44,7 @@ export async function openDurableParts(
     onIdentity?.({ id: identity.id, name: serverName })
     return { identity, serverName, store: undefined }
   }
+  const encryption = await storeKeys(config.jetstream.encryption)
   const { identity, mendedFiles } = await loadIdentity(machine, directory, log)
   const serverName = config.server_name || identity.id
   onIdentity?.({ id: identity.id, name: serverName })
@@ -56,6 +58,7 @@ export async function openDurableParts(
     segmentBytes,
     bytesMax,
     scrubIntervalMs: scrub_interval,
+    encryption,
     subjectsMax: config.jetstream.max_subjects_in_memory,
     mendedFiles,
   })

@@ -23,13 +23,16 @@ import {
   type Random,
 } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
+import type { Keyring } from './encryption/keyring.ts'
+import { markStart, storedChunks } from './encryption/stored-batch.ts'
 import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { SYNC_WITHIN_MS_MAX } from './limits.ts'
-import { RecordCursor, RecordFlag, stampChecksum } from './record.ts'
+import { type Chunk, RecordCursor } from './record.ts'
 import { fullError, isOutOfFiles, type Room } from './room.ts'
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, Segment, segmentPath } from './segment.ts'
+import { Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
+import { encodeSegmentHeader } from './segment-header.ts'
 import type { Writer } from './writer.ts'
 
 export interface CommitterEvents {
@@ -51,6 +54,7 @@ export interface CommitterParts {
   readonly files: SegmentFiles
   readonly room: Room
   readonly writer: Writer
+  readonly keys: Keyring
   readonly events: CommitterEvents
 }
 
@@ -162,11 +166,15 @@ export class Committer {
     const opened = await this.#openSegment(batch)
     if (opened === undefined) return false
     const { segment, file } = opened
-    stamp(batch, segment.salt, !this.#isDirty)
+    const { gather } = this.#parts.writer
+    markStart(batch, !this.#isDirty)
+    const stored = await storedChunks(batch, segment, gather, this.#parts.clock)
     try {
-      await file.writev(views(batch), segment.size)
+      await file.writev(stored.map(viewOf), segment.size)
     } catch (error) {
       return this.#refused(batch, segment, file, error, 'a write failed')
+    } finally {
+      if (stored !== batch.chunks) for (const chunk of stored) gather.release(chunk)
     }
     this.#isDirty = true
     if (!(await this.#syncFor(batch))) return false
@@ -249,16 +257,18 @@ export class Committer {
     if (this.#segment !== undefined && this.#file !== undefined) {
       return { segment: this.#segment, file: this.#file }
     }
-    const { disk, random, journalDirectory, catalog, files, room } = this.#parts
+    const { disk, random, keys, journalDirectory, catalog, files, room } = this.#parts
     const id = this.#nextSegmentId
     const path = segmentPath(journalDirectory, id)
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
-    const header = { id, salt, isRewritten: false }
+    const cipher = keys.newCipher(id)
+    const header = { id, salt, isRewritten: false, encryption: cipher?.header }
+    const head = encodeSegmentHeader(header)
     let file: DiskFile | undefined
     try {
       await disk.remove(path)
       file = await disk.create(path)
-      await file.writev([encodeSegmentHeader(header)], 0)
+      await file.writev([head], 0)
       await file.datasync()
       await disk.syncDirectory(journalDirectory)
     } catch (error) {
@@ -268,13 +278,13 @@ export class Committer {
       else await this.#refused(batch, undefined, undefined, error, 'a segment could not be begun')
       return undefined
     }
-    const segment = new Segment(header, SEGMENT_HEADER_BYTES)
+    const segment = new Segment(header, head.length, cipher)
     this.#nextSegmentId = id + 1
     this.#segment = segment
     this.#file = file
     this.#isRollWanted = false
-    room.usedBytes += SEGMENT_HEADER_BYTES
-    catalog.wear.journal += SEGMENT_HEADER_BYTES
+    room.usedBytes += head.length
+    catalog.wear.journal += head.length
     catalog.addSegment(segment)
     files.adopt(id, file)
     return { segment, file }
@@ -347,30 +357,19 @@ function failure(room: Room): PetioleError {
   return room.condition.name === 'failed' ? room.condition.error : fullError('')
 }
 
-/** The checksums, now that the salt is known, and the mark of a first record behind a sync. */
-function stamp(batch: Batch, salt: number, isAllSynced: boolean): void {
-  let isFirst = isAllSynced
-  for (const chunk of batch.chunks) {
-    for (let at = 0; at < chunk.end; ) {
-      if (isFirst) chunk.bytes[at + 9] = (chunk.bytes[at + 9] as number) | RecordFlag.commitStart
-      isFirst = false
-      stampChecksum(chunk, at, salt)
-      at += chunk.view.getUint32(at, true)
-    }
-  }
-}
-
-function views(batch: Batch): Uint8Array[] {
-  return batch.chunks.map((chunk) => chunk.bytes.subarray(0, chunk.end))
+function viewOf({ bytes, end }: Chunk): Uint8Array {
+  return bytes.subarray(0, end)
 }
 
 function applyBatch(catalog: Catalog, segment: Segment, batch: Batch, start: number): void {
+  const { recordExtra } = segment
   let base = start
   for (const chunk of batch.chunks) {
     const cursor = new RecordCursor(chunk)
     while (cursor.at < chunk.end) {
       catalog.apply(segment, cursor, base + cursor.at)
       cursor.at += cursor.length
+      base += recordExtra
     }
     base += chunk.end
   }

@@ -8,6 +8,7 @@ import type { Committed } from './stream-store.ts'
 
 export class Batch {
   readonly chunks: Chunk[] = []
+  /** As it will take them on disk. */
   bytes = 0
   readonly callbacks: Committed[] = []
   readonly seqs: number[] = []
@@ -28,10 +29,12 @@ export interface GatherLimits {
   readonly chunkBytes: number
   readonly chunksPooledMax: number
   readonly commitBytesMax: number
+  /** By how much a record is longer on disk than it is here. */
+  readonly recordExtra: number
 }
 
 export class Gather {
-  /** Bytes that wait, over all batches. */
+  /** Bytes that wait, over all batches, as they will take them on disk. */
   bytes = 0
   readonly #limits: GatherLimits
   readonly #pool: Chunk[] = []
@@ -50,18 +53,19 @@ export class Gather {
 
   append(fields: RecordFields, committed: Committed | undefined, syncWithinMs: number): void {
     const length = recordLength(fields)
-    const batch = this.#batchFor(length)
+    const stored = length + this.#limits.recordExtra
+    const batch = this.#batchFor(stored)
     let chunk = batch.chunks[batch.chunks.length - 1]
     if (chunk === undefined || chunk.end + length > chunk.bytes.length) {
-      chunk = this.#takeChunk(length)
+      chunk = this.lend(length)
       batch.chunks.push(chunk)
     }
     this.#lastChunk = chunk
     this.#lastAt = chunk.end
     encodeRecord(chunk, fields)
-    batch.bytes += length
+    batch.bytes += stored
     if (syncWithinMs < batch.syncWithinMs) batch.syncWithinMs = syncWithinMs
-    this.bytes += length
+    this.bytes += stored
     if (committed !== undefined) this.callBack(committed, fields.seq)
   }
 
@@ -132,6 +136,13 @@ export class Gather {
     return batches
   }
 
+  /** A chunk of the pool, or a larger one; to be released. */
+  lend(length: number): Chunk {
+    const { chunkBytes } = this.#limits
+    if (length > chunkBytes) return new Chunk(Buffer.allocUnsafeSlow(length))
+    return this.#pool.pop() ?? new Chunk(Buffer.allocUnsafeSlow(chunkBytes))
+  }
+
   release(chunk: Chunk): void {
     const { chunkBytes, chunksPooledMax } = this.#limits
     chunk.end = 0
@@ -155,11 +166,5 @@ export class Gather {
     const next = new Batch()
     this.#batches.push(next)
     return next
-  }
-
-  #takeChunk(length: number): Chunk {
-    const { chunkBytes } = this.#limits
-    if (length > chunkBytes) return new Chunk(Buffer.allocUnsafeSlow(length))
-    return this.#pool.pop() ?? new Chunk(Buffer.allocUnsafeSlow(chunkBytes))
   }
 }

@@ -13,9 +13,11 @@
  * those whose rewriting takes the least room; no indexes are made while the store is full.
  */
 import type { Log } from '../log/index.ts'
-import { type Cancel, codeOf, messageOf, Tasks } from '../runtime/index.ts'
+import { type Cancel, codeOf, messageOf, Tasks, wait } from '../runtime/index.ts'
 import { carryForward, carryLastSeqs } from './carry-forward.ts'
 import type { Committer } from './committer.ts'
+import { wrapIndex } from './encryption/index-envelope.ts'
+import { Rekeying } from './encryption/rekeying.ts'
 import { encodeIndex } from './index-file.ts'
 import type { JournalStream } from './journal-stream.ts'
 import {
@@ -32,7 +34,7 @@ import {
 import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
 import { isOutOfFiles, type Room } from './room.ts'
-import { indexPath, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
+import { indexPath, type Segment, segmentPath } from './segment.ts'
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
 import type { DamageKeeper } from './upkeep/damage-keeper.ts'
 import type { Writer } from './writer.ts'
@@ -52,6 +54,7 @@ export class Housekeeping {
   readonly #tasks: Tasks
   readonly #retentionClock: RetentionClock
   readonly #unindexed = new Set<Segment>()
+  readonly rekeying: Rekeying
   #cancelRun: Cancel | undefined
   #cancelRetry: Cancel | undefined
   #cancelAge: Cancel | undefined
@@ -68,6 +71,7 @@ export class Housekeeping {
   constructor(parts: HousekeepingParts) {
     this.#parts = parts
     this.#tasks = new Tasks((task, error) => this.#report(task, messageOf(error)))
+    this.rekeying = new Rekeying(parts, () => this.wake(false))
     const { catalog, clock } = parts
     this.#retentionClock = new RetentionClock(clock, () =>
       Math.max(0, ...[...catalog.streams.values()].map(({ index }) => index.lastTimeMs)),
@@ -128,6 +132,7 @@ export class Housekeeping {
     this.#cancelRetry?.()
     this.#cancelAge?.()
     this.#cancelProbe?.()
+    this.rekeying.stop()
     await this.#tasks.destroy()
   }
 
@@ -140,6 +145,7 @@ export class Housekeeping {
     this.#tasks.run('segments', async (signal) => {
       try {
         await this.#tidySegments(signal, isThorough)
+        await this.rekeying.step((segment) => this.#rekey(segment, signal))
       } catch (error) {
         if (codeOf(error) === 'ENOSPC') this.#parts.room.isStarved = true
         this.#retryLater()
@@ -188,7 +194,7 @@ export class Housekeeping {
 
   async #writeIndex(segment: Segment): Promise<void> {
     const { catalog, disk, directory, room } = this.#parts
-    const bytes = encodeIndex(segment, catalog)
+    const bytes = wrapIndex(segment, encodeIndex(segment, catalog))
     await this.#barrier()
     await disk.writeFileAtomic(indexPath(directory, segment.id), bytes)
     catalog.wear.indexes += bytes.length
@@ -228,6 +234,22 @@ export class Housekeeping {
     await this.#writeIndex(segment)
   }
 
+  /** The last file of all may have a torn end, and what is rewritten has none: so it does not stay the last. */
+  async #rekey(segment: Segment, signal: AbortSignal): Promise<void> {
+    if (this.#parts.committer.currentSegment === undefined) this.#parts.writer.repeatBoot()
+    // The old one tells what the new file is to keep secret.
+    await this.#dropIndex(segment)
+    await this.#rewrite(segment, signal)
+  }
+
+  async #dropIndex(segment: Segment): Promise<void> {
+    const { disk, directory, room } = this.#parts
+    await disk.remove(indexPath(directory, segment.id))
+    room.usedBytes -= segment.indexBytes
+    segment.indexBytes = 0
+    this.#unindexed.add(segment)
+  }
+
   /** Waits for a file handle if it must: what it follows is done and can not be taken back. */
   async #syncDirectory(signal: AbortSignal): Promise<void> {
     for (;;) {
@@ -235,23 +257,9 @@ export class Housekeeping {
         return await this.#parts.syncDirectory()
       } catch (error) {
         if (signal.aborted || !isOutOfFiles(error)) throw error
-        await this.#pause(FULL_PROBE_MS, signal)
+        await wait(this.#parts.clock, FULL_PROBE_MS, signal)
       }
     }
-  }
-
-  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#parts.clock.after(delayMs, () => {
-        signal.removeEventListener('abort', stop)
-        resolve()
-      })
-      const stop = (): void => {
-        cancel()
-        resolve()
-      }
-      signal.addEventListener('abort', stop, { once: true })
-    })
   }
 
   #barrier(): Promise<void> {
@@ -347,7 +355,7 @@ export class Housekeeping {
 
   /** For a store that can not even write what would free room. */
   async #giveSpace(): Promise<void> {
-    const { room, reserve, catalog, disk, directory, log } = this.#parts
+    const { room, reserve, catalog, log } = this.#parts
     const { isStarved } = room
     room.isStarved = false
     if (!isStarved) return
@@ -359,10 +367,7 @@ export class Housekeeping {
     const sealed = catalog.segments.filter(({ isSealed }) => isSealed)
     const [segment] = sealed.sort((a, b) => b.indexBytes - a.indexBytes)
     if (segment === undefined || segment.indexBytes === 0) return
-    await disk.remove(indexPath(directory, segment.id))
-    room.usedBytes -= segment.indexBytes
-    segment.indexBytes = 0
-    this.#unindexed.add(segment)
+    await this.#dropIndex(segment)
   }
 
   #report(task: string, err: string): void {
@@ -379,6 +384,6 @@ export class Housekeeping {
 }
 
 function liveShare(segment: Segment): number {
-  const { liveBytes, savedBytes, size } = segment
-  return liveBytes / Math.max(1, size - SEGMENT_HEADER_BYTES + savedBytes)
+  const { liveBytes, savedBytes, headerBytes, size } = segment
+  return liveBytes / Math.max(1, size - headerBytes + savedBytes)
 }

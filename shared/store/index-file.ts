@@ -18,9 +18,11 @@ import type { Boot } from './boots.ts'
 import type { Catalog } from './catalog.ts'
 import { crc32 } from './crc.ts'
 import type { SeqRun } from './delete-runs.ts'
+import type { SegmentCipher } from './encryption/segment-cipher.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { PackReader, PackWriter } from './pack.ts'
-import { Segment, type SegmentHeader } from './segment.ts'
+import { Segment } from './segment.ts'
+import type { SegmentHeader } from './segment-header.ts'
 import { packSpan, unpackSpan } from './span-pack.ts'
 import type { JournalTable } from './state-table.ts'
 import { decodeDefinitionHeader, encodeDefinitionHeader } from './stream-drafts.ts'
@@ -72,13 +74,28 @@ export function isIndexIntact(bytes: Uint8Array): boolean {
   return end >= CRC_BYTES && crc32(bytes, 0, end, 0) === new PackReader(bytes).u32At(end)
 }
 
-/** Adds the segment to the catalog; undefined, and nothing added, when the index does not fit. */
+/** To which segment file an index belongs; undefined when it is none, or of a later version. */
+export function ownerOf(
+  bytes: Uint8Array,
+): { readonly id: number; readonly salt: number; readonly size: number } | undefined {
+  const input = new PackReader(bytes)
+  if (input.u32() !== MAGIC || input.u32() > VERSION) return undefined
+  const [id, salt, , size] = [input.u32(), input.u32(), input.u32(), input.u32()]
+  return { id, salt, size }
+}
+
+/**
+ * Adds the segment to the catalog; undefined, and nothing added, when the index does not fit.
+ *
+ * @param cipher the segment's, when it is encrypted
+ */
 export function loadIndex(
   bytes: Uint8Array,
   id: number,
   header: SegmentHeader | undefined,
   fileSize: number,
   catalog: Catalog,
+  cipher: SegmentCipher | undefined,
 ): Segment | undefined {
   const end = bytes.length - CRC_BYTES
   if (!isIndexIntact(bytes)) return undefined
@@ -88,7 +105,7 @@ export function loadIndex(
   const isRewritten = input.u32() === 1
   const size = input.u32()
   if ((header !== undefined && header.salt !== salt) || fileSize !== size) return undefined
-  const segment = new Segment({ id, salt, isRewritten }, size)
+  const segment = new Segment({ id, salt, isRewritten, encryption: cipher?.header }, size, cipher)
   segment.isSealed = true
   segment.indexBytes = bytes.length
   segment.pinnedBytes = input.u32()

@@ -1,4 +1,7 @@
 /** The commit journal: everything durable goes through it. */
+export type { StoreEncryption } from './encryption/keyring.ts'
+export type { EncryptionStats } from './encryption/rekeying.ts'
+export type { CipherName } from './encryption/segment-cipher.ts'
 export { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES } from './limits.ts'
 export { openStore } from './open-store.ts'
 export { RetentionClock } from './retention-clock.ts'

@@ -70,6 +70,7 @@ export class Journal implements Store {
       rewriteBytesWritten: catalog.wear.rewrites,
       everWritten: catalog.wear.ever,
       scrub: scrubber.stats,
+      encryption: this.#parts.housekeeping.rekeying.stats,
       quarantineFiles: quarantine.files,
       quarantineBytes: quarantine.bytes,
       quarantineDroppedBytes: quarantine.droppedBytes,

@@ -16,11 +16,19 @@ export const GATHERED_BYTES_MAX = 64 * MIB
 export const CHUNK_BYTES = 256 * KIB
 export const CHUNKS_POOLED_MAX = 24
 
+/** An encryption key has so many bytes at least. */
+export const KEY_BYTES_MIN = 16
+/** What is written again under a new key, on average: an SD card has other things to do, too. */
+export const REKEY_BYTES_PER_SECOND = 4 * MIB
+export const REKEY_RETRY_MS = 10_000
+
 /** No record waits longer for its sync, whatever its stream's policy says. */
 export const SYNC_WITHIN_MS_MAX = 600_000
 
-/** One record with everything in it. */
+/** One record with everything in it, but for what encryption adds. */
 export const RECORD_BYTES_MAX = 80 * MIB
+/** The same with what the disk adds to it. */
+export const STORED_BYTES_MAX = RECORD_BYTES_MAX + KIB
 /** The subject of a message and the key of a state share the u16 length field. */
 export const SUBJECT_BYTES_MAX = 0xffff
 
@@ -96,8 +104,9 @@ export const HOUSEKEEPING_RETRY_MS = 10_000
 export const ROLL_BYTES_MIN = 4 * KIB
 /** A rewrite lets commits and readers go on after so many bytes. */
 export const REWRITE_SLICE_BYTES = 512 * KIB
-/** By so much more a byte counts there that is compressed on the way. */
+/** By so much more a byte counts there that is compressed, or decrypted and encrypted, on the way. */
 export const COMPRESS_WORK = 7
+export const ENCRYPT_WORK = 7
 /** Segments one batch of a read may touch; the next batch goes on. */
 export const READ_SEGMENTS_MAX = 16
 

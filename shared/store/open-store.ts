@@ -118,12 +118,11 @@ async function openJournal(
   })
 }
 
-async function recover(settings: Settings, { catalog, spill }: Memory): Promise<Recovered> {
-  const { disk, journalDirectory, log, segmentBytes } = settings
+async function recover(settings: Settings, memory: Memory): Promise<Recovered> {
   try {
-    return await new Recovery(disk, journalDirectory, catalog, log, segmentBytes).run()
+    return await new Recovery({ ...settings, ...memory }).run()
   } catch (error) {
-    spill.close()
+    memory.spill.close()
     throw error
   }
 }

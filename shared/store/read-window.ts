@@ -13,6 +13,8 @@ export interface RecordRun {
   readonly span: Span
   readonly salt: number
   readonly opening: Opening
+  /** By how much a record is longer on disk than the span says. */
+  readonly recordExtra: number
   /** Where the segment's committed records end. */
   readonly endOffset: number
   readonly ordinals: number[]
@@ -81,12 +83,16 @@ export class ReadWindow {
 }
 
 /** How much to read at once: what the wanted records and their neighbours need, within a chunk. */
-export function bytesAhead({ span, ordinals }: RecordRun, from: number, offset: number): number {
+export function bytesAhead(
+  { span, ordinals, recordExtra }: RecordRun,
+  from: number,
+  offset: number,
+): number {
   const first = span.entryOrdinals.get(span.entryOf(ordinals[from] as number))
   const to = Math.min(ordinals.length, from + AHEAD_RECORDS_MAX)
   const last = ordinals[to - 1] as number
   if (last - first > AHEAD_RECORDS_MAX) return READ_BYTES
-  const own = span.lengths.sum(first, last + 1)
+  const own = span.lengths.sum(first, last + 1) + (last - first + 1) * recordExtra
   const entryEnd = span.entryOffsets.get(span.entryOf(last)) - offset
   const perEntry = Math.max(0, entryEnd)
   return Math.min(
@@ -116,14 +122,14 @@ export function findRecord(
 
 /**
  * The slow way, when the fast one met damage: takes no record's word without its checksum, and goes
- * on byte by byte where none holds.
+ * on byte by byte where none holds. A record that cannot be opened says nothing either.
  */
 export async function searchRecord(
   window: ReadWindow,
   offset: number,
-  { salt, endOffset }: RecordRun,
+  { salt, opening, endOffset }: RecordRun,
   { streamId, seq }: WantedRecord,
-): Promise<boolean> {
+): Promise<RecordCursor | undefined> {
   const { cursor } = window
   let at = offset
   while (at + RECORD_HEADER_BYTES <= endOffset) {
@@ -138,10 +144,11 @@ export async function searchRecord(
       continue
     }
     const isOfStream = cursor.type === RecordType.message && cursor.streamId === streamId
-    if (isOfStream && cursor.seq >= seq) return cursor.seq === seq
+    const record = isOfStream && cursor.seq >= seq ? opening.open(cursor, at) : undefined
+    if (record !== undefined) return cursor.seq === seq ? record : undefined
     at += cursor.length
   }
-  return false
+  return undefined
 }
 
 async function readFully(file: DiskFile, target: Uint8Array, offset: number): Promise<number> {

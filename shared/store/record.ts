@@ -21,7 +21,7 @@
  */
 import { plainBodyBytes } from './compression/compressed-body.ts'
 import { crc32 } from './crc.ts'
-import { RECORD_BYTES_MAX } from './limits.ts'
+import { STORED_BYTES_MAX } from './limits.ts'
 
 export const RECORD_HEADER_BYTES = 48
 
@@ -210,7 +210,7 @@ export class RecordCursor {
     const length = this.length
     return (
       length >= RECORD_HEADER_BYTES + this.subjectLength + this.headersLength &&
-      length <= RECORD_BYTES_MAX &&
+      length <= STORED_BYTES_MAX &&
       this.type >= 1 &&
       this.type <= TYPE_MAX
     )

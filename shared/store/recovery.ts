@@ -7,18 +7,20 @@ import type { Log } from '../log/index.ts'
 import type { Disk, DiskFile } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import { reportGaps } from './damage.ts'
+import { unwrapIndex } from './encryption/index-envelope.ts'
+import type { Keyring } from './encryption/keyring.ts'
+import { missingKeys } from './encryption/missing-keys.ts'
+import type { SegmentCipher } from './encryption/segment-cipher.ts'
 import { isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
 import { Chunk } from './record.ts'
+import { indexPath, isDraft, Segment, segmentIdOf, segmentPath } from './segment.ts'
 import {
   decodeSegmentHeader,
-  indexPath,
-  isDraft,
-  SEGMENT_HEADER_BYTES,
-  Segment,
-  segmentIdOf,
-  segmentPath,
-} from './segment.ts'
+  isUnborn,
+  SEGMENT_HEADER_BYTES_MAX,
+  type SegmentHeader,
+} from './segment-header.ts'
 import { type ByteRange, scanSegment } from './segment-scan.ts'
 
 export interface Recovered {
@@ -34,12 +36,22 @@ export interface Recovered {
   readonly withoutIndex: readonly Segment[]
 }
 
+export interface RecoveryParts {
+  readonly disk: Disk
+  readonly journalDirectory: string
+  readonly catalog: Catalog
+  readonly log: Log
+  readonly segmentBytes: number
+  readonly keys: Keyring
+}
+
 export class Recovery {
   readonly #disk: Disk
   readonly #directory: string
   readonly #catalog: Catalog
   readonly #log: Log
   readonly #segmentBytes: number
+  readonly #keys: Keyring
   readonly #damaged = new Map<number, readonly ByteRange[]>()
   readonly #withoutIndex: Segment[] = []
   /** The last commit of the last segment, and where it begins. */
@@ -51,12 +63,13 @@ export class Recovery {
   #usedBytes = 0
   #readBytes = 0
 
-  constructor(disk: Disk, directory: string, catalog: Catalog, log: Log, segmentBytes: number) {
-    this.#disk = disk
-    this.#directory = directory
-    this.#catalog = catalog
-    this.#log = log
-    this.#segmentBytes = segmentBytes
+  constructor(parts: RecoveryParts) {
+    this.#disk = parts.disk
+    this.#directory = parts.journalDirectory
+    this.#catalog = parts.catalog
+    this.#log = parts.log
+    this.#segmentBytes = parts.segmentBytes
+    this.#keys = parts.keys
   }
 
   async run(): Promise<Recovered> {
@@ -107,11 +120,11 @@ export class Recovery {
     this.#readBytes += bytes.length
     const header = decodeSegmentHeader(bytes, path)
     if (header === undefined || header.id !== id) {
-      if (isLast && bytes.length <= SEGMENT_HEADER_BYTES) await this.#removeUnborn(path, bytes)
+      if (isLast && isUnborn(bytes, path)) await this.#removeUnborn(path, bytes)
       else this.#catalog.noteDamage({ file: path, err: 'header does not hold' }, 1)
       return undefined
     }
-    const segment = new Segment(header, bytes.length)
+    const segment = new Segment(header, bytes.length, await this.#cipherOf(header))
     this.#catalog.addSegment(segment)
     await this.#scan(segment, new Chunk(bytes), isLast)
     this.#usedBytes += segment.size
@@ -138,10 +151,11 @@ export class Recovery {
   async #takeIndexed(id: number, path: string, index: Uint8Array): Promise<Segment | undefined> {
     const file = await this.#disk.open(path, 'read')
     try {
-      const head = new Uint8Array(SEGMENT_HEADER_BYTES)
-      await file.read(head, 0)
-      const header = decodeSegmentHeader(head, path)
-      const segment = loadIndex(index, id, header, await file.size(), this.#catalog)
+      const head = new Uint8Array(SEGMENT_HEADER_BYTES_MAX)
+      const header = decodeSegmentHeader(head.subarray(0, await file.read(head, 0)), path)
+      if (header !== undefined) await this.#cipherOf(header)
+      const size = await file.size()
+      const segment = this.#loadIndex(index, id, header, size)
       if (segment === undefined) {
         this.#noteUnfit(id, index)
         return undefined
@@ -151,6 +165,22 @@ export class Recovery {
     } finally {
       await file.close()
     }
+  }
+
+  #loadIndex(index: Uint8Array, id: number, header: SegmentHeader | undefined, size: number) {
+    const opened = unwrapIndex(index, header, this.#keys)
+    if (opened === undefined) return undefined
+    const segment = loadIndex(opened.bytes, id, header, size, this.#catalog, opened.cipher)
+    if (segment !== undefined) segment.indexBytes = index.length
+    return segment
+  }
+
+  /** Without its key a segment is not damaged, so nothing may be done about it. */
+  async #cipherOf({ id, encryption }: SegmentHeader): Promise<SegmentCipher | undefined> {
+    if (encryption === undefined) return undefined
+    const cipher = this.#keys.cipherOf(id, encryption)
+    if (cipher === undefined) throw await missingKeys(this.#disk, this.#directory, this.#keys)
+    return cipher
   }
 
   /** A crash may leave an index behind that is older than its segment; one that does not hold in itself is damage. */
@@ -182,7 +212,8 @@ export class Recovery {
     const { at, bytes } = this.#lastCommit
     if (bytes.length > 0) await file.writev([bytes], at)
     await file.datasync()
-    if (segment.size < this.#segmentBytes && !segment.isRewritten) return file
+    const isGoneOnWith = !segment.isRewritten && this.#keys.isCurrent(segment.encryption)
+    if (segment.size < this.#segmentBytes && isGoneOnWith) return file
     await file.close()
     segment.isSealed = true
     this.#withoutIndex.push(segment)

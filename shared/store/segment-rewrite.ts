@@ -7,21 +7,28 @@
 import { type Clock, type Disk, invariant, type Random } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import { encodeRuns } from './delete-runs.ts'
+import type { Keyring } from './encryption/keyring.ts'
+import { ENCRYPTION_BYTES, type SegmentCipher } from './encryption/segment-cipher.ts'
 import { deadRunsOf } from './index-file.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { COMPRESS_WORK, DELETE_SEQS_MAX, REWRITE_SLICE_BYTES } from './limits.ts'
+
+import { COMPRESS_WORK, DELETE_SEQS_MAX, ENCRYPT_WORK, REWRITE_SLICE_BYTES } from './limits.ts'
+
 import {
   Chunk,
   encodeRecord,
   RECORD_HEADER_BYTES,
   RecordCursor,
+  type RecordFields,
   RecordFlag,
   RecordType,
+  recordLength,
   stampChecksum,
   withCompressedBody,
 } from './record.ts'
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentPath } from './segment.ts'
+import { type Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
+import { encodeSegmentHeader, type SegmentHeader } from './segment-header.ts'
 import { type ByteRange, holds, nextRecord } from './segment-scan.ts'
 import { Span } from './span.ts'
 
@@ -32,6 +39,7 @@ export interface RewriteParts {
   readonly directory: string
   readonly catalog: Catalog
   readonly files: SegmentFiles
+  readonly keys: Keyring
   /** Syncs the journal's directory; a failure stops the store. */
   readonly syncDirectory: () => Promise<void>
   /** Keeps bytes of the segment that do not hold, before they are gone with it. */
@@ -51,18 +59,24 @@ interface Moved {
 
 /** The new file as it grows. */
 class Copy {
-  readonly chunk: Chunk
-  readonly salt: number
+  chunk: Chunk
+  readonly header: SegmentHeader
+  readonly cipher: SegmentCipher | undefined
   readonly spans = new Map<JournalStream, Span>()
   readonly moved: Moved[] = []
   readonly damaged: ByteRange[] = []
   pinnedBytes = 0
   savedBytes = 0
 
-  constructor(bytesMax: number, salt: number) {
-    this.chunk = new Chunk(Buffer.allocUnsafeSlow(bytesMax))
-    this.salt = salt
-    this.chunk.end = SEGMENT_HEADER_BYTES
+  /** @param bytes how many it will hardly exceed */
+  constructor(bytes: number, header: SegmentHeader, cipher: SegmentCipher | undefined) {
+    this.chunk = new Chunk(Buffer.allocUnsafeSlow(bytes))
+    this.header = header
+    this.cipher = cipher
+    const head = encodeSegmentHeader(header)
+    this.chunk.bytes.set(head)
+    this.chunk.end = head.length
+    cipher?.begin()
   }
 
   /** A spare of a record that is added next. */
@@ -73,14 +87,41 @@ class Copy {
 
   /** Takes a record that is opened; returns where it lies in the new file. */
   add(cursor: RecordCursor): number {
-    const at = this.chunk.end
     const { length } = cursor
-    this.chunk.bytes.set(cursor.chunk.bytes.subarray(cursor.at, cursor.at + length), at)
-    const flags = cursor.flags & ~(RecordFlag.more | RecordFlag.commitStart)
-    this.chunk.bytes[at + 9] = flags
-    stampChecksum(this.chunk, at, this.salt)
-    this.chunk.end += length
+    this.#reserve(length)
+    const { chunk } = this
+    const at = chunk.end
+    chunk.bytes.set(cursor.chunk.bytes.subarray(cursor.at, cursor.at + length), at)
+    chunk.bytes[at + 9] = cursor.flags & ~(RecordFlag.more | RecordFlag.commitStart)
+    this.#finish(at, length)
     return at
+  }
+
+  /** Returns how many bytes it takes. */
+  encode(fields: RecordFields): number {
+    this.#reserve(recordLength(fields))
+    const at = this.chunk.end
+    encodeRecord(this.chunk, fields)
+    this.#finish(at, this.chunk.end - at)
+    return this.chunk.end - at
+  }
+
+  #reserve(length: number): void {
+    const { bytes, end } = this.chunk
+    const wanted = end + length + ENCRYPTION_BYTES
+    if (wanted <= bytes.length) return
+    this.chunk = new Chunk(Buffer.allocUnsafeSlow(Math.ceil(wanted * 1.25)))
+    this.chunk.bytes.set(bytes.subarray(0, end))
+    this.chunk.end = end
+  }
+
+  /** What was written there last goes as it lies on disk. */
+  #finish(at: number, length: number): void {
+    const { chunk, cipher } = this
+    const body = chunk.bytes.subarray(at + RECORD_HEADER_BYTES, at + length)
+    cipher?.encrypt(chunk, at, body, at)
+    stampChecksum(chunk, at, this.header.salt)
+    chunk.end = at + chunk.view.getUint32(at, true)
   }
 }
 
@@ -90,14 +131,18 @@ export async function rewriteSegment(
   parts: RewriteParts,
   signal: AbortSignal,
 ): Promise<number> {
-  const { disk, directory, files, random } = parts
+  const { disk, directory, files, keys, random } = parts
   invariant(segment.isSealed, 'only sealed segments are rewritten')
   const file = segmentPath(directory, segment.id)
   const temp = `${file}.tmp`
   return files.use(segment.id, async () => {
     const source = new Chunk(await disk.readFile(file))
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
-    const copy = await copyLive(segment, source, salt, parts, signal)
+    const { id } = segment
+    const cipher = keys.newCipher(id)
+    const header = { id, salt, isRewritten: true, encryption: cipher?.header }
+    const copy = new Copy(bytesExpected(segment, parts.catalog), header, cipher)
+    await copyLive(segment, source, copy, parts, signal)
     if (signal.aborted) return 0
     await parts.keepRanges(segment, source.bytes, copy.damaged)
     await parts.syncRecords()
@@ -112,20 +157,17 @@ export async function rewriteSegment(
 async function copyLive(
   segment: Segment,
   source: Chunk,
-  salt: number,
+  copy: Copy,
   parts: RewriteParts,
   signal: AbortSignal,
-): Promise<Copy> {
+): Promise<void> {
   const { catalog, clock } = parts
-  const deletes = deadRunsOf(segment, catalog, segment.id)
-  const runs = deletes.reduce((total, found) => total + found.runs.length, 0)
-  const deleteBytes = deletes.length * RECORD_HEADER_BYTES * 2 + runs * 32
-  const spareBytes = definitionBytesIn(segment, catalog)
-  const copy = new Copy(source.bytes.length + deleteBytes + spareBytes + RECORD_HEADER_BYTES, salt)
   const cursor = new RecordCursor(source)
   const size = Math.min(segment.size, source.bytes.length)
+  const isEncrypting = segment.cipher !== undefined || copy.cipher !== undefined
+  const byteWork = isEncrypting ? ENCRYPT_WORK : 1
   let work = 0
-  for (let at = SEGMENT_HEADER_BYTES; at < size && !signal.aborted; ) {
+  for (let at = segment.headerBytes; at < size && !signal.aborted; ) {
     cursor.at = at
     if (!holds(cursor, size, segment.salt)) {
       const next = nextRecord(source, at + 1, size, segment.salt)
@@ -134,7 +176,7 @@ async function copyLive(
       continue
     }
     const record = segment.opening.open(cursor, at)
-    work += cursor.length
+    work += cursor.length * byteWork
     if (record === undefined) copy.damaged.push({ from: at, to: at + cursor.length })
     else if (isLive(catalog, segment, record, at)) {
       const stored = asStoredNow(catalog, record)
@@ -147,10 +189,17 @@ async function copyLive(
       await new Promise<void>((resolve) => clock.soon(resolve))
     }
   }
-  for (const found of deletes) copyDeletes(copy, found.stream.id, found.runs)
-  const header = { id: segment.id, salt, isRewritten: true }
-  copy.chunk.bytes.set(encodeSegmentHeader(header), 0)
-  return copy
+  for (const { stream, runs } of deadRunsOf(segment, catalog, segment.id)) {
+    copyDeletes(copy, stream.id, runs)
+  }
+}
+
+/** What is live in it, and a share more; what that is too little for has the copy grow. */
+function bytesExpected({ id, liveBytes, size, headerBytes }: Segment, catalog: Catalog): number {
+  let messages = 0
+  for (const { index } of catalog.streamsById.values()) messages += index.spanIn(id)?.liveCount ?? 0
+  const bytes = headerBytes + Math.min(liveBytes, size) * 1.1
+  return Math.ceil(bytes) + (messages + 1024) * ENCRYPTION_BYTES
 }
 
 /** A message of a stream that compresses by now is compressed; everything else stays what it is. */
@@ -161,14 +210,6 @@ function asStoredNow(catalog: Catalog, record: RecordCursor): RecordCursor {
   const { compressed } = catalog.stream(record.streamId)
   const body = compressed.isOn ? compressed.compress(record.headers, record.payload) : undefined
   return body === undefined ? record : withCompressedBody(record, body)
-}
-
-function definitionBytesIn(segment: Segment, catalog: Catalog): number {
-  let bytes = 0
-  for (const { configAt } of catalog.streamsById.values()) {
-    if (configAt?.segmentId === segment.id) bytes += configAt.length
-  }
-  return bytes
 }
 
 function isLive(catalog: Catalog, segment: Segment, cursor: RecordCursor, at: number): boolean {
@@ -235,8 +276,7 @@ function copyDeletes(
   const none = new Uint8Array(0)
   for (let i = 0; i < runs.length; i += DELETE_SEQS_MAX) {
     const part = runs.slice(i, i + DELETE_SEQS_MAX)
-    const at = copy.chunk.end
-    encodeRecord(copy.chunk, {
+    copy.pinnedBytes += copy.encode({
       type: RecordType.delete,
       flags: 0,
       streamId,
@@ -248,8 +288,6 @@ function copyDeletes(
       headers: none,
       payload: encodeRuns(part),
     })
-    stampChecksum(copy.chunk, at, copy.salt)
-    copy.pinnedBytes += copy.chunk.end - at
   }
 }
 
@@ -288,7 +326,9 @@ function swap(segment: Segment, copy: Copy, parts: RewriteParts): number {
   segment.liveBytes += copy.pinnedBytes - segment.pinnedBytes
   segment.pinnedBytes = copy.pinnedBytes
   segment.savedBytes = copy.savedBytes
-  segment.salt = copy.salt
+  segment.salt = copy.header.salt
+  segment.encryption = copy.header.encryption
+  segment.cipher = copy.cipher
   segment.size = copy.chunk.end
   segment.isRewritten = true
   segment.damage = 'none'

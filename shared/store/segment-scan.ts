@@ -9,12 +9,13 @@
  */
 import type { Opening } from './opening.ts'
 import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
-import { SEGMENT_HEADER_BYTES } from './segment.ts'
 
 /** What must be known of a segment to read its records. */
 export interface SegmentForm {
   readonly salt: number
   readonly opening: Opening
+  /** Where records begin. */
+  readonly headerBytes: number
 }
 
 /** Bytes of a segment file, `to` not included. */
@@ -34,7 +35,7 @@ export interface ScanResult {
 
 export function scanSegment(
   chunk: Chunk,
-  { salt, opening }: SegmentForm,
+  { salt, opening, headerBytes }: SegmentForm,
   isLast: boolean,
   visit: (record: RecordCursor, offset: number) => void,
 ): ScanResult {
@@ -42,7 +43,7 @@ export function scanSegment(
   const cursor = new RecordCursor(chunk)
   let group: number[] = []
   const damaged: ByteRange[] = []
-  let lastCommitAt = SEGMENT_HEADER_BYTES
+  let lastCommitAt = headerBytes
   const flush = (): void => {
     for (const at of group) {
       cursor.at = at
@@ -53,7 +54,7 @@ export function scanSegment(
     }
     group = []
   }
-  let at = SEGMENT_HEADER_BYTES
+  let at = headerBytes
   while (at < size) {
     cursor.at = at
     if (!holds(cursor, size, salt)) {

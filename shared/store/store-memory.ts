@@ -7,8 +7,11 @@ import type { Log } from '../log/index.ts'
 import type { Clock, Disk, Random } from '../runtime/index.ts'
 import { Boots } from './boots.ts'
 import { Catalog } from './catalog.ts'
+
 import { Compressor } from './compression/compressor.ts'
 import { DICTIONARY_BYTES } from './compression/limits.ts'
+import { Keyring, type StoreEncryption } from './encryption/keyring.ts'
+import { ENCRYPTION_BYTES } from './encryption/segment-cipher.ts'
 import { EvictionQueue } from './eviction-queue.ts'
 import { JournalStream } from './journal-stream.ts'
 import {
@@ -63,6 +66,8 @@ export interface StoreOptions {
   readonly scrubIntervalMs?: number
   /** Distinct subjects over all streams that are held in memory; the rest is on disk. Default: 10,000,000. */
   readonly subjectsMax?: number
+  /** Default: nothing is encrypted. */
+  readonly encryption?: StoreEncryption
   /** Their own bytes. Default: 256 for each, and never more than 1 GiB. */
   readonly subjectBytesMax?: number
   /** What is in memory of the subjects on disk. Default: 32 MiB. */
@@ -90,6 +95,7 @@ export function withDefaults(options: StoreOptions): Settings {
     subjectBytesMax: Math.min(SUBJECTS_BYTES_MAX, subjectsMax * SUBJECT_BYTES_MEAN),
     subjectCacheBytes: SCRATCH_CACHE_BYTES,
     scrubIntervalMs: SCRUB_INTERVAL_MS,
+    encryption: {},
     ...options,
     segmentBytes,
     commitBytesMax: Math.min(options.commitBytesMax ?? COMMIT_BYTES_MAX, segmentBytes),
@@ -104,6 +110,7 @@ export interface Memory {
   readonly catalog: Catalog
   readonly evictions: EvictionQueue
   readonly reserve: ReserveFile
+  readonly keys: Keyring
   readonly spill: SubjectSpill
   isRecovering: boolean
 }
@@ -114,10 +121,12 @@ export function makeMemory(settings: Settings): Memory {
   const room = new Room(directory, settings)
   const files = new SegmentFiles(disk, journalDirectory, log, OPEN_FILES_MAX)
   const boots = new Boots()
+  const keys = new Keyring(settings.encryption, random)
   const writer = new Writer(clock, random, boots, room, {
     chunkBytes: CHUNK_BYTES,
     chunksPooledMax: CHUNKS_POOLED_MAX,
     commitBytesMax: settings.commitBytesMax,
+    recordExtra: keys.keyId === undefined ? 0 : ENCRYPTION_BYTES,
   })
   const marks = new JournalTable(0, {
     writer,
@@ -143,7 +152,17 @@ export function makeMemory(settings: Settings): Memory {
     path.join(directory, RESERVE_FILE),
     reserveFileBytes,
   )
-  const memory = { room, files, writer, catalog, evictions, reserve, spill, isRecovering: true }
+  const memory = {
+    room,
+    files,
+    writer,
+    catalog,
+    evictions,
+    reserve,
+    keys,
+    spill,
+    isRecovering: true,
+  }
   catalog.isRecovering = () => memory.isRecovering
   const host: StreamHost = {
     compressor: new Compressor(),

@@ -1,4 +1,5 @@
 import type { PetioleError } from '../runtime/index.ts'
+import type { EncryptionStats } from './encryption/rekeying.ts'
 import type {
   Committed,
   StateTable,
@@ -35,6 +36,8 @@ export interface StoreStats {
   /** Other files of the directory that were damaged and written again, since the store was opened. */
   readonly mendedFiles: number
   readonly scrub: ScrubStats
+  /** undefined: nothing is encrypted. */
+  readonly encryption: EncryptionStats | undefined
   /** Damaged bytes that are kept for people, and how many there was no room for since the store was opened. */
   readonly quarantineFiles: number
   readonly quarantineBytes: number

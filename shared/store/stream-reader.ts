@@ -113,8 +113,9 @@ export class StreamReader {
 
   /** As the segment is now; to be released. */
   #pinRun(span: Span): PinnedRun {
-    const { id, salt, opening, size } = this.#catalog.segment(span.segmentId)
-    return { span, pin: this.#files.pin(id), salt, opening, endOffset: size, ordinals: [] }
+    const { id, salt, opening, recordExtra, size } = this.#catalog.segment(span.segmentId)
+    const pin = this.#files.pin(id)
+    return { span, pin, salt, opening, recordExtra, endOffset: size, ordinals: [] }
   }
 
   /** Reads the wanted records of one segment, in order, into `messages`. */
@@ -140,10 +141,10 @@ export class StreamReader {
       ) {
         isFound = findRecord(window, window.wantedOffset, wanted)
       }
-      if (isFound !== true || !window.cursor.isIntact(run.salt)) {
-        isFound = await searchRecord(window, span.entryOffsets.get(entry), run, wanted)
-      }
-      const record = isFound ? run.opening.open(window.cursor, window.offset) : undefined
+      const isThere = isFound === true && window.cursor.isIntact(run.salt)
+      const record =
+        (isThere ? run.opening.open(window.cursor, window.offset) : undefined) ??
+        (await searchRecord(window, span.entryOffsets.get(entry), run, wanted))
       if (record === undefined) {
         this.#damaged(stream, span, ordinal)
         offset = 0

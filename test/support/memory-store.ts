@@ -52,6 +52,7 @@ export class MemoryStore implements Store {
     mendedFiles: 0,
     freeBytes: Number.POSITIVE_INFINITY,
     tornBytes: 0,
+    encryption: undefined,
   }
   readonly #streams = new Map<string, MemoryStream>()
   readonly marks: StateTable

@@ -75,7 +75,8 @@ export class DamageKeeper {
     for (const range of ranges) {
       const where = { segment: segment.id, ...range }
       const part = bytes.subarray(range.from, range.to)
-      const finding = { segment: segment.id, salt: segment.salt, range, bytes: part }
+      const isEncrypted = segment.encryption !== undefined
+      const finding = { segment: segment.id, salt: segment.salt, range, bytes: part, isEncrypted }
       const before = quarantine.bytes
       try {
         const isKept = await quarantine.keep(finding, 'server')

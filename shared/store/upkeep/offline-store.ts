@@ -9,30 +9,30 @@ import {
   type Disk,
   messageOf,
   PetioleError,
-  SeededRandom,
   SystemClock,
+  SystemRandom,
 } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
 import { findGaps } from '../damage.ts'
+import { unwrapIndex } from '../encryption/index-envelope.ts'
+import type { Keyring, StoreEncryption } from '../encryption/keyring.ts'
+import { lockedSegments } from '../encryption/missing-keys.ts'
+import type { SegmentCipher } from '../encryption/segment-cipher.ts'
 import { isIndexIntact, loadIndex } from '../index-file.ts'
 import { LOST_NAMED_MAX } from '../limits.ts'
 import { Chunk, RecordType } from '../record.ts'
-import {
-  decodeSegmentHeader,
-  indexPath,
-  SEGMENT_HEADER_BYTES,
-  Segment,
-  type SegmentHeader,
-  segmentIdOf,
-  segmentPath,
-} from '../segment.ts'
+import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
+import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import { CARD_FILE, type Cards, readCards } from '../store-card.ts'
 import { makeMemory, withDefaults } from '../store-memory.ts'
+import { headerOf, readEnvelope } from './segment-envelope.ts'
 
 export interface OfflineOptions {
   readonly disk: Disk
   readonly directory: string
+  /** Keys to read with. Default: none. */
+  readonly encryption?: StoreEncryption
 }
 
 /** `unused`: the last segment's, which is always scanned. `stale`: of the file before a rewrite. */
@@ -59,7 +59,10 @@ export interface OfflineReading {
   readonly directory: string
   readonly journalDirectory: string
   readonly cards: Cards
+  /** Empty when a key is missing: then only checksums are looked at, of all segments. */
   readonly catalog: Catalog
+  /** Segments by the key that they need, and that was not given. */
+  readonly locked: ReadonlyMap<string, readonly number[]>
   readonly segments: readonly SegmentReading[]
   /** Messages that are gone with damaged records, by stream. */
   readonly lost: ReadonlyMap<number, readonly number[]>
@@ -113,14 +116,18 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
     throw error
   })
   const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
-  const reader = new SegmentsReader(options, catalog, journalDirectory, new Set(names))
-  for (const id of ids) await reader.read(id, id === ids[ids.length - 1])
+  const locked =
+    ids.length === 0 ? new Map() : await lockedSegments(disk, journalDirectory, memory.keys)
+  const { keys } = memory
+  const reader = new SegmentsReader(options, { catalog, keys, directory: journalDirectory, names })
+  for (const id of ids) await reader.read(id, id === ids[ids.length - 1], locked.size > 0)
   const known = new Set(ids.flatMap((id) => [segmentPath('', id), indexPath('', id)]))
   return {
     directory,
     journalDirectory,
     cards: await readCards(disk, directory),
     catalog,
+    locked,
     segments: reader.segments,
     lost: reader.lost(),
     otherFiles: names.filter((name) => !known.has(name)),
@@ -128,61 +135,72 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
   }
 }
 
-function emptyMemory({ disk, directory }: OfflineOptions, log: Log) {
+function emptyMemory({ disk, directory, encryption = {} }: OfflineOptions, log: Log) {
   const clock = new SystemClock()
+  const random = new SystemRandom()
   // Nothing is made in the directory.
   const subjects = { subjectsMax: Infinity, subjectBytesMax: Infinity }
-  return makeMemory(
-    withDefaults({ directory, clock, random: new SeededRandom(1), disk, log, ...subjects }),
-  )
+  return makeMemory(withDefaults({ directory, clock, random, disk, log, encryption, ...subjects }))
+}
+
+interface ReaderParts {
+  readonly catalog: Catalog
+  readonly keys: Keyring
+  /** The journal's, and what is in it. */
+  readonly directory: string
+  readonly names: readonly string[]
 }
 
 class SegmentsReader {
   readonly segments: SegmentReading[] = []
   readonly #options: OfflineOptions
   readonly #catalog: Catalog
+  readonly #keys: Keyring
   readonly #directory: string
   readonly #names: ReadonlySet<string>
   readonly #lost = new Map<number, number[]>()
   #lostCount = 0
 
-  constructor(
-    options: OfflineOptions,
-    catalog: Catalog,
-    directory: string,
-    names: ReadonlySet<string>,
-  ) {
+  constructor(options: OfflineOptions, { catalog, keys, directory, names }: ReaderParts) {
     this.#options = options
     this.#catalog = catalog
+    this.#keys = keys
     this.#directory = directory
-    this.#names = names
+    this.#names = new Set(names)
   }
 
-  async read(id: number, isLast: boolean): Promise<void> {
+  async read(id: number, isLast: boolean, isEnvelopeOnly: boolean): Promise<void> {
     const { disk } = this.#options
     const file = segmentPath(this.#directory, id)
     const bytes = await disk.readFile(file)
     const indexBytes = await this.#indexOf(id)
-    const { header, damagedHeaders } = headerOf(bytes, id, file, indexBytes, (known) =>
-      this.#indexSegment(indexBytes, id, known, bytes.length),
+    const { header, damagedHeaders } = headerOf(
+      { bytes, id, file, index: indexBytes },
+      () => this.#indexSegment(indexBytes, id, undefined, bytes.length)?.header,
     )
     const name = path.posix.join('journal', path.basename(file))
     const reading = { id, file: name, isLast, damagedHeaders, bytes: bytes.length }
     if (header === undefined) {
-      const isUnborn = isLast && bytes.length <= SEGMENT_HEADER_BYTES
-      const damaged = isUnborn ? [] : [{ from: 0, to: bytes.length }]
-      this.segments.push({ ...reading, ...NOTHING_READ, damaged, damagedHeaders: isUnborn ? 0 : 2 })
+      const isNothing = isLast && isUnborn(bytes, file)
+      const damaged = isNothing ? [] : [{ from: 0, to: bytes.length }]
+      const lost = isNothing ? 0 : damagedHeaders
+      this.segments.push({ ...reading, ...NOTHING_READ, damaged, damagedHeaders: lost })
       return
     }
     const chunk = new Chunk(bytes)
+    if (isEnvelopeOnly) {
+      this.segments.push({ ...reading, ...readEnvelope(chunk, header, isLast, indexBytes) })
+      return
+    }
+    const cipher = cipherOf(this.#keys, header)
     if (!isLast && indexBytes !== undefined) {
-      const found = this.#readByIndex(indexBytes, header, chunk)
+      const found = this.#readByIndex(indexBytes, header, chunk, cipher)
       if (found !== undefined) {
         this.segments.push({ ...reading, ...found })
         return
       }
     }
-    const segment = new Segment(header, bytes.length)
+    const segment = new Segment(header, bytes.length, cipher)
     this.#catalog.addSegment(segment)
     let records = 0
     const scan = scanSegment(chunk, segment, isLast, (record, at) => {
@@ -204,17 +222,23 @@ class SegmentsReader {
   }
 
   /** A damaged segment with an index that fits: that one knows what the damaged records said. */
-  #readByIndex(index: Uint8Array, header: SegmentHeader, chunk: Chunk) {
+  #readByIndex(
+    index: Uint8Array,
+    header: SegmentHeader,
+    chunk: Chunk,
+    cipher: SegmentCipher | undefined,
+  ) {
     const { id } = header
     const found = new Set<string>()
     let records = 0
-    const scan = scanSegment(chunk, new Segment(header, chunk.bytes.length), false, (cursor) => {
+    const form = new Segment(header, chunk.bytes.length, cipher)
+    const scan = scanSegment(chunk, form, false, (cursor) => {
       records++
       if (cursor.type === RecordType.message) found.add(`${cursor.streamId}:${cursor.seq}`)
     })
     if (scan.damaged.length === 0) return undefined
     if (this.#indexSegment(index, id, header, chunk.bytes.length) === undefined) return undefined
-    const segment = loadIndex(index, id, header, chunk.bytes.length, this.#catalog)
+    const segment = this.#loadIndex(index, id, header, chunk.bytes.length, this.#catalog)
     for (const stream of this.#catalog.streamsById.values()) {
       const span = stream.index.spanIn(id)
       if (span === undefined) continue
@@ -282,7 +306,7 @@ class SegmentsReader {
     const scratch = emptyMemory(this.#options, silentLog).catalog
     try {
       // Of another size or salt: the segment was rewritten, and its new index did not come to disk.
-      if (loadIndex(bytes, segment.id, header, segment.size, scratch) === undefined) {
+      if (this.#loadIndex(bytes, segment.id, header, segment.size, scratch) === undefined) {
         return { index: 'stale', indexProblem: '' }
       }
     } catch (error) {
@@ -316,13 +340,25 @@ class SegmentsReader {
     id: number,
     header: SegmentHeader | undefined,
     size: number,
-  ): SegmentHeader | undefined {
+  ): Segment | undefined {
     if (bytes === undefined) return undefined
     try {
-      return loadIndex(bytes, id, header, size, emptyMemory(this.#options, silentLog).catalog)
+      return this.#loadIndex(bytes, id, header, size, emptyMemory(this.#options, silentLog).catalog)
     } catch {
       return undefined
     }
+  }
+
+  #loadIndex(
+    bytes: Uint8Array,
+    id: number,
+    header: SegmentHeader | undefined,
+    size: number,
+    catalog: Catalog,
+  ): Segment | undefined {
+    const opened = unwrapIndex(bytes, header, this.#keys)
+    if (opened === undefined) return undefined
+    return loadIndex(opened.bytes, id, header, size, catalog, opened.cipher)
   }
 }
 
@@ -332,23 +368,12 @@ const NOTHING_READ = {
   segment: undefined,
   records: 0,
   tornBytes: 0,
-  lastCommitAt: SEGMENT_HEADER_BYTES,
+  lastCommitAt: 0,
   index: 'absent',
   indexProblem: '',
 } as const
 
-/** The header as either copy has it, or as the index remembers it. */
-function headerOf(
-  bytes: Uint8Array,
-  id: number,
-  file: string,
-  index: Uint8Array | undefined,
-  fromIndex: (header: SegmentHeader | undefined) => SegmentHeader | undefined,
-): { header: SegmentHeader | undefined; damagedHeaders: number } {
-  const half = SEGMENT_HEADER_BYTES / 2
-  const copies = [bytes.subarray(0, half), bytes.subarray(half, SEGMENT_HEADER_BYTES)]
-    .map((copy) => decodeSegmentHeader(copy, file))
-    .filter((header) => header?.id === id)
-  const header = copies[0] ?? (index === undefined ? undefined : fromIndex(undefined))
-  return { header, damagedHeaders: 2 - copies.length }
+/** Nobody asks for one whose key is not here. */
+function cipherOf(keys: Keyring, { id, encryption }: SegmentHeader): SegmentCipher | undefined {
+  return encryption === undefined ? undefined : keys.cipherOf(id, encryption)
 }

@@ -17,11 +17,16 @@ export const QUARANTINE_FOLDER = 'quarantine'
 const MANIFEST = 'manifest.jsonl'
 const NAME = /^(\d{10})-([0-9a-f]{8})-(\d+)-(\d+)-([0-9a-f]{8})\.bin$/
 
-export interface Finding {
+export interface FoundBytes {
   readonly segment: number
   readonly salt: number
   readonly range: ByteRange
   readonly bytes: Uint8Array
+}
+
+export interface Finding extends FoundBytes {
+  /** Then only their fixed fields mean something. */
+  readonly isEncrypted: boolean
 }
 
 export interface KeptFile {
@@ -81,7 +86,7 @@ export class Quarantine {
       })
   }
 
-  has(finding: Finding): boolean {
+  has(finding: FoundBytes): boolean {
     return this.#names.has(nameOf(finding))
   }
 
@@ -106,7 +111,7 @@ export class Quarantine {
       to: finding.range.to,
       found_at: new Date(wallMs()).toISOString(),
       found_by: by,
-      seems: seems(bytes),
+      seems: seems(finding),
     })
     return true
   }
@@ -152,18 +157,20 @@ export class Quarantine {
   }
 }
 
-function nameOf({ segment, salt, range, bytes }: Finding): string {
+function nameOf({ segment, salt, range, bytes }: FoundBytes): string {
   const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
   const id = String(segment).padStart(10, '0')
   return `${id}-${hex(salt)}-${range.from}-${range.to}-${hex(crc32(bytes, 0, bytes.length, 0))}.bin`
 }
 
 /** What the bytes would be if their header were right, which nobody vouches for. */
-export function seems(bytes: Uint8Array): string {
+export function seems({ bytes, isEncrypted }: Pick<Finding, 'bytes' | 'isEncrypted'>): string {
   const cursor = new RecordCursor(new Chunk(bytes))
   if (bytes.length < RECORD_HEADER_BYTES || !cursor.isPlausible) return 'unknown'
   const name = Object.entries(RecordType).find(([, type]) => type === cursor.type)?.[0]
+  const where = `${name} of stream ${cursor.streamId}, seq ${cursor.seq}`
+  if (isEncrypted) return where
   const end = Math.min(cursor.subjectStart + cursor.subjectLength, bytes.length)
   const subject = Buffer.from(bytes.subarray(cursor.subjectStart, end)).toString().slice(0, 256)
-  return `${name} of stream ${cursor.streamId}, seq ${cursor.seq}, ${JSON.stringify(subject)}`
+  return `${where}, ${JSON.stringify(subject)}`
 }

@@ -23,10 +23,13 @@ export function renderCheck(report: StoreReport): string {
   }
   for (const { file, problem } of report.notices) lines.push(`note: ${file} ${problem}`)
   for (const { file, problem } of report.problems) lines.push(`PROBLEM: ${file}: ${problem}`)
+  const isWhole = report.locked.length === 0
   lines.push(
-    report.ok
-      ? 'ok: everything holds, or is in quarantine'
-      : `${report.problems.length} problems: \`petiole store repair\` puts right what it can, and loses nothing`,
+    report.ok && !isWhole
+      ? 'ok: all checksums hold; what is in the records was not looked at, for want of the key'
+      : report.ok
+        ? 'ok: everything holds, or is in quarantine'
+        : `${report.problems.length} problems: \`petiole store repair\` puts right what it can, and loses nothing`,
   )
   return `${lines.join('\n')}\n`
 }

@@ -9,7 +9,7 @@ import type { Catalog } from '../catalog.ts'
 import { isIndexIntact } from '../index-file.ts'
 import { READ_BYTES, SCRUB_BYTES_PER_SECOND, SCRUB_START_MS } from '../limits.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor } from '../record.ts'
-import { indexPath, SEGMENT_HEADER_BYTES, type Segment } from '../segment.ts'
+import { indexPath, type Segment } from '../segment.ts'
 import type { SegmentFiles } from '../segment-files.ts'
 
 export interface ScrubberParts {
@@ -121,7 +121,7 @@ export class Scrubber {
     const segment = this.#nextId()
     if (segment === undefined) return undefined
     this.#lastId = segment.id
-    return { segment, salt: segment.salt, offset: SEGMENT_HEADER_BYTES }
+    return { segment, salt: segment.salt, offset: segment.headerBytes }
   }
 
   /** Reads on for a piece; returns how many bytes that were. */
@@ -138,7 +138,7 @@ export class Scrubber {
       chunk = await this.#read(files, progress, first)
     }
     if (!isSame()) return this.#leave(chunk.bytes.length)
-    const intact = intactBytes(chunk, salt)
+    const intact = intactBytes(chunk, salt, segment, progress.offset)
     progress.offset += intact
     if (progress.offset >= size) await this.#checkIndex(segment, isSame)
     else if (intact === 0) {
@@ -178,13 +178,14 @@ export class Scrubber {
   }
 }
 
-/** Up to the first record that does not hold, or that does not lie here whole. */
-function intactBytes(chunk: Chunk, salt: number): number {
+/** Up to the first record that does not hold, cannot be opened, or does not lie here whole. */
+function intactBytes(chunk: Chunk, salt: number, { opening }: Segment, offset: number): number {
   const cursor = new RecordCursor(chunk)
   const size = chunk.bytes.length
   while (cursor.at + RECORD_HEADER_BYTES <= size) {
     const isWhole = cursor.isPlausible && cursor.at + cursor.length <= size
     if (!isWhole || !cursor.isIntact(salt)) break
+    if (opening.open(cursor, offset + cursor.at) === undefined) break
     cursor.at += cursor.length
   }
   return cursor.at

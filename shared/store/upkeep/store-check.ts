@@ -2,6 +2,7 @@
 import * as path from 'node:path'
 import type { Clock, Disk } from '../../runtime/index.ts'
 import { runsOf, type SeqRun } from '../delete-runs.ts'
+import type { StoreEncryption } from '../encryption/keyring.ts'
 import { indexPath, segmentPath } from '../segment.ts'
 import type { ByteRange } from '../segment-scan.ts'
 import {
@@ -17,6 +18,8 @@ export interface UpkeepOptions {
   readonly clock: Clock
   /** The store's directory, as `jetstream.store_dir` names it. */
   readonly directory: string
+  /** Keys to read with. Default: none. */
+  readonly encryption?: StoreEncryption
 }
 
 /** Field names as they are printed. */
@@ -26,12 +29,19 @@ export interface StoreReport {
   readonly owner: string | null
   /** Nothing needs to be done: all holds, or what does not is in quarantine already. */
   readonly ok: boolean
+  /** Encrypted with keys that were not given: then only checksums were checked, and no streams are known. */
+  readonly locked: readonly LockedReport[]
   readonly segments: readonly SegmentReport[]
   readonly streams: readonly StreamReport[]
   readonly problems: readonly StoreProblem[]
   /** What is as a killed process leaves it; the next start puts it right. */
   readonly notices: readonly StoreProblem[]
   readonly quarantine: { readonly files: number; readonly bytes: number }
+}
+
+export interface LockedReport {
+  readonly key_id: string
+  readonly segments: number
 }
 
 export interface StoreProblem {
@@ -88,6 +98,10 @@ export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
     file: path.posix.join('journal', name),
     problem: 'belongs to no segment',
   }))
+  for (const [keyId, ids] of reading.locked) {
+    const problem = `${ids.length} segments are encrypted with key ${keyId}, which was not given: only checksums were checked, and streams are not known`
+    notices.push({ file: 'journal', problem })
+  }
   const segments: SegmentReport[] = []
   for (const one of reading.segments) {
     const damaged: DamageReport[] = []
@@ -107,6 +121,7 @@ export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
     id: reading.cards.card?.id ?? null,
     owner: reading.cards.card?.owner ?? null,
     ok: problems.length === 0,
+    locked: [...reading.locked].map(([key_id, ids]) => ({ key_id, segments: ids.length })),
     segments,
     streams: streamsOf(reading),
     problems,
@@ -136,7 +151,13 @@ export async function findingOf(
       if (read === 0) break
       got += read
     }
-    return { segment: id, salt: segment?.salt ?? 0, range, bytes: bytes.subarray(0, got) }
+    return {
+      segment: id,
+      salt: segment?.salt ?? 0,
+      range,
+      bytes: bytes.subarray(0, got),
+      isEncrypted: segment?.encryption !== undefined,
+    }
   } finally {
     await file.close()
   }
@@ -152,7 +173,7 @@ async function describe(
   const isHeaderLost = reading.segment === undefined
   return {
     ...range,
-    seems: isHeaderLost ? 'a whole segment without its header' : seems(finding.bytes),
+    seems: isHeaderLost ? 'a whole segment without its header' : seems(finding),
     quarantined: quarantine.has(finding),
   }
 }
@@ -182,7 +203,8 @@ function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): Stor
   const problems: StoreProblem[] = []
   if (one.damagedHeaders > 0) {
     const rest = one.segment === undefined ? 'nothing in it can be read' : 'the rest can be read'
-    problems.push({ file, problem: `${one.damagedHeaders} of 2 headers damaged, ${rest}` })
+    const all = one.segment?.encryption === undefined ? 2 : 4
+    problems.push({ file, problem: `${one.damagedHeaders} of ${all} headers damaged, ${rest}` })
   }
   for (const { from, to, seems: what, quarantined } of damaged) {
     if (quarantined || one.segment === undefined) continue

@@ -1,5 +1,8 @@
 /** `petiole store export`: what can be read of a store's streams, out of a store that no server has open. */
-import { PetioleError } from '../../runtime/index.ts'
+import * as path from 'node:path'
+import { PetioleError, SystemRandom } from '../../runtime/index.ts'
+import { Keyring } from '../encryption/keyring.ts'
+import { missingKeys } from '../encryption/missing-keys.ts'
 import type { JournalStream } from '../journal-stream.ts'
 import { EXPORT_MESSAGES, READ_BYTES } from '../limits.ts'
 import type { StoredMessage } from '../stream-store.ts'
@@ -29,6 +32,7 @@ export async function exportStore(options: ExportOptions): Promise<ExportSummary
   const unlock = await lockOffline(options)
   try {
     const reading = await readOffline(options)
+    if (reading.locked.size > 0) throw await keysNeeded(options)
     const streams = choose([...reading.catalog.streams.values()], options.streams)
     let messages = 0
     let lost = 0
@@ -41,6 +45,11 @@ export async function exportStore(options: ExportOptions): Promise<ExportSummary
   } finally {
     await unlock()
   }
+}
+
+function keysNeeded({ disk, directory, encryption = {} }: ExportOptions): Promise<PetioleError> {
+  const keys = new Keyring(encryption, new SystemRandom())
+  return missingKeys(disk, path.join(directory, 'journal'), keys)
 }
 
 function choose(all: readonly JournalStream[], wanted: readonly string[]): JournalStream[] {

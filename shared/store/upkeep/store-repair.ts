@@ -6,18 +6,15 @@
  *    still meet them, or a leaf would not learn what it lost, and count it. A rewrite drops them later.
  *  - A damaged copy of a segment's header or of the store's card is written again from the other one.
  *  - Indexes that are missing, stale or damaged are made anew, but not for a damaged segment: its next scan
- *    is what reports the damage, so a useless index is only moved out of its way.
+ *    is what reports the damage, so a useless index is only moved out of its way. Without its key a store keeps
+ *    the indexes that it has.
  */
 import * as path from 'node:path'
 import { PetioleError } from '../../runtime/index.ts'
+import { wrapIndex } from '../encryption/index-envelope.ts'
 import { encodeIndex } from '../index-file.ts'
-import {
-  decodeSegmentHeader,
-  encodeSegmentHeader,
-  indexPath,
-  SEGMENT_HEADER_BYTES,
-  segmentPath,
-} from '../segment.ts'
+import { indexPath, segmentPath } from '../segment.ts'
+import { encodeSegmentHeader, headerBytes, headerCopies } from '../segment-header.ts'
 import { writeCard } from '../store-card.ts'
 import { FORMAT, VERSION } from '../store-directory.ts'
 import {
@@ -122,7 +119,7 @@ async function keepDamage(
   }
 }
 
-/** Only the half that does not hold is written: whatever interrupts this, the other one stays. */
+/** Only the copy that does not hold is written: whatever interrupts this, the other one stays. */
 async function repairHeader(
   { disk }: UpkeepOptions,
   { journalDirectory }: OfflineReading,
@@ -130,17 +127,16 @@ async function repairHeader(
   done: string[],
 ): Promise<void> {
   if (segment === undefined || damagedHeaders === 0) return
-  const { id, salt, isRewritten } = segment
-  const right = encodeSegmentHeader({ id, salt, isRewritten })
-  const half = SEGMENT_HEADER_BYTES / 2
-  const place = segmentPath(journalDirectory, id)
+  const { header } = segment
+  const right = encodeSegmentHeader(header)
+  const place = segmentPath(journalDirectory, segment.id)
   const file = await disk.open(place, 'write')
   try {
-    for (const at of [0, half]) {
-      const copy = new Uint8Array(half)
-      await file.read(copy, at)
-      if (decodeSegmentHeader(copy, place)?.id === id) continue
-      await file.writev([right.subarray(at, at + half)], at)
+    const now = new Uint8Array(headerBytes(header))
+    await file.read(now, 0)
+    for (const { from, to, isIntact } of headerCopies(now, header, place)) {
+      if (isIntact) continue
+      await file.writev([right.subarray(from, to)], from)
       await file.datasync()
     }
   } finally {
@@ -151,16 +147,16 @@ async function repairHeader(
 
 async function repairIndex(
   options: UpkeepOptions,
-  { catalog, journalDirectory }: OfflineReading,
+  { catalog, journalDirectory, locked }: OfflineReading,
   { id, segment, damaged, index, isLast }: SegmentReading,
   done: string[],
 ): Promise<void> {
-  if (segment === undefined || isLast || index === 'fits') return
+  if (segment === undefined || isLast || index === 'fits' || locked.size > 0) return
   const { disk } = options
   const file = indexPath(journalDirectory, id)
   const name = path.basename(file)
   if (damaged.length === 0) {
-    await disk.writeFileAtomic(file, encodeIndex(segment, catalog))
+    await disk.writeFileAtomic(file, wrapIndex(segment, encodeIndex(segment, catalog)))
     done.push(`journal/${name}: made anew`)
   } else if (index === 'damaged') {
     await disk.makeDirectory(path.join(options.directory, QUARANTINE_FOLDER))

@@ -1,0 +1,68 @@
+/** What can be told of a segment without what is in its records: its header, and which bytes hold. */
+import { readEnvelope as readIndexEnvelope } from '../encryption/index-envelope.ts'
+import { isIndexIntact, ownerOf } from '../index-file.ts'
+import { AS_WRITTEN } from '../opening.ts'
+import type { Chunk } from '../record.ts'
+import { Segment } from '../segment.ts'
+import { decodeSegmentHeader, headerCopies, type SegmentHeader } from '../segment-header.ts'
+import { scanSegment } from '../segment-scan.ts'
+import type { IndexState, SegmentReading } from './offline-store.ts'
+
+interface HeaderSource {
+  readonly bytes: Uint8Array
+  readonly id: number
+  readonly file: string
+  readonly index: Uint8Array | undefined
+}
+
+/** As it lies in the file, or as the index remembers it. */
+export function headerOf(
+  { bytes, id, file, index }: HeaderSource,
+  fromIndex: () => SegmentHeader | undefined,
+): { header: SegmentHeader | undefined; damagedHeaders: number } {
+  const own = decodeSegmentHeader(bytes, file)
+  const header = own?.id === id ? own : index === undefined ? undefined : fromIndex()
+  if (header === undefined) return { header, damagedHeaders: 2 }
+  const copies = headerCopies(bytes, header, file)
+  return { header, damagedHeaders: copies.filter(({ isIntact }) => !isIntact).length }
+}
+
+/** A scan that takes no record's content: checksums need no key. */
+export function readEnvelope(
+  chunk: Chunk,
+  header: SegmentHeader,
+  isLast: boolean,
+  index: Uint8Array | undefined,
+): Omit<SegmentReading, 'id' | 'file' | 'isLast' | 'damagedHeaders' | 'bytes'> {
+  const segment = new Segment(header, chunk.bytes.length, undefined)
+  let records = 0
+  const { salt, headerBytes } = segment
+  const scan = scanSegment(chunk, { salt, headerBytes, opening: AS_WRITTEN }, isLast, () => {
+    records++
+  })
+  segment.size = scan.end
+  segment.isSealed = !isLast
+  return {
+    segment,
+    records,
+    damaged: scan.damaged,
+    tornBytes: chunk.bytes.length - scan.end,
+    lastCommitAt: scan.lastCommitAt,
+    ...stateOfIndex(index, segment, isLast),
+  }
+}
+
+function stateOfIndex(
+  bytes: Uint8Array | undefined,
+  { id, salt, size }: Segment,
+  isLast: boolean,
+): { index: IndexState; indexProblem: string } {
+  if (bytes === undefined) return { index: 'absent', indexProblem: '' }
+  if (isLast) return { index: 'unused', indexProblem: '' }
+  if (!isIndexIntact(bytes)) {
+    return { index: 'damaged', indexProblem: 'its checksum does not hold' }
+  }
+  const owner = readIndexEnvelope(bytes) ?? ownerOf(bytes)
+  const isOf = owner?.id === id && owner.salt === salt && owner.size === size
+  return { index: isOf ? 'fits' : 'stale', indexProblem: '' }
+}
