@@ -1,6 +1,7 @@
 import type { ResolverConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import { type Cancel, type Clock, every, messageOf } from '../runtime/index.ts'
+import { decodeToken } from './claims/index.ts'
 import type { DirectoryStore } from './directory-store.ts'
 import { EXPIRY_CHECK_MS } from './limits.ts'
 import type { AccountResolver } from './resolver.ts'
@@ -40,11 +41,17 @@ export class DirectoryResolver implements AccountResolver {
   }
 
   async fetch(id: string): Promise<string | undefined> {
+    const { config, exchange, log } = this.#options
     const own = await this.store.load(id)
-    if (own !== undefined) return own
-    const { config, exchange } = this.#options
+    const problem = own === undefined ? undefined : problemOf(own)
+    if (own !== undefined && problem === undefined) return own
+    if (problem !== undefined) {
+      const file = this.store.fileOf(id)
+      log.error({ account: id, file, reason: problem }, 'damaged account jwt: push it again')
+    }
+    // What others have takes the damaged one's place, once it is verified.
     const found = await exchange?.lookup(id, config.timeout)
-    return found === '' ? undefined : found
+    return found === '' || found === undefined ? own : found
   }
 
   async keep(id: string, jwt: string): Promise<void> {
@@ -64,5 +71,15 @@ export class DirectoryResolver implements AccountResolver {
         this.#options.log.warn({ reason: messageOf(err) }, 'expired account jwts are still there')
       },
     )
+  }
+}
+
+/** A JWT holds its own checksum, which is the signature: what does not verify was damaged where it lies. */
+function problemOf(jwt: string): string | undefined {
+  try {
+    decodeToken(jwt)
+    return undefined
+  } catch (error) {
+    return messageOf(error)
   }
 }

@@ -71,6 +71,11 @@ export class DirectoryStore {
     return sum
   }
 
+  /** Where an account's JWT lies, for people. */
+  fileOf(id: string): string {
+    return this.#path(id)
+  }
+
   load(id: string): Promise<string | undefined> {
     return this.#next(() => this.#load(id))
   }
