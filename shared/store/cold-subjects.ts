@@ -2,15 +2,15 @@
  * Subjects of one stream that are not held in memory, because there are too many: what `SubjectTable`
  * keeps of each, in pages of which the used ones are in memory. One that is asked for costs two pages:
  *
- *     directory[first bits of the hash] → a page of (hash, id) pairs, split in two when it is full
+ *     hash → id, in `ColdDirectory`
  *     id → the page and the place in it of: last seq, a lower bound of the first, count, length, bytes
  *
  * Ids are those of `SubjectTable` continued from `COLD_ID_MIN`, and tell where the record lies; so they
  * stay. Records follow each other in a page, which is free again when none of them lives. What is
  * too long for a page goes on in others.
  */
-import { invariant } from '../runtime/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
+import { ColdDirectory } from './cold-directory.ts'
 import { SCRATCH_PAGE_BYTES } from './limits.ts'
 import type { ScratchPages } from './scratch-pages.ts'
 import { Beginning } from './subject-beginning.ts'
@@ -20,10 +20,11 @@ export const COLD_ID_MIN = 0x8000_0000
 
 const UNIT_BYTES = 8
 const PAGE_UNITS = SCRATCH_PAGE_BYTES / UNIT_BYTES
-/** Words of a page of records: where it ends in bytes, how many of its records live, the page that goes on + 1. */
+/** Words of a page of records: where it ends in bytes, how many live, the page that goes on, the page begun next; pages + 1. */
 const END = 0
 const LIVE = 1
 const NEXT = 2
+const AFTER = 3
 const HEAD_BYTES = 16
 /** Of a record, in bytes: last f64, first f64, count u32, length u32, then the subject. */
 const FIRST = 8
@@ -32,12 +33,6 @@ const LENGTH = 20
 const TEXT = 24
 const INLINE_MAX = SCRATCH_PAGE_BYTES - HEAD_BYTES - TEXT
 const CHAINED_BYTES = SCRATCH_PAGE_BYTES - HEAD_BYTES
-/** Words of a page of pairs: how many, by how many bits of the hash they are chosen; then the pairs. */
-const PAIRS = 0
-const DEPTH = 1
-const PAIRS_AT = 2
-const PAIRS_MAX = SCRATCH_PAGE_BYTES / 8 - 1
-const DEPTH_MAX = 26
 
 export class ColdSubjects {
   /** Subjects with live messages. */
@@ -46,8 +41,7 @@ export class ColdSubjects {
   readonly beginning = new Beginning()
   readonly #pages: ScratchPages
   readonly #seed: number
-  #directory = new Uint32Array(0)
-  #depth = 0
+  readonly #directory: ColdDirectory
   /** Pages with records, in the order in which they were begun. */
   readonly #records = new Set<number>()
   /** Those of them that go on in other pages. */
@@ -58,24 +52,44 @@ export class ColdSubjects {
   constructor(pages: ScratchPages, seed: number) {
     this.#pages = pages
     this.#seed = seed
+    this.#directory = new ColdDirectory(pages, (id, bytes, start, end) =>
+      this.#equals(id, bytes, start, end),
+    )
   }
 
   /** -1 when it is not there. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#directory.length === 0) return -1
-    const hash = hashOf(bytes, start, end, this.#seed) >>> 0
-    return this.#lookUp(hash, bytes, start, end)
+    return this.#directory.find(hashOf(bytes, start, end, this.#seed) >>> 0, bytes, start, end)
   }
 
   /** The id of a subject that is not there yet. */
   insert(bytes: Uint8Array, start: number, end: number): number {
     const hash = hashOf(bytes, start, end, this.#seed) >>> 0
     const id = this.#keep(bytes, start, end)
-    this.#link(hash, id)
+    this.#directory.insert(hash, id)
     this.size++
     this.byteLength += end - start
     this.beginning.note(bytes, start, end, this.size)
     return id
+  }
+
+  /**
+   * The id behind this one, in the order in which they came, when it is that of the subject; else -1.
+   * Who asks for many in that order again need not look them up.
+   */
+  after(id: number, bytes: Uint8Array, start: number, end: number): number {
+    let page = pageOf(id)
+    let offset = offsetOf(id)
+    const at = this.#pages.at(page)
+    const { words } = this.#pages
+    offset += recordBytes(words[(at + offset + LENGTH) / 4] as number)
+    if (offset >= (words[at / 4 + END] as number)) {
+      page = (words[at / 4 + AFTER] as number) - 1
+      offset = HEAD_BYTES
+      if (!this.#records.has(page)) return -1
+    }
+    const next = idAt(page, offset)
+    return this.#equals(next, bytes, start, end) && this.count(next) > 0 ? next : -1
   }
 
   add(id: number, seq: number): void {
@@ -176,11 +190,9 @@ export class ColdSubjects {
 
   /** Gives all pages back. */
   clear(): void {
-    for (const page of new Set(this.#directory)) this.#pages.release(page)
+    this.#directory.clear()
     for (const page of this.#records) this.#release(page)
     this.#records.clear()
-    this.#directory = new Uint32Array(0)
-    this.#depth = 0
     this.#newest = -1
     this.size = 0
     this.byteLength = 0
@@ -194,19 +206,6 @@ export class ColdSubjects {
     return this.#pages.change(pageOf(id)) + offsetOf(id)
   }
 
-  #lookUp(hash: number, bytes: Uint8Array, start: number, end: number): number {
-    const bucket = this.#directory[this.#slot(hash)] as number
-    let at = this.#pages.at(bucket) / 4
-    const count = this.#pages.words[at + PAIRS] as number
-    for (let i = 0; i < count; i++) {
-      if (this.#pages.words[at + PAIRS_AT + i * 2] !== hash) continue
-      const id = this.#pages.words[at + PAIRS_AT + i * 2 + 1] as number
-      if (this.#equals(id, bytes, start, end)) return id
-      at = this.#pages.at(bucket) / 4
-    }
-    return -1
-  }
-
   #equals(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     const at = this.#at(id)
     const length = end - start
@@ -215,61 +214,6 @@ export class ColdSubjects {
     const offset = (length <= INLINE_MAX ? at + TEXT : 0) - start
     for (let i = end - 1; i >= start; i--) if (text[offset + i] !== bytes[i]) return false
     return true
-  }
-
-  #slot(hash: number): number {
-    return this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)
-  }
-
-  #link(hash: number, id: number): void {
-    if (this.#directory.length === 0) this.#directory = Uint32Array.of(this.#pages.allocate())
-    for (;;) {
-      const bucket = this.#directory[this.#slot(hash)] as number
-      const at = this.#pages.change(bucket) / 4
-      const { words } = this.#pages
-      const count = words[at + PAIRS] as number
-      if (count < PAIRS_MAX) {
-        words[at + PAIRS_AT + count * 2] = hash
-        words[at + PAIRS_AT + count * 2 + 1] = id
-        words[at + PAIRS] = count + 1
-        return
-      }
-      this.#split(bucket, hash)
-    }
-  }
-
-  /** Half of a full page's pairs, by one more bit of their hashes, go to a new page. */
-  #split(bucket: number, hash: number): void {
-    let at = this.#pages.at(bucket) / 4
-    const depth = (this.#pages.words[at + DEPTH] as number) + 1
-    invariant(depth <= DEPTH_MAX, 'hashes differ')
-    if (depth > this.#depth) this.#double()
-    const pairs = this.#pages.words.slice(at + PAIRS_AT, at + PAIRS_AT + PAIRS_MAX * 2)
-    const upper = this.#pages.allocate()
-    for (const [isUpper, page] of [bucket, upper].entries()) {
-      at = this.#pages.change(page) / 4
-      const { words } = this.#pages
-      let kept = 0
-      for (let i = 0; i < pairs.length; i += 2) {
-        if ((((pairs[i] as number) >>> (32 - depth)) & 1) !== isUpper) continue
-        words[at + PAIRS_AT + kept * 2] = pairs[i] as number
-        words[at + PAIRS_AT + kept * 2 + 1] = pairs[i + 1] as number
-        kept++
-      }
-      words[at + PAIRS] = kept
-      words[at + DEPTH] = depth
-    }
-    // Slots of one page lie side by side: all hashes with its first bits.
-    const width = 2 ** (this.#depth - depth)
-    const from = (hash >>> (32 - depth)) | 1
-    this.#directory.fill(upper, from * width, (from + 1) * width)
-  }
-
-  #double(): void {
-    const doubled = new Uint32Array(this.#directory.length * 2)
-    for (let i = 0; i < doubled.length; i++) doubled[i] = this.#directory[i >>> 1] as number
-    this.#directory = doubled
-    this.#depth++
   }
 
   /** Writes the record; returns its id. */
@@ -312,6 +256,7 @@ export class ColdSubjects {
     }
     const page = this.#pages.allocate()
     this.#pages.setWord(page, END, HEAD_BYTES)
+    if (this.#newest >= 0) this.#pages.setWord(this.#newest, AFTER, page + 1)
     this.#records.add(page)
     this.#newest = page
     return page
@@ -320,7 +265,7 @@ export class ColdSubjects {
   #drop(id: number): void {
     const bytes = this.bytes(id)
     const hash = hashOf(bytes, 0, bytes.length, this.#seed) >>> 0
-    this.#unlink(hash, id)
+    this.#directory.remove(hash, id)
     this.size--
     this.byteLength -= bytes.length
     const page = pageOf(id)
@@ -342,17 +287,6 @@ export class ColdSubjects {
       this.#pages.release(at)
       at = next
     }
-  }
-
-  #unlink(hash: number, id: number): void {
-    const at = this.#pages.change(this.#directory[this.#slot(hash)] as number) / 4
-    const { words } = this.#pages
-    const last = (words[at + PAIRS] as number) - 1
-    let i = 0
-    while (words[at + PAIRS_AT + i * 2 + 1] !== id) i++
-    words[at + PAIRS_AT + i * 2] = words[at + PAIRS_AT + last * 2] as number
-    words[at + PAIRS_AT + i * 2 + 1] = words[at + PAIRS_AT + last * 2 + 1] as number
-    words[at + PAIRS] = last
   }
 }
 

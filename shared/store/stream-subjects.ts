@@ -84,9 +84,8 @@ export class StreamSubjects {
         ids[i] = NO_ID
         continue
       }
-      before = hot.has(before + 1, packed, start, end)
-        ? before + 1
-        : this.intern(packed, start, end)
+      const next = this.#after(before, packed, start, end)
+      before = next >= 0 ? next : this.intern(packed, start, end)
       ids[i] = before
     }
     return end
@@ -185,6 +184,12 @@ export class StreamSubjects {
     this.#cold?.clear()
     this.#hot = new SubjectTable()
     this.#cold = undefined
+  }
+
+  /** The id behind this one, when it is that of the subject; else -1. */
+  #after(id: number, bytes: Uint8Array, start: number, end: number): number {
+    if (id < COLD_ID_MIN) return this.#hot.has(id + 1, bytes, start, end) ? id + 1 : -1
+    return this.#cold?.after(id, bytes, start, end) ?? -1
   }
 
   #of(id: number): SubjectTable | ColdSubjects {

@@ -128,23 +128,26 @@ describe('store, questions about subjects', function () {
     'all on disk': () => fewSubjects(0, { hashSeed: seed, cacheBytes: 64 * 1024 }),
   }
   for (const [where, space] of Object.entries(spaces)) {
-    it(`are answered as by looking at all: ${where} (seed=${seed})`, () => answersAll(space()))
+    it(`are answered as by looking at all: ${where} (seed=${seed})`, () => {
+      // Only in memory is there another way for many.
+      answersAll(space(), where === 'in memory' ? 1 : 3)
+    })
   }
 
-  function answersAll(space: SubjectSpace): void {
+  function answersAll(space: SubjectSpace, part: number): void {
     const pair = new Pair(new SeededRandom(seed), space)
     pair.check('empty')
     pair.append(400)
     pair.check('few')
-    pair.append(12_000)
+    pair.append(12_000 / part)
     for (let round = 0; round < 3; round++) {
       pair.check(`round ${round}`)
       pair.remove(30 + round * 30)
-      pair.append(1_500)
+      pair.append(1_500 / part)
     }
     pair.remove(100)
     pair.check('nothing left')
-    pair.append(9_000)
+    pair.append(9_000 / part)
     pair.check('again')
     pair.index.subjects.release()
     assert.deepEqual([space.budget.subjects, space.budget.bytes], [0, 0])
