@@ -63,10 +63,9 @@ describe('jetstream push', () => {
     subscription: Subscription,
     count: number,
     chosen: (message: Msg) => boolean = isMessage,
-    deadlineMs = 5_000,
   ): Promise<Msg[]> {
     const found: Msg[] = []
-    const timer = setTimeout(() => subscription.unsubscribe(), deadlineMs)
+    const timer = setTimeout(() => subscription.unsubscribe(), DEADLINE_MS)
     for await (const message of subscription) {
       if (chosen(message)) found.push(message)
       if (found.length === count) break
@@ -277,7 +276,15 @@ describe('jetstream push', () => {
 
   it('3.1 replays at the original pace', async () => {
     await fill(1)
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    const answer = async () =>
+      (await connection.request(`$JS.API.STREAM.INFO.${name}`)).json<{
+        ts: string
+        state: { last_ts: string }
+      }>()
+    await until(async () => {
+      const { ts, state } = await answer()
+      return Date.parse(ts) - Date.parse(state.last_ts) >= 400
+    }, 'the first message 400 ms old, by the clock of the server')
     await fill(2)
     const inbox = createInbox()
     const subscription = connection.subscribe(inbox)
@@ -289,7 +296,7 @@ describe('jetstream push', () => {
     })
     assert.deepEqual((await take(subscription, 3)).map(seqOf), [1, 2, 3])
     const took = performance.now() - began
-    assert.ok(took > 380 && took < 3_000, `took ${took} ms`)
+    assert.ok(took > 380 && took < 10_000, `took ${took} ms`)
   })
 
   it('3.2 keeps to its rate', async () => {
@@ -305,7 +312,7 @@ describe('jetstream push', () => {
     })
     await take(subscription, 10)
     const took = performance.now() - began
-    assert.ok(took > 700 && took < 3_000, `took ${took} ms`)
+    assert.ok(took > 700 && took < 10_000, `took ${took} ms`)
   })
 
   it('3.3 leaves the payload out when asked for headers only', async () => {
@@ -321,17 +328,16 @@ describe('jetstream push', () => {
   it('4.1 removes an ephemeral consumer that nobody listens to', async () => {
     const inbox = createInbox()
     const subscription = connection.subscribe(inbox)
-    const { name: consumer } = await jsm.consumers.add(name, {
-      deliver_subject: inbox,
-      inactive_threshold: nanos(300),
-    })
-    await new Promise((resolve) => setTimeout(resolve, 800))
+    const ephemeral = (deliver_subject: string) =>
+      jsm.consumers.add(name, { deliver_subject, inactive_threshold: nanos(300) })
+    const isGone = async (consumer: string): Promise<boolean> =>
+      (await info(consumer).catch((error: { code: number }) => error.code)) === 10014
+    const { name: consumer } = await ephemeral(inbox)
+    const { name: lonely } = await ephemeral(createInbox())
+    await until(() => isGone(lonely), 'the other one gone, which came later')
     assert.equal((await info(consumer)).push_bound, true)
     subscription.unsubscribe()
-    await until(async () => {
-      const found = await info(consumer).catch((error: { code: number }) => error.code)
-      return found === 10014
-    }, 'gone')
+    await until(() => isGone(consumer), 'gone')
   })
 
   it('4.2 moves to another subject only when nobody listens', async () => {

@@ -10,6 +10,7 @@ import {
   type JetStreamServer,
   startJetStreamServer,
 } from '../support/jetstream-server.ts'
+import { eventually } from '../support/link-node.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 interface Answer {
@@ -62,26 +63,13 @@ describe('jetstream sourcing', () => {
   /** What comes to a subject, as it comes. */
   function listen(subject: string) {
     const messages: Msg[] = []
-    let wake = (): void => {}
-    connection.subscribe(subject, {
-      callback: (_error, message) => {
-        messages.push(message)
-        wake()
-      },
-    })
+    connection.subscribe(subject, { callback: (_error, message) => void messages.push(message) })
     const stored = (): string[] =>
       messages
         .filter(({ reply }) => reply?.startsWith('$JS.ACK.'))
         .map(({ reply }) => reply!.split('.').slice(5, 7).join('/'))
-    const when = async (isSo: () => boolean): Promise<void> => {
-      const deadline = setTimeout(() => assert.fail(`only ${stored()}`), 8_000)
-      while (!isSo()) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-      clearTimeout(deadline)
-    }
+    const when = (isSo: () => boolean): Promise<void> =>
+      eventually(isSo, subject).catch(() => assert.fail(`only ${stored()}`))
     return { messages, stored, when }
   }
 

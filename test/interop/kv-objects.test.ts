@@ -15,7 +15,7 @@ import { SeededRandom } from '../../shared/runtime/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { eventually } from '../support/link-node.ts'
 import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { until } from '../support/sourcing-world.ts'
 
 const MACHINE = {
   machine: systemMachine(silentLog),
@@ -161,7 +161,7 @@ describe('interop: key-value buckets and object stores', function () {
         const seen: string[] = []
         const watch = await short.watch({ key: 'k' })
         const reading = collect(watch, seen)
-        await eventually(() => seen.length === 2, 'the marker', DEADLINE_MS)
+        await eventually(() => seen.length === 2, 'the marker')
         watch.stop()
         await reading
         assert.deepEqual(
@@ -227,14 +227,6 @@ async function reachable(client: NatsConnection, domain: string | undefined): Pr
       () => false,
     )
   await until(answers, `domain ${domain}`)
-}
-
-async function until(fact: () => Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + DEADLINE_MS
-  while (!(await fact())) {
-    if (performance.now() > end) throw new Error(`not within 10 s: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
 }
 
 async function historyOf(bucket: KV, key: string): Promise<string[]> {

@@ -11,8 +11,8 @@ export interface Delivered {
   readonly seq: number
 }
 
-/** Silence is what it is after so long. */
-const QUIET_MS = 150
+/** What is not answered after so long is not: no later answer is ordered behind this one. */
+const ANSWER_MS = 1_500
 
 /** Different at each run: times, and how long something took. */
 const VARYING = new Set(['created', 'ts', 'timestamp', 'id', 'last_active', 'first_ts', 'last_ts'])
@@ -100,9 +100,16 @@ export class Scene {
       .map(({ reply = '' }) => ({ reply, seq: Number(reply.split('.').at(-4)) }))
   }
 
-  /** Nothing comes. */
-  async quiet(inbox: string): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+  /** Nothing comes before the last message of the stream comes to a consumer that is made for it. */
+  async quiet(stream: string, inbox: string): Promise<void> {
+    const witness = this.newInbox()
+    await this.#ask(`CONSUMER.CREATE.${stream}`, {
+      stream_name: stream,
+      config: { deliver_subject: witness, deliver_policy: 'last', ack_policy: 'none' },
+    })
+    const [last] = await this.#listen(witness).next(1)
+    if (last === undefined) throw new Error(`nothing of ${stream} to see that nothing comes`)
+    this.leave(witness)
     this.facts.push([`quiet ${inbox.replace(/^.*\./, '')}`, this.#listen(inbox).count])
   }
 
@@ -124,7 +131,7 @@ export class Scene {
       await this.#connection.flush()
       return
     }
-    const isAnswered = await this.#connection.request(reply, text, { timeout: 400 }).then(
+    const isAnswered = await this.#connection.request(reply, text, { timeout: ANSWER_MS }).then(
       () => true,
       () => false,
     )
@@ -201,8 +208,9 @@ export class Scene {
     return known
   }
 
-  async #ask<Answer>(subject: string): Promise<Answer> {
-    return (await this.#connection.request(`$JS.API.${subject}`)).json<Answer>()
+  async #ask<Answer>(subject: string, request?: object): Promise<Answer> {
+    const body = request === undefined ? '' : JSON.stringify(request)
+    return (await this.#connection.request(`$JS.API.${subject}`, body)).json<Answer>()
   }
 
   #shown(message: Msg): unknown {

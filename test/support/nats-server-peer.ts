@@ -33,6 +33,17 @@ export class NatsServerPeer {
 
   /** @param config all but the client port and the store; `%DIR%` stands for its own folder */
   static async start(config: string): Promise<NatsServerPeer> {
+    for (let attempt = 1; ; attempt++) {
+      const peer = await NatsServerPeer.#spawn(config)
+      if (peer.#isRunning) return peer
+      // Between the choice of a port and its use somebody else may take it.
+      const isTaken = peer.#output.includes('address already in use')
+      if (!isTaken || attempt === 5) throw new Error(`nats-server did not start:\n${peer.#output}`)
+      rmSync(peer.directory, { recursive: true, force: true })
+    }
+  }
+
+  static async #spawn(config: string): Promise<NatsServerPeer> {
     const directory = mkdtempSync(path.join(tmpdir(), 'petiole-interop-'))
     const port = await freePort()
     const file = path.join(directory, 'nats.conf')
@@ -44,7 +55,6 @@ export class NatsServerPeer {
       () => peer.#output.includes('Server is ready') || !peer.#isRunning,
       'nats-server ready',
     )
-    if (!peer.#isRunning) throw new Error(`nats-server did not start:\n${peer.#output}`)
     return peer
   }
 
