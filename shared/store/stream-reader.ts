@@ -4,7 +4,6 @@
  * chunks, and jumped over where the next wanted record is far away. Checksums are checked on the
  * way; a record that does not hold is reported as damage and skipped.
  */
-import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
 import { FRESH_BYTES, READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
 import { messageIdOf } from './message-id.ts'
@@ -172,7 +171,8 @@ export class StreamReader {
   /** Done in one go, so that the offsets belong to the files as they are now. */
   #plan(stream: ReadSide, options: ReadOptions): Plan {
     const { index } = stream
-    const matches = subjectMatcher(stream, options.filter)
+    const { filter } = options
+    const matches = filter === undefined ? () => true : index.subjects.matcher(filter)
     const runs: PinnedRun[] = []
     let run: PinnedRun | undefined
     let messages = 0
@@ -205,28 +205,6 @@ export class StreamReader {
 async function openedWindow({ pin, endOffset }: PinnedRun): Promise<ReadWindow> {
   const freshFrom = pin.isWritten ? endOffset - FRESH_BYTES : Number.POSITIVE_INFINITY
   return new ReadWindow(await pin.file, freshFrom)
-}
-
-function subjectMatcher(
-  stream: ReadSide,
-  filter: SubjectFilter | undefined,
-): (subjectId: number) => boolean {
-  const { subjects } = stream.index
-  if (filter === undefined || subjects.isWhole(filter)) return () => true
-  if (filter.isLiteral) {
-    const bytes = Buffer.from(filter.subject)
-    const wanted = subjects.find(bytes, 0, bytes.length)
-    return (id) => id === wanted
-  }
-  const known = new Map<number, boolean>()
-  return (id) => {
-    let isMatch = known.get(id)
-    if (isMatch === undefined) {
-      isMatch = subjects.matches(id, filter)
-      known.set(id, isMatch)
-    }
-    return isMatch
-  }
 }
 
 function messageAt(cursor: RecordCursor, shiftMs: number): StoredMessage {

@@ -166,6 +166,12 @@ export class StreamSubjects {
 
   /** The same for few questions: it looks when it is asked. */
   matcher(filter: SubjectFilter): (id: number) => boolean {
+    if (this.isWhole(filter)) return () => true
+    if (filter.isLiteral) {
+      const bytes = Buffer.from(filter.subject)
+      const wanted = this.find(bytes, 0, bytes.length)
+      return (id) => id === wanted
+    }
     const known = new Map<number, boolean>()
     return (id) => {
       let isMatch = known.get(id)
