@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import * as path from 'node:path'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { READY_DEADLINE_MS } from './deadline.ts'
+import { PeerProcess } from './peer-process.ts'
 import { benchFolder } from './results.ts'
 
 /** A server under measurement. */
@@ -20,7 +20,6 @@ export interface BenchServer {
 export type StartServer = () => Promise<BenchServer>
 
 export const HOST = '127.0.0.1'
-const READY_DEADLINE_MS = 10_000
 const RETRY_MS = 5
 
 /** A hub without a store: what is compared is messaging. */
@@ -50,18 +49,14 @@ export async function startOurs(nodeFlags: readonly string[] = []): Promise<Benc
 export async function startNats(binary: string): Promise<BenchServer> {
   const [port = 0] = await freePorts(1)
   const startedMs = performance.now()
-  const child = spawn(binary, ['-a', HOST, '-p', String(port)], { stdio: 'ignore' })
-  await awaitInfo(port, binary)
+  const peer = new PeerProcess(binary, ['-a', HOST, '-p', String(port)])
+  await peer.ready(awaitInfo(port, binary))
   return {
     host: HOST,
     port,
-    pid: child.pid ?? 0,
+    pid: peer.pid,
     readyMs: performance.now() - startedMs,
-    stop: async () => {
-      const gone = once(child, 'exit')
-      child.kill()
-      await gone
-    },
+    stop: () => peer.end(),
   }
 }
 

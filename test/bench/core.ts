@@ -161,7 +161,9 @@ async function compareRequests(
   const requests = isQuick ? REQUESTS / 2 : REQUESTS
   const measure = ({ host, port }: BenchServer): Promise<RequestLoadResult> => {
     const load = { host, port, requests, warmUp: 2_000, payloadBytes: 128 }
-    return runLoad<RequestLoad, RequestLoadResult>('request-load.ts', load, LATENCY_FLAGS)
+    return runLoad<RequestLoad, RequestLoadResult>('request-load.ts', load, {
+      nodeFlags: LATENCY_FLAGS,
+    })
   }
   const ours: RequestLoadResult[] = []
   const theirs: RequestLoadResult[] = []

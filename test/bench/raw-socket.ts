@@ -27,13 +27,15 @@ export class RawSocket {
       },
     }
     this.socket = connect({ host, port, noDelay: true, onread })
+    // Nobody would ever get what is still awaited.
+    this.socket.on('error', (error) => this.#fail(error.message))
+    this.socket.on('end', () => this.#fail('the server ended it'))
   }
 
   /** Sends `text` and waits for the PONG behind it. */
   async settle(text: string): Promise<void> {
     let seen = ''
-    const settled = new Promise<void>((resolve, reject) => {
-      this.socket.once('error', reject)
+    const settled = new Promise<void>((resolve) => {
       this.onBytes = (bytes) => {
         seen = (seen + Buffer.from(bytes).toString('latin1')).slice(-SEEN_CHARS)
         if (seen.includes('PONG\r\n')) resolve()
@@ -57,6 +59,10 @@ export class RawSocket {
   async write(block: Uint8Array): Promise<void> {
     if (this.socket.write(block)) return
     await new Promise((resolve) => this.socket.once('drain', resolve))
+  }
+
+  #fail(why: string): never {
+    throw new Error(`connection lost, after ${this.bytes} bytes: ${why}`)
   }
 }
 

@@ -22,9 +22,14 @@ export interface PublishLoad extends Target {
 export interface ConsumeLoad extends Target {
   readonly name: 'consume'
   readonly messages: number
-  /** `pull`: explicit acks; `pull-none` and `push`: without. */
-  readonly kind: 'pull' | 'pull-none' | 'push'
+  readonly kind: ConsumeKind
 }
+
+/**
+ * `pull` acknowledges each message, `pull-double` waits to be told of each acknowledgement, the others
+ * acknowledge nothing. `ordered` looks at the numbers of what it pulls, `push-flow` answers flow control.
+ */
+export type ConsumeKind = 'pull' | 'pull-double' | 'pull-none' | 'ordered' | 'push' | 'push-flow'
 
 export type StreamLoad = PublishLoad | ConsumeLoad
 
@@ -34,14 +39,21 @@ export interface StreamLoadResult {
   readonly messagesPerSecond: number
   readonly p50Us: number
   readonly p99Us: number
+  /** Processor time of the client: near 1 and it is what was measured. */
+  readonly clientCores: number
 }
 
 const ACK_INBOX = '_INBOX.acks'
+const INBOX = '_INBOX.got'
+const TOLD_INBOX = '_INBOX.told'
 const PULL_BATCH = 500
+const PULLS_AHEAD = 2
 const LATENCIES_MAX = 100_000
 const LETTER_B = 98
 const LETTER_E = 101
 const SPACE = 32
+const DOT = 46
+const ZERO = 48
 
 async function run(load: StreamLoad): Promise<StreamLoadResult> {
   const socket = await StreamSocket.connect(load)
@@ -77,7 +89,7 @@ async function publish(socket: StreamSocket, load: PublishLoad): Promise<StreamL
     if (isTimed) sentAtUs.push(nowUs())
     socket.raw.socket.write(text, 'latin1')
   }
-  const startedUs = nowUs()
+  const startedUs = startUs()
   await new Promise<void>((resolve) => {
     let owed = 0
     socket.onMessage = (chunk, _start, _lineEnd, start, end) => {
@@ -105,43 +117,12 @@ async function publish(socket: StreamSocket, load: PublishLoad): Promise<StreamL
 }
 
 async function consume(socket: StreamSocket, load: ConsumeLoad): Promise<StreamLoadResult> {
-  const inbox = '_INBOX.got'
+  const { kind, messages } = load
   const consumer = `c${process.pid}`
-  const isAcking = load.kind === 'pull'
-  socket.raw.socket.write(`SUB ${inbox} 1\r\n`)
-  const startedUs = nowUs()
-  let got = 0
-  let left = 0
-  const pull = (): void => {
-    left += PULL_BATCH
-    const body = JSON.stringify({ batch: PULL_BATCH, expires: 30_000_000_000 })
-    socket.raw.socket.write(
-      `PUB $JS.API.CONSUMER.MSG.NEXT.bench-0.${consumer} ${inbox} ${body.length}\r\n${body}\r\n`,
-    )
-  }
-  const finished = new Promise<void>((resolve) => {
-    let acks = ''
-    socket.onMessage = (chunk, start, lineEnd) => {
-      // `MSG bench.…` or `HMSG bench.…`: all else is a status.
-      if (chunk[start + 4] !== LETTER_B && chunk[start + 5] !== LETTER_B) return
-      got++
-      if (isAcking) {
-        if (acks === '') {
-          queueMicrotask(() => {
-            socket.raw.socket.write(acks, 'latin1')
-            acks = ''
-          })
-        }
-        acks += `PUB ${replyOf(chunk, lineEnd)} 4\r\n+ACK\r\n`
-      }
-      if (load.kind !== 'push') {
-        left--
-        // The next request is on its way before this one is used up.
-        if (left === PULL_BATCH) pull()
-      }
-      if (got === load.messages) resolve()
-    }
-  })
+  socket.raw.socket.write(`SUB ${INBOX} 1\r\nSUB ${TOLD_INBOX} 2\r\n`)
+  const startedUs = startUs()
+  const receiver = new Receiver(socket, load, `CONSUMER.MSG.NEXT.bench-0.${consumer}`)
+  const isAcking = kind === 'pull' || kind === 'pull-double'
   await socket.request(`CONSUMER.CREATE.bench-0.${consumer}`, {
     stream_name: 'bench-0',
     config: {
@@ -149,18 +130,97 @@ async function consume(socket: StreamSocket, load: ConsumeLoad): Promise<StreamL
       deliver_policy: 'all',
       ack_policy: isAcking ? 'explicit' : 'none',
       ...(isAcking ? { max_ack_pending: 5_000 } : {}),
-      ...(load.kind === 'push' ? { deliver_subject: inbox } : {}),
+      ...(receiver.isPulling ? {} : { deliver_subject: INBOX }),
+      ...(kind === 'push-flow' ? { flow_control: true, idle_heartbeat: 5_000_000_000 } : {}),
+      ...(kind === 'ordered' ? { mem_storage: true, num_replicas: 1 } : {}),
       inactive_threshold: 60_000_000_000,
     },
   })
-  if (load.kind !== 'push') {
-    pull()
-    pull()
-  }
-  await finished
-  const measured = result(got, startedUs, [])
+  if (receiver.isPulling) for (let i = 0; i < PULLS_AHEAD; i++) receiver.pull()
+  await receiver.finished
+  const measured = result(messages, startedUs, [])
   await socket.request(`CONSUMER.DELETE.bench-0.${consumer}`)
   return measured
+}
+
+class Receiver {
+  readonly isPulling: boolean
+  readonly finished: Promise<void>
+  readonly #socket: StreamSocket
+  readonly #load: ConsumeLoad
+  readonly #pull: string
+  #got = 0
+  /** Of double acknowledgements. */
+  #told = 0
+  /** What was pulled and has not come. */
+  #left = 0
+  #output = ''
+  #finish = (): void => {}
+
+  constructor(socket: StreamSocket, load: ConsumeLoad, next: string) {
+    const body = JSON.stringify({
+      batch: PULL_BATCH,
+      expires: 30_000_000_000,
+      ...(load.kind === 'ordered' ? { idle_heartbeat: 15_000_000_000 } : {}),
+    })
+    this.isPulling = load.kind !== 'push' && load.kind !== 'push-flow'
+    this.#socket = socket
+    this.#load = load
+    this.#pull = `PUB $JS.API.${next} ${INBOX} ${body.length}\r\n${body}\r\n`
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+    socket.onMessage = (chunk, start, lineEnd) => this.#take(chunk, start, lineEnd)
+  }
+
+  pull(): void {
+    this.#left += PULL_BATCH
+    this.#write(this.#pull)
+  }
+
+  #take(chunk: Buffer, start: number, lineEnd: number): void {
+    // `MSG bench.…` or `HMSG bench.…`: all else is about messages.
+    if (chunk[start + 4] !== LETTER_B && chunk[start + 5] !== LETTER_B) {
+      this.#takeOther(chunk, start, lineEnd)
+      return
+    }
+    const { kind, messages } = this.#load
+    this.#got++
+    if (kind === 'pull') this.#write(`PUB ${replyOf(chunk, lineEnd)} 4\r\n+ACK\r\n`)
+    else if (kind === 'pull-double') {
+      this.#write(`PUB ${replyOf(chunk, lineEnd)} ${TOLD_INBOX} 4\r\n+ACK\r\n`)
+    } else if (kind === 'ordered') this.#checkOrder(chunk, lineEnd)
+    // The next request is on its way before this one is used up.
+    if (this.isPulling && --this.#left === PULL_BATCH) this.pull()
+    if (this.#got === messages && kind !== 'pull-double') this.#finish()
+  }
+
+  #takeOther(chunk: Buffer, start: number, lineEnd: number): void {
+    const line = chunk.toString('latin1', start, lineEnd).split(' ')
+    const [, subject = '', , reply = ''] = line
+    if (subject === TOLD_INBOX && ++this.#told === this.#load.messages) this.#finish()
+    if (reply.startsWith('$JS.FC.')) this.#write(`PUB ${reply} 0\r\n\r\n`)
+  }
+
+  /** The third number from the end of the reply subject is the consumer's own count. */
+  #checkOrder(chunk: Buffer, lineEnd: number): void {
+    let at = lineEnd
+    for (let dots = 0; dots < 2; ) if (chunk[--at] === DOT) dots++
+    let count = 0
+    for (let unit = 1; chunk[--at] !== DOT; unit *= 10) count += ((chunk[at] ?? 0) - ZERO) * unit
+    if (count !== this.#got) throw new Error(`message ${count} came as number ${this.#got}`)
+  }
+
+  /** What a chunk of messages is answered with leaves in one write. */
+  #write(text: string): void {
+    if (this.#output === '') {
+      queueMicrotask(() => {
+        this.#socket.raw.socket.write(this.#output, 'latin1')
+        this.#output = ''
+      })
+    }
+    this.#output += text
+  }
 }
 
 /** The word before the last of a line `MSG <subject> <sid> <reply> <size>`. */
@@ -169,8 +229,16 @@ function replyOf(chunk: Buffer, lineEnd: number): string {
   return chunk.toString('latin1', chunk.lastIndexOf(SPACE, end - 1) + 1, end)
 }
 
+let startCpu = process.cpuUsage()
+
 function nowUs(): number {
   return Number(process.hrtime.bigint() / 1_000n)
+}
+
+/** From now on it is measured. */
+function startUs(): number {
+  startCpu = process.cpuUsage()
+  return nowUs()
 }
 
 function result(
@@ -179,6 +247,7 @@ function result(
   latencies: readonly number[],
 ): StreamLoadResult {
   const seconds = (nowUs() - startedUs) / 1e6
+  const { user, system } = process.cpuUsage(startCpu)
   const sorted = [...latencies].sort((a, b) => a - b)
   const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? 0
   return {
@@ -187,6 +256,7 @@ function result(
     messagesPerSecond: messages / seconds,
     p50Us: at(0.5),
     p99Us: at(0.99),
+    clientCores: (user + system) / 1e6 / seconds,
   }
 }
 

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import * as path from 'node:path'
 import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
 import { awaitInfo, type BenchServer, HOST } from './core-servers.ts'
+import { END_DEADLINE_MS, within } from './deadline.ts'
+import { PeerProcess } from './peer-process.ts'
 import { benchFolder } from './results.ts'
 
 /** A server with streams on disk, that can be started again on them. */
@@ -30,8 +30,7 @@ async function startIn(folder: string, sync: StreamSync, binary: string): Promis
       `jetstream { store_dir: "${path.join(folder, 'store')}"${always} }\n`,
   )
   const startedMs = performance.now()
-  const running = sync === 'ours' ? await ours(file) : theirs(binary, file)
-  await awaitInfo(port, running.name)
+  const running = sync === 'ours' ? await ours(file, port) : await theirs(binary, file, port)
   const readyMs = performance.now() - startedMs
   return {
     host: HOST,
@@ -50,33 +49,25 @@ async function startIn(folder: string, sync: StreamSync, binary: string): Promis
 }
 
 interface Running {
-  readonly name: string
   readonly pid: number
   end(isKilled: boolean): Promise<void>
 }
 
-async function ours(file: string): Promise<Running> {
+async function ours(file: string, port: number): Promise<Running> {
   const hub = new PetioleProcess('hub', ['hub', '-c', file])
   await hub.start()
+  await awaitInfo(port, 'petiole')
   return {
-    name: 'petiole',
     pid: hub.pid,
     end: async (isKilled) => {
-      if (isKilled) await hub.kill()
-      else await hub.stop()
+      const ended = isKilled ? hub.kill() : hub.stop()
+      await within<unknown>(END_DEADLINE_MS, 'end of petiole', ended)
     },
   }
 }
 
-function theirs(binary: string, file: string): Running {
-  const child = spawn(binary, ['-c', file], { stdio: 'ignore' })
-  return {
-    name: binary,
-    pid: child.pid ?? 0,
-    end: async (isKilled) => {
-      const gone = once(child, 'exit')
-      child.kill(isKilled ? 'SIGKILL' : 'SIGTERM')
-      await gone
-    },
-  }
+async function theirs(binary: string, file: string, port: number): Promise<Running> {
+  const peer = new PeerProcess(binary, ['-c', file])
+  await peer.ready(awaitInfo(port, binary))
+  return { pid: peer.pid, end: (isKilled) => peer.end(isKilled ? 'SIGKILL' : 'SIGTERM') }
 }

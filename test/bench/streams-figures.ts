@@ -1,5 +1,5 @@
 import { count, type Figure, ratio } from './results.ts'
-import type { Each, StreamsBenchResult } from './streams.ts'
+import type { ConsumeFigure, Each, StreamsBenchResult } from './streams.ts'
 
 /** At the same promise, and against a server that promises less. */
 const ALWAYS_AIM = 10
@@ -13,7 +13,7 @@ const ALONE = '1 in flight'
 export function streamsFigures(result: StreamsBenchResult): Figure[] {
   return [
     ...publishFigures(result),
-    ...result.consume.map(({ name, rates }) => faster(`consume, ${name}`, rates, CONSUME_AIM)),
+    ...result.consume.flatMap(consumeFigures),
     ...kvFigures(result),
     ...sizeFigures(result),
   ]
@@ -48,6 +48,20 @@ function publishFigures({ publish }: StreamsBenchResult): Figure[] {
       },
     ]
   })
+}
+
+function consumeFigures({ name, hasAim, rates, cpuUs, clientCores }: ConsumeFigure): Figure[] {
+  const us = (value = 0): string => value.toFixed(2)
+  const theirs = cpuUs.default
+  const peer = theirs === undefined ? {} : { peer: `default ${us(theirs)}` }
+  return [
+    faster(`consume, ${name}`, rates, hasAim ? CONSUME_AIM : undefined),
+    {
+      name: '  processor time for each; of the client',
+      value: `${us(cpuUs.ours)} us; ${us(clientCores.ours)} cores`,
+      ...peer,
+    },
+  ]
 }
 
 function kvFigures({ kv }: StreamsBenchResult): Figure[] {

@@ -1,8 +1,9 @@
+import { FILL_DEADLINE_MS } from './deadline.ts'
 import type { KvLoad, KvLoadResult } from './kv-load.ts'
 import { runLoad } from './load-process.ts'
-import { bytesWritten, rssMiB } from './process-figures.ts'
+import { bytesWritten, cpuSeconds, rssMiB } from './process-figures.ts'
 import { median } from './results.ts'
-import type { ConsumeLoad, PublishLoad, StreamLoad, StreamLoadResult } from './stream-load.ts'
+import type { ConsumeKind, PublishLoad, StreamLoad, StreamLoadResult } from './stream-load.ts'
 import { type StreamServer, type StreamSync, startStreams } from './stream-servers.ts'
 
 /**
@@ -25,9 +26,19 @@ export interface PublishFigure {
   readonly bytesPerMessage: Each<number>
 }
 
+export interface ConsumeFigure {
+  readonly name: string
+  readonly hasAim: boolean
+  readonly rates: Each<number>
+  /** Processor time of the server for one message: says more than the rate where others use the machine. */
+  readonly cpuUs: Each<number>
+  /** Of the client, in cores: near 1 and it is what was measured. */
+  readonly clientCores: Each<number>
+}
+
 export interface StreamsBenchResult {
   readonly publish: readonly PublishFigure[]
-  readonly consume: readonly { readonly name: string; readonly rates: Each<number> }[]
+  readonly consume: readonly ConsumeFigure[]
   readonly kv: Each<KvLoadResult>
   readonly subjects: Each<{ readonly rate: number; readonly rssMiB: number }>
   readonly start: Each<StartFigure>
@@ -76,7 +87,23 @@ const SHAPES: readonly PublishShape[] = [
     messages: { ours: 150_000, default: 150_000, always: 3_000 },
   },
 ]
-const KINDS: readonly ConsumeLoad['kind'][] = ['pull', 'pull-none', 'push']
+interface ConsumeShape {
+  readonly kind: ConsumeKind
+  readonly name: string
+  /** The issue sets one. */
+  readonly hasAim: boolean
+}
+
+const KINDS: readonly ConsumeShape[] = [
+  { kind: 'pull', name: 'pull, acknowledged', hasAim: true },
+  { kind: 'pull-double', name: 'pull, told of each ack', hasAim: false },
+  { kind: 'pull-none', name: 'pull, without acks', hasAim: true },
+  { kind: 'ordered', name: 'ordered', hasAim: true },
+  { kind: 'push', name: 'push', hasAim: true },
+  { kind: 'push-flow', name: 'push, flow control', hasAim: true },
+]
+const ROUNDS = 5
+const QUICK_ROUNDS = 3
 const SUBJECTS = 1_000_000
 const START_MESSAGES = 5_000_000
 
@@ -88,7 +115,7 @@ export async function benchStreams(options: StreamsBenchOptions): Promise<Stream
   try {
     const publish = await comparePublish(servers, isQuick)
     const consume = await compareConsume(servers, isQuick)
-    const kv = await each(servers, (server) => kvOf(server, isQuick))
+    const kv = await compareKv(servers, isQuick)
     await stopAll(servers)
     const subjects = await eachAlone(options, (server) => measureSubjects(server, subjectCount))
     const start = await eachAlone(options, (server) => measureStart(server, startMessages))
@@ -116,13 +143,31 @@ function syncsOf(natsServer: string | undefined): readonly StreamSync[] {
   return natsServer === undefined ? ['ours'] : ['ours', 'default', 'always']
 }
 
-async function each<Value>(
+/**
+ * What each server did in each round. Every other round goes round the other way, so that what one leaves
+ * behind for the next, in the caches and on the disk, is nobody's alone.
+ */
+async function interleaved<Run>(
   servers: Servers,
-  measure: (server: StreamServer, sync: StreamSync) => Promise<Value>,
-): Promise<Each<Value>> {
-  const found: Partial<Record<StreamSync, Value>> = {}
-  for (const [sync, server] of servers) found[sync] = await measure(server, sync)
-  return found
+  isQuick: boolean,
+  measure: (server: StreamServer, sync: StreamSync) => Promise<Run>,
+): Promise<Map<StreamSync, Run[]>> {
+  const runs = new Map<StreamSync, Run[]>()
+  const order = [...servers]
+  for (let round = 0; round < (isQuick ? QUICK_ROUNDS : ROUNDS); round++) {
+    for (const [sync, server] of order) {
+      runs.set(sync, [...(runs.get(sync) ?? []), await measure(server, sync)])
+    }
+    order.reverse()
+  }
+  return runs
+}
+
+function medians<Run>(
+  runs: ReadonlyMap<StreamSync, readonly Run[]>,
+  pick: (run: Run) => number,
+): Each<number> {
+  return Object.fromEntries([...runs].map(([sync, all]) => [sync, median(all.map(pick))]))
 }
 
 /** For figures of memory and of starts, a fresh server each. `always` would fill for hours, and reads like the default. */
@@ -141,24 +186,18 @@ async function eachAlone<Value>(
 async function comparePublish(servers: Servers, isQuick: boolean): Promise<PublishFigure[]> {
   const figures: PublishFigure[] = []
   for (const shape of SHAPES) {
-    const results = new Map<StreamSync, { run: StreamLoadResult; bytes: number }[]>()
-    for (let round = 0; round < (isQuick ? 2 : 5); round++) {
-      for (const [sync, server] of servers) {
-        const messages = Math.round((shape.messages[sync] ?? 0) / (isQuick ? 2 : 1))
-        const before = bytesWritten(server.pid)
-        const run = await load(server, { ...publishOf(shape, messages), isKept: false })
-        const bytes = (bytesWritten(server.pid) - before) / messages
-        results.set(sync, [...(results.get(sync) ?? []), { run, bytes }])
-      }
-    }
-    const of = (pick: (it: { run: StreamLoadResult; bytes: number }) => number): Each<number> =>
-      Object.fromEntries([...results].map(([sync, runs]) => [sync, median(runs.map(pick))]))
+    const runs = await interleaved(servers, isQuick, async (server, sync) => {
+      const messages = Math.round((shape.messages[sync] ?? 0) / (isQuick ? 2 : 1))
+      const before = bytesWritten(server.pid)
+      const run = await load(server, { ...publishOf(shape, messages), isKept: false })
+      return { ...run, bytes: (bytesWritten(server.pid) - before) / messages }
+    })
     figures.push({
       name: shape.name,
-      rates: of(({ run }) => run.messagesPerSecond),
-      p50Us: of(({ run }) => run.p50Us),
-      p99Us: of(({ run }) => run.p99Us),
-      bytesPerMessage: of(({ bytes }) => bytes),
+      rates: medians(runs, (run) => run.messagesPerSecond),
+      p50Us: medians(runs, (run) => run.p50Us),
+      p99Us: medians(runs, (run) => run.p99Us),
+      bytesPerMessage: medians(runs, (run) => run.bytes),
     })
   }
   return figures
@@ -178,38 +217,48 @@ function publishOf(
   }
 }
 
-async function compareConsume(servers: Servers, isQuick: boolean) {
+async function compareConsume(all: Servers, isQuick: boolean): Promise<ConsumeFigure[]> {
   const messages = isQuick ? 100_000 : 400_000
-  for (const [sync, server] of servers) {
-    // What is read was written before: how is of no matter, and `always` would take long.
-    if (sync === 'always') continue
+  // What is read was written before: how is of no matter, and `always` would take long.
+  const servers = new Map([...all].filter(([sync]) => sync !== 'always'))
+  for (const server of servers.values()) {
     await load(server, { ...publishOf({ inFlight: 10_000, streams: 1 }, messages), isKept: false })
   }
-  const figures: { name: string; rates: Each<number> }[] = []
-  for (const kind of KINDS) {
-    const rates = new Map<StreamSync, number[]>()
-    for (let round = 0; round < (isQuick ? 2 : 5); round++) {
-      for (const [sync, server] of servers) {
-        if (sync === 'always') continue
-        const run = await load(server, { name: 'consume', messages, kind })
-        rates.set(sync, [...(rates.get(sync) ?? []), run.messagesPerSecond])
-      }
-    }
-    const medians = [...rates].map(([sync, all]) => [sync, median(all)] as const)
-    figures.push({ name: kind, rates: Object.fromEntries(medians) })
+  const figures: ConsumeFigure[] = []
+  for (const { kind, name, hasAim } of KINDS) {
+    const runs = await interleaved(servers, isQuick, async (server) => {
+      const before = cpuSeconds(server.pid)
+      const run = await load(server, { name: 'consume', messages, kind })
+      return { ...run, cpuUs: ((cpuSeconds(server.pid) - before) * 1e6) / messages }
+    })
+    figures.push({
+      name,
+      hasAim,
+      rates: medians(runs, (run) => run.messagesPerSecond),
+      cpuUs: medians(runs, (run) => run.cpuUs),
+      clientCores: medians(runs, (run) => run.clientCores),
+    })
   }
   return figures
 }
 
-function kvOf({ host, port }: StreamServer, isQuick: boolean): Promise<KvLoadResult> {
+async function compareKv(servers: Servers, isQuick: boolean): Promise<Each<KvLoadResult>> {
   const keys = isQuick ? 5_000 : 20_000
-  return runLoad<KvLoad, KvLoadResult>('kv-load.ts', { host, port, keys, inFlight: 64 })
+  const runs = await interleaved(servers, isQuick, ({ host, port }) =>
+    runLoad<KvLoad, KvLoadResult>('kv-load.ts', { host, port, keys, inFlight: 64 }),
+  )
+  const result = (all: readonly KvLoadResult[]): KvLoadResult => ({
+    putsPerSecond: median(all.map((run) => run.putsPerSecond)),
+    getsPerSecond: median(all.map((run) => run.getsPerSecond)),
+    watchedPerSecond: median(all.map((run) => run.watchedPerSecond)),
+  })
+  return Object.fromEntries([...runs].map(([sync, all]) => [sync, result(all)]))
 }
 
 async function measureSubjects(server: StreamServer, subjects: number) {
   try {
     const shape = { ...publishOf({ inFlight: 10_000, streams: 1 }, subjects), subjects }
-    const { messagesPerSecond } = await load(server, { ...shape, isKept: false })
+    const { messagesPerSecond } = await fill(server, { ...shape, isKept: false })
     return { rate: messagesPerSecond, rssMiB: rssMiB(server.pid) }
   } finally {
     await server.stop()
@@ -219,7 +268,7 @@ async function measureSubjects(server: StreamServer, subjects: number) {
 async function measureStart(first: StreamServer, messages: number): Promise<StartFigure> {
   let server = first
   try {
-    await load(server, { ...publishOf({ inFlight: 10_000, streams: 1 }, messages), isKept: false })
+    await fill(server, { ...publishOf({ inFlight: 10_000, streams: 1 }, messages), isKept: false })
     server = await server.restart(false)
     const { readyMs } = server
     const rss = rssMiB(server.pid)
@@ -234,4 +283,13 @@ type ShapeOf<Load> = Load extends StreamLoad ? Omit<Load, 'host' | 'port'> : nev
 
 function load({ host, port }: StreamServer, shape: ShapeOf<StreamLoad>): Promise<StreamLoadResult> {
   return runLoad<StreamLoad, StreamLoadResult>('stream-load.ts', { ...shape, host, port })
+}
+
+/** The same with millions of messages. */
+function fill(
+  { host, port }: StreamServer,
+  shape: ShapeOf<PublishLoad>,
+): Promise<StreamLoadResult> {
+  const options = { deadlineMs: FILL_DEADLINE_MS }
+  return runLoad<StreamLoad, StreamLoadResult>('stream-load.ts', { ...shape, host, port }, options)
 }
