@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { type Eviction, openStore, type Store } from '../../shared/store/index.ts'
+import { type Compression, type Eviction, openStore, type Store } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
 import { appendDurably, bytes, noLimits, readAll } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
@@ -17,25 +17,39 @@ function open(disk: SimDisk, segmentBytes = 1 << 20): Promise<Store> {
     disk,
     log: silentLog,
     segmentBytes,
+    dictionaryBytes: 64,
   })
 }
 
 /** A closed store with one segment of a few messages, all in separate commits. */
-async function written(): Promise<{ disk: SimDisk; lines: string[] }> {
+async function written(
+  compression: Compression = 'none',
+): Promise<{ disk: SimDisk; lines: string[] }> {
   const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
   const store = await open(disk)
-  const stream = store.createStream('a', bytes('config'), noLimits)
-  for (let i = 1; i <= COUNT; i++) await appendDurably(stream, `s.${i % 3}`, `payload ${i}`)
+  const options = { compression }
+  const stream = store.createStream('a', bytes('config'), noLimits, undefined, options)
+  for (let i = 1; i <= COUNT; i++) {
+    await appendDurably(stream, `s.${i % 3}`, `alike: payload ${i}`)
+  }
   const lines = await readAll(stream)
   await store.drain()
   return { disk, lines }
 }
 
 describe('store and damage', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
-  it('loses only the record in which a bit was flipped, and reports it, for each byte', async () => {
-    const { disk, lines } = await written()
+  it('loses only the record in which a bit was flipped, and reports it, for each byte', () =>
+    flipEach('none'))
+
+  it('loses no other than that when messages are compressed with what they have in common', () =>
+    flipEach('s2'))
+
+  async function flipEach(compression: Compression): Promise<void> {
+    const { disk, lines } = await written(compression)
+    const text = Buffer.from(disk.bytesOf(FIRST))
+    assert.equal(text.includes('\0compression:0b'), compression === 's2')
     const size = disk.bytesOf(FIRST).length
     let damaged = 0
     for (let at = 0; at < size; at++) {
@@ -71,7 +85,7 @@ describe('store and damage', function () {
       await store.destroy()
     }
     assert.ok(damaged > size / 2)
-  })
+  }
 
   it('reports a damaged message once, also when reading finds it', async () => {
     const { disk } = await written()

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
-import type { StreamStore } from '../../shared/store/index.ts'
+import type { Compression, StreamStore } from '../../shared/store/index.ts'
 import { assertWhole } from '../support/checked-store.ts'
 import { StoreFolder } from '../support/opened-store.ts'
 
@@ -17,10 +17,14 @@ interface Acked {
 }
 
 /** Lets a real process write until it has acknowledged enough, kills it, and returns the last acknowledged seq. */
-async function writeAndKill(directory: string, acks: number): Promise<Acked> {
+async function writeAndKill(
+  directory: string,
+  acks: number,
+  compression: Compression,
+): Promise<Acked> {
   const child = spawn(
     process.execPath,
-    ['--import=tsx', 'test/support/store-writer.ts', directory, '40'],
+    ['--import=tsx', 'test/support/store-writer.ts', directory, '40', compression],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const exited = once(child, 'exit')
@@ -49,7 +53,7 @@ async function checkLazy(stream: StreamStore, lastLazy: number): Promise<void> {
   const marked: number[] = []
   for (const { seq, payload } of messages) {
     assert.equal(seq % 2, 0, `seed=${seed}`)
-    assert.equal(Buffer.from(payload).toString(), `lazy ${seq}`)
+    assert.equal(Buffer.from(payload).toString(), `the payload of lazy ${seq}`)
     if (seq % 5 === 0) marked.push(seq)
   }
   const newest = messages.at(-1)?.seq ?? 0
@@ -62,12 +66,16 @@ async function checkLazy(stream: StreamStore, lastLazy: number): Promise<void> {
 describe('store and kill -9', function () {
   this.timeout(60_000)
 
-  it(`has all that was acknowledged (seed=${seed})`, async () => {
+  it(`has all that was acknowledged (seed=${seed})`, () => survive('none'))
+
+  it(`has all that was acknowledged and compressed (seed=${seed})`, () => survive('s2'))
+
+  async function survive(compression: Compression): Promise<void> {
     const folder = new StoreFolder()
     try {
       for (let round = 0; round < ROUNDS; round++) {
         const acks = ACKS_AT_LEAST + ((seed >>> round) % 97)
-        const { last, lastLazy } = await writeAndKill(folder.path, acks)
+        const { last, lastLazy } = await writeAndKill(folder.path, acks, compression)
         await assertWhole(new SystemDisk(), new SystemClock(), folder.path, `seed=${seed}`)
         const store = await folder.open({ segmentBytes: 16 * 1024 })
         const stream = store.streams.get('a')
@@ -84,15 +92,20 @@ describe('store and kill -9', function () {
           const batch = await stream.read({ fromSeq, messagesMax: 500, bytesMax: 1 << 20 })
           for (const message of batch.messages) {
             assert.equal(message.seq, seq++, `seed=${seed}`)
-            assert.equal(Buffer.from(message.payload).toString(), `payload ${message.seq}`)
+            assert.equal(
+              Buffer.from(message.payload).toString(),
+              `the payload of message ${message.seq}`,
+            )
           }
           fromSeq = batch.nextSeq
         }
         assert.equal(seq, stream.state.lastSeq + 1)
+        assert.equal(stream.compression, compression)
+        assert.equal(store.stats.savedBytes > 0, compression === 's2')
         await store.destroy()
       }
     } finally {
       await folder.remove()
     }
-  })
+  }
 })

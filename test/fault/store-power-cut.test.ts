@@ -10,7 +10,7 @@ import { SimDisk } from '../sim/index.ts'
 import { assertWhole } from '../support/checked-store.ts'
 import { bytes, noLimits } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
-import { committedBarrier, StoreCommands } from '../support/store-commands.ts'
+import { committedBarrier, DICTIONARY_BYTES, StoreCommands } from '../support/store-commands.ts'
 import { pictureOf, StoreModel } from '../support/store-model.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -33,6 +33,7 @@ function open(machine: Machine, disk = machine.disk, clock = machine.clock): Pro
     disk,
     log: silentLog,
     segmentBytes: machine.segmentBytes,
+    dictionaryBytes: DICTIONARY_BYTES,
   })
 }
 

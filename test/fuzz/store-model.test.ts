@@ -10,7 +10,7 @@ import { SimDisk } from '../sim/index.ts'
 import { assertWhole } from '../support/checked-store.ts'
 import { noLimits } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
-import { committedBarrier, StoreCommands } from '../support/store-commands.ts'
+import { committedBarrier, DICTIONARY_BYTES, StoreCommands } from '../support/store-commands.ts'
 import { pictureOf, StoreModel } from '../support/store-model.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -41,6 +41,7 @@ class Run {
       disk: this.disk,
       log: silentLog,
       segmentBytes: this.segmentBytes,
+      dictionaryBytes: DICTIONARY_BYTES,
       subjectsMax: this.#subjectsMaxima[this.random.below(this.#subjectsMaxima.length)]!,
       subjectCacheBytes: 0,
     })

@@ -19,6 +19,9 @@ const STREAMS = ['a', 'b', 'c']
 /** Does not wait for syncs. */
 const LAZY_STREAM = 'c'
 const LAZY_SYNC_MS = 400
+/** Stores its messages compressed; so little is enough for a dictionary then. */
+const COMPRESSED_STREAMS = ['b', 'c']
+export const DICTIONARY_BYTES = 256
 const FILTERS = ['s.1', 's.*', 't.>', '>']
 
 export class StoreCommands {
@@ -38,6 +41,7 @@ export class StoreCommands {
       )
       store.createStream(name, bytes(name), noLimits, this.#ack(step), {
         sync: name === LAZY_STREAM ? { everyMs: LAZY_SYNC_MS } : 'always',
+        compression: COMPRESSED_STREAMS.includes(name) ? 's2' : 'none',
       })
     }
   }
@@ -166,10 +170,17 @@ export class StoreCommands {
   }
 
   #payload(): string {
+    if (this.random.below(2) === 0) return this.#reading()
     return `${this.#serial++}`.padEnd(
       this.random.below(20) === 0 ? 900 : this.random.below(60),
       '.',
     )
+  }
+
+  /** Short, and much like all others: what is compressed with a dictionary. */
+  #reading(): string {
+    const sensor = `sensor-${this.random.below(9)}`
+    return `{"serial":${this.#serial++},"sensor":"${sensor}","value":${this.random.below(10_000)}}`
   }
 
   #pick<T>(items: readonly T[]): T {

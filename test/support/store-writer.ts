@@ -4,7 +4,8 @@ import { SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/inde
 import { openStore } from '../../shared/store/index.ts'
 import { bytes, noLimits } from './opened-store.ts'
 
-const [directory = '', inFlight = '50'] = process.argv.slice(2)
+const [directory = '', inFlight = '50', compression = 'none'] = process.argv.slice(2)
+const isCompressed = compression === 's2'
 const store = await openStore({
   directory,
   clock: new SystemClock(),
@@ -12,11 +13,14 @@ const store = await openStore({
   disk: new SystemDisk(),
   log: silentLog,
   segmentBytes: 16 * 1024,
+  dictionaryBytes: 512,
 })
-const stream = store.streams.get('a') ?? store.createStream('a', bytes(''), noLimits)
+const options = { compression: isCompressed ? ('s2' as const) : ('none' as const) }
+const stream =
+  store.streams.get('a') ?? store.createStream('a', bytes(''), noLimits, undefined, options)
 const lazy =
   store.streams.get('lazy') ??
-  store.createStream('lazy', bytes(''), noLimits, undefined, { sync: { everyMs: 50 } })
+  store.createStream('lazy', bytes(''), noLimits, undefined, { sync: { everyMs: 50 }, ...options })
 let begun = 0
 
 function next(): void {
@@ -26,7 +30,7 @@ function next(): void {
     const seq = stream.append(
       bytes(`s.${i % 7}`),
       bytes(''),
-      bytes(`payload ${stream.assignedSeq + 1}`),
+      bytes(`the payload of message ${stream.assignedSeq + 1}`),
       acked,
     )
     if (i % 10 === 0) store.marks.set('last', bytes(`${seq}`))
@@ -40,7 +44,14 @@ function writeLazily(i: number): void {
   lazy.skipTo(lazy.assignedSeq + 2)
   const seq = lazy.assignedSeq + 1
   const isMarked = seq % 5 === 0
-  lazy.append(bytes('l'), bytes(''), bytes(`lazy ${seq}`), lazyAcked, undefined, isMarked)
+  lazy.append(
+    bytes('l'),
+    bytes(''),
+    bytes(`the payload of lazy ${seq}`),
+    lazyAcked,
+    undefined,
+    isMarked,
+  )
   if (i % 60 === 0 && lazy.state.messages > 20) lazy.removeLazily(lazy.state.firstSeq)
 }
 

@@ -83,14 +83,20 @@ export class StreamCompression {
   #dictionaries(): Map<number, Dictionary> {
     if (this.#known !== undefined) return this.#known
     const known = new Map<number, Dictionary>()
+    const { states, writeLater } = this.#parts
     for (let rank = 0; rank < DICTIONARIES_MAX; rank++) {
+      const lost = COPIES.filter((copy) => states.get(keyOf(rank, copy)) === undefined)
       for (const copy of COPIES) {
-        const bytes = this.#parts.states.get(keyOf(rank, copy))
+        const bytes = states.get(keyOf(rank, copy))
         if (bytes === undefined) continue
         this.#newest = new Dictionary(bytes)
         known.set(this.#newest.id, this.#newest)
         this.#rank = rank + 1
         this.#bytesToTrial = this.#trialAfterBytes
+        if (lost.length === 0) continue
+        writeLater(() => {
+          for (const key of lost) states.set(keyOf(rank, key), bytes)
+        })
       }
     }
     this.#known = known

@@ -13,6 +13,7 @@ import {
   SystemRandom,
 } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
+import { DictionaryUse } from '../compression/dictionary-use.ts'
 import { findGaps } from '../damage.ts'
 import { unwrapIndex } from '../encryption/index-envelope.ts'
 import type { Keyring, StoreEncryption } from '../encryption/keyring.ts'
@@ -67,6 +68,7 @@ export interface OfflineReading {
   /** Messages that are gone with damaged records, by stream. */
   readonly lost: ReadonlyMap<number, readonly number[]>
   readonly otherFiles: readonly string[]
+  readonly dictionaries: DictionaryUse
   readonly close: () => Promise<void>
 }
 
@@ -131,6 +133,7 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
     segments: reader.segments,
     lost: reader.lost(),
     otherFiles: names.filter((name) => !known.has(name)),
+    dictionaries: reader.dictionaries,
     close: () => memory.files.close(),
   }
 }
@@ -153,6 +156,7 @@ interface ReaderParts {
 
 class SegmentsReader {
   readonly segments: SegmentReading[] = []
+  readonly dictionaries = new DictionaryUse()
   readonly #options: OfflineOptions
   readonly #catalog: Catalog
   readonly #keys: Keyring
@@ -205,6 +209,7 @@ class SegmentsReader {
     let records = 0
     const scan = scanSegment(chunk, segment, isLast, (record, at) => {
       records++
+      this.dictionaries.note(record)
       this.#catalog.apply(segment, record, at)
     })
     segment.size = scan.end
@@ -234,6 +239,7 @@ class SegmentsReader {
     const form = new Segment(header, chunk.bytes.length, cipher)
     const scan = scanSegment(chunk, form, false, (cursor) => {
       records++
+      this.dictionaries.note(cursor)
       if (cursor.type === RecordType.message) found.add(`${cursor.streamId}:${cursor.seq}`)
     })
     if (scan.damaged.length === 0) return undefined

@@ -115,6 +115,10 @@ export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
     const problem = `${stream.index.messages} messages of stream ${stream.id}, of which no configuration is found`
     problems.push({ file: 'journal', problem })
   }
+  for (const { stream, records } of reading.dictionaries.missing(reading.catalog.streamsById)) {
+    const problem = `${records} messages of stream ${stream.name} cannot be read: both copies of what they were compressed with are gone`
+    problems.push({ file: 'journal', problem })
+  }
   await reading.close()
   return {
     directory: options.directory,
