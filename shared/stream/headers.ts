@@ -4,32 +4,16 @@
  * decoded before a name matches.
  */
 
+export { headerValue } from '../wire/index.ts'
+
 const CR = 13
 const LF = 10
 const COLON = 58
-const SPACE = 32
 /** `NATS/1.0`, and that with two line ends. */
 const VERSION_BYTES = 8
 const EMPTY_BLOCK_BYTES = 12
 
 export const NO_BYTES = new Uint8Array(0)
-
-/** The value of the first header with this name (exact case, [ADR-4]), undefined when there is none. */
-export function headerValue(headers: Uint8Array, name: string): string | undefined {
-  let line = nextLine(headers, 0)
-  while (line < headers.length) {
-    const end = lineEnd(headers, line)
-    if (nameMatches(headers, line, end, name)) {
-      let start = line + name.length + 1
-      let stop = end
-      while (start < stop && headers[start] === SPACE) start++
-      while (stop > start && headers[stop - 1] === SPACE) stop--
-      return Buffer.from(headers.buffer, headers.byteOffset + start, stop - start).toString()
-    }
-    line = nextLine(headers, line)
-  }
-  return undefined
-}
 
 /** The block with more headers at its end; makes one when there is none. */
 export function withHeaders(
@@ -89,6 +73,11 @@ export function statusHeaders(
 ): Uint8Array {
   const lines = added.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return Buffer.from(`NATS/1.0 ${status}\r\n${lines}\r\n`)
+}
+
+/** What a client hears from its own server when nobody listens to its request. */
+export function nobodyHeaders(subject: string): Uint8Array {
+  return statusHeaders('503', [['Nats-Subject', subject]])
 }
 
 function nameMatches(bytes: Uint8Array, start: number, end: number, name: string): boolean {

@@ -11,13 +11,7 @@ import { parsePublishHeaders } from '../publish/publish-headers.ts'
 import { AtomicBatch } from './atomic-batch.ts'
 import { BatchChecks } from './batch-checks.ts'
 import type { BatchHeaders } from './batch-headers.ts'
-import {
-  type BatchParts,
-  type BatchStream,
-  type BatchTarget,
-  checkStream,
-  isLevelMissing,
-} from './batch-target.ts'
+import { type BatchTarget, checkStream, isLevelMissing } from './batch-target.ts'
 import { IdleTimer } from './idle-timer.ts'
 import {
   ATOMIC_MESSAGES_LIMIT,
@@ -27,45 +21,27 @@ import {
   BATCH_ID_BYTES_MAX,
   BATCH_IDLE_MS,
 } from './limits.ts'
-import { ServerBatches } from './server-batches.ts'
+import { OpenBatches } from './open-batches.ts'
 
 type Abandoned = 'timeout' | 'large' | 'incomplete' | 'unsupported'
 
-export class AtomicBatches {
-  readonly #stream: BatchStream
-  readonly #target: BatchTarget
-  readonly #parts: BatchParts
-  readonly #server: ServerBatches
-  readonly #batches = new Map<string, AtomicBatch>()
-
-  constructor(stream: BatchStream, target: BatchTarget, parts: BatchParts) {
-    this.#stream = stream
-    this.#target = target
-    this.#parts = parts
-    this.#server = ServerBatches.of(parts.root)
-  }
-
-  /** Batches that gather. */
-  get size(): number {
-    return this.#batches.size
-  }
-
+export class AtomicBatches extends OpenBatches<AtomicBatch> {
   /** Resolves once a commit can be checked; undefined when it can be now. */
   prepare({ id, commit }: BatchHeaders, last: Message): Promise<void> | undefined {
-    if (commit === 'no' || this.#stream.config.allow_msg_counter !== true) return undefined
-    return this.#prepareFrom(0, [...(this.#batches.get(id)?.messages ?? []), last])
+    if (commit === 'no' || this.stream.config.allow_msg_counter !== true) return undefined
+    return this.#prepareFrom(0, [...(this.batches.get(id)?.messages ?? []), last])
   }
 
   /** One message. Throws why it, and mostly its batch with it, is refused. */
   take(message: Message, headers: BatchHeaders, waiting: Waiting): void {
-    checkStream(this.#stream, message)
-    if (this.#stream.config.allow_atomic !== true) throw new JetStreamError(10174)
+    checkStream(this.stream, message)
+    if (this.stream.config.allow_atomic !== true) throw new JetStreamError(10174)
     const { id, seq, commit } = headers
     if (Buffer.byteLength(id) > BATCH_ID_BYTES_MAX) throw new JetStreamError(10179)
     if (seq === undefined) throw new JetStreamError(10175)
-    const batch = this.#batches.get(id) ?? this.#open(id, seq, commit)
+    const batch = this.batches.get(id) ?? this.#open(id, seq, commit)
     if (commit === 'invalid') throw this.#abandon(id, undefined, new JetStreamError(10200))
-    if (isLevelMissing(message, this.#parts.apiLevel)) {
+    if (isLevelMissing(message, this.parts.apiLevel)) {
       throw this.#abandon(id, 'unsupported', new JetStreamError(10185))
     }
     batch.touch()
@@ -83,14 +59,14 @@ export class AtomicBatches {
 
   /** Drops what gathers, and tells nobody but who stands behind the messages. */
   clear(): void {
-    for (const id of [...this.#batches.keys()]) {
+    for (const id of [...this.batches.keys()]) {
       this.#abandon(id, undefined, new JetStreamError(10176))
     }
   }
 
   /** The store takes no larger transaction, whatever the configuration says. */
   get #messagesMax(): number {
-    const { messagesMax } = this.#parts.limits.server.batches
+    const { messagesMax } = this.parts.limits.server.batches
     return messagesMax === 0 ? ATOMIC_MESSAGES_MAX : Math.min(messagesMax, ATOMIC_MESSAGES_LIMIT)
   }
 
@@ -103,16 +79,16 @@ export class AtomicBatches {
       const isTooLarge = sizeAt(seq, commit) > this.#messagesMax
       throw isTooLarge ? this.#tooLarge() : new JetStreamError(10176)
     }
-    const { perStreamMax, perServerMax, idleMs } = this.#parts.limits.server.batches
+    const { perStreamMax, perServerMax, idleMs } = this.parts.limits.server.batches
     const isFull =
-      this.#batches.size >= (perStreamMax || ATOMIC_PER_STREAM_MAX) ||
-      this.#server.atomic >= (perServerMax || ATOMIC_PER_SERVER_MAX)
+      this.batches.size >= (perStreamMax || ATOMIC_PER_STREAM_MAX) ||
+      this.server.atomic >= (perServerMax || ATOMIC_PER_SERVER_MAX)
     if (isFull) throw new JetStreamError(10210)
-    const timer = new IdleTimer(this.#parts.clock, idleMs || BATCH_IDLE_MS, () => {
+    const timer = new IdleTimer(this.parts.clock, idleMs || BATCH_IDLE_MS, () => {
       this.#abandon(id, 'timeout', new JetStreamError(10176))
     })
-    const batch = new AtomicBatch(this.#server, timer)
-    this.#batches.set(id, batch)
+    const batch = new AtomicBatch(this.server, timer)
+    this.batches.set(id, batch)
     return batch
   }
 
@@ -138,11 +114,11 @@ export class AtomicBatches {
   #confirm({ reply }: Waiting): void {
     if (reply === '') return
     // The caller may be the router in the middle of a delivery.
-    queueMicrotask(() => this.#parts.port.publish(reply, '', NO_BYTES, NO_BYTES))
+    queueMicrotask(() => this.parts.port.publish(reply, '', NO_BYTES, NO_BYTES))
   }
 
   #commit(id: string, batch: AtomicBatch, waiting: Waiting): void {
-    const { acks } = this.#parts
+    const { acks } = this.parts
     const { messages } = batch
     const tail = `,"batch":${JSON.stringify(id)},"count":${messages.length}`
     this.#close(id, batch)
@@ -152,7 +128,7 @@ export class AtomicBatches {
       else acks.refuse(error, waiting)
     }
     try {
-      this.#target.transaction(() => this.#appendAll(messages, committed))
+      this.target.transaction(() => this.#appendAll(messages, committed))
     } catch (error) {
       const refusal = toJetStreamError(error)
       queueMicrotask(() => batch.tell(refusal))
@@ -164,28 +140,28 @@ export class AtomicBatches {
     messages: readonly Message[],
     committed: Parameters<BatchTarget['appendChecked']>[2],
   ): void {
-    const checks = new BatchChecks(this.#target)
+    const checks = new BatchChecks(this.target)
     try {
       for (const [index, message] of messages.entries()) {
         const asked = parsePublishHeaders(message.headers)
         const draft = checks.check(message, asked)
         const isLast = index === messages.length - 1
-        this.#target.appendChecked(draft, asked, isLast ? committed : () => {})
+        this.target.appendChecked(draft, asked, isLast ? committed : () => {})
       }
     } catch (error) {
       // Which limit it is beyond shows only while what is staged of it counts.
-      throw this.#parts.acks.refusalOf(error)
+      throw this.parts.acks.refusalOf(error)
     }
   }
 
   #abandon(id: string, reason: Abandoned | undefined, error: JetStreamError): JetStreamError {
-    const batch = this.#batches.get(id)
+    const batch = this.batches.get(id)
     if (batch !== undefined) this.#close(id, batch)
     queueMicrotask(() => {
       batch?.tell(error)
       if (reason === undefined) return
-      const stream = this.#stream.name
-      this.#parts.advisories.publish(`STREAM.BATCH_ABANDONED.${stream}`, 'stream_batch_abandoned', {
+      const stream = this.stream.name
+      this.parts.advisories.publish(`STREAM.BATCH_ABANDONED.${stream}`, 'stream_batch_abandoned', {
         stream,
         batch: id,
         reason,
@@ -195,7 +171,7 @@ export class AtomicBatches {
   }
 
   #close(id: string, batch: AtomicBatch): void {
-    this.#batches.delete(id)
+    this.batches.delete(id)
     batch.close()
   }
 
@@ -203,7 +179,7 @@ export class AtomicBatches {
   #prepareFrom(start: number, messages: readonly Message[]): Promise<void> | undefined {
     for (let i = start; i < messages.length; i++) {
       const message = messages[i] as Message
-      const ready = this.#target.prepare(message, parsePublishHeaders(message.headers))
+      const ready = this.target.prepare(message, parsePublishHeaders(message.headers))
       if (ready !== undefined) return ready.then(() => this.#prepareFrom(i + 1, messages))
     }
     return undefined

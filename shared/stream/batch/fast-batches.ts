@@ -10,14 +10,7 @@ import { JetStreamError } from '../jetstream-error.ts'
 import type { Draft, Message } from '../publish/admission.ts'
 import type { Waiting } from '../publish/pub-ack.ts'
 import type { PublishHeaders } from '../publish/publish-headers.ts'
-import {
-  API_LEVEL_HEADER,
-  type BatchParts,
-  type BatchStream,
-  type BatchTarget,
-  checkStream,
-  isLevelMissing,
-} from './batch-target.ts'
+import { API_LEVEL_HEADER, checkStream, isLevelMissing } from './batch-target.ts'
 import { FastBatch } from './fast-batch.ts'
 import { type FastReply, parseFastReply } from './fast-reply.ts'
 import { IdleTimer } from './idle-timer.ts'
@@ -27,41 +20,23 @@ import {
   FAST_PER_SERVER_MAX,
   FAST_PER_STREAM_MAX,
 } from './limits.ts'
-import { ServerBatches } from './server-batches.ts'
+import { OpenBatches } from './open-batches.ts'
 
 interface Open {
   readonly batch: FastBatch
   readonly timer: IdleTimer
 }
 
-export class FastBatches {
-  readonly #stream: BatchStream
-  readonly #target: BatchTarget
-  readonly #parts: BatchParts
-  readonly #server: ServerBatches
-  readonly #batches = new Map<string, Open>()
-
-  constructor(stream: BatchStream, target: BatchTarget, parts: BatchParts) {
-    this.#stream = stream
-    this.#target = target
-    this.#parts = parts
-    this.#server = ServerBatches.of(parts.root)
-  }
-
-  /** Batches that are not over. */
-  get size(): number {
-    return this.#batches.size
-  }
-
+export class FastBatches extends OpenBatches<Open> {
   /** One message. Throws why it is refused as a single message would be. */
   take(message: Message, asked: PublishHeaders, waiting: Waiting): void {
-    checkStream(this.#stream, message)
-    if (this.#stream.config.allow_batched !== true) throw new JetStreamError(10205)
+    checkStream(this.stream, message)
+    if (this.stream.config.allow_batched !== true) throw new JetStreamError(10205)
     const said = parseFastReply(waiting.reply)
     if (said === undefined) throw new JetStreamError(10206)
     if (Buffer.byteLength(said.id) > BATCH_ID_BYTES_MAX) throw new JetStreamError(10207)
-    const open = this.#batches.get(said.id) ?? this.#open(said)
-    if (isLevelMissing(message, this.#parts.apiLevel)) {
+    const open = this.batches.get(said.id) ?? this.#open(said)
+    if (isLevelMissing(message, this.parts.apiLevel)) {
       this.#close(said.id, open)
       throw new JetStreamError(10185)
     }
@@ -75,31 +50,31 @@ export class FastBatches {
 
   /** Forgets all; what is on its way to the disk is stored and acknowledged to nobody. */
   clear(): void {
-    for (const [id, open] of [...this.#batches]) this.#close(id, open)
+    for (const [id, open] of [...this.batches]) this.#close(id, open)
   }
 
   #open({ id, seq, isGapOk, flow, operation }: FastReply): Open {
     if (seq !== 1 || operation === 'ping') throw new JetStreamError(10208)
-    const { perStreamMax, perServerMax, idleMs } = this.#parts.limits.server.batches
+    const { perStreamMax, perServerMax, idleMs } = this.parts.limits.server.batches
     const isFull =
-      this.#batches.size >= (perStreamMax || FAST_PER_STREAM_MAX) ||
-      this.#server.fast >= (perServerMax || FAST_PER_SERVER_MAX)
+      this.batches.size >= (perStreamMax || FAST_PER_STREAM_MAX) ||
+      this.server.fast >= (perServerMax || FAST_PER_SERVER_MAX)
     if (isFull) throw new JetStreamError(10211)
-    const batch = new FastBatch(isGapOk, flow, this.#batches.size === 0)
-    const timer = new IdleTimer(this.#parts.clock, idleMs || BATCH_IDLE_MS, () =>
+    const batch = new FastBatch(isGapOk, flow, this.batches.size === 0)
+    const timer = new IdleTimer(this.parts.clock, idleMs || BATCH_IDLE_MS, () =>
       this.#close(id, open),
     )
     const open = { batch, timer }
-    this.#batches.set(id, open)
-    this.#server.fast++
+    this.batches.set(id, open)
+    this.server.fast++
     return open
   }
 
   #close(id: string, open: Open): void {
-    if (this.#batches.get(id) !== open) return
+    if (this.batches.get(id) !== open) return
     open.timer.stop()
-    this.#batches.delete(id)
-    this.#server.fast--
+    this.batches.delete(id)
+    this.server.fast--
   }
 
   /** Tells again how far it has come, and of a gap when more was sent than came. */
@@ -146,16 +121,16 @@ export class FastBatches {
     const { batch } = open
     const { id, seq, operation } = said
     if (operation === 'commit') this.#commit(batch, id, waiting.reply)
-    else if (seq === 1 && this.#stream.config.no_ack !== true) {
+    else if (seq === 1 && this.stream.config.no_ack !== true) {
       this.#tell(waiting.reply, batch.acknowledgement)
     }
     try {
       const plain = withoutLevel(message)
-      const draft = this.#target.check(plain, asked)
+      const draft = this.target.check(plain, asked)
       if (typeof draft === 'number') this.#repeated(open, said, draft, waiting)
       else this.#append(open, said, draft, asked, waiting)
     } catch (error) {
-      this.#refused(open, said, this.#parts.acks.refusalOf(error), waiting)
+      this.#refused(open, said, this.parts.acks.refusalOf(error), waiting)
     }
   }
 
@@ -167,12 +142,12 @@ export class FastBatches {
     waiting: Waiting,
   ): void {
     const { batch } = open
-    this.#target.appendChecked(draft, asked, (error, streamSeq) => {
-      const isOpen = this.#batches.get(id) === open
+    this.target.appendChecked(draft, asked, (error, streamSeq) => {
+      const isOpen = this.batches.get(id) === open
       if (error !== undefined) {
         // What the disk did not take ends the batch; its publisher hears that once.
         if (isOpen) this.#close(id, open)
-        this.#parts.acks.refuse(error, isOpen ? waiting : { ...waiting, reply: '' })
+        this.parts.acks.refuse(error, isOpen ? waiting : { ...waiting, reply: '' })
         return
       }
       waiting.committed?.(undefined)
@@ -204,7 +179,7 @@ export class FastBatches {
     const { id, seq } = said
     if (!said.isGapOk && batch.lastSeq === 1) {
       this.#close(id, open)
-      this.#parts.acks.refuse(error, waiting)
+      this.parts.acks.refuse(error, waiting)
       return
     }
     queueMicrotask(() => waiting.committed?.(error))
@@ -217,7 +192,7 @@ export class FastBatches {
 
   /** Takes nothing more, and ends the batch when all of it is stored. Returns whether it is over. */
   #commit(batch: FastBatch, id: string, reply: string): boolean {
-    const open = this.#batches.get(id)
+    const open = this.batches.get(id)
     if (open === undefined || open.batch !== batch) return true
     const endReply = batch.commit(reply)
     open.timer.stop()
@@ -228,19 +203,19 @@ export class FastBatches {
   }
 
   #advance(batch: FastBatch, reply: string): boolean {
-    const isDue = batch.advance(Math.max(1, this.#batches.size))
+    const isDue = batch.advance(Math.max(1, this.batches.size))
     if (isDue) this.#tell(reply, batch.acknowledgement)
     return isDue
   }
 
   /** All answers go this way, so that they keep their order. */
   #acknowledge(reply: string, seq: number, tail: string): void {
-    queueMicrotask(() => this.#parts.acks.accept(seq, tail, { reply, committed: undefined }))
+    queueMicrotask(() => this.parts.acks.accept(seq, tail, { reply, committed: undefined }))
   }
 
   /** Not at once: the caller may be the router in the middle of a delivery. */
   #tell(reply: string, text: string): void {
-    queueMicrotask(() => this.#parts.port.publish(reply, '', NO_BYTES, Buffer.from(text)))
+    queueMicrotask(() => this.parts.port.publish(reply, '', NO_BYTES, Buffer.from(text)))
   }
 }
 
