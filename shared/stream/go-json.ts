@@ -19,6 +19,16 @@ export class GoNumber {
 /** What is wrong with a text, in Go's words. */
 export class GoJsonError extends Error {}
 
+/** All members of an object that has one of the same name twice: Go looks at each. */
+const MEMBERS = new WeakMap<object, [name: string, value: unknown][]>()
+
+/** The members in their order, those that a later one of the same name stands in for included. */
+export function membersOf(
+  object: Readonly<Record<string, unknown>>,
+): readonly (readonly [name: string, value: unknown])[] {
+  return MEMBERS.get(object) ?? Object.entries(object)
+}
+
 /** Deeper nesting is refused; Go refuses 10,000, which nobody needs and our stack does not have. */
 const DEPTH_MAX = 500
 
@@ -38,7 +48,8 @@ export function readGoJson(bytes: Uint8Array): readonly unknown[] {
  * also when something follows the value.
  */
 export function readOneGoJson(bytes: Uint8Array): unknown {
-  const reader = new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+  // At the end json.Unmarshal looks whether a blank could follow, and may complain of that one.
+  const reader = new Reader(Buffer.concat([bytes, BLANK]))
   try {
     const value = reader.value(0)
     reader.end()
@@ -50,6 +61,8 @@ export function readOneGoJson(bytes: Uint8Array): unknown {
     throw new GoJsonError(isCut ? 'unexpected end of JSON input' : text)
   }
 }
+
+const BLANK = Buffer.from(' ')
 
 class Reader {
   readonly #bytes: Buffer
@@ -108,8 +121,13 @@ class Reader {
       this.#skipBlanks()
       if (this.#char() !== ':') this.#wrong('after object key')
       this.#at++
-      // Assigning would set the prototype when the key is `__proto__`.
       const value = this.value(depth + 1)
+      const members = MEMBERS.get(object)
+      if (members !== undefined) members.push([key, value])
+      else if (Object.hasOwn(object, key)) {
+        MEMBERS.set(object, [...Object.entries(object), [key, value]])
+      }
+      // Assigning would set the prototype when the key is `__proto__`.
       Object.defineProperty(object, key, {
         value,
         enumerable: true,
@@ -189,7 +207,9 @@ class Reader {
     }
     const text = this.#bytes.toString('latin1', start, this.#at)
     const value = Number(text)
-    return isPlain && Number.isSafeInteger(value) ? value + 0 : new GoNumber(text)
+    // A minus is one that an unsigned number can not have, also before 0.
+    const isNumber = isPlain && Number.isSafeInteger(value) && !Object.is(value, -0)
+    return isNumber ? value : new GoNumber(text)
   }
 
   #digits(): void {

@@ -5,7 +5,7 @@
  * which ends it at once; and a name that differs in case only is the field's too.
  */
 import { invariant, messageOf } from '../runtime/index.ts'
-import { GoJsonError, GoNumber, goQuote, readGoJson, readOneGoJson } from './go-json.ts'
+import { GoJsonError, GoNumber, goQuote, membersOf, readGoJson, readOneGoJson } from './go-json.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { parseTime, timeProblem } from './timestamp.ts'
 
@@ -117,7 +117,9 @@ function readRequest(payload: Uint8Array): unknown {
   const values = readGoJson(payload).filter((value) => value !== null)
   const odd = values.find((value) => !isObject(value))
   if (odd !== undefined || values.length === 1) return odd ?? values[0]
-  return Object.fromEntries(values.flatMap((value) => Object.entries(value ?? {})))
+  return Object.fromEntries(
+    values.flatMap((value) => membersOf(value as Readonly<Record<string, unknown>>)),
+  )
 }
 
 /** The same for what nats-server reads as one value, and not as a stream of them. Throws 10025. */
@@ -130,15 +132,36 @@ export function parseOneJson(payload: Uint8Array): unknown {
   }
 }
 
+/** What Go embeds in a struct, which its texts show; `except` are fields beside it. */
+export interface Embedded {
+  readonly struct: string
+  readonly except: readonly string[]
+}
+
+/**
+ * One value as json.Unmarshal reads it into a struct: what it does not know of it passes over. Throws
+ * 10025.
+ */
+export function decodeOne<Fields extends FieldTable>(
+  payload: Uint8Array,
+  fields: Fields,
+  typeName: string,
+  embedded?: Embedded,
+): Decoded<Fields> {
+  const value = parseOneJson(payload)
+  if (isObject(value)) LENIENT.add(value)
+  return decodeFields(value, fields, typeName, embedded)
+}
+
 /**
  * Throws 10025 with what Go would say.
- * @param embedded the struct that Go embeds for these fields, which its texts show; `except` are beside it
+ * @param embedded the struct that Go embeds for these fields
  */
 export function decodeFields<Fields extends FieldTable>(
   value: unknown,
   fields: Fields,
   typeName: string,
-  embedded?: { readonly struct: string; readonly except: readonly string[] },
+  embedded?: Embedded,
 ): Decoded<Fields> {
   const decoder = new Decoder(!isObject(value) || !LENIENT.has(value))
   try {
@@ -178,7 +201,7 @@ class Decoder {
     pathOf: (name: string) => readonly string[],
   ): Record<string, unknown> {
     const decoded: Record<string, unknown> = {}
-    for (const [given, item] of Object.entries(value)) {
+    for (const [given, item] of membersOf(value)) {
       const name = fieldNamed(given, fields)
       const field = name === undefined ? undefined : fields[name]
       if (name === undefined || field === undefined) {
@@ -259,7 +282,8 @@ class Decoder {
     }
     const text = typeof value === 'number' ? String(value) : value.text
     const [least, most] = BOUNDS[kind] ?? INT64_BOUNDS
-    const whole = /^-?\d+$/.test(text) ? BigInt(text) : undefined
+    const isWhole = /^-?\d+$/.test(text) && !(kind === 'uint' && text.startsWith('-'))
+    const whole = isWhole ? BigInt(text) : undefined
     if (whole === undefined || whole < least || whole > most) {
       return this.#mismatch(`number ${text}`, GO_TYPES[kind], at)
     }
@@ -299,8 +323,10 @@ function timeOf(value: unknown): number {
   if (typeof value !== 'string') {
     throw new GoJsonError('Time.UnmarshalJSON: input is not a JSON string')
   }
-  const ms = parseTime(value)
-  if (ms === undefined) throw new GoJsonError(timeProblem(value))
+  // Go takes what stands between the quotes as it is, and knows no escapes in a time.
+  const text = JSON.stringify(value).slice(1, -1)
+  const ms = parseTime(text)
+  if (ms === undefined) throw new GoJsonError(timeProblem(text))
   return ms
 }
 

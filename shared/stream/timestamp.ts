@@ -80,12 +80,12 @@ const TIME_PARTS: readonly (readonly [part: RegExp, name: string])[] = [
 
 /** What Go says about a text that is not an RFC 3339 time. */
 export function timeProblem(text: string): string {
-  const head = `parsing time ${JSON.stringify(text)}`
+  const head = `parsing time ${quoted(text)}`
   let rest = text
   for (const [part, name] of TIME_PARTS) {
     const match = part.exec(rest)
     if (match === null) {
-      const where = `cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(name)}`
+      const where = `cannot parse ${quoted(rest)} as ${JSON.stringify(name)}`
       return `${head} as "2006-01-02T15:04:05Z07:00": ${where}`
     }
     rest = rest.slice(match[0].length)
@@ -98,6 +98,16 @@ export function timeProblem(text: string): string {
     [second > 59, 'second'],
   ].find(([isBeyond]) => isBeyond)
   return `${head}: ${beyond === undefined ? 'day' : String(beyond[1])} out of range`
+}
+
+/** As Go's time package quotes what it cannot read: by bytes. */
+function quoted(text: string): string {
+  const shown = Array.from(Buffer.from(text), (byte) => {
+    if (byte < 0x20 || byte > 0x7f) return `\\x${byte.toString(16).padStart(2, '0')}`
+    const char = String.fromCharCode(byte)
+    return char === '"' || char === '\\' ? `\\${char}` : char
+  })
+  return `"${shown.join('')}"`
 }
 
 function subMsNanos(ms: number): number {

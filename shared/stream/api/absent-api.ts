@@ -2,7 +2,7 @@
  * What the API answers where there are no streams: in an account that may have none, and in the system
  * account. Facts from nats-server 2.15 (jetstream_api.go), which imports the API into every account.
  */
-import { NO_BYTES, statusHeaders } from '../headers.ts'
+import { NO_BYTES, nobodyHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import type { PortMessage } from '../port.ts'
 import { findRoute, TYPE_PREFIX, typeOf } from './routes.ts'
@@ -25,7 +25,7 @@ export function answerWithoutStreams(
   isStrict: boolean,
 ): AbsentAnswer | undefined {
   if (OWN.some((own) => subject.startsWith(own))) {
-    return { headers: statusHeaders('503'), payload: NO_BYTES }
+    return { headers: nobodyHeaders(message.subject), payload: NO_BYTES }
   }
   const found = findRoute(subject.split('.'))
   if (found === undefined || found.route.isServed !== undefined) return undefined

@@ -1,7 +1,7 @@
 import type { AccountLimits } from '../account-limits.ts'
 import type { StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { type Decoded, decodeFields, isObject, parseJson } from '../json-fields.ts'
+import { type Decoded, decodeFields, isObject, parseJson, parseOneJson } from '../json-fields.ts'
 import type { PortMessage, StreamPort } from '../port.ts'
 import type { SnapshotDesk } from '../snapshot/snapshot-desk.ts'
 import type { Stream } from '../stream.ts'
@@ -102,7 +102,7 @@ export function optionalJson(request: ApiRequest): unknown {
 export function isEmptyRequest({ message }: ApiRequest): boolean {
   if (message.payload.length === 0) return true
   try {
-    const body = parseJson(message.payload)
+    const body = parseOneJson(message.payload)
     const isObjectOfNothing = isObject(body) && Object.keys(body).length === 0
     // `null` is taken for an object everywhere else.
     return isObjectOfNothing && message.payload.includes(OBJECT)

@@ -4,7 +4,7 @@
  */
 import type { Log } from '../../log/index.ts'
 import { messageOf } from '../../runtime/index.ts'
-import { headerValue, NO_BYTES, statusHeaders, withHeaders } from '../headers.ts'
+import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import type { PortMessage } from '../port.ts'
 import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
@@ -49,6 +49,8 @@ export class Api {
   async #answer(route: ApiRoute, request: ApiRequest, subject: string): Promise<void> {
     const { counts, port, audit } = this.#context
     const type = typeOf(route)
+    // What a consumer answers itself is none of the API's requests.
+    const isCounted = route.isServed === undefined
     const load = { isAsking: isAsking(route), bytes: request.message.payload.length }
     let body: Readonly<Record<string, unknown>>
     try {
@@ -66,7 +68,7 @@ export class Api {
         audit.hasRoom()
       }
     } catch (error) {
-      counts.errors++
+      if (isCounted) counts.errors++
       const refusal = toJetStreamError(error)
       if (refusal !== error) {
         this.#log.warn({ type, err: messageOf(error) }, 'jetstream request failed')
@@ -74,11 +76,11 @@ export class Api {
       body = { error: refusal, ...route.zeros }
     }
     // After the answer was made: nats-server does not count a request in its own answer.
-    counts.total++
+    if (isCounted) counts.total++
     const answer = Buffer.from(JSON.stringify({ type, ...body }))
     const headers = request.headers.length === 0 ? NO_BYTES : withHeaders(NO_BYTES, request.headers)
     if (request.message.reply !== '') port.publish(request.message.reply, '', headers, answer)
-    audit.answered(subject, request.message, answer)
+    if (isCounted) audit.answered(subject, request.message, answer)
   }
 
   #checkLevel(message: PortMessage): void {
@@ -95,7 +97,7 @@ export class Api {
     const { reply, payload, headers } = message
     const [, , , streamName = '', consumerName = ''] = tokens
     const consumer = this.#context.stream(streamName)?.consumers.get(consumerName)
-    if (consumer === undefined || tokens.length !== 5) this.#nobody(reply)
+    if (consumer === undefined || tokens.length !== 5) this.#nobody(message)
     else if (headers.length === 0 || this.#isLevelMet(message)) consumer.pull(reply, payload)
     else if (reply !== '') {
       this.#context.port.publish(reply, '', statusHeaders('412 Required Api Level'), NO_BYTES)
@@ -108,8 +110,7 @@ export class Api {
     })
   }
 
-  /** What a client would get from its own server if nothing were subscribed there. */
-  #nobody(reply: string): void {
-    if (reply !== '') this.#context.port.publish(reply, '', statusHeaders('503'), NO_BYTES)
+  #nobody({ subject, reply }: PortMessage): void {
+    if (reply !== '') this.#context.port.publish(reply, '', nobodyHeaders(subject), NO_BYTES)
   }
 }

@@ -44,6 +44,7 @@ export const CONSUMER_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'CONSUMER.RESET': {
     type: 'consumer_reset',
     args: 2,
+    zeros: { reset_seq: 0 },
     isServed: ({ stream }, [name = '', consumer = '']) =>
       stream(name)?.consumers.get(consumer) !== undefined,
     handle: resetConsumer,

@@ -5,8 +5,8 @@
 import { messageOf } from '../../runtime/index.ts'
 import type { StoredMessage } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
-import { headerValue, NO_BYTES, statusHeaders, withHeaders } from '../headers.ts'
-import { decodeFields, isObject, parseJson } from '../json-fields.ts'
+import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaders } from '../headers.ts'
+import { decodeOne } from '../json-fields.ts'
 import { DIRECT_BYTES_MAX, DIRECT_READ_MESSAGES, DIRECT_SUBJECTS_MAX } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { formatTime } from '../timestamp.ts'
@@ -28,7 +28,7 @@ export async function directGet(context: ApiContext, request: ApiRequest): Promi
   const [name = '', ...subjectTokens] = request.args
   const stream = servingStream(context, name)
   const answer = new DirectAnswer(context, reply, stream?.name ?? name)
-  if (stream === undefined) return answer.status('503')
+  if (stream === undefined) return answer.nobody(request.message.subject)
   const required = headerValue(headers, 'Nats-Required-Api-Level')
   if (required !== undefined && !(Number(required) <= context.level.level)) {
     return answer.status('412 Required Api Level')
@@ -59,12 +59,7 @@ function decodeDirect(payload: Uint8Array, subject: string | undefined): GetRequ
   if (payload.length === 0 && subject === undefined) return EMPTY_REQUEST
   let asked: GetRequest
   try {
-    const body = parseJson(payload)
-    // Unlike anywhere else in the API, fields that nobody knows are nobody's concern.
-    const known = isObject(body)
-      ? Object.fromEntries(Object.entries(body).filter(([key]) => key.toLowerCase() in GET_FIELDS))
-      : body
-    asked = decodeFields(known, GET_FIELDS, 'JSApiMsgGetRequest')
+    asked = payload.length === 0 ? {} : decodeOne(payload, GET_FIELDS, 'JSApiMsgGetRequest')
   } catch {
     return MALFORMED_REQUEST
   }
@@ -208,6 +203,10 @@ class DirectAnswer {
     this.#context = context
     this.#reply = reply
     this.#streamName = streamName
+  }
+
+  nobody(subject: string): void {
+    this.#context.port.publish(this.#reply, '', nobodyHeaders(subject), NO_BYTES)
   }
 
   status(status: string, headers: readonly Header[] = []): void {

@@ -1,7 +1,7 @@
 /** What holds a consumer's messages back, or lets them go: CONSUMER.PAUSE and CONSUMER.UNPIN. */
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, isObject, parseOneJson } from '../json-fields.ts'
+import { decodeFields, decodeOne } from '../json-fields.ts'
 import { durationNs, formatTime } from '../timestamp.ts'
 import { type ApiContext, type ApiRequest, optionalJson, streamOf } from './api-context.ts'
 
@@ -38,10 +38,8 @@ export function unpinConsumer(context: ApiContext, request: ApiRequest) {
 
 /** The group that is meant. Throws 10025 or 10162. */
 export function decodeUnpin(request: ApiRequest): string {
-  const asked = parseOneJson(request.message.payload)
-  const isNamed = isObject(asked) && Object.hasOwn(asked, 'group')
-  const known = isNamed ? { group: asked['group'] } : isObject(asked) ? {} : asked
-  const { group = '' } = decodeFields(known, { group: 'string' }, 'JSApiConsumerUnpinRequest')
+  const { payload } = request.message
+  const { group = '' } = decodeOne(payload, { group: 'string' }, 'JSApiConsumerUnpinRequest')
   if (group === '') throw new JetStreamError(10025, 'consumer group not specified')
   if (!GROUP_NAME.test(group)) throw new JetStreamError(10162)
   return group

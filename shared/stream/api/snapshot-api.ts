@@ -1,9 +1,9 @@
 /** STREAM.SNAPSHOT and STREAM.RESTORE: what is checked before a backup goes out or comes in. */
 import { isLiteral, isValidSubject } from '../../subject/index.ts'
 import { wireStreamConfig } from '../config/stream-config.ts'
-import { decodeStreamRequest } from '../config/stream-request.ts'
+import { STREAM_CONFIG_FIELDS } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields } from '../json-fields.ts'
+import { decodeFields, isObject } from '../json-fields.ts'
 import {
   type ApiContext,
   type ApiRequest,
@@ -31,7 +31,25 @@ const SNAPSHOT_FIELDS = {
   window_size: 'int',
   jsck: 'bool',
 } as const
-const RESTORE_FIELDS = { config: 'json', state: 'json' } as const
+/** Most of it is only looked at for what it is. */
+const STATE_FIELDS = {
+  messages: 'uint',
+  bytes: 'uint',
+  first_seq: 'uint',
+  first_ts: 'time',
+  last_seq: 'uint',
+  last_ts: 'time',
+  num_subjects: 'int',
+  subjects: 'json',
+  num_deleted: 'int',
+  deleted: 'json',
+  lost: 'json',
+  consumer_count: 'int',
+} as const
+const RESTORE_FIELDS = {
+  config: STREAM_CONFIG_FIELDS,
+  state: { object: STATE_FIELDS, type: 'StreamState' },
+} as const
 
 /** `jsck` changes nothing: whatever is read from the store is checked. */
 function snapshot(context: ApiContext, request: ApiRequest): Record<string, unknown> {
@@ -61,9 +79,10 @@ function restore(context: ApiContext, request: ApiRequest): Record<string, unkno
   const body = jsonOf(request)
   const fields = decodeFields(body, RESTORE_FIELDS, 'JSApiStreamRestoreRequest')
   const [name = ''] = request.args
-  const config = decodeStreamRequest(fields.config ?? {})
+  const { config = {} } = fields
   if ((config.name || name) !== name) throw new JetStreamError(10056)
   if (/[\\/]/.test(name)) throw new JetStreamError(10128)
   const client = context.audit.requester(request.message)
-  return { deliver_subject: context.snapshots.restore({ ...config, name }, fields.state, client) }
+  const state = isObject(body) ? body['state'] : undefined
+  return { deliver_subject: context.snapshots.restore({ ...config, name }, state, client) }
 }

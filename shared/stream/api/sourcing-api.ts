@@ -7,7 +7,7 @@ import type { Consumer } from '../consumer/consumer.ts'
 import type { ConsumerCreation } from '../consumer/consumer-set.ts'
 import { headerValue } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { decodeFields, parseJson } from '../json-fields.ts'
+import { decodeOne } from '../json-fields.ts'
 import type { Stream } from '../stream.ts'
 import { formatTime, parseTime } from '../timestamp.ts'
 import { type ApiContext, type ApiRequest, streamOf } from './api-context.ts'
@@ -85,9 +85,7 @@ export async function resetConsumer(context: ApiContext, request: ApiRequest) {
     request.headers.push([IDENTITY, identityOf(stream)])
   }
   const { seq = 0 } =
-    payload.length === 0
-      ? {}
-      : decodeFields(parseJson(payload), { seq: 'uint' }, 'JSApiConsumerResetRequest')
+    payload.length === 0 ? {} : decodeOne(payload, { seq: 'uint' }, 'JSApiConsumerResetRequest')
   if (seq > 0) await checkReset(consumer, stream, seq)
   const from = await consumer.reset(seq)
   return { ...consumerInfo(consumer, context.level), reset_seq: from }

@@ -54,15 +54,19 @@ const FIELDS = {
   persist_mode: { choices: ['default', 'async'], alsoFirst: [''], problem: canNotUnmarshal },
   allow_batched: 'bool',
   metadata: 'map',
-  pedantic: 'bool',
 } as const
 
+/** Of a stream's configuration where it stands in another request. */
+export const STREAM_CONFIG_FIELDS = { object: FIELDS, type: 'StreamConfig' } as const
+
+const REQUEST_FIELDS = { ...FIELDS, pedantic: 'bool' } as const
+
 /** What a client or a role may ask for: any of the wire's fields. */
-export type StreamRequest = Decoded<typeof FIELDS>
+export type StreamRequest = Decoded<typeof REQUEST_FIELDS>
 
 /** Throws 10025. */
 export function decodeStreamRequest(value: unknown): StreamRequest {
-  return decodeFields(value, FIELDS, 'StreamConfigRequest', {
+  return decodeFields(value, REQUEST_FIELDS, 'StreamConfigRequest', {
     struct: 'StreamConfig',
     except: ['pedantic'],
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { GoJsonError, GoNumber, goQuote, readGoJson } from '../../../shared/stream/go-json.ts'
-import { decodeFields, parseJson } from '../../../shared/stream/json-fields.ts'
+import { decodeFields, decodeOne, parseJson } from '../../../shared/stream/json-fields.ts'
 import { durationText, parseTime, timeProblem } from '../../../shared/stream/timestamp.ts'
 
 const read = (text: string): readonly unknown[] => readGoJson(Buffer.from(text))
@@ -33,9 +33,30 @@ describe('JSON as Go reads it', () => {
   })
 
   it('keeps numbers that are no plain integers as they are written', () => {
-    assert.deepEqual(read('[1,-0,9007199254740991]'), [[1, 0, 9007199254740991]])
-    const odd = ['1.0', '1e3', '9007199254740993', '-1.5E-7']
+    assert.deepEqual(read('[1,0,9007199254740991]'), [[1, 0, 9007199254740991]])
+    const odd = ['-0', '1.0', '1e3', '9007199254740993', '-1.5E-7']
     assert.deepEqual(read(`[${odd}]`), [odd.map((text) => new GoNumber(text))])
+  })
+
+  it('looks at each of two members of one name, and takes the later one', () => {
+    const fields = { a: 'int', b: 'string' } as const
+    const decode = (text: string) => decodeFields(parseJson(Buffer.from(text)), fields, 'T')
+    assert.deepEqual(decode('{"a":1,"b":"x","a":2}'), { a: 2, b: 'x' })
+    assert.throws(() => decode('{"a":"one","a":2}'), /cannot unmarshal string/)
+  })
+
+  it('passes over what nobody knows where that is asked for, and nothing else', () => {
+    const fields = { a: 'uint', inner: { object: { b: 'bool' }, type: 'Inner' } } as const
+    const decode = (text: string) => decodeOne(Buffer.from(text), fields, 'T')
+    assert.deepEqual(decode('{"x":[1],"A":3,"inner":{"b":true,"y":0}}'), {
+      a: 3,
+      inner: { b: true },
+    })
+    assert.throws(() => decode('{"a":-0}'), /cannot unmarshal number -0/)
+    assert.throws(() => decode('{"a":1e'), /invalid character ' ' in exponent/)
+    assert.throws(() => decode('{"a":1'), /unexpected end of JSON input/)
+    assert.throws(() => decode('{} {}'), /after top-level value/)
+    assert.deepEqual(decode('null'), {})
   })
 
   it('has a depth, and no prototype that somebody could set', () => {

@@ -1,5 +1,5 @@
 import { JetStreamError } from '../../jetstream-error.ts'
-import { decodeFields, isObject, parseOneJson } from '../../json-fields.ts'
+import { decodeOne } from '../../json-fields.ts'
 import { NS_PER_MS } from '../../limits.ts'
 
 /** What a client asks of CONSUMER.MSG.NEXT. */
@@ -31,16 +31,21 @@ export interface PullPriority {
 
 const FIELDS = {
   batch: 'int',
-  expires: 'int',
+  expires: 'duration',
   no_wait: 'bool',
   max_bytes: 'int',
-  idle_heartbeat: 'int',
+  idle_heartbeat: 'duration',
   group: 'string',
-  min_pending: 'int',
-  min_ack_pending: 'int',
+  min_pending: 'int64',
+  min_ack_pending: 'int64',
   id: 'string',
   priority: 'int',
 } as const
+
+const PRIORITY = {
+  struct: 'PriorityGroup',
+  except: ['batch', 'expires', 'no_wait', 'max_bytes', 'idle_heartbeat'],
+}
 
 /**
  * Empty, a number, or JSON; anything else counts as one message, as nats-server does. Throws a
@@ -59,11 +64,7 @@ export function parsePullRequest(payload: Uint8Array): PullRequest {
       priority: undefined,
     }
   }
-  const fields = decodeFields(
-    knownFields(parseOneJson(payload)),
-    FIELDS,
-    'JSApiConsumerGetNextRequest',
-  )
+  const fields = decodeOne(payload, FIELDS, 'JSApiConsumerGetNextRequest', PRIORITY)
   const { expires = 0, idle_heartbeat = 0 } = fields
   if (idle_heartbeat > 0 && idle_heartbeat * 2 > expires) {
     throw new JetStreamError(10005, 'heartbeat value too large')
@@ -82,10 +83,4 @@ export function parsePullRequest(payload: Uint8Array): PullRequest {
       level: fields.priority ?? 0,
     },
   }
-}
-
-/** The one request that is not strict: nats-server passes over what it does not know. */
-function knownFields(value: unknown): unknown {
-  if (!isObject(value)) return value
-  return Object.fromEntries(Object.entries(value).filter(([name]) => Object.hasOwn(FIELDS, name)))
 }
