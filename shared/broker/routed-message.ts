@@ -48,7 +48,9 @@ export class RoutedMessage implements Message {
   }
 
   get subject(): string {
-    this.#subjectText ??= textOf(this.subjectBytes)
+    this.#subjectText ??= this.isFrame
+      ? textAt(this.subjectStart, this.tailStart - 1)
+      : textOf(this.subjectBytes)
     return this.#subjectText
   }
 
@@ -66,8 +68,7 @@ export class RoutedMessage implements Message {
   }
 
   get reply(): string {
-    if (this.isFrame && this.replyEnd === this.tailStart) return ''
-    return textOf(this.replyBytes)
+    return this.isFrame ? textAt(this.tailStart, this.replyEnd) : textOf(this.replyBytes)
   }
 
   get replyBytes(): Uint8Array {
@@ -214,6 +215,10 @@ function viewOf(start: number, end: number): Uint8Array {
 function append(at: number, bytes: Uint8Array): number {
   if (bytes.length > 0) arenaBytes.set(bytes, at)
   return at + bytes.length
+}
+
+function textAt(start: number, end: number): string {
+  return start === end ? '' : arenaBytes.toString('utf8', start, end)
 }
 
 function textOf(bytes: Uint8Array): string {

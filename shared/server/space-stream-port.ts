@@ -8,10 +8,10 @@ import {
 } from '../broker/index.ts'
 import type {
   CapturedMessage,
-  Flow,
   HeardMessage,
   InterestWatch,
   Outlet,
+  OutletOptions,
   PortMessage,
   StreamPort,
 } from '../stream/index.ts'
@@ -52,15 +52,15 @@ export class SpaceStreamPort implements StreamPort {
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void {
     this.#space.publish(this.#peer, {
       subject: Buffer.from(subject),
-      reply: Buffer.from(reply),
+      reply: reply === '' ? NO_BYTES : Buffer.from(reply),
       headers,
       payload,
     })
   }
 
-  outlet(flow?: Flow): Outlet {
+  outlet({ flow, isCaptured = false }: OutletOptions = {}): Outlet {
     const peer = flow === undefined ? this.#peer : { ...this.#peer, flow }
-    return new SpaceOutlet(new StoredSender(this.#space, peer, flow !== undefined))
+    return new SpaceOutlet(new StoredSender(this.#space, peer, isCaptured))
   }
 
   subscribe(subject: string, handle: (request: PortMessage) => void): () => void {

@@ -28,6 +28,7 @@ export type {
   HeardMessage,
   InterestWatch,
   Outlet,
+  OutletOptions,
   PortMessage,
   StreamPort,
 } from './port.ts'

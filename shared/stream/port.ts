@@ -7,11 +7,8 @@ import type { PetioleError } from '../runtime/index.ts'
 export interface StreamPort {
   /** A message to whoever is interested: replies, statuses, advisories. */
   publish(subject: string, reply: string, headers: Uint8Array, payload: Uint8Array): void
-  /**
-   * Where one consumer's messages go out. `flow` is that of one that pushes: it is stopped while a receiver
-   * is behind, and streams that bind the subject store what is pushed there.
-   */
-  outlet(flow?: Flow): Outlet
+  /** Where much goes out one after the other: a consumer's messages, what publishers are told. */
+  outlet(options?: OutletOptions): Outlet
   /** API and direct-get subjects. The handler's message is the handler's to keep. */
   subscribe(subject: string, handler: (request: PortMessage) => void): () => void
   /** What comes in numbers, as acks do: the handler is called from within the router, and keeps nothing. */
@@ -44,9 +41,17 @@ export interface Flow {
   resume(): void
 }
 
+export interface OutletOptions {
+  /** Of a consumer that pushes: it is stopped while a receiver is behind. */
+  readonly flow?: Flow
+  /** Streams that bind the subject store what is sent there. */
+  readonly isCaptured?: boolean
+}
+
 export interface Outlet {
   /**
-   * A stored message: routed by `to`, shown to its receiver with `subject`, under which it was stored.
+   * A message routed by `to`, and shown to its receiver with `subject`: that under which it was stored, or
+   * the same object when the two are one. Neither holds anything that may not stand in a control line.
    * All bytes are read before it returns; false: nobody took the message.
    */
   deliver(

@@ -9,6 +9,7 @@ import type {
   HeardMessage,
   InterestWatch,
   Outlet,
+  OutletOptions,
   PortMessage,
   StreamPort,
 } from '../../shared/stream/index.ts'
@@ -59,7 +60,7 @@ export class MemoryPort implements StreamPort {
     this.#arrive(subject, subject, reply, headers, payload)
   }
 
-  outlet(flow?: Flow): Outlet {
+  outlet({ flow }: OutletOptions = {}): Outlet {
     return {
       deliver: (to, subject, reply, headers, payload) => {
         const inbox = textOf(to)

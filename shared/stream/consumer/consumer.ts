@@ -96,12 +96,13 @@ export class Consumer {
       () => this.#target.isInUse,
       () => parts.onInactive(this),
     )
+    const { flow } = this.#target
     const key = stateKey(this.name)
     this.#journal = new ConsumerJournal(store.states, key, clock, log, () => this.encodeState())
     this.#delivery = new Delivery(
       {
         clock,
-        outlet: port.outlet(this.#target.flow),
+        outlet: port.outlet(flow === undefined ? {} : { flow, isCaptured: true }),
         log,
         store,
         ledger: this.#ledger,
@@ -309,13 +310,13 @@ export class Consumer {
   }
 
   #newTarget(): DeliveryTarget {
-    const { clock, port, streamName, messageBytesMax, newToken } = this.#parts
+    const { acks, clock, port, streamName, messageBytesMax, newToken } = this.#parts
     return targetOf(this.#config, {
       clock,
       port,
       config: () => this.#config,
       events: this.events,
-      flowPrefix: `$JS.FC.${streamName}.${this.name}.`,
+      flowPrefix: acks.flowPrefixOf(streamName, this.name),
       newToken,
       burstBytes: messageBytesMax() > 0 ? messageBytesMax() : RATE_BURST_BYTES,
       delivered: () => this.#ledger.delivered,

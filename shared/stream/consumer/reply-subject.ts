@@ -2,12 +2,12 @@
  * Writes the reply subjects of one consumer's messages, as ack-subject.ts draws them, over and over
  * into the same bytes: they are valid until the next one is written.
  */
+import { writeDigits, writePadded } from '../digits.ts'
+
 const FIELD_DIGITS = 17
 const FIELDS = 5
 const TIME_DIGITS = 20
 const DOT = 46
-const ZERO = 48
-const NS_DIGITS_BELOW_MS = 6
 const MILLION = 1_000_000
 
 export class ReplySubject {
@@ -55,31 +55,4 @@ function writeNanos(bytes: Uint8Array, at: number, timeMs: number): number {
   const wholeMs = Math.floor(timeMs)
   const nanos = Math.min(MILLION - 1, Math.floor((timeMs - wholeMs) * MILLION))
   return writePadded(bytes, writeDigits(bytes, at, wholeMs), nanos)
-}
-
-function writeDigits(bytes: Uint8Array, at: number, value: number): number {
-  if (value >= MILLION) {
-    const high = Math.floor(value / MILLION)
-    return writePadded(bytes, writeDigits(bytes, at, high), value - high * MILLION)
-  }
-  let size = 1
-  for (let bound = 10; value >= bound; bound *= 10) size++
-  let rest = value | 0
-  for (let i = at + size - 1; i >= at; i--) {
-    const tens = (rest / 10) | 0
-    bytes[i] = ZERO + rest - tens * 10
-    rest = tens
-  }
-  return at + size
-}
-
-/** Six digits of a number below a million. */
-function writePadded(bytes: Uint8Array, at: number, value: number): number {
-  let rest = value | 0
-  for (let i = at + NS_DIGITS_BELOW_MS - 1; i >= at; i--) {
-    const tens = (rest / 10) | 0
-    bytes[i] = ZERO + rest - tens * 10
-    rest = tens
-  }
-  return at + NS_DIGITS_BELOW_MS
 }

@@ -1,8 +1,9 @@
 /** What a publisher hears: that its message is on disk, that it was there already, or why it was refused. */
 import { codeOf, type PetioleError } from '../../runtime/index.ts'
+import { writeDigits } from '../digits.ts'
 import { NO_BYTES, statusHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
-import type { StreamPort } from '../port.ts'
+import type { Outlet, StreamPort } from '../port.ts'
 
 export type Told = (error: PetioleError | undefined) => void
 
@@ -16,26 +17,48 @@ export interface Waiting {
 /** Comes with 10167. */
 const TOO_MANY = statusHeaders('429 Too Many Requests')
 
+const CLOSING_BRACE = 125
+const SEQ_DIGITS_MAX = 17
+
 export class PubAcks {
   readonly #port: StreamPort
+  readonly #outlet: Outlet
   readonly #stream: string
   /** The answer up to its sequence. */
   readonly #head: string
+  /** The same as bytes, with room for the rest: written over and over. */
+  readonly #bytes: Uint8Array
+  readonly #headEnd: number
+  /** A view of each length that was needed so far: few. */
+  readonly #views: Uint8Array[] = []
+  /** Who was told last: most who publish have one inbox for all that they are told. */
+  #reply = ''
+  #to: Uint8Array = NO_BYTES
   /** Which limit a full stream is at. */
   readonly #fullText: () => string
 
   constructor(port: StreamPort, stream: string, domain: string, fullText: () => string) {
     this.#port = port
+    this.#outlet = port.outlet({ isCaptured: true })
     this.#stream = stream
     this.#fullText = fullText
     const shown = domain === '' ? '' : `"domain":${JSON.stringify(domain)},`
     this.#head = `{"stream":${JSON.stringify(stream)},${shown}"seq":`
+    const head = Buffer.from(this.#head)
+    this.#headEnd = head.length
+    this.#bytes = new Uint8Array(head.length + SEQ_DIGITS_MAX)
+    this.#bytes.set(head)
   }
 
   /** @param tail what follows the sequence, from its comma on */
   accept(seq: number, tail: string, { reply, committed }: Waiting): void {
     if (reply !== '') {
-      this.#port.publish(reply, '', NO_BYTES, Buffer.from(`${this.#head}${seq}${tail}}`))
+      if (reply !== this.#reply) {
+        this.#reply = reply
+        this.#to = Buffer.from(reply)
+      }
+      const answer = tail === '' ? this.#answer(seq) : Buffer.from(`${this.#head}${seq}${tail}}`)
+      this.#outlet.deliver(this.#to, this.#to, NO_BYTES, NO_BYTES, answer)
     }
     committed?.(undefined)
   }
@@ -51,6 +74,18 @@ export class PubAcks {
       }
       committed?.(refusal)
     })
+  }
+
+  /** Valid until the next one. */
+  #answer(seq: number): Uint8Array {
+    const end = writeDigits(this.#bytes, this.#headEnd, seq)
+    this.#bytes[end] = CLOSING_BRACE
+    let view = this.#views[end]
+    if (view === undefined) {
+      view = this.#bytes.subarray(0, end + 1)
+      this.#views[end] = view
+    }
+    return view
   }
 
   /** The row of the error table that a publisher hears. */
