@@ -3,23 +3,23 @@
  * there are many, so they share two buffers: what is given out holds until the next but one is asked for.
  */
 import type { Log } from '../log/index.ts'
-import { type Disk, type DiskFile, messageOf } from '../runtime/index.ts'
+import { type Disk, messageOf } from '../runtime/index.ts'
+import { ReadBuffer } from './read-buffer.ts'
 import { indexPath } from './segment.ts'
 
-const NO_BYTES = new Uint8Array(0)
-
 export class IndexReader {
-  readonly #disk: Disk
   readonly #directory: string
   readonly #log: Log
   readonly #ids: readonly number[]
-  readonly #buffers = [NO_BYTES, NO_BYTES]
+  readonly #even: ReadBuffer
+  readonly #odd: ReadBuffer
   #at = 0
   #ahead: Promise<Uint8Array | undefined> | undefined
 
   /** @param ids segments that have an index, in the order in which they will be asked for */
   constructor(disk: Disk, directory: string, log: Log, ids: readonly number[]) {
-    this.#disk = disk
+    this.#even = new ReadBuffer(disk)
+    this.#odd = new ReadBuffer(disk)
     this.#directory = directory
     this.#log = log
     this.#ids = ids
@@ -37,30 +37,10 @@ export class IndexReader {
   async #load(at: number): Promise<Uint8Array | undefined> {
     const segment = this.#ids[at] as number
     try {
-      const file = await this.#disk.open(indexPath(this.#directory, segment), 'read')
-      try {
-        return await this.#fill(at % 2, file)
-      } finally {
-        await file.close()
-      }
+      return await (at % 2 === 0 ? this.#even : this.#odd).read(indexPath(this.#directory, segment))
     } catch (error) {
       this.#log.warn({ segment, err: messageOf(error) }, 'index not readable')
       return undefined
     }
-  }
-
-  async #fill(which: number, file: DiskFile): Promise<Uint8Array> {
-    const size = await file.size()
-    if ((this.#buffers[which] as Uint8Array).length < size) {
-      this.#buffers[which] = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25))
-    }
-    const bytes = (this.#buffers[which] as Uint8Array).subarray(0, size)
-    let got = 0
-    while (got < size) {
-      const read = await file.read(bytes.subarray(got), got)
-      if (read === 0) break
-      got += read
-    }
-    return bytes.subarray(0, got)
   }
 }

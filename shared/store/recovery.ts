@@ -13,6 +13,7 @@ import { missingKeys } from './encryption/missing-keys.ts'
 import type { SegmentCipher } from './encryption/segment-cipher.ts'
 import { isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
+import { ReadBuffer } from './read-buffer.ts'
 import { Chunk } from './record.ts'
 import { indexPath, isDraft, Segment, segmentIdOf, segmentPath } from './segment.ts'
 import {
@@ -54,6 +55,8 @@ export class Recovery {
   readonly #keys: Keyring
   readonly #damaged = new Map<number, readonly ByteRange[]>()
   readonly #withoutIndex: Segment[] = []
+  /** For segments that are read whole. */
+  readonly #scanned: ReadBuffer
   /** The last commit of the last segment, and where it begins. */
   #lastCommit: { readonly at: number; readonly bytes: Uint8Array } = {
     at: 0,
@@ -65,6 +68,7 @@ export class Recovery {
 
   constructor(parts: RecoveryParts) {
     this.#disk = parts.disk
+    this.#scanned = new ReadBuffer(parts.disk)
     this.#directory = parts.journalDirectory
     this.#catalog = parts.catalog
     this.#log = parts.log
@@ -116,9 +120,13 @@ export class Recovery {
       const segment = await this.#takeIndexed(id, path, index)
       if (segment !== undefined) return segment
     }
-    const bytes = await this.#disk.readFile(path)
+    const bytes = await this.#scanned.read(path)
     this.#readBytes += bytes.length
-    const header = decodeSegmentHeader(bytes, path)
+    // What is kept of it must not lie in a buffer that is used again.
+    const header = decodeSegmentHeader(
+      new Uint8Array(bytes.subarray(0, SEGMENT_HEADER_BYTES_MAX)),
+      path,
+    )
     if (header === undefined || header.id !== id) {
       if (isLast && isUnborn(bytes, path)) await this.#removeUnborn(path, bytes)
       else this.#catalog.noteDamage({ file: path, err: 'header does not hold' }, 1)
