@@ -271,6 +271,8 @@ export interface StoreFacts {
   readonly bytesWritten: number
   readonly segments: number
   readonly diskBytes: number
+  /** By which segments are smaller than without compression. */
+  readonly savedBytes: number
   /** What it can still grow by; Infinity when that is not known. */
   readonly freeBytes: number
   readonly indexBytesWritten: number

@@ -90,6 +90,7 @@ function* ownMetrics(reports: Reports): Generator<Metric> {
   yield count('petiole_store_written_bytes_total', 'Written to the journal', store.bytesWritten)
   yield one('petiole_store_segments', 'Files of the journal', store.segments)
   yield one('petiole_store_disk_bytes', 'Taken by the journal', store.diskBytes)
+  yield one('petiole_store_saved_bytes', 'Not taken, by compression', store.savedBytes)
   yield one('petiole_store_damaged_records', 'Skipped as damaged since start', store.damagedRecords)
   yield one('petiole_store_mended_files', 'Damaged, and made anew since start', store.mendedFiles)
   yield one('petiole_store_writable', '0: full or failed', store.condition === 'open' ? 1 : 0)

@@ -17,6 +17,7 @@ function storeBlock(store: StoreFacts): object {
     disk_bytes: store.diskBytes,
     free_bytes: Number.isFinite(store.freeBytes) ? store.freeBytes : null,
     segments: store.segments,
+    saved_bytes: store.savedBytes,
     damaged_records: store.damagedRecords,
     mended_files: store.mendedFiles,
     torn_bytes: store.tornBytes,

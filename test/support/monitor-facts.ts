@@ -93,6 +93,7 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
         bytesWritten: 900,
         segments: 1,
         diskBytes: 300,
+        savedBytes: 120,
         condition: 'open',
         freeBytes: 1_000_000,
         damagedRecords: 0,

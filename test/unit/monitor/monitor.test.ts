@@ -405,6 +405,7 @@ describe('monitor: in trouble', () => {
       disk_bytes: 300,
       free_bytes: 0,
       segments: 1,
+      saved_bytes: 120,
       damaged_records: 3,
       mended_files: 1,
       torn_bytes: 0,
@@ -415,7 +416,13 @@ describe('monitor: in trouble', () => {
     assert.deepEqual((await port.get('/jsz')).json.petiole, petiole)
     const { text } = await port.get('/metrics')
     const labels = '{server_id="NABC",server_name="hub-eu"}'
-    for (const line of ['mended_files 1', 'writable 0', 'free_bytes 0', 'damaged_records 3']) {
+    for (const line of [
+      'mended_files 1',
+      'writable 0',
+      'free_bytes 0',
+      'damaged_records 3',
+      'saved_bytes 120',
+    ]) {
       const [name, value] = line.split(' ')
       assert.ok(text.includes(`petiole_store_${name}${labels} ${value}\n`), line)
     }
