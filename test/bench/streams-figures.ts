@@ -106,7 +106,7 @@ function sizeFigures({
       peer: `${count(subjects.default?.rate ?? 0)}`,
     },
     less(
-      `start with ${count(startMessages)} messages`,
+      `start with ${count(startMessages)} messages on ${count(subjectCount)} subjects`,
       mine?.readyMs ?? 0,
       ready(theirs?.readyMs),
       READY_AIM_MS,
@@ -119,7 +119,13 @@ function sizeFigures({
       READY_AIM_MS,
       'ms',
     ),
-    less('  RSS then', mine?.rssMiB ?? 0, `${theirs?.rssMiB ?? 0} MiB`, RSS_AIM_MIB, 'MiB'),
+    less(
+      '  RSS then, and when all are read',
+      mine?.rssMiB ?? 0,
+      `${theirs?.rssMiB ?? 0} MiB`,
+      RSS_AIM_MIB,
+      'MiB',
+    ),
   ]
 }
 

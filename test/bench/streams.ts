@@ -118,7 +118,9 @@ export async function benchStreams(options: StreamsBenchOptions): Promise<Stream
     const kv = await compareKv(servers, isQuick)
     await stopAll(servers)
     const subjects = await eachAlone(options, (server) => measureSubjects(server, subjectCount))
-    const start = await eachAlone(options, (server) => measureStart(server, startMessages))
+    const start = await eachAlone(options, (server) =>
+      measureStart(server, startMessages, subjectCount),
+    )
     return { publish, consume, kv, subjects, start, subjectCount, startMessages }
   } finally {
     await stopAll(servers)
@@ -265,13 +267,21 @@ async function measureSubjects(server: StreamServer, subjects: number) {
   }
 }
 
-async function measureStart(first: StreamServer, messages: number): Promise<StartFigure> {
+async function measureStart(
+  first: StreamServer,
+  messages: number,
+  subjects: number,
+): Promise<StartFigure> {
   let server = first
   try {
-    await fill(server, { ...publishOf({ inFlight: 10_000, streams: 1 }, messages), isKept: false })
+    const shape = { ...publishOf({ inFlight: 10_000, streams: 1 }, messages), subjects }
+    await fill(server, { ...shape, isKept: false })
     server = await server.restart(false)
     const { readyMs } = server
-    const rss = rssMiB(server.pid)
+    const rssWhenReady = rssMiB(server.pid)
+    // What it takes to read them all counts too.
+    await fill(server, { name: 'consume', messages, kind: 'pull-none' })
+    const rss = Math.max(rssWhenReady, rssMiB(server.pid))
     server = await server.restart(true)
     return { readyMs, readyAfterKillMs: server.readyMs, rssMiB: rss }
   } finally {
@@ -286,10 +296,7 @@ function load({ host, port }: StreamServer, shape: ShapeOf<StreamLoad>): Promise
 }
 
 /** The same with millions of messages. */
-function fill(
-  { host, port }: StreamServer,
-  shape: ShapeOf<PublishLoad>,
-): Promise<StreamLoadResult> {
+function fill({ host, port }: StreamServer, shape: ShapeOf<StreamLoad>): Promise<StreamLoadResult> {
   const options = { deadlineMs: FILL_DEADLINE_MS }
   return runLoad<StreamLoad, StreamLoadResult>('stream-load.ts', { ...shape, host, port }, options)
 }
