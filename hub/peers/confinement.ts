@@ -19,10 +19,12 @@ const CONFINED: ReadonlySet<string> = new Set([
 const API_PREFIX = '$JS.API.'
 /** Acks without a domain mean the consumer of the server that one is at. */
 const SHORT_ACKS = '$JS.ACK.*.*.*.*.*.*.*'
+const ACKS_WITHOUT_DOMAIN = '$JS.ACK._.'
 
 /** Subscriptions of this hub that its leaves hear of, and no other hub. */
 export function isConfinedToHub({ peer, subject, isConfined }: Subscription): boolean {
   if (isConfined === true) return true
   if (peer.kind !== 'local') return false
-  return CONFINED.has(subject) || subject.startsWith(API_PREFIX) || subject === SHORT_ACKS
+  if (subject === SHORT_ACKS || subject.startsWith(ACKS_WITHOUT_DOMAIN)) return true
+  return CONFINED.has(subject) || subject.startsWith(API_PREFIX)
 }

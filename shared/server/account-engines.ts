@@ -214,6 +214,7 @@ export class AccountEngines {
       domain: jetstream.domain,
       serverName,
       serverVersion: SERVER_VERSION,
+      areAcksNamed: jetstream.js_ack_fc_v2,
       describeRequester,
       limits: new LimitsNow(() => book.get(account), this.#serverLimits),
     })

@@ -18,9 +18,10 @@ import { createStreamStore, decodeConfig, type StreamMode } from './config/store
 import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
-import { AckSubjects, parseAck } from './consumer/ack-subject.ts'
+import { type AckSubjects, ackForms, parseAck } from './consumer/ack-subject.ts'
+import { captureForDomain } from './domain-captures.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { type HeardMessage, renamed, type StreamPort } from './port.ts'
+import type { HeardMessage, StreamPort } from './port.ts'
 import { isHidden, RestoreHost } from './snapshot/restore-host.ts'
 import { SnapshotDesk } from './snapshot/snapshot-desk.ts'
 import { Stream } from './stream.ts'
@@ -44,6 +45,8 @@ export interface StreamEngineOptions {
   readonly limits: AccountLimits
   /** For the audit of the API; nobody is told of when absent. */
   readonly describeRequester?: DescribeRequester
+  /** Whether acks name the account also where there is no domain: nats-server's `js_ack_fc_v2`. */
+  readonly areAcksNamed?: boolean
   /** What INFO reports, and so what answers must carry; the wire's own version when absent. */
   readonly serverVersion?: string
 }
@@ -59,7 +62,7 @@ export class StreamEngine {
   readonly #port: StreamPort
   readonly #log: Log
   readonly #advisories: Advisories
-  readonly #acks: AckSubjects
+  readonly #acks: ReturnType<typeof ackForms>
   readonly #api: Api
   readonly #streams = new Map<string, Stream>()
   readonly #judge: StreamJudge
@@ -82,7 +85,7 @@ export class StreamEngine {
     const { clock, random, port, domain } = options
     this.#advisories = new Advisories(clock, random, port, domain, options.account)
     this.#judge = new StreamJudge(options.limits, this.#streams)
-    this.#acks = new AckSubjects(domain, options.account)
+    this.#acks = ackForms(domain, options.account, options.areAcksNamed ?? false)
     this.#restores = new RestoreHost({
       root: options.store,
       judge: this.#judge,
@@ -277,7 +280,7 @@ export class StreamEngine {
         ...this.#options,
         log: this.#log.child({ stream: config.name }),
         root: this.#store,
-        acks: this.#acks,
+        acks: this.#acks[0],
         advisories: this.#advisories,
         room: this.#judge.room,
         apiLevel: apiLevelOf(this.#options.serverVersion ?? SERVER_VERSION).level,
@@ -305,25 +308,17 @@ export class StreamEngine {
         ),
       )
     }
-    const stop = this.#port.listen(this.#acks.filter, (heard) => this.#acknowledge(heard))
-    this.#subscriptions.push(stop)
-    if (domain !== '') this.#captureForDomain(`$JS.${domain}.API.`)
-  }
-
-  /** Key-value and object clients of a domain put its API prefix before their subjects [ADR-8]. */
-  #captureForDomain(prefix: string): void {
-    for (const space of ['$KV.>', '$O.>']) {
-      const stop = this.#port.capture(`${prefix}${space}`, (message) => {
-        const subject = message.subject.slice(prefix.length)
-        const stream = this.streamFor(subject)
-        if (stream?.mode.isCapturing) stream.ingest(renamed(message, subject))
-      })
+    for (const form of this.#acks) {
+      const stop = this.#port.listen(form.filter, (heard) => this.#acknowledge(form, heard))
       this.#subscriptions.push(stop)
     }
+    if (domain === '') return
+    const streamFor = (subject: string): Stream | undefined => this.streamFor(subject)
+    this.#subscriptions.push(...captureForDomain(this.#port, `$JS.${domain}.API.`, streamFor))
   }
 
-  #acknowledge(message: HeardMessage): void {
-    const address = this.#acks.parse(message.subjectBytes)
+  #acknowledge(form: AckSubjects, message: HeardMessage): void {
+    const address = form.parse(message.subjectBytes)
     const request = parseAck(message.payload)
     if (address === undefined || request === undefined) return
     const consumer = this.#streams.get(address.stream)?.consumers.get(address.consumer)

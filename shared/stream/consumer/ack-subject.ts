@@ -17,6 +17,7 @@ import { NS_PER_MS } from '../limits.ts'
  */
 
 const PREFIX = '$JS.ACK.'
+const FLOW_PREFIX = '$JS.FC.'
 /** Tokens from the stream's name on, in the short form. */
 const TOKENS = 7
 
@@ -47,12 +48,32 @@ export type AckRequest =
 
 const PLAIN_ACK: AckRequest = { type: 'ack' }
 
+/** Where the long form names a domain and there is none. */
+const NO_DOMAIN = '_'
+
+/**
+ * The forms in which acks of an account come in, of which the first goes out. A server without a domain
+ * takes both: it may have sent the other one before it was started with another configuration.
+ * @param isNamed whether also a server without a domain sends the long form, and questions of flow control
+ */
+export function ackForms(
+  domain: string,
+  account: string,
+  isNamed: boolean,
+): readonly [sent: AckSubjects, ...others: AckSubjects[]] {
+  if (domain !== '') return [new AckSubjects(domain, account, isNamed)]
+  const long = new AckSubjects(NO_DOMAIN, account, isNamed)
+  const short = new AckSubjects('', account)
+  return isNamed ? [long, short] : [short, long]
+}
+
 /** The ack subjects of one account's streams. */
 export class AckSubjects {
   /** What to subscribe to. */
   readonly filter: string
   readonly #prefix: string
   readonly #prefixBytes: Uint8Array
+  readonly #flowPrefix: string
   readonly #isLong: boolean
   /** What the last subject began with, up to its numbers: most begin like the one before. */
   #known: Uint8Array = NO_BYTES
@@ -60,7 +81,10 @@ export class AckSubjects {
   readonly #address = { stream: '', consumer: '', deliveries: 0, streamSeq: 0, consumerSeq: 0 }
 
   /** @param domain '' for none */
-  constructor(domain: string, account: string) {
+  constructor(domain: string, account: string, isFlowNamed = false) {
+    this.#flowPrefix = isFlowNamed
+      ? `${FLOW_PREFIX}${domain}.${accountHash(account)}.`
+      : FLOW_PREFIX
     this.#isLong = domain !== ''
     this.#prefix = this.#isLong ? `${PREFIX}${domain}.${accountHash(account)}.` : PREFIX
     this.#prefixBytes = Buffer.from(this.#prefix)
@@ -70,6 +94,11 @@ export class AckSubjects {
   /** What all replies of a consumer begin with. */
   prefixOf(stream: string, consumer: string): string {
     return `${this.#prefix}${stream}.${consumer}.`
+  }
+
+  /** The same of its questions of flow control. */
+  flowPrefixOf(stream: string, consumer: string): string {
+    return `${this.#flowPrefix}${stream}.${consumer}.`
   }
 
   /** undefined when the subject is none of ours; else it is valid until the next one is parsed. */

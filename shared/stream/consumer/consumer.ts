@@ -310,13 +310,13 @@ export class Consumer {
   }
 
   #newTarget(): DeliveryTarget {
-    const { clock, port, streamName, messageBytesMax, newToken } = this.#parts
+    const { acks, clock, port, streamName, messageBytesMax, newToken } = this.#parts
     return targetOf(this.#config, {
       clock,
       port,
       config: () => this.#config,
       events: this.events,
-      flowPrefix: `$JS.FC.${streamName}.${this.name}.`,
+      flowPrefix: acks.flowPrefixOf(streamName, this.name),
       newToken,
       burstBytes: messageBytesMax() > 0 ? messageBytesMax() : RATE_BURST_BYTES,
       delivered: () => this.#ledger.delivered,
