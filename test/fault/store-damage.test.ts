@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { type Compression, type Eviction, openStore, type Store } from '../../shared/store/index.ts'
+import {
+  type Compression,
+  type Eviction,
+  openStore,
+  type Store,
+  type StoreEncryption,
+} from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
 import { appendDurably, bytes, noLimits, readAll } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
@@ -9,24 +15,30 @@ import { StoreClock, settle } from '../support/store-clock.ts'
 const COUNT = 8
 const FIRST = '/data/journal/0000000001.log'
 
-function open(disk: SimDisk, segmentBytes = 1 << 20): Promise<Store> {
+/** Each byte takes its time when everything is decrypted: of an encrypted segment every third is tried. */
+const ENCRYPTED_STEP = 3
+const KEY = { key: bytes('a key of more than sixteen bytes') }
+
+function open(disk: SimDisk, encryption: StoreEncryption = {}): Promise<Store> {
   return openStore({
     directory: '/data',
     clock: new StoreClock(),
     random: new SeededRandom(7),
     disk,
     log: silentLog,
-    segmentBytes,
+    segmentBytes: 1 << 20,
     dictionaryBytes: 64,
+    encryption,
   })
 }
 
 /** A closed store with one segment of a few messages, all in separate commits. */
 async function written(
   compression: Compression = 'none',
+  encryption: StoreEncryption = {},
 ): Promise<{ disk: SimDisk; lines: string[] }> {
   const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
-  const store = await open(disk)
+  const store = await open(disk, encryption)
   const options = { compression }
   const stream = store.createStream('a', bytes('config'), noLimits, undefined, options)
   for (let i = 1; i <= COUNT; i++) {
@@ -46,16 +58,23 @@ describe('store and damage', function () {
   it('loses no other than that when messages are compressed with what they have in common', () =>
     flipEach('s2'))
 
-  async function flipEach(compression: Compression): Promise<void> {
-    const { disk, lines } = await written(compression)
+  it('loses no other than that when they are encrypted, too', () => flipEach('s2', KEY))
+
+  async function flipEach(
+    compression: Compression,
+    encryption: StoreEncryption = {},
+  ): Promise<void> {
+    const { disk, lines } = await written(compression, encryption)
+    const isPlain = encryption.key === undefined
+    const step = isPlain ? 1 : ENCRYPTED_STEP
     const text = Buffer.from(disk.bytesOf(FIRST))
-    assert.equal(text.includes('\0compression:0b'), compression === 's2')
+    assert.equal(text.includes('\0compression:0b'), compression === 's2' && isPlain)
     const size = disk.bytesOf(FIRST).length
     let damaged = 0
-    for (let at = 0; at < size; at++) {
+    for (let at = 0; at < size; at += step) {
       const copy = disk.powerCutAt(disk.recorded, new SeededRandom(at))
       copy.corrupt(FIRST, at, 1 << (at % 8))
-      const store = await open(copy)
+      const store = await open(copy, encryption)
       const stream = store.streams.get('a')
       assert.ok(stream, `stream is there, byte ${at}`)
       const evictions: Eviction[] = []
@@ -84,7 +103,7 @@ describe('store and damage', function () {
       assert.equal(await appendDurably(stream, 'next', 'x'), COUNT + 1)
       await store.destroy()
     }
-    assert.ok(damaged > size / 2)
+    assert.ok(damaged > size / step / 2)
   }
 
   it('reports a damaged message once, also when reading finds it', async () => {
@@ -110,16 +129,20 @@ describe('store and damage', function () {
     await again.destroy()
   })
 
-  it('keeps a prefix when the segment is cut at any byte', async () => {
-    const { disk, lines } = await written()
+  it('keeps a prefix when the segment is cut at any byte', () => cutEach(1))
+
+  it('keeps a prefix of an encrypted segment, too', () => cutEach(ENCRYPTED_STEP, KEY))
+
+  async function cutEach(step: number, encryption: StoreEncryption = {}): Promise<void> {
+    const { disk, lines } = await written('none', encryption)
     const size = disk.bytesOf(FIRST).length
-    for (let cut = 0; cut <= size; cut++) {
+    for (let cut = size % step; cut <= size; cut += step) {
       const copy = disk.powerCutAt(disk.recorded, new SeededRandom(cut))
       const file = await copy.open(FIRST, 'write')
       await file.truncate(cut)
       await file.datasync()
       await file.close()
-      const store = await open(copy)
+      const store = await open(copy, encryption)
       const stream = store.streams.get('a')
       const left = stream === undefined ? [] : await readAll(stream)
       assert.deepEqual(left, lines.slice(0, left.length), `cut at ${cut}`)
@@ -127,7 +150,7 @@ describe('store and damage', function () {
       if (cut === size) assert.equal(left.length, COUNT)
       await store.destroy()
     }
-  })
+  }
 
   it('scans a segment whose index is lost or damaged', async () => {
     const disk = new SimDisk({ random: new SeededRandom(3) })

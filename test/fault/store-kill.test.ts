@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { Compression, StreamStore } from '../../shared/store/index.ts'
 import { assertWhole } from '../support/checked-store.ts'
-import { StoreFolder } from '../support/opened-store.ts'
+import { bytes, StoreFolder } from '../support/opened-store.ts'
 
 const ROUNDS = 6
 const ACKS_AT_LEAST = 150
@@ -21,10 +21,11 @@ async function writeAndKill(
   directory: string,
   acks: number,
   compression: Compression,
+  key: string,
 ): Promise<Acked> {
   const child = spawn(
     process.execPath,
-    ['--import=tsx', 'test/support/store-writer.ts', directory, '40', compression],
+    ['--import=tsx', 'test/support/store-writer.ts', directory, '40', compression, key],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const exited = once(child, 'exit')
@@ -70,14 +71,19 @@ describe('store and kill -9', function () {
 
   it(`has all that was acknowledged and compressed (seed=${seed})`, () => survive('s2'))
 
-  async function survive(compression: Compression): Promise<void> {
+  it(`has all that was acknowledged, compressed and encrypted (seed=${seed})`, () =>
+    survive('s2', 'a key of more than sixteen bytes'))
+
+  async function survive(compression: Compression, key = ''): Promise<void> {
+    const encryption = key === '' ? {} : { key: bytes(key) }
     const folder = new StoreFolder()
     try {
       for (let round = 0; round < ROUNDS; round++) {
         const acks = ACKS_AT_LEAST + ((seed >>> round) % 97)
-        const { last, lastLazy } = await writeAndKill(folder.path, acks, compression)
-        await assertWhole(new SystemDisk(), new SystemClock(), folder.path, `seed=${seed}`)
-        const store = await folder.open({ segmentBytes: 16 * 1024 })
+        const { last, lastLazy } = await writeAndKill(folder.path, acks, compression, key)
+        const [disk, clock] = [new SystemDisk(), new SystemClock()]
+        await assertWhole(disk, clock, folder.path, `seed=${seed}`, encryption)
+        const store = await folder.open({ segmentBytes: 16 * 1024, encryption })
         const stream = store.streams.get('a')
         assert.ok(stream)
         assert.ok(stream.state.lastSeq >= last, `seed=${seed}: ${stream.state.lastSeq} < ${last}`)

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { openStore, type Store } from '../../shared/store/index.ts'
+import { openStore, type Store, type StoreEncryption } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
 import { assertWhole } from '../support/checked-store.ts'
+import { DrawnKeys } from '../support/drawn-keys.ts'
 import { bytes, noLimits } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
 import { committedBarrier, DICTIONARY_BYTES, StoreCommands } from '../support/store-commands.ts'
@@ -18,10 +19,14 @@ const BUDGET_MS = Number(process.env['FUZZ_MS'] ?? 4_000)
 
 const TRANSACTION_MESSAGES = 1_000
 
+/** With an encrypted store, whose key is changed from time to time, the same holds. */
+const KINDS = ['plain', 'encrypted'] as const
+
 interface Machine {
   disk: SimDisk
   clock: StoreClock
   readonly segmentBytes: number
+  encryption?: StoreEncryption
   readonly random: SeededRandom
 }
 
@@ -33,6 +38,7 @@ function open(machine: Machine, disk = machine.disk, clock = machine.clock): Pro
     disk,
     log: silentLog,
     segmentBytes: machine.segmentBytes,
+    encryption: machine.encryption ?? {},
     dictionaryBytes: DICTIONARY_BYTES,
   })
 }
@@ -89,74 +95,93 @@ async function work(store: Store, commands: StoreCommands, machine: Machine): Pr
 describe('store and power cuts', function () {
   this.timeout(60_000)
 
-  it(`loses nothing that was acknowledged (seed=${seed})`, async () => {
-    const endMs = Date.now() + BUDGET_MS
-    for (let runSeed = seed; Date.now() < endMs; runSeed++) {
-      const random = new SeededRandom(runSeed)
+  for (const kind of KINDS)
+    it(`loses nothing that was acknowledged (${kind}, seed=${seed})`, async () => {
+      const endMs = Date.now() + BUDGET_MS
+      for (let runSeed = seed; Date.now() < endMs; runSeed++) {
+        const random = new SeededRandom(runSeed)
+        const machine: Machine = {
+          disk: new SimDisk({ random: random.fork() }),
+          clock: new StoreClock(),
+          segmentBytes: 512 + random.below(3000),
+          random,
+        }
+        const keys = kind === 'plain' ? undefined : new DrawnKeys(random.fork())
+        if (keys !== undefined) machine.encryption = keys.encryption
+        const commands = new StoreCommands(random.fork())
+        const what = `SEED=${runSeed}`
+        try {
+          let store = await open(machine)
+          commands.begin(store)
+          await committedBarrier(store)
+          for (let round = 0; round < 6; round++) {
+            await work(store, commands, machine)
+            machine.disk =
+              random.below(4) === 0 ? machine.disk.kill() : machine.disk.powerCut(random.fork())
+            machine.clock = new StoreClock()
+            const { encryption = {} } = machine
+            await assertWhole(
+              machine.disk,
+              machine.clock,
+              '/data',
+              `${what} round ${round}`,
+              encryption,
+            )
+            store = await open(machine)
+            if (keys !== undefined) machine.encryption = keys.next(store)
+            await checkRecovered(store, commands, `${what} round ${round}`)
+          }
+          await store.destroy()
+        } catch (error) {
+          throw new Error(`${what} failed`, { cause: error })
+        }
+      }
+    })
+
+  for (const kind of KINDS)
+    it(`survives a cut behind every single change of the disk (${kind}, seed=${seed})`, async () => {
+      const random = new SeededRandom(seed)
+      const disk = new SimDisk({ random: random.fork(), isRecording: true })
+      const encryption = kind === 'plain' ? {} : { key: bytes('a key of more than sixteen bytes') }
       const machine: Machine = {
-        disk: new SimDisk({ random: random.fork() }),
+        disk,
         clock: new StoreClock(),
-        segmentBytes: 512 + random.below(3000),
+        segmentBytes: 900,
         random,
+        encryption,
       }
       const commands = new StoreCommands(random.fork())
-      const what = `SEED=${runSeed}`
-      try {
-        let store = await open(machine)
-        commands.begin(store)
-        await committedBarrier(store)
-        for (let round = 0; round < 6; round++) {
-          await work(store, commands, machine)
-          machine.disk =
-            random.below(4) === 0 ? machine.disk.kill() : machine.disk.powerCut(random.fork())
-          machine.clock = new StoreClock()
-          await assertWhole(machine.disk, machine.clock, '/data', `${what} round ${round}`)
-          store = await open(machine)
-          await checkRecovered(store, commands, `${what} round ${round}`)
-        }
-        await store.destroy()
-      } catch (error) {
-        throw new Error(`${what} failed`, { cause: error })
+      const ackedAt: number[] = []
+      // What was acknowledged at the last note held for all changes since; more may have been by the end.
+      let acked = 0
+      const note = (): void => {
+        while (ackedAt.length < disk.recorded) ackedAt.push(acked)
+        acked = syncedSteps(commands)
+        ackedAt[disk.recorded] = acked
       }
-    }
-  })
-
-  it(`survives a cut behind every single change of the disk (seed=${seed})`, async () => {
-    const random = new SeededRandom(seed)
-    const disk = new SimDisk({ random: random.fork(), isRecording: true })
-    const machine: Machine = { disk, clock: new StoreClock(), segmentBytes: 900, random }
-    const commands = new StoreCommands(random.fork())
-    const ackedAt: number[] = []
-    // What was acknowledged at the last note held for all changes since; more may have been by the end.
-    let acked = 0
-    const note = (): void => {
-      while (ackedAt.length < disk.recorded) ackedAt.push(acked)
-      acked = syncedSteps(commands)
-      ackedAt[disk.recorded] = acked
-    }
-    const store = await open(machine)
-    commands.begin(store)
-    await committedBarrier(store)
-    note()
-    const from = disk.recorded
-    for (let i = 0; i < 60; i++) {
-      if (i % 15 === 14) machine.clock.advance(1_500)
-      await commands.one(store)
-      await settle(2)
+      const store = await open(machine)
+      commands.begin(store)
+      await committedBarrier(store)
       note()
-    }
-    await settle(80)
-    await store.destroy()
-    for (let cut = from; cut <= disk.recorded; cut++) {
-      const cutDisk = disk.powerCutAt(cut, random.fork())
-      const again = await open(machine, cutDisk, new StoreClock())
-      const before = ackedAt[Math.min(cut, ackedAt.length - 1)] ?? 0
-      const picture = JSON.stringify(await pictureOf(again))
-      const possible = pictures(commands, before)
-      assert.ok(possible.includes(picture), `SEED=${seed} cut ${cut}, ${before} acknowledged`)
-      await again.destroy()
-    }
-  })
+      const from = disk.recorded
+      for (let i = 0; i < 60; i++) {
+        if (i % 15 === 14) machine.clock.advance(1_500)
+        await commands.one(store)
+        await settle(2)
+        note()
+      }
+      await settle(80)
+      await store.destroy()
+      for (let cut = from; cut <= disk.recorded; cut++) {
+        const cutDisk = disk.powerCutAt(cut, random.fork())
+        const again = await open(machine, cutDisk, new StoreClock())
+        const before = ackedAt[Math.min(cut, ackedAt.length - 1)] ?? 0
+        const picture = JSON.stringify(await pictureOf(again))
+        const possible = pictures(commands, before)
+        assert.ok(possible.includes(picture), `SEED=${seed} cut ${cut}, ${before} acknowledged`)
+        await again.destroy()
+      }
+    })
 
   it('has a transaction of a thousand messages whole or not at all, cut at any byte', async () => {
     const disk = new SimDisk({ random: new SeededRandom(seed) })

@@ -4,7 +4,7 @@ import { SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/inde
 import { openStore } from '../../shared/store/index.ts'
 import { bytes, noLimits } from './opened-store.ts'
 
-const [directory = '', inFlight = '50', compression = 'none'] = process.argv.slice(2)
+const [directory = '', inFlight = '50', compression = 'none', key = ''] = process.argv.slice(2)
 const isCompressed = compression === 's2'
 const store = await openStore({
   directory,
@@ -14,6 +14,7 @@ const store = await openStore({
   log: silentLog,
   segmentBytes: 16 * 1024,
   dictionaryBytes: 512,
+  encryption: key === '' ? {} : { key: bytes(key) },
 })
 const options = { compression: isCompressed ? ('s2' as const) : ('none' as const) }
 const stream =

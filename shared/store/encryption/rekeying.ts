@@ -5,7 +5,7 @@
  * start finds what is left to do in the headers.
  */
 import type { Log } from '../../log/index.ts'
-import type { Cancel, Clock } from '../../runtime/index.ts'
+import type { Cancel, Clock, Disk } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
 import { REKEY_BYTES_PER_SECOND, REKEY_RETRY_MS } from '../limits.ts'
 import { RECORD_HEADER_BYTES } from '../record.ts'
@@ -25,6 +25,9 @@ export interface EncryptionStats {
 
 export interface RekeyingParts {
   readonly clock: Clock
+  readonly disk: Disk
+  /** The journal's. */
+  readonly directory: string
   readonly log: Log
   readonly catalog: Catalog
   readonly room: Room
@@ -62,13 +65,14 @@ export class Rekeying {
 
   /** Has the next segment written again when it is time for one and there is room, and sees to the one after. */
   async step(rewrite: (segment: Segment) => Promise<void>): Promise<void> {
-    const { clock, room } = this.#parts
+    const { clock, disk, directory, room } = this.#parts
     const left = this.#left()
     this.#tell(left)
     const segment = left.find(({ isSealed }) => isSealed)
     if (segment === undefined) return
     const waitMs = this.#dueMs - clock.monotonicMs()
     if (waitMs > 0) return this.#later(waitMs)
+    room.measured(await disk.freeBytes(directory))
     const hasRoom = room.condition.name === 'open' && room.freeBytes > bytesNeeded(segment)
     if (!hasRoom) return this.#later(REKEY_RETRY_MS)
     const { size } = segment
