@@ -1,4 +1,5 @@
 /** The commit journal: everything durable goes through it. */
+export { decodeElements as decodeS2Elements } from './compression/s2-elements.ts'
 export type { StoreEncryption } from './encryption/keyring.ts'
 export type { EncryptionStats } from './encryption/rekeying.ts'
 export type { CipherName } from './encryption/segment-cipher.ts'

@@ -39,8 +39,12 @@ describe('backups beside a real nats-server', function () {
   for (const [from, to] of roads) {
     const end = (which: 'theirs' | 'ours'): NatsConnection => clients[which === 'theirs' ? 0 : 1]
 
-    it(`brings a stream with its consumers from ${from} to ${to}`, async () => {
-      await fill(end(from))
+    it(`brings a stream with its consumers from ${from} to ${to}`, () => bring('none'))
+
+    it(`brings a compressed stream with its consumers from ${from} to ${to}`, () => bring('s2'))
+
+    async function bring(compression: string): Promise<void> {
+      await fill(end(from), compression)
       const before = await allOf(end(from), 'S')
       const backup = await backupOf(end(from), 'S', { chunk_size: 1024 })
       assert.equal(backup.status, 204)
@@ -52,7 +56,7 @@ describe('backups beside a real nats-server', function () {
       const ack = await end(to).request('a.1', 'next')
       assert.equal(ack.json<{ seq: number }>().seq, 41)
       assert.deepEqual(await pull(end(to), 'S', 'c'), 'm8')
-    })
+    }
 
     it(`brings an empty stream from ${from} to ${to}, and one that has lost all it had`, async () => {
       await create(end(from), 'E', ['e.*'])
@@ -183,14 +187,19 @@ interface State {
   readonly last_seq: number
 }
 
-async function create(client: NatsConnection, name: string, subjects: string[]): Promise<void> {
-  const config = { name, subjects, allow_direct: true, max_msgs_per_subject: 30 }
+async function create(
+  client: NatsConnection,
+  name: string,
+  subjects: string[],
+  compression = 'none',
+): Promise<void> {
+  const config = { name, subjects, allow_direct: true, max_msgs_per_subject: 30, compression }
   await client.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify(config))
 }
 
 /** Forty messages, some gone at both ends and between, and consumers in the middle of their work. */
-async function fill(client: NatsConnection): Promise<void> {
-  await create(client, 'S', ['a.*', 'b.*'])
+async function fill(client: NatsConnection, compression = 'none'): Promise<void> {
+  await create(client, 'S', ['a.*', 'b.*'], compression)
   const block = headers()
   block.append('Kind', 'some')
   for (let i = 1; i <= 40; i++) {
