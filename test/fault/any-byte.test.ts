@@ -45,6 +45,12 @@ describe('fault: a byte of any file of a server is damaged', function () {
       await jsm.consumers.add('S', { durable_name: 'c' })
       for (let i = 1; i <= MESSAGES; i++) await connection.request(`s.${i}`, `${i} ${PAYLOAD}`)
       await jsm.streams.deleteMessage('S', 7, false)
+      // An index is made when there is time for it.
+      const deadlineMs = Date.now() + 30_000
+      while (!filesIn(whole).some((name) => name.endsWith('.idx'))) {
+        assert.ok(Date.now() < deadlineMs, 'no index is made')
+        await get('/healthz')
+      }
       await connection.close()
     } finally {
       await leaf.stop()
