@@ -1,12 +1,9 @@
 /** Batches as the official client and the bare protocol see them; see jetstream.test.ts. */
 import assert from 'node:assert/strict'
-import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type JetStreamManager, jetstream } from '@nats-io/jetstream'
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
-import {
-  clientOf,
-  type JetStreamServer,
-  startJetStreamServer,
-} from '../support/jetstream-server.ts'
+import { clientOf, type JetStreamServer } from '../support/jetstream-server.ts'
+import { jetStreamSuite } from '../support/jetstream-suite.ts'
 
 interface Answer {
   readonly type?: string
@@ -20,28 +17,15 @@ describe('jetstream batches', () => {
   let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
-  let streams = 0
   let name = ''
-
-  before(async () => {
-    server = await startJetStreamServer()
-    await open()
+  const suite = jetStreamSuite('B', (facts) => {
+    ;({ server, connection, jsm } = facts)
   })
 
   beforeEach(async () => {
-    name = `B${++streams}`
+    name = suite.newName()
     await add(name)
   })
-
-  after(async () => {
-    await connection.close()
-    await server.stop()
-  })
-
-  async function open(): Promise<void> {
-    connection = await clientOf(server)
-    jsm = await jetstreamManager(connection)
-  }
 
   async function add(stream: string): Promise<void> {
     const config = { name: stream, subjects: [`${stream}.>`] }
@@ -93,9 +77,7 @@ describe('jetstream batches', () => {
     await part(connection, 'done', 1)
     await part(connection, 'done', 2, '1')
     await part(connection, 'open', 1)
-    await connection.close()
-    await server.restart()
-    await open()
+    await suite.restart()
     assert.equal(await messages(), 2)
     const answer = (await part(connection, 'open', 2, '1')).json<Answer>()
     assert.equal(answer.error?.err_code, 10176)

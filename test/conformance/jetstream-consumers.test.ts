@@ -9,46 +9,25 @@ import {
   type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
-  jetstream,
-  jetstreamManager,
   RetentionPolicy,
 } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
-import {
-  clientOf,
-  type JetStreamServer,
-  startJetStreamServer,
-} from '../support/jetstream-server.ts'
+import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('jetstream consumers', function () {
   this.timeout(60_000)
-  let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
   let js: JetStreamClient
-  let streams = 0
   let name = ''
-
-  before(async () => {
-    server = await startJetStreamServer()
-    await open()
+  const suite = jetStreamSuite('S', (facts) => {
+    ;({ connection, jsm, js } = facts)
   })
 
   beforeEach(() => {
-    name = `S${++streams}`
+    name = suite.newName()
   })
-
-  after(async () => {
-    await connection.close()
-    await server.stop()
-  })
-
-  async function open(): Promise<void> {
-    connection = await clientOf(server)
-    jsm = await jetstreamManager(connection)
-    js = jetstream(connection)
-  }
 
   const create = (config: Record<string, unknown> = {}) =>
     jsm.streams.add({ name, subjects: [`${name}.>`], ...config })
@@ -91,9 +70,7 @@ describe('jetstream consumers', function () {
     messages[2]?.term('bad')
     await connection.flush()
     assert.equal(await left(), 2)
-    await connection.close()
-    await server.restart()
-    await open()
+    await suite.restart()
     assert.equal(await left(), 2)
     const info = await jsm.consumers.info(name, 'c')
     assert.deepEqual([info.num_ack_pending, info.num_pending], [1, 1])
@@ -137,9 +114,7 @@ describe('jetstream consumers', function () {
     const paused = await jsm.consumers.pause(name, 'c', new Date(Date.now() + 60_000))
     assert.equal(paused.paused, true)
     assert.deepEqual(await fetched('c', 1), [])
-    await connection.close()
-    await server.restart()
-    await open()
+    await suite.restart()
     const info = await jsm.consumers.info(name, 'c')
     assert.equal(info.paused, true)
     assert.deepEqual(await fetched('c', 1), [])
@@ -188,9 +163,7 @@ describe('jetstream consumers', function () {
     await connection.flush()
     const before = await jsm.consumers.info(name, 'c')
     assert.equal(before.num_redelivered, 1)
-    await connection.close()
-    await server.restart()
-    await open()
+    await suite.restart()
     const [last] = await fetched('c', 1)
     assert.equal(last?.info.deliveryCount, 3)
     assert.deepEqual(await fetched('c', 1), [])

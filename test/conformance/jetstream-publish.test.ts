@@ -3,13 +3,9 @@
  * assertions run against the real server.
  */
 import assert from 'node:assert/strict'
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import type { JetStreamManager } from '@nats-io/jetstream'
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
-import {
-  clientOf,
-  type JetStreamServer,
-  startJetStreamServer,
-} from '../support/jetstream-server.ts'
+import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 interface PubAck {
@@ -21,35 +17,15 @@ interface PubAck {
 
 describe('jetstream publishes', function () {
   this.timeout(60_000)
-  let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
-  let streams = 0
   let name = ''
-
-  before(async () => {
-    server = await startJetStreamServer()
-    await open()
+  const suite = jetStreamSuite('P', (facts) => {
+    ;({ connection, jsm } = facts)
   })
   beforeEach(() => {
-    name = `P${++streams}`
+    name = suite.newName()
   })
-  after(async () => {
-    await connection.close()
-    await server.stop()
-  })
-
-  async function open(): Promise<void> {
-    connection = await clientOf(server)
-    jsm = await jetstreamManager(connection)
-  }
-
-  async function restart(): Promise<void> {
-    await connection.close()
-    await server.restart()
-    await open()
-  }
-
   async function create(config: Record<string, unknown> = {}): Promise<void> {
     const request = { name, subjects: [`${name}.>`], ...config }
     const answer = await connection.request(
@@ -95,7 +71,7 @@ describe('jetstream publishes', function () {
     await publish('a', { 'Nats-TTL': 'never' })
     await publish('b', { 'Nats-TTL': '1h' })
     assert.equal(await messagesOf(), 3)
-    await restart()
+    await suite.restart()
     assert.equal(await messagesOf(), 3)
     await until(async () => (await messagesOf()) === 2)
     assert.equal((await jsm.streams.info(name)).state.first_seq, 2)
@@ -131,7 +107,7 @@ describe('jetstream publishes', function () {
     await create({ allow_msg_counter: true })
     const incr = (value: string) => publish('a', { 'Nats-Incr': value })
     assert.equal((await incr('5')).val, '5')
-    await restart()
+    await suite.restart()
     const big = '9'.repeat(50)
     assert.equal((await incr(big)).val, String(BigInt(big) + 5n))
     const third = await incr('-10')
@@ -146,7 +122,7 @@ describe('jetstream publishes', function () {
   it('5 counts what many publish at once, in their order', async () => {
     await create({ allow_msg_counter: true })
     await publish('a', { 'Nats-Incr': '1000' })
-    await restart()
+    await suite.restart()
     const acks = await Promise.all(
       Array.from({ length: 200 }, (_, i) => publish(i % 2 === 0 ? 'a' : 'b', { 'Nats-Incr': '1' })),
     )
@@ -226,7 +202,7 @@ describe('jetstream publishes', function () {
     const next = Date.parse(first?.header.get('Nats-Schedule-Next') ?? '')
     assert.equal(next % 1_000, 0)
     await until(async () => ((await last('target'))?.seq ?? 0) > (first?.seq ?? 0))
-    await restart()
+    await suite.restart()
     const before = (await last('target'))?.seq ?? 0
     await until(async () => ((await last('target'))?.seq ?? 0) > before)
     assert.equal(await messagesOf(), 2)
@@ -249,7 +225,7 @@ describe('jetstream publishes', function () {
     assert.deepEqual(state.subjects, { [`${name}.a`]: 2, [`${name}.b`]: 1 })
     await publish('c', { 'Nats-Rollup': 'all' })
     assert.equal(await messagesOf(), 1)
-    await restart()
+    await suite.restart()
     assert.equal(await messagesOf(), 1)
     assert.equal((await jsm.streams.info(name)).state.first_seq, 6)
   })

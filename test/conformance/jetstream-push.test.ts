@@ -7,8 +7,6 @@ import {
   DeliverPolicy,
   type JetStreamClient,
   type JetStreamManager,
-  jetstream,
-  jetstreamManager,
   ReplayPolicy,
 } from '@nats-io/jetstream'
 import {
@@ -18,11 +16,8 @@ import {
   nanos,
   type Subscription,
 } from '@nats-io/transport-node'
-import {
-  clientOf,
-  type JetStreamServer,
-  startJetStreamServer,
-} from '../support/jetstream-server.ts'
+import type { JetStreamServer } from '../support/jetstream-server.ts'
+import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('jetstream push', () => {
@@ -30,29 +25,15 @@ describe('jetstream push', () => {
   let connection: NatsConnection
   let jsm: JetStreamManager
   let js: JetStreamClient
-  let streams = 0
   let name = ''
-
-  before(async () => {
-    server = await startJetStreamServer()
-    await open()
+  const suite = jetStreamSuite('P', (facts) => {
+    ;({ server, connection, jsm, js } = facts)
   })
 
   beforeEach(async () => {
-    name = `P${++streams}`
+    name = suite.newName()
     await jsm.streams.add({ name, subjects: [`${name}.>`] })
   })
-
-  after(async () => {
-    await connection.close()
-    await server.stop()
-  })
-
-  async function open(): Promise<void> {
-    connection = await clientOf(server)
-    jsm = await jetstreamManager(connection)
-    js = jetstream(connection)
-  }
 
   async function fill(count: number, payload = 'x'): Promise<void> {
     for (let i = 1; i <= count; i++) await js.publish(`${name}.a`, payload)

@@ -3,13 +3,9 @@
  * it, and CONSUMER.RESET; see jetstream.test.ts.
  */
 import assert from 'node:assert/strict'
-import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type JetStreamManager, jetstream } from '@nats-io/jetstream'
 import { createInbox, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
-import {
-  clientOf,
-  type JetStreamServer,
-  startJetStreamServer,
-} from '../support/jetstream-server.ts'
+import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { eventually } from '../support/link-node.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
@@ -26,25 +22,15 @@ interface Answer {
 }
 
 describe('jetstream sourcing', () => {
-  let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
-  let streams = 0
   let name = ''
-
-  before(async () => {
-    server = await startJetStreamServer()
-    connection = await clientOf(server)
-    jsm = await jetstreamManager(connection)
-  })
-
-  after(async () => {
-    await connection.close()
-    await server.stop()
+  const suite = jetStreamSuite('O', (facts) => {
+    ;({ connection, jsm } = facts)
   })
 
   async function stream(config: Record<string, unknown> = {}): Promise<void> {
-    name = `O${++streams}`
+    name = suite.newName()
     await jsm.streams.add({ name, subjects: [`${name}.>`], ...config })
   }
 

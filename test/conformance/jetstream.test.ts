@@ -11,44 +11,23 @@ import {
   type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
-  jetstream,
-  jetstreamManager,
 } from '@nats-io/jetstream'
 import { headers, type NatsConnection, nanos } from '@nats-io/transport-node'
-import {
-  clientOf,
-  type JetStreamServer,
-  startJetStreamServer,
-} from '../support/jetstream-server.ts'
+import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 describe('jetstream', () => {
-  let server: JetStreamServer
   let connection: NatsConnection
   let jsm: JetStreamManager
   let js: JetStreamClient
-  let streams = 0
   let name = ''
-
-  before(async () => {
-    server = await startJetStreamServer()
-    await open()
+  const suite = jetStreamSuite('S', (facts) => {
+    ;({ connection, jsm, js } = facts)
   })
 
   beforeEach(() => {
-    name = `S${++streams}`
+    name = suite.newName()
   })
-
-  after(async () => {
-    await connection.close()
-    await server.stop()
-  })
-
-  async function open(): Promise<void> {
-    connection = await clientOf(server)
-    jsm = await jetstreamManager(connection)
-    js = jetstream(connection)
-  }
 
   async function fill(count: number, subject = `${name}.a`): Promise<void> {
     for (let i = 1; i <= count; i++) await js.publish(subject, `m${i}`)
@@ -462,9 +441,7 @@ describe('jetstream', () => {
     const [first, second] = await fetched('c', 2)
     assert.equal(await first!.ackAck(), true)
     assert.equal(second!.seq, 2)
-    await connection.close()
-    await server.restart()
-    await open()
+    await suite.restart()
     assert.equal((await jsm.streams.info(name)).state.messages, 4)
     const again = await js.publish(`${name}.a`, 'm1', { msgID: 'one' })
     assert.equal(again.duplicate, true)

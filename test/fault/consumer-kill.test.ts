@@ -3,13 +3,10 @@
  * worked on: what was acknowledged, and told to be so, never comes back, and nothing else is lost.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import * as path from 'node:path'
 import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
 import { connect, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { StoredHub } from '../support/stored-hub.ts'
 
 const MESSAGES = 600
 const KILLS = 4
@@ -17,27 +14,17 @@ const BATCH = 40
 
 describe('fault: consumers of a server that is killed', function () {
   this.timeout(120_000)
-  let directory: string
-  let hub: PetioleProcess
-  let port = 0
+  let hub: StoredHub
 
   beforeEach(async () => {
-    directory = mkdtempSync(path.join(tmpdir(), 'petiole-consumer-kill-'))
-    ;[port = 0] = await freePorts(1)
-    const file = path.join(directory, 'hub.conf')
-    const store = path.join(directory, 'store')
-    writeFileSync(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${store}" }\n`)
-    hub = new PetioleProcess('hub', ['hub', '-c', file])
+    hub = await StoredHub.create()
     await hub.start()
   })
 
-  afterEach(async () => {
-    await hub.stop()
-    rmSync(directory, { recursive: true, force: true })
-  })
+  afterEach(() => hub.remove())
 
   const client = (): Promise<NatsConnection> =>
-    connect({ servers: `127.0.0.1:${port}`, reconnect: false })
+    connect({ servers: `127.0.0.1:${hub.port}`, reconnect: false })
 
   async function setUp(retention: RetentionPolicy, consumers: readonly string[]): Promise<void> {
     const connection = await client()

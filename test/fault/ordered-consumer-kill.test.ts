@@ -3,33 +3,23 @@
  * started again: each message once, in order, and none missing.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import * as path from 'node:path'
 import { type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { StoredHub } from '../support/stored-hub.ts'
 
 const MESSAGES = 2_000
 const KILLS = 2
 
 describe('fault: ordered consumers of a server that is killed', function () {
-  this.timeout(90_000)
-  let directory: string
-  let hub: PetioleProcess
+  this.timeout(180_000)
+  let hub: StoredHub
   let connection: NatsConnection
-  let port = 0
 
   beforeEach(async () => {
-    directory = mkdtempSync(path.join(tmpdir(), 'petiole-ordered-'))
-    ;[port = 0] = await freePorts(1)
-    const file = path.join(directory, 'hub.conf')
-    const store = path.join(directory, 'store')
-    writeFileSync(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${store}" }\n`)
-    hub = new PetioleProcess('hub', ['hub', '-c', file])
+    hub = await StoredHub.create()
     await hub.start()
     connection = await connect({
-      servers: `127.0.0.1:${port}`,
+      servers: `127.0.0.1:${hub.port}`,
       reconnectTimeWait: 100,
       maxReconnectAttempts: -1,
     })
@@ -40,13 +30,12 @@ describe('fault: ordered consumers of a server that is killed', function () {
 
   afterEach(async () => {
     await connection.close()
-    await hub.stop()
-    rmSync(directory, { recursive: true, force: true })
+    await hub.remove()
   })
 
   /** From a connection of its own: the reader's may not be back yet. */
   async function fill(from: number, count: number): Promise<void> {
-    const publisher = await connect({ servers: `127.0.0.1:${port}` })
+    const publisher = await connect({ servers: `127.0.0.1:${hub.port}` })
     const js = jetstream(publisher)
     const acks: Promise<unknown>[] = []
     for (let i = from; i < from + count; i++) acks.push(js.publish('s.a', `m${i}`))

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import * as path from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { DEADLINE_MS, patient } from '../support/patience.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { StoredHub } from '../support/stored-hub.ts'
 
 const ROUNDS = 6
 const SCHEDULES = 20
@@ -15,26 +12,17 @@ const LASTING = 30
 /** Each due time publishes once, and each end of a lifetime is marked once, whenever the server is killed. */
 describe('schedules and lifetimes on a server that is killed', function () {
   this.timeout(120_000)
-  const directory = mkdtempSync(path.join(tmpdir(), 'petiole-schedules-'))
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
   const random = new SeededRandom(seed)
-  let hub: PetioleProcess
-  let port = 0
+  let hub: StoredHub
 
   before(async () => {
-    const [free = 0] = await freePorts(1)
-    port = free
-    const file = path.join(directory, 'hub.conf')
-    writeFileSync(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${directory}/js" }\n`)
-    hub = new PetioleProcess('hub', ['hub', '-c', file])
+    hub = await StoredHub.create()
   })
-  after(async () => {
-    await hub.kill()
-    rmSync(directory, { recursive: true, force: true })
-  })
+  after(() => hub.remove())
 
   async function client(): Promise<NatsConnection> {
-    return patient(await connect({ servers: `127.0.0.1:${port}`, reconnect: false }))
+    return patient(await connect({ servers: `127.0.0.1:${hub.port}`, reconnect: false }))
   }
 
   async function publish(nc: NatsConnection, subject: string, given: Record<string, string>) {

@@ -12,24 +12,30 @@ import { DEADLINE_MS } from '../support/patience.ts'
 describe('a reload that pins other certificates', () => {
   const authority = new CertificateAuthority()
 
+  const server = authority.server()
+
   after(() => authority.remove())
 
+  /** Where only these may come in. */
+  const listener = (pinned: readonly CertificateFiles[]) => ({
+    host: '127.0.0.1',
+    port: -1,
+    tls: {
+      ...server,
+      ca_file: authority.ca_file,
+      verify: true,
+      pinned_certs: pinned.map(digestOf),
+    },
+  })
+
+  const issue = (name: string): CertificateFiles =>
+    authority.issue(name, { subject: [['CN', name]] })
+
   it('closes who has shown one that is pinned no longer, and nobody else', async () => {
-    const server = authority.server()
-    const [one, two] = ['one', 'two'].map((name) =>
-      authority.issue(name, { subject: [['CN', name]] }),
-    )
-    assert.ok(one !== undefined && two !== undefined)
+    const [one, two] = [issue('one'), issue('two')]
     const config = (...pinned: readonly CertificateFiles[]): ConfigInput => ({
-      host: '127.0.0.1',
-      port: -1,
+      ...listener(pinned),
       jetstream: false,
-      tls: {
-        ...server,
-        ca_file: authority.ca_file,
-        verify: true,
-        pinned_certs: pinned.map(digestOf),
-      },
     })
     const hub = await startHub(config(one, two))
     const client = ({ cert_file, key_file }: CertificateFiles): Promise<NatsConnection> =>
@@ -50,22 +56,12 @@ describe('a reload that pins other certificates', () => {
   })
 
   it('judges a leaf that came by WebSocket by the certificates of that listener', async () => {
-    const server = authority.server()
-    const other = authority.issue('other', { subject: [['CN', 'other']] })
+    const other = issue('other')
     const config = (...pinned: readonly CertificateFiles[]): ConfigInput => ({
       host: '127.0.0.1',
       port: -1,
       jetstream: false,
-      leafnodes: {
-        host: '127.0.0.1',
-        port: -1,
-        tls: {
-          ...server,
-          ca_file: authority.ca_file,
-          verify: true,
-          pinned_certs: pinned.map(digestOf),
-        },
-      },
+      leafnodes: listener(pinned),
       websocket: { host: '127.0.0.1', port: -1, tls: server },
     })
     const hub = await startHub(config(other))
@@ -99,26 +95,13 @@ describe('a reload that pins other certificates', () => {
   })
 
   it('closes MQTT clients too', async () => {
-    const server = authority.server()
-    const [one, two] = ['dev-1', 'dev-2'].map((name) =>
-      authority.issue(name, { subject: [['CN', name]] }),
-    )
-    assert.ok(one !== undefined && two !== undefined)
+    const [one, two] = [issue('dev-1'), issue('dev-2')]
     const config = (...pinned: readonly CertificateFiles[]): ConfigInput => ({
       host: '127.0.0.1',
       port: -1,
       server_name: 'pins',
       jetstream: false,
-      mqtt: {
-        host: '127.0.0.1',
-        port: -1,
-        tls: {
-          ...server,
-          ca_file: authority.ca_file,
-          verify: true,
-          pinned_certs: pinned.map(digestOf),
-        },
-      },
+      mqtt: listener(pinned),
     })
     const hub = await startHub(config(one, two))
     const device = ({ cert_file, key_file }: CertificateFiles): Promise<MqttClient> =>
