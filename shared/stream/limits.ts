@@ -69,6 +69,8 @@ export const RESTORE_WAITING_BYTES = 64 * 1024 * 1024
 export const RESTORE_ENTRY_BYTES_MAX = 72 * 1024 * 1024
 /** Message ids remembered per stream; beyond it the oldest is forgotten before its window ends. */
 export const DEDUP_IDS_MAX = 2_000_000
+/** Longer ones are remembered by their hash: they may be as long as a message's headers. */
+export const DEDUP_ID_CHARS_MAX = 128
 /** `max_ack_pending: -1` means this many: what is unacknowledged is kept in memory. */
 export const ACK_PENDING_MAX = 65_536
 /** `max_waiting` above this is refused. */
@@ -76,8 +78,10 @@ export const WAITING_PULLS_MAX = 65_536
 /** One read-ahead of one consumer. */
 export const READ_AHEAD_MESSAGES = 1024
 export const READ_AHEAD_BYTES = 256 * 1024
-/** A consumer lets others have the loop after so many bytes. */
+/** Consumers let others have the loop after so many bytes, all of them together. */
 export const DELIVERY_TURN_BYTES = 256 * 1024
+/** What each may deliver in a turn that others have used up. */
+export const DELIVERY_SHARE_BYTES = 16 * 1024
 /** When a consumer that could not read its stream tries again. */
 export const READ_RETRY_MS = 1_000
 /** A replay at the original pace that is later than this goes on from where it is. */

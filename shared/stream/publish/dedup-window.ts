@@ -1,8 +1,11 @@
 /**
  * Message ids seen within the duplicate window, each with the sequence it was stored under, oldest
  * first. A Map keeps insertion order, so expiry takes from its front. An id is entered before its
- * message is on disk and taken back when that fails.
+ * message is on disk and taken back when that fails. A long id is known by its hash.
  */
+import { createHash } from 'node:crypto'
+import { DEDUP_ID_CHARS_MAX } from '../limits.ts'
+
 export class DedupWindow {
   #windowMs: number
   readonly #idsMax: number
@@ -31,14 +34,15 @@ export class DedupWindow {
   /** The sequence under which this id is stored or being stored. */
   find(id: string, nowMs: number): number | undefined {
     this.#expire(nowMs)
-    return this.#seen.get(id)?.seq
+    return this.#seen.get(keyOf(id))?.seq
   }
 
   /** @param atMs monotonic; must not go back from one call to the next */
   remember(id: string, seq: number, atMs: number): void {
     if (this.#windowMs === 0) return
-    this.#seen.delete(id)
-    this.#seen.set(id, { seq, atMs })
+    const key = keyOf(id)
+    this.#seen.delete(key)
+    this.#seen.set(key, { seq, atMs })
     if (this.#seen.size <= this.#idsMax) return
     for (const oldest of this.#seen.keys()) {
       this.#seen.delete(oldest)
@@ -49,7 +53,8 @@ export class DedupWindow {
 
   /** The message of this id was not stored after all. */
   forget(id: string, seq: number): void {
-    if (this.#seen.get(id)?.seq === seq) this.#seen.delete(id)
+    const key = keyOf(id)
+    if (this.#seen.get(key)?.seq === seq) this.#seen.delete(key)
   }
 
   #expire(nowMs: number): void {
@@ -58,4 +63,10 @@ export class DedupWindow {
       this.#seen.delete(id)
     }
   }
+}
+
+/** No header has a line's end in it, so no short id is like the hash of a long one. */
+function keyOf(id: string): string {
+  if (id.length <= DEDUP_ID_CHARS_MAX) return id
+  return `\n${createHash('sha256').update(id).digest('base64')}`
 }

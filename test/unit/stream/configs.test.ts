@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { collectGarbage, SeededRandom } from '../../../shared/runtime/index.ts'
 import { consumerConfig, withThreshold } from '../../../shared/stream/config/consumer-checks.ts'
 import {
   consumerApiLevel,
@@ -178,6 +178,22 @@ describe('DedupWindow', () => {
     assert.equal(window.find('c', 3), undefined)
     assert.equal(window.find('b', 1_001), undefined)
     assert.equal(window.size, 0)
+  })
+
+  it('tells long ids apart, and does not hold them', () => {
+    const window = new DedupWindow(1_000, 10_000)
+    const long = (i: number): string => `${'x'.repeat(60_000)}${i}`
+    collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    for (let i = 0; i < 1_000; i++) window.remember(long(i), i + 1, 0)
+    collectGarbage()
+    const held = process.memoryUsage().heapUsed - before
+    assert.ok(held < 1_000 * 30_000, `${held} bytes`)
+    for (const i of [0, 1, 999]) assert.equal(window.find(long(i), 1), i + 1)
+    assert.equal(window.find(long(1_000), 1), undefined)
+    window.forget(long(1), 2)
+    assert.equal(window.find(long(1), 1), undefined)
+    assert.equal(window.size, 999)
   })
 })
 
