@@ -189,7 +189,7 @@ describe('MQTT 3.1.1', () => {
       const line = await open('sleepy', { keepalive: 1, will: WILL })
       assert.equal(await line.rest(), '')
       const tookMs = performance.now() - startMs
-      assert.ok(tookMs >= 1_490 && tookMs < 2_500, `${tookMs} ms`)
+      assert.ok(tookMs >= 1_490 && tookMs < 10_000, `${tookMs} ms`)
       assert.equal(door.counters.keepAliveExpired, 1)
       assert.equal(await watcher.take(WILL_DELIVERED.length / 2), WILL_DELIVERED)
     })

@@ -185,7 +185,9 @@ describe('a supercluster and its clients', () => {
     await until('an answer of each server', ask, (it) => it === everyone, DEADLINE_MS)
     const app = await client('us-1', { user: 'app', pass: 'a' })
     const replies: string[] = []
-    for await (const answer of await app.requestMany('$SYS.REQ.USER.INFO', '', { maxWait: 400 })) {
+    for await (const answer of await app.requestMany('$SYS.REQ.USER.INFO', '', {
+      maxWait: 2_000,
+    })) {
       replies.push(answer.json<{ server: { name: string } }>().server.name)
     }
     assert.deepEqual(replies, ['us-1'], 'the one that knows')
