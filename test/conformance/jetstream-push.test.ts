@@ -432,5 +432,5 @@ describe('jetstream push', () => {
       seen,
       Array.from({ length: 300 }, (_, i) => i + 1),
     )
-  }).timeout(30_000)
+  })
 })

@@ -167,7 +167,7 @@ describe('store and a disk that fails or is full', () => {
       )
       await again.destroy()
     }
-  }).timeout(30_000)
+  })
 
   it('stops for good when a sync fails, and stays readable', async () => {
     const store = await open()

@@ -20,7 +20,7 @@ for (const [title, flags] of [
   ['with js_ack_fc_v2', 'feature_flags { js_ack_fc_v2: true }'],
 ] as const) {
   describe(`acks ${title} beside a real nats-server`, function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
     let twins: ConfigTwins
     let clients: TwinClients
 

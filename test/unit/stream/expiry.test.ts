@@ -121,7 +121,7 @@ describe('messages that expire', () => {
     await Promise.all(sent)
     const [held] = world.engine.stream('S')!.publishing.deadlines
     assert.ok(held! < 10_000, `${held} deadlines`)
-  }).timeout(20_000)
+  })
 
   it('are tried again when the store does not take the marker', async () => {
     await create({ subject_delete_marker_ttl: 20e9, allow_rollup_hdrs: true })
