@@ -142,9 +142,12 @@ export class ServiceImport extends ImportPeer implements ServiceHop {
     const info = known === undefined ? undefined : parseClientInfo(known)
     if (info !== undefined) return extended(info, { svc: this.importer, ...where })
     const service = previous === undefined ? {} : { svc: this.importer }
+    // A fast batch is told by its reply subject, which the exporter does not see.
+    const reply = message.reply.endsWith(FAST_BATCH) ? { reply: message.reply } : {}
     const description = describe(root) ?? { account: this.importer }
-    return clientInfo(description, share ? place : undefined, { ...service, ...where })
+    return clientInfo(description, share ? place : undefined, { ...service, ...where, ...reply })
   }
 }
 
 const INFO_HEADER = 'Nats-Request-Info'
+const FAST_BATCH = '.$FI'

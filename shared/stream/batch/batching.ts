@@ -5,7 +5,6 @@ import type { PublishHeaders } from '../publish/publish-headers.ts'
 import { AtomicBatches } from './atomic-batches.ts'
 import type { BatchParts, BatchStream, BatchTarget } from './batch-target.ts'
 import { FastBatches } from './fast-batches.ts'
-import { isFastReply } from './fast-reply.ts'
 
 export class Batching {
   readonly #stream: BatchStream
@@ -19,8 +18,8 @@ export class Batching {
   }
 
   /** Whether `take` is to take it. */
-  isPart(asked: PublishHeaders, reply: string): boolean {
-    return asked.batch !== undefined || isFastReply(reply)
+  isPart(asked: PublishHeaders, { said }: Waiting): boolean {
+    return asked.batch !== undefined || said !== undefined
   }
 
   /** Resolves once the message can be taken; undefined when it can be now. */
@@ -30,7 +29,7 @@ export class Batching {
 
   /** Throws why it is refused. */
   take(message: Message, asked: PublishHeaders, waiting: Waiting): void {
-    if (isFastReply(waiting.reply)) this.#fast.take(message, asked, waiting)
+    if (waiting.said !== undefined) this.#fast.take(message, asked, waiting)
     else if (asked.batch !== undefined) this.#atomic.take(message, asked.batch, waiting)
   }
 

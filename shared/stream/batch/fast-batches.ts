@@ -32,7 +32,7 @@ export class FastBatches extends OpenBatches<Open> {
   take(message: Message, asked: PublishHeaders, waiting: Waiting): void {
     checkStream(this.stream, message)
     if (this.stream.config.allow_batched !== true) throw new JetStreamError(10205)
-    const said = parseFastReply(waiting.reply)
+    const said = parseFastReply(waiting.said ?? '')
     if (said === undefined) throw new JetStreamError(10206)
     if (Buffer.byteLength(said.id) > BATCH_ID_BYTES_MAX) throw new JetStreamError(10207)
     const open = this.batches.get(said.id) ?? this.#open(said)

@@ -2,6 +2,8 @@
  * What a publisher of a fast batch says with the reply subject of each message:
  * `<inbox>.<batch id>.<flow>.<gap mode>.<batch seq>.<operation>.$FI`.
  */
+import { parseJsonObject } from '../../wire/index.ts'
+import { headerValue } from '../headers.ts'
 import { parseUint64 } from './batch-headers.ts'
 import { FLOW_MESSAGES, FLOW_MESSAGES_ASKED_MAX } from './limits.ts'
 
@@ -15,10 +17,24 @@ export interface FastReply {
 }
 
 const SUFFIX = '.$FI'
+const IMPORTED = '_R_.'
+const REQUEST_INFO = 'Nats-Request-Info'
 const OPERATIONS = ['start', 'append', 'commit', 'end', 'ping'] as const
 
-export function isFastReply(reply: string): boolean {
+function isFastReply(reply: string): boolean {
   return reply.length > SUFFIX.length && reply.endsWith(SUFFIX)
+}
+
+/**
+ * The reply subject that says so of a message; undefined: it is part of no fast batch. Where an import put
+ * its own in place of it, the one that the publisher gave stands in what the import says of him.
+ */
+export function fastReplyOf(reply: string, headers: Uint8Array): string | undefined {
+  if (isFastReply(reply)) return reply
+  if (!reply.startsWith(IMPORTED) || headers.length === 0) return undefined
+  const info = headerValue(headers, REQUEST_INFO)
+  const given = info === undefined ? undefined : parseJsonObject(info)?.['reply']
+  return typeof given === 'string' && isFastReply(given) ? given : undefined
 }
 
 /** undefined when it is not in that form. */

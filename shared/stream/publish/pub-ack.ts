@@ -12,6 +12,8 @@ export interface Waiting {
   /** '' when nobody asked for an answer. */
   readonly reply: string
   readonly committed: Told | undefined
+  /** The reply subject by which a publisher of a fast batch speaks: an import may answer for him. */
+  readonly said?: string
 }
 
 /** Comes with 10167. */

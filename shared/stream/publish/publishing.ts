@@ -10,7 +10,7 @@ import type { AccountLimits } from '../account-limits.ts'
 import type { StreamRoom } from '../account-room.ts'
 import type { Advisories } from '../advisories.ts'
 import { Batching } from '../batch/batching.ts'
-import { isFastReply } from '../batch/fast-reply.ts'
+import { fastReplyOf } from '../batch/fast-reply.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { EXPIRY_RETRY_MS } from '../limits.ts'
 import type { CapturedMessage, StreamPort } from '../port.ts'
@@ -162,9 +162,10 @@ export class Publishing {
   /** One published message: checked, appended, acknowledged to its `reply` after the commit. */
   ingest(message: CapturedMessage): void {
     const committed = message.takeCommitted()
-    const isMute = this.#stream.config.no_ack === true && !isFastReply(message.reply)
+    const said = fastReplyOf(message.reply, message.headers)
+    const isMute = this.#stream.config.no_ack === true && said === undefined
     const reply = isMute ? '' : message.reply
-    const waiting = { reply, committed }
+    const waiting = said === undefined ? { reply, committed } : { reply, committed, said }
     if (this.#isBusy) this.acks.refuse(new JetStreamError(10167), waiting)
     else if (this.#line.isEmpty) this.#take(message, waiting)
     else this.#waitInLine(message, waiting)
@@ -246,7 +247,7 @@ export class Publishing {
         this.#line.add(message, waiting)
         return
       }
-      if (this.#batching.isPart(asked, waiting.reply)) {
+      if (this.#batching.isPart(asked, waiting)) {
         this.#batching.take(message, asked, waiting)
         return
       }
