@@ -56,8 +56,10 @@ async function tests() {
   const failing = countOf(output, 'failing')
   passed += passing ?? 0
   failed += failing ?? 0
-  if ((failing ?? 0) > 0) failures.push(...failedTests(output))
-  else if ((code !== 0 && code !== 'SIGKILL') || passing === undefined)
+  if ((failing ?? 0) > 0) {
+    const names = failedTests(output)
+    failures.push(...(names.length === failing ? names : [...names, 'tests, see above']))
+  } else if ((code !== 0 && code !== 'SIGKILL') || passing === undefined)
     fail(`mocha ended with ${code}`, '')
 }
 
