@@ -10,11 +10,16 @@
  *           | u32 header length and headers, if any | payload | u64 checksum
  *           The top bit of a sequence: erased. The one below it: a tombstone, the deletion of that sequence.
  *
- * Facts from nats-server's filestore.go. The frames around it have checksums; those of the records, which
- * would need a hash that nothing else here does, are not looked at.
+ *   The checksum is a HighwayHash of sequence, time, subject, headers and payload, with a key of the stream's name
+ *   and the block's number.
+ *
+ * Facts from nats-server's filestore.go. The frames around it have checksums of their own, but what was
+ * damaged on the disk before it came into the backup only the records' tell.
  */
+import { createHash } from 'node:crypto'
 import { isObject } from '../json-fields.ts'
 import { ARCHIVE_END, type ArchiveEntry } from './archive.ts'
+import { HighwayHash } from './highway-hash.ts'
 import { decodeLegacyState } from './legacy-consumer-state.ts'
 import { corrupt } from './s2-block.ts'
 import { type TarFile, TarReader } from './tar-reader.ts'
@@ -31,6 +36,7 @@ const TOMBSTONE = 1n << 62n
 export class LegacyReader {
   readonly #files: TarReader
   readonly #configs = new Map<string, unknown>()
+  #streamName = ''
 
   constructor(fileBytesMax: number) {
     this.#files = new TarReader(fileBytesMax)
@@ -45,9 +51,13 @@ export class LegacyReader {
 
   *#entries({ name, bytes }: TarFile): IterableIterator<ArchiveEntry> {
     const [folder = '', file = '', part = ''] = name.split('/')
-    if (name === LEGACY_BEGIN) yield { ...ARCHIVE_END, name, timeNs: 1n }
-    else if (folder === 'msgs' && /^\d+\.blk$/.test(file)) yield* recordsIn(Buffer.from(bytes))
-    else if (folder === 'obs' && part === 'meta.inf') this.#configs.set(file, configIn(bytes))
+    if (name === LEGACY_BEGIN) {
+      this.#streamName = nameIn(bytes)
+      yield { ...ARCHIVE_END, name, timeNs: 1n }
+    } else if (folder === 'msgs' && /^\d+\.blk$/.test(file)) {
+      const hash = hashOf(this.#streamName, Number.parseInt(file, 10))
+      yield* recordsIn(Buffer.from(bytes), hash)
+    } else if (folder === 'obs' && part === 'meta.inf') this.#configs.set(file, configIn(bytes))
     else if (folder === 'obs' && part === 'o.dat') {
       const state = decodeLegacyState(bytes)
       yield jsonEntry(`consumers/${file}`, { config: this.#configs.get(file), state })
@@ -58,6 +68,20 @@ export class LegacyReader {
 
 function jsonEntry(name: string, value: object): ArchiveEntry {
   return { ...ARCHIVE_END, name, timeNs: 1n, payload: Buffer.from(JSON.stringify(value)) }
+}
+
+function nameIn(bytes: Uint8Array): string {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString())
+    if (isObject(value) && typeof value['name'] === 'string') return value['name']
+  } catch {
+    // Not JSON: the same as JSON without a name.
+  }
+  return corrupt('a stream without a name')
+}
+
+function hashOf(stream: string, block: number): HighwayHash {
+  return new HighwayHash(createHash('sha256').update(`${stream}-${block}`).digest())
 }
 
 /** Beside the configuration stands when the consumer was made. */
@@ -73,7 +97,7 @@ function configIn(bytes: Uint8Array): unknown {
   return config
 }
 
-function* recordsIn(block: Buffer): IterableIterator<ArchiveEntry> {
+function* recordsIn(block: Buffer, hash: HighwayHash): IterableIterator<ArchiveEntry> {
   let at = 0
   while (at + HEAD_BYTES + CHECKSUM_BYTES <= block.length) {
     const lengthWord = block.readUInt32LE(at)
@@ -87,8 +111,19 @@ function* recordsIn(block: Buffer): IterableIterator<ArchiveEntry> {
     }
     const seq = block.readBigUInt64LE(at + 4)
     const number = Number(seq & (TOMBSTONE - 1n))
+    const hashed = [
+      block.subarray(at + 4, at + 20),
+      block.subarray(subjectAt, headersAt),
+      block.subarray(hasHeaders ? headersAt + 4 : headersAt, end),
+    ]
+    const checksum = block.subarray(end, end + CHECKSUM_BYTES)
+    // What was erased was overwritten with chance, and nobody reads it.
+    const isErased = (seq & ERASED) !== 0n
+    if (!isErased && !hash.digest(Buffer.concat(hashed)).equals(checksum)) {
+      corrupt(`sequence ${number} was damaged before it was backed up: its checksum does not hold`)
+    }
     if ((seq & TOMBSTONE) !== 0n) yield { ...ARCHIVE_END, seq: number, isDeletion: true }
-    else if ((seq & ERASED) === 0n && number > 0) {
+    else if (!isErased && number > 0) {
       const bodyAt = hasHeaders ? headersAt + 4 : headersAt
       const payloadAt = hasHeaders ? bodyAt + block.readUInt32LE(headersAt) : bodyAt
       if (payloadAt > end) corrupt('headers beyond the end of their record')

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { NO_BYTES } from '../../../../shared/stream/headers.ts'
 import { BackupReader } from '../../../../shared/stream/snapshot/backup-reader.ts'
+import { HighwayHash } from '../../../../shared/stream/snapshot/highway-hash.ts'
+import { S2Reader, s2Begin, s2Frames } from '../../../../shared/stream/snapshot/s2-frames.ts'
 import { StreamWorld } from '../../../support/stream-world.ts'
 
 /**
@@ -83,6 +85,46 @@ describe('a backup of the old kind', () => {
     }
     const whole = [...new BackupReader(1e6).push(BACKUP)]
     assert.equal(whole.at(-1)?.timeNs, 0n)
+  })
+})
+
+describe('records of such a backup', () => {
+  it('are refused when they do not match their checksums, by their sequence', () => {
+    const tar = Buffer.concat([...new S2Reader().push(BACKUP)])
+    const framed = (bytes: Uint8Array): Buffer => Buffer.concat([s2Begin(), s2Frames(bytes)])
+    assert.equal([...new BackupReader(1e6).push(framed(tar))].length > 8, true)
+    const at = tar.indexOf('message 5')
+    for (let byte = at; byte < at + 'message 5'.length; byte++) {
+      const damaged = Buffer.from(tar)
+      damaged[byte] = (damaged[byte] ?? 0) ^ 1
+      assert.throws(() => [...new BackupReader(1e6).push(framed(damaged))], {
+        code: 'PETIOLE_BACKUP_INVALID',
+        message: /sequence 5 was damaged before it was backed up/,
+      })
+    }
+  })
+
+  it('have the hash of its authors, of every length of a rest', () => {
+    // From the reference implementation's own test: key 0, 1, 2 …, bytes 0, 1, 2 …
+    const vectors: Readonly<Record<number, string>> = {
+      0: '907a56de22c26e53',
+      1: '7eab43aac7cddd78',
+      2: 'b8d0569ab0b53d62',
+      3: '5c6befab8a463d80',
+      7: '4d02ae1738f59482',
+      15: '40793f86a449f33b',
+      16: 'cfab3489f97eb832',
+      17: '19fe67d2c8c5c0e2',
+      31: '9fc7007ccf035a68',
+      32: 'a0c964d9ecd580fc',
+      63: 'ab8eebe9bf2139a0',
+      64: '75542c5d4cd2a6ff',
+    }
+    const hash = new HighwayHash(Uint8Array.from({ length: 32 }, (_, i) => i))
+    for (const [length, expected] of Object.entries(vectors)) {
+      const bytes = Uint8Array.from({ length: Number(length) }, (_, i) => i)
+      assert.equal(hash.digest(bytes).readBigUInt64LE().toString(16), expected, `${length} bytes`)
+    }
   })
 })
 
