@@ -47,8 +47,15 @@ export const DETAILS_TURN_MESSAGES = 65_536
 export const DIRECT_SUBJECTS_MAX = 1024
 /** What one direct get sends when its request names no less: nats-server's max_pending. */
 export const DIRECT_BYTES_MAX = 64 * 1024 * 1024
-/** Messages that a batched direct get reads at a time. */
+/** Messages that a batched direct get reads at a time, and the bytes behind which it reads no more. */
 export const DIRECT_READ_MESSAGES = 256
+export const DIRECT_READ_BYTES = 1024 * 1024
+/** Direct gets of one account at a time, and those that wait for their turn; more are refused with 429. */
+export const DIRECT_ACTIVE_MAX = 64
+export const DIRECT_WAITING_MAX = 10_000
+export const DIRECT_WAITING_BYTES_MAX = 16 * 1024 * 1024
+/** What is kept of a name in a pull request that waits: longer than any that there may be. */
+export const PULL_NAME_CHARS_MAX = 64
 /** Backups that one account makes, or takes in, at a time; more are refused with 10167. */
 export const SNAPSHOTS_MAX = 32
 export const RESTORES_MAX = 32

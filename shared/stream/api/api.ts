@@ -8,6 +8,7 @@ import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaders } from
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import type { PortMessage } from '../port.ts'
 import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
+import { DirectDesk } from './direct-desk.ts'
 import { directGet } from './direct-get.ts'
 import { RequestLoad } from './request-load.ts'
 import { findRoute, isAsking, typeOf } from './routes.ts'
@@ -16,11 +17,23 @@ export class Api {
   readonly #context: ApiContext
   readonly #log: Log
   readonly #load: RequestLoad
+  readonly #direct: DirectDesk
 
   constructor(context: ApiContext, log: Log) {
     this.#context = context
     this.#log = log
     this.#load = new RequestLoad(context.limits.server)
+    this.#direct = new DirectDesk({
+      serve: (request) =>
+        directGet(context, request).catch((error: unknown) => {
+          log.error({ err: messageOf(error) }, 'direct get failed')
+        }),
+      refuse: ({ message: { reply } }) => {
+        if (reply !== '') {
+          context.port.publish(reply, '', statusHeaders('429 Too Many Requests'), NO_BYTES)
+        }
+      },
+    })
   }
 
   /** @param subject the request's, without the API's prefix */
@@ -31,7 +44,7 @@ export class Api {
       return
     }
     if (tokens[0] === 'DIRECT' && tokens[1] === 'GET') {
-      this.#direct({ args: tokens.slice(2), message, isStrict: false, headers: [] })
+      this.#direct.ask({ args: tokens.slice(2), message, isStrict: false, headers: [] })
       return
     }
     const found = findRoute(tokens)
@@ -102,12 +115,6 @@ export class Api {
     else if (reply !== '') {
       this.#context.port.publish(reply, '', statusHeaders('412 Required Api Level'), NO_BYTES)
     }
-  }
-
-  #direct(request: ApiRequest): void {
-    directGet(this.#context, request).catch((error: unknown) => {
-      this.#log.error({ err: messageOf(error) }, 'direct get failed')
-    })
   }
 
   #nobody({ subject, reply }: PortMessage): void {

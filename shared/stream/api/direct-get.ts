@@ -7,7 +7,12 @@ import type { StoredMessage } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaders } from '../headers.ts'
 import { decodeOne } from '../json-fields.ts'
-import { DIRECT_BYTES_MAX, DIRECT_READ_MESSAGES, DIRECT_SUBJECTS_MAX } from '../limits.ts'
+import {
+  DIRECT_BYTES_MAX,
+  DIRECT_READ_BYTES,
+  DIRECT_READ_MESSAGES,
+  DIRECT_SUBJECTS_MAX,
+} from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { formatTime } from '../timestamp.ts'
 import type { ApiContext, ApiRequest } from './api-context.ts'
@@ -114,7 +119,7 @@ async function sendBatch(stream: Stream, asked: GetRequest, answer: DirectAnswer
     const read = await store.read({
       fromSeq: Math.max(seq, 1),
       messagesMax: Math.min(left, DIRECT_READ_MESSAGES),
-      bytesMax: bytes,
+      bytesMax: Math.min(bytes, DIRECT_READ_BYTES),
       filter,
     })
     for (const message of read.messages) {

@@ -1,6 +1,6 @@
 import { JetStreamError } from '../../jetstream-error.ts'
 import { decodeOne } from '../../json-fields.ts'
-import { NS_PER_MS } from '../../limits.ts'
+import { NS_PER_MS, PULL_NAME_CHARS_MAX } from '../../limits.ts'
 
 /** What a client asks of CONSUMER.MSG.NEXT. */
 export interface PullRequest {
@@ -76,11 +76,17 @@ export function parsePullRequest(payload: Uint8Array): PullRequest {
     bytesMax: Math.max(0, fields.max_bytes ?? 0),
     heartbeatMs: Math.max(0, idle_heartbeat) / NS_PER_MS,
     priority: {
-      group: fields.group ?? '',
+      group: nameOf(fields.group),
       minPending: fields.min_pending ?? 0,
       minAckPending: fields.min_ack_pending ?? 0,
-      pinId: fields.id ?? '',
+      pinId: nameOf(fields.id),
       level: fields.priority ?? 0,
     },
   }
+}
+
+/** A copy: a piece of a text would keep all of it, for as long as the request waits. */
+function nameOf(text = ''): string {
+  if (text.length <= PULL_NAME_CHARS_MAX) return text
+  return Buffer.from(text.slice(0, PULL_NAME_CHARS_MAX)).toString()
 }
