@@ -93,6 +93,30 @@ describe('messages that expire', () => {
     assert.deepEqual(await stored(), [])
   })
 
+  it('leave markers over a crash: those that are there, and those that are due meanwhile', async () => {
+    await create({ subject_delete_marker_ttl: 6e9, allow_rollup_hdrs: true, max_age: 10e9 })
+    await publish('s.a')
+    await world.pass(5 * SECOND)
+    await publish('s.b')
+    await world.pass(5.3 * SECOND)
+    assert.deepEqual(await stored(), ['2 s.b', '3 s.a marker'])
+    await world.crash()
+    await world.pass(1 * SECOND)
+    assert.deepEqual(await stored(), ['2 s.b', '3 s.a marker'], 'nothing is marked twice')
+    // While nobody runs the other one is due, too.
+    world.jump(4 * SECOND)
+    await world.crash()
+    await world.pass(0.5 * SECOND)
+    assert.deepEqual(await stored(), ['3 s.a marker', '4 s.b marker'])
+    await world.pass(1.5 * SECOND)
+    assert.deepEqual(await stored(), ['4 s.b marker'])
+    await world.crash()
+    await world.pass(3 * SECOND)
+    assert.deepEqual(await stored(), ['4 s.b marker'])
+    await world.pass(3 * SECOND)
+    assert.deepEqual(await stored(), [])
+  })
+
   it('go without a marker from a stream that is too full to take one', async () => {
     const limits = { max_msgs: 1, discard: 'new', allow_rollup_hdrs: true }
     await create({ subject_delete_marker_ttl: 20e9, ...limits })
