@@ -68,6 +68,10 @@ describe('fault: consumers of a server that is killed', function () {
         }
         if (came === 0) return true
       }
+    } catch (error) {
+      // A disk that is slow to take the acks is enough: the client's monitor does not know that it got all.
+      if (error instanceof Error && error.message === 'heartbeats missed') return false
+      throw error
     } finally {
       await connection.close()
     }

@@ -7,10 +7,11 @@ import type { Log } from '../../log/index.ts'
 import { type Cancel, type Clock, messageOf } from '../../runtime/index.ts'
 import type { StoredMessage, StreamStore } from '../../store/index.ts'
 import { NO_BYTES, withHeaders } from '../headers.ts'
-import { DELIVERY_TURN_BYTES, READ_RETRY_MS } from '../limits.ts'
+import { READ_RETRY_MS } from '../limits.ts'
 import type { Outlet } from '../port.ts'
 import type { AckLedger } from './ack-ledger.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
+import { DeliveryShare } from './delivery-turns.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { ReplayPace } from './replay-pace.ts'
 import { ReplySubject } from './reply-subject.ts'
@@ -39,12 +40,12 @@ export class Delivery {
   readonly #target: DeliveryTarget
   readonly #onDelivered: (nowMs: number) => void
   readonly #reply: ReplySubject
+  readonly #share: DeliveryShare
   #isRunning = false
   #isWoken = false
   #isStarted = false
   #isWakePromised = false
   #isClosed = false
-  #turnBytes = 0
   #cancelRetry: Cancel | undefined
 
   constructor(
@@ -70,6 +71,7 @@ export class Delivery {
     this.#target = parts.target
     this.#onDelivered = parts.onDelivered
     this.#reply = new ReplySubject(options.ackPrefix)
+    this.#share = new DeliveryShare(parts.clock)
     this.options = options
   }
 
@@ -121,7 +123,7 @@ export class Delivery {
       this.#isWoken = false
       for (let stop = this.#deliverAtHand(); stop !== 'done'; stop = this.#deliverAtHand()) {
         if (stop === 'unread') await this.#reader.fill()
-        else if (stop === 'turn') await this.#nextTurn()
+        else if (stop === 'turn') await this.#share.next()
         else if (!(await this.#deliverAgain())) break
       }
     } while (this.#isWoken && this.#isFree)
@@ -141,7 +143,7 @@ export class Delivery {
     const ledger = this.#ledger
     const reader = this.#reader
     while (this.#target.isReady && this.#isFree) {
-      if (this.#turnBytes >= DELIVERY_TURN_BYTES) return 'turn'
+      if (this.#share.isOver) return 'turn'
       if (ledger.peekDue() !== undefined) return 'due'
       if (ledger.pending.size >= this.options.ackPendingMax) return 'done'
       const message = reader.peek()
@@ -241,13 +243,7 @@ export class Delivery {
       : message.headers
     const { pinId } = this.#target
     if (pinId !== undefined) headers = withHeaders(headers, [['Nats-Pin-Id', pinId]])
-    this.#turnBytes += payload.length + headers.length + reply.length
+    this.#share.spend(payload.length + headers.length + reply.length)
     return this.#outlet.deliver(inbox, message.subjectBytes, reply, headers, payload)
-  }
-
-  /** Lets sockets and other consumers have the loop. */
-  #nextTurn(): Promise<void> {
-    this.#turnBytes = 0
-    return new Promise((resolve) => this.#clock.soon(resolve))
   }
 }
