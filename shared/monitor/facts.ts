@@ -284,7 +284,14 @@ export interface StoreFacts {
   readonly mendedFiles: number
   readonly scrub: { readonly passes: number; readonly bytes: number; readonly lastPassMs: number }
   /** Not yet of the configured key; undefined: nothing is encrypted. */
-  readonly encryption?: { readonly segmentsLeft: number; readonly bytesLeft: number } | undefined
+  readonly encryption?:
+    | {
+        readonly isOn: boolean
+        readonly cipher: string
+        readonly segmentsLeft: number
+        readonly bytesLeft: number
+      }
+    | undefined
   readonly quarantineFiles: number
   readonly quarantineBytes: number
   readonly quarantineDroppedBytes: number

@@ -18,6 +18,7 @@ function storeBlock(store: StoreFacts): object {
     free_bytes: Number.isFinite(store.freeBytes) ? store.freeBytes : null,
     segments: store.segments,
     saved_bytes: store.savedBytes,
+    ...encryptionOf(store),
     damaged_records: store.damagedRecords,
     mended_files: store.mendedFiles,
     torn_bytes: store.tornBytes,
@@ -37,6 +38,14 @@ function storeBlock(store: StoreFacts): object {
       amplification: amplificationOf(everWritten),
     },
   }
+}
+
+/** How new segments are, and what is not yet so; of the key not even its id. */
+function encryptionOf({ encryption }: StoreFacts): object {
+  if (encryption === undefined) return {}
+  const { isOn, cipher, segmentsLeft, bytesLeft } = encryption
+  const left = { segments_left: segmentsLeft, bytes_left: bytesLeft }
+  return { encryption: { cipher: isOn ? cipher : 'none', ...left } }
 }
 
 /** Bytes written for each byte of journal, rounded to what somebody reads. */

@@ -16,7 +16,8 @@ import { type CipherName, ENCRYPTION_BYTES } from './segment-cipher.ts'
 
 /** How a store is encrypted, and what is not yet. */
 export interface EncryptionStats {
-  /** undefined: new segments are not encrypted. */
+  /** Whether new segments are encrypted, and with which key. */
+  readonly isOn: boolean
   readonly keyId: string | undefined
   readonly cipher: CipherName
   readonly segmentsLeft: number
@@ -55,7 +56,8 @@ export class Rekeying {
     const left = this.#left()
     if (keys.keyId === undefined && left.length === 0) return undefined
     const bytesLeft = left.reduce((total, { size }) => total + size, 0)
-    return { keyId: keys.keyId, cipher: keys.cipher, segmentsLeft: left.length, bytesLeft }
+    const { keyId, cipher } = keys
+    return { isOn: keyId !== undefined, keyId, cipher, segmentsLeft: left.length, bytesLeft }
   }
 
   stop(): void {
