@@ -2,8 +2,13 @@
 const CAPACITY_MIN = 4096
 
 export class PackWriter {
-  #bytes = Buffer.allocUnsafe(CAPACITY_MIN)
+  #bytes: Buffer
   #end = 0
+
+  /** @param capacity what it will take, more or less */
+  constructor(capacity = CAPACITY_MIN) {
+    this.#bytes = Buffer.allocUnsafe(Math.max(capacity, CAPACITY_MIN))
+  }
 
   u32(value: number): void {
     this.#end = this.#room(4).writeUInt32LE(value, this.#end)

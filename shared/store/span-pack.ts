@@ -6,6 +6,7 @@ import { Span } from './span.ts'
 import { NO_ID, type StreamSubjects } from './stream-subjects.ts'
 
 const F64_BYTES = 8
+const NO_BYTES = new Uint8Array(0)
 const HAS_DELTAS = 1
 const HAS_IDS = 2
 const HAS_MARKS = 4
@@ -27,7 +28,8 @@ export function packSpan(out: PackWriter, span: Span, subjects: StreamSubjects):
   }
   out.u32(span.entryTimes.length)
   for (let i = 0; i < span.entryTimes.length; i++) out.f64(span.entryTimes.get(i))
-  out.list(globalIds, (id) => out.bytes(id < 0 ? new Uint8Array(0) : subjects.bytes(id)))
+  out.u32(globalIds.length)
+  for (const id of globalIds) out.bytes(id === NO_ID ? NO_BYTES : subjects.bytes(id))
   packDead(out, span)
   if (span.marks !== undefined) out.bytes(span.marks.toBytes())
 }
@@ -78,22 +80,30 @@ function packDead(out: PackWriter, span: Span): void {
   out.list(dead, (ordinal) => out.u32(ordinal))
 }
 
-/** -1 stands for the subject of records that are dead. */
-function numberSubjects(span: Span): { localIds: Column; globalIds: number[] } {
-  const localOf = new Map<number, number>()
+/**
+ * Ids in the order of their first records; `NO_ID` stands for the subject of records that are dead. There may be as
+ * many as records, while messages come in: so they are found in a table of bare numbers.
+ */
+function numberSubjects(span: Span): { localIds: Column; globalIds: Uint32Array } {
+  const globalIds = new Uint32Array(span.count)
   const localIds = new Column()
-  const globalIds: number[] = []
+  localIds.reserve(span.count, span.count)
+  const bits = Math.max(1, 33 - Math.clz32(span.count))
+  const slots = new Uint32Array(2 ** bits)
+  let count = 0
   for (let i = 0; i < span.count; i++) {
-    const global = span.isLive(i) ? span.subjectIds.get(i) : -1
-    let local = localOf.get(global)
-    if (local === undefined) {
-      local = globalIds.length
-      localOf.set(global, local)
-      globalIds.push(global)
+    const global = span.isLive(i) ? span.subjectIds.get(i) : NO_ID
+    let slot = Math.imul(global, 0x9e3779b1) >>> (32 - bits)
+    while (slots[slot] !== 0 && globalIds[(slots[slot] as number) - 1] !== global) {
+      slot = (slot + 1) % slots.length
     }
-    localIds.push(local)
+    if (slots[slot] === 0) {
+      globalIds[count++] = global
+      slots[slot] = count
+    }
+    localIds.push((slots[slot] as number) - 1)
   }
-  return { localIds, globalIds }
+  return { localIds, globalIds: globalIds.subarray(0, count) }
 }
 
 /** @param subjects undefined: they are only passed over. */
