@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { invariant } from './invariant.ts'
 
 /**
@@ -12,6 +13,8 @@ export class Tasks {
   /** @param onFailure called with the task's name for every rejection, but not after an abort. */
   constructor(onFailure: (name: string, error: unknown) => void) {
     this.#onFailure = onFailure
+    // Each task that waits listens to it: how many there are is bounded by whoever starts them.
+    setMaxListeners(0, this.#abort.signal)
   }
 
   get names(): readonly string[] {
