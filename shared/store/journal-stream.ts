@@ -74,7 +74,8 @@ export class JournalStream extends ReadSide implements StreamStore {
       compressor: host.compressor,
       dictionaryBytes: host.dictionaryBytes,
       states: this.states,
-      writeLater: (write) => host.clock.soon(() => host.writer.tryTransaction(write)),
+      writeLater: (write, refused) =>
+        host.clock.soon(() => host.writer.tryTransaction(write) || refused()),
     })
     this.compressed.isOn = this.compression === 's2'
   }

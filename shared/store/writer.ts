@@ -155,12 +155,14 @@ export class Writer {
     }
   }
 
-  /** For what nobody waits for: when the store takes nothing now, nothing of it is written. */
-  tryTransaction(write: () => void): void {
+  /** For what nobody waits for: false when the store takes nothing now, and nothing of it was written. */
+  tryTransaction(write: () => void): boolean {
     try {
       this.transaction(write)
+      return true
     } catch (error) {
-      if (!(error instanceof PetioleError)) throw error
+      if (error instanceof PetioleError) return false
+      throw error
     }
   }
 

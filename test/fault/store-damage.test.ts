@@ -27,7 +27,7 @@ function open(disk: SimDisk, encryption: StoreEncryption = {}): Promise<Store> {
     disk,
     log: silentLog,
     segmentBytes: 1 << 20,
-    dictionaryBytes: 64,
+    dictionaryBytes: 100,
     encryption,
   })
 }
@@ -42,7 +42,7 @@ async function written(
   const options = { compression }
   const stream = store.createStream('a', bytes('config'), noLimits, undefined, options)
   for (let i = 1; i <= COUNT; i++) {
-    await appendDurably(stream, `s.${i % 3}`, `alike: payload ${i}`)
+    await appendDurably(stream, `s.${i % 3}`, `alike readings: payload ${i}`)
   }
   const lines = await readAll(stream)
   await store.drain()

@@ -15,9 +15,9 @@ export const DICTIONARIES_MAX = 16
 /** Larger bodies have enough in common with themselves; beyond, a dictionary is not asked. */
 export const DICTIONARY_REACH_BYTES = 4 * KIB
 
-/** Messages that a new one is tried on, for each of its bytes, and the share by which it must be better. */
+/** Messages that a new one is tried on, for each of its bytes, and the share by which their records must be smaller. */
 export const TRIAL_MESSAGES_SHARE = 1 / 64
 export const TRIAL_GAIN_SHARE_MIN = 1 / 8
-/** After so many times its bytes of bodies another one is tried; each that is not better doubles that. */
+/** After so many times its bytes of bodies another one is tried, and each time after twice as many. */
 export const TRIAL_AFTER_DICTIONARIES = 256
 export const TRIAL_AFTER_DICTIONARIES_MAX = 64 * 256

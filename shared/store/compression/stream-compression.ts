@@ -4,8 +4,9 @@
  * what they have in common: simply some of the stream's own messages. It is tried on the next ones, and when
  * it makes them smaller it is put into the stream's table of states, where every segment that goes carries
  * it along; twice, because without it nothing compressed with it can be read. Only then it is used. A newer one is
- * tried from time to time, and rarer if it was of no use.
+ * tried from time to time, and rarer each time.
  */
+import { RECORD_HEADER_BYTES } from '../record.ts'
 import { OWN_KEY_PREFIX } from '../state-table.ts'
 import type { StateTable } from '../stream-store.ts'
 import { decompressBody, type PlainBody } from './compressed-body.ts'
@@ -22,14 +23,15 @@ import {
 
 const KEY_PREFIX = `${OWN_KEY_PREFIX}compression:`
 const COPIES = ['a', 'b'] as const
+const IGNORED = (): void => {}
 
 export interface StreamCompressionParts {
   readonly compressor: Compressor
   readonly states: StateTable
   /** Of a dictionary; 0 for none. */
   readonly dictionaryBytes: number
-  /** Writes all that `write` changes whole or not at all, but not now; when it cannot be written nothing is. */
-  readonly writeLater: (write: () => void) => void
+  /** Writes all that `write` changes whole or not at all, but not now. */
+  readonly writeLater: (write: () => void, refused: () => void) => void
 }
 
 interface Trial {
@@ -96,7 +98,7 @@ export class StreamCompression {
         if (lost.length === 0) continue
         writeLater(() => {
           for (const key of lost) states.set(keyOf(rank, key), bytes)
-        })
+        }, IGNORED)
       }
     }
     this.#known = known
@@ -121,41 +123,47 @@ export class StreamCompression {
     const dictionary = new Dictionary(Buffer.concat(this.#pieces))
     const isNew = !this.hasDictionary(dictionary.id)
     if (this.#rank >= DICTIONARIES_MAX) this.#bytesToTrial = Number.POSITIVE_INFINITY
-    else if (isNew) this.#trial = { dictionary, messages: 0, bytesBefore: 0, bytesWith: 0 }
+    else if (!isNew) this.#bytesToTrial = this.#trialAfterBytes
+    else this.#trial = { dictionary, messages: 0, bytesBefore: 0, bytesWith: 0 }
     this.#pieces = []
     this.#pieceBytes = 0
   }
 
   #try(trial: Trial): void {
     const { compressor, dictionaryBytes } = this.#parts
-    trial.bytesWith += compressor.compressedBytes(trial.dictionary)
-    trial.bytesBefore += compressor.compressedBytes(this.#newest)
+    trial.bytesWith += RECORD_HEADER_BYTES + compressor.compressedBytes(trial.dictionary)
+    trial.bytesBefore += RECORD_HEADER_BYTES + compressor.compressedBytes(this.#newest)
     if (++trial.messages < dictionaryBytes * TRIAL_MESSAGES_SHARE) return
     this.#trial = undefined
     const isBetter = trial.bytesWith < trial.bytesBefore * (1 - TRIAL_GAIN_SHARE_MIN)
-    this.#trialAfterBytes = isBetter
-      ? dictionaryBytes * TRIAL_AFTER_DICTIONARIES
-      : Math.min(this.#trialAfterBytes * 2, dictionaryBytes * TRIAL_AFTER_DICTIONARIES_MAX)
-    this.#bytesToTrial = this.#trialAfterBytes
+    const mostBytes = dictionaryBytes * TRIAL_AFTER_DICTIONARIES_MAX
+    this.#trialAfterBytes = Math.min(this.#trialAfterBytes * 2, mostBytes)
     if (isBetter) this.#keep(trial.dictionary)
+    else this.#bytesToTrial = this.#trialAfterBytes
   }
 
   /** Used from the moment on at which it is on disk; when it does not come there, another is tried later. */
   #keep(dictionary: Dictionary): void {
     const { states, writeLater } = this.#parts
     const rank = this.#rank++
-    writeLater(() => {
-      for (const copy of COPIES) {
-        states.set(keyOf(rank, copy), dictionary.bytes, (error) => {
-          if (error !== undefined) {
-            if (this.#rank === rank + 1) this.#rank = rank
-            return
-          }
-          this.#dictionaries().set(dictionary.id, dictionary)
-          this.#newest = dictionary
-        })
-      }
-    })
+    this.#bytesToTrial = Number.POSITIVE_INFINITY
+    const done = (isKept: boolean): void => {
+      this.#bytesToTrial = this.#trialAfterBytes
+      if (!isKept) this.#rank = rank
+    }
+    writeLater(
+      () => {
+        for (const copy of COPIES) {
+          states.set(keyOf(rank, copy), dictionary.bytes, (error) => {
+            done(error === undefined)
+            if (error !== undefined) return
+            this.#dictionaries().set(dictionary.id, dictionary)
+            this.#newest = dictionary
+          })
+        }
+      },
+      () => done(false),
+    )
   }
 }
 
