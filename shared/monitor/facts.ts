@@ -253,6 +253,8 @@ export interface JetStreamFacts {
   /** Where the configuration sets no limit, what the disk had room for at the start; 0: not known. */
   readonly storageBytesMax: number
   readonly storageBytes: number
+  /** How long acknowledged messages may wait for the disk, for streams that do not say; 0: not at all. */
+  readonly syncEveryMs: number
   /** Level of the API that is answered. */
   readonly apiLevel: number
   readonly apiRequests: number

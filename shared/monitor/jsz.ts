@@ -4,7 +4,7 @@ import { PAGE_DEFAULT } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
 import type { RequestFields } from './request-fields.ts'
 import { petioleBlock } from './store-block.ts'
-import { timeText } from './text.ts'
+import { nanos, timeText } from './text.ts'
 
 /** `leader-only`, `stream-leader-only` and `raft` change nothing: one server leads all it has. */
 export interface JszOptions {
@@ -92,13 +92,15 @@ export function jszAccount(sources: MonitorSources, options: JszOptions): object
   return accountDetail(sources, facts, account, options)
 }
 
-/** Every acknowledged write is synced, hence no interval and `sync_always`. Shared with `/varz`. */
+/** Where each acknowledged write is synced there is no interval, but `sync_always`. Shared with `/varz`. */
 export function jetStreamConfig(facts: JetStreamFacts): object {
   return {
     max_memory: 0,
     max_storage: facts.storageBytesMax,
     store_dir: facts.storeDirectory,
-    sync_always: true,
+    ...(facts.syncEveryMs === 0
+      ? { sync_always: true }
+      : { sync_interval: nanos(facts.syncEveryMs) }),
     ...given({ domain: facts.domain }),
   }
 }

@@ -12,6 +12,7 @@ export function jetStreamFacts(core: ServerCore, store: Store, roomBytes: number
     engines.reduce((sum, [, engine]) => sum + engine.apiCounts[of], 0)
   return {
     storeDirectory: store.directory,
+    syncEveryMs: core.config.jetstream.sync_interval,
     domain: jetstream.domain,
     storageBytesMax: jetstream.max_file || roomBytes,
     storageBytes: store.stats.diskBytes,

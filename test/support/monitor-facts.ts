@@ -80,6 +80,7 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
     ],
     jetStream: () => ({
       storeDirectory: './data/hub-eu',
+      syncEveryMs: 0,
       domain: 'hub-eu',
       storageBytesMax: 0,
       storageBytes: 300,
