@@ -33,14 +33,13 @@ export function membersOf(
 const DEPTH_MAX = 500
 
 /**
- * The values of a text, one behind the other as a Go decoder reads a stream of them. None for an
- * empty text. Throws GoJsonError.
+ * The values of a text, one behind the other as a Go decoder reads a stream of them: none for an empty
+ * text, and what is wrong further on is found when it comes to that. Throws GoJsonError.
  */
-export function readGoJson(bytes: Uint8Array): readonly unknown[] {
+export function* readGoJson(bytes: Uint8Array): Generator<unknown, undefined, undefined> {
   const reader = new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
-  const values: unknown[] = []
-  while (!reader.isAtEnd()) values.push(reader.value(0))
-  return values
+  while (!reader.isAtEnd()) yield reader.value(0)
+  return undefined
 }
 
 /**

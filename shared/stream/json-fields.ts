@@ -114,12 +114,15 @@ export function parseJson(payload: Uint8Array, isStrict = true): unknown {
 }
 
 function readRequest(payload: Uint8Array): unknown {
-  const values = readGoJson(payload).filter((value) => value !== null)
-  const odd = values.find((value) => !isObject(value))
-  if (odd !== undefined || values.length === 1) return odd ?? values[0]
-  return Object.fromEntries(
-    values.flatMap((value) => membersOf(value as Readonly<Record<string, unknown>>)),
-  )
+  const objects: Readonly<Record<string, unknown>>[] = []
+  for (const value of readGoJson(payload)) {
+    if (value === null) continue
+    // Go complains of this one before it reads on.
+    if (!isObject(value)) return value
+    objects.push(value)
+  }
+  const [only] = objects
+  return objects.length === 1 ? only : Object.fromEntries(objects.flatMap(membersOf))
 }
 
 /** The same for what nats-server reads as one value, and not as a stream of them. Throws 10025. */

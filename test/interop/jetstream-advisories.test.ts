@@ -4,17 +4,6 @@ import { ConfigTwins, clearStreams, normalized } from '../support/config-twins.t
 import { eventually } from '../support/link-node.ts'
 
 /** What is told of requests, streams and consumers, beside a real nats-server. */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts {
-  A {
-    jetstream: enabled
-    users: [{ user: a, password: a }]
-  }
-}
-`
-
 const REQUESTS: readonly (readonly [subject: string, request: object | undefined])[] = [
   ['STREAM.CREATE.S', { name: 'S' }],
   ['STREAM.CREATE.S', { name: 'S' }],
@@ -50,7 +39,7 @@ describe('advisories beside a real nats-server', function () {
   let twins: ConfigTwins
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
   })
   after(() => twins?.stop())
 

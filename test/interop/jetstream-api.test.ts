@@ -12,16 +12,6 @@ import { DEADLINE_MS } from '../support/patience.ts'
 import { API_CASES, DIRECT_CASES, PURGES, type Step } from './api-cases.ts'
 
 /** Requests about what streams hold, beside a real nats-server: the answers are the same. */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts {
-  A {
-    jetstream: enabled
-    users: [{ user: a, password: a }]
-  }
-}
-`
 /** How large a record is, and when, is each server's own. */
 const OWN = new Set(['bytes', 'first_ts', 'time'])
 
@@ -31,7 +21,7 @@ describe('requests beside a real nats-server', function () {
   let clients: TwinClients
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
   })
   after(() => twins?.stop())
@@ -144,9 +134,19 @@ async function fill(client: NatsConnection): Promise<void> {
   await client.request('$JS.API.STREAM.CREATE.S', JSON.stringify(config))
   const subjects = ['a.1', 'b.1', 'a.2', 'a.1', 'b.2', 'a.3', 'a.1', 'b.1']
   for (const [i, subject] of subjects.entries()) {
+    await nextMs(client)
     await client.request(subject, `m${i + 1}`, withHeaders(i === 3 ? { Kind: 'four' } : undefined))
   }
   await client.request('$JS.API.STREAM.MSG.DELETE.S', '{"seq":5}')
+}
+
+/** Waits until the server's clock shows another millisecond than that of the last message. */
+async function nextMs(client: NatsConnection): Promise<void> {
+  for (;;) {
+    const info = await client.request('$JS.API.STREAM.INFO.S')
+    const { ts, state } = info.json<{ ts: string; state: { last_ts: string } }>()
+    if (Date.parse(ts) > Date.parse(state.last_ts)) return
+  }
 }
 
 function withHeaders(fields: Readonly<Record<string, string>> | undefined) {

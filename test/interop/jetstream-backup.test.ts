@@ -6,16 +6,6 @@ import { eventually } from '../support/link-node.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Backups of a real nats-server are restored here, and ours there, and nothing is another afterwards. */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts {
-  A {
-    jetstream: enabled
-    users: [{ user: a, password: a }]
-  }
-}
-`
 /** `last_ts` is that of the last message still there, once it has been in a backup. */
 const OWN = new Set(['bytes', 'created', 'ts', 'last_ts'])
 
@@ -25,7 +15,7 @@ describe('backups beside a real nats-server', function () {
   let clients: TwinClients
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
   })
   after(() => twins?.stop())

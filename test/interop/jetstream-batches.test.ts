@@ -6,10 +6,6 @@ import { ConfigTwins, clearStreams, type TwinClients } from '../support/config-t
 import { DEADLINE_MS } from '../support/patience.ts'
 import { ATOMIC, type BatchCase, FAST, fast, type Sent } from './batch-cases.ts'
 
-const CONFIG = `
-jetstream { store_dir: "%DIR%/js" }
-accounts { a { jetstream: enabled, users: [{ user: a, password: a }] } }
-`
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const DRAWN = 6
 const INBOX = '_INBOX.twin'
@@ -136,7 +132,7 @@ describe('batches beside a real nats-server', function () {
   let ours: Ear
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
     theirs = new Ear(clients[0])
     ours = new Ear(clients[1])

@@ -4,11 +4,6 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { askTwins, ConfigTwins, clearStreams, type TwinClients } from '../support/config-twins.ts'
 import type { Step } from './stream-config-cases.ts'
 
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts { A { jetstream: enabled, users: [{ user: a, password: a }] } }
-`
 const MESSAGES = 400
 
 interface Info {
@@ -38,7 +33,7 @@ describe('compressed streams beside nats-server', function () {
   let clients: TwinClients
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
   })
 

@@ -10,17 +10,6 @@ import { type Case, STREAM_CASES } from './stream-config-cases.ts'
  * What streams and consumers may be: each request to a real nats-server and to us, and the answers the
  * same, texts and the configuration that is answered included.
  */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts {
-  A {
-    jetstream: enabled
-    users: [{ user: a, password: a }]
-  }
-}
-`
-
 const DRAWN = 150
 
 describe('configurations beside a real nats-server', function () {
@@ -29,7 +18,7 @@ describe('configurations beside a real nats-server', function () {
   let clients: readonly [theirs: NatsConnection, ours: NatsConnection]
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
   })
   after(() => twins?.stop())

@@ -7,17 +7,6 @@ import { Scene, seconds } from '../support/consumer-scene.ts'
  * Consumers: the same script acted out at a real nats-server and at ours, and everything that is
  * answered, delivered and advised the same.
  */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts {
-  A {
-    jetstream: enabled
-    users: [{ user: a, password: a }]
-  }
-}
-`
-
 type Script = (scene: Scene) => Promise<void>
 
 const WORKQUEUE: Readonly<Record<string, Script>> = {
@@ -524,7 +513,7 @@ describe('consumers beside a real nats-server', function () {
   let clients: readonly [theirs: NatsConnection, ours: NatsConnection]
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
   })
   afterEach(() => clearStreams(clients))

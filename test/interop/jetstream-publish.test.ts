@@ -7,17 +7,6 @@ import { drawPublishCase } from './drawn-publishes.ts'
 import { type Headers, PUBLISH_CASES, type Publish, type PublishCase } from './publish-cases.ts'
 
 /** Publishes to a real nats-server and to us: the same answers, and the same messages stored. */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts {
-  A {
-    jetstream: enabled
-    users: [{ user: a, password: a }]
-  }
-}
-`
-
 const DRAWN = 150
 
 describe('publishes beside a real nats-server', function () {
@@ -26,7 +15,7 @@ describe('publishes beside a real nats-server', function () {
   let clients: TwinClients
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
   })
   after(() => twins?.stop())

@@ -5,11 +5,6 @@ import { ConfigTwins, normalized, type TwinClients } from '../support/config-twi
 import { type DrawnRequest, drawRequest } from './drawn-requests.ts'
 
 /** Whatever stands in a request, a real nats-server and we say the same to it. */
-const CONFIG = `
-server_name: test
-jetstream { store_dir: "%DIR%/js" }
-accounts { A { jetstream: enabled, users: [{ user: a, password: a }] } }
-`
 const DRAWN = 400
 const PATIENT = { timeout: 20_000 }
 /** What is each server's own: sizes and times, whom it still waits for, which failures it counts. */
@@ -29,7 +24,7 @@ describe('drawn requests beside a real nats-server', function () {
   let clients: TwinClients
 
   before(async () => {
-    twins = await ConfigTwins.start(CONFIG)
+    twins = await ConfigTwins.start()
     clients = await twins.clients('a')
     for (const client of clients) await fill(client)
   })

@@ -14,6 +14,13 @@ import { eventually } from './link-node.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
 import { DEADLINE_MS, patient } from './patience.ts'
 
+/** What most comparisons need: JetStream, and a user `a`. */
+const ONE_ACCOUNT = `
+server_name: test
+jetstream { store_dir: "%DIR%/js" }
+accounts { A { jetstream: enabled, users: [{ user: a, password: a }] } }
+`
+
 export class ConfigTwins {
   readonly #peer: NatsServerPeer
   readonly #hub: Hub
@@ -35,7 +42,7 @@ export class ConfigTwins {
   }
 
   /** @param config `%DIR%` stands for a folder of each server's own */
-  static async start(config: string): Promise<ConfigTwins> {
+  static async start(config = ONE_ACCOUNT): Promise<ConfigTwins> {
     const directory = mkdtempSync(path.join(tmpdir(), 'petiole-twins-'))
     const peer = await NatsServerPeer.start(config)
     const files = await ConfigFiles.create()
