@@ -276,6 +276,9 @@ describe('one order of all things', function () {
   })
 
   it(`does not fit a server that acknowledges before the disk has it (SEED=${seed})`, async () => {
-    assert.notDeepEqual(await findings('early-ack', 2), [])
+    // A kill must meet what is acknowledged and not on disk yet, which not every one does.
+    let found: readonly unknown[] = []
+    for (let i = 0; i < 5 && found.length === 0; i++) found = await findings('early-ack', 2)
+    assert.notDeepEqual(found, [])
   })
 })

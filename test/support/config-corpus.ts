@@ -45,7 +45,7 @@ log_file: "/tmp/nats.log", log_size_limit: 1mb, log_max_num: 3
 pid_file: "/tmp/nats.pid", ports_file_dir: "/tmp"
 server_tags: ["aws:az1", "rack:1"], server_metadata: { region: eu, rack: "1" }
 connect_error_reports: 3, reconnect_error_reports: 5, prof_port: 6060
-feature_flags: { something: true }, disable_sublist_cache: false`,
+feature_flags: { js_ack_fc_v2: false }, disable_sublist_cache: false`,
   ),
   fine('variables', 'TOKEN: "abc"\nauthorization { token: $TOKEN }'),
   fine('a variable that looks like a key', 'PASS: "x"\nauthorization { user: u, password: $PASS }'),
@@ -308,11 +308,13 @@ gateway { name: east, port: 7222, reject_unknown_cluster: true, authorization { 
   ),
   refusedAtStart('a sentinel without operator', 'default_sentinel: "eyJ0.e30.x"'),
   refusedHere('syslog', 'syslog: true', /not supported, because the log goes to a file/),
+  fine('a store that encrypts', 'jetstream { store_dir: "/tmp/js", key: "0123456789abcdef" }'),
   refusedHere(
-    'a store that encrypts',
+    'a store that encrypts by a short key',
     'jetstream { store_dir: "/tmp/js", key: "secret" }',
-    /an encrypted file system/,
+    /16 bytes at least/,
   ),
+  refusedHere('a feature that nobody knows', 'feature_flags { something: true }', /unknown key/),
   refusedHere('ocsp', 'ocsp: true', /not supported, because OCSP/),
   refusedHere(
     'permissions of routes',
