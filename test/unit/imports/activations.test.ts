@@ -87,7 +87,7 @@ describe('an import by an activation token', () => {
     const world = new ActivatedWorld()
     const { update, publish } = await world.open(await world.importerJwt())
     assert.equal(publish(), 1)
-    const revocations = { [world.importer.getPublicKey()]: inSeconds(-1) }
+    const revocations = { [world.importer.getPublicKey()]: inSeconds(-60) }
     const exports = [{ ...world.exports[0], revocations }]
     await update(await world.exporterJwt({ exports }))
     assert.equal(publish(), 1)
