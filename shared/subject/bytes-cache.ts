@@ -1,7 +1,11 @@
+/** Slots that are looked at for a key. */
+const PROBES_MAX = 32
+
 /**
  * A bounded map from bytes to values, looked up without making a string or a view: open addressing
  * in an Int32Array on an FNV hash, keys verified byte by byte. When it is full it forgets
- * everything: a working set that does not fit would thrash any other policy as well.
+ * everything: a working set that does not fit would thrash any other policy as well. Keys that somebody
+ * made to share a hash are not kept beyond the probes of one search.
  */
 export class BytesCache<Value> {
   readonly #entriesMax: number
@@ -25,12 +29,13 @@ export class BytesCache<Value> {
 
   get(bytes: Uint8Array, start: number, end: number): Value | undefined {
     const hash = hashOf(bytes, start, end)
-    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const index = this.#slots[slot] ?? -1
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const index = this.#slots[(hash + probe) & this.#mask] ?? -1
       if (index < 0) return undefined
       const entry = this.#entries[index]
       if (entry?.hash === hash && isSame(entry.key, bytes, start, end)) return entry.value
     }
+    return undefined
   }
 
   /** Keeps `value` for a key that `get` did not find. */
@@ -38,10 +43,13 @@ export class BytesCache<Value> {
     if (end - start > this.#keyBytesMax) return
     if (this.#entries.length >= this.#entriesMax) this.clear()
     const hash = hashOf(bytes, start, end)
-    let slot = hash & this.#mask
-    while ((this.#slots[slot] ?? -1) >= 0) slot = (slot + 1) & this.#mask
-    this.#slots[slot] = this.#entries.length
-    this.#entries.push({ hash, key: Buffer.from(bytes.subarray(start, end)), value })
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const slot = (hash + probe) & this.#mask
+      if ((this.#slots[slot] ?? -1) >= 0) continue
+      this.#slots[slot] = this.#entries.length
+      this.#entries.push({ hash, key: Buffer.from(bytes.subarray(start, end)), value })
+      return
+    }
   }
 
   clear(): void {
