@@ -48,6 +48,11 @@ class TextChannel extends RecordingChannel {
     return this.#output
   }
 
+  /** Gives back what it has of the arena, which others in the process count. */
+  close(): void {
+    this.#output.close()
+  }
+
   /** What was sent since it was asked last. */
   taken(): string {
     this.#queue.flush()
@@ -71,6 +76,7 @@ describe('stored messages', () => {
     client.supportsHeaders = true
     sender = new StoredSender(space, new RecordingPeer('local'), false)
   })
+  afterEach(() => channel.close())
 
   const listen = (subject: string, sid: string): void =>
     space.add(new ClientSubscription(client, subject, '', sid))
