@@ -1,13 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Clock, PetioleError } from '../runtime/index.ts'
+import { HttpCrowd } from './http-crowd.ts'
 import {
   HTTP_BODY_BYTES_MAX,
   HTTP_CLOSE_LINGER_MS,
-  HTTP_CONNECTIONS_MAX,
   HTTP_HEADER_BYTES_MAX,
   HTTP_HEADERS_TIMEOUT_MS,
   HTTP_KEEP_ALIVE_MS,
   HTTP_REQUEST_TIMEOUT_MS,
+  HTTP_STALLED_MS,
 } from './limits.ts'
 import { listenOn } from './listening.ts'
 import type { Listener } from './network.ts'
@@ -56,20 +57,25 @@ export async function listenHttp(
     requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
     keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
   }
+  const crowd = new HttpCrowd()
   const server = createServer(limits, (message, response) => {
-    answer(message, response, handler).catch((error: unknown) => {
-      options.onTrouble(
-        new PetioleError('PETIOLE_HTTP_FAILED', `${message.method} ${message.url} failed`, {
-          cause: error,
-        }),
-      )
-      if (response.headersSent) response.destroy()
-      else sendText(response, 500, 'internal error\n')
-    })
+    const ended = crowd.began(message)
+    answer(message, response, handler, crowd)
+      .catch((error: unknown) => {
+        options.onTrouble(
+          new PetioleError('PETIOLE_HTTP_FAILED', `${message.method} ${message.url} failed`, {
+            cause: error,
+          }),
+        )
+        if (response.headersSent) response.destroy()
+        else sendText(response, 500, 'internal error\n')
+      })
+      .finally(ended)
   })
+  server.timeout = HTTP_STALLED_MS
+  crowd.watch(server)
   const { tls } = options
   const listening = tls === undefined ? server : secureServer(server, tls, options)
-  listening.maxConnections = HTTP_CONNECTIONS_MAX
   const listener = await listenOn(listening, options)
   const close = async (): Promise<void> => {
     if (!listening.listening) return
@@ -89,6 +95,7 @@ async function answer(
   message: IncomingMessage,
   response: ServerResponse,
   handler: HttpHandler,
+  crowd: HttpCrowd,
 ): Promise<void> {
   response.on('error', () => response.destroy())
   const method = message.method === 'HEAD' ? 'GET' : message.method
@@ -110,6 +117,7 @@ async function answer(
   const path = url.pathname
   const answered = await handler({ method, path, query: url.searchParams, headers, body })
   const bytes = typeof answered.body === 'string' ? Buffer.from(answered.body) : answered.body
+  crowd.answers(response, bytes.length)
   response.writeHead(answered.status, { ...answered.headers, 'content-length': bytes.length })
   response.end(message.method === 'HEAD' ? undefined : bytes)
 }

@@ -80,7 +80,11 @@ export const HTTP_HEADERS_TIMEOUT_MS = 10_000
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000
 export const HTTP_KEEP_ALIVE_MS = 5_000
 export const HTTP_BODY_BYTES_MAX = 1024 * 1024
-export const HTTP_CONNECTIONS_MAX = 256
+/** A connection on which nothing moves for so long is closed. */
+export const HTTP_STALLED_MS = 60_000
+/** Connections of one HTTP port, and bytes of answers that their askers have not taken: room is made beyond. */
+export const HTTP_CONNECTIONS_MAX = 2_048
+export const HTTP_UNREAD_BYTES_MAX = 64 * 1024 * 1024
 /** How long requests in hand may take when the monitoring port closes. */
 export const HTTP_CLOSE_LINGER_MS = 2_000
 
