@@ -61,7 +61,7 @@ async function getMessage(context: ApiContext, request: ApiRequest) {
 async function deleteMessage(context: ApiContext, request: ApiRequest) {
   if (isEmptyRequest(request)) throw new JetStreamError(10003)
   const body = jsonOf(request)
-  // What is deleted is not read again, and overwritten when its segment is: with or without `no_erase`.
+  // With or without `no_erase`: what is deleted is not read again, and gone from the disk when its segment is rewritten.
   const { seq = 0 } = decodeFields(body, DELETE_FIELDS, 'JSApiMsgDeleteRequest')
   const stream = await settledStreamOf(context, request)
   refuseManaged(stream)
