@@ -14,6 +14,7 @@ export type {
   Eviction,
   MessageId,
   ReadOptions,
+  StagedBytes,
   StateTable,
   StoredMessage,
   StreamBatch,

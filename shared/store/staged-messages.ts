@@ -10,6 +10,10 @@ export class StagedMessages {
   /** By subject, kept only where the limit per subject is asked for. */
   readonly #subjects = new Map<string, number>()
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   add(length: number): void {
     this.#messages++
     this.#bytes += length

@@ -2,9 +2,10 @@
 import type { SeqRun } from './delete-runs.ts'
 import { StagedMessages } from './staged-messages.ts'
 import type { StreamIndex } from './stream-index.ts'
+import type { StagedBytes } from './stream-store.ts'
 import type { Staging, Writer } from './writer.ts'
 
-export class StreamStage implements Staging {
+export class StreamStage implements Staging, StagedBytes {
   /** The last sequence given out or skipped. */
   assignedSeq = 0
   /** Where the last skip went; a message with this sequence is the one behind the gap. */
@@ -13,6 +14,7 @@ export class StreamStage implements Staging {
   readonly deletes = new Set<number>()
   readonly #index: StreamIndex
   readonly #writer: Writer
+  readonly #listeners = new Set<() => void>()
   #committedSkip = 0
   #isStaged = false
   /** The transaction that knows how to undo what it stages here. */
@@ -21,6 +23,19 @@ export class StreamStage implements Staging {
   constructor(index: StreamIndex, writer: Writer) {
     this.#index = index
     this.#writer = writer
+  }
+
+  get bytes(): number {
+    return this.messages.bytes
+  }
+
+  get heldBytes(): number {
+    return this.#index.bytes + this.messages.bytes
+  }
+
+  onTakenBack(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Before anything is appended. */
@@ -34,6 +49,7 @@ export class StreamStage implements Staging {
         this.assignedSeq = assignedSeq
         this.skippedTo = skippedTo
         restore()
+        this.#tellTakenBack()
       })
     }
     if (this.#isStaged) return
@@ -70,10 +86,15 @@ export class StreamStage implements Staging {
     this.skippedTo = this.#committedSkip
     this.deletes.clear()
     this.settled()
+    this.#tellTakenBack()
   }
 
   settled(): void {
     this.messages.clear()
     this.#isStaged = false
+  }
+
+  #tellTakenBack(): void {
+    for (const listener of this.#listeners) listener()
   }
 }

@@ -101,6 +101,15 @@ export interface StateTable {
   entries(): IterableIterator<[string, Uint8Array]>
 }
 
+/** What of a stream waits for its commit, as it is at this moment; bytes count as in `StreamState`. */
+export interface StagedBytes {
+  readonly bytes: number
+  /** With what is stored. */
+  readonly heldBytes: number
+  /** Called whenever something will not be stored after all: its commit failed, or its transaction threw. */
+  onTakenBack(listener: () => void): () => void
+}
+
 /** One stream's messages in the commit journal. Everything it shows is committed, unless said otherwise. */
 export interface StreamStore {
   /** The key given to `Store.createStream`; opaque to the store. */
@@ -114,6 +123,7 @@ export interface StreamStore {
   readonly state: StreamState
   /** The last sequence given out, committed or not. The next append gets the one after it. */
   readonly assignedSeq: number
+  readonly stage: StagedBytes
   readonly states: StateTable
 
   /**

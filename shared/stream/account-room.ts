@@ -1,8 +1,10 @@
 /**
- * How much of what an account may store is taken, kept up to date with each commit, so that a publish
- * costs one comparison, and only where there is a limit. What is admitted counts at once, by what the
- * message is long; the commit puts that right.
+ * How much of what an account may store is taken, kept up to date so that a publish costs one
+ * comparison. What waits for the disk counts from when it has its sequence. The store alone knows what
+ * that is, and takes it back by itself where it does not get to be stored: a stream's part of the room
+ * is never added up here, but always what its store says that it holds.
  */
+import type { StagedBytes } from '../store/index.ts'
 import { type AccountLimits, tierOf } from './account-limits.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import { JetStreamError } from './jetstream-error.ts'
@@ -26,21 +28,23 @@ export class AccountRoom {
   }
 
   /** Throws 10002, 10023 or 10120 when account or server have no room for a message of this many bytes. */
-  take(storage: Storage, bytes: number): void {
-    if (this.#refusal(storage, bytes) !== 0) {
-      // Limits may have been raised while nothing was stored.
-      this.#refresh()
-      const refusal = this.#refusal(storage, bytes)
-      if (refusal !== 0) throw new JetStreamError(refusal)
-    }
-    this.#usedBytes[storage] += bytes
-    if (storage === 'memory') this.#limits.server.held.memory += bytes
+  check(storage: Storage, bytes: number): void {
+    if (this.#refusal(storage, bytes) === 0) return
+    // Limits may have been raised while nothing was stored.
+    this.#refresh()
+    const refusal = this.#refusal(storage, bytes)
+    if (refusal !== 0) throw new JetStreamError(refusal)
   }
 
-  /** A stream holds so much more, or less, than was known of it. */
-  settle(storage: Storage, difference: number): void {
+  /** So much more is taken, or less. */
+  count(storage: Storage, difference: number): void {
     this.#usedBytes[storage] += difference
     if (storage === 'memory') this.#limits.server.held.memory += difference
+  }
+
+  /** The same of what is stored. */
+  settle(storage: Storage, difference: number): void {
+    this.count(storage, difference)
     // Limits change while streams are at work.
     this.#refresh()
   }
@@ -74,31 +78,46 @@ type Sized = Pick<CapturedMessage, 'subjectBytes' | 'headers' | 'payload'>
 export class StreamRoom {
   readonly #room: AccountRoom
   readonly #storage: Storage
+  readonly #staged: StagedBytes
+  readonly #stopListening: () => void
   #countedBytes = 0
-  #storedBytes = 0
+  #isClosed = false
 
-  constructor(room: AccountRoom, storage: Storage) {
+  constructor(room: AccountRoom, storage: Storage, staged: StagedBytes) {
     this.#room = room
     this.#storage = storage
+    this.#staged = staged
+    this.#stopListening = staged.onTakenBack(() => this.update())
   }
 
-  /** What was taken since the last commit, nearly. */
-  get waitingBytes(): number {
-    return this.#countedBytes - this.#storedBytes
-  }
-
-  /** Throws 10002, 10023 or 10120. */
-  take({ subjectBytes, headers, payload }: Sized): void {
+  /** Throws 10002, 10023 or 10120 when there is none for this message; takes nothing yet. */
+  check({ subjectBytes, headers, payload }: Sized): void {
     const bytes = subjectBytes.length + headers.length + payload.length + RECORD_OVERHEAD_BYTES
-    this.#room.take(this.#storage, bytes)
-    this.#countedBytes += bytes
+    this.#room.check(this.#storage, bytes)
   }
 
-  /** What the stream holds by now; 0 when it is gone. */
-  settle(bytes: number): void {
-    this.#room.settle(this.#storage, bytes - this.#countedBytes)
-    this.#countedBytes = bytes
-    this.#storedBytes = bytes
+  /** Something was appended, or taken back. */
+  update(): void {
+    this.#room.count(this.#storage, this.#difference())
+  }
+
+  /** Something was committed. */
+  settle(): void {
+    this.#room.settle(this.#storage, this.#difference())
+  }
+
+  /** The stream is gone, and with it all that it held. */
+  close(): void {
+    this.#isClosed = true
+    this.#stopListening()
+    this.settle()
+  }
+
+  #difference(): number {
+    const held = this.#isClosed ? 0 : this.#staged.heldBytes
+    const difference = held - this.#countedBytes
+    this.#countedBytes = held
+    return difference
   }
 }
 

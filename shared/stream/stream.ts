@@ -72,7 +72,7 @@ export class Stream {
     this.beginsAt = config.first_seq ?? 0
     this.#config = config
     this.#parts = parts
-    this.room = new StreamRoom(parts.room, config.storage)
+    this.room = new StreamRoom(parts.room, config.storage, store.stage)
     this.publishing = new Publishing(this, parts)
     this.consumers = new ConsumerSet({ ...parts, stream: this })
     const { domain, advisories } = parts
@@ -91,7 +91,7 @@ export class Stream {
 
   /** Learns again what only memory knew: message ids of the window, the consumers' positions. */
   async recover(): Promise<void> {
-    this.room.settle(this.store.state.bytes)
+    this.room.settle()
     const sync = this.#syncOf(this.#config)
     if (!isDeepStrictEqual(sync, this.store.sync)) {
       // The server's configuration is another than at the last start.
@@ -201,7 +201,7 @@ export class Stream {
     this.openCaptures()
     this.publishing.close()
     this.consumers.close(status, isKept)
-    this.room.settle(0)
+    this.room.close()
     for (const stop of this.#stopListening) stop()
   }
 
@@ -224,7 +224,7 @@ export class Stream {
 
   #committed(): void {
     this.publishing.settle()
-    this.room.settle(this.store.state.bytes)
+    this.room.settle()
     if (this.#evictedLast > 0) {
       // Consumers keep what they have read ahead: it is only no longer counted as still to come.
       this.consumers.evicted(this.#evictedLast)

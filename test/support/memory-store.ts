@@ -10,6 +10,7 @@ import type {
   Eviction,
   MessageId,
   ReadOptions,
+  StagedBytes,
   StateTable,
   Store,
   StoreCondition,
@@ -213,10 +214,13 @@ export class MemoryStream implements StreamStore {
   readonly states: MemoryTable
   readonly #store: MemoryStore
   #messages = new Map<number, StoredMessage>()
+  #bytes = 0
   readonly #marks = new Set<number>()
   #lastSeq = 0
   #hasChanged = false
   readonly #commitListeners = new Set<() => void>()
+  readonly #takenBackListeners = new Set<() => void>()
+  readonly stage: { bytes: number } & StagedBytes
   readonly #evictListeners = new Set<(eviction: Eviction) => void>()
 
   constructor(
@@ -232,6 +236,17 @@ export class MemoryStream implements StreamStore {
     this.config = config
     this.limits = limits
     this.states = new MemoryTable(store, states)
+    const storedBytes = (): number => this.#bytes
+    this.stage = {
+      bytes: 0,
+      get heldBytes() {
+        return storedBytes() + this.bytes
+      },
+      onTakenBack: (listener) => {
+        this.#takenBackListeners.add(listener)
+        return () => this.#takenBackListeners.delete(listener)
+      },
+    }
   }
 
   get state(): StreamState {
@@ -239,7 +254,7 @@ export class MemoryStream implements StreamStore {
     const first = messages[0]
     return {
       messages: messages.length,
-      bytes: messages.reduce((sum, { payload }) => sum + payload.length, 0),
+      bytes: this.#bytes,
       firstSeq: first?.seq ?? (this.#lastSeq === 0 ? 0 : this.#lastSeq + 1),
       lastSeq: this.#lastSeq,
       firstTimeMs: first?.timeMs ?? 0,
@@ -272,12 +287,16 @@ export class MemoryStream implements StreamStore {
       payload: payload.slice(),
     }
     const apply = (): void => {
+      this.stage.bytes -= payload.length
       if (isMarked) this.#marks.add(seq)
       this.#insert(message)
     }
     const undo = (): void => {
       this.assignedSeq = before
+      this.stage.bytes -= payload.length
+      for (const listener of this.#takenBackListeners) listener()
     }
+    this.stage.bytes += payload.length
     this.#store.stage({ apply, undo, committed, seq })
     return seq
   }
@@ -469,6 +488,7 @@ export class MemoryStream implements StreamStore {
       this.states.committed,
     )
     stream.#messages = new Map(this.#messages)
+    stream.#bytes = this.#bytes
     stream.createdMs = this.createdMs
     stream.#lastSeq = this.#lastSeq
     stream.assignedSeq = this.#lastSeq
@@ -480,6 +500,7 @@ export class MemoryStream implements StreamStore {
 
   #insert(message: StoredMessage): void {
     this.#messages.set(message.seq, message)
+    this.#bytes += message.payload.length
     this.#lastSeq = message.seq
     this.#hasChanged = true
     const { messagesPerSubjectMax, messagesMax } = this.limits
@@ -500,6 +521,10 @@ export class MemoryStream implements StreamStore {
   }
 
   #drop(seq: number): void {
-    this.#hasChanged = this.#messages.delete(seq) || this.#hasChanged
+    const message = this.#messages.get(seq)
+    if (message === undefined) return
+    this.#messages.delete(seq)
+    this.#bytes -= message.payload.length
+    this.#hasChanged = true
   }
 }

@@ -180,7 +180,7 @@ export class Publishing {
   /** What is to be stored, or the sequence of the message that it repeats. Throws a refusal. */
   check(message: Message, asked: PublishHeaders, origin?: Origin): Draft | number {
     const draft = this.#admission.check(message, asked, origin)
-    if (typeof draft !== 'number') this.#stream.room.take(draft)
+    if (typeof draft !== 'number') this.#stream.room.check(draft)
     return draft
   }
 
@@ -190,7 +190,9 @@ export class Publishing {
    * @returns its sequence
    */
   appendChecked(draft: Draft, asked: PublishHeaders, committed: Committed): number {
-    return this.#storing.append(draft, asked, committed)
+    const seq = this.#storing.append(draft, asked, committed)
+    this.#stream.room.update()
+    return seq
   }
 
   /**
@@ -229,15 +231,16 @@ export class Publishing {
     }
     const seq = store.append(subject.bytes, headers, payload, done, timeMs, ttl !== 0)
     this.#admission.stageSubject(seq, subject.text)
+    this.#stream.room.update()
     return seq
   }
 
   /** More waits for the disk than may. */
   get #isBusy(): boolean {
     if (this.#waitingMax === undefined) return false
-    const { store, room } = this.#stream
-    const waiting = store.assignedSeq - store.state.lastSeq
-    return waiting >= this.#waitingMax.messages || room.waitingBytes > this.#waitingMax.bytes
+    const { assignedSeq, state, stage } = this.#stream.store
+    const waiting = assignedSeq - state.lastSeq
+    return waiting >= this.#waitingMax.messages || stage.bytes > this.#waitingMax.bytes
   }
 
   #take(message: Message, waiting: Waiting): void {
@@ -297,6 +300,7 @@ export class Publishing {
         this.acks.refuse(error, waiting)
       }
     })
+    this.#stream.room.update()
   }
 
   #store(draft: Draft, asked: PublishHeaders, waiting: Waiting): void {
@@ -314,10 +318,7 @@ export class Publishing {
       const asked = parsePublishHeaders(message.headers)
       const committed: Committed = (error, seq) => (error ? reject(error) : resolve(seq))
       const draft = this.check(message, asked, ITSELF)
-      if (typeof draft === 'number') {
-        resolve(draft)
-        return
-      }
+      if (typeof draft === 'number') return resolve(draft)
       this.transaction(() => {
         along?.()
         this.appendChecked(draft, asked, committed)

@@ -137,7 +137,8 @@ export class RestoreSink {
       return
     }
     const size = bytes + name.length + RECORD_OVERHEAD_BYTES
-    this.#host.room.take(storage, size)
+    this.#host.room.check(storage, size)
+    this.#host.room.count(storage, size)
     this.#takenBytes += size
     if (seq > store.assignedSeq + 1) store.skipTo(seq)
     const isMarked = ttl !== undefined || asked.schedule !== undefined

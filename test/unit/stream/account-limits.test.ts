@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { StagedBytes } from '../../../shared/store/index.ts'
 import {
   type AccountLimits,
   checkReservation,
@@ -72,45 +73,104 @@ describe('room of an account', () => {
       payload: new Uint8Array(bytes),
     }) as unknown as CapturedMessage
 
+  /** What a store would say that it holds. */
+  class Held implements StagedBytes {
+    readonly bytes = 0
+    heldBytes = 0
+    #listener = (): void => {}
+
+    onTakenBack(listener: () => void): () => void {
+      this.#listener = listener
+      return () => {
+        this.#listener = () => {}
+      }
+    }
+
+    takeBack(bytes: number): void {
+      this.heldBytes -= bytes
+      this.#listener()
+    }
+  }
+
+  function append(room: StreamRoom, held: Held, bytes: number): void {
+    room.check(message(bytes))
+    held.heldBytes += bytes + 50
+    room.update()
+  }
+
   it('is shared by streams, and counts what is not on disk yet', () => {
     const room = new AccountRoom(limitsOf({ '': { max_storage: 300 } }))
-    const [a, b] = [new StreamRoom(room, 'file'), new StreamRoom(room, 'file')]
-    a.take(message(100))
-    b.take(message(100))
-    assert.throws(() => a.take(message(1)), { errCode: 10002 })
-    a.settle(0)
-    a.take(message(100))
-    assert.throws(() => b.take(message(1)), { errCode: 10002 })
-    new StreamRoom(room, 'memory').take(message(10_000))
+    const [one, other] = [new Held(), new Held()]
+    const [a, b] = [new StreamRoom(room, 'file', one), new StreamRoom(room, 'file', other)]
+    append(a, one, 100)
+    append(b, other, 100)
+    assert.throws(() => a.check(message(1)), { errCode: 10002 })
+    one.heldBytes = 0
+    a.settle()
+    append(a, one, 100)
+    assert.throws(() => b.check(message(1)), { errCode: 10002 })
+    new StreamRoom(room, 'memory', new Held()).check(message(10_000))
+  })
+
+  it('is taken by what is appended only, and there again when that is taken back', () => {
+    const room = new AccountRoom(limitsOf({ '': { max_storage: 300 } }))
+    const held = new Held()
+    const stream = new StreamRoom(room, 'file', held)
+    for (let i = 0; i < 100; i++) stream.check(message(200))
+    append(stream, held, 200)
+    assert.throws(() => stream.check(message(1)), { errCode: 10002 })
+    held.takeBack(250)
+    append(stream, held, 250)
+  })
+
+  it('is there again, once, when a stream is gone with what waited in it', () => {
+    const room = new AccountRoom(limitsOf({ '': { max_storage: 300 } }))
+    const [gone, held] = [new Held(), new Held()]
+    const stream = new StreamRoom(room, 'file', gone)
+    append(stream, gone, 250)
+    stream.close()
+    gone.takeBack(300)
+    stream.update()
+    stream.settle()
+    stream.close()
+    const next = new StreamRoom(room, 'file', held)
+    append(next, held, 250)
+    assert.throws(() => next.check(message(0)), { errCode: 10002 })
   })
 
   it('follows limits that change, from the next commit on', () => {
     const tiers = new Map([['', { ...NO_TIER_LIMITS, max_storage: 10 }]])
-    const room = new StreamRoom(new AccountRoom({ ...UNLIMITED, tiers }), 'file')
-    assert.throws(() => room.take(message(1)), { errCode: 10002 })
+    const held = new Held()
+    const room = new StreamRoom(new AccountRoom({ ...UNLIMITED, tiers }), 'file', held)
+    assert.throws(() => room.check(message(1)), { errCode: 10002 })
     tiers.set('', NO_TIER_LIMITS)
-    room.settle(0)
-    room.take(message(1_000))
+    room.settle()
+    append(room, held, 1_000)
     tiers.set('', { ...NO_TIER_LIMITS, max_storage: 1_100 })
-    room.settle(1_050)
-    assert.throws(() => room.take(message(1)), { errCode: 10002 })
+    room.settle()
+    assert.throws(() => room.check(message(1)), { errCode: 10002 })
   })
+
+  function take(room: AccountRoom | undefined, storage: 'file' | 'memory', bytes: number): void {
+    room?.check(storage, bytes)
+    room?.count(storage, bytes)
+  }
 
   it('are those of the server too, for what all accounts hold in memory', () => {
     const server = { ...UNLIMITED.server, memoryBytesMax: 100, held: { memory: 0 } }
     const [one, other] = [1, 2].map(() => new AccountRoom({ ...UNLIMITED, server }))
-    one?.take('memory', 60)
-    other?.take('memory', 60)
-    assert.throws(() => one?.take('memory', 1), { errCode: 10023 })
-    one?.take('file', 1_000)
+    take(one, 'memory', 60)
+    take(other, 'memory', 60)
+    assert.throws(() => one?.check('memory', 1), { errCode: 10023 })
+    take(one, 'file', 1_000)
     // Raised by a reload, without anything stored in between.
     server.memoryBytesMax = 200
-    one?.take('memory', 1)
+    take(one, 'memory', 1)
     server.memoryBytesMax = 50
     other?.settle('memory', -60)
-    assert.throws(() => other?.take('memory', 1), { errCode: 10023 })
+    assert.throws(() => other?.check('memory', 1), { errCode: 10023 })
     one?.settle('memory', -61)
-    other?.take('memory', 1)
+    take(other, 'memory', 1)
     assert.equal(server.held.memory, 1)
   })
 
@@ -122,11 +182,11 @@ describe('room of an account', () => {
         return tiers
       },
     })
-    room.take('file', 10)
+    take(room, 'file', 10)
     tiers = limitsOf({ R3: {} }).tiers
     room.settle('file', 0)
-    assert.throws(() => room.take('file', 10), { errCode: 10120 })
+    assert.throws(() => room.check('file', 10), { errCode: 10120 })
     tiers = limitsOf({ R1: {} }).tiers
-    room.take('file', 10)
+    take(room, 'file', 10)
   })
 })
