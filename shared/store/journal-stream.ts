@@ -54,8 +54,8 @@ export class JournalStream extends ReadSide implements StreamStore {
   readonly evictions: EvictionLog
   readonly #host: StreamHost
   readonly #listeners = new Set<() => void>()
-  /** Subjects that got messages since limits were last enforced; all of them when the limits are new. */
-  readonly #grownSubjects = new Set<number>()
+  /** Through which limits per subject are kept; they count for nothing yet when they are new. */
+  #limitedThroughSeq = 0
   #areLimitsNew = true
   #stagedDefinition: StreamDefinition | undefined
 
@@ -261,9 +261,6 @@ export class JournalStream extends ReadSide implements StreamStore {
     )
     if (isApplied && (flags & TRAITS) !== 0) this.#noteTraits(flags, seq)
     this.stage.reached(seq)
-    if (isApplied && this.limits.messagesPerSubjectMax > 0 && !this.#areLimitsNew) {
-      this.#grownSubjects.add(this.index.newestSubjectId)
-    }
     return isApplied
   }
 
@@ -322,10 +319,10 @@ export class JournalStream extends ReadSide implements StreamStore {
   /** Keeps the limits; evictions take effect at once and are logged with the next commit. */
   enforceLimits(ageNowMs: number | undefined): void {
     const { index, limits } = this
-    const subjectIds = this.#areLimitsNew ? index.subjects.ids() : this.#grownSubjects
-    const isEvicted = evictOverLimits(index, limits, ageNowMs, this.evictions, subjectIds)
+    const fromSeq = this.#areLimitsNew ? undefined : this.#limitedThroughSeq + 1
+    const isEvicted = evictOverLimits(index, limits, ageNowMs, this.evictions, fromSeq)
     this.#areLimitsNew = false
-    this.#grownSubjects.clear()
+    this.#limitedThroughSeq = index.lastSeq
     if (isEvicted) this.#host.evictionsWait(this)
   }
 

@@ -9,7 +9,8 @@ import type { Eviction, StreamLimits } from './stream-store.ts'
 
 /**
  * @param ageNowMs the time by which messages are aged, undefined while no clock can be trusted
- * @param subjectIds the subjects that may have grown
+ * @param fromSeq the first message whose subject may have grown, undefined when each may be over the limit.
+ *   Messages, not subjects: a subject may be gone again by now, and its id be another's.
  * @returns whether something was evicted
  */
 export function evictOverLimits(
@@ -17,12 +18,17 @@ export function evictOverLimits(
   limits: StreamLimits,
   ageNowMs: number | undefined,
   log: EvictionLog,
-  subjectIds: Iterable<number>,
+  fromSeq: number | undefined,
 ): boolean {
   const before = index.messages
   const perSubjectMax = limits.messagesPerSubjectMax
-  if (perSubjectMax > 0) {
-    for (const id of subjectIds) evictFromSubject(index, id, perSubjectMax, log)
+  if (perSubjectMax > 0 && fromSeq === undefined) {
+    for (const id of index.subjects.ids()) evictFromSubject(index, id, perSubjectMax, log)
+  } else if (perSubjectMax > 0 && fromSeq !== undefined) {
+    index.walk(fromSeq, (span, ordinal) => {
+      evictFromSubject(index, span.subjectIds.get(ordinal), perSubjectMax, log)
+      return true
+    })
   }
   evictOldest(index, log, 'messages', () =>
     limits.messagesMax > 0 ? index.messages - limits.messagesMax : 0,

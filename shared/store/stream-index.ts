@@ -116,11 +116,6 @@ export class StreamIndex {
     return seqs
   }
 
-  get newestSubjectId(): number {
-    const span = this.spans[this.spans.length - 1]
-    return span === undefined ? 0 : span.subjectIds.get(span.count - 1)
-  }
-
   /** Takes a whole span from an index file; its subject ids must be this table's already. */
   addSpan(span: Span): void {
     const last = this.spans[this.spans.length - 1]

@@ -1,6 +1,6 @@
 /**
- * Streams on more subjects than memory holds, against arrays: publishes, deletes, purges by filter, limits per
- * subject, removals of whole streams, restarts and crashes. What is asked are the questions of the API above.
+ * Streams on more subjects than memory holds, against arrays: publishes, roll-ups, deletes, purges by filter, limits
+ * per subject, removals of whole streams, restarts and crashes. What is asked are the questions of the API above.
  */
 import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
@@ -40,6 +40,8 @@ class Run {
   readonly random: SeededRandom
   readonly clock = new StoreClock()
   readonly kept: Record<Name, Kept[]> = { kv: [], once: [], log: [] }
+  /** What was appended to a stream since its last commit. */
+  staged: Kept[] = []
   disk: SimDisk
   store!: Store
 
@@ -66,13 +68,15 @@ class Run {
   async step(): Promise<void> {
     const roll = this.random.below(100)
     const name = NAMES[this.random.below(NAMES.length)]!
-    if (roll < 70) for (let i = this.random.below(60); i > 0; i--) this.append(name)
+    if (roll < 60) for (let i = this.random.below(60); i > 0; i--) this.append(name)
+    else if (roll < 70) this.rollUp(name)
     else if (roll < 80) this.remove(name)
     else if (roll < 86) await this.purge(name)
     else if (roll < 88) this.recreate(name)
     else if (roll < 94) this.clock.advance(1_500)
     else await this.restart(roll)
     await committedBarrier(this.store)
+    this.staged = []
     await settle(2)
   }
 
@@ -85,12 +89,32 @@ class Run {
       const seq = stream.append(bytes(subject), bytes(''), bytes(`of ${subject}`))
       assert.ok(name !== 'once' || others.length === 0, `${subject} has its message already`)
       kept.push({ seq, subject })
+      this.staged.push({ seq, subject })
     } catch (error) {
       if (name !== 'once' || codeOf(error) !== 'PETIOLE_STREAM_FULL') throw error
       assert.equal(others.length, 1, `${subject} has none yet`)
     }
     const oldest = others[0]
     if (name === 'kv' && others.length === 2) kept.splice(kept.indexOf(oldest!), 1)
+  }
+
+  /** One that comes with the same commit as what it takes, and as what comes after it. */
+  rollUp(name: Name): void {
+    for (let i = this.random.below(60); i > 0; i--) this.append(name)
+    const stream = this.stream(name)
+    const subject = this.#subject()
+    const isOfAll = this.random.below(2) === 0
+    const staged = this.staged.filter((one) => one.subject === subject).map(({ seq }) => seq)
+    this.store.transaction(() => {
+      const at = [bytes(subject), bytes(''), bytes(`of ${subject}`)] as const
+      const seq = stream.append(...at, undefined, undefined, false, true)
+      stream.rollUp(seq, isOfAll ? undefined : bytes(subject), staged)
+      const left = this.kept[name].filter((one) => !isOfAll && one.subject !== subject)
+      this.kept[name] = [...left, { seq, subject }]
+      this.staged.push({ seq, subject })
+    })
+    // Who refuses does so by what is stored, and the roll-up is not yet.
+    if (name !== 'once') for (let i = this.random.below(20); i > 0; i--) this.append(name)
   }
 
   remove(name: Name): void {

@@ -74,6 +74,28 @@ describe('store, roll-ups', () => {
     assert.equal(stream.remove(1), true, 'no deletion is left behind')
   })
 
+  for (const [where, subjectsMax] of [
+    ['in memory', 1_000],
+    ['on disk', 1],
+  ] as const) {
+    it(`takes subjects that came with the same commit, ${where}, and keeps the limit of others`, async () => {
+      await store.destroy()
+      store = await folder.open({ subjectsMax, subjectCacheBytes: 0 })
+      stream = store.createStream('c', bytes(''), { ...noLimits, messagesPerSubjectMax: 1 })
+      await appendDurably(stream, 'hot', '1')
+      // Their ids are free again before the limits are looked at, and the next commit's subjects get them.
+      for (let i = 0; i < 300; i++) append(`gone.${i}`, '')
+      store.transaction(() => stream.rollUp(append('hot', 'all'), undefined, []))
+      append('new', 'old')
+      append('new', 'kept')
+      await committed(store)
+      assert.deepEqual(await readAll(stream), ['302 hot all', '304 new kept'])
+      append('new', 'last')
+      await committed(store)
+      assert.deepEqual(await readAll(stream), ['302 hot all', '305 new last'])
+    })
+  }
+
   it('goes through where the limit per subject refuses others', async () => {
     const limits = { messagesPerSubjectMax: 1, discard: 'new', discardNewPerSubject: true } as const
     stream = store.createStream('b', bytes(''), { ...noLimits, ...limits })
