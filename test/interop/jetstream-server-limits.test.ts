@@ -156,6 +156,83 @@ describe('a configuration of JetStream beside a real nats-server', () => {
   })
 })
 
+/** What one account and the server have, and two accounts to take it. */
+const ROOM = `
+server_name: test
+jetstream { store_dir: "%DIR%/js", max_mem: 200000 }
+accounts {
+  A { jetstream: { max_file: 100000 }, users: [{ user: a, password: a }] }
+  B { jetstream: enabled, users: [{ user: b, password: b }] }
+}
+`
+
+describe('the room of an account beside a real nats-server', function () {
+  this.timeout(60_000)
+  /** More than there is room for, in all. */
+  const REFUSALS = 300
+  let twins: ConfigTwins
+  let clients: TwinClients
+  let others: TwinClients
+  before(async () => {
+    twins = await ConfigTwins.start(ROOM)
+    clients = await twins.clients('a')
+    others = await twins.clients('b')
+  })
+  after(() => twins?.stop())
+  afterEach(async () => {
+    await clearStreams(clients)
+    await clearStreams(others)
+  })
+
+  /** The errors, each once, that as many publishes are answered with as would take all of it. */
+  async function refusals(subject: string, bytes: number, block = headers()): Promise<Set<string>> {
+    const [theirs, ours] = await both(clients, async (client) => {
+      const seen = new Set<string>()
+      for (let i = 0; i < REFUSALS; i++) {
+        const options = { timeout: 10_000, headers: block }
+        const answer = await client.request(subject, 'x'.repeat(bytes), options)
+        seen.add(JSON.stringify(answer.json<{ error?: unknown }>().error))
+      }
+      return seen
+    })
+    assert.deepEqual(ours, theirs)
+    return ours ?? new Set()
+  }
+
+  async function publishesBoth(of: TwinClients, subject: string): Promise<void> {
+    const [theirs, ours] = await both(of, async (client) =>
+      (await client.request(subject, 'x'.repeat(2_000), { timeout: 10_000 })).json(),
+    )
+    assert.deepEqual(ours, theirs)
+    assert.equal((ours as { error?: unknown }).error, undefined)
+  }
+
+  it('is there for other streams, whatever a full one refused', async () => {
+    const full = { name: 'FULL', subjects: ['full'], discard: 'new', max_msgs: 1 }
+    await askBoth(clients, 'STREAM.CREATE.FULL', { ...full, allow_atomic: true })
+    await askBoth(clients, 'STREAM.CREATE.O', { name: 'O', subjects: ['o'] })
+    await publishesBoth(clients, 'full')
+    const seen = await refusals('full', 1_000)
+    const batch = headers()
+    batch.append('Nats-Batch-Id', 'b')
+    batch.append('Nats-Batch-Sequence', '1')
+    batch.append('Nats-Batch-Commit', '1')
+    for (const one of await refusals('full', 1_000, batch)) seen.add(one)
+    assert.equal(seen.size, 1)
+    assert.match([...seen].join(), /10077/)
+    await publishesBoth(clients, 'o')
+  })
+
+  it('is there for other accounts, whatever a full stream in memory refused', async () => {
+    const full = { name: 'FULL', subjects: ['full'], discard: 'new', max_msgs: 1 }
+    await askBoth(clients, 'STREAM.CREATE.FULL', { ...full, storage: 'memory' })
+    await askBoth(others, 'STREAM.CREATE.O', { name: 'O', subjects: ['o'], storage: 'memory' })
+    await publishesBoth(clients, 'full')
+    assert.match([...(await refusals('full', 1_000))].join(), /^[^}]*10077[^}]*}$/)
+    await publishesBoth(others, 'o')
+  })
+})
+
 function both<T>(clients: TwinClients, work: (client: NatsConnection) => Promise<T>): Promise<T[]> {
   return Promise.all(clients.map(work))
 }
