@@ -11,7 +11,8 @@
  */
 import type { SubjectFilter } from '../subject/index.ts'
 import { ColdDirectory } from './cold-directory.ts'
-import { SCRATCH_PAGE_BYTES } from './limits.ts'
+import { ColdMatches, type FilterMatches } from './cold-matches.ts'
+import { COLD_LOOKUPS_MAX, SCRATCH_PAGE_BYTES } from './limits.ts'
 import type { ScratchPages } from './scratch-pages.ts'
 import { Beginning } from './subject-beginning.ts'
 import { hashOf } from './subject-hash.ts'
@@ -46,6 +47,7 @@ export class ColdSubjects {
   readonly #records = new Set<number>()
   /** Those of them that go on in other pages. */
   readonly #chained = new Set<number>()
+  readonly #matches = new ColdMatches()
   /** The page that new records go to. */
   #newest = -1
 
@@ -70,6 +72,7 @@ export class ColdSubjects {
     this.size++
     this.byteLength += end - start
     this.beginning.note(bytes, start, end, this.size)
+    this.#matches.note(id - COLD_ID_MIN, bytes, start, end)
     return id
   }
 
@@ -163,6 +166,40 @@ export class ColdSubjects {
     return filter.matches(this.#pages.bytes, at + TEXT, at + TEXT + length)
   }
 
+  /** Whether it is known of all subjects if they match. */
+  isReady(filter: SubjectFilter): boolean {
+    return this.beginning.isUnder(filter) || this.#matches.whole(filter) !== undefined
+  }
+
+  /** Finds it out of so many pages more; true when there are no others. Each page is read once. */
+  prepare(filter: SubjectFilter, pagesMax: number): boolean {
+    if (this.isReady(filter)) return true
+    const matches = this.#matches.of(filter, this.#records)
+    for (let left = pagesMax; left > 0; left--) {
+      const next = matches.pages.next()
+      if (next.done === true) {
+        matches.isWhole = true
+        return true
+      }
+      this.#look(next.value, matches)
+    }
+    return false
+  }
+
+  /** Says of ids whether they match, while nothing changes; of all at once when it is asked about many. */
+  matcher(filter: SubjectFilter, lookupsMax = COLD_LOOKUPS_MAX): (id: number) => boolean {
+    if (this.beginning.isUnder(filter)) return () => true
+    let whole = this.#matches.whole(filter)
+    let left = lookupsMax
+    return (id) => {
+      if (whole === undefined && left-- <= 0) {
+        this.prepare(filter, Number.POSITIVE_INFINITY)
+        whole = this.#matches.whole(filter)
+      }
+      return whole === undefined ? this.matches(id, filter) : whole.has(id - COLD_ID_MIN)
+    }
+  }
+
   /** Ids with live messages; who goes through them may look up others, but add none. */
   *ids(): IterableIterator<number> {
     for (const page of this.#records) {
@@ -182,8 +219,10 @@ export class ColdSubjects {
   /** Ids with live messages whose subjects match, until the callback says false; then false. */
   visit(filter: SubjectFilter, visit: (id: number) => boolean): boolean {
     const isWhole = this.beginning.isUnder(filter)
+    const known = this.#matches.whole(filter)
     for (const id of this.ids()) {
-      if ((isWhole || this.matches(id, filter)) && !visit(id)) return false
+      const isMatch = isWhole || (known?.has(id - COLD_ID_MIN) ?? this.matches(id, filter))
+      if (isMatch && !visit(id)) return false
     }
     return true
   }
@@ -193,9 +232,29 @@ export class ColdSubjects {
     this.#directory.clear()
     for (const page of this.#records) this.#release(page)
     this.#records.clear()
+    this.#matches.clear()
     this.#newest = -1
     this.size = 0
     this.byteLength = 0
+  }
+
+  #look(page: number, matches: FilterMatches): void {
+    const { filter } = matches
+    try {
+      for (let offset = HEAD_BYTES; ; ) {
+        const at = this.#pages.at(page)
+        const { words } = this.#pages
+        if (offset >= (words[at / 4 + END] as number)) return
+        const length = words[(at + offset + LENGTH) / 4] as number
+        const id = idAt(page, offset)
+        matches.set(id - COLD_ID_MIN, this.matches(id, filter))
+        offset += recordBytes(length)
+      }
+    } catch (error) {
+      // The page is not known, and would not be looked at again.
+      this.#matches.drop(matches)
+      throw error
+    }
   }
 
   #at(id: number): number {

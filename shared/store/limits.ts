@@ -43,8 +43,14 @@ export const SCRATCH_PAGE_BYTES = 4 * KIB
 /** Ids have 31 bits for units of eight bytes: 16 GiB, some 200 million subjects. New ones are refused a little earlier. */
 export const SCRATCH_PAGES_MAX = 4 * 1024 * 1024
 export const SCRATCH_PAGES_SPARE = 64 * 1024
-/** Subjects of which one question remembers whether they match, where they are on disk. */
+/** Subjects in memory of which one question remembers whether they match. */
 export const MATCHES_KEPT_MAX = 65_536
+/** From so many on disk on a question goes through all pages once; of so many filters a stream keeps what was found. */
+export const COLD_LOOKUPS_MAX = 2_048
+export const FILTERS_KEPT_MAX = 4
+/** A read that finds nothing lets others go on after so many pages of subjects, or so many messages: some 10 ms. */
+export const COLD_STEP_PAGES = 512
+export const PLAN_RECORDS_MAX = 65_536
 /** From so many subjects on those of a stream are held by their beginnings too, of so many tokens. */
 export const TREE_SUBJECTS_MIN = 2_000
 export const PREFIX_TOKENS_MAX = 16

@@ -169,7 +169,7 @@ export function makeMemory(settings: Settings): Memory {
     dictionaryBytes: settings.dictionaryBytes,
     clock,
     writer,
-    reader: new StreamReader(catalog, files),
+    reader: new StreamReader(catalog, files, clock),
     checkSubjects: ({ index }, subject) => spill.check(index.subjects, subject),
     evictionsWait: (stream) => evictions.add(stream),
     isRecovering: () => memory.isRecovering,

@@ -4,8 +4,17 @@
  * chunks, and jumped over where the next wanted record is far away. Checksums are checked on the
  * way; a record that does not hold is reported as damage and skipped.
  */
+import type { Clock } from '../runtime/index.ts'
+import type { SubjectFilter } from '../subject/index.ts'
 import type { Catalog } from './catalog.ts'
-import { FRESH_BYTES, READ_BYTES, READ_SEGMENTS_MAX } from './limits.ts'
+import {
+  COLD_LOOKUPS_MAX,
+  COLD_STEP_PAGES,
+  FRESH_BYTES,
+  PLAN_RECORDS_MAX,
+  READ_BYTES,
+  READ_SEGMENTS_MAX,
+} from './limits.ts'
 import { messageIdOf } from './message-id.ts'
 import type { ReadSide } from './read-side.ts'
 import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
@@ -13,6 +22,7 @@ import { type RecordCursor, RecordFlag } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
 import type { Span } from './span.ts'
 import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
+import type { StreamSubjects } from './stream-subjects.ts'
 
 const ID_BATCH_MESSAGES = 1000
 const MARKED_BATCH_MESSAGES = 256
@@ -25,15 +35,22 @@ interface PinnedRun extends RecordRun {
 interface Plan {
   readonly runs: PinnedRun[]
   readonly nextSeq: number
+  /** Ends where enough was looked at, not where enough was found. */
+  readonly isCut: boolean
 }
 
 export class StreamReader {
   readonly #catalog: Catalog
   readonly #files: SegmentFiles
+  readonly #clock: Clock
+  /** The last of those who wait for a turn, and for subjects to be gone through for them. */
+  #turns: Promise<void> = Promise.resolve()
+  #prepared: Promise<void> = Promise.resolve()
 
-  constructor(catalog: Catalog, files: SegmentFiles) {
+  constructor(catalog: Catalog, files: SegmentFiles, clock: Clock) {
     this.#catalog = catalog
     this.#files = files
+    this.#clock = clock
   }
 
   async get(stream: ReadSide, seq: number): Promise<StoredMessage | undefined> {
@@ -43,7 +60,7 @@ export class StreamReader {
   }
 
   async read(stream: ReadSide, options: ReadOptions): Promise<StreamBatch> {
-    const plan = this.#plan(stream, options)
+    const plan = await this.#planInTurns(stream, options)
     const messages: StoredMessage[] = []
     await this.#readRuns(stream, plan.runs, messages)
     return { messages, nextSeq: plan.nextSeq }
@@ -168,18 +185,65 @@ export class StreamReader {
     stream.noteDamage(seq, seq, 1)
   }
 
+  /** Others go on in between while nothing is found. */
+  async #planInTurns(stream: ReadSide, options: ReadOptions): Promise<Plan> {
+    const { filter } = options
+    const { index } = stream
+    let plan = this.#plan(stream, options, options.fromSeq)
+    let isPrepared = false
+    while (plan.isCut) {
+      const isReady = filter === undefined || index.subjects.isReady(filter)
+      if (plan.runs.length > 0 && (isPrepared || isReady)) break
+      const fromSeq = plan.runs.length > 0 ? options.fromSeq : plan.nextSeq
+      // Whose place in the files was found is found again: they are other files by then.
+      for (const run of plan.runs) run.pin.release()
+      if (isReady) await this.#turn()
+      else await this.#prepare(index.subjects, filter)
+      isPrepared = true
+      if (index.subjects.size === 0) {
+        return { runs: [], nextSeq: Math.max(index.lastSeq + 1, options.fromSeq), isCut: false }
+      }
+      plan = this.#plan(stream, options, fromSeq)
+    }
+    return plan
+  }
+
+  /** A step for one reader in each turn of the event loop, however many there are. */
+  #turn(): Promise<void> {
+    this.#turns = this.#turns.then(() => new Promise((resolve) => this.#clock.soon(resolve)))
+    return this.#turns
+  }
+
+  /** One after the other, lest the filters of many make each other forgotten before any is done. */
+  #prepare(subjects: StreamSubjects, filter: SubjectFilter): Promise<void> {
+    const prepare = async (): Promise<void> => {
+      do await this.#turn()
+      while (!subjects.prepare(filter, COLD_STEP_PAGES))
+    }
+    this.#prepared = this.#prepared.then(prepare, prepare)
+    return this.#prepared
+  }
+
   /** Done in one go, so that the offsets belong to the files as they are now. */
-  #plan(stream: ReadSide, options: ReadOptions): Plan {
+  #plan(stream: ReadSide, options: ReadOptions, fromSeq: number): Plan {
     const { index } = stream
     const { filter } = options
+    const isQuick = filter === undefined || index.subjects.isReady(filter)
+    let left = isQuick ? PLAN_RECORDS_MAX : COLD_LOOKUPS_MAX
+    let isCut = false
     const matches = filter === undefined ? () => true : index.subjects.matcher(filter)
     const runs: PinnedRun[] = []
     let run: PinnedRun | undefined
     let messages = 0
     let bytes = 0
     let nextSeq = index.lastSeq + 1
-    index.walk(options.fromSeq, (span, ordinal) => {
+    index.walk(fromSeq, (span, ordinal) => {
       if (messages >= options.messagesMax || (messages > 0 && bytes >= options.bytesMax)) {
+        nextSeq = span.seqAt(ordinal)
+        return false
+      }
+      if (left-- <= 0) {
+        isCut = true
         nextSeq = span.seqAt(ordinal)
         return false
       }
@@ -197,7 +261,7 @@ export class StreamReader {
       bytes += span.lengths.get(ordinal)
       return true
     })
-    return { runs, nextSeq: Math.max(nextSeq, options.fromSeq) }
+    return { runs, nextSeq: Math.max(nextSeq, options.fromSeq), isCut }
   }
 }
 

@@ -159,8 +159,8 @@ export class StreamSubjects {
       matches[id] = 1
       return true
     })
-    if (this.coldSize === 0) return (id) => matches[id] === 1
-    const isColdMatch = this.matcher(filter)
+    if (this.coldSize === 0 || this.#cold === undefined) return (id) => matches[id] === 1
+    const isColdMatch = this.#cold.matcher(filter, 0)
     return (id) => (id < COLD_ID_MIN ? matches[id] === 1 : isColdMatch(id))
   }
 
@@ -173,7 +173,9 @@ export class StreamSubjects {
       return (id) => id === wanted
     }
     const known = new Map<number, boolean>()
+    const isColdMatch = this.#cold?.matcher(filter)
     return (id) => {
+      if (id >= COLD_ID_MIN && isColdMatch !== undefined) return isColdMatch(id)
       let isMatch = known.get(id)
       if (isMatch === undefined) {
         isMatch = this.matches(id, filter)
@@ -182,6 +184,16 @@ export class StreamSubjects {
       }
       return isMatch
     }
+  }
+
+  /** Whether `matcher` knows of all subjects on disk without going through them. */
+  isReady(filter: SubjectFilter): boolean {
+    return this.coldSize === 0 || filter.isLiteral || this.#cold?.isReady(filter) !== false
+  }
+
+  /** Goes through so many pages of subjects on disk; true when that was all, and `isReady`. */
+  prepare(filter: SubjectFilter, pagesMax: number): boolean {
+    return this.isReady(filter) || this.#cold?.prepare(filter, pagesMax) !== false
   }
 
   /** Gives all back. Who still asks for one of them finds none. */

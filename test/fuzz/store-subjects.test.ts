@@ -163,7 +163,9 @@ class Run {
         assert.equal(stream.lastSeqOf(subject), newest.get(subject) ?? 0, `${what} ${subject}`)
       }
       for (const { seq, subject } of kept.slice(0, 20)) assert.equal(stream.subjectOf(seq), subject)
-      for (const text of FILTERS) this.#checkFilter(stream, text, kept, `${what} ${name} ${text}`)
+      // What is known of a few filters is kept, as long as there are not many.
+      const filters = this.random.below(2) === 0 ? FILTERS.slice(4, 7) : FILTERS
+      for (const text of filters) this.#checkFilter(stream, text, kept, `${what} ${name} ${text}`)
     }
   }
 

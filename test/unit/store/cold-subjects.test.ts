@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { COLD_ID_MIN } from '../../../shared/store/cold-subjects.ts'
+import { COLD_LOOKUPS_MAX } from '../../../shared/store/limits.ts'
 import { StreamSubjects } from '../../../shared/store/stream-subjects.ts'
+import { SubjectFilter } from '../../../shared/subject/index.ts'
 import { type FewSubjects, fewSubjects } from '../../support/few-subjects.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -89,6 +91,56 @@ describe('subjects on disk', function () {
     }
     assert.deepEqual([pair.space.used.size, pair.space.fileBytes], [0, 0], 'all pages are free')
     assert.deepEqual([pair.space.budget.subjects, pair.space.budget.bytes], [0, 0])
+  })
+
+  it(`are known to match in steps, while others come and go (seed=${seed})`, () => {
+    const pair = new Pair(fewSubjects(20, { hashSeed: seed }))
+    const { random, subjects } = pair
+    // Three of them stay known, the others make each other forgotten.
+    const filters = ['plant.*.device.*.temperature', 'a.*', '*.7.>', 'x.*', '*.*', 'y.*', '*.*.z']
+    let prepared = 0
+    for (let round = 0; round < 300; round++) {
+      for (let i = random.below(60); i > 0; i--) pair.add(textOf(random))
+      const goes = round % 60 === 59 ? 1 : 0.2
+      for (const [text, known] of goes === 1 || round % 8 === 0 ? [...pair.known] : []) {
+        while (known.seqs.length > 0 && random.below(1_000) < goes * 1_000) {
+          pair.removeOne(text, known)
+        }
+      }
+      const filter = new SubjectFilter(filters[random.below(random.below(6) === 0 ? 7 : 3)]!)
+      if (subjects.prepare(filter, random.below(12))) prepared++
+      if (random.below(3) > 0) continue
+      const isMatch = random.below(2) === 0 ? subjects.matching(filter) : subjects.matcher(filter)
+      for (const [text, { id }] of pair.known) {
+        assert.equal(isMatch(id), filter.matchesText(text), `SEED=${seed} ${round} ${text}`)
+      }
+      const visited: number[] = []
+      subjects.visit(filter, (id) => visited.push(id) > 0)
+      const expected = [...pair.known].filter(([text]) => filter.matchesText(text))
+      assert.equal(visited.length, expected.length, `SEED=${seed} ${round}`)
+    }
+    assert.ok(prepared > 10, `${prepared}`)
+  })
+
+  it('are each read once for a filter, and not again while it is known', () => {
+    const space = fewSubjects(0)
+    const pair = new Pair(space)
+    for (let i = 0; i < 20_000; i++) pair.add(`device.${i}.temperature`)
+    const scattered = [...pair.known.values()].map(({ id }) => id)
+    scattered.sort((a, b) => (a % 997) - (b % 997))
+    const strike = space.disk.strike.bind(space.disk)
+    let reads = 0
+    space.disk.strike = (fault, call, path) => {
+      if (fault === 'reads') reads++
+      strike(fault, call, path)
+    }
+    const isMatch = pair.subjects.matcher(new SubjectFilter('*.*.pressure'))
+    for (const id of scattered) assert.equal(isMatch(id), false)
+    assert.ok(reads > 0 && reads <= COLD_LOOKUPS_MAX + space.used.size, `${reads} reads`)
+    reads = 0
+    const again = pair.subjects.matcher(new SubjectFilter('*.*.pressure'))
+    for (const id of scattered) assert.equal(again(id), false)
+    assert.equal(reads, 0)
   })
 
   it('take the pages of those that are gone', () => {
