@@ -108,9 +108,12 @@ export class ColdSubjects {
     const at = this.#change(id)
     const { words, doubles } = this.#pages
     const count = (words[(at + COUNT) / 4] as number) - 1
+    if (count === 0) {
+      this.#drop(id)
+      return
+    }
     words[(at + COUNT) / 4] = count
-    if (count === 0) this.#drop(id)
-    else if (doubles[at / 8] === seq) doubles[at / 8] = -seq
+    if (doubles[at / 8] === seq) doubles[at / 8] = -seq
   }
 
   count(id: number): number {
@@ -124,7 +127,7 @@ export class ColdSubjects {
   }
 
   setLast(id: number, seq: number): void {
-    const at = this.#change(id)
+    const at = this.#note(id)
     this.#pages.doubles[at / 8] = seq
   }
 
@@ -134,7 +137,7 @@ export class ColdSubjects {
   }
 
   setFirstBound(id: number, seq: number): void {
-    const at = this.#change(id)
+    const at = this.#note(id)
     this.#pages.doubles[(at + FIRST) / 8] = seq
   }
 
@@ -265,6 +268,11 @@ export class ColdSubjects {
     return this.#pages.change(pageOf(id)) + offsetOf(id)
   }
 
+  /** To keep an answer, which may be asked for also when nothing may change any more. */
+  #note(id: number): number {
+    return this.#pages.note(pageOf(id)) + offsetOf(id)
+  }
+
   #equals(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     const at = this.#at(id)
     const length = end - start
@@ -325,11 +333,14 @@ export class ColdSubjects {
     const bytes = this.bytes(id)
     const hash = hashOf(bytes, 0, bytes.length, this.#seed) >>> 0
     this.#directory.remove(hash, id)
+    const page = pageOf(id)
+    const base = this.#pages.change(page)
+    const { words } = this.#pages
+    const live = (words[base / 4 + LIVE] as number) - 1
+    words[base / 4 + LIVE] = live
+    words[(base + offsetOf(id) + COUNT) / 4] = 0
     this.size--
     this.byteLength -= bytes.length
-    const page = pageOf(id)
-    const live = this.#pages.word(page, LIVE) - 1
-    this.#pages.setWord(page, LIVE, live)
     if (this.size === 0) this.clear()
     else if (live === 0) {
       this.#records.delete(page)

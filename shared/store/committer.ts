@@ -246,9 +246,7 @@ export class Committer {
     if (writer.gather.isEmpty) writer.settled()
     const touched = catalog.takeTouched()
     events.committed(touched)
-    for (let i = 0; i < batch.callbacks.length; i++) {
-      batch.callbacks[i]?.(undefined, batch.seqs[i] ?? 0)
-    }
+    this.#answer(batch, undefined)
     for (const stream of touched) stream.notifyCommit()
   }
 
@@ -342,8 +340,17 @@ export class Committer {
     writer.unstageAll()
     for (const batch of all) {
       for (const chunk of batch.chunks) writer.gather.release(chunk)
-      for (let i = 0; i < batch.callbacks.length; i++) {
-        batch.callbacks[i]?.(error, batch.seqs[i] ?? 0)
+      this.#answer(batch, error)
+    }
+  }
+
+  /** A callback that finds the store failed keeps no other from being called. */
+  #answer({ callbacks, seqs }: Batch, failed: PetioleError | undefined): void {
+    for (let i = 0; i < callbacks.length; i++) {
+      try {
+        callbacks[i]?.(failed, seqs[i] ?? 0)
+      } catch (error) {
+        this.#parts.room.absorb(error)
       }
     }
   }

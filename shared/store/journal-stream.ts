@@ -53,14 +53,13 @@ export class JournalStream extends ReadSide implements StreamStore {
   isRemoved = false
   readonly evictions: EvictionLog
   readonly #host: StreamHost
-  readonly #listeners = new Set<() => void>()
   /** Through which limits per subject are kept; they count for nothing yet when they are new. */
   #limitedThroughSeq = 0
   #areLimitsNew = true
   #stagedDefinition: StreamDefinition | undefined
 
   constructor(id: number, definition: StreamDefinition, index: StreamIndex, host: StreamHost) {
-    super(id, definition, index, host.reader)
+    super(id, definition, index, host)
     this.#host = host
     this.stage = new StreamStage(index, host.writer)
     this.evictions = new EvictionLog((fn) => host.clock.soon(fn))
@@ -159,7 +158,13 @@ export class JournalStream extends ReadSide implements StreamStore {
   }
 
   removeLazily(seq: number): boolean {
-    if (this.isRemoved || this.stage.deletes.has(seq) || !this.index.kill(seq)) return false
+    if (this.isRemoved || this.stage.deletes.has(seq)) return false
+    try {
+      if (!this.index.kill(seq)) return false
+    } catch (error) {
+      this.#host.absorb(error)
+      return false
+    }
     this.evictions.kills.push(seq)
     this.hasShrunk = true
     this.#host.evictionsWait(this)
@@ -197,11 +202,6 @@ export class JournalStream extends ReadSide implements StreamStore {
       0,
       committed,
     )
-  }
-
-  onCommit(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
   }
 
   onEvict(listener: (eviction: Eviction) => void): () => void {
@@ -245,7 +245,7 @@ export class JournalStream extends ReadSide implements StreamStore {
   /** A message whose commit is done, or that was found at start. Returns false when it counts for nothing. */
   applyMessage(segmentId: number, cursor: RecordCursor, offset: number): boolean {
     const { subjectStart, flags, seq, plainLength: length } = cursor
-    this.stage.messages.committed(length)
+    this.stage.messages.committed(length, cursor)
     const isApplied = this.index.add(
       segmentId,
       {
@@ -319,11 +319,16 @@ export class JournalStream extends ReadSide implements StreamStore {
   /** Keeps the limits; evictions take effect at once and are logged with the next commit. */
   enforceLimits(ageNowMs: number | undefined): void {
     const { index, limits } = this
+    const { messages } = index
     const fromSeq = this.#areLimitsNew ? undefined : this.#limitedThroughSeq + 1
-    const isEvicted = evictOverLimits(index, limits, ageNowMs, this.evictions, fromSeq)
-    this.#areLimitsNew = false
-    this.#limitedThroughSeq = index.lastSeq
-    if (isEvicted) this.#host.evictionsWait(this)
+    try {
+      evictOverLimits(index, limits, ageNowMs, this.evictions, fromSeq)
+      this.#areLimitsNew = false
+      this.#limitedThroughSeq = index.lastSeq
+    } catch (error) {
+      this.#host.absorb(error)
+    }
+    if (index.messages < messages) this.#host.evictionsWait(this)
   }
 
   noteDamage(firstSeq: number, lastSeq: number, messages: number): void {
@@ -350,10 +355,6 @@ export class JournalStream extends ReadSide implements StreamStore {
       this.stageFloor(this.index.floor, runs.length === 0 ? retry : undefined, syncWithinMs)
     }
     if (runs.length > 0) this.stageKnownDeletes(runs, retry, syncWithinMs)
-  }
-
-  notifyCommit(): void {
-    for (const listener of this.#listeners) listener()
   }
 
   #checkOpen(): void {

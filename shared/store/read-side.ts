@@ -2,6 +2,7 @@
 import type { SubjectFilter } from '../subject/index.ts'
 import type { StreamCompression } from './compression/stream-compression.ts'
 import type { StreamDefinition } from './stream-drafts.ts'
+import type { StreamHost } from './stream-host.ts'
 import type { StreamIndex } from './stream-index.ts'
 import {
   countFrom,
@@ -28,12 +29,20 @@ export abstract class ReadSide {
   definition: StreamDefinition
   abstract readonly compressed: StreamCompression
   readonly #reader: StreamReader
+  readonly #absorb: (error: unknown) => void
+  readonly #listeners = new Set<() => void>()
 
-  constructor(id: number, definition: StreamDefinition, index: StreamIndex, reader: StreamReader) {
+  constructor(
+    id: number,
+    definition: StreamDefinition,
+    index: StreamIndex,
+    { reader, absorb }: Pick<StreamHost, 'reader' | 'absorb'>,
+  ) {
     this.id = id
     this.definition = definition
     this.index = index
     this.#reader = reader
+    this.#absorb = absorb
   }
 
   /** Records of it can not be read any more. */
@@ -61,6 +70,22 @@ export abstract class ReadSide {
   }
   get config(): Uint8Array {
     return this.definition.config
+  }
+
+  onCommit(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** A listener that finds the store failed keeps no other from being told. */
+  notifyCommit(): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener()
+      } catch (error) {
+        this.#absorb(error)
+      }
+    }
   }
 
   get state(): StreamState {

@@ -11,7 +11,6 @@ import type { Eviction, StreamLimits } from './stream-store.ts'
  * @param ageNowMs the time by which messages are aged, undefined while no clock can be trusted
  * @param fromSeq the first message whose subject may have grown, undefined when each may be over the limit.
  *   Messages, not subjects: a subject may be gone again by now, and its id be another's.
- * @returns whether something was evicted
  */
 export function evictOverLimits(
   index: StreamIndex,
@@ -19,8 +18,7 @@ export function evictOverLimits(
   ageNowMs: number | undefined,
   log: EvictionLog,
   fromSeq: number | undefined,
-): boolean {
-  const before = index.messages
+): void {
   const perSubjectMax = limits.messagesPerSubjectMax
   if (perSubjectMax > 0 && fromSeq === undefined) {
     for (const id of index.subjects.ids()) evictFromSubject(index, id, perSubjectMax, log)
@@ -37,7 +35,6 @@ export function evictOverLimits(
   if (limits.ageMaxMs > 0 && ageNowMs !== undefined) {
     evictOlderThan(index, ageNowMs - limits.ageMaxMs, log)
   }
-  return index.messages !== before
 }
 
 /** Takes the oldest of one subject until it has no more than its share. */

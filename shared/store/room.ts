@@ -126,6 +126,14 @@ export class Room {
     return error
   }
 
+  /**
+   * For what is done on a timer, or for a commit that is on disk already: nobody is there to be told that
+   * the store has failed, and its condition says so. Throws everything else.
+   */
+  absorb(error: unknown): void {
+    if (!this.isFailed) throw error
+  }
+
   close(): void {
     this.#isClosed = true
   }

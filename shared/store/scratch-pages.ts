@@ -7,7 +7,8 @@
  *
  * When the disk takes nothing, no page is lost: memory grows over its limit instead, `isStuck` says
  * so, and each further need of room tries again. An error of reading fails the store, for without
- * the page no answer would be right.
+ * the page no answer would be right; after that no page changes, since what was to change with it may
+ * be half done, and the other pages answer as before.
  */
 import { invariant, PetioleError, type ScratchFile } from '../runtime/index.ts'
 import { SCRATCH_PAGE_BYTES, SCRATCH_PAGES_MAX, SCRATCH_PAGES_SPARE } from './limits.ts'
@@ -47,6 +48,7 @@ export class ScratchPages {
   #pages = 0
   #isClosed = false
   #isStuckAtEnd = false
+  #lost: PetioleError | undefined
   readonly #free: number[] = []
 
   constructor(parts: ScratchParts) {
@@ -99,8 +101,14 @@ export class ScratchPages {
     return frame * SCRATCH_PAGE_BYTES
   }
 
-  /** The same for who will change it. */
+  /** The same for who will change it; throws once a page could not be read. */
   change(page: number): number {
+    if (this.#lost !== undefined) throw this.#lost
+    return this.note(page)
+  }
+
+  /** The same for who keeps in it what it was found out from others. */
+  note(page: number): number {
     const start = this.at(page)
     this.#marks[start / SCRATCH_PAGE_BYTES] = REFERENCED | DIRTY
     return start
@@ -130,7 +138,8 @@ export class ScratchPages {
     try {
       this.#file.read(page, this.bytes.subarray(start, start + SCRATCH_PAGE_BYTES))
     } catch (error) {
-      throw this.#parts.failed(error)
+      this.#lost = this.#parts.failed(error)
+      throw this.#lost
     }
     this.#settle(page, frame, REFERENCED)
     return frame

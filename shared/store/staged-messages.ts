@@ -1,6 +1,7 @@
 /** Messages of a stream that wait for their commit: they count where a limit refuses new ones. */
 import { PetioleError } from '../runtime/index.ts'
 import { SUBJECT_BYTES_MAX } from './limits.ts'
+import type { RecordCursor } from './record.ts'
 import type { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
 
@@ -19,10 +20,15 @@ export class StagedMessages {
     this.#bytes += length
   }
 
-  committed(length: number): void {
+  committed(length: number, message: Pick<RecordCursor, 'subject'>): void {
     if (this.#messages === 0) return
     this.#messages--
     this.#bytes -= length
+    if (this.#subjects.size === 0) return
+    const key = Buffer.from(message.subject).toString('latin1')
+    const left = (this.#subjects.get(key) ?? 0) - 1
+    if (left > 0) this.#subjects.set(key, left)
+    else this.#subjects.delete(key)
   }
 
   clear(): void {

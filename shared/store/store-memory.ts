@@ -172,6 +172,7 @@ export function makeMemory(settings: Settings): Memory {
     reader: new StreamReader(catalog, files, clock),
     checkSubjects: ({ index }, subject) => spill.check(index.subjects, subject),
     evictionsWait: (stream) => evictions.add(stream),
+    absorb: (error) => room.absorb(error),
     isRecovering: () => memory.isRecovering,
   }
   return memory

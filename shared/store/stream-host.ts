@@ -21,6 +21,8 @@ export interface StreamHost {
   checkSubjects(stream: JournalStream, subject: Uint8Array): void
   /** The stream has evictions that wait to be logged. */
   evictionsWait(stream: JournalStream): void
+  /** Throws an error that is not of a store that has failed. */
+  readonly absorb: (error: unknown) => void
   /** Whether the directory is still being read. */
   isRecovering(): boolean
 }

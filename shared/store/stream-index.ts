@@ -187,8 +187,9 @@ export class StreamIndex {
 
   killAt({ span, ordinal }: Place): void {
     const length = span.lengths.get(ordinal)
-    span.kill(ordinal)
+    // First, because it throws when what it needs of the disk cannot be read: then nothing has changed.
     this.subjects.remove(span.subjectIds.get(ordinal), span.seqAt(ordinal))
+    span.kill(ordinal)
     this.messages--
     this.bytes -= length
     this.#onLiveBytes(span.segmentId, -length)

@@ -1,6 +1,9 @@
 /** A message that replaces others, and their removal, are one: both are there after a start, or none. */
 import assert from 'node:assert/strict'
+import { Boots } from '../../../shared/store/boots.ts'
 import type { Store, StreamStore } from '../../../shared/store/index.ts'
+import { StagedMessages } from '../../../shared/store/staged-messages.ts'
+import { StreamIndex } from '../../../shared/store/stream-index.ts'
 import {
   appendDurably,
   bytes,
@@ -9,6 +12,12 @@ import {
   readAll,
   StoreFolder,
 } from '../../support/opened-store.ts'
+
+const oneOfEach = {
+  messagesPerSubjectMax: 1,
+  discard: 'new',
+  discardNewPerSubject: true,
+} as const
 
 describe('store, roll-ups', () => {
   let folder: StoreFolder
@@ -96,9 +105,25 @@ describe('store, roll-ups', () => {
     })
   }
 
+  it('leaves room on a subject that it took, although other messages wait still', () => {
+    const index = new StreamIndex(new Boots(), () => {})
+    const staged = new StagedMessages()
+    const subject = bytes('s')
+    const stage = (): void => {
+      staged.checkDiscardNew('d', { ...noLimits, ...oneOfEach }, index, subject, 10, false)
+      staged.add(10)
+    }
+    stage()
+    staged.add(10)
+    assert.throws(stage, /1 messages per subject/)
+    // Committed, and gone with the same commit: the index has nothing of it.
+    staged.committed(10, { subject })
+    stage()
+    assert.throws(stage, /1 messages per subject/)
+  })
+
   it('goes through where the limit per subject refuses others', async () => {
-    const limits = { messagesPerSubjectMax: 1, discard: 'new', discardNewPerSubject: true } as const
-    stream = store.createStream('b', bytes(''), { ...noLimits, ...limits })
+    stream = store.createStream('b', bytes(''), { ...noLimits, ...oneOfEach })
     await appendDurably(stream, 's', '1')
     assert.throws(() => append('s', '2'), /1 messages per subject/)
     store.transaction(() => stream.rollUp(append('s', '2', true), bytes('s'), []))
