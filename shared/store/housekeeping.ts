@@ -34,12 +34,14 @@ import {
 import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
 import { isOutOfFiles, type Room } from './room.ts'
-import { indexPath, type Segment, segmentPath } from './segment.ts'
+import { indexPath, liveShare, type Segment, segmentPath } from './segment.ts'
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
+import { SegmentTries } from './segment-tries.ts'
 import type { DamageKeeper } from './upkeep/damage-keeper.ts'
 import type { Writer } from './writer.ts'
 
-export interface HousekeepingParts extends Omit<RewriteParts, 'syncRecords' | 'keepRanges'> {
+export interface HousekeepingParts
+  extends Omit<RewriteParts, 'syncRecords' | 'keepRanges' | 'isGivenUp'> {
   readonly log: Log
   readonly room: Room
   readonly writer: Writer
@@ -54,6 +56,7 @@ export class Housekeeping {
   readonly #tasks: Tasks
   readonly #retentionClock: RetentionClock
   readonly #unindexed = new Set<Segment>()
+  readonly #tries: SegmentTries
   readonly rekeying: Rekeying
   #cancelRun: Cancel | undefined
   #cancelRetry: Cancel | undefined
@@ -72,7 +75,8 @@ export class Housekeeping {
     this.#parts = parts
     this.#tasks = new Tasks((task, error) => this.#report(task, messageOf(error)))
     this.rekeying = new Rekeying(parts, () => this.wake(false))
-    const { catalog, clock } = parts
+    const { catalog, clock, log } = parts
+    this.#tries = new SegmentTries({ clock, log, wake: () => this.wake() })
     this.#retentionClock = new RetentionClock(clock, () =>
       Math.max(0, ...[...catalog.streams.values()].map(({ index }) => index.lastTimeMs)),
     )
@@ -133,6 +137,7 @@ export class Housekeeping {
     this.#cancelAge?.()
     this.#cancelProbe?.()
     this.rekeying.stop()
+    this.#tries.stop()
     await this.#tasks.destroy()
   }
 
@@ -145,7 +150,7 @@ export class Housekeeping {
     this.#tasks.run('segments', async (signal) => {
       try {
         await this.#tidySegments(signal, isThorough)
-        await this.rekeying.step((segment) => this.#rekey(segment, signal))
+        await this.rekeying.step(this.#tries, (segment) => this.#rekey(segment, signal))
       } catch (error) {
         if (codeOf(error) === 'ENOSPC') this.#parts.room.isStarved = true
         this.#retryLater()
@@ -172,12 +177,14 @@ export class Housekeeping {
     )
     for (const segment of sparse) {
       if (isOver()) return
-      if (!this.#holdsMessages(segment)) await this.#remove(segment, signal)
+      if (this.#holdsMessages(segment)) continue
+      await this.#tries.run(segment, () => this.#remove(segment, signal))
     }
     if (!isThorough) return
     for (const segment of sparse.sort((a, b) => a.liveBytes - b.liveBytes)) {
       if (isOver()) return
-      if (this.#holdsMessages(segment)) await this.#rewrite(segment, signal)
+      if (!this.#holdsMessages(segment)) continue
+      await this.#tries.run(segment, () => this.#rewrite(segment, signal))
     }
     for (const segment of this.#unindexed) {
       if (isOver() || this.#parts.room.condition.name === 'full') return
@@ -225,7 +232,8 @@ export class Housekeeping {
     const parts = {
       ...this.#parts,
       keepRanges: this.#parts.keeper.keepRanges.bind(this.#parts.keeper),
-      syncDirectory: () => this.#syncDirectory(signal),
+      isGivenUp: this.#tries.isGivenUp(segment),
+      syncDirectory: () => this.#syncWithoutIndex(segment, signal),
       syncRecords: () => this.#barrier(),
     }
     const shrunk = await rewriteSegment(segment, parts, signal)
@@ -237,17 +245,24 @@ export class Housekeeping {
   /** The last file of all may have a torn end, and what is rewritten has none: so it does not stay the last. */
   async #rekey(segment: Segment, signal: AbortSignal): Promise<void> {
     if (this.#parts.committer.currentSegment === undefined) this.#parts.writer.repeatBoot()
-    // The old one tells what the new file is to keep secret.
-    await this.#dropIndex(segment)
     await this.#rewrite(segment, signal)
+  }
+
+  /** An old index is void, and may tell what the new file keeps secret: so it goes together with the old file. */
+  async #syncWithoutIndex(segment: Segment, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#dropIndex(segment)
+    } finally {
+      await this.#syncDirectory(signal)
+    }
   }
 
   async #dropIndex(segment: Segment): Promise<void> {
     const { disk, directory, room } = this.#parts
+    this.#unindexed.add(segment)
     await disk.remove(indexPath(directory, segment.id))
     room.usedBytes -= segment.indexBytes
     segment.indexBytes = 0
-    this.#unindexed.add(segment)
   }
 
   /** Waits for a file handle if it must: what it follows is done and can not be taken back. */
@@ -381,9 +396,4 @@ export class Housekeeping {
       this.#warnedMs = nowMs
     }
   }
-}
-
-function liveShare(segment: Segment): number {
-  const { liveBytes, savedBytes, headerBytes, size } = segment
-  return liveBytes / Math.max(1, size - headerBytes + savedBytes)
 }

@@ -70,6 +70,8 @@ export const ENTRY_TIME_MS = 0xffff
 export const RECOVERY_GARBAGE_BYTES = 16 * MIB
 /** Sequential reads; also the step of a recovery scan. */
 export const READ_BYTES = 256 * KIB
+/** What a disk cannot read is missing in units of a page: the system reads no less. */
+export const UNREADABLE_UNIT_BYTES = 4 * KIB
 /** So much behind which the journal is written is in the system's memory: reading it keeps nobody waiting. */
 export const FRESH_BYTES = 64 * KIB
 /** Sealed segments whose file is held open for reading. */
@@ -106,6 +108,10 @@ export const COMPACT_LIVE_SHARE = 0.5
 export const HOUSEKEEPING_DELAY_MS = 100
 /** When housekeeping that failed is tried again. */
 export const HOUSEKEEPING_RETRY_MS = 10_000
+/** A segment that cannot be worked on is left alone, each time for twice as long, up to this. */
+export const SEGMENT_RETRY_MS_MAX = 3_600_000
+/** After so many tries, in some twenty minutes, what cannot be read of a segment is damage. */
+export const SEGMENT_READ_TRIES = 8
 /** A full store closes a current segment of at least this size when less than half of it is live. */
 export const ROLL_BYTES_MIN = 4 * KIB
 /** A rewrite lets commits and readers go on after so many bytes. */

@@ -5,6 +5,7 @@
 import type { DiskFile } from '../runtime/index.ts'
 import { ENTRY_RECORDS, READ_BYTES } from './limits.ts'
 import type { Opening } from './opening.ts'
+import { readAround } from './read-around.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
 import type { Span } from './span.ts'
 
@@ -33,6 +34,8 @@ export class ReadWindow {
   readonly cursor = new RecordCursor(new Chunk(new Uint8Array(0)))
   /** What `moveTo` missed, for `load`. */
   wantedOffset = 0
+  /** What the disk said where it could not read: there are zeros, so that records beside it are found. */
+  unreadable: unknown
   readonly #file: DiskFile
   #wantedBytes = 0
   readonly #freshFrom: number
@@ -71,10 +74,16 @@ export class ReadWindow {
     chunk.end =
       this.#start >= this.#freshFrom
         ? readFullyNow(this.#file, chunk.bytes, this.#start)
-        : await readFully(this.#file, chunk.bytes, this.#start)
+        : await this.#readAround(chunk.bytes)
     this.cursor.chunk = chunk
     this.cursor.at = 0
     return chunk.end >= bytes
+  }
+
+  async #readAround(target: Uint8Array): Promise<number> {
+    const { bytes, error } = await readAround(this.#file, target, this.#start)
+    this.unreadable ??= error
+    return bytes
   }
 
   async moveOrLoad(offset: number, bytes: number, ahead: number): Promise<boolean> {
@@ -149,16 +158,6 @@ export async function searchRecord(
     at += cursor.length
   }
   return undefined
-}
-
-async function readFully(file: DiskFile, target: Uint8Array, offset: number): Promise<number> {
-  let got = 0
-  while (got < target.length) {
-    const read = await file.read(target.subarray(got), offset + got)
-    if (read === 0) break
-    got += read
-  }
-  return got
 }
 
 function readFullyNow(file: DiskFile, target: Uint8Array, offset: number): number {

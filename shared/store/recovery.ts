@@ -13,6 +13,7 @@ import { missingKeys } from './encryption/missing-keys.ts'
 import type { SegmentCipher } from './encryption/segment-cipher.ts'
 import { isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
+import { readAround } from './read-around.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { Chunk } from './record.ts'
 import { indexPath, isDraft, Segment, segmentIdOf, segmentPath } from './segment.ts'
@@ -62,6 +63,8 @@ export class Recovery {
     at: 0,
     bytes: new Uint8Array(0),
   }
+  /** The last segment was read whole. */
+  #isLastRead = true
   #tornBytes = 0
   #usedBytes = 0
   #readBytes = 0
@@ -120,7 +123,8 @@ export class Recovery {
       const segment = await this.#takeIndexed(id, path, index)
       if (segment !== undefined) return segment
     }
-    const bytes = await this.#scanned.read(path)
+    const { bytes, unreadable } = await this.#scanned.readAround(path)
+    this.#noteUnreadable(path, unreadable)
     this.#readBytes += bytes.length
     // What is kept of it must not lie in a buffer that is used again.
     const header = decodeSegmentHeader(
@@ -128,28 +132,37 @@ export class Recovery {
       path,
     )
     if (header === undefined || header.id !== id) {
-      if (isLast && isUnborn(bytes, path)) await this.#removeUnborn(path, bytes)
+      const isNothing = isLast && unreadable.length === 0 && isUnborn(bytes, path)
+      if (isNothing) await this.#removeUnborn(path, bytes)
       else this.#catalog.noteDamage({ file: path, err: 'header does not hold' }, 1)
       return undefined
     }
     const segment = new Segment(header, bytes.length, await this.#cipherOf(header))
     this.#catalog.addSegment(segment)
-    await this.#scan(segment, new Chunk(bytes), isLast)
+    this.#scan(segment, new Chunk(bytes), isLast, unreadable)
     this.#usedBytes += segment.size
     segment.isSealed = !isLast
     if (!isLast) this.#withoutIndex.push(segment)
     return segment
   }
 
-  async #scan(segment: Segment, chunk: Chunk, isLast: boolean): Promise<void> {
-    const { end, damaged, lastCommitAt } = scanSegment(chunk, segment, isLast, (record, at) =>
-      this.#catalog.apply(segment, record, at),
+  #scan(segment: Segment, chunk: Chunk, isLast: boolean, unreadable: readonly ByteRange[]): void {
+    const { end, damaged, lastCommitAt } = scanSegment(
+      chunk,
+      segment,
+      isLast,
+      (record, at) => this.#catalog.apply(segment, record, at),
+      unreadable,
     )
     if (damaged.length > 0) {
       this.#damaged.set(segment.id, damaged)
       this.#catalog.noteDamage({ segment: segment.id }, damaged.length)
     }
-    this.#lastCommit = { at: lastCommitAt, bytes: chunk.bytes.subarray(lastCommitAt, end) }
+    // What zeros stand for may be readable another day, so they are never written in its place.
+    const readEnd = unreadable.find(({ to }) => to > lastCommitAt)?.from ?? end
+    const bytes = chunk.bytes.subarray(lastCommitAt, Math.max(lastCommitAt, Math.min(readEnd, end)))
+    this.#lastCommit = { at: lastCommitAt, bytes }
+    this.#isLastRead = unreadable.length === 0
     if (end === chunk.bytes.length) return
     this.#tornBytes += chunk.bytes.length - end
     this.#log.warn({ segment: segment.id, bytes: chunk.bytes.length - end }, 'torn end cut')
@@ -160,7 +173,9 @@ export class Recovery {
     const file = await this.#disk.open(path, 'read')
     try {
       const head = new Uint8Array(SEGMENT_HEADER_BYTES_MAX)
-      const header = decodeSegmentHeader(head.subarray(0, await file.read(head, 0)), path)
+      const { bytes, unreadable } = await readAround(file, head, 0)
+      this.#noteUnreadable(path, unreadable)
+      const header = decodeSegmentHeader(head.subarray(0, bytes), path)
       if (header !== undefined) await this.#cipherOf(header)
       const size = await file.size()
       const segment = this.#loadIndex(index, id, header, size)
@@ -189,6 +204,12 @@ export class Recovery {
     const cipher = this.#keys.cipherOf(id, encryption)
     if (cipher === undefined) throw await missingKeys(this.#disk, this.#directory, this.#keys)
     return cipher
+  }
+
+  #noteUnreadable(file: string, ranges: readonly ByteRange[]): void {
+    for (const { from, to } of ranges) {
+      this.#log.error({ file, from, to }, 'disk cannot read a part of a segment, the rest is taken')
+    }
   }
 
   /** A crash may leave an index behind that is older than its segment; one that does not hold in itself is damage. */
@@ -221,7 +242,7 @@ export class Recovery {
     if (bytes.length > 0) await file.writev([bytes], at)
     await file.datasync()
     const isGoneOnWith = !segment.isRewritten && this.#keys.isCurrent(segment.encryption)
-    if (segment.size < this.#segmentBytes && isGoneOnWith) return file
+    if (segment.size < this.#segmentBytes && isGoneOnWith && this.#isLastRead) return file
     await file.close()
     segment.isSealed = true
     this.#withoutIndex.push(segment)

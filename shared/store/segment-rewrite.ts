@@ -14,6 +14,7 @@ import type { JournalStream } from './journal-stream.ts'
 
 import { COMPRESS_WORK, DELETE_SEQS_MAX, ENCRYPT_WORK, REWRITE_SLICE_BYTES } from './limits.ts'
 
+import { readFileAround } from './read-around.ts'
 import {
   Chunk,
   encodeRecord,
@@ -48,6 +49,8 @@ export interface RewriteParts {
     bytes: Uint8Array,
     ranges: readonly ByteRange[],
   ) => Promise<void>
+  /** What of the segment cannot be read is gone; else nothing is rewritten without it. */
+  readonly isGivenUp: boolean
   /** Syncs all that is applied. */
   readonly syncRecords: () => Promise<void>
 }
@@ -136,7 +139,9 @@ export async function rewriteSegment(
   const file = segmentPath(directory, segment.id)
   const temp = `${file}.tmp`
   return files.use(segment.id, async () => {
-    const source = new Chunk(await disk.readFile(file))
+    const { bytes, error } = await readFileAround(disk, file)
+    if (error !== undefined && !parts.isGivenUp) throw error
+    const source = new Chunk(bytes)
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
     const { id } = segment
     const cipher = keys.newCipher(id)

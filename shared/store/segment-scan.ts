@@ -5,7 +5,8 @@
  * damage in data that was. It is torn when it lies in the last segment and no commit begins after
  * it: then everything from it on is cut, together with the part of its transaction that lies before
  * it. Everywhere else it is damage: the next record that holds is searched for, byte by byte, with
- * the segment's salt. A record that holds and cannot be opened is damage too.
+ * the segment's salt. A record that holds and cannot be opened is damage too, and so is what the disk
+ * cannot read, and nothing in front of that is cut: nobody knows what was acknowledged.
  */
 import type { Opening } from './opening.ts'
 import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
@@ -38,6 +39,7 @@ export function scanSegment(
   { salt, opening, headerBytes }: SegmentForm,
   isLast: boolean,
   visit: (record: RecordCursor, offset: number) => void,
+  unreadable: readonly ByteRange[] = [],
 ): ScanResult {
   const size = chunk.bytes.length
   const cursor = new RecordCursor(chunk)
@@ -59,7 +61,8 @@ export function scanSegment(
     cursor.at = at
     if (!holds(cursor, size, salt)) {
       const next = nextRecord(chunk, at + 1, size, salt)
-      if (isLast && !commitBeginsFrom(chunk, next, size, salt)) {
+      const isUnread = unreadable.some(({ to }) => to > at)
+      if (isLast && !isUnread && !commitBeginsFrom(chunk, next, size, salt)) {
         return { end: group[0] ?? at, damaged, lastCommitAt }
       }
       flush()

@@ -82,3 +82,8 @@ export function segmentIdOf(name: string): number | undefined {
 export function isDraft(name: string): boolean {
   return /^\d{10}\.(log|idx)\.tmp$/.test(name)
 }
+
+/** How much of the segment's records is live. */
+export function liveShare({ liveBytes, savedBytes, headerBytes, size }: Segment): number {
+  return liveBytes / Math.max(1, size - headerBytes + savedBytes)
+}

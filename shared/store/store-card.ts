@@ -5,6 +5,7 @@
 import * as path from 'node:path'
 import { codeOf, type Disk } from '../runtime/index.ts'
 import { crc32 } from './crc.ts'
+import { readFileAround } from './read-around.ts'
 
 export const CARD_FILE = 'store.json'
 export const CARD_COPY_FILE = 'store.json.copy'
@@ -66,7 +67,7 @@ export function writeCard(disk: Disk, directory: string, file: string, card: Car
 async function readCard(disk: Disk, directory: string, file: string): Promise<Reading> {
   let text: string
   try {
-    text = Buffer.from(await disk.readFile(path.join(directory, file))).toString()
+    text = Buffer.from((await readFileAround(disk, path.join(directory, file))).bytes).toString()
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { file, card: undefined, state: 'absent' }
     throw error

@@ -162,6 +162,8 @@ export class StreamReader {
         (isThere ? run.opening.open(window.cursor, window.offset) : undefined) ??
         (await searchRecord(window, span.entryOffsets.get(entry), run, wanted))
       if (record === undefined) {
+        // A disk may read tomorrow what it does not today: only upkeep decides that it is gone.
+        if (window.unreadable !== undefined) throw window.unreadable
         this.#damaged(stream, span, ordinal)
         offset = 0
         continue

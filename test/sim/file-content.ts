@@ -35,6 +35,9 @@ export class FileContent {
     return this.#size
   }
 
+  /** Bytes that the disk cannot read any more, in every cut and start from now on. */
+  readonly unreadable: { readonly from: number; readonly to: number }[] = []
+
   /** Changes ever made: a sync covers those made before it began. */
   get changes(): number {
     return this.#changes
@@ -83,6 +86,12 @@ export class FileContent {
   }
 
   afterPowerCut(mode: CutMode, random: Random): FileContent {
+    const content = this.#afterPowerCut(mode, random)
+    content.unreadable.push(...this.unreadable)
+    return content
+  }
+
+  #afterPowerCut(mode: CutMode, random: Random): FileContent {
     if (mode === 'none' || this.#pending.length === 0) {
       return new FileContent(this.#durable.slice(0, this.#durableSize))
     }

@@ -76,6 +76,7 @@ export class SimDisk implements Disk {
     return this.run('read', path, () => {
       const file = this.#volume.fileAt(path, 'open')
       this.strike('reads', 'read', path)
+      if (file.content.unreadable.length > 0) throw systemError('EIO', 'read', path)
       return file.content.bytes.slice()
     })
   }
@@ -180,6 +181,11 @@ export class SimDisk implements Disk {
   /** Flips bits of a stored byte, in the cache and on the platter. */
   corrupt(path: string, at: number, mask: number): void {
     this.#volume.fileAt(path, 'corrupt').content.corrupt(at, mask)
+  }
+
+  /** From now on reads of these bytes fail with EIO, after restarts too; those of the rest do not. */
+  spoil(path: string, from: number, to: number): void {
+    this.#volume.fileAt(path, 'spoil').content.unreadable.push({ from, to })
   }
 
   /** A file's bytes as a program would read them now. */
@@ -318,7 +324,12 @@ class SimFile implements DiskFile {
 
   #read(target: Uint8Array, position: number): number {
     this.#disk.strike('reads', 'read', this.path)
-    const bytes = this.#file.content.bytes.subarray(position, position + target.length)
+    const { content } = this.#file
+    const end = position + target.length
+    if (content.unreadable.some(({ from, to }) => from < end && position < to)) {
+      throw systemError('EIO', 'read', this.path)
+    }
+    const bytes = content.bytes.subarray(position, end)
     target.set(bytes)
     return bytes.length
   }

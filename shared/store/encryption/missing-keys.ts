@@ -1,5 +1,6 @@
 /** What is said of a store whose key is not here: which key is wanted, by which files, and what to do. */
 import { type Disk, PetioleError } from '../../runtime/index.ts'
+import { readAround } from '../read-around.ts'
 import { segmentIdOf, segmentPath } from '../segment.ts'
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES_MAX } from '../segment-header.ts'
 import type { Keyring } from './keyring.ts'
@@ -18,7 +19,10 @@ export async function lockedSegments(
     const file = await disk.open(path, 'read')
     try {
       const head = new Uint8Array(SEGMENT_HEADER_BYTES_MAX)
-      const header = decodeSegmentHeader(head.subarray(0, await file.read(head, 0)), path)
+      const header = decodeSegmentHeader(
+        head.subarray(0, (await readAround(file, head, 0)).bytes),
+        path,
+      )
       const keyId = header?.encryption?.keyId
       if (keyId === undefined || keys.keyIds.includes(keyId)) continue
       const ids = locked.get(keyId)

@@ -11,6 +11,7 @@ import { REKEY_BYTES_PER_SECOND, REKEY_RETRY_MS } from '../limits.ts'
 import { RECORD_HEADER_BYTES } from '../record.ts'
 import type { Room } from '../room.ts'
 import type { Segment } from '../segment.ts'
+import type { SegmentTries } from '../segment-tries.ts'
 import type { Keyring } from './keyring.ts'
 import { type CipherName, ENCRYPTION_BYTES } from './segment-cipher.ts'
 
@@ -66,11 +67,11 @@ export class Rekeying {
   }
 
   /** Has the next segment written again when it is time for one and there is room, and sees to the one after. */
-  async step(rewrite: (segment: Segment) => Promise<void>): Promise<void> {
+  async step(tries: SegmentTries, rewrite: (segment: Segment) => Promise<void>): Promise<void> {
     const { clock, disk, directory, room } = this.#parts
     const left = this.#left()
     this.#tell(left)
-    const segment = left.find(({ isSealed }) => isSealed)
+    const segment = left.find((one) => one.isSealed && tries.isDue(one))
     if (segment === undefined) return
     const waitMs = this.#dueMs - clock.monotonicMs()
     if (waitMs > 0) return this.#later(waitMs)
@@ -78,7 +79,7 @@ export class Rekeying {
     const hasRoom = room.condition.name === 'open' && room.freeBytes > bytesNeeded(segment)
     if (!hasRoom) return this.#later(REKEY_RETRY_MS)
     const { size } = segment
-    await rewrite(segment)
+    if (!(await tries.run(segment, () => rewrite(segment)))) return this.#later(0)
     this.#dueMs = clock.monotonicMs() + (size * 1000) / REKEY_BYTES_PER_SECOND
     const { keys, log } = this.#parts
     log.debug({ segment: segment.id, key: keys.keyId }, 'segment written again')

@@ -8,6 +8,7 @@ import { type Disk, messageOf } from '../../runtime/index.ts'
 import { carryDamaged } from '../carry-forward.ts'
 import type { Catalog } from '../catalog.ts'
 import type { JournalStream } from '../journal-stream.ts'
+import { readFileAround } from '../read-around.ts'
 import { Chunk, RecordType } from '../record.ts'
 import type { Room } from '../room.ts'
 import { type Segment, segmentPath } from '../segment.ts'
@@ -47,7 +48,7 @@ export class DamageKeeper {
     const { size } = segment
     let bytes: Uint8Array
     try {
-      bytes = await disk.readFile(segmentPath(directory, segment.id))
+      ;({ bytes } = await readFileAround(disk, segmentPath(directory, segment.id)))
     } catch (error) {
       log.warn({ segment: segment.id, err: messageOf(error) }, 'damaged segment not readable')
       return

@@ -21,7 +21,8 @@ import { lockedSegments } from '../encryption/missing-keys.ts'
 import type { SegmentCipher } from '../encryption/segment-cipher.ts'
 import { isIndexIntact, loadIndex } from '../index-file.ts'
 import { LOST_NAMED_MAX } from '../limits.ts'
-import { Chunk, RecordType } from '../record.ts'
+import { readFileAround } from '../read-around.ts'
+import { Chunk, type RecordCursor, RecordType } from '../record.ts'
 import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
 import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
@@ -50,6 +51,8 @@ export interface SegmentReading {
   readonly bytes: number
   readonly records: number
   readonly damaged: readonly ByteRange[]
+  /** What the disk cannot read. */
+  readonly unreadable: readonly ByteRange[]
   readonly tornBytes: number
   readonly lastCommitAt: number
   readonly index: IndexState
@@ -176,16 +179,16 @@ class SegmentsReader {
   async read(id: number, isLast: boolean, isEnvelopeOnly: boolean): Promise<void> {
     const { disk } = this.#options
     const file = segmentPath(this.#directory, id)
-    const bytes = await disk.readFile(file)
+    const { bytes, unreadable } = await readFileAround(disk, file)
     const indexBytes = await this.#indexOf(id)
     const { header, damagedHeaders } = headerOf(
       { bytes, id, file, index: indexBytes },
       () => this.#indexSegment(indexBytes, id, undefined, bytes.length)?.header,
     )
     const name = path.posix.join('journal', path.basename(file))
-    const reading = { id, file: name, isLast, damagedHeaders, bytes: bytes.length }
+    const reading = { id, file: name, isLast, damagedHeaders, bytes: bytes.length, unreadable }
     if (header === undefined) {
-      const isNothing = isLast && isUnborn(bytes, file)
+      const isNothing = isLast && unreadable.length === 0 && isUnborn(bytes, file)
       const damaged = isNothing ? [] : [{ from: 0, to: bytes.length }]
       const lost = isNothing ? 0 : damagedHeaders
       this.segments.push({ ...reading, ...NOTHING_READ, damaged, damagedHeaders: lost })
@@ -193,7 +196,10 @@ class SegmentsReader {
     }
     const chunk = new Chunk(bytes)
     if (isEnvelopeOnly) {
-      this.segments.push({ ...reading, ...readEnvelope(chunk, header, isLast, indexBytes) })
+      this.segments.push({
+        ...reading,
+        ...readEnvelope(chunk, header, isLast, indexBytes, unreadable),
+      })
       return
     }
     const cipher = cipherOf(this.#keys, header)
@@ -207,11 +213,12 @@ class SegmentsReader {
     const segment = new Segment(header, bytes.length, cipher)
     this.#catalog.addSegment(segment)
     let records = 0
-    const scan = scanSegment(chunk, segment, isLast, (record, at) => {
+    const visit = (record: RecordCursor, at: number): void => {
       records++
       this.dictionaries.note(record)
       this.#catalog.apply(segment, record, at)
-    })
+    }
+    const scan = scanSegment(chunk, segment, isLast, visit, unreadable)
     segment.size = scan.end
     segment.isSealed = !isLast
     this.#catalog.takeTouched()
@@ -295,7 +302,8 @@ class SegmentsReader {
   async #indexOf(id: number): Promise<Uint8Array | undefined> {
     const file = indexPath(this.#directory, id)
     if (!this.#names.has(path.basename(file))) return undefined
-    return this.#options.disk.readFile(file)
+    // Zeros in it have its checksum fail.
+    return (await readFileAround(this.#options.disk, file)).bytes
   }
 
   #compareIndex(

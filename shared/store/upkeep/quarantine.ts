@@ -10,6 +10,7 @@ import * as path from 'node:path'
 import { codeOf, type Disk, messageOf } from '../../runtime/index.ts'
 import { crc32 } from '../crc.ts'
 import { QUARANTINE_BYTES_MAX, QUARANTINE_FILES_MAX } from '../limits.ts'
+import { readFileAround } from '../read-around.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from '../record.ts'
 import type { ByteRange } from '../segment-scan.ts'
 
@@ -134,7 +135,7 @@ export class Quarantine {
     for (const { name, crc } of await this.list()) {
       const file = path.join(QUARANTINE_FOLDER, name)
       if (crc === undefined) continue
-      const bytes = await this.#parts.disk.readFile(path.join(this.folder, name))
+      const { bytes } = await readFileAround(this.#parts.disk, path.join(this.folder, name))
       if (crc32(bytes, 0, bytes.length, 0) === crc) continue
       problems.push({ file, problem: 'was damaged after it was put here; remove it' })
     }

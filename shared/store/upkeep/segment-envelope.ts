@@ -5,7 +5,7 @@ import { AS_WRITTEN } from '../opening.ts'
 import type { Chunk } from '../record.ts'
 import { Segment } from '../segment.ts'
 import { decodeSegmentHeader, headerCopies, type SegmentHeader } from '../segment-header.ts'
-import { scanSegment } from '../segment-scan.ts'
+import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import type { IndexState, SegmentReading } from './offline-store.ts'
 
 interface HeaderSource {
@@ -33,13 +33,16 @@ export function readEnvelope(
   header: SegmentHeader,
   isLast: boolean,
   index: Uint8Array | undefined,
-): Omit<SegmentReading, 'id' | 'file' | 'isLast' | 'damagedHeaders' | 'bytes'> {
+  unreadable: readonly ByteRange[],
+): Omit<SegmentReading, 'id' | 'file' | 'isLast' | 'damagedHeaders' | 'bytes' | 'unreadable'> {
   const segment = new Segment(header, chunk.bytes.length, undefined)
   let records = 0
   const { salt, headerBytes } = segment
-  const scan = scanSegment(chunk, { salt, headerBytes, opening: AS_WRITTEN }, isLast, () => {
+  const form = { salt, headerBytes, opening: AS_WRITTEN }
+  const count = (): void => {
     records++
-  })
+  }
+  const scan = scanSegment(chunk, form, isLast, count, unreadable)
   segment.size = scan.end
   segment.isSealed = !isLast
   return {

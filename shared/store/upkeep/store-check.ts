@@ -3,6 +3,7 @@ import * as path from 'node:path'
 import type { Clock, Disk } from '../../runtime/index.ts'
 import { runsOf, type SeqRun } from '../delete-runs.ts'
 import type { StoreEncryption } from '../encryption/keyring.ts'
+import { readAround } from '../read-around.ts'
 import { indexPath, segmentPath } from '../segment.ts'
 import type { ByteRange } from '../segment-scan.ts'
 import {
@@ -149,12 +150,7 @@ export async function findingOf(
   const file = await disk.open(segmentPath(path.join(directory, 'journal'), id), 'read')
   try {
     const bytes = new Uint8Array(range.to - range.from)
-    let got = 0
-    while (got < bytes.length) {
-      const read = await file.read(bytes.subarray(got), range.from + got)
-      if (read === 0) break
-      got += read
-    }
+    const { bytes: got } = await readAround(file, bytes, range.from)
     return {
       segment: id,
       salt: segment?.salt ?? 0,
@@ -209,6 +205,10 @@ function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): Stor
     const rest = one.segment === undefined ? 'nothing in it can be read' : 'the rest can be read'
     const all = one.segment?.encryption === undefined ? 2 : 4
     problems.push({ file, problem: `${one.damagedHeaders} of ${all} headers damaged, ${rest}` })
+  }
+  for (const { from, to } of one.unreadable) {
+    const problem = `bytes ${from} to ${to} cannot be read from the disk: copy the store to another one`
+    problems.push({ file, problem })
   }
   for (const { from, to, seems: what, quarantined } of damaged) {
     if (quarantined || one.segment === undefined) continue

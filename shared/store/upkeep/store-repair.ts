@@ -88,6 +88,8 @@ async function repairLastCommit(
 ): Promise<void> {
   const last = segments[segments.length - 1]
   if (last?.segment === undefined) return
+  // What stands for unreadable bytes must not be written in their place; the next start goes on in a new segment.
+  if (last.unreadable.some(({ to }) => to > last.lastCommitAt)) return
   const file = await disk.open(segmentPath(journalDirectory, last.id), 'write')
   try {
     const bytes = new Uint8Array(last.segment.size - last.lastCommitAt)
@@ -123,11 +125,13 @@ async function keepDamage(
 async function repairHeader(
   { disk }: UpkeepOptions,
   { journalDirectory }: OfflineReading,
-  { segment, damagedHeaders, file: name }: SegmentReading,
+  { segment, damagedHeaders, unreadable, file: name }: SegmentReading,
   done: string[],
 ): Promise<void> {
   if (segment === undefined || damagedHeaders === 0) return
   const { header } = segment
+  // A disk that cannot read a page cannot write a part of it.
+  if (unreadable.some(({ from }) => from < headerBytes(header))) return
   const right = encodeSegmentHeader(header)
   const place = segmentPath(journalDirectory, segment.id)
   const file = await disk.open(place, 'write')
