@@ -13,8 +13,12 @@ export const HEAD_BYTES_MIN = 8 * 1024
 export const BACKOFF_BASE_MS = 250
 export const BACKOFF_MAX_MS = 30_000
 
-/** A link that stood this long counts as good: the next failure starts again at the base. */
-export const STABLE_AFTER_MS = 5_000
+/**
+ * A link that stood this long counts as good: when it is cut, its own hub is dialled again within the
+ * base. So are the first of those that end sooner; whose links keep ending so has to wait longer.
+ */
+export const STABLE_AFTER_MS = 1_000
+export const SHORT_LINKS_MAX = 2
 
 /** How long to stay away after refusals that a redial cannot mend [leafnode protocol, 8]. */
 export const LOOP_WAIT_MS = 30_000

@@ -6,7 +6,13 @@ import type { Channel, Network, TlsSettings } from '../transport/index.ts'
 import type { AccountLinks } from './account-links.ts'
 import { Backoff } from './backoff.ts'
 import { FailureLog } from './failure-log.ts'
-import { BACKOFF_MAX_MS, type LinkLimits, STABLE_AFTER_MS, WAIT_JITTER } from './limits.ts'
+import {
+  BACKOFF_MAX_MS,
+  type LinkLimits,
+  SHORT_LINKS_MAX,
+  STABLE_AFTER_MS,
+  WAIT_JITTER,
+} from './limits.ts'
 import { Link, type LinkStats } from './link.ts'
 import { DOMAIN_TAKEN_ADVICE, refusalOf } from './link-errors.ts'
 import { type LinkInfo, parseLinkInfo, TRACING_PROTOCOL } from './link-hello.ts'
@@ -25,7 +31,7 @@ export interface UplinkOptions {
   readonly urls: readonly RemoteUrl[]
   readonly isShuffled: boolean
   readonly dialTimeoutMs: number
-  /** The shortest wait before a redial; backoff grows from it. */
+  /** The longest wait before a lost link is dialled again; backoff grows from it. */
   readonly backoffBaseMs: number
   readonly links: AccountLinks
   readonly server: ServerCard
@@ -70,6 +76,8 @@ export class Uplink {
   #link: Link | undefined
   #refusal: string | undefined
   #cancelWait: Cancel | undefined
+  /** Links in a row that ended as soon as they were up. */
+  #shortLinks = 0
 
   constructor(options: UplinkOptions) {
     const { urls, random, isShuffled, backoffBaseMs, log, clock, withhold } = options
@@ -305,9 +313,11 @@ export class Uplink {
   /** Chooses the next address; true when it is time to wait longer than before. */
   #advance(): boolean {
     const state = this.#state
-    const upMs = state.name === 'up' ? this.#options.clock.monotonicMs() - state.sinceMs : 0
-    if (upMs < STABLE_AFTER_MS) return this.#pool.advance()
-    this.#backoff.reset()
+    if (state.name !== 'up') return this.#pool.advance()
+    const isShort = this.#options.clock.monotonicMs() - state.sinceMs < STABLE_AFTER_MS
+    this.#shortLinks = isShort ? this.#shortLinks + 1 : 0
+    if (this.#shortLinks <= SHORT_LINKS_MAX) this.#backoff.reset()
+    if (isShort) return this.#pool.advance()
     this.#pool.restart()
     return true
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { LinkClock } from '../../support/link-clock.ts'
 import { eventually, LinkNode, reached } from '../../support/link-node.ts'
 import { RawHub, RawLink } from '../../support/raw-link.ts'
 
@@ -312,5 +313,44 @@ describe('link handshake: soliciting side, byte by byte', () => {
       await eventually(() => uplink.state.name !== 'up', 'noticed')
     }
     assert.deepEqual(states.slice(0, 5), ['handshaking', 'up', 'waiting', 'dialing', 'handshaking'])
+  })
+
+  /** Lets links come up one after the other, each for a time, and tells how long each was waited for. */
+  async function cutAfter(...upMs: readonly number[]): Promise<number[]> {
+    const clock = new LinkClock()
+    const uplink = leaf.dial(hub.url, { clock, backoffBaseMs: 1_000 })
+    const waits: number[] = []
+    for (const [i, ms] of upMs.entries()) {
+      const raw = await hub.accepted(i + 1)
+      raw.send(info({ info_on_connect: undefined, leafnode_urls: [] }))
+      await reached(uplink, 'up')
+      clock.pass(ms)
+      raw.destroy()
+      await reached(uplink, 'waiting')
+      assert.ok(uplink.state.name === 'waiting')
+      const waitMs = uplink.state.untilMs - clock.monotonicMs()
+      waits.push(waitMs)
+      clock.pass(waitMs)
+    }
+    return waits
+  }
+
+  it('dials within the configured time whenever a link that stood is cut', async () => {
+    const waits = await cutAfter(1_000, 1_000, 1_000, 4_000, 1_000, 1_000)
+    assert.ok(
+      waits.every((ms) => ms >= 500 && ms <= 1_000),
+      waits.join(),
+    )
+  })
+
+  it('waits longer each time from the third link on that ends at once, until one stands', async () => {
+    const waits = await cutAfter(10, 10, 10, 10, 10, 10, 10, 1_000)
+    const [first = 0, second = 0, ...later] = waits
+    const stood = later.pop() ?? 0
+    assert.ok(Math.max(first, second, stood) <= 1_000, waits.join())
+    assert.ok(
+      later.every((ms) => ms >= 1_000),
+      waits.join(),
+    )
   })
 })

@@ -176,17 +176,31 @@ describe('link backoff', () => {
       const backoff = new Backoff(new SeededRandom(seed + i), 250, 30_000)
       return Array.from({ length: 12 }, () => backoff.nextMs())
     })
+    const firsts = waits.map((it) => it[0] ?? 0)
     assert.ok(
-      waits.flat().every((it) => it >= 250 && it <= 30_000),
+      firsts.every((it) => it >= 125 && it <= 250),
+      `seed=${seed}: first within the base`,
+    )
+    assert.ok(Math.max(...firsts) - Math.min(...firsts) > 60, `seed=${seed}: first in step`)
+    assert.ok(
+      waits.every((it) => it.slice(1).every((ms) => ms >= 250 && ms <= 30_000)),
       `seed=${seed}`,
     )
     const last = waits.map((it) => it.at(-1) ?? 0).sort((a, b) => a - b)
     assert.ok((last[150] ?? 0) - (last[50] ?? 0) > 1_000, `seed=${seed}: leaves come back in step`)
     assert.ok((last[100] ?? 0) > 2_000, `seed=${seed}: no growth`)
     assert.ok(
-      waits.every((it) => (it[0] ?? 0) <= 750),
+      waits.every((it) => (it[1] ?? 0) <= 750),
       `seed=${seed}`,
     )
+  })
+
+  it('begins within the base again once it is reset', () => {
+    const backoff = new Backoff(new SeededRandom(1), 250, 30_000)
+    for (let i = 0; i < 8; i++) backoff.nextMs()
+    backoff.reset()
+    const again = backoff.nextMs()
+    assert.ok(again >= 125 && again <= 250, `${again}`)
   })
 })
 
