@@ -1,7 +1,8 @@
-import { overlaps } from '../subject/index.ts'
+import { SubjectPatterns } from '../subject/index.ts'
 import type { StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import { updatedConfig } from './config/stream-update.ts'
+import { refuseDetours } from './config/subject-checks.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import type { Stream } from './stream.ts'
 
@@ -30,17 +31,20 @@ export class StreamPlan {
     }
     for (const config of all) this.#check(config, streams.get(config.name))
     for (const config of [...created, ...updated]) {
+      const ours = new SubjectPatterns(config.subjects)
       for (const [name, other] of streams) {
-        if (!this.configs.has(name)) refuseShared(config.subjects, other.claimedSubjects)
+        if (!this.configs.has(name)) refuseShared(ours, other.claimedSubjects)
       }
       for (const other of all) {
-        if (other.name !== config.name) refuseShared(config.subjects, other.subjects)
+        if (other.name !== config.name) refuseShared(ours, other.subjects)
       }
     }
     // Updates can take messages away: what may still fail, for want of disk, comes first. What gets a
     // subject of another stream has to wait until that one has let go of it.
-    const waits = ({ subjects }: StreamConfig): boolean =>
-      updated.some(({ name }) => isShared(subjects, streams.get(name)?.claimedSubjects ?? []))
+    const waits = ({ subjects }: StreamConfig): boolean => {
+      const ours = new SubjectPatterns(subjects)
+      return updated.some(({ name }) => isShared(ours, streams.get(name)?.claimedSubjects ?? []))
+    }
     this.steps = [created.filter((it) => !waits(it)), updated, created.filter(waits)]
   }
 
@@ -80,19 +84,24 @@ export function checkOverlap(
   plan: StreamPlan | undefined,
 ): void {
   const isPlanned = plan?.configs.has(name) === true
+  const ours = new SubjectPatterns(subjects)
   for (const other of streams.values()) {
     if (other.name === name || (mode.mayOverlap && other.mode.mayOverlap)) continue
     if (isPlanned && plan.configs.has(other.name)) continue
-    refuseShared(subjects, other.claimedSubjects)
+    refuseShared(ours, other.claimedSubjects)
   }
   if (isPlanned) return
-  for (const other of plan?.configs.values() ?? []) refuseShared(subjects, other.subjects)
+  for (const other of plan?.configs.values() ?? []) refuseShared(ours, other.subjects)
 }
 
-function refuseShared(ours: readonly string[], theirs: readonly string[]): void {
+function refuseShared(ours: SubjectPatterns, theirs: readonly string[]): void {
   if (isShared(ours, theirs)) throw new JetStreamError(10065)
 }
 
-function isShared(ours: readonly string[], theirs: readonly string[]): boolean {
-  return theirs.some((their) => ours.some((our) => overlaps(our, their)))
+function isShared(ours: SubjectPatterns, theirs: readonly string[]): boolean {
+  return theirs.some((their) => {
+    const isMet = ours.overlaps(their)
+    refuseDetours(ours)
+    return isMet
+  })
 }

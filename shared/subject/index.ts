@@ -10,5 +10,6 @@ export {
 } from './subject.ts'
 export { SubjectFilter } from './subject-filter.ts'
 export { type MappingRule, type SubjectMapping, SubjectMappings } from './subject-mappings.ts'
+export { SubjectPatterns } from './subject-patterns.ts'
 export { numberWildcards, SubjectTransform } from './subject-transform.ts'
 export { SubjectTree } from './subject-tree.ts'

@@ -2,7 +2,7 @@
  * From a request to a consumer's whole configuration: first all defaults, then all checks, in the
  * order of nats-server 2.15 (checkConsumerCfg), because of two mistakes the first is told.
  */
-import { isLiteral, isValidSubject, subsetOf } from '../../subject/index.ts'
+import { isLiteral, isValidSubject, SubjectPatterns } from '../../subject/index.ts'
 import { goQuote } from '../go-json.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import {
@@ -21,7 +21,7 @@ import { type ConsumerConfig, type ConsumerRequest, filtersOf } from './consumer
 import { withDefaults } from './consumer-defaults.ts'
 import { type ConsumerRules, NO_CONSUMER_RULES } from './rules.ts'
 import type { StreamConfig } from './stream-config.ts'
-import { deliversToItself } from './subject-checks.ts'
+import { deliversToItself, refuseDetours } from './subject-checks.ts'
 
 /**
  * @param name the consumer's, whichever way it was given or made
@@ -153,10 +153,11 @@ function checkFilters(config: ConsumerConfig, request: ConsumerRequest): void {
   if (single !== undefined && several.length > 0) throw new JetStreamError(10136)
   if (several.includes('')) throw new JetStreamError(10139)
   const filters = filtersOf(config)
-  for (const [i, filter] of filters.entries()) {
+  const patterns = new SubjectPatterns(filters)
+  for (const filter of filters) {
     if (!isValidSubject(filter)) throw new JetStreamError(10052, 'invalid subject')
-    const isWithin = filters.some((other, j) => i !== j && subsetOf(filter, other))
-    if (isWithin) throw new JetStreamError(10138)
+    if (patterns.isCoveredByAnother(filter)) throw new JetStreamError(10138)
+    refuseDetours(patterns)
   }
 }
 

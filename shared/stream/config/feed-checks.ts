@@ -1,13 +1,14 @@
 /** Mirrors and sources: what they may be, in the order of checkStreamCfg, and that they form no cycle. */
-import { isLiteral, isValidSubject, overlaps, subsetOf } from '../../subject/index.ts'
+import { isLiteral, isValidSubject, overlaps, SubjectPatterns } from '../../subject/index.ts'
 import { goQuote } from '../go-json.ts'
 import { JetStreamError } from '../jetstream-error.ts'
+import { OVERLAP_DETOURS_MAX, SOURCES_FOLLOWED_MAX } from '../limits.ts'
 import { isAssetName } from './asset-text.ts'
 import type { StreamRules } from './rules.ts'
 import type { StreamConfig } from './stream-config.ts'
 import type { StreamRequest } from './stream-request.ts'
 import type { StreamSource } from './stream-source.ts'
-import { mappingProblem } from './subject-checks.ts'
+import { mappingProblem, refuseDetours } from './subject-checks.ts'
 
 const API = '$JS.API'
 
@@ -18,9 +19,10 @@ interface Feeds {
 
 /** What has to be looked at of all feeds together. */
 interface Seen {
-  readonly subjects: string[]
-  readonly deliverPrefixes: string[]
-  readonly apiPrefixes: string[]
+  readonly subjects: Set<string>
+  readonly deliverPrefixes: Set<string>
+  readonly apiPrefixes: Set<string>
+  readonly origins: Set<string>
 }
 
 export function checkFeeds(
@@ -31,7 +33,12 @@ export function checkFeeds(
 ): void {
   const { mirror, sources = [] } = feeds
   if (mirror === undefined && sources.length === 0) return
-  const seen: Seen = { subjects: [], deliverPrefixes: [], apiPrefixes: [] }
+  const seen: Seen = {
+    subjects: new Set(),
+    deliverPrefixes: new Set(),
+    apiPrefixes: new Set(),
+    origins: new Set(),
+  }
   if (mirror !== undefined) {
     refuseBesideMirror(request)
     checkMirror(mirror, request)
@@ -93,11 +100,11 @@ function checkMirror(mirror: StreamSource, request: StreamRequest): void {
   if ((request.subject_delete_marker_ttl ?? 0) > 0) {
     throw new JetStreamError(10052, 'subject delete markers forbidden on mirrors')
   }
-  for (const [i, { src, dest }] of transforms.entries()) {
+  const patterns = new SubjectPatterns(transforms.map(({ src }) => src))
+  for (const { src, dest } of transforms) {
     checkTransform(src, dest, 10151, 10154)
-    if (transforms.some((other, j) => i !== j && overlaps(src, other.src))) {
-      throw new JetStreamError(10152)
-    }
+    if (patterns.overlapsAnother(src)) throw new JetStreamError(10152)
+    refuseDetours(patterns)
   }
 }
 
@@ -117,10 +124,10 @@ function checkSources(
       throw new JetStreamError(10144)
     }
     for (const { src, dest } of transforms) checkTransform(src, dest, 10145, 10146)
-    for (const [i, { src }] of transforms.entries()) {
-      if (transforms.some((other, j) => i !== j && subsetOf(src, other.src))) {
-        throw new JetStreamError(10147)
-      }
+    const patterns = new SubjectPatterns(transforms.map(({ src }) => src))
+    for (const { src } of transforms) {
+      if (patterns.isCoveredByAnother(src)) throw new JetStreamError(10147)
+      refuseDetours(patterns)
     }
     if (source.consumer !== undefined) {
       if (isBadConsumer(source)) throw new JetStreamError(10215)
@@ -177,21 +184,26 @@ function see(
   tooSmall: number,
 ): void {
   if (external !== undefined) {
-    if (external.deliver !== '') seen.deliverPrefixes.push(external.deliver)
-    if (external.api !== '') seen.apiPrefixes.push(external.api)
+    if (external.deliver !== '') seen.deliverPrefixes.add(external.deliver)
+    if (external.api !== '') seen.apiPrefixes.add(external.api)
     return
   }
   const origin = rules.stream(name)
   if (origin === undefined) return
-  seen.subjects.push(...origin.subjects)
+  if (isNew(seen.origins, name)) for (const subject of origin.subjects) seen.subjects.add(subject)
   const isSmaller = maxMsgSize > 0 && origin.max_msg_size > 0 && maxMsgSize < origin.max_msg_size
   if (isSmaller) throw new JetStreamError(tooSmall)
 }
 
 function checkPrefixes({ subjects, deliverPrefixes, apiPrefixes }: Seen): void {
+  // A subject has fewer tokens than itself behind a prefix, so both match something only by a `>`.
+  const open = [...subjects].filter((subject) => subject.split('.').includes('>'))
+  if (open.length * deliverPrefixes.size > OVERLAP_DETOURS_MAX) {
+    throw new JetStreamError(10052, 'sources have too many deliver prefixes to be compared')
+  }
   for (const prefix of deliverPrefixes) {
     if (!isLiteral(prefix)) throw new JetStreamError(10024, prefix)
-    const overlapped = subjects.find((subject) => overlaps(subject, `${prefix}.${subject}`))
+    const overlapped = open.find((subject) => overlaps(subject, `${prefix}.${subject}`))
     if (overlapped !== undefined) throw new JetStreamError(10022, [prefix, overlapped])
   }
   for (const prefix of apiPrefixes) {
@@ -209,17 +221,27 @@ type Node = Pick<StreamConfig, 'name' | 'subjects'> & Feeds
 function refuseCycle(first: Node, rules: StreamRules): void {
   const visited = new Set<string>()
   const ahead: Node[] = [first]
-  for (let node = ahead.shift(); node !== undefined; node = ahead.shift()) {
+  let followed = 0
+  // What is sourced twice is gone through twice, as there: what was visited meanwhile may close a circle.
+  for (const node of ahead) {
     visited.add(node.name)
     const { subjects, sources = [], mirror } = node
+    followed += 1 + sources.length
+    if (followed > SOURCES_FOLLOWED_MAX) {
+      throw new JetStreamError(10052, 'sources have too many sources to be followed')
+    }
+    let own: SubjectPatterns | undefined
     for (const { name, external, filter_subject: filter } of sources) {
       if (external !== undefined) continue
       if (!visited.has(name)) {
         const next = rules.stream(name)
         if (next !== undefined) ahead.push(next)
-      } else if (filter === undefined || subjects.some((own) => overlaps(own, filter))) {
-        throw new JetStreamError(10052, 'detected cycle')
+        continue
       }
+      if (filter === undefined) throw new JetStreamError(10052, 'detected cycle')
+      own ??= new SubjectPatterns(subjects)
+      if (own.overlaps(filter)) throw new JetStreamError(10052, 'detected cycle')
+      refuseDetours(own)
     }
     if (mirror === undefined || mirror.external !== undefined) continue
     if (visited.has(mirror.name)) throw new JetStreamError(10052, 'detected cycle')

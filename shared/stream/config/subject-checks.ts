@@ -1,8 +1,15 @@
 /** Which subjects a stream may have, and what may become of them, in the order of checkStreamCfg. */
 import { messageOf } from '../../runtime/index.ts'
-import { isValidSubject, overlaps, SubjectTransform, subsetOf } from '../../subject/index.ts'
+import {
+  isValidSubject,
+  overlaps,
+  SubjectPatterns,
+  SubjectTransform,
+  subsetOf,
+} from '../../subject/index.ts'
 import { goQuote } from '../go-json.ts'
 import { JetStreamError } from '../jetstream-error.ts'
+import { OVERLAP_DETOURS_MAX } from '../limits.ts'
 import type { Republish, StreamConfig } from './stream-config.ts'
 import type { StreamRequest } from './stream-request.ts'
 import type { SubjectTransform as TransformConfig } from './stream-source.ts'
@@ -23,6 +30,7 @@ export function subjectsOf(request: StreamRequest, replicas: number): readonly s
   if (subjects.length === 0) {
     return mirror === undefined && sources.length === 0 ? [name] : []
   }
+  const isMet = overlapsLater(subjects)
   for (const [i, subject] of subjects.entries()) {
     if (!isValidSubject(subject)) refuse('invalid subject')
     if (subject === '>') {
@@ -30,12 +38,29 @@ export function subjectsOf(request: StreamRequest, replicas: number): readonly s
       if (replicas !== 1) refuse('capturing all subjects requires replicas of 1')
     }
     if (!no_ack) refuseReserved(subject)
-    const other = subjects.slice(i + 1).find((candidate) => overlaps(candidate, subject))
-    if (other !== undefined) {
-      refuse(`subject ${goQuote(subject)} overlaps with ${goQuote(other)}`)
-    }
+    if (isMet[i] !== true) continue
+    const other = subjects.slice(i + 1).find((candidate) => overlaps(candidate, subject)) ?? ''
+    refuse(`subject ${goQuote(subject)} overlaps with ${goQuote(other)}`)
   }
   return subjects
+}
+
+/** Of each subject, whether one behind it overlaps it. */
+function overlapsLater(subjects: readonly string[]): readonly boolean[] {
+  const later = new SubjectPatterns()
+  const isMet: boolean[] = []
+  for (let i = subjects.length - 1; i >= 0; i--) {
+    const subject = subjects[i] ?? ''
+    isMet[i] = later.overlaps(subject)
+    refuseDetours(later)
+    later.add(subject)
+  }
+  return isMet
+}
+
+/** Wildcards can be laid out so that holding subjects against each other takes minutes. Throws 10052. */
+export function refuseDetours({ detours }: SubjectPatterns): void {
+  if (detours > OVERLAP_DETOURS_MAX) refuse('subjects have too many wildcards to be compared')
 }
 
 export function checkTransform({ subject_transform }: StreamRequest): {
