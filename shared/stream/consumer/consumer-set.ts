@@ -1,6 +1,6 @@
 /**
- * The consumers of one stream, and their configurations in the stream's state table:
- * `consumer/<name>` holds {config, created}, `acks/<name>` the state that ConsumerJournal writes.
+ * The consumers of one stream. Their configurations are in the stream's state table
+ * (consumer-records.ts), and at `acks/<name>` the state that ConsumerJournal writes.
  *
  * The disk comes first: a consumer is found, changed or gone here only once that is on disk. When a
  * commit fails, all is as it was, and the next request of that name is judged by that.
@@ -29,6 +29,12 @@ import { Turns } from '../turns.ts'
 import type { AckSubjects } from './ack-subject.ts'
 import { Consumer, type ConsumerParts } from './consumer.ts'
 import { ConsumerEvents } from './consumer-events.ts'
+import {
+  eraseConsumer,
+  recoverConsumer,
+  storeConsumer,
+  storedConsumers,
+} from './consumer-records.ts'
 import { isStored, stateKey } from './consumer-rules.ts'
 import { startPoint } from './consumer-start.ts'
 import { StreamInterest } from './stream-interest.ts'
@@ -52,8 +58,6 @@ export interface ConsumerCreation {
   readonly action: CreateAction
   readonly isPedantic: boolean
 }
-
-const CONFIG_PREFIX = 'consumer/'
 
 export class ConsumerSet {
   readonly interest: StreamInterest
@@ -101,23 +105,21 @@ export class ConsumerSet {
   }
 
   recover(): void {
-    const { stream, log } = this.#parts
-    const stored = [...stream.store.states.entries()]
+    const { root, stream, log } = this.#parts
+    const { states } = stream.store
     let areAllThere = true
-    for (const [key, bytes] of stored) {
-      if (!key.startsWith(CONFIG_PREFIX)) continue
+    for (const name of storedConsumers(states)) {
       try {
-        const { config, createdMs } = JSON.parse(Buffer.from(bytes).toString()) as {
-          config: ConsumerConfig
-          createdMs: number
-        }
+        const found = recoverConsumer(root, states, name, log)
+        if (found === undefined) continue
+        const { config, createdMs } = found
         const consumer = new Consumer(this.#consumerParts(), config, createdMs)
-        const state = stream.store.states.get(stateKey(config.name))
+        const state = states.get(stateKey(name))
         if (state === undefined) consumer.begin({ seq: stream.store.state.firstSeq || 1 })
         else consumer.recover(state)
-        this.#consumers.set(config.name, consumer)
+        this.#consumers.set(name, consumer)
       } catch (error) {
-        log.error({ consumer: key, err: messageOf(error) }, 'consumer not recovered')
+        log.error({ consumer: name, err: messageOf(error) }, 'consumer not recovered')
         areAllThere = false
       }
     }
@@ -343,8 +345,7 @@ export class ConsumerSet {
       this.#parts.root.transaction(() => {
         if (isRefiltered) this.interest.owe()
         states.set(stateKey(name), consumer.encodeState(isRefiltered))
-        const text = JSON.stringify({ config, createdMs })
-        states.set(CONFIG_PREFIX + name, Buffer.from(text), done)
+        storeConsumer(states, config, createdMs, done)
       })
     })
   }
@@ -362,7 +363,7 @@ export class ConsumerSet {
       this.#parts.root.transaction(() => {
         this.interest.owe()
         states.remove(key)
-        states.remove(CONFIG_PREFIX + name, done)
+        eraseConsumer(states, name, done)
       })
     })
   }
@@ -388,9 +389,4 @@ export class ConsumerSet {
       events: (consumer) => new ConsumerEvents(advisories, random, stream.name, consumer),
     }
   }
-}
-
-/** Where a consumer's configuration lies in its stream's state table. */
-export function configKey(name: string): string {
-  return CONFIG_PREFIX + name
 }

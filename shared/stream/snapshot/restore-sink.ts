@@ -7,8 +7,8 @@ import type { StreamStore } from '../../store/index.ts'
 import { isLiteral, isValidSubject } from '../../subject/index.ts'
 import { consumerConfig, withThreshold } from '../config/consumer-checks.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
+import { storeConsumer } from '../consumer/consumer-records.ts'
 import { stateKey } from '../consumer/consumer-rules.ts'
-import { configKey } from '../consumer/consumer-set.ts'
 import { encodeConsumerState } from '../consumer/consumer-state.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { isObject, parseJson } from '../json-fields.ts'
@@ -110,9 +110,8 @@ export class RestoreSink {
     const config = withThreshold(consumerConfig(request, consumer, this.#config))
     const now = { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() }
     const restored = restoredState(state, ackWaitMsOf(config), now)
-    const text = JSON.stringify({ config, createdMs: now.wallMs })
     store.states.set(stateKey(consumer), encodeConsumerState(restored, now.monotonicMs))
-    store.states.set(configKey(consumer), Buffer.from(text))
+    storeConsumer(store.states, config, now.wallMs)
   }
 
   #addMessage(store: StreamStore, { name, seq, timeNs, headers, payload }: ArchiveEntry): void {
