@@ -319,10 +319,9 @@ export class StreamEngine {
 
   #acknowledge(form: AckSubjects, message: HeardMessage): void {
     const address = form.parse(message.subjectBytes)
-    const request = parseAck(message.payload)
-    if (address === undefined || request === undefined) return
+    if (address === undefined) return
     const consumer = this.#streams.get(address.stream)?.consumers.get(address.consumer)
-    consumer?.acknowledge(address, request, message.reply)
+    consumer?.acknowledge(address, parseAck(message.payload), message.reply)
   }
 
   #close(isKept: boolean): void {

@@ -62,6 +62,38 @@ for (const [title, flags] of [
       assert.deepEqual(ours?.slice(1), [3, 3])
     })
 
+    for (const policy of ['explicit', 'all']) {
+      it(`are answered or not, whatever they say and of which message, ack_policy ${policy}`, async () => {
+        const texts = ['', '+ACK', '+OK', '+WPI', '-NAK', '+TERM', '-NAK x', '+ACK ', '+ack', 'x']
+        const [theirs, ours] = await both(async (client) => {
+          const config = { name: policy, durable_name: policy, ack_policy: policy }
+          await make(client, `CONSUMER.CREATE.S.${policy}`, { stream_name: 'S', config })
+          await client.request('s', 'x', PATIENT)
+          await client.request(`$JS.API.CONSUMER.MSG.NEXT.S.${policy}`, '1', {
+            ...PATIENT,
+            noMux: true,
+          })
+          const answered: string[] = []
+          const inbox = createInbox()
+          client.subscribe(`${inbox}.>`, {
+            callback: (_error, { subject, data }) => {
+              answered.push(`${subject.slice(inbox.length)} ${data.length}`)
+            },
+          })
+          // The last one is answered, and no answer to one before it comes later.
+          const asks = [0, 1, 900].flatMap((seq) => texts.map((text) => [seq, text] as const))
+          for (const [i, [seq, text]] of [...asks, [1, '+WPI'] as const].entries()) {
+            const to = `$JS.ACK.S.${policy}.1.${seq}.${seq}.1700000000000000000.1`
+            client.publish(to, text, { reply: `${inbox}.${seq}.${i % texts.length}.${i}` })
+          }
+          const last = `.1.0.${asks.length} 0`
+          await eventually(() => answered.includes(last), 'an answer to the last')
+          return answered.toSorted()
+        })
+        assert.deepEqual(ours, theirs)
+      })
+    }
+
     it('questions of flow control are in the same form', async () => {
       const [theirs, ours] = await both(async (client) => {
         const inbox = createInbox()

@@ -45,8 +45,11 @@ export type AckRequest =
   | { readonly type: 'term'; readonly reason: string }
   /** Acknowledges and asks for more: what follows is a pull request for the ack's reply subject. */
   | { readonly type: 'next'; readonly pull: Uint8Array }
+  /** Says nothing of the message, and is answered all the same. */
+  | { readonly type: 'other' }
 
 const PLAIN_ACK: AckRequest = { type: 'ack' }
+const OTHER: AckRequest = { type: 'other' }
 
 /** Where the long form names a domain and there is none. */
 const NO_DOMAIN = '_'
@@ -115,7 +118,7 @@ export class AckSubjects {
     if (!this.#isLong && tokenEnd(subject, timeEnd + 1) < subject.length) return undefined
     const address = this.#address
     address.streamSeq = numberAt(subject, deliveriesEnd + 1, streamSeqEnd)
-    if (!(address.streamSeq > 0)) return undefined
+    if (!(address.streamSeq >= 0)) return undefined
     address.deliveries = numberAt(subject, this.#known.length, deliveriesEnd)
     address.consumerSeq = numberAt(subject, streamSeqEnd + 1, consumerSeqEnd)
     return address
@@ -169,8 +172,8 @@ export function accountHash(account: string): string {
   ).join('')
 }
 
-/** undefined for a payload that is no acknowledgement: nats-server ignores those too. */
-export function parseAck(payload: Uint8Array): AckRequest | undefined {
+/** As nats-server takes them: nothing may stand before or behind the words that take no more. */
+export function parseAck(payload: Uint8Array): AckRequest {
   if (payload.length === 0) return PLAIN_ACK
   // Nearly all, and so without making a string of it.
   if (payload.length === ACK.length && isAck(payload)) return PLAIN_ACK
@@ -180,7 +183,7 @@ export function parseAck(payload: Uint8Array): AckRequest | undefined {
   if (text === '+WPI') return { type: 'progress' }
   if (text.startsWith('+TERM')) return { type: 'term', reason: text.slice(5).trim() }
   if (text.startsWith('+NXT')) return { type: 'next', pull: Buffer.from(text.slice(4).trim()) }
-  return undefined
+  return OTHER
 }
 
 function isAck(payload: Uint8Array): boolean {

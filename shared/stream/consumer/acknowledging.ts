@@ -19,6 +19,16 @@ export class Acknowledging {
 
   /** Returns whether who asked for it is to be told once this is on disk. */
   take(address: AckAddress, request: AckRequest, nowMs: number): boolean {
+    const isHeard = this.#take(address, request, nowMs)
+    return isHeard && (address.streamSeq > 0 || this.#isNoneTold(request))
+  }
+
+  /** No message has the sequence 0: nats-server tells of few requests that name it. */
+  #isNoneTold({ type }: AckRequest): boolean {
+    return (type === 'ack' || type === 'term') && this.#config().ack_policy === 'explicit'
+  }
+
+  #take(address: AckAddress, request: AckRequest, nowMs: number): boolean {
     switch (request.type) {
       case 'ack':
         return this.#ack(address, nowMs)
@@ -35,6 +45,8 @@ export class Acknowledging {
         return true
       case 'nak':
         this.#nak(address, request.delayMs, nowMs)
+        return true
+      case 'other':
         return true
     }
   }

@@ -247,7 +247,7 @@ export class Consumer {
     this.#inactivity.active(nowMs)
     const isTold = this.#acks.take(address, request, nowMs)
     if (isTold && reply !== '') this.#changedAndTell(reply)
-    else this.#changed()
+    else if (request.type !== 'other') this.#changed()
     if (request.type === 'next') this.pull(reply, request.pull)
     this.#deadline.arm()
     this.#delivery.wakeSoon()

@@ -89,14 +89,14 @@ describe('ack subject', () => {
       `$JS.ACK.leaf.${hash}.S.c.2.7.9.17.4`,
       `$JS.ACK.hub.${accountHash('plant')}.S.c.2.7.9.17.4`,
       `$JS.ACK.hub.${hash}.S.c.2.7.9.17`,
-      `$JS.ACK.hub.${hash}.S.c.2.0.9.17.4`,
+      `$JS.ACK.hub.${hash}.S.c.2.-1.9.17.4`,
     ]) {
       assert.equal(long.parse(bytes(wrong)), undefined, wrong)
     }
     const short = new AckSubjects('', '$G')
     for (const wrong of [
       '$JS.ACK.S.c.2.7.9.17',
-      '$JS.ACK.S.c.2.0.9.17.4',
+      '$JS.ACK.S.c.2.-1.9.17.4',
       '$JS.ACK.S.c.2.x.9.1.4',
       `$JS.ACK.hub.${hash}.S.c.2.7.9.17.4`,
       `$JS.ACK._.${hash}.S.c.2.7.9.17.4`,
@@ -126,14 +126,16 @@ describe('ack subject', () => {
 
   it('takes every kind of acknowledgement', () => {
     const kinds = ['', '+ACK', '+OK', '-NAK', '+WPI', '+TERM', '+NXT'].map(
-      (text) => parseAck(bytes(text))?.type,
+      (text) => parseAck(bytes(text)).type,
     )
     assert.deepEqual(kinds, ['ack', 'ack', 'ack', 'nak', 'progress', 'term', 'next'])
     assert.deepEqual(parseAck(bytes('-NAK {"delay": 1500000}')), { type: 'nak', delayMs: 1.5 })
     assert.deepEqual(parseAck(bytes('-NAK {"delay": "x"}')), { type: 'nak', delayMs: 0 })
     assert.deepEqual(parseAck(bytes('-NAK 1.5s')), { type: 'nak', delayMs: 1_500 })
     assert.deepEqual(parseAck(bytes('+TERM bad data')), { type: 'term', reason: 'bad data' })
-    assert.equal(parseAck(bytes('hello')), undefined)
+    for (const text of ['hello', '+ack', '+ACK ', ' +OK', '+WPI 1']) {
+      assert.deepEqual(parseAck(bytes(text)), { type: 'other' }, text)
+    }
   })
 })
 
