@@ -64,7 +64,8 @@ export class PeerOutput {
     queues: readonly string[],
     isToStore: boolean,
   ): boolean {
-    if (this.#isClosed) return false
+    // Whatever the message: the link has ended, and that is what is said of it.
+    if (this.#isClosed) return true
     if (queues.length <= QUEUES_MAX) return this.#send(account, message, queues, isToStore, false)
     // The rest of the groups follows in messages of their own, which are for them alone.
     for (let from = 0; from < queues.length; from += QUEUES_MAX) {

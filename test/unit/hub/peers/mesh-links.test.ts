@@ -198,12 +198,24 @@ describe(`links between hubs (SEED=${SEED})`, () => {
       await net.pass(5)
     }
     assert.ok(says(a, 'Slow Consumer'), a.log.text())
+    assert.ok(!says(a, 'too large'), a.log.text())
     assert.equal(fast.got.length, 100)
     net.world.heal()
     await net.linked()
     a.publish('x', 'again')
     await net.pass(200)
     assert.ok(slow.got.some((it) => it.payload === 'again'))
+  })
+
+  it('say of an overflow within one turn what it was, and nothing else', async () => {
+    const a = await net.start('eu-1', { limits: { pendingBytesMax: 64 * 1024 } })
+    const b = await net.start('eu-2', { routes: ['eu-1:6222'] })
+    await net.linked()
+    b.subscriber('x')
+    await net.pass(100)
+    for (let i = 0; i < 200; i++) a.publish('x', 'y'.repeat(1_024))
+    await net.until(() => says(a, 'Slow Consumer'), 'the cut')
+    assert.ok(!says(a, 'too large'), a.log.text())
   })
 
   it('that take nothing for the write deadline are cut, however little waits', async () => {
