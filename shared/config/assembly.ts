@@ -19,7 +19,7 @@ import {
 } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { LeafNodesFile, RemoteFile } from './leafnodes-schema.ts'
-import { SUBJECTS_IN_MEMORY } from './limits.ts'
+import { CONSUMERS_PER_STREAM, SUBJECTS_IN_MEMORY } from './limits.ts'
 import { isSecureUrl } from './remote-url.ts'
 import type { HubFile, LeafFile } from './schema.ts'
 import { DIALLED_TLS, peerTlsOf, tlsOf } from './tls-assembly.ts'
@@ -145,6 +145,7 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
 const NO_JETSTREAM_LIMITS: JetStreamConfig['limits'] = {
   max_ack_pending: 0,
   max_request_batch: 0,
+  default_max_consumers: CONSUMERS_PER_STREAM,
   duplicate_window: 0,
   batch: { max_inflight_per_stream: 0, max_inflight_total: 0, max_msgs: 0, timeout: 0 },
 }

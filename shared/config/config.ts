@@ -59,6 +59,8 @@ export interface JetStreamConfig {
   readonly limits: {
     readonly max_ack_pending: number
     readonly max_request_batch: number
+    /** Of a stream, where neither it nor its account says. */
+    readonly default_max_consumers: number
     /** Milliseconds. */
     readonly duplicate_window: number
     /** Of batch publishing; 0: the default. */

@@ -9,7 +9,12 @@ import { block, namedValues } from './block.ts'
 import { cluster, gateway } from './cluster-schema.ts'
 import { encryptionKey } from './credential-values.ts'
 import { leafnodes } from './leafnodes-schema.ts'
-import { SUBJECTS_IN_MEMORY, SUBJECTS_IN_MEMORY_MAX, SUBJECTS_IN_MEMORY_MIN } from './limits.ts'
+import {
+  CONSUMERS_PER_STREAM,
+  SUBJECTS_IN_MEMORY,
+  SUBJECTS_IN_MEMORY_MAX,
+  SUBJECTS_IN_MEMORY_MIN,
+} from './limits.ts'
 import { LISTEN_ALIASES, listen, listener, mqtt, websocket } from './listener-schema.ts'
 import { OPERATOR_ALIASES, operatorKeys } from './operator-schema.ts'
 import { CORE_OPTIONS, JETSTREAM_OPTIONS } from './server-options.ts'
@@ -42,11 +47,20 @@ const batchLimits = block({
   timeout: v.optional(duration(), 0),
 })
 
+/** 0 is nats-server's own limit, less than that none. */
+function consumersPerStream() {
+  return v.pipe(
+    count(-1, Number.MAX_SAFE_INTEGER),
+    v.transform((max) => (max === 0 ? CONSUMERS_PER_STREAM : Math.max(0, max))),
+  )
+}
+
 /** What no stream or consumer may be above, whoever asks; 0: no limit. */
 const jetstreamLimits = block(
   {
     max_ack_pending: v.optional(limit(), 0),
     max_request_batch: v.optional(limit(), 0),
+    default_max_consumers: v.optional(consumersPerStream(), 0),
     duplicate_window: v.optional(duration(), 0),
     batch: v.optional(batchLimits, {}),
   },

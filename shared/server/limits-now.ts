@@ -54,6 +54,10 @@ export class ServerLimitsNow implements ServerLimits {
     return this.#config().limits.max_request_batch
   }
 
+  get consumersMax(): number {
+    return this.#config().limits.default_max_consumers
+  }
+
   get duplicateWindowMaxNs(): number {
     return this.#config().limits.duplicate_window * NS_PER_MS
   }

@@ -23,6 +23,8 @@ export interface TierLimits {
 export interface ServerLimits {
   readonly ackPendingMax: number
   readonly requestBatchMax: number
+  /** Of each stream that has no limit of its own, in an account that has none. */
+  readonly consumersMax: number
   readonly duplicateWindowMaxNs: number
   /** What all `max_bytes` of all accounts may sum up to. */
   readonly memoryBytesMax: number
@@ -74,6 +76,7 @@ export const UNLIMITED: AccountLimits = {
   server: {
     ackPendingMax: 0,
     requestBatchMax: 0,
+    consumersMax: 0,
     duplicateWindowMaxNs: 0,
     memoryBytesMax: 0,
     storageBytesMax: 0,

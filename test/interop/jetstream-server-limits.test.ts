@@ -71,6 +71,32 @@ describe('a configuration of JetStream beside a real nats-server', () => {
     })
   })
 
+  for (const max of [3, -1]) {
+    withTwins(
+      `default_max_consumers: ${max}`,
+      `limits { default_max_consumers: ${max} }`,
+      (clients) => {
+        it('bounds consumers of streams that have no limit of their own', async () => {
+          await askBoth(clients(), 'STREAM.CREATE.S', { name: 'S', subjects: ['s'] })
+          await askBoth(clients(), 'STREAM.CREATE.T', {
+            name: 'T',
+            subjects: ['t'],
+            max_consumers: 5,
+          })
+          for (const stream_name of ['S', 'T']) {
+            for (let n = 0; n < 6; n++) {
+              const config = { name: `c${n}`, ack_policy: 'explicit' }
+              await askBoth(clients(), `CONSUMER.CREATE.${stream_name}.c${n}`, {
+                stream_name,
+                config,
+              })
+            }
+          }
+        })
+      },
+    )
+  }
+
   const batch = 'limits { batch { max_inflight_per_stream: 2, max_inflight_total: 3, max_msgs: 4'
   withTwins('limits { batch }', `${batch}, timeout: "250ms" } }`, (clients) => {
     it('bounds atomic batches: how many, how large, how long', async () => {

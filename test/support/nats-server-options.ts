@@ -264,6 +264,7 @@ export const NATS_SERVER_OPTIONS: Readonly<Record<string, readonly (readonly str
     ['max_ack_pending'],
     ['max_ha_assets'],
     ['max_request_batch'],
+    ['default_max_consumers'],
     ['duplicate_window'],
     ['batch'],
   ],

@@ -305,7 +305,8 @@ export class ConsumerSet {
     const { max_consumers, retention } = this.#parts.stream.config
     const { max_consumers: ofAccount } = tier
     const isByAccount = max_consumers <= 0 || (ofAccount > 0 && ofAccount < max_consumers)
-    const max = isByAccount ? ofAccount : max_consumers
+    const told = isByAccount ? ofAccount : max_consumers
+    const max = told > 0 ? told : this.#parts.limits.server.consumersMax
     const count = this.#limitable().length + this.#starting.size
     if (max > 0 && count >= max) throw new JetStreamError(10026)
     if (count >= CONSUMERS_PER_STREAM_MAX) throw new JetStreamError(10026)

@@ -12,6 +12,8 @@ import { AccountRoom, StreamRoom } from '../../../shared/stream/account-room.ts'
 import { streamConfig } from '../../../shared/stream/config/stream-checks.ts'
 import type { CapturedMessage } from '../../../shared/stream/port.ts'
 import { StreamJudge } from '../../../shared/stream/stream-judge.ts'
+import type { ApiAnswer } from '../../support/memory-port.ts'
+import { StreamWorld } from '../../support/stream-world.ts'
 
 const limitsOf = (tiers: Record<string, object>): AccountLimits => ({
   ...UNLIMITED,
@@ -188,5 +190,27 @@ describe('room of an account', () => {
     assert.throws(() => room.check('file', 10), { errCode: 10120 })
     tiers = limitsOf({ R1: {} }).tiers
     take(room, 'file', 10)
+  })
+  it('leave consumers to the server where neither stream nor account says', async () => {
+    const server = { ...UNLIMITED.server, consumersMax: 2 }
+    const most = async (ofStream: number, ofAccount: number): Promise<number> => {
+      const { tiers } = limitsOf({ '': { max_consumers: ofAccount } })
+      const world = await StreamWorld.start(1, { limits: { tiers, server } })
+      const ask = async (subject: string, body: object): Promise<number | undefined> => {
+        const answer = world.port.api<ApiAnswer>(subject, body)
+        await world.pass(1)
+        return (await answer).error?.err_code
+      }
+      assert.equal(await ask('STREAM.CREATE.S', { name: 'S', max_consumers: ofStream }), undefined)
+      for (let n = 0; ; n++) {
+        const config = { name: `c${n}`, ack_policy: 'explicit', mem_storage: true }
+        const request = { stream_name: 'S', config }
+        const refused = await ask(`CONSUMER.CREATE.S.c${n}`, request)
+        if (refused === 10026 || n > 9) return n
+        assert.equal(refused, undefined)
+      }
+    }
+    const found = [await most(-1, -1), await most(4, -1), await most(-1, 3), await most(1, 3)]
+    assert.deepEqual(found, [2, 4, 3, 1])
   })
 })
