@@ -263,7 +263,8 @@ export class Feed {
       this.#ask(level - 1)
       return
     }
-    this.#log.warn({ err: error }, `error response for create ${kind} consumer`)
+    const err = `${error.description} (${error.err_code})`
+    this.#log.warn({ err }, `error response for create ${kind} consumer`)
     this.#error = error
     this.#fails++
     this.#wait()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { StreamRequest } from '../../../shared/stream/index.ts'
+import { RecordingLog } from '../../support/link-node.ts'
 import type { ApiAnswer } from '../../support/memory-port.ts'
 import { StreamWorld } from '../../support/stream-world.ts'
 
@@ -215,6 +216,17 @@ describe('mirrors and sources', () => {
     await world.pass(5_000)
     assert.deepEqual(payloads(await stored('S')), ['1', '2', '3', '4', '5'])
     assert.deepEqual(await stored('M'), await stored('O'))
+  })
+
+  it('say of an origin that is not there what it answered', async () => {
+    const log = new RecordingLog()
+    world = await StreamWorld.start(1, { serverVersion: '2.15.0', log })
+    world.port.hearsOnlyHandlers = true
+    await create({ name: 'S', sources: [{ name: 'O' }] })
+    await world.pass(3_000)
+    const line = log.lines.find(({ message }) => message.startsWith('error response'))
+    assert.equal(line?.message, 'error response for create source consumer')
+    assert.equal(line?.fields['err'], 'stream not found (10059)')
   })
 
   it('find an origin that appears, and copy one that was made anew from its beginning', async () => {
