@@ -44,7 +44,7 @@ export const API_REQUEST_BYTES_MAX = 64 * 1024 * 1024
  * and sources that streams have of each other. Thousands of subjects need none of it as people write them;
  * what needs more is refused with 10052, where nats-server would go on for minutes.
  */
-export const OVERLAP_DETOURS_MAX = 10_000_000
+export const OVERLAP_DETOURS_MAX = 4_000_000
 export const SOURCES_FOLLOWED_MAX = 1_000_000
 /** Deleted sequences that one STREAM.INFO lists; more are refused with 10117. */
 export const DELETED_DETAILS_MAX = 1_000_000

@@ -31,18 +31,19 @@ const WORDS = {
   source: { consumer: 'JS_SRC', deliver: 'S', metadata: '_nats.src' },
 } as const
 
-/** The same for a stream's feed each time, so that where messages wait for it they wait under this name. */
+/**
+ * The same for a stream's feed each time, so that where messages wait for it they wait under this name.
+ * @param isOneOfSeveral the stream has more sources of that name
+ */
 export function feedConsumerName(
   kind: FeedKind,
   source: StreamSource,
-  sources: readonly StreamSource[],
+  isOneOfSeveral: boolean,
   { stream, account, domain }: FeedOwner,
 ): string {
   let id = `${stream} ${account}`
   if (domain !== '') id += ` ${domain}`
-  if (kind === 'source' && sources.filter(({ name }) => name === source.name).length > 1) {
-    id += ` ${sourceIndex(source).name}`
-  }
+  if (kind === 'source' && isOneOfSeveral) id += ` ${sourceIndex(source).name}`
   return `${WORDS[kind].consumer}_${accountHash(id)}`
 }
 

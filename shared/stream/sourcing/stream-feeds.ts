@@ -97,8 +97,11 @@ export class StreamFeeds {
   #wantedBy(config: StreamConfig): (readonly [string, Wanted])[] {
     const { mirror, sources = [] } = config
     const owner = this.#ownerOf(config)
+    const counts = new Map<string, number>()
+    for (const { name } of sources) counts.set(name, (counts.get(name) ?? 0) + 1)
     const wanted = (kind: FeedKind, source: StreamSource): Wanted => {
-      const consumerName = feedConsumerName(kind, source, sources, owner)
+      const isOneOfSeveral = (counts.get(source.name) ?? 0) > 1
+      const consumerName = feedConsumerName(kind, source, isOneOfSeveral, owner)
       return { kind, source, consumerName }
     }
     if (mirror !== undefined) return [[MIRROR, wanted('mirror', mirror)]]

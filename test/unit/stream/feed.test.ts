@@ -126,9 +126,9 @@ describe('feed', () => {
   it('has one name for its consumer, and others for several sources of one stream', () => {
     const a = { name: 'O', filter_subject: 'a' }
     const b = { name: 'O', filter_subject: 'b' }
-    const alone = feedConsumerName('source', a, [a], OWNER)
+    const alone = feedConsumerName('source', a, false, OWNER)
     assert.match(alone, /^JS_SRC_\w{8}$/)
-    const names = [a, b].map((source) => feedConsumerName('source', source, [a, b], OWNER))
+    const names = [a, b].map((source) => feedConsumerName('source', source, true, OWNER))
     assert.equal(new Set([alone, ...names]).size, 3)
   })
 
