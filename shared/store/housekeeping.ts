@@ -188,7 +188,7 @@ export class Housekeeping {
     }
     for (const segment of this.#unindexed) {
       if (isOver() || this.#parts.room.condition.name === 'full') return
-      await this.#writeIndex(segment)
+      await this.#tries.run(segment, () => this.#writeIndex(segment))
     }
   }
 

@@ -93,8 +93,9 @@ export class Scrubber {
       bytes = await this.#verify(this.#progress)
       this.#bytes += bytes
     } catch (error) {
+      const at = `segment ${this.#lastId}, offset ${this.#progress?.offset ?? 0}`
       this.#progress = undefined
-      throw error
+      throw new Error(`${at}: ${messageOf(error)}`, { cause: error })
     } finally {
       this.#goOn(bytes)
     }
