@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { createWriteStream } from 'node:fs'
+import { once } from 'node:events'
+import { createWriteStream, rmSync, type WriteStream } from 'node:fs'
 import * as nodeModule from 'node:module'
 import * as path from 'node:path'
 import type { Command } from 'commander'
@@ -219,21 +220,48 @@ async function storeExport(
   { raw, output, ...keys }: KeyOptions & { readonly raw?: boolean; readonly output?: string },
 ): Promise<void> {
   const { exportStore } = await import('./shared/store/index.ts')
-  const target = output === undefined ? process.stdout : createWriteStream(output, { flags: 'wx' })
+  const file = output === undefined ? undefined : await newFile(output)
+  const target = file ?? process.stdout
   // What waits is written, or has failed, when the callback comes: this is the back-pressure too.
   const write = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => {
       target.write(bytes, (error) => (error ? reject(error) : resolve()))
     })
-  if (output !== undefined) target.on('error', () => {})
   const options = { ...(await upkeepOf(directory, keys)), streams, write }
-  const summary = await exportStore({ ...options, format: raw ? 'raw' : 'json' })
-  if (output !== undefined) await new Promise<void>((resolve) => target.end(resolve))
+  const summary = await exportStore({ ...options, format: raw ? 'raw' : 'json' }).catch((error) => {
+    // Else the next try would find a file there.
+    if (file?.bytesWritten === 0) rmSync(file.path, { force: true })
+    throw error
+  })
+  if (file !== undefined) await new Promise<void>((resolve) => file.end(resolve))
   const { messages, lost } = summary
   process.stderr.write(
     `petiole: ${messages} messages of ${summary.streams} streams, ${lost} lost\n`,
   )
   if (lost > 0) process.exitCode = 1
+}
+
+async function newFile(file: string): Promise<WriteStream> {
+  const stream = createWriteStream(file, { flags: 'wx' })
+  try {
+    await once(stream, 'open')
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'EEXIST') {
+      throw new Error(
+        `${file} exists already and is not overwritten: remove it, or name another file`,
+      )
+    }
+    if (code === 'ENOENT') {
+      throw new Error(
+        `${file} cannot be made: there is no folder ${path.dirname(file)}: make it first`,
+      )
+    }
+    throw new Error(`${file} cannot be made: ${messageOf(error)}`)
+  }
+  // Whoever writes hears of it.
+  stream.on('error', () => {})
+  return stream
 }
 
 async function printVersion(program: Program): Promise<void> {

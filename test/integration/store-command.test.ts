@@ -77,4 +77,53 @@ describe('petiole store', function () {
     assert.equal(busy.code, 1)
     assert.match(busy.err, /is in use .*stop that server first/)
   })
+  it('says why it cannot export to a file, and leaves what is there', async () => {
+    const there = path.join(folder.path, 'there.jsonl')
+    writeFileSync(there, 'mine')
+    const taken = await petiole('store', 'export', folder.path, '-o', there)
+    assert.deepEqual(
+      [taken.code, taken.err],
+      [
+        1,
+        `petiole: ${there} exists already and is not overwritten: remove it, or name another file\n`,
+      ],
+    )
+    assert.equal(readFileSync(there, 'utf8'), 'mine')
+    const lost = path.join(folder.path, 'nowhere', 'out.jsonl')
+    const nowhere = await petiole('store', 'export', folder.path, '-o', lost)
+    assert.deepEqual(
+      [nowhere.code, nowhere.err],
+      [
+        1,
+        `petiole: ${lost} cannot be made: there is no folder ${path.dirname(lost)}: make it first\n`,
+      ],
+    )
+    const output = path.join(folder.path, 'out.jsonl')
+    const failed = await petiole('store', 'export', folder.path, 'NONE', '-o', output)
+    assert.match(failed.err, /has no stream NONE/)
+    const again = await petiole('store', 'export', folder.path, 'ORDERS', '-o', output)
+    assert.equal(again.code, 0, again.err)
+  })
+
+  it('advises of an encrypted store what the command takes', async () => {
+    const secret = new StoreFolder()
+    try {
+      const store = await secret.open({
+        encryption: { key: bytes('a key that is long enough 123456') },
+      })
+      const stream = store.createStream('$G/ORDERS', bytes('{}'), noLimits)
+      await appendDurably(stream, 'orders', 'one')
+      await store.drain()
+      const locked = await petiole('store', 'export', secret.path)
+      assert.equal(locked.code, 1)
+      assert.match(locked.err, /its key is missing .* give the file .* with --key-file/)
+      assert.doesNotMatch(locked.err, /jetstream\.key/)
+      const key = path.join(secret.path, 'key')
+      writeFileSync(key, 'a key that is long enough 123456', { mode: 0o600 })
+      const open = await petiole('store', 'export', secret.path, '--key-file', key)
+      assert.equal(open.code, 0, open.err)
+    } finally {
+      await secret.remove()
+    }
+  })
 })

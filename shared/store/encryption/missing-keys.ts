@@ -35,10 +35,14 @@ export async function lockedSegments(
   return locked
 }
 
+const CONFIGURE = 'configure that key as jetstream.key, or as jetstream.prev_key beside a new one'
+
+/** @param advice how the key is given to whoever wants it */
 export async function missingKeys(
   disk: Disk,
   journalDirectory: string,
   keys: Keyring,
+  advice = CONFIGURE,
 ): Promise<PetioleError> {
   const locked = await lockedSegments(disk, journalDirectory, keys)
   const wanted = [...locked].map(([keyId, ids]) => {
@@ -48,6 +52,6 @@ export async function missingKeys(
   const given = keys.keyIds.length === 0 ? 'none is configured' : `given: ${keys.keyIds.join(', ')}`
   return new PetioleError(
     'PETIOLE_STORE_KEY',
-    `the store is encrypted and its key is missing (wanted: ${wanted.join('; ')}; ${given}); nothing was changed: configure that key as jetstream.key, or as jetstream.prev_key beside a new one`,
+    `the store is encrypted and its key is missing (wanted: ${wanted.join('; ')}; ${given}); nothing was changed: ${advice}`,
   )
 }

@@ -47,9 +47,12 @@ export async function exportStore(options: ExportOptions): Promise<ExportSummary
   }
 }
 
+const ADVICE =
+  'give the file that has that key with --key-file, or with --prev-key-file beside a newer one'
+
 function keysNeeded({ disk, directory, encryption = {} }: ExportOptions): Promise<PetioleError> {
   const keys = new Keyring(encryption, new SystemRandom())
-  return missingKeys(disk, path.join(directory, 'journal'), keys)
+  return missingKeys(disk, path.join(directory, 'journal'), keys, ADVICE)
 }
 
 function choose(all: readonly JournalStream[], wanted: readonly string[]): JournalStream[] {
