@@ -127,6 +127,8 @@ export const QUARANTINE_BYTES_MAX = 64 * MIB
 export const QUARANTINE_FILES_MAX = 1_000
 /** What a damaged segment lost is named message by message up to so many; then the rest is a number. */
 export const LOST_NAMED_MAX = 100_000
+/** Damaged records of a segment that the log describes. */
+export const DAMAGE_NAMED_MAX = 8
 /** A scrub reads no faster, waits for the start to be over, and is done again after so long. */
 export const SCRUB_BYTES_PER_SECOND = 1 * MIB
 export const SCRUB_START_MS = 600_000

@@ -13,6 +13,7 @@ import { missingKeys } from './encryption/missing-keys.ts'
 import type { SegmentCipher } from './encryption/segment-cipher.ts'
 import { isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
+import { DAMAGE_NAMED_MAX } from './limits.ts'
 import { readAround } from './read-around.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { Chunk } from './record.ts'
@@ -24,6 +25,7 @@ import {
   type SegmentHeader,
 } from './segment-header.ts'
 import { type ByteRange, scanSegment } from './segment-scan.ts'
+import { seems } from './upkeep/quarantine.ts'
 
 export interface Recovered {
   readonly lastId: number
@@ -156,7 +158,8 @@ export class Recovery {
     )
     if (damaged.length > 0) {
       this.#damaged.set(segment.id, damaged)
-      this.#catalog.noteDamage({ segment: segment.id }, damaged.length)
+      const found = this.#described(segment, chunk.bytes, damaged)
+      this.#catalog.noteDamage({ segment: segment.id, found }, damaged.length)
     }
     // What zeros stand for may be readable another day, so they are never written in its place.
     const readEnd = unreadable.find(({ to }) => to > lastCommitAt)?.from ?? end
@@ -210,6 +213,19 @@ export class Recovery {
     for (const { from, to } of ranges) {
       this.#log.error({ file, from, to }, 'disk cannot read a part of a segment, the rest is taken')
     }
+  }
+
+  /** What the first of them seem to be, with the names of streams that are known. */
+  #described(
+    { encryption }: Segment,
+    bytes: Uint8Array,
+    damaged: readonly ByteRange[],
+  ): readonly string[] {
+    const nameOf = (id: number): string => this.#catalog.streamsById.get(id)?.name || String(id)
+    const isEncrypted = encryption !== undefined
+    return damaged
+      .slice(0, DAMAGE_NAMED_MAX)
+      .map(({ from, to }) => seems({ bytes: bytes.subarray(from, to), isEncrypted }, nameOf))
   }
 
   /** A crash may leave an index behind that is older than its segment; one that does not hold in itself is damage. */

@@ -2,14 +2,18 @@
  * Goes through the records of one segment as it lies on disk.
  *
  * A record that does not hold is either the torn end of a commit that was never acknowledged, or
- * damage in data that was. It is torn when it lies in the last segment and no commit begins after
- * it: then everything from it on is cut, together with the part of its transaction that lies before
- * it. Everywhere else it is damage: the next record that holds is searched for, byte by byte, with
- * the segment's salt. A record that holds and cannot be opened is damage too, and so is what the disk
+ * damage in data that was. It is torn when it lies in the last segment, no commit begins after it,
+ * and a write that was broken off can have left it so: then everything from it on is cut, together
+ * with the part of its transaction that lies before it. Everywhere else it is damage: the next record
+ * that holds is searched for, byte by byte, with the segment's salt. A record that holds and cannot be opened is damage too, and so is what the disk
  * cannot read, and nothing in front of that is cut: nobody knows what was acknowledged.
  */
 import type { Opening } from './opening.ts'
 import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
+
+/** The smallest that a disk writes whole or not at all; those of larger sectors have it too. */
+const SECTOR_BYTES = 512
+const LENGTH_BYTES = 4
 
 /** What must be known of a segment to read its records. */
 export interface SegmentForm {
@@ -62,7 +66,8 @@ export function scanSegment(
     if (!holds(cursor, size, salt)) {
       const next = nextRecord(chunk, at + 1, size, salt)
       const isUnread = unreadable.some(({ to }) => to > at)
-      if (isLast && !isUnread && !commitBeginsFrom(chunk, next, size, salt)) {
+      const isTorn = isLast && !isUnread && isUnwritten(chunk, at, next)
+      if (isTorn && !commitBeginsFrom(chunk, next, size, salt)) {
         return { end: group[0] ?? at, damaged, lastCommitAt }
       }
       flush()
@@ -101,6 +106,32 @@ export function nextRecord(chunk: Chunk, from: number, size: number, salt: numbe
     if (holds(cursor, size, salt)) return at
   }
   return size
+}
+
+/**
+ * Whether a write that a power cut broke off can have left these bytes, from where a record was to begin up to
+ * the next one that holds. A disk writes whole sectors: of one that did not get there nothing is in the
+ * file but zeros, and a write of which nothing got there lacks its first record's length. With
+ * every sector in its place, and records behind it or a length that ends with the file, it was written whole.
+ */
+function isUnwritten(chunk: Chunk, from: number, to: number): boolean {
+  const { bytes } = chunk
+  if (from + RECORD_HEADER_BYTES > bytes.length) return true
+  const last = new RecordCursor(chunk, from)
+  const isEnded = last.isPlausible && from + last.length === to
+  if (to === bytes.length && !isEnded) return true
+  if (isZero(bytes, from, from + LENGTH_BYTES)) return true
+  for (let at = from; at < to; ) {
+    const end = Math.min(at - (at % SECTOR_BYTES) + SECTOR_BYTES, to)
+    if (isZero(bytes, at, end)) return true
+    at = end
+  }
+  return false
+}
+
+function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false
+  return true
 }
 
 function commitBeginsFrom(chunk: Chunk, from: number, size: number, salt: number): boolean {

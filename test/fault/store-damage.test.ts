@@ -3,11 +3,13 @@ import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import {
   type Compression,
+  checkStore,
   type Eviction,
   openStore,
   type Store,
   type StoreEncryption,
 } from '../../shared/store/index.ts'
+import { RECORD_HEADER_BYTES } from '../../shared/store/record.ts'
 import { SimDisk } from '../sim/index.ts'
 import { appendDurably, bytes, noLimits, readAll } from '../support/opened-store.ts'
 import { StoreClock, settle } from '../support/store-clock.ts'
@@ -105,6 +107,38 @@ describe('store and damage', function () {
     }
     assert.ok(damaged > size / step / 2)
   }
+
+  it('loses one record of a last commit that lies there whole, and gives its sequence to no other', async () => {
+    const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
+    const store = await open(disk)
+    const stream = store.createStream('a', bytes('config'), noLimits)
+    await appendDurably(stream, 's', 'before')
+    const acked = ['one', 'two', 'three'].map((word) =>
+      appendDurably(stream, 's', word.repeat(300)),
+    )
+    assert.deepEqual(await Promise.all(acked), [2, 3, 4])
+    const text = Buffer.from(disk.bytesOf(FIRST))
+    const from = text.indexOf('one') - RECORD_HEADER_BYTES - 1
+    const to = text.indexOf('two') - RECORD_HEADER_BYTES - 1
+    const killed = disk.kill()
+    for (let at = from; at < to; at += at < from + RECORD_HEADER_BYTES + 9 ? 1 : 50) {
+      const copy = new SimDisk({ random: new SeededRandom(at) })
+      await copy.makeDirectory('/data/journal')
+      await copy.writeFileAtomic('/data/store.json', await killed.readFile('/data/store.json'))
+      await copy.writeFileAtomic(FIRST, text)
+      copy.corrupt(FIRST, at, 1 << (at % 8))
+      const report = await checkStore({ disk: copy, clock: new StoreClock(), directory: '/data' })
+      assert.equal(report.ok, false, `byte ${at}`)
+      assert.deepEqual(report.streams[0]?.lost, [[2, 2]], `byte ${at}`)
+      const again = await open(copy)
+      const left = again.streams.get('a')
+      assert.ok(left)
+      assert.equal(left.state.messages, 3, `byte ${at}`)
+      assert.equal(again.stats.damagedRecords, 1)
+      assert.equal(await appendDurably(left, 's', 'next'), 5)
+      await again.destroy()
+    }
+  })
 
   it('reports a damaged message once, also when reading finds it', async () => {
     const { disk } = await written()

@@ -165,11 +165,14 @@ function nameOf({ segment, salt, range, bytes }: FoundBytes): string {
 }
 
 /** What the bytes would be if their header were right, which nobody vouches for. */
-export function seems({ bytes, isEncrypted }: Pick<Finding, 'bytes' | 'isEncrypted'>): string {
+export function seems(
+  { bytes, isEncrypted }: Pick<Finding, 'bytes' | 'isEncrypted'>,
+  nameOf: (streamId: number) => string = String,
+): string {
   const cursor = new RecordCursor(new Chunk(bytes))
   if (bytes.length < RECORD_HEADER_BYTES || !cursor.isPlausible) return 'unknown'
   const name = Object.entries(RecordType).find(([, type]) => type === cursor.type)?.[0]
-  const where = `${name} of stream ${cursor.streamId}, seq ${cursor.seq}`
+  const where = `${name} of stream ${nameOf(cursor.streamId)}, seq ${cursor.seq}`
   if (isEncrypted) return where
   const end = Math.min(cursor.subjectStart + cursor.subjectLength, bytes.length)
   const subject = Buffer.from(bytes.subarray(cursor.subjectStart, end)).toString().slice(0, 256)

@@ -224,7 +224,7 @@ function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): Stor
 function noticesOf({ id, file, index, tornBytes }: SegmentReading): StoreProblem[] {
   const notices: StoreProblem[] = []
   if (tornBytes > 0) {
-    const problem = `the last ${tornBytes} bytes are of a commit that was never acknowledged`
+    const problem = `the last ${tornBytes} bytes are as a write that was broken off leaves a commit that was never acknowledged`
     notices.push({ file, problem })
   }
   if (index === 'stale') {
