@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../../log/index.ts'
 import { type Clock, messageOf, type Random } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
-import { overlaps, type SubjectFilter } from '../../subject/index.ts'
+import { type SubjectFilter, SubjectPatterns } from '../../subject/index.ts'
 import { type AccountLimits, type TierLimits, tierOf } from '../account-limits.ts'
 import type { Advisories } from '../advisories.ts'
 import { consumerConfig, withThreshold } from '../config/consumer-checks.ts'
@@ -21,6 +21,7 @@ import {
   filtersOf,
 } from '../config/consumer-config.ts'
 import { checkConsumerUpdate } from '../config/consumer-update.ts'
+import { refuseDetours } from '../config/subject-checks.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { CONSUMERS_PER_STREAM_MAX } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
@@ -322,11 +323,13 @@ export class ConsumerSet {
   /** Each message of a work queue is for one consumer. Throws 10100. */
   #checkPartition(config: ConsumerConfig): void {
     const others = this.#limitable().filter(({ name }) => name !== config.name)
-    for (const filter of filtersOf(config)) {
-      for (const other of others) {
-        const theirs = filtersOf(other.config)
-        const isShared = theirs.length === 0 || theirs.some((their) => overlaps(their, filter))
-        if (isShared) throw new JetStreamError(10100)
+    const ours = new SubjectPatterns(filtersOf(config))
+    for (const other of others) {
+      const theirs = filtersOf(other.config)
+      if (theirs.length === 0) throw new JetStreamError(10100)
+      for (const their of theirs) {
+        if (ours.overlaps(their)) throw new JetStreamError(10100)
+        refuseDetours(ours)
       }
     }
   }
