@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createInbox, type NatsConnection } from '@nats-io/transport-node'
 import { ConfigTwins, normalized, type TwinClients } from '../support/config-twins.ts'
+import { eventually } from '../support/link-node.ts'
 
 /** The API where there are no streams, and what only operators or clusters may ask: beside nats-server. */
 const CONFIG = `
@@ -162,14 +163,20 @@ async function compare(
 ): Promise<void> {
   for (const body of bodies) {
     const [theirs, ours] = await Promise.all(
-      clients.map((client) => answersTo(client, `$JS.API.${subject}`, body)),
+      clients.map((client) => asked(client, `$JS.API.${subject}`, body)),
     )
-    assert.deepEqual(ours, theirs, `${subject} ${body}`)
+    // nats-server answers side by side: what it is asked later may be answered first.
+    await eventually(
+      () => theirs?.answers.length === ours?.answers.length,
+      `as many answers to ${subject} ${body} as nats-server's ${theirs?.answers.length}`,
+    )
+    for (const asking of [theirs, ours]) asking?.end()
+    assert.deepEqual(ours?.answers, theirs?.answers, `${subject} ${body}`)
   }
 }
 
-/** What comes before the answers to requests that are made after it: nothing, when nobody answers. */
-async function answersTo(client: NatsConnection, subject: string, body: string) {
+/** What has come when requests that were made after it are answered, mostly all: nothing, when nobody answers. */
+async function asked(client: NatsConnection, subject: string, body: string) {
   const inbox = createInbox()
   const answers: unknown[] = []
   const subscription = client.subscribe(inbox, {
@@ -182,6 +189,5 @@ async function answersTo(client: NatsConnection, subject: string, body: string) 
   for (let fences = 0; fences < 3; fences++) {
     await client.request('$JS.API.INFO', '', { timeout: 20_000 })
   }
-  subscription.unsubscribe()
-  return answers
+  return { answers, end: () => subscription.unsubscribe() }
 }
