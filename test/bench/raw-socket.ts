@@ -21,8 +21,9 @@ export class RawSocket {
     const onread: OnReadOpts = {
       buffer: Buffer.alloc(readBytes),
       callback: (size, buffer) => {
-        this.bytes += size
-        this.onBytes(buffer.subarray(0, size))
+        const bytes = this.#answered(buffer.subarray(0, size))
+        this.bytes += bytes.length
+        if (bytes.length > 0) this.onBytes(bytes)
         return true
       },
     }
@@ -61,9 +62,23 @@ export class RawSocket {
     await new Promise((resolve) => this.socket.once('drain', resolve))
   }
 
+  /** What came without a server's PING in front or behind, which is answered. */
+  #answered(bytes: Uint8Array): Uint8Array {
+    const isInFront = isPing(bytes, 0)
+    if (!isInFront && !isPing(bytes, bytes.length - PING.length)) return bytes
+    this.socket.write('PONG\r\n')
+    return isInFront ? bytes.subarray(PING.length) : bytes.subarray(0, -PING.length)
+  }
+
   #fail(why: string): never {
     throw new Error(`connection lost, after ${this.bytes} bytes: ${why}`)
   }
 }
 
 const SEEN_CHARS = 64 * 1024
+
+const PING = Buffer.from('PING\r\n')
+
+function isPing(bytes: Uint8Array, at: number): boolean {
+  return at >= 0 && PING.every((byte, i) => bytes[at + i] === byte)
+}
