@@ -19,7 +19,7 @@ import { unwrapIndex } from '../encryption/index-envelope.ts'
 import type { Keyring, StoreEncryption } from '../encryption/keyring.ts'
 import { lockedSegments } from '../encryption/missing-keys.ts'
 import type { SegmentCipher } from '../encryption/segment-cipher.ts'
-import { isIndexIntact, loadIndex } from '../index-file.ts'
+import { loadIndex } from '../index-file.ts'
 import { LOST_NAMED_MAX } from '../limits.ts'
 import { readFileAround } from '../read-around.ts'
 import { Chunk, type RecordCursor, RecordType } from '../record.ts'
@@ -28,7 +28,7 @@ import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import { CARD_FILE, type Cards, readCards } from '../store-card.ts'
 import { makeMemory, withDefaults } from '../store-memory.ts'
-import { headerOf, readEnvelope } from './segment-envelope.ts'
+import { headerOf, outerIndexState, readEnvelope } from './segment-envelope.ts'
 
 export interface OfflineOptions {
   readonly disk: Disk
@@ -313,10 +313,8 @@ class SegmentsReader {
     isLast: boolean,
   ): { index: IndexState; indexProblem: string } {
     if (bytes === undefined) return { index: 'absent', indexProblem: '' }
-    if (isLast) return { index: 'unused', indexProblem: '' }
-    if (!isIndexIntact(bytes)) {
-      return { index: 'damaged', indexProblem: 'its checksum does not hold' }
-    }
+    const outer = outerIndexState(bytes, isLast)
+    if (outer !== undefined) return outer
     const scratch = emptyMemory(this.#options, silentLog).catalog
     try {
       // Of another size or salt: the segment was rewritten, and its new index did not come to disk.

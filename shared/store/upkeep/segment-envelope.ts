@@ -55,16 +55,24 @@ export function readEnvelope(
   }
 }
 
+/** What an index is without a look at what it says; undefined: that decides. */
+export function outerIndexState(
+  bytes: Uint8Array,
+  isLast: boolean,
+): { index: IndexState; indexProblem: string } | undefined {
+  if (isLast) return { index: 'unused', indexProblem: '' }
+  if (isIndexIntact(bytes)) return undefined
+  return { index: 'damaged', indexProblem: 'its checksum does not hold' }
+}
+
 function stateOfIndex(
   bytes: Uint8Array | undefined,
   { id, salt, size }: Segment,
   isLast: boolean,
 ): { index: IndexState; indexProblem: string } {
   if (bytes === undefined) return { index: 'absent', indexProblem: '' }
-  if (isLast) return { index: 'unused', indexProblem: '' }
-  if (!isIndexIntact(bytes)) {
-    return { index: 'damaged', indexProblem: 'its checksum does not hold' }
-  }
+  const outer = outerIndexState(bytes, isLast)
+  if (outer !== undefined) return outer
   const owner = readIndexEnvelope(bytes) ?? ownerOf(bytes)
   const isOf = owner?.id === id && owner.salt === salt && owner.size === size
   return { index: isOf ? 'fits' : 'stale', indexProblem: '' }

@@ -13,6 +13,7 @@ import {
   type StreamStore,
 } from '../../../shared/store/index.ts'
 import { SimDisk } from '../../sim/index.ts'
+import { eventually } from '../../support/link-node.ts'
 import {
   appendDurably,
   bytes,
@@ -89,14 +90,6 @@ function readable(folder: StoreFolder): string[] {
   return SECRETS.filter((secret) => contents.some((content) => content.includes(secret)))
 }
 
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const endMs = Date.now() + 20_000
-  while (!isSo()) {
-    assert.ok(Date.now() < endMs, what)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 describe('store, encryption', function () {
   this.timeout(60_000)
   let folder: StoreFolder
@@ -112,7 +105,9 @@ describe('store, encryption', function () {
       const encryption = { cipher, key: KEY }
       const store = await folder.open({ segmentBytes: 2048, encryption })
       const lines = await fill(store)
-      await until('indexes', () => allFiles(folder.journal).some((file) => file.endsWith('.idx')))
+      const isIndexed = (): boolean =>
+        allFiles(folder.journal).some((file) => file.endsWith('.idx'))
+      await eventually(isIndexed, 'indexes')
       assert.deepEqual(readable(folder), [])
       await store.drain()
       assert.deepEqual(readable(folder), [])
@@ -328,7 +323,8 @@ describe('store, encryption', function () {
         assert.deepEqual(await readAll(stream), lines)
         await appendDurably(stream, 'sub.ject.new', `way ${i}`)
         lines.push(`${stream.state.lastSeq} sub.ject.new way ${i}`)
-        await until(`way ${i}`, () => (store.stats.encryption?.segmentsLeft ?? 0) === 0)
+        const isDone = (): boolean => (store.stats.encryption?.segmentsLeft ?? 0) === 0
+        await eventually(isDone, `way ${i}`)
         assert.deepEqual(await readAll(stream), lines)
         assert.deepEqual(readable(folder), encryption.key === undefined ? SECRETS : [])
         assert.equal(store.stats.damagedRecords, 0)
