@@ -88,7 +88,10 @@ function settle(
     )
     // Stays: an error after the handshake is the wire's, and one after a refusal is nobody's.
     secured.on('error', (error) => fail(failed(reasonOf(error), error)))
-    secured.once('close', () => fail(failed('the peer closed the connection', undefined)))
+    const gone = (): void => fail(failed('the peer closed the connection', undefined))
+    secured.once('close', gone)
+    // Sockets that may be half open do not close by themselves, and half a handshake leads nowhere.
+    secured.once('end', gone)
     secured.once(event, () => {
       const reason = refusal() ?? pinRefusal(settings, peerCertificateOf(secured))
       if (reason !== undefined) {
@@ -96,6 +99,7 @@ function settle(
         return
       }
       cancel()
+      secured.off('end', gone)
       resolve(secured)
     })
   })

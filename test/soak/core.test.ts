@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type Running, startHub } from '../../index.ts'
@@ -64,7 +65,10 @@ async function soak<Counts extends object>(hub: Running, cycle: () => Promise<Co
     for (const [what, count] of Object.entries(await cycle())) {
       total[what] = (total[what] ?? 0) + Number(count)
     }
-    assert.deepEqual(await settled(hub, before), before, `SEED=${SEED}`)
+    const after = await settled(hub, before)
+    if (!isDeepStrictEqual(after, before)) {
+      assert.deepEqual(after, before, `SEED=${SEED}, still there: ${await connections(hub)}`)
+    }
     collect()
     const { heapUsed, arrayBuffers } = process.memoryUsage()
     weights.push(heapUsed + arrayBuffers)
@@ -80,8 +84,7 @@ async function settled(hub: Running, wanted: Facts): Promise<Facts> {
   const untilMs = performance.now() + GONE_DEADLINE_MS
   for (;;) {
     const facts = await factsOf(hub)
-    const isSettled = JSON.stringify(facts) === JSON.stringify(wanted)
-    if (isSettled || performance.now() > untilMs) return facts
+    if (isDeepStrictEqual(facts, wanted) || performance.now() > untilMs) return facts
   }
 }
 
@@ -97,6 +100,10 @@ async function quiet(hub: Running): Promise<Facts> {
 interface Facts {
   readonly connections: number
   readonly subscriptions: number
+}
+
+async function connections({ ports }: Running): Promise<string> {
+  return await (await fetch(`http://127.0.0.1:${ports.http?.port}/connz?subs=1`)).text()
 }
 
 async function factsOf({ ports }: Running): Promise<Facts> {

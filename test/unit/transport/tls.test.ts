@@ -159,6 +159,23 @@ describe('TLS on a TCP listener', () => {
     assert.match(probe.error?.message ?? '', /^TLS handshake error: /)
   })
 
+  it('waits no longer for who leaves in the middle of a handshake', async () => {
+    await open({ timeout: 600_000 })
+    for (let i = 0; i < 20; i++) {
+      const accepting = pairs.accept()
+      const socket = await plain()
+      const probe = new ChannelProbe(await accepting)
+      // The start of a ClientHello, then FIN, in one read or in two.
+      const hello = Buffer.from('16030100c8010000c40303', 'hex')
+      if (i % 2 === 0) await new Promise<void>((resolve) => socket.write(hello, () => resolve()))
+      else socket.write(hello)
+      socket.end()
+      await probe.closed()
+      assert.equal(probe.error?.code, 'PETIOLE_TLS_FAILED')
+      assert.match(probe.error?.message ?? '', /the peer closed the connection|ECONNRESET/)
+    }
+  })
+
   it('TLS first: hands a channel out when it is secured, and takes nothing else', async () => {
     await open({ handshake_first: 'always' })
     const accepting = pairs.accept()
