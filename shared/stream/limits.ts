@@ -102,6 +102,8 @@ export const READ_RETRY_MS = 1_000
 export const REPLAY_LATENESS_MS = 100
 /** How long acknowledgements gather before they are written, when nobody waits for the write. */
 export const CONSUMER_STATE_DELAY_MS = 200
+/** What is longer, for some 300 pending messages, is not written twice each time: an SD card wears out by pages. */
+export const CONSUMER_STATE_TWICE_BYTES = 2_048
 /** Runs of messages that were delivered as often as allowed, remembered per consumer. */
 export const EXHAUSTED_RUNS_MAX = 65_536
 /** Messages looked at in one turn for whether somebody still needs them. */
@@ -110,7 +112,15 @@ export const SWEEP_TURN_MESSAGES = 4_096
 export const PENDING_RECOUNT_MS = 100
 /** Subjects looked at for `last_per_subject` and for `multi_last`. */
 export const LAST_PER_SUBJECT_MAX = 1_000_000
-/** What a stored message takes beside its subject, headers and payload, as the store counts it. */
+/**
+ * What a message counts in `bytes` of its stream, and for what account and stream may hold, beside its subject,
+ * headers and payload: nats-server's files have 22 bytes before and 8 behind, and 4 more where there are headers;
+ * its memory 16. Our own records take RECORD_OVERHEAD_BYTES.
+ */
+export const MESSAGE_OVERHEAD = {
+  file: { always: 30, withHeaders: 4 },
+  memory: { always: 16, withHeaders: 0 },
+} as const
 export const RECORD_OVERHEAD_BYTES = 48
 /** Literal subjects whose stream is remembered. */
 export const SUBJECT_CACHE_MAX = 16_384

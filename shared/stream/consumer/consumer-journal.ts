@@ -1,29 +1,33 @@
 /**
  * Writes one consumer's state down: soon after it changed, never once per acknowledgement. One
  * write is on its way at a time and the next gathers what changes meanwhile, so a burst of acks
- * that wait for the disk (double acks) shares a few writes.
+ * that wait for the disk (double acks) shares a few writes. It is kept twice [state-copies.ts], but a
+ * long one that changes all the time is written once each time.
  */
 import type { Log } from '../../log/index.ts'
 import { type Cancel, type Clock, messageOf, type PetioleError } from '../../runtime/index.ts'
-import type { StateTable } from '../../store/index.ts'
-import { CONSUMER_STATE_DELAY_MS } from '../limits.ts'
+import type { Committed, StateTable } from '../../store/index.ts'
+import { CONSUMER_STATE_DELAY_MS, CONSUMER_STATE_TWICE_BYTES } from '../limits.ts'
+import { evenOut, storeState } from './state-copies.ts'
 
 export class ConsumerJournal {
   readonly #states: StateTable
-  readonly #key: string
+  readonly #name: string
   readonly #clock: Clock
   readonly #log: Log
   readonly #encode: () => Uint8Array
   #isDirty = false
+  /** Of the two copies one is newer. */
+  #isUneven = false
   #isWriting = false
   #isClosed = false
   #isPromised = false
   #waiters: (() => void)[] = []
   #cancelDelay: Cancel | undefined
 
-  constructor(states: StateTable, key: string, clock: Clock, log: Log, encode: () => Uint8Array) {
+  constructor(states: StateTable, name: string, clock: Clock, log: Log, encode: () => Uint8Array) {
     this.#states = states
-    this.#key = key
+    this.#name = name
     this.#clock = clock
     this.#log = log
     this.#encode = encode
@@ -32,8 +36,7 @@ export class ConsumerJournal {
   /** The state has changed. */
   touch(): void {
     this.#isDirty = true
-    if (this.#isWriting || this.#isClosed) return
-    this.#cancelDelay ??= this.#clock.after(CONSUMER_STATE_DELAY_MS, () => this.write())
+    this.#writeLater()
   }
 
   /** Calls `onDisk` when the state as it is now is on disk; never when it can not be written. */
@@ -49,16 +52,23 @@ export class ConsumerJournal {
   }
 
   /** Writes now what has changed. */
-  write(): void {
-    if (!this.#isDirty || this.#isWriting || this.#isClosed) return
+  write(isLast = false): void {
+    const isAny = this.#isDirty || this.#isUneven
+    if (!isAny || this.#isWriting || this.#isClosed) return
     this.#cancelDelay?.()
     this.#cancelDelay = undefined
+    const isChanged = this.#isDirty
     this.#isDirty = false
     this.#isWriting = true
     const waiters = this.#waiters
     this.#waiters = []
+    const committed: Committed = (error) => this.#written(error, waiters)
     try {
-      this.#states.set(this.#key, this.#encode(), (error) => this.#written(error, waiters))
+      if (isChanged) this.#store(waiters.length > 0 || isLast, committed)
+      else {
+        this.#isUneven = false
+        evenOut(this.#states, this.#name, committed)
+      }
     } catch (error) {
       this.#failed(error)
     }
@@ -68,7 +78,7 @@ export class ConsumerJournal {
   close(): void {
     if (this.#isClosed) return
     this.#isWriting = false
-    this.write()
+    this.write(true)
     this.destroy()
   }
 
@@ -79,6 +89,18 @@ export class ConsumerJournal {
     this.#waiters = []
   }
 
+  #store(isTold: boolean, committed: Committed): void {
+    const state = this.#encode()
+    const areBoth = isTold || state.length <= CONSUMER_STATE_TWICE_BYTES
+    this.#isUneven = !areBoth
+    storeState(this.#states, this.#name, state, areBoth ? 'both' : 'older', committed)
+  }
+
+  #writeLater(): void {
+    if (this.#isWriting || this.#isClosed) return
+    this.#cancelDelay ??= this.#clock.after(CONSUMER_STATE_DELAY_MS, () => this.write())
+  }
+
   #written(error: PetioleError | undefined, waiters: readonly (() => void)[]): void {
     if (error !== undefined) {
       this.#failed(error)
@@ -86,9 +108,8 @@ export class ConsumerJournal {
     }
     this.#isWriting = false
     for (const waiter of waiters) waiter()
-    if (this.#isClosed || !this.#isDirty) return
     if (this.#waiters.length > 0) this.write()
-    else this.touch()
+    else if (this.#isDirty || this.#isUneven) this.#writeLater()
   }
 
   /** Clients that wait for a double ack are not answered and ask again; the state stays dirty. */

@@ -8,7 +8,7 @@ import type { Log } from '../../log/index.ts'
 import { messageOf } from '../../runtime/index.ts'
 import type { Committed, StateTable, Store } from '../../store/index.ts'
 import type { ConsumerConfig } from '../config/consumer-config.ts'
-import { stateKey } from './consumer-rules.ts'
+import { consumerOfState, eraseState, evenOut, isStoredTwice, storedState } from './state-copies.ts'
 
 const PREFIXES = ['consumer/', 'consumer-copy/'] as const
 
@@ -19,12 +19,13 @@ interface Kept {
   readonly revision?: number
 }
 
-/** All that are told of, whether their records can be understood or not. */
+/** All that are told of, whether their records can be understood or not, or only their states are left. */
 export function storedConsumers(states: StateTable): ReadonlySet<string> {
   const names = new Set<string>()
   for (const [key] of states.entries()) {
     const prefix = PREFIXES.find((one) => key.startsWith(one))
-    if (prefix !== undefined) names.add(key.slice(prefix.length))
+    const name = prefix === undefined ? consumerOfState(key) : key.slice(prefix.length)
+    if (name !== undefined) names.add(name)
   }
   return names
 }
@@ -42,16 +43,16 @@ export function recoverConsumer(
   const copies = copiesOf(states, name)
   const [first, second] = copies
   const newest = newestOf(copies)
-  if (newest === undefined) return undefined
   const isAlone = first === undefined || second === undefined
   // Alone and without the state that is written with it, it is of a removal that lost a record.
-  const isLeft = isAlone && newest.revision !== undefined && !states.get(stateKey(name))
-  const { config, createdMs } = newest
+  const isLeft = isAlone && newest?.revision !== undefined && !storedState(states, name)
   try {
-    if (isLeft) root.transaction(() => eraseConsumer(states, name))
+    if (newest === undefined) root.transaction(() => eraseState(states, name))
+    else if (isLeft) root.transaction(() => eraseConsumer(states, name))
     else if (isAlone || first.revision !== second.revision) {
-      root.transaction(() => storeConsumer(states, config, createdMs))
+      root.transaction(() => storeConsumer(states, newest.config, newest.createdMs))
     }
+    if (newest !== undefined && !isStoredTwice(states, name)) evenOut(states, name)
   } catch (error) {
     log.warn({ consumer: name, err: messageOf(error) }, 'consumer not written again')
   }

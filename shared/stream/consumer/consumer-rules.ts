@@ -30,8 +30,3 @@ export function thresholdMsOf(config: ConsumerConfig, hasPending: boolean): numb
   const isBusy = deliver_subject === undefined && hasPending
   return (inactive_threshold + (isBusy ? ack_wait : 0)) / NS_PER_MS
 }
-
-/** Where a consumer's state lies in its stream's state table. */
-export function stateKey(name: string): string {
-  return `acks/${name}`
-}

@@ -1,6 +1,6 @@
 /**
  * The consumers of one stream. Their configurations are in the stream's state table
- * (consumer-records.ts), and at `acks/<name>` the state that ConsumerJournal writes.
+ * (consumer-records.ts), and so are their states, which ConsumerJournal writes (state-copies.ts).
  *
  * The disk comes first: a consumer is found, changed or gone here only once that is on disk. When a
  * commit fails, all is as it was, and the next request of that name is judged by that.
@@ -36,8 +36,9 @@ import {
   storeConsumer,
   storedConsumers,
 } from './consumer-records.ts'
-import { isStored, stateKey } from './consumer-rules.ts'
+import { isStored } from './consumer-rules.ts'
 import { startPoint } from './consumer-start.ts'
+import { eraseState, storedState, storeState } from './state-copies.ts'
 import { StreamInterest } from './stream-interest.ts'
 
 export interface ConsumerSetParts {
@@ -115,9 +116,12 @@ export class ConsumerSet {
         if (found === undefined) continue
         const { config, createdMs } = found
         const consumer = new Consumer(this.#consumerParts(), config, createdMs)
-        const state = states.get(stateKey(name))
-        if (state === undefined) consumer.begin({ seq: stream.store.state.firstSeq || 1 })
-        else consumer.recover(state)
+        const state = storedState(states, name)
+        if (state !== undefined) consumer.recover(state)
+        else {
+          log.error({ stream: stream.name, consumer: name }, 'consumer state lost, it begins anew')
+          consumer.begin({ seq: stream.store.state.firstSeq || 1 })
+        }
         this.#consumers.set(name, consumer)
       } catch (error) {
         log.error({ consumer: name, err: messageOf(error) }, 'consumer not recovered')
@@ -348,7 +352,7 @@ export class ConsumerSet {
       const done: Committed = (error) => (error ? reject(error) : resolve())
       this.#parts.root.transaction(() => {
         if (isRefiltered) this.interest.owe()
-        states.set(stateKey(name), consumer.encodeState(isRefiltered))
+        storeState(states, name, consumer.encodeState(isRefiltered), 'both')
         storeConsumer(states, config, createdMs, done)
       })
     })
@@ -356,17 +360,16 @@ export class ConsumerSet {
 
   #erase(name: string): Promise<void> {
     const { states } = this.#parts.stream.store
-    const key = stateKey(name)
     return new Promise((resolve, reject) => {
       const done: Committed = (error) => {
         if (error !== undefined) return reject(error)
         // The consumer worked until now, and may have written its state once more.
-        if (states.get(key) !== undefined) states.remove(key)
+        eraseState(states, name)
         resolve()
       }
       this.#parts.root.transaction(() => {
         this.interest.owe()
-        states.remove(key)
+        eraseState(states, name)
         eraseConsumer(states, name, done)
       })
     })

@@ -16,7 +16,7 @@ import { Acknowledging } from './acknowledging.ts'
 import type { ConsumerEvents } from './consumer-events.ts'
 import { infoOf } from './consumer-info.ts'
 import { ConsumerJournal } from './consumer-journal.ts'
-import { ackPendingMaxOf, isStored, rulesOf, stateKey, thresholdMsOf } from './consumer-rules.ts'
+import { ackPendingMaxOf, isStored, rulesOf, thresholdMsOf } from './consumer-rules.ts'
 import type { StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
 import { targetOf } from './consumer-target.ts'
@@ -97,8 +97,8 @@ export class Consumer {
       () => parts.onInactive(this),
     )
     const { flow } = this.#target
-    const key = stateKey(this.name)
-    this.#journal = new ConsumerJournal(store.states, key, clock, log, () => this.encodeState())
+    const { states } = store
+    this.#journal = new ConsumerJournal(states, this.name, clock, log, () => this.encodeState())
     this.#delivery = new Delivery(
       {
         clock,

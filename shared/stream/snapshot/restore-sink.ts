@@ -8,8 +8,8 @@ import { isLiteral, isValidSubject } from '../../subject/index.ts'
 import { consumerConfig, withThreshold } from '../config/consumer-checks.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
 import { storeConsumer } from '../consumer/consumer-records.ts'
-import { stateKey } from '../consumer/consumer-rules.ts'
 import { encodeConsumerState } from '../consumer/consumer-state.ts'
+import { storeState } from '../consumer/state-copies.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { isObject, parseJson } from '../json-fields.ts'
 import { RECORD_OVERHEAD_BYTES } from '../limits.ts'
@@ -110,7 +110,7 @@ export class RestoreSink {
     const config = withThreshold(consumerConfig(request, consumer, this.#config))
     const now = { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() }
     const restored = restoredState(state, ackWaitMsOf(config), now)
-    store.states.set(stateKey(consumer), encodeConsumerState(restored, now.monotonicMs))
+    storeState(store.states, consumer, encodeConsumerState(restored, now.monotonicMs), 'both')
     storeConsumer(store.states, config, now.wallMs)
   }
 
