@@ -42,6 +42,7 @@ const MACHINE_MODULES =
 const MACHINE_GLOBALS =
   /(?<![\w.#'])(setTimeout|setInterval|setImmediate|performance\.now|Date\.now|new Date\(\)|Math\.random)\b/
 const NAMELESS = /(^|\/)(utils?|helpers?|common|misc|types)(\/|\.[a-z]+$)/i
+const IMPATIENT = /import \{[^}]*\b(ws)?connect\b[^}]*\} from '@nats-io\//
 const LINES_MAX = 400
 const TEST_LINES_MAX = 600
 
@@ -118,6 +119,16 @@ describe('tidy', () => {
       .filter(({ text }) => /\b(it|describe)\.(only|skip)\(|this\.skip\(/.test(text))
     assert.deepEqual(
       focused.map(({ file }) => file),
+      [],
+    )
+  })
+
+  it('tests have the official client from where it is patient', () => {
+    const wrong = tests
+      .filter(({ file }) => !/^test\/(bench\/|support\/patience\.ts)/.test(file))
+      .filter(({ text }) => IMPATIENT.test(text))
+    assert.deepEqual(
+      wrong.map(({ file }) => file),
       [],
     )
   })

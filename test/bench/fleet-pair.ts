@@ -4,7 +4,8 @@ import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 import { benchFolder, ROOT } from './results.ts'
 
 const POLL_MS = 20

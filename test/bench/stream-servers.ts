@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import * as path from 'node:path'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 import { awaitInfo, type BenchServer, HOST } from './core-servers.ts'
 import { END_DEADLINE_MS, within } from './deadline.ts'
 import { PeerProcess } from './peer-process.ts'

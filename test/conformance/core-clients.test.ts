@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { headers, type NatsConnection, type WsSocketFactory, wsconnect } from '@nats-io/nats-core'
-import { connect } from '@nats-io/transport-node'
+import { headers, type NatsConnection, type WsSocketFactory } from '@nats-io/nats-core'
 import { WebSocket } from 'ws'
 import { BrokerHarness, type BrokerHarnessOptions } from '../support/broker-harness.ts'
+import { connect, wsconnect } from '../support/patience.ts'
 
 /** The official JavaScript client, over both of its transports, as it is. */
 type Options = Parameters<typeof connect>[0] & object

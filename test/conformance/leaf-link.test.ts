@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { AckPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { Hub } from '../../hub/index.ts'
 import { Leaf } from '../../leaf/index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 
 /** Official clients at a hub and at its leaves, all of it over real sockets. */
 describe('leaf link with official clients', () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node'
+import { createInbox, type NatsConnection } from '@nats-io/transport-node'
 import { type Running, startHub } from '../../index.ts'
+import { freePort } from '../support/free-ports.ts'
 import { eventually } from '../support/link-node.ts'
-import { freePort } from '../support/nats-server-peer.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 
 /** Two hubs of a region as an operator sees them from either. */
 describe('monitoring of two hubs', () => {

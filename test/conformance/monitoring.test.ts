@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { type Running, startHub } from '../../index.ts'
 import { eventually } from '../support/link-node.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 
 /** A whole hub with clients of each protocol, looked at the way operators and scrapers look. */
 describe('monitoring of a running hub', () => {

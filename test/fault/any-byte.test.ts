@@ -3,10 +3,12 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import { repairStore } from '../../shared/store/index.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect } from '../support/patience.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const MESSAGES = 20

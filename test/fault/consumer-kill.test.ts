@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { AckPolicy, jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
-import { connect, type NatsConnection, nanos } from '@nats-io/transport-node'
+import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
+import { connect } from '../support/patience.ts'
 import { StoredHub } from '../support/stored-hub.ts'
 
 const MESSAGES = 600

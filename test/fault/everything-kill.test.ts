@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import { BusyStream } from '../support/busy-stream.ts'
 import { assertWhole } from '../support/checked-store.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect } from '../support/patience.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const KILLS = 10

@@ -4,10 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 
 const CONNECTIONS = 300
 const PUBLICATIONS_AT_ONCE = 20

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { connect } from '../support/patience.ts'
 import { StoredHub } from '../support/stored-hub.ts'
 
 const MESSAGES = 2_000

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
+import { headers, type NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { DEADLINE_MS, patient } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 import { StoredHub } from '../support/stored-hub.ts'
 
 const ROUNDS = 6
@@ -22,7 +22,7 @@ describe('schedules and lifetimes on a server that is killed', function () {
   after(() => hub.remove())
 
   async function client(): Promise<NatsConnection> {
-    return patient(await connect({ servers: `127.0.0.1:${hub.port}`, reconnect: false }))
+    return connect({ servers: `127.0.0.1:${hub.port}`, reconnect: false })
   }
 
   async function publish(nc: NatsConnection, subject: string, given: Record<string, string>) {

@@ -9,9 +9,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { createInterface } from 'node:readline'
-import { connect, headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { until } from '../support/fleet-harness.ts'
+import { connect } from '../support/patience.ts'
 import {
   type Read,
   type Removal,

@@ -3,8 +3,7 @@ import { SeededRandom } from '../../shared/runtime/index.ts'
 import { MemoryClient, stillBroker } from '../support/memory-client.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
-const ROUNDS_MIN = 100
-const BUDGET_MS = Number(process.env['FUZZ_MS'] ?? 2_000)
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 600)
 
 const SUBJECTS = ['a', 'a.b', 'a.*', 'ab', 'abc.d', 'abcd', '>', 'a..b', '_R_.x', 'x'.repeat(600)]
 const SIZES = [0, 1, 7, 48, 49, 300, 70_000, 300_001]
@@ -42,10 +41,8 @@ function operation(random: SeededRandom): string {
 describe('client connection fuzz', () => {
   it(`answers the same however input is cut, seed=${SEED}`, () => {
     const random = new SeededRandom(SEED)
-    const endMs = Date.now() + BUDGET_MS
     let delivered = 0
-    // However slow the machine is, so many rounds say something.
-    for (let round = 0; round < ROUNDS_MIN || Date.now() < endMs; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const lines = Array.from({ length: 1 + random.below(40) }, () => operation(random))
       const input = Buffer.from(
         `CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\n${lines.join('')}`,
@@ -66,6 +63,6 @@ describe('client connection fuzz', () => {
       assert.equal(cut.isEnded, whole.isEnded, about)
       delivered += whole.received.split('MSG ').length - 1
     }
-    assert.ok(delivered > ROUNDS_MIN, `${delivered} messages were delivered, seed=${SEED}`)
+    assert.ok(delivered > ROUNDS, `${delivered} messages were delivered, seed=${SEED}`)
   })
 })

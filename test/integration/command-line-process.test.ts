@@ -4,9 +4,8 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 import { PetioleProcess } from '../support/petiole-process.ts'
 
 /** The process as whoever starts a `nats-server` knows it: words, files, signals. */

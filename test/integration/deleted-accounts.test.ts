@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { encodeGeneric } from '@nats-io/jwt'
 import type { KeyPair } from '@nats-io/nkeys'
-import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
+import { jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 import { Hub } from '../../hub/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { type Cancel, SystemClock } from '../../shared/runtime/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { GONE_ACCOUNTS_LOOK_MS } from '../../shared/server/limits.ts'
-import { freePort } from '../support/nats-server-peer.ts'
+import { freePort } from '../support/free-ports.ts'
 import { OperatorHub } from '../support/operator-hub.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 import { createAccount, inSeconds, UNLIMITED } from '../unit/account/jwt-world.ts'
 
 const ACCOUNTS = 25

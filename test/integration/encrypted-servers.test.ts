@@ -6,10 +6,9 @@ import * as path from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { Objm } from '@nats-io/obj'
-import { connect } from '@nats-io/transport-node'
 import { type ConfigInput, type Running, startHub, startLeaf } from '../../index.ts'
 import { until } from '../support/fleet-harness.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 
 const SECRETS = [
   'STREAMNAME',

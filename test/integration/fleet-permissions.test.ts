@@ -3,8 +3,8 @@ import type { ConfigInput, Running } from '../../index.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { AccountFleetWorld, publish } from '../support/account-fleet-world.ts'
 import { until } from '../support/fleet-harness.ts'
+import { freePorts } from '../support/free-ports.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
-import { freePorts } from '../support/petiole-process.ts'
 
 /** What a leaf's user may publish binds what its buffers bring, as it binds its live messages. */
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 
 /** A hub that leaves as a lame duck: whoever is at it goes elsewhere before it ends. */
 

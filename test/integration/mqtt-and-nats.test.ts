@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { connect as connectNats, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { MqttFrontDoor } from '../../bridge-mqtt/index.ts'
 import { MQTT_CONFIG, MqttCore } from '../support/mqtt-core.ts'
+import { connect as connectNats } from '../support/patience.ts'
 
 /** The official clients of both sides, in one subject space. */
 describe('MQTT and NATS clients', () => {

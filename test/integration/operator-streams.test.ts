@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { encodeGeneric } from '@nats-io/jwt'
-import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
+import { jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 import { type Running, startRole } from '../../index.ts'
 import { loadConfig } from '../../shared/config/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
-import { DEADLINE_MS, patient } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 import {
   createAccount,
   createUser,
@@ -61,13 +61,11 @@ jetstream: { store_dir: "${directory}/store" }`
   async function client(): Promise<NatsConnection> {
     const user = createUser()
     const jwt = await world.userJwt({}, { user })
-    const connected = patient(
-      await connect({
-        servers: `127.0.0.1:${hub!.ports.client!.port}`,
-        authenticator: jwtAuthenticator(jwt, user.getSeed()),
-        reconnect: false,
-      }),
-    )
+    const connected = await connect({
+      servers: `127.0.0.1:${hub!.ports.client!.port}`,
+      authenticator: jwtAuthenticator(jwt, user.getSeed()),
+      reconnect: false,
+    })
     clients.push(connected)
     return connected
   }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { startHub, startLeaf } from '../../index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
 import { fingerprintOf } from '../../shared/transport/certificate.ts'
 import { CertificateAuthority, type CertificateFiles } from '../support/certificates.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 
 describe('a reload that pins other certificates', () => {
   const authority = new CertificateAuthority()

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect as connectNats } from '@nats-io/transport-node'
 import { connectAsync } from 'mqtt'
 import { type Running, startHub, startLeaf } from '../../index.ts'
 import { type ConfigInput, parseConfig } from '../../shared/config/index.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
+import { connect as connectNats, DEADLINE_MS } from '../support/patience.ts'
 
 /** A user who is taken out of the file is out everywhere, whatever he came by. */
 describe('a reload that removes a user', () => {

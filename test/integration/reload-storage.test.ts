@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect } from '../support/patience.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 
 const INSUFFICIENT_STORAGE = 10047
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { until } from '../support/fleet-harness.ts'
-import { DEADLINE_MS, patient } from '../support/patience.ts'
-import { freePorts, PetioleProcess } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
+import { PetioleProcess } from '../support/petiole-process.ts'
 
 /** What an operator of a fleet changes without a restart: real processes, their files, and SIGHUP. */
 
@@ -69,7 +70,7 @@ class Server {
   }
 
   async client(options: object = {}): Promise<NatsConnection> {
-    const client = patient(await connect({ servers: `127.0.0.1:${this.port}`, ...options }))
+    const client = await connect({ servers: `127.0.0.1:${this.port}`, ...options })
     this.#clients.push(client)
     return client
   }

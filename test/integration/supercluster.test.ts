@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { FleetStatus } from '../../hub/fleet/index.ts'
 import { type ConfigInput, type Running, startHub, startLeaf } from '../../index.ts'
 import { until } from '../support/fleet-harness.ts'
-import { DEADLINE_MS } from '../support/patience.ts'
-import { freePorts } from '../support/petiole-process.ts'
+import { freePorts } from '../support/free-ports.ts'
+import { connect, DEADLINE_MS } from '../support/patience.ts'
 
 interface Ports {
   readonly client: number

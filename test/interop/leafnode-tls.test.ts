@@ -6,8 +6,9 @@ import { readLogin } from '../../shared/link/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
 import { TlsSettings } from '../../shared/transport/index.ts'
 import { CertificateAuthority, tlsConfig } from '../support/certificates.ts'
+import { freePort } from '../support/free-ports.ts'
 import { eventually, LinkNode, reached } from '../support/link-node.ts'
-import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { NatsServerPeer } from '../support/nats-server-peer.ts'
 import { RawLink } from '../support/raw-link.ts'
 
 /** Secured leaf links with logins, against a real nats-server on either end. Needs the binary. */

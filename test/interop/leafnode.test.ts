@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { headers, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { Uplink } from '../../shared/link/index.ts'
+import { freePort } from '../support/free-ports.ts'
 import { eventually, LinkNode, reached } from '../support/link-node.ts'
-import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { NatsServerPeer } from '../support/nats-server-peer.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Leaf links against a real nats-server, as leaf of it and as its hub. Needs the binary. */

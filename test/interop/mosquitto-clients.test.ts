@@ -3,8 +3,8 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import * as path from 'node:path'
 import { promisify } from 'node:util'
-import { connect } from '@nats-io/transport-node'
 import { FleetHarness, until } from '../support/fleet-harness.ts'
+import { connect } from '../support/patience.ts'
 
 /** mosquitto's own clients at a leaf, as operators try a broker: what they send, and what they print. */
 

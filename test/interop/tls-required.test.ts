@@ -5,7 +5,8 @@ import { SystemDisk } from '../../shared/runtime/index.ts'
 import { RawClient } from '../support/broker-harness.ts'
 import { CertificateAuthority } from '../support/certificates.ts'
 import { ConfigFiles } from '../support/config-files.ts'
-import { freePort, NatsServerPeer } from '../support/nats-server-peer.ts'
+import { freePort } from '../support/free-ports.ts'
+import { NatsServerPeer } from '../support/nats-server-peer.ts'
 
 const CONNECT = 'CONNECT {"verbose":false,"pedantic":false,"tls_required":false}\r\nPING\r\n'
 

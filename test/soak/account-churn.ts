@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { wsconnect } from '@nats-io/nats-core'
-import { connect as connectNats, errors, type NatsConnection } from '@nats-io/transport-node'
+import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { WebSocket as NodeWebSocket } from 'ws'
 import type { ConfigInput, Running } from '../../index.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import type { CertificateAuthority, CertificateFiles } from '../support/certificates.ts'
+import { connect as connectNats, wsconnect } from '../support/patience.ts'
 
 /**
  * One cycle of a server with accounts: users of two of them share streams and services over TLS and

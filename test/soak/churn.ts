@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { connect as connectNats, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { connect as connectNats } from '../support/patience.ts'
 
 /**
  * One cycle of a server's life: clients of all manners come, talk and go, in an order drawn from a seed.

@@ -3,13 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { FleetStatus } from '../../hub/fleet/index.ts'
 import { type ConfigInput, type Running, startHub, startLeaf } from '../../index.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { until } from './fleet-harness.ts'
-import { DEADLINE_MS, patient } from './patience.ts'
-import { freePorts } from './petiole-process.ts'
+import { freePorts } from './free-ports.ts'
+import { connect, DEADLINE_MS } from './patience.ts'
 
 /** A hub with several accounts, leaves of theirs, and clients that ask in each of them. */
 export class AccountFleetWorld {
@@ -92,7 +92,7 @@ export class AccountFleetWorld {
   /** @param user its password is the same */
   async client(user: string, port = this.port): Promise<NatsConnection> {
     const options = { servers: `127.0.0.1:${port}`, user, pass: user, reconnect: false }
-    const connection = patient(await connect(options))
+    const connection = await connect(options)
     this.#connections.push(connection)
     return connection
   }

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { startRole } from '../../index.ts'
 import { loadConfig } from '../../shared/config/index.ts'
 import { SystemDisk } from '../../shared/runtime/index.ts'
 import { ConfigFiles } from './config-files.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
+import { connect } from './patience.ts'
 
 /** Users of one server, by name; the password is the name. */
 export interface AccountServer {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { Hub } from '../../hub/index.ts'
 import { loadConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
@@ -12,7 +12,7 @@ import { DURATION_NS_MAX } from '../../shared/stream/limits.ts'
 import { ConfigFiles } from './config-files.ts'
 import { eventually } from './link-node.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
-import { DEADLINE_MS, patient } from './patience.ts'
+import { connect, DEADLINE_MS } from './patience.ts'
 
 /** What most comparisons need: JetStream, and a user `a`. */
 const ONE_ACCOUNT = `
@@ -61,10 +61,8 @@ export class ConfigTwins {
   async clients(user: string): Promise<TwinClients> {
     const ports = [this.#peer.port, this.#hub.core.ports?.client?.port ?? 0]
     const [theirs, ours] = await Promise.all(
-      ports.map(async (port) =>
-        patient(
-          await connect({ servers: `127.0.0.1:${port}`, user, pass: user, reconnect: false }),
-        ),
+      ports.map((port) =>
+        connect({ servers: `127.0.0.1:${port}`, user, pass: user, reconnect: false }),
       ),
     )
     if (theirs === undefined || ours === undefined) throw new Error('two clients')

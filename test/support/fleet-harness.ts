@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { freePorts } from './free-ports.ts'
 import { LinkProxy } from './link-proxy.ts'
-import { freePorts, PetioleProcess } from './petiole-process.ts'
+import { connect } from './patience.ts'
+import { PetioleProcess } from './petiole-process.ts'
 
 const POLL_MS = 25
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { BROKER_DEFAULTS, Broker } from '../../shared/broker/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { SystemClock, SystemDisk, SystemRandom } from '../../shared/runtime/index.ts'
@@ -10,7 +10,7 @@ import { openStore, type Store } from '../../shared/store/index.ts'
 import { StreamEngine, UNLIMITED } from '../../shared/stream/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
-import { patient } from './patience.ts'
+import { connect } from './patience.ts'
 import { userDoor } from './user-door.ts'
 
 /** A server with JetStream that official clients connect to, and that can be started again. */
@@ -29,7 +29,7 @@ export function startJetStreamServer(): Promise<JetStreamServer> {
 }
 
 export async function clientOf(server: JetStreamServer): Promise<NatsConnection> {
-  return patient(await connect({ servers: `127.0.0.1:${server.port}`, reconnect: false }))
+  return connect({ servers: `127.0.0.1:${server.port}`, reconnect: false })
 }
 
 class RealServer implements JetStreamServer {

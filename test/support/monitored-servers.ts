@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { type Running, startHub } from '../../index.ts'
+import { freePort } from './free-ports.ts'
 import { eventually } from './link-node.ts'
-import { freePort, NatsServerPeer } from './nats-server-peer.ts'
-import { patient } from './patience.ts'
+import { NatsServerPeer } from './nats-server-peer.ts'
+import { connect } from './patience.ts'
 
 /** One server under watch, ours or nats-server: how to ask it, and clients that give it something to show. */
 export class MonitoredServer {
@@ -73,7 +74,7 @@ export class MonitoredServer {
 
   async client(user: string, name: string): Promise<NatsConnection> {
     const servers = `127.0.0.1:${this.port}`
-    const client = patient(await connect({ servers, user, pass: user, name, reconnect: false }))
+    const client = await connect({ servers, user, pass: user, name, reconnect: false })
     this.#clients.push(client)
     return client
   }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { freePort } from './free-ports.ts'
 import { eventually } from './link-node.ts'
-import { patient } from './patience.ts'
+import { connect } from './patience.ts'
 
 /** A real nats-server, for the interop tests: `NATS_SERVER`, `.peers/bin`, or the search path. */
 export class NatsServerPeer {
@@ -76,7 +76,7 @@ export class NatsServerPeer {
   }
 
   async client(options: { user?: string; pass?: string } = {}): Promise<NatsConnection> {
-    const client = patient(await connect({ servers: `127.0.0.1:${this.port}`, ...options }))
+    const client = await connect({ servers: `127.0.0.1:${this.port}`, ...options })
     this.#clients.push(client)
     return client
   }
@@ -87,15 +87,6 @@ export class NatsServerPeer {
     await eventually(() => !this.#isRunning, 'nats-server stopped')
     rmSync(this.directory, { recursive: true, force: true })
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 function findBinary(): string {

@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { freePorts } from './free-ports.ts'
 import { LinkProxy } from './link-proxy.ts'
-import { freePorts, PetioleProcess } from './petiole-process.ts'
+import { connect } from './patience.ts'
+import { PetioleProcess } from './petiole-process.ts'
 
 export const HUBS = ['eu-1', 'eu-2', 'us-1'] as const
 export type HubName = (typeof HUBS)[number]

@@ -7,15 +7,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { Hub } from '../../hub/index.ts'
 import { Leaf } from '../../leaf/index.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { silentLog } from '../../shared/log/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
+import { freePort } from './free-ports.ts'
 import { LinkProxy } from './link-proxy.ts'
-import { freePort, NatsServerPeer } from './nats-server-peer.ts'
-import { DEADLINE_MS, patient } from './patience.ts'
+import { NatsServerPeer } from './nats-server-peer.ts'
+import { connect, DEADLINE_MS } from './patience.ts'
 
 export type Make = 'petiole' | 'nats-server'
 export type Domain = 'hub' | 'leaf'
@@ -155,7 +156,7 @@ export class SourcingWorld {
       domain === 'hub'
         ? await Hub.start({ ...MACHINE, config: parseConfig(options, 'hub') })
         : await Leaf.start({ ...MACHINE, config: parseConfig(options, 'leaf') })
-    const client = patient(await connect({ servers: `127.0.0.1:${server.ports?.client.port}` }))
+    const client = await connect({ servers: `127.0.0.1:${server.ports?.client.port}` })
     return { client, stop: () => server.destroy() }
   }
 

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { freePorts, PetioleProcess } from './petiole-process.ts'
+import { freePorts } from './free-ports.ts'
+import { PetioleProcess } from './petiole-process.ts'
 
 /** A hub with JetStream as a process, to be killed and started again on the same store and port. */
 export class StoredHub extends PetioleProcess {

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import * as path from 'node:path'
+import { freePorts } from '../../support/free-ports.ts'
 import { DEADLINE_MS } from '../../support/patience.ts'
-import { freePorts } from '../../support/petiole-process.ts'
 
 /** What clients of any language find when they are told there is a nats-server; INTEROP_SERVER tries another. */
 const BINARY =

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { wsconnect } from '@nats-io/nats-core'
-import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node'
+import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { CertificateAuthority, type CertificateFiles } from '../../support/certificates.ts'
+import { connect, wsconnect } from '../../support/patience.ts'
 import type { MatrixServer } from './matrix-server.ts'
 
 /**

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { connect } from '@nats-io/transport-node'
 import { startHub } from '../../../index.ts'
 import { TracedInput } from '../../../shared/broker/protocol-trace.ts'
 import { type Log, silentLog } from '../../../shared/log/index.ts'
+import { connect } from '../../support/patience.ts'
 
 describe('protocol trace', () => {
   it('tells what clients say and are told, and no secret', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { comeBackIn, ServerIdentity } from '../../../shared/link/index.ts'
 import { SystemRandom } from '../../../shared/runtime/index.ts'
+import { freePort } from '../../support/free-ports.ts'
 import { eventually, LinkNode, reached } from '../../support/link-node.ts'
 import { LinkProxy } from '../../support/link-proxy.ts'
-import { freePort } from '../../support/nats-server-peer.ts'
 import type { RecordingPeer } from '../../support/recording-peer.ts'
 
 describe('link: hub and leaf', () => {
