@@ -37,7 +37,8 @@ export class Clients {
    * nothing else.
    */
   authenticate(packet: ConnectPacket, channel: Channel): Verdict {
-    const { clientId, password, user } = packet
+    const { clientId, user } = packet
+    const password = packet.password && Buffer.from(packet.password).toString()
     return this.#core.authenticator.authenticate({
       ...(user === undefined ? {} : { user }),
       ...(password === undefined ? {} : { password, token: password }),

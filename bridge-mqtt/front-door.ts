@@ -5,7 +5,6 @@ import { wait } from '../shared/runtime/index.ts'
 import type { Core, DoorTraffic, FrontDoor } from '../shared/server/index.ts'
 import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
-import { packetLibrary } from './codec/index.ts'
 import { MqttCounters } from './counters.ts'
 import { DEFAULT_LIMITS, type MqttLimits, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
@@ -69,8 +68,6 @@ export class MqttFrontDoor implements FrontDoor {
 
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
   async start(core: Core): Promise<void> {
-    // Now, so that the first client need not wait for it.
-    packetLibrary()
     this.#core = core
     const log = core.log.child({ door: this.name })
     this.#log = log

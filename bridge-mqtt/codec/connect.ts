@@ -1,19 +1,24 @@
-import type { IConnectPacket } from 'mqtt-packet'
-import { FieldWalk } from './fields.ts'
+import { FieldWalk, NO_PROPERTIES } from './fields.ts'
 import type { Frame } from './frame.ts'
-import { packetLibrary } from './packet-library.ts'
+import { LEVEL, type Level } from './level.ts'
+import { PACKET } from './packet-types.ts'
+import { PacketWriter } from './packet-writer.ts'
+import { writeProperties } from './properties.ts'
+import { PLACE, type Properties } from './property-table.ts'
+import { isTopicName } from './topic-name.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
-/** A CONNECT that is well-formed, in the versions that are served. */
+/** A CONNECT that is well-formed. */
 export interface ConnectPacket {
-  /** 3 is MQTT 3.1, 4 is 3.1.1. */
-  readonly level: 3 | 4
+  readonly level: Level
   readonly clientId: string
+  /** Clean session, or clean start in MQTT 5. */
   readonly isClean: boolean
   readonly keepAliveSeconds: number
   readonly user: string | undefined
-  readonly password: string | undefined
+  readonly password: Uint8Array | undefined
   readonly will: WillMessage | undefined
+  readonly properties: Properties
 }
 
 export interface WillMessage {
@@ -21,103 +26,129 @@ export interface WillMessage {
   readonly payload: Uint8Array
   readonly qos: number
   readonly isRetain: boolean
+  readonly properties: Properties
 }
 
-/** CONNECT was understood, or speaks a version that is not served, or breaks a rule. */
+/**
+ * CONNECT was understood, or speaks a version that there is not, or breaks a rule; `level` is
+ * 0 when it broke one before it said what it speaks.
+ */
 export type ConnectResult =
-  | { readonly kind: 'connect'; readonly packet: ConnectPacket }
+  | { readonly kind: 'connect'; readonly level: Level; readonly packet: ConnectPacket }
   | { readonly kind: 'version'; readonly level: number }
-  | { readonly kind: 'violation'; readonly violation: Violation }
+  | { readonly kind: 'violation'; readonly level: Level | 0; readonly violation: Violation }
 
-const LEVEL_31 = 3
-const LEVEL_311 = 4
-const FLAG = { reserved: 1, will: 4, willQos: 24, willRetain: 32, password: 64, user: 128 } as const
-const WILDCARD = /[+#]/
+const FLAG = {
+  reserved: 1,
+  clean: 2,
+  will: 4,
+  willQos: 24,
+  willRetain: 32,
+  password: 64,
+  user: 128,
+} as const
+const WILL_QOS_SHIFT = 3
+const NAME = 'MQTT'
+const NAME_31 = 'MQIsdp'
 
 /**
  * Decodes the body of a whole CONNECT frame. The name and the level are read first, because what
- * follows them depends on both; then every field is checked as bytes, and only what passed is left
- * to `mqtt-packet`, which would let bad UTF-8 and trailing bytes through.
+ * follows them depends on both.
  */
 export function decodeConnect(bytes: Uint8Array, frame: Frame): ConnectResult {
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  const nameBytes = walk.string()
-  const level = walk.byte()
-  if (nameBytes === undefined || walk.violation !== undefined) return refused(walk)
-  const name = Buffer.from(nameBytes).toString()
-  if (name !== 'MQTT' && name !== 'MQIsdp') walk.fail(VIOLATIONS.protocolName)
-  if (walk.violation !== undefined) return refused(walk)
-  if (level !== (name === 'MQTT' ? LEVEL_311 : LEVEL_31)) return { kind: 'version', level }
-  checkFields(walk)
-  if (walk.end() !== undefined) return refused(walk)
-  const decoded = decode(Buffer.from(bytes.subarray(frame.start, frame.bodyEnd)))
-  return decoded === undefined
-    ? { kind: 'violation', violation: VIOLATIONS.truncated }
-    : { kind: 'connect', packet: toConnect(decoded, level === LEVEL_31 ? 3 : 4) }
-}
-
-function checkFields(walk: FieldWalk): void {
-  const flags = walk.byte()
-  checkFlags(flags, walk)
-  walk.uint16()
-  walk.string()
-  if ((flags & FLAG.will) !== 0) {
-    const topic = walk.string()
-    if (topic !== undefined && !isTopicName(topic)) walk.fail(VIOLATIONS.willTopic)
-    walk.binary()
+  const name = walk.text()
+  const byte = walk.byte()
+  if (name !== NAME && name !== NAME_31) walk.fail(VIOLATIONS.protocolName)
+  if (walk.violation !== undefined) {
+    return { kind: 'violation', level: 0, violation: walk.violation }
   }
-  if ((flags & FLAG.user) !== 0) walk.string()
-  if ((flags & FLAG.password) !== 0) walk.binary()
+  const level = levelOf(name, byte)
+  if (level === undefined) return { kind: 'version', level: byte }
+  const packet = readFields(walk, level)
+  const violation = walk.end()
+  if (violation !== undefined) return { kind: 'violation', level, violation }
+  return { kind: 'connect', level, packet }
 }
 
-function checkFlags(flags: number, walk: FieldWalk): void {
+function levelOf(name: string, level: number): Level | undefined {
+  if (name === NAME_31) return level === LEVEL.v31 ? level : undefined
+  return level === LEVEL.v311 || level === LEVEL.v5 ? level : undefined
+}
+
+function readFields(walk: FieldWalk, level: Level): ConnectPacket {
+  const flags = walk.byte()
+  checkFlags(flags, level, walk)
+  const keepAliveSeconds = walk.uint16()
+  const properties = level === LEVEL.v5 ? walk.properties(PLACE.connect) : NO_PROPERTIES
+  const { authenticationData, authenticationMethod } = properties
+  if (authenticationData !== undefined && authenticationMethod === undefined) {
+    walk.fail(VIOLATIONS.authDataAlone)
+  }
+  return {
+    level,
+    isClean: (flags & FLAG.clean) !== 0,
+    keepAliveSeconds,
+    properties,
+    clientId: walk.text(),
+    will: (flags & FLAG.will) === 0 ? undefined : readWill(walk, flags, level),
+    user: (flags & FLAG.user) === 0 ? undefined : walk.text(),
+    password: (flags & FLAG.password) === 0 ? undefined : walk.copy(),
+  }
+}
+
+function readWill(walk: FieldWalk, flags: number, level: Level): WillMessage {
+  const properties = level === LEVEL.v5 ? walk.properties(PLACE.will) : NO_PROPERTIES
+  const topic = Buffer.from(walk.string() ?? [])
+  if (!isTopicName(topic, 0, topic.length)) walk.fail(VIOLATIONS.willTopic)
+  return {
+    topic,
+    payload: walk.copy(),
+    qos: (flags & FLAG.willQos) >> WILL_QOS_SHIFT,
+    isRetain: (flags & FLAG.willRetain) !== 0,
+    properties,
+  }
+}
+
+function checkFlags(flags: number, level: Level, walk: FieldWalk): void {
   if ((flags & FLAG.reserved) !== 0) walk.fail(VIOLATIONS.connectReservedFlag)
   if ((flags & FLAG.will) === 0) {
-    if ((flags & (FLAG.willQos | FLAG.willRetain)) !== 0) walk.fail(VIOLATIONS.willFlags)
+    if ((flags & FLAG.willQos) !== 0) walk.fail(VIOLATIONS.willQosWithoutWill)
+    if ((flags & FLAG.willRetain) !== 0) walk.fail(VIOLATIONS.willRetainWithoutWill)
   } else if ((flags & FLAG.willQos) === FLAG.willQos) {
     walk.fail(VIOLATIONS.willQos)
   }
-  if ((flags & FLAG.password) !== 0 && (flags & FLAG.user) === 0) {
+  // MQTT 5 lets a password come alone, for what is no password of a user.
+  if (level !== LEVEL.v5 && (flags & FLAG.password) !== 0 && (flags & FLAG.user) === 0) {
     walk.fail(VIOLATIONS.passwordWithoutUser)
   }
 }
 
-function isTopicName(topic: Uint8Array): boolean {
-  return topic.length > 0 && !WILDCARD.test(Buffer.from(topic).toString('latin1'))
-}
-
-function decode(packet: Buffer): IConnectPacket | undefined {
-  let connect: IConnectPacket | undefined
-  const decoder = packetLibrary().parser()
-  decoder.on('packet', (decoded) => {
-    if (decoded.cmd === 'connect') connect = decoded
-  })
-  decoder.on('error', () => {})
-  decoder.parse(packet)
-  return connect
-}
-
-function toConnect(packet: IConnectPacket, level: 3 | 4): ConnectPacket {
-  const will = packet.will
-  return {
-    level,
-    clientId: packet.clientId,
-    isClean: packet.clean === true,
-    keepAliveSeconds: packet.keepalive ?? 0,
-    user: packet.username,
-    password: packet.password?.toString(),
-    will:
-      will === undefined
-        ? undefined
-        : {
-            topic: Buffer.from(will.topic),
-            payload: Buffer.from(will.payload),
-            qos: will.qos ?? 0,
-            isRetain: will.retain === true,
-          },
+/** Fields in the order of [MQTT-3.1.3-1]. */
+export function encodeConnect(packet: ConnectPacket): Uint8Array {
+  const { level, will, user, password } = packet
+  const writer = new PacketWriter()
+    .string(level === LEVEL.v31 ? NAME_31 : NAME)
+    .byte(level)
+    .byte(flagsOf(packet))
+    .uint16(packet.keepAliveSeconds)
+  if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.connect)
+  writer.string(packet.clientId)
+  if (will !== undefined) {
+    if (level === LEVEL.v5) writeProperties(writer, will.properties, PLACE.will)
+    writer.binary(will.topic).binary(will.payload)
   }
+  if (user !== undefined) writer.string(user)
+  if (password !== undefined) writer.binary(password)
+  return writer.packet(PACKET.connect)
 }
 
-function refused(walk: FieldWalk): ConnectResult {
-  return { kind: 'violation', violation: walk.violation ?? VIOLATIONS.truncated }
+function flagsOf({ isClean, will, user, password }: ConnectPacket): number {
+  return (
+    (isClean ? FLAG.clean : 0) |
+    (will === undefined ? 0 : FLAG.will | (will.qos << WILL_QOS_SHIFT)) |
+    (will?.isRetain === true ? FLAG.willRetain : 0) |
+    (user === undefined ? 0 : FLAG.user) |
+    (password === undefined ? 0 : FLAG.password)
+  )
 }

@@ -1,9 +1,13 @@
+import { decodeProperties } from './properties.ts'
+import type { Place, Properties } from './property-table.ts'
 import { checkUtf8 } from './utf8.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
+export const NO_PROPERTIES: Properties = {}
+
 /**
- * Steps over the length-prefixed fields of a packet body and keeps the first violation it meets;
- * after that every step stays where it is. It checks what a lenient decoder lets pass.
+ * Steps over the fields of the body of a packet that comes rarely and keeps the first violation it
+ * meets; after that every step stays where it is, and what it returns means nothing.
  */
 export class FieldWalk {
   readonly #bytes: Uint8Array
@@ -32,7 +36,7 @@ export class FieldWalk {
   /** A packet identifier, which is never 0 [MQTT-2.3.1-1]. */
   packetId(): number {
     const id = this.uint16()
-    if (id === 0) this.#fail(VIOLATIONS.packetIdZero)
+    if (id === 0) this.fail(VIOLATIONS.packetIdZero)
     return id
   }
 
@@ -49,24 +53,47 @@ export class FieldWalk {
     if (field === undefined) return undefined
     const violation = checkUtf8(field, 0, field.length)
     if (violation === undefined) return field
-    this.#fail(violation)
+    this.fail(violation)
     return undefined
+  }
+
+  /** A string as text; empty after a violation. */
+  text(): string {
+    const field = this.string()
+    return field === undefined ? '' : Buffer.from(field).toString()
+  }
+
+  /** Binary data of its own; empty after a violation. */
+  copy(): Uint8Array {
+    return Buffer.from(this.binary() ?? [])
+  }
+
+  properties(place: Place): Properties {
+    if (this.violation !== undefined) return NO_PROPERTIES
+    const section = decodeProperties(this.#bytes, this.#at, this.#end, place)
+    if ('rule' in section) {
+      this.fail(section)
+      return NO_PROPERTIES
+    }
+    this.#at = section.end
+    return section.properties
   }
 
   /** The body must end here. */
   end(): Violation | undefined {
-    if (this.#at < this.#end) this.#fail(VIOLATIONS.trailingBytes)
+    if (this.#at < this.#end) this.fail(VIOLATIONS.trailingBytes)
     return this.violation
   }
 
+  /** Only the first one counts. */
   fail(violation: Violation): void {
-    this.#fail(violation)
+    this.violation ??= violation
   }
 
   #take(size: number): boolean {
     if (this.violation !== undefined) return false
     if (this.#at + size > this.#end) {
-      this.#fail(VIOLATIONS.truncated)
+      this.fail(VIOLATIONS.truncated)
       return false
     }
     this.#at += size
@@ -75,9 +102,5 @@ export class FieldWalk {
 
   #uint16At(at: number): number {
     return ((this.#bytes[at] ?? 0) << 8) | (this.#bytes[at + 1] ?? 0)
-  }
-
-  #fail(violation: Violation): void {
-    this.violation ??= violation
   }
 }

@@ -1,25 +1,12 @@
-/** Control packet types, the high nibble of a packet's first byte (MQTT 3.1.1, table 2.1). */
-export const PACKET = {
-  connect: 1,
-  connack: 2,
-  publish: 3,
-  puback: 4,
-  pubrec: 5,
-  pubrel: 6,
-  pubcomp: 7,
-  subscribe: 8,
-  suback: 9,
-  unsubscribe: 10,
-  unsuback: 11,
-  pingreq: 12,
-  pingresp: 13,
-  disconnect: 14,
-} as const
+import { LEVEL, type Level } from './level.ts'
+import { PACKET } from './packet-types.ts'
+import { VARINT_BYTES_MAX, varintSize, writeVarint } from './varint.ts'
+import { VIOLATIONS, type Violation } from './violation.ts'
 
-/** Fixed header flags that the specification reserves; PUBLISH has none (table 2.2). */
+/** Fixed header flags that the specification reserves; PUBLISH has none (table 2-2). */
 const RESERVED_FLAGS: readonly number[] = [0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 2, 0, 0, 0, 0, 0]
-
-const LENGTH_BYTES_MAX = 4
+/** MQTT 3.1 sets it in a PUBREL, SUBSCRIBE or UNSUBSCRIBE that is sent again. */
+const DUP_FLAG = 8
 
 export type FrameState = 'whole' | 'partial' | 'malformed'
 
@@ -36,6 +23,8 @@ export class Frame {
   bodyEnd = 0
   /** Whether the remaining length is known. */
   isSized = false
+  /** Whether it has bytes that say nothing. MQTT 3.1.1 does not forbid them, MQTT 5 does. */
+  isPadded = false
 
   get size(): number {
     return this.bodyEnd - this.start
@@ -52,14 +41,16 @@ export class Frame {
     this.flags = first & 15
     this.start = at
     this.isSized = false
+    this.isPadded = false
     let length = 0
-    for (let i = 0; i < LENGTH_BYTES_MAX; i++) {
+    for (let i = 0; i < VARINT_BYTES_MAX; i++) {
       const position = at + 1 + i
       if (position >= end) return 'partial'
       const byte = bytes[position] ?? 0
       length += (byte & 0x7f) << (7 * i)
       if (byte < 0x80) {
         this.isSized = true
+        this.isPadded = byte === 0 && i > 0
         this.bodyStart = position + 1
         this.bodyEnd = this.bodyStart + length
         return this.bodyEnd <= end ? 'whole' : 'partial'
@@ -67,13 +58,31 @@ export class Frame {
     }
     return 'malformed'
   }
+
+  /**
+   * What the fixed header tells, as soon as it is here and before a body is waited for.
+   *
+   * @param level undefined before CONNECT has said it
+   * @param sizeMax bytes of a whole packet
+   */
+  violation(level: Level | undefined, sizeMax: number): Violation | undefined {
+    if (this.type === 0 || (this.type === PACKET.auth && level !== LEVEL.v5)) {
+      return VIOLATIONS.unknownType
+    }
+    if (this.hasReservedFlags && !this.#isRepetition(level)) return VIOLATIONS.reservedFlags
+    if (this.isPadded && level === LEVEL.v5) return VIOLATIONS.remainingLengthPadded
+    return this.isSized && this.size > sizeMax ? VIOLATIONS.packetTooLarge : undefined
+  }
+
+  #isRepetition(level: Level | undefined): boolean {
+    const reserved = RESERVED_FLAGS[this.type] ?? 0
+    return level === LEVEL.v31 && reserved !== 0 && this.flags === (reserved | DUP_FLAG)
+  }
 }
 
 /** Bytes that the fixed header of a packet with a body of `length` bytes takes. */
 export function fixedHeaderSize(length: number): number {
-  if (length < 0x80) return 2
-  if (length < 0x4000) return 3
-  return length < 0x20_0000 ? 4 : 5
+  return 1 + varintSize(length)
 }
 
 /** Writes a fixed header at `at`; returns the offset behind it. */
@@ -83,12 +92,6 @@ export function writeFixedHeader(
   first: number,
   length: number,
 ): number {
-  bytes[at++] = first
-  let rest = length
-  while (rest >= 0x80) {
-    bytes[at++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  bytes[at++] = rest
-  return at
+  bytes[at] = first
+  return writeVarint(bytes, at + 1, length)
 }

@@ -1,35 +1,73 @@
-/** MQTT packets as bytes: frames, the hot packets by hand, the others through `mqtt-packet`. */
+/**
+ * MQTT packets as bytes, of MQTT 3.1, 3.1.1 and 5, as both sides send them. The hot ones (PUBLISH and its
+ * acknowledgements) are read in place and written into reserved output; the others are objects.
+ */
 export {
-  CONNACK,
+  ACK_SIZE,
+  ACK_SIZE_MAX,
+  type AckPacket,
+  AckReader,
+  type AckType,
+  ackSize,
+  encodeAck,
+  writeAck,
+} from './acks.ts'
+export {
+  decodeAuth,
+  decodeDisconnect,
+  encodeAuth,
+  encodeDisconnect,
+  type ReasonPacket,
+} from './closing.ts'
+export {
+  type ConnackPacket,
+  decodeConnack,
   encodeConnack,
-  encodeSuback,
-  encodeUnsuback,
+  encodeConnackCode,
   encodeVersionRefusal,
-  SUBACK_FAILURE,
-} from './answers.ts'
+} from './connack.ts'
 export {
   type ConnectPacket,
   type ConnectResult,
   decodeConnect,
+  encodeConnect,
   type WillMessage,
 } from './connect.ts'
-export { Frame, type FrameState, PACKET } from './frame.ts'
-export { packetLibrary } from './packet-library.ts'
+export { NO_PROPERTIES } from './fields.ts'
+export { Frame, type FrameState } from './frame.ts'
+export { LEVEL, type Level, type Side } from './level.ts'
+export { PACKET } from './packet-types.ts'
+export { decodeProperties, encodeProperties, encodeWithin } from './properties.ts'
+export { PropertyCursor } from './property-cursor.ts'
+export { PLACE, type Place, type Properties, type UserProperty } from './property-table.ts'
 export {
+  PINGREQ_BYTES,
   PINGRESP_BYTES,
-  PUBACK_SIZE,
+  PUBLISH_FLAG,
   PublishReader,
   publishHeadSize,
-  readPuback,
-  writePuback,
   writePublishHead,
 } from './publish.ts'
+export { PublishProperties } from './publish-properties.ts'
+export { CONNACK, isReasonCode, REASON, SUBACK_FAILURE } from './reason-codes.ts'
+export { isShared, parseShared, type SharedFilter } from './shared-filter.ts'
+export {
+  decodeSuback,
+  decodeUnsuback,
+  encodeSuback,
+  encodeUnsuback,
+  type SubackPacket,
+} from './suback.ts'
 export {
   decodeSubscribe,
   decodeUnsubscribe,
+  encodeSubscribe,
+  encodeUnsubscribe,
   type RequestedFilter,
   type SubscribePacket,
   type UnsubscribePacket,
 } from './subscribe.ts'
+export { InboundAliases, type OutboundAlias, OutboundAliases } from './topic-aliases.ts'
+export { isTopicName } from './topic-name.ts'
 export { checkUtf8 } from './utf8.ts'
-export { VIOLATIONS, type Violation } from './violation.ts'
+export { type Answer, answerTo, VIOLATIONS, type Violation } from './violation.ts'

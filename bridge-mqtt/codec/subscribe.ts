@@ -1,71 +1,117 @@
-import type { Packet } from 'mqtt-packet'
-import { FieldWalk } from './fields.ts'
+import { FieldWalk, NO_PROPERTIES } from './fields.ts'
 import type { Frame } from './frame.ts'
-import { packetLibrary } from './packet-library.ts'
+import { LEVEL, type Level } from './level.ts'
+import { PACKET } from './packet-types.ts'
+import { PacketWriter } from './packet-writer.ts'
+import { writeProperties } from './properties.ts'
+import { PLACE, type Properties } from './property-table.ts'
+import { isShared } from './shared-filter.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 export interface SubscribePacket {
   readonly packetId: number
   readonly filters: readonly RequestedFilter[]
+  readonly properties: Properties
 }
 
+/** A topic filter with its options; those but `qos` are of MQTT 5, and false or 0 before. */
 export interface RequestedFilter {
   readonly filter: string
   readonly qos: number
+  readonly isNoLocal: boolean
+  readonly isRetainAsPublished: boolean
+  /** When retained messages are sent: 0 at each SUBSCRIBE, 1 at the first of its filter, 2 never. */
+  readonly retainHandling: number
 }
 
 export interface UnsubscribePacket {
   readonly packetId: number
   readonly filters: readonly string[]
+  readonly properties: Properties
 }
 
 const QOS_MAX = 2
-/** The decoder has to be told a version; both are the same to SUBSCRIBE. */
-const DECODER_OPTIONS = { protocolVersion: 4 } as const
+const RETAIN_HANDLING_MAX = 2
+/** Of the fixed header of both packets. */
+const FLAGS = 2
+
+const OPTION = { qos: 0x03, noLocal: 0x04, retainAsPublished: 0x08, retainHandling: 0x30 } as const
+const RESERVED_OPTIONS = 0xc0
+const RETAIN_HANDLING_SHIFT = 4
 
 /** Decodes a whole SUBSCRIBE. Whether a filter's wildcards are well placed is not asked here. */
-export function decodeSubscribe(bytes: Uint8Array, frame: Frame): SubscribePacket | Violation {
+export function decodeSubscribe(
+  bytes: Uint8Array,
+  frame: Frame,
+  level: Level,
+): SubscribePacket | Violation {
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  walk.packetId()
+  const packetId = walk.packetId()
+  const properties = level === LEVEL.v5 ? walk.properties(PLACE.subscribe) : NO_PROPERTIES
   if (walk.isAtEnd) walk.fail(VIOLATIONS.emptySubscribe)
-  while (!walk.isAtEnd) {
-    checkFilter(walk)
-    if (walk.byte() > QOS_MAX) walk.fail(VIOLATIONS.subscribeQos)
+  const filters: RequestedFilter[] = []
+  while (!walk.isAtEnd) filters.push(readRequest(walk, level))
+  return walk.end() ?? { packetId, filters, properties }
+}
+
+function readRequest(walk: FieldWalk, level: Level): RequestedFilter {
+  const filter = readFilter(walk)
+  const options = walk.byte()
+  const request = {
+    filter,
+    qos: options & OPTION.qos,
+    isNoLocal: (options & OPTION.noLocal) !== 0,
+    isRetainAsPublished: (options & OPTION.retainAsPublished) !== 0,
+    retainHandling: (options & OPTION.retainHandling) >> RETAIN_HANDLING_SHIFT,
   }
-  const violation = walk.end()
-  if (violation !== undefined) return violation
-  const packet = decode(bytes, frame)
-  if (packet?.cmd !== 'subscribe') return VIOLATIONS.truncated
-  return {
-    packetId: packet.messageId ?? 0,
-    filters: packet.subscriptions.map(({ topic, qos }) => ({ filter: topic, qos })),
+  if (level !== LEVEL.v5) {
+    if (options > QOS_MAX) walk.fail(VIOLATIONS.subscribeQos)
+    return request
   }
+  if ((options & RESERVED_OPTIONS) !== 0) walk.fail(VIOLATIONS.subscriptionOptions)
+  if (request.qos > QOS_MAX) walk.fail(VIOLATIONS.subscribeQos)
+  if (request.retainHandling > RETAIN_HANDLING_MAX) walk.fail(VIOLATIONS.retainHandling)
+  if (request.isNoLocal && isShared(filter)) walk.fail(VIOLATIONS.noLocalShared)
+  return request
 }
 
 /** Decodes a whole UNSUBSCRIBE. */
-export function decodeUnsubscribe(bytes: Uint8Array, frame: Frame): UnsubscribePacket | Violation {
+export function decodeUnsubscribe(
+  bytes: Uint8Array,
+  frame: Frame,
+  level: Level,
+): UnsubscribePacket | Violation {
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  walk.packetId()
+  const packetId = walk.packetId()
+  const properties = level === LEVEL.v5 ? walk.properties(PLACE.unsubscribe) : NO_PROPERTIES
   if (walk.isAtEnd) walk.fail(VIOLATIONS.emptyUnsubscribe)
-  while (!walk.isAtEnd) checkFilter(walk)
-  const violation = walk.end()
-  if (violation !== undefined) return violation
-  const packet = decode(bytes, frame)
-  if (packet?.cmd !== 'unsubscribe') return VIOLATIONS.truncated
-  return { packetId: packet.messageId ?? 0, filters: packet.unsubscriptions }
+  const filters: string[] = []
+  while (!walk.isAtEnd) filters.push(readFilter(walk))
+  return walk.end() ?? { packetId, filters, properties }
 }
 
-function checkFilter(walk: FieldWalk): void {
-  if (walk.string()?.length === 0) walk.fail(VIOLATIONS.emptyTopic)
+function readFilter(walk: FieldWalk): string {
+  const filter = walk.text()
+  if (filter === '') walk.fail(VIOLATIONS.emptyTopic)
+  return filter
 }
 
-function decode(bytes: Uint8Array, frame: Frame): Packet | undefined {
-  let packet: Packet | undefined
-  const decoder = packetLibrary().parser(DECODER_OPTIONS)
-  decoder.on('packet', (decoded) => {
-    packet = decoded
-  })
-  decoder.on('error', () => {})
-  decoder.parse(Buffer.from(bytes.subarray(frame.start, frame.bodyEnd)))
-  return packet
+export function encodeSubscribe(packet: SubscribePacket, level: Level): Uint8Array {
+  const writer = new PacketWriter().uint16(packet.packetId)
+  if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.subscribe)
+  for (const request of packet.filters) {
+    const options =
+      (request.isNoLocal ? OPTION.noLocal : 0) |
+      (request.isRetainAsPublished ? OPTION.retainAsPublished : 0) |
+      (request.retainHandling << RETAIN_HANDLING_SHIFT)
+    writer.string(request.filter).byte(request.qos | (level === LEVEL.v5 ? options : 0))
+  }
+  return writer.packet(PACKET.subscribe, FLAGS)
+}
+
+export function encodeUnsubscribe(packet: UnsubscribePacket, level: Level): Uint8Array {
+  const writer = new PacketWriter().uint16(packet.packetId)
+  if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.unsubscribe)
+  for (const filter of packet.filters) writer.string(filter)
+  return writer.packet(PACKET.unsubscribe, FLAGS)
 }

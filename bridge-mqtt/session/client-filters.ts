@@ -1,5 +1,6 @@
 import type { Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import { isValidSubject, overlaps, SubjectFilter } from '../../shared/subject/index.ts'
+import { isShared } from '../codec/index.ts'
 import { beginsWithDollar, filterToSubjects } from '../topic-map.ts'
 import type { SessionGuard } from './session-guard.ts'
 
@@ -18,9 +19,6 @@ export interface ClientFilter {
   /** Other filters of the client that can match the same topic. */
   readonly overlapping: Set<ClientFilter>
 }
-
-/** Shared subscriptions come with durable sessions; a filter of that form is not a plain one. */
-const SHARED = /^\$share(\/|$)/
 
 /**
  * The topic filters of one client. When several match a message, it is delivered once, with the
@@ -61,7 +59,8 @@ export class ClientFilters {
       known.qos = qos
       return true
     }
-    const mapped = SHARED.test(filter) ? undefined : filterToSubjects(filter)
+    // Shared subscriptions come with durable sessions; a filter of that form is not a plain one.
+    const mapped = isShared(filter) ? undefined : filterToSubjects(filter)
     if (mapped === undefined || !mapped.subjects.every(isValidSubject)) return false
     if (!this.#mayHave(mapped.subjects)) return false
     const sid = String(++this.#age)

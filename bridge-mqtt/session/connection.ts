@@ -8,16 +8,17 @@ import {
   CONNACK,
   type ConnectPacket,
   decodeConnect,
+  decodeDisconnect,
   decodeSubscribe,
   decodeUnsubscribe,
-  encodeConnack,
+  encodeConnackCode,
   encodeSuback,
   encodeUnsuback,
   encodeVersionRefusal,
   type Frame,
+  LEVEL,
   PACKET,
   PINGRESP_BYTES,
-  readPuback,
   VIOLATIONS,
   type Violation,
   type WillMessage,
@@ -181,12 +182,9 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       case PACKET.publish:
         violation = session.publish(bytes, frame)
         break
-      case PACKET.puback: {
-        const packetId = readPuback(bytes, frame)
-        if (typeof packetId === 'number') session.acknowledgedByClient(packetId)
-        else violation = packetId
+      case PACKET.puback:
+        violation = session.acknowledgedByClient(bytes, frame)
         break
-      }
       case PACKET.pingreq:
         if (frame.bodyEnd > frame.bodyStart) violation = VIOLATIONS.trailingBytes
         else this.channel.write(PINGRESP_BYTES)
@@ -198,8 +196,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
         violation = this.#unsubscribe(session, bytes, frame)
         break
       case PACKET.disconnect:
-        if (frame.bodyEnd > frame.bodyStart) violation = VIOLATIONS.trailingBytes
-        else this.#disconnect()
+        violation = this.#disconnect(session, bytes, frame)
         break
       case PACKET.connect:
         violation = VIOLATIONS.secondConnect
@@ -210,19 +207,19 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
         violation = VIOLATIONS.publishQos2
         break
       default:
-        violation = VIOLATIONS.unknownType
+        violation = VIOLATIONS.wrongDirection
     }
     if (violation !== undefined) this.#violated(violation)
   }
 
   #connect(bytes: Uint8Array, frame: Frame): void {
     const result = decodeConnect(bytes, frame)
-    if (result.kind === 'violation') {
-      this.#violated(result.violation)
-    } else if (result.kind === 'version') {
+    if (result.kind === 'version' || result.level === LEVEL.v5) {
       this.#context.counters.refused++
       this.channel.write(encodeVersionRefusal(result.level))
       this.#end({ level: result.level }, 'protocol version is not served')
+    } else if (result.kind === 'violation') {
+      this.#violated(result.violation)
     } else {
       this.#authenticate(result.packet)
     }
@@ -253,21 +250,25 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     const admission = this.#context.admit(packet, identity, this)
     if (admission.kind === 'refused') {
       this.#context.counters.refused++
-      this.channel.write(encodeConnack(admission.returnCode))
+      this.channel.write(encodeConnackCode(admission.returnCode, packet.level))
       this.#end({ client: packet.clientId, code: admission.returnCode }, admission.reason)
       return
     }
     const { clientId, space } = admission
     const guard = new SessionGuard(admission.identity, (it) => this.#context.limitsOf(it))
     this.#input.turn.owner = admission.identity.account
-    this.#session = new Session(this.#context, space, this, clientId, guard)
+    this.#session = new Session(this.#context, space, this, {
+      clientId,
+      level: packet.level,
+      guard,
+    })
     this.#expectExpiry(guard.expiresMs)
     this.#will = packet.will
     this.#keepAlive = new KeepAlive(this.#context.clock, packet.keepAliveSeconds, () => {
       this.#keepAliveExpired()
     })
     this.#keepAlive.start()
-    this.channel.write(encodeConnack(CONNACK.accepted))
+    this.channel.write(encodeConnackCode(CONNACK.accepted, packet.level))
     this.#log.debug({ client: admission.clientId, user: packet.user }, 'client connected')
   }
 
@@ -280,25 +281,27 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   #subscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
-    const packet = decodeSubscribe(bytes, frame)
+    const packet = decodeSubscribe(bytes, frame, session.level)
     if ('rule' in packet) return packet
-    this.channel.write(encodeSuback(packet.packetId, session.subscribe(packet)))
+    this.channel.write(encodeSuback(session.subscribe(packet), session.level))
     this.#input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
     return undefined
   }
 
   #unsubscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
-    const packet = decodeUnsubscribe(bytes, frame)
+    const packet = decodeUnsubscribe(bytes, frame, session.level)
     if ('rule' in packet) return packet
-    session.unsubscribe(packet)
-    this.channel.write(encodeUnsuback(packet.packetId))
+    this.channel.write(encodeUnsuback(session.unsubscribe(packet), session.level))
     this.#input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
     return undefined
   }
 
-  #disconnect(): void {
+  #disconnect(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
+    const packet = decodeDisconnect(bytes, frame, session.level, 'client')
+    if ('rule' in packet) return packet
     this.#will = undefined
     this.#end({}, 'client disconnected')
+    return undefined
   }
 
   #readCollected(): void {
@@ -321,7 +324,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   #headerViolation(frame: Frame): Violation | undefined {
-    return headerViolation(frame, this.#session !== undefined, this.#context.payloadBytesMax)
+    return headerViolation(frame, this.#session?.level, this.#context.payloadBytesMax)
   }
 
   #pauseIfFull(): void {

@@ -3,7 +3,7 @@ import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
-import { type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
+import { AckReader, type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
 import type { MqttLimits } from '../limits.ts'
 import type { Notices } from '../notices.ts'
@@ -74,6 +74,7 @@ export type Admission =
 export class Scratch {
   readonly frame = new Frame()
   readonly publish = new PublishReader()
+  readonly ack = new AckReader()
   readonly publication = {
     subject: NO_HEADERS,
     reply: NO_HEADERS,

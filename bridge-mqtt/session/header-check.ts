@@ -1,14 +1,20 @@
-import { type Frame, PACKET, VIOLATIONS, type Violation } from '../codec/index.ts'
+import { type Frame, type Level, PACKET, VIOLATIONS, type Violation } from '../codec/index.ts'
 import { CONNECT_BYTES_MAX, PACKET_OVERHEAD_BYTES } from '../limits.ts'
 
-/** What can be told from the fixed header, as soon as it is here. */
+/**
+ * What can be told from the fixed header, as soon as it is here.
+ *
+ * @param level undefined before there is a session
+ */
 export function headerViolation(
   frame: Frame,
-  hasSession: boolean,
+  level: Level | undefined,
   payloadBytesMax: number,
 ): Violation | undefined {
-  if (!hasSession && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
-  if (frame.hasReservedFlags) return VIOLATIONS.reservedFlags
-  const sizeMax = hasSession ? payloadBytesMax + PACKET_OVERHEAD_BYTES : CONNECT_BYTES_MAX
-  return frame.isSized && frame.size > sizeMax ? VIOLATIONS.packetTooLarge : undefined
+  const isStranger = level === undefined
+  if (isStranger && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
+  return frame.violation(
+    level,
+    isStranger ? CONNECT_BYTES_MAX : payloadBytesMax + PACKET_OVERHEAD_BYTES,
+  )
 }

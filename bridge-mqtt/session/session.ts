@@ -13,15 +13,20 @@ import type { PetioleError } from '../../shared/runtime/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
 import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
 import {
+  ACK_SIZE,
   type Frame,
-  PUBACK_SIZE,
+  type Level,
+  NO_PROPERTIES,
+  PACKET,
+  REASON,
   SUBACK_FAILURE,
+  type SubackPacket,
   type SubscribePacket,
   type UnsubscribePacket,
   VIOLATIONS,
   type Violation,
   type WillMessage,
-  writePuback,
+  writeAck,
 } from '../codec/index.ts'
 import { NO_HEADERS, QOS1_HEADERS, qosOfHeaders } from '../publish-qos.ts'
 import type { Topic } from '../translator.ts'
@@ -40,6 +45,14 @@ export interface SessionLine {
   uncommitted(error: PetioleError): void
 }
 
+/** Whose session it is. */
+export interface SessionOwner {
+  readonly clientId: string
+  /** What the client speaks. */
+  readonly level: Level
+  readonly guard: SessionGuard
+}
+
 const QOS_GRANTED_MAX = 1
 
 /**
@@ -52,6 +65,7 @@ export class Session implements Peer, AckOwner {
   readonly echo = true
   readonly id: number
   readonly clientId: string
+  readonly level: Level
   /** The topic and QoS of the message that is being routed now: other sessions ask for them. */
   publishing: Topic | undefined
   publishingQos = 0
@@ -72,14 +86,14 @@ export class Session implements Peer, AckOwner {
     context: MqttContext,
     space: SubjectSpace,
     line: SessionLine,
-    clientId: string,
-    guard: SessionGuard,
+    { clientId, level, guard }: SessionOwner,
   ) {
     this.#context = context
     this.#space = space
     this.#line = line
     this.id = context.nextPeerId()
     this.clientId = clientId
+    this.level = level
     this.#acks = new InboundAcks(this)
     const { queuedMessagesMax, queuedBytesMax } = context.limits
     const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
@@ -122,7 +136,7 @@ export class Session implements Peer, AckOwner {
   /** Routes one PUBLISH. Its PUBACK leaves when the message is committed. */
   publish(bytes: Uint8Array, frame: Frame): Violation | undefined {
     const packet = this.#context.scratch.publish
-    const violation = packet.read(bytes, frame)
+    const violation = packet.read(bytes, frame, this.level, 'client')
     if (violation !== undefined) return violation
     if (packet.qos === 2) return VIOLATIONS.publishQos2
     let topic = this.#lastTopic
@@ -169,12 +183,15 @@ export class Session implements Peer, AckOwner {
   }
 
   /** PUBACK of the client for a delivery. */
-  acknowledgedByClient(packetId: number): void {
-    this.#outbound.acknowledged(packetId)
+  acknowledgedByClient(bytes: Uint8Array, frame: Frame): Violation | undefined {
+    const { ack } = this.#context.scratch
+    const violation = ack.read(bytes, frame, this.level, 'client')
+    if (violation === undefined) this.#outbound.acknowledged(ack.packetId)
+    return violation
   }
 
   /** Return codes in the order of the filters [MQTT-3.9.3-1]. */
-  subscribe(packet: SubscribePacket): number[] {
+  subscribe(packet: SubscribePacket): SubackPacket {
     const { counters, notices } = this.#context
     const before = this.#filters.size
     const codes = packet.filters.map(({ filter, qos }) => {
@@ -189,13 +206,14 @@ export class Session implements Peer, AckOwner {
       return this.#filters.set(filter, granted) ? granted : SUBACK_FAILURE
     })
     counters.filters += this.#filters.size - before
-    return codes
+    return { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
   }
 
-  unsubscribe(packet: UnsubscribePacket): void {
+  unsubscribe(packet: UnsubscribePacket): SubackPacket {
     for (const filter of packet.filters) {
       if (this.#filters.delete(filter)) this.#context.counters.filters--
     }
+    return { packetId: packet.packetId, codes: [], properties: NO_PROPERTIES }
   }
 
   /** Whether its user belongs to the account, or to any. */
@@ -258,12 +276,12 @@ export class Session implements Peer, AckOwner {
     this.#context.counters.acknowledged++
     if (this.#isClosed) return
     const { channel } = this.#line
-    const at = channel.reserve(PUBACK_SIZE)
+    const at = channel.reserve(ACK_SIZE)
     if (at >= 0) {
-      channel.commit(writePuback(arenaBytes, at, packetId))
+      channel.commit(writeAck(arenaBytes, at, PACKET.puback, packetId, REASON.success))
     } else {
-      const puback = new Uint8Array(PUBACK_SIZE)
-      writePuback(puback, 0, packetId)
+      const puback = new Uint8Array(ACK_SIZE)
+      writeAck(puback, 0, PACKET.puback, packetId, REASON.success)
       channel.write(puback)
     }
     this.#line.acknowledged()

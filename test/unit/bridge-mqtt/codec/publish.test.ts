@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { generate } from 'mqtt-packet'
 import {
+  AckReader,
   Frame,
+  LEVEL,
+  PACKET,
   PublishReader,
   publishHeadSize,
-  readPuback,
   VIOLATIONS,
-  writePuback,
+  writeAck,
   writePublishHead,
 } from '../../../../bridge-mqtt/codec/index.ts'
 
@@ -62,11 +64,13 @@ describe('publish codec', () => {
 
   it('reads and writes PUBACK', () => {
     const bytes = Buffer.alloc(4)
-    assert.equal(writePuback(bytes, 0, 0xabcd), 4)
+    assert.equal(writeAck(bytes, 0, PACKET.puback, 0xabcd, 0), 4)
     assert.equal(bytes.toString('hex'), '4002abcd')
     const frame = new Frame()
     frame.read(bytes, 0, 4)
-    assert.equal(readPuback(bytes, frame), 0xabcd)
+    const reader = new AckReader()
+    assert.equal(reader.read(bytes, frame, LEVEL.v311, 'client'), undefined)
+    assert.equal(reader.packetId, 0xabcd)
   })
 
   for (const [hex, rule] of [
@@ -78,8 +82,8 @@ describe('publish codec', () => {
       const bytes = Buffer.from(hex, 'hex')
       const frame = new Frame()
       frame.read(bytes, 0, bytes.length)
-      const violation = readPuback(bytes, frame)
-      assert.equal(typeof violation === 'number' ? violation : violation.rule, rule)
+      const violation = new AckReader().read(bytes, frame, LEVEL.v311, 'client')
+      assert.equal(violation?.rule, rule)
     })
   }
 })
@@ -88,5 +92,5 @@ function readPublish(packet: Buffer) {
   const frame = new Frame()
   assert.equal(frame.read(packet, 0, packet.length), 'whole')
   const reader = new PublishReader()
-  return { reader, violation: reader.read(packet, frame) }
+  return { reader, violation: reader.read(packet, frame, LEVEL.v311, 'client') }
 }

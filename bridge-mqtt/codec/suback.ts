@@ -1,0 +1,69 @@
+import { FieldWalk, NO_PROPERTIES } from './fields.ts'
+import type { Frame } from './frame.ts'
+import { LEVEL, type Level } from './level.ts'
+import { PACKET } from './packet-types.ts'
+import { PacketWriter } from './packet-writer.ts'
+import { writeProperties } from './properties.ts'
+import { PLACE, type Properties } from './property-table.ts'
+import { isReasonCode } from './reason-codes.ts'
+import { VIOLATIONS, type Violation } from './violation.ts'
+
+/** SUBACK or UNSUBACK, with a code for each filter in their order [MQTT-3.9.3-1]. */
+export interface SubackPacket {
+  readonly packetId: number
+  /** None in an UNSUBACK before MQTT 5. */
+  readonly codes: readonly number[]
+  readonly properties: Properties
+}
+
+export function encodeSuback(packet: SubackPacket, level: Level): Uint8Array {
+  const writer = new PacketWriter().uint16(packet.packetId)
+  if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.suback)
+  return writer.raw(Uint8Array.from(packet.codes)).packet(PACKET.suback)
+}
+
+export function encodeUnsuback(packet: SubackPacket, level: Level): Uint8Array {
+  const writer = new PacketWriter().uint16(packet.packetId)
+  if (level === LEVEL.v5) {
+    writeProperties(writer, packet.properties, PLACE.unsuback)
+    writer.raw(Uint8Array.from(packet.codes))
+  }
+  return writer.packet(PACKET.unsuback)
+}
+
+export function decodeSuback(
+  bytes: Uint8Array,
+  frame: Frame,
+  level: Level,
+): SubackPacket | Violation {
+  const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
+  const packetId = walk.packetId()
+  const properties = level === LEVEL.v5 ? walk.properties(PLACE.suback) : NO_PROPERTIES
+  if (walk.isAtEnd) walk.fail(VIOLATIONS.emptySuback)
+  const codes: number[] = []
+  while (!walk.isAtEnd) {
+    const code = walk.byte()
+    if (!isReasonCode(PACKET.suback, code, 'server', level)) walk.fail(VIOLATIONS.subackCode)
+    codes.push(code)
+  }
+  return walk.end() ?? { packetId, codes, properties }
+}
+
+export function decodeUnsuback(
+  bytes: Uint8Array,
+  frame: Frame,
+  level: Level,
+): SubackPacket | Violation {
+  const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
+  const packetId = walk.packetId()
+  if (level !== LEVEL.v5) return walk.end() ?? { packetId, codes: [], properties: NO_PROPERTIES }
+  const properties = walk.properties(PLACE.unsuback)
+  if (walk.isAtEnd) walk.fail(VIOLATIONS.emptyUnsuback)
+  const codes: number[] = []
+  while (!walk.isAtEnd) {
+    const code = walk.byte()
+    if (!isReasonCode(PACKET.unsuback, code, 'server', level)) walk.fail(VIOLATIONS.unsubackCode)
+    codes.push(code)
+  }
+  return walk.end() ?? { packetId, codes, properties }
+}
