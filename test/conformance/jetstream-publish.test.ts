@@ -3,8 +3,8 @@
  * assertions run against the real server.
  */
 import assert from 'node:assert/strict'
-import type { JetStreamManager } from '@nats-io/jetstream'
-import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import { AckPolicy, type JetStreamManager } from '@nats-io/jetstream'
+import { createInbox, headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
@@ -67,36 +67,46 @@ describe('jetstream publishes', function () {
 
   it('1 lets a message go after its lifetime, also after a restart', async () => {
     await create({ allow_msg_ttl: true })
+    const began = performance.now()
+    // Two seconds are over when they are over, however long a restart takes.
+    const areAllThere = async (): Promise<void> => {
+      const messages = await messagesOf()
+      if (performance.now() - began < 2_000) assert.equal(messages, 3)
+    }
     await publish('a', { 'Nats-TTL': '2s' })
     await publish('a', { 'Nats-TTL': 'never' })
     await publish('b', { 'Nats-TTL': '1h' })
-    assert.equal(await messagesOf(), 3)
+    await areAllThere()
     await suite.restart()
-    assert.equal(await messagesOf(), 3)
+    await areAllThere()
     await until(async () => (await messagesOf()) === 2)
     assert.equal((await jsm.streams.info(name)).state.first_seq, 2)
   })
 
   it('2 leaves a marker where the last message of a subject expired', async () => {
     await create({ subject_delete_marker_ttl: 2e9, allow_msg_ttl: true, max_msgs_per_subject: 1 })
+    const inbox = createInbox()
+    const heard = connection.subscribe(inbox, { max: 2 })
+    await jsm.consumers.add(name, { deliver_subject: inbox, ack_policy: AckPolicy.None })
     const began = Date.now()
     await publish('a', { 'Nats-TTL': '1' })
-    await until(async () => (await last('a'))?.seq === 2)
+    const [, marker] = await collected(heard)
     assert.ok(Date.now() - began >= 1_000)
-    const marker = await last('a')
-    assert.equal(marker?.header.get('Nats-Marker-Reason'), 'MaxAge')
-    assert.equal(marker?.header.get('Nats-TTL'), '2s')
-    assert.equal(marker?.header.get('Nats-Rollup'), 'sub')
+    assert.equal(marker?.subject, `${name}.a`)
+    assert.equal(marker?.headers?.get('Nats-Marker-Reason'), 'MaxAge')
+    assert.equal(marker?.headers?.get('Nats-TTL'), '2s')
+    assert.equal(marker?.headers?.get('Nats-Rollup'), 'sub')
     assert.equal(marker?.data.length, 0)
     await until(async () => (await messagesOf()) === 0)
     assert.equal((await jsm.streams.info(name)).state.last_seq, 2, 'a marker leaves no marker')
   })
 
   it('3 leaves markers by age', async () => {
-    await create({ subject_delete_marker_ttl: 1e9, max_age: 1e9 })
+    await create({ subject_delete_marker_ttl: 60e9, duplicate_window: 1e9 })
     await publish('a')
     await publish('a')
     await publish('b')
+    await jsm.streams.update(name, { max_age: 1e9 })
     await until(async () => (await last('b'))?.seq === 5)
     assert.equal((await last('a'))?.seq, 4)
     assert.equal((await last('a'))?.header.get('Nats-Marker-Reason'), 'MaxAge')

@@ -37,7 +37,8 @@ describe('jetstream', () => {
     return jsm.streams.add({ name, subjects: [`${name}.>`], ...config })
   }
 
-  async function fetched(consumer: string, max: number, expires = 1_000): Promise<JsMsg[]> {
+  /** So many, or fewer when the time is over. */
+  async function fetched(consumer: string, max: number, expires = DEADLINE_MS): Promise<JsMsg[]> {
     const messages: JsMsg[] = []
     const pulled = await (await js.consumers.get(name, consumer)).fetch({
       max_messages: max,
@@ -45,6 +46,20 @@ describe('jetstream', () => {
     })
     for await (const message of pulled) messages.push(message)
     return messages
+  }
+
+  /** Says for so long that there is work in progress. Returns the longest that the server went without hearing it. */
+  async function workOn(message: JsMsg, forMs: number): Promise<number> {
+    const beganMs = performance.now()
+    let longestMs = 0
+    for (let saidMs = beganMs; saidMs - beganMs < forMs; ) {
+      message.working()
+      await connection.flush()
+      const nowMs = performance.now()
+      longestMs = Math.max(longestMs, nowMs - saidMs)
+      saidMs = nowMs
+    }
+    return longestMs
   }
 
   const texts = (messages: readonly JsMsg[]): string[] => messages.map((m) => m.string())
@@ -227,7 +242,7 @@ describe('jetstream', () => {
     second!.term()
     const [again] = await fetched('c', 1)
     assert.deepEqual([again!.seq, again!.info.deliveryCount, again!.redelivered], [1, 2, true])
-    const [third] = await fetched('c', 1, 2_000)
+    const [third] = await fetched('c', 1)
     assert.deepEqual([third!.seq, third!.info.deliveryCount], [1, 3])
     assert.deepEqual(await fetched('c', 1, 1_000), [])
     assert.equal((await jsm.consumers.info(name, 'c')).num_ack_pending, 0)
@@ -244,13 +259,18 @@ describe('jetstream', () => {
     const [first] = await fetched('c', 1)
     first!.nak(400)
     const began = Date.now()
-    const [second] = await fetched('c', 1, 2_000)
+    let [held] = await fetched('c', 1)
     assert.ok(Date.now() - began >= 350)
-    assert.equal(second!.info.deliveryCount, 2)
-    const working = setInterval(() => second!.working(), 150)
-    assert.deepEqual(await fetched('c', 1, 1_200), [])
-    clearInterval(working)
-    assert.equal(await second!.ackAck(), true)
+    assert.equal(held!.info.deliveryCount, 2)
+    for (let isInTime = false; !isInTime; ) {
+      const working = workOn(held!, 1_200)
+      const [again] = await fetched('c', 1, 1_200)
+      // Where a server or its client was kept from its work for long, it comes again, and that is right.
+      isInTime = (await working) < 300
+      if (isInTime) assert.equal(again, undefined)
+      held = again ?? held
+    }
+    assert.equal(await held!.ackAck(), true)
   })
 
   it('4.4 starts where the deliver policy says', async () => {
@@ -295,10 +315,11 @@ describe('jetstream', () => {
       ack_policy: AckPolicy.All,
       max_ack_pending: 2,
     })
-    const first = await fetched('c', 4)
+    const first = await fetched('c', 2)
     assert.deepEqual(texts(first), ['m1', 'm2'])
+    assert.deepEqual(await fetched('c', 1, 1_000), [])
     assert.equal(await first[1]!.ackAck(), true)
-    assert.deepEqual(texts(await fetched('c', 4)), ['m3', 'm4'])
+    assert.deepEqual(texts(await fetched('c', 2)), ['m3', 'm4'])
   })
 
   it('4.6 answers pulls with the statuses that clients know', async () => {
@@ -310,7 +331,7 @@ describe('jetstream', () => {
     })
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${name}.c`
     const ask = async (request: unknown): Promise<string> => {
-      const answer = await connection.request(subject, JSON.stringify(request), { timeout: 2_000 })
+      const answer = await connection.request(subject, JSON.stringify(request))
       return `${answer.headers?.code} ${answer.headers?.description}`
     }
     assert.equal(await ask({ batch: 1, no_wait: true }), '404 No Messages')
@@ -447,7 +468,7 @@ describe('jetstream', () => {
     assert.equal(again.duplicate, true)
     const info = await jsm.consumers.info(name, 'c')
     assert.equal(info.ack_floor.stream_seq, 1)
-    const rest = await fetched('c', 3, 3_000)
+    const rest = await fetched('c', 3)
     assert.deepEqual(rest.map(({ seq }) => seq).sort(), [2, 3, 4])
   })
 })
