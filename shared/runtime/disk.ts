@@ -8,6 +8,11 @@ import type { ScratchFile } from './scratch-file.ts'
 export interface Disk {
   /** Opens an existing file for reading, or for reading and writing. */
   open(path: string, access: 'read' | 'write'): Promise<DiskFile>
+  /**
+   * Another handle of an existing file, for writes that are on disk when they are done; undefined where the system
+   * has no such thing, or no handle left: then `writev` and `datasync` do the same in two calls.
+   */
+  openSynced(path: string): Promise<SyncedFile | undefined>
   /** Creates a file that must not exist yet, for reading and writing. */
   create(path: string): Promise<DiskFile>
   readFile(path: string): Promise<Uint8Array>
@@ -36,6 +41,15 @@ export interface Disk {
 export interface FileOptions {
   /** Permission bits; by default the owner writes and the group reads. */
   readonly mode?: number
+}
+
+export interface SyncedFile {
+  /**
+   * `DiskFile.writev` and a `datasync` of these bytes, but of no others. After an error of a sync, which looks like
+   * one of a write, nothing may be written any more.
+   */
+  writev(chunks: readonly Uint8Array[], position: number): Promise<void>
+  close(): Promise<void>
 }
 
 export interface DiskFile {

@@ -9,7 +9,7 @@ export {
   SystemClock,
   wait,
 } from './clock.ts'
-export type { Disk, DiskFile, FileOptions } from './disk.ts'
+export type { Disk, DiskFile, FileOptions, SyncedFile } from './disk.ts'
 export { collectGarbage } from './garbage.ts'
 export { invariant } from './invariant.ts'
 export { codeOf, messageOf, PetioleError } from './petiole-error.ts'

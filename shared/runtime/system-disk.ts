@@ -1,17 +1,29 @@
 import * as fs from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import * as path from 'node:path'
-import type { Disk, DiskFile, FileOptions } from './disk.ts'
+import type { Disk, DiskFile, FileOptions, SyncedFile } from './disk.ts'
 import { takeLock } from './lock-file.ts'
 import { PetioleError } from './petiole-error.ts'
 import { type ScratchFile, SystemScratchFile } from './scratch-file.ts'
 
 const FILE_MODE = 0o640
 const DIRECTORY_MODE = 0o750
+/** Elsewhere it is absent, or a write is done before the disk's own cache is emptied. */
+const HAS_SYNCED_WRITES = process.platform === 'linux'
 
 export class SystemDisk implements Disk {
   async open(file: string, access: 'read' | 'write'): Promise<DiskFile> {
     return new SystemFile(file, await open(file, access === 'read' ? 'r' : 'r+'))
+  }
+
+  async openSynced(file: string): Promise<SyncedFile | undefined> {
+    if (!HAS_SYNCED_WRITES) return undefined
+    try {
+      const handle = await open(file, fs.constants.O_WRONLY | fs.constants.O_DSYNC)
+      return new SystemSyncedFile(file, handle)
+    } catch {
+      return undefined
+    }
   }
 
   async create(file: string): Promise<DiskFile> {
@@ -112,14 +124,7 @@ class SystemFile implements DiskFile {
   }
 
   async writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
-    let rest = remaining(chunks, 0)
-    let at = position
-    while (rest.length > 0) {
-      const { bytesWritten } = await this.#handle.writev(rest, at)
-      if (bytesWritten === 0) throw this.#nothingWritten(at)
-      rest = remaining(rest, bytesWritten)
-      at += bytesWritten
-    }
+    await gatherWrite(this.#handle.fd, this.path, chunks, position)
   }
 
   async datasync(): Promise<void> {
@@ -141,14 +146,55 @@ class SystemFile implements DiskFile {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+}
 
-  /** Trying again would spin for ever. */
-  #nothingWritten(at: number): PetioleError {
-    return new PetioleError(
-      'PETIOLE_WRITE_REFUSED',
-      `the system took no byte of a write to ${this.path} at ${at}, and gave no reason`,
-    )
+class SystemSyncedFile implements SyncedFile {
+  readonly #path: string
+  readonly #handle: FileHandle
+
+  constructor(file: string, handle: FileHandle) {
+    this.#path = file
+    this.#handle = handle
   }
+
+  writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    return gatherWrite(this.#handle.fd, this.#path, chunks, position)
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+/** A callback for each call of the system: promises of handles take as long as a small write does. */
+function gatherWrite(
+  fd: number,
+  file: string,
+  chunks: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const go = (rest: readonly Uint8Array[], at: number): void => {
+      if (rest.length === 0) {
+        resolve()
+        return
+      }
+      fs.writev(fd, rest, at, (error, written) => {
+        if (error !== null) reject(error)
+        else if (written === 0) reject(nothingWritten(file, at))
+        else go(remaining(rest, written), at + written)
+      })
+    }
+    go(remaining(chunks, 0), position)
+  })
+}
+
+/** Trying again would spin for ever. */
+function nothingWritten(file: string, at: number): PetioleError {
+  return new PetioleError(
+    'PETIOLE_WRITE_REFUSED',
+    `the system took no byte of a write to ${file} at ${at}, and gave no reason`,
+  )
 }
 
 /** What a short gather write left over. */

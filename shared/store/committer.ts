@@ -1,6 +1,6 @@
 /**
- * Writes what has gathered: one gather write and one fdatasync, while the next commit gathers. Only
- * then records are applied and acknowledged, in order.
+ * Writes what has gathered: one gather write that is on disk when it is done, while the next commit gathers.
+ * Only then records are applied and acknowledged, in order.
  *
  * A batch whose records may all wait for a sync is applied after its write. The next sync of the file,
  * of a batch that needs one or when the time is up, covers it; a file is left only synced, so that
@@ -33,6 +33,7 @@ import { fullError, isOutOfFiles, type Room } from './room.ts'
 import { Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import { encodeSegmentHeader } from './segment-header.ts'
+import { SegmentTail } from './segment-tail.ts'
 import type { Writer } from './writer.ts'
 
 export interface CommitterEvents {
@@ -64,7 +65,7 @@ export class Committer {
   bytesWritten = 0
   readonly #parts: CommitterParts
   #segment: Segment | undefined
-  #file: DiskFile | undefined
+  #tail: SegmentTail | undefined
   #nextSegmentId = 1
   #isScheduled = false
   #running: Promise<void> | undefined
@@ -72,8 +73,6 @@ export class Committer {
   #isRollWanted = false
   /** Somebody wanted a commit since the last one began. */
   #isWoken = false
-  /** Something was written since the last sync. */
-  #isDirty = false
   #isSyncDue = false
   #syncDueMs = Number.POSITIVE_INFINITY
   #cancelSync: Cancel | undefined
@@ -88,11 +87,16 @@ export class Committer {
   }
 
   /** Goes on in the last segment of the directory, or in a new one after `lastId`. */
-  resume(lastId: number, segment: Segment | undefined, file: DiskFile | undefined): void {
+  async resume(
+    lastId: number,
+    segment: Segment | undefined,
+    file: DiskFile | undefined,
+  ): Promise<void> {
     this.#nextSegmentId = lastId + 1
+    if (segment === undefined || file === undefined) return
     this.#segment = segment
-    this.#file = file
-    if (segment !== undefined && file !== undefined) this.#parts.files.adopt(segment.id, file)
+    this.#parts.files.adopt(segment.id, file)
+    this.#tail = await SegmentTail.of(this.#parts.disk, file)
   }
 
   wake(): void {
@@ -132,7 +136,8 @@ export class Committer {
     await this.#running
     this.#refuseAll([], error)
     this.#cancelSync?.()
-    if (this.#file !== undefined && !this.#parts.room.isFailed) await this.#settle(this.#file)
+    if (!this.#parts.room.isFailed) await this.#settle()
+    await this.#tail?.leave()
   }
 
   async #commitNext(): Promise<void> {
@@ -159,24 +164,23 @@ export class Committer {
     const { room, catalog, events } = this.#parts
     const before = this.#segment
     if (before !== undefined && (before.size >= this.#parts.segmentBytes || this.#isRollWanted)) {
-      if (!(await this.#settle(this.#file))) return this.#refuseFailed(batch)
-      this.#leaveSegment(before)
+      if (!(await this.#settle())) return this.#refuseFailed(batch)
+      await this.#leaveSegment(before)
       events.sealed(before)
     }
     const opened = await this.#openSegment(batch)
     if (opened === undefined) return false
-    const { segment, file } = opened
+    const { segment, tail } = opened
     const { gather } = this.#parts.writer
-    markStart(batch, !this.#isDirty)
+    markStart(batch, !tail.isDirty)
     const stored = await storedChunks(batch, segment, gather, this.#parts.clock)
     try {
-      await file.writev(stored.map(viewOf), segment.size)
+      if (await tail.write(stored.map(viewOf), segment.size, this.#isUrgent(batch))) this.syncs++
     } catch (error) {
-      return this.#refused(batch, segment, file, error, 'a write failed')
+      return this.#refused(batch, segment, tail, error, 'a write failed')
     } finally {
       if (stored !== batch.chunks) for (const chunk of stored) gather.release(chunk)
     }
-    this.#isDirty = true
     if (!(await this.#syncFor(batch))) return false
     const start = segment.size
     segment.size += batch.bytes
@@ -198,11 +202,13 @@ export class Committer {
 
   /** Syncs now when the batch needs it or the time is up, else later. */
   async #syncFor(batch: Batch): Promise<boolean> {
-    if (batch.syncWithinMs === 0 || this.#isSyncDue) {
-      return (await this.#settle(this.#file)) || this.#refuseFailed(batch)
-    }
+    if (this.#isUrgent(batch)) return (await this.#settle()) || this.#refuseFailed(batch)
     this.#syncLater(Math.min(batch.syncWithinMs, SYNC_WITHIN_MS_MAX))
     return true
+  }
+
+  #isUrgent(batch: Batch): boolean {
+    return batch.syncWithinMs === 0 || this.#isSyncDue
   }
 
   #syncLater(withinMs: number): void {
@@ -218,17 +224,15 @@ export class Committer {
   }
 
   /** Everything written is on disk afterwards; false when the store has failed. */
-  async #settle(file: DiskFile | undefined): Promise<boolean> {
-    if (this.#isDirty && file !== undefined) {
+  async #settle(): Promise<boolean> {
+    if (this.#tail?.isDirty === true) {
       try {
-        await file.datasync()
-        this.syncs++
+        if (await this.#tail.sync()) this.syncs++
       } catch (error) {
         this.#parts.room.fail(error, 'a sync failed')
         return false
       }
     }
-    this.#isDirty = false
     this.#isSyncDue = false
     this.#syncDueMs = Number.POSITIVE_INFINITY
     this.#cancelSync?.()
@@ -251,9 +255,9 @@ export class Committer {
   }
 
   /** The segment to write to; undefined when there is none, and the batch was refused. */
-  async #openSegment(batch: Batch): Promise<{ segment: Segment; file: DiskFile } | undefined> {
-    if (this.#segment !== undefined && this.#file !== undefined) {
-      return { segment: this.#segment, file: this.#file }
+  async #openSegment(batch: Batch): Promise<{ segment: Segment; tail: SegmentTail } | undefined> {
+    if (this.#segment !== undefined && this.#tail !== undefined) {
+      return { segment: this.#segment, tail: this.#tail }
     }
     const { disk, random, keys, journalDirectory, catalog, files, room } = this.#parts
     const id = this.#nextSegmentId
@@ -277,39 +281,40 @@ export class Committer {
       return undefined
     }
     const segment = new Segment(header, head.length, cipher)
+    const tail = await SegmentTail.of(disk, file)
     this.#nextSegmentId = id + 1
     this.#segment = segment
-    this.#file = file
+    this.#tail = tail
     this.#isRollWanted = false
     room.usedBytes += head.length
     catalog.wear.journal += head.length
     catalog.addSegment(segment)
     files.adopt(id, file)
-    return { segment, file }
+    return { segment, tail }
   }
 
-  #leaveSegment(segment: Segment): void {
+  async #leaveSegment(segment: Segment): Promise<void> {
+    const tail = this.#tail
     segment.isSealed = true
     this.#parts.files.disown(segment.id)
     this.#segment = undefined
-    this.#file = undefined
+    this.#tail = undefined
+    await tail?.leave()
   }
 
   /** A write that did not succeed: full when the disk says so and the file can be cut back, else the end. */
   async #refused(
     batch: Batch,
     segment: Segment | undefined,
-    file: DiskFile | undefined,
+    tail: SegmentTail | undefined,
     error: unknown,
     what: string,
   ): Promise<false> {
     const { room } = this.#parts
     if (!isOutOfSpace(error)) room.fail(error, what)
-    else if (segment !== undefined && file !== undefined) {
+    else if (segment !== undefined && tail !== undefined) {
       try {
-        await file.truncate(segment.size)
-        await file.datasync()
-        this.#isDirty = false
+        await tail.cut(segment.size)
       } catch (cutError) {
         room.fail(cutError, 'a write that found no space could not be taken back')
       }

@@ -96,7 +96,7 @@ async function openJournal(
   }
   if (!evictions.isEmpty) evictions.onFirst()
   room.measured(await disk.freeBytes(directory))
-  committer.resume(recovered.lastId, recovered.current, recovered.file)
+  await committer.resume(recovered.lastId, recovered.current, recovered.file)
   housekeeping.start(recovered.withoutIndex)
   const scrubber = new Scrubber({
     ...settings,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { silentLog } from '../../shared/log/index.ts'
-import { type DiskFile, SeededRandom } from '../../shared/runtime/index.ts'
+import { type DiskFile, SeededRandom, type SyncedFile } from '../../shared/runtime/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../shared/store/index.ts'
 import { SimDisk } from '../sim/index.ts'
 import { appendDurably, bytes, noLimits, readAll } from '../support/opened-store.ts'
@@ -13,6 +13,10 @@ class FewHandles extends SimDisk {
 
   override open(path: string, access: 'read' | 'write'): Promise<DiskFile> {
     return this.#refusal('open', path) ?? super.open(path, access)
+  }
+
+  override openSynced(path: string): Promise<SyncedFile | undefined> {
+    return this.isOut ? Promise.resolve(undefined) : super.openSynced(path)
   }
 
   override create(path: string): Promise<DiskFile> {

@@ -7,6 +7,8 @@ export type CutMode = 'none' | 'all' | 'prefix' | 'subset'
 export const SECTOR_BYTES = 512
 
 interface Change {
+  /** How many changes there were with it. */
+  readonly no: number
   readonly start: number
   /** undefined for a truncation to `start`. */
   readonly bytes: Uint8Array | undefined
@@ -52,27 +54,47 @@ export class FileContent {
     this.#size = Math.max(this.#size, at + bytes.length)
     this.#bytes = grown(this.#bytes, this.#size)
     this.#bytes.set(bytes, at)
-    this.#add({ start: at, bytes, sizeAfter: this.#size, isForsaken: false })
+    const no = ++this.#changes
+    this.#pending.push({ no, start: at, bytes, sizeAfter: this.#size, isForsaken: false })
   }
 
   truncate(size: number): void {
     if (size < this.#size) this.#bytes.fill(0, size, this.#size)
     this.#size = size
     this.#bytes = grown(this.#bytes, size)
-    this.#add({ start: size, bytes: undefined, sizeAfter: size, isForsaken: false })
+    const no = ++this.#changes
+    const bytes = undefined
+    this.#pending.push({ no, start: size, bytes, sizeAfter: size, isForsaken: false })
   }
 
   sync(throughChange: number): void {
-    const covered = Math.max(0, this.#pending.length - (this.#changes - throughChange))
     let forsaken: Change[] = []
-    for (const change of this.#pending.slice(0, covered)) {
-      if (change.isForsaken) forsaken.push(change)
+    const later: Change[] = []
+    for (const change of this.#pending) {
+      if (change.no > throughChange) later.push(change)
+      else if (change.isForsaken) forsaken.push(change)
       else {
         this.#makeDurable(change)
         forsaken = forsaken.flatMap((lost) => this.#leftOf(lost, change))
       }
     }
-    this.#pending = [...forsaken, ...this.#pending.slice(covered)]
+    this.#pending = [...forsaken, ...later]
+  }
+
+  /**
+   * One write is on disk, and its size; what else was written since the last sync is as uncertain as before. Whoever
+   * cuts a file syncs that first: what a write behind it would mean is not known here.
+   */
+  syncRange(at: number, bytes: Uint8Array): void {
+    const sizeAfter = Math.max(this.#durableSize, at + bytes.length)
+    const written: Change = { no: 0, start: at, bytes, sizeAfter, isForsaken: false }
+    this.#pending = this.#pending
+      .flatMap((change) => {
+        if (change.bytes === undefined) throw new Error('a synced write behind an unsynced cut')
+        return this.#leftOf(change, written)
+      })
+      .map((change) => ({ ...change, sizeAfter: Math.max(change.sizeAfter, sizeAfter) }))
+    this.#makeDurable(written)
   }
 
   failSync(): void {
@@ -100,26 +122,21 @@ export class FileContent {
   }
 
   /**
-   * What is still uncertain of a change whose sync failed, after a later one was synced: the bytes that
-   * were not written again. The size is not: it goes to disk with any later sync of the file.
+   * What is still uncertain of a change after a later one was synced: the bytes that were not written again. Of one
+   * whose sync failed the size is not: it goes to disk with any later sync of the file.
    */
   #leftOf(lost: Change, synced: Change): Change[] {
     if (lost.bytes === undefined || synced.bytes === undefined) return []
-    const { start, bytes } = lost
+    const { no, start, bytes, isForsaken } = lost
     const end = start + bytes.length
     const head = bytes.subarray(0, Math.max(0, Math.min(synced.start, end) - start))
     const tailAt = Math.max(start, Math.min(synced.start + synced.bytes.length, end))
     const tail = bytes.subarray(tailAt - start)
-    const sizeAfter = this.#durableSize
+    const sizeAfter = isForsaken ? this.#durableSize : lost.sizeAfter
     return [
-      { start, bytes: head, sizeAfter, isForsaken: true },
-      { start: tailAt, bytes: tail, sizeAfter, isForsaken: true },
+      { no, start, bytes: head, sizeAfter, isForsaken },
+      { no, start: tailAt, bytes: tail, sizeAfter, isForsaken },
     ].filter((piece) => piece.bytes.length > 0)
-  }
-
-  #add(change: Change): void {
-    this.#pending.push(change)
-    this.#changes++
   }
 
   #makeDurable(change: Change): void {

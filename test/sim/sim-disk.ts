@@ -4,6 +4,7 @@ import {
   PetioleError,
   type Random,
   type ScratchFile,
+  type SyncedFile,
 } from '../../shared/runtime/index.ts'
 import { SimScratch } from './sim-scratch.ts'
 import { type FileNode, SimVolume, type VolumeOperation } from './sim-volume.ts'
@@ -62,6 +63,17 @@ export class SimDisk implements Disk {
     return this.run('open', path, () => {
       const file = this.#volume.fileAt(path, 'open')
       return new SimFile(this, file, path, access)
+    })
+  }
+
+  openSynced(path: string): Promise<SyncedFile | undefined> {
+    return this.run('open', path, () => {
+      const file = new SimFile(this, this.#volume.fileAt(path, 'open'), path, 'write')
+      return {
+        writev: (chunks: readonly Uint8Array[], position: number) =>
+          file.writeSynced(chunks, position),
+        close: () => file.close(),
+      }
     })
   }
 
@@ -277,6 +289,18 @@ class SimFile implements DiskFile {
         this.#disk.strike('writes', 'write', this.path)
       }
       this.#write(bytes, position)
+    })
+  }
+
+  /** The power may fail between the write and its sync: for the disk these are two. */
+  async writeSynced(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    await this.writev(chunks, position)
+    const bytes = Buffer.concat(chunks)
+    const file = this.#file.id
+    await this.#run('fdatasync', () => {
+      if (this.#disk.faults.syncs > 0) this.#disk.apply({ type: 'failSync', file })
+      this.#disk.strike('syncs', 'fdatasync', this.path)
+      this.#disk.apply({ type: 'syncRange', file, at: position, bytes })
     })
   }
 

@@ -22,6 +22,12 @@ export type VolumeOperation =
     }
   | { readonly type: 'truncate'; readonly file: number; readonly size: number }
   | { readonly type: 'sync'; readonly file: number; readonly changes: number }
+  | {
+      readonly type: 'syncRange'
+      readonly file: number
+      readonly at: number
+      readonly bytes: Uint8Array
+    }
   | { readonly type: 'failSync'; readonly file: number }
   | { readonly type: 'syncDirectory'; readonly path: string; readonly changes: number }
 
@@ -89,6 +95,9 @@ export class SimVolume {
         break
       case 'sync':
         this.file(operation.file).content.sync(operation.changes)
+        break
+      case 'syncRange':
+        this.file(operation.file).content.syncRange(operation.at, operation.bytes)
         break
       case 'failSync':
         this.file(operation.file).content.failSync()

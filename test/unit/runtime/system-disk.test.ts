@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import fs from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SystemDisk } from '../../../shared/runtime/index.ts'
@@ -41,22 +43,39 @@ describe('system disk', () => {
   it('finishes a short gather write, and throws when nothing is written', async () => {
     const path = join(directory, 'log')
     const file = await disk.create(path)
-    const handle = await open(path)
-    const prototype = Object.getPrototypeOf(handle)
-    await handle.close()
-    const { writev } = prototype
+    const { writev } = fs
+    const replace = (other: unknown): void => {
+      Object.assign(fs, { writev: other })
+      syncBuiltinESMExports()
+    }
     try {
-      prototype.writev = function (chunks: Buffer[], at: number) {
-        return writev.call(this, [chunks[0]!.subarray(0, 2)], at)
-      }
+      replace((fd: number, [first]: Buffer[], at: number, done: Parameters<typeof writev>[3]) =>
+        writev(fd, [first!.subarray(0, 2)], at, done),
+      )
       await file.writev([Buffer.from('abc'), Buffer.from('defg')], 0)
-      prototype.writev = async () => ({ bytesWritten: 0 })
+      replace((_fd: number, _chunks: Buffer[], _at: number, done: (e: null, n: number) => void) =>
+        setImmediate(done, null, 0),
+      )
       await assert.rejects(file.writev([Buffer.from('x')], 7), { code: 'PETIOLE_WRITE_REFUSED' })
     } finally {
-      prototype.writev = writev
+      replace(writev)
     }
     await file.close()
     assert.equal(await readFile(path, 'latin1'), 'abcdefg')
+  })
+
+  onLinux('writes through a handle whose writes are on disk when they are done', async () => {
+    const path = join(directory, 'log')
+    const file = await disk.create(path)
+    await file.writev([Buffer.from('one')], 0)
+    const synced = (await disk.openSynced(path))!
+    await synced.writev([Buffer.from('tw'), Buffer.from('o')], 3)
+    const target = new Uint8Array(10)
+    assert.equal(await file.read(target, 0), 6)
+    assert.equal(Buffer.from(target.subarray(0, 6)).toString(), 'onetwo')
+    await synced.close()
+    await file.close()
+    assert.equal(await disk.openSynced(join(directory, 'none')), undefined)
   })
 
   it('replaces a file whole and leaves no temp file', async () => {

@@ -127,6 +127,36 @@ describe('simulated disk', () => {
     }
   })
 
+  it('a synced write survives any cut, and brings nothing else to disk', async () => {
+    const others = new Set<string>()
+    for (let cut = 0; cut < CUTS; cut++) {
+      const disk = newDisk()
+      const file = await disk.create('/data/log')
+      await disk.syncDirectory('/data')
+      const synced = (await disk.openSynced('/data/log'))!
+      await file.writev([Buffer.alloc(2_048, 'a')], 0)
+      await synced.writev([Buffer.alloc(300, 'b'), Buffer.alloc(300, 'b')], 700)
+      const survivor = disk.powerCut(new SeededRandom(COVERAGE_SEED + cut))
+      const text = Buffer.from(survivor.bytesOf('/data/log')).toString()
+      assert.equal(text.slice(700, 1_300), 'b'.repeat(600), `cut ${cut}`)
+      others.add(text.slice(0, 700))
+      if (text.length > 1_300) others.add('longer')
+    }
+    for (const outcome of ['a'.repeat(700), '\0'.repeat(700), 'longer']) {
+      assert.ok(others.has(outcome), `${outcome} never seen`)
+    }
+  })
+
+  it('a synced write that fails in its sync may be lost', async () => {
+    const disk = newDisk()
+    await disk.create('/data/log')
+    const synced = (await disk.openSynced('/data/log'))!
+    disk.faults.syncs = 1
+    await assert.rejects(synced.writev([Buffer.from('lost')], 0), { code: 'EIO' })
+    await synced.writev([Buffer.from('kept')], 4)
+    assert.equal(Buffer.from(await disk.readFile('/data/log')).toString(), 'lostkept')
+  })
+
   it('a failed sync loses the pages, and a later one does not bring them back', async () => {
     let lost = 0
     for (let cut = 0; cut < 50; cut++) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {
   type DiskFile,
   type ScratchFile,
+  type SyncedFile,
   SystemClock,
   SystemDisk,
   SystemRandom,
@@ -34,7 +35,12 @@ class FullDisk extends SystemDisk {
     throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
   }
 
-  #watched(file: DiskFile): DiskFile {
+  override async openSynced(path: string): Promise<SyncedFile | undefined> {
+    const file = await super.openSynced(path)
+    return file && this.#watched(file)
+  }
+
+  #watched<File extends DiskFile | SyncedFile>(file: File): File {
     const { writev } = file
     file.writev = (...args) =>
       this.isFull
