@@ -4,7 +4,7 @@
  * the segment gives the same.
  *
  *     u32 magic | u32 version | segment id | salt | rewritten | size
- *     spans       stream, first seq, columns, sparse entries, own subjects, since version 2: marks
+ *     spans       stream, first seq, columns, sparse entries, own subjects, marks, which have headers
  *     dead        streams' deleted sequences in the segments that records of this one delete from
  *     floors, definitions, tombstones, states, boots: those whose latest record lies here
  *     f64 f64     bytes written since the store was made: to the journal, and all (absent in older files)
@@ -30,8 +30,8 @@ import type { RecordPlace } from './stream-host.ts'
 import { WRITTEN_BYTES_PACKED } from './wear.ts'
 
 const MAGIC = 0x31585450
-/** Indexes of version 1 are read too; a program that knows only those scans instead. */
-const VERSION = 2
+/** Of another version, earlier or later, it does not fit: earlier ones do not say which messages have headers. */
+const VERSION = 3
 const CRC_BYTES = 4
 /** Of its segment, with small messages on as many subjects; what is not written to takes no memory. */
 const INDEX_SHARE = 1 / 6
@@ -102,7 +102,7 @@ export function loadIndex(
   const end = bytes.length - CRC_BYTES
   if (!isIndexIntact(bytes)) return undefined
   const input = new PackReader(bytes)
-  if (input.u32() !== MAGIC || input.u32() > VERSION || input.u32() !== id) return undefined
+  if (input.u32() !== MAGIC || input.u32() !== VERSION || input.u32() !== id) return undefined
   const salt = input.u32()
   const isRewritten = input.u32() === 1
   const size = input.u32()

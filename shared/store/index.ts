@@ -6,6 +6,7 @@ export type { CipherName } from './encryption/segment-cipher.ts'
 export { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES } from './limits.ts'
 export { openStore } from './open-store.ts'
 export { RetentionClock } from './retention-clock.ts'
+export { StreamFullError } from './staged-messages.ts'
 export type { Store, StoreCondition, StoreStats } from './store.ts'
 export type { StoreOptions } from './store-memory.ts'
 export type {
@@ -13,6 +14,7 @@ export type {
   Compression,
   Eviction,
   MessageId,
+  MessageOverhead,
   ReadOptions,
   StagedBytes,
   StateTable,

@@ -61,6 +61,7 @@ export class JournalStream extends ReadSide implements StreamStore {
   constructor(id: number, definition: StreamDefinition, index: StreamIndex, host: StreamHost) {
     super(id, definition, index, host)
     this.#host = host
+    index.counted.countBy(definition.limits.overhead)
     this.stage = new StreamStage(index, host.writer)
     this.evictions = new EvictionLog((fn) => host.clock.soon(fn))
     this.states = new JournalTable(id, {
@@ -93,12 +94,13 @@ export class JournalStream extends ReadSide implements StreamStore {
     isRollUp = false,
   ): number {
     const length = RECORD_HEADER_BYTES + subject.length + headers.length + payload.length
-    this.#checkAppend(length, subject, headers.length + payload.length, isRollUp)
+    const bytes = this.index.counted.of(length, headers.length > 0)
+    this.#checkAppend(length, bytes, subject, isRollUp)
     const { stage } = this
     const seq = stage.assignedSeq + 1
     stage.begin()
     stage.assignedSeq = seq
-    stage.messages.add(length)
+    stage.messages.add(bytes)
     const body = this.compressed.isOn ? this.compressed.compress(headers, payload) : undefined
     const flags =
       (body === undefined ? 0 : RecordFlag.compressed) |
@@ -244,14 +246,15 @@ export class JournalStream extends ReadSide implements StreamStore {
 
   /** A message whose commit is done, or that was found at start. Returns false when it counts for nothing. */
   applyMessage(segmentId: number, cursor: RecordCursor, offset: number): boolean {
-    const { subjectStart, flags, seq, plainLength: length } = cursor
-    this.stage.messages.committed(length, cursor)
+    const { subjectStart, flags, seq, plainLength: length, hasHeaders } = cursor
+    this.stage.messages.committed(this.index.counted.of(length, hasHeaders), cursor)
     const isApplied = this.index.add(
       segmentId,
       {
         seq,
         offset,
         length,
+        hasHeaders,
         wallMs: cursor.wallMs,
         wrongBoot: (flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,
       },
@@ -294,6 +297,7 @@ export class JournalStream extends ReadSide implements StreamStore {
 
   applyDefinition(definition: StreamDefinition): void {
     this.definition = definition
+    this.index.counted.countBy(definition.limits.overhead)
     this.compressed.isOn = this.compression === 's2'
     this.#areLimitsNew = true
   }
@@ -362,14 +366,15 @@ export class JournalStream extends ReadSide implements StreamStore {
     throw new PetioleError('PETIOLE_STREAM_REMOVED', `stream ${this.name} was removed`)
   }
 
-  #checkAppend(length: number, subject: Uint8Array, messageBytes: number, isRollUp: boolean): void {
+  #checkAppend(length: number, bytes: number, subject: Uint8Array, isRollUp: boolean): void {
     this.#checkOpen()
     const { limits } = this
+    const messageBytes = length - RECORD_HEADER_BYTES - subject.length
     checkMessageSize(this.name, limits, subject.length, messageBytes)
     this.#host.writer.check(length, 'message')
     this.#host.checkSubjects(this, subject)
     if (limits.discard === 'new') {
-      this.stage.messages.checkDiscardNew(this.name, limits, this.index, subject, length, isRollUp)
+      this.stage.messages.checkDiscardNew(this.name, limits, this.index, subject, bytes, isRollUp)
     }
   }
 

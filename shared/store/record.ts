@@ -19,7 +19,7 @@
  * The checksum is filled in when the commit is written, because only then its segment, and with it
  * the salt, is known.
  */
-import { plainBodyBytes } from './compression/compressed-body.ts'
+import { plainBodyBytes, plainHeaderBytes } from './compression/compressed-body.ts'
 import { crc32 } from './crc.ts'
 import { STORED_BYTES_MAX } from './limits.ts'
 
@@ -163,6 +163,11 @@ export class RecordCursor {
     if ((this.flags & RecordFlag.compressed) === 0) return this.length
     const body = plainBodyBytes(this.chunk.bytes, this.payloadStart)
     return RECORD_HEADER_BYTES + this.subjectLength + body
+  }
+  /** Whether a message has headers, compressed or not. */
+  get hasHeaders(): boolean {
+    if ((this.flags & RecordFlag.compressed) === 0) return this.headersLength > 0
+    return plainHeaderBytes(this.chunk.bytes, this.payloadStart) > 0
   }
   get type(): number {
     return this.chunk.bytes[this.at + 8] as number

@@ -28,10 +28,14 @@ export function evictOverLimits(
       return true
     })
   }
-  evictOldest(index, log, 'messages', () =>
-    limits.messagesMax > 0 ? index.messages - limits.messagesMax : 0,
-  )
-  if (limits.bytesMax > 0 && index.bytes > limits.bytesMax) evictBytes(index, limits.bytesMax, log)
+  // What refuses new messages takes no old ones, also where it has more than a limit that is new.
+  if (limits.discard === 'old') {
+    evictOldest(index, log, 'messages', () =>
+      limits.messagesMax > 0 ? index.messages - limits.messagesMax : 0,
+    )
+    const isOver = limits.bytesMax > 0 && index.bytes > limits.bytesMax
+    if (isOver) evictBytes(index, limits.bytesMax, log)
+  }
   if (limits.ageMaxMs > 0 && ageNowMs !== undefined) {
     evictOlderThan(index, ageNowMs - limits.ageMaxMs, log)
   }
@@ -74,7 +78,7 @@ function evictBytes(index: StreamIndex, bytesMax: number, log: EvictionLog): voi
   let through = 0
   index.walk(0, (span, ordinal) => {
     through = span.seqAt(ordinal)
-    surplus -= span.lengths.get(ordinal)
+    surplus -= index.bytesAt({ span, ordinal })
     return surplus > 0
   })
   raiseFloor(index, through, 'bytes', log)

@@ -262,6 +262,7 @@ function copyRecord(
     seq: cursor.seq,
     offset,
     length: cursor.plainLength,
+    hasHeaders: cursor.hasHeaders,
     subjectId: old.subjectIds.get(ordinal),
     wallMs: cursor.wallMs,
     wrongBoot: (cursor.flags & RecordFlag.clockWrong) === 0 ? 0 : cursor.bootRef,

@@ -11,6 +11,7 @@ const HAS_DELTAS = 1
 const HAS_IDS = 2
 const HAS_MARKS = 4
 const IS_AFTER_SKIP = 8
+const HAS_HEADED = 16
 
 export function packSpan(out: PackWriter, span: Span, subjects: StreamSubjects): void {
   const { localIds, globalIds } = numberSubjects(span)
@@ -20,7 +21,8 @@ export function packSpan(out: PackWriter, span: Span, subjects: StreamSubjects):
     (span.seqDeltas === undefined ? 0 : HAS_DELTAS) |
       (span.hasIds ? HAS_IDS : 0) |
       (span.marks === undefined ? 0 : HAS_MARKS) |
-      (span.isAfterSkip ? IS_AFTER_SKIP : 0),
+      (span.isAfterSkip ? IS_AFTER_SKIP : 0) |
+      (span.headed === undefined ? 0 : HAS_HEADED),
   )
   if (span.seqDeltas !== undefined) packColumn(out, span.seqDeltas)
   for (const column of [span.entryOrdinals, span.entryOffsets, span.entryBoots]) {
@@ -31,7 +33,7 @@ export function packSpan(out: PackWriter, span: Span, subjects: StreamSubjects):
   out.u32(globalIds.length)
   for (const id of globalIds) out.bytes(id === NO_ID ? NO_BYTES : subjects.bytes(id))
   packDead(out, span)
-  if (span.marks !== undefined) out.bytes(span.marks.toBytes())
+  for (const bits of [span.marks, span.headed]) if (bits !== undefined) out.bytes(bits.toBytes())
 }
 
 /** @param subjects undefined when the stream is gone; then the span is only passed over. */
@@ -55,6 +57,7 @@ export function unpackSpan(
   const dead: number[] = []
   input.each(() => dead.push(input.u32()))
   const marks = (traits & HAS_MARKS) !== 0 ? Bits.fromBytes(input.bytes()) : undefined
+  const headed = (traits & HAS_HEADED) !== 0 ? Bits.fromBytes(input.bytes()) : undefined
   if (subjects === undefined) return undefined
   const span = new Span(segmentId, firstSeq, {
     lengths,
@@ -69,6 +72,7 @@ export function unpackSpan(
   span.hasIds = (traits & HAS_IDS) !== 0
   span.isAfterSkip = (traits & IS_AFTER_SKIP) !== 0
   span.marks = marks
+  if (headed !== undefined) span.restoreHeaded(headed)
   for (const ordinal of dead) span.kill(ordinal)
   return span
 }

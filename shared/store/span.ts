@@ -9,6 +9,7 @@
  *                               one per 16 records, 64 KiB of journal or 65 s, whichever is first
  *     dead                      records that were deleted but still lie in the file, a bit each
  *     marks                     records that their owner wants to find again, a bit each
+ *     headed                    records of messages with headers, a bit each: some owners count those for more
  */
 import { Bits } from './bits.ts'
 import { Column } from './column.ts'
@@ -18,6 +19,7 @@ export interface SpanRecord {
   readonly seq: number
   readonly offset: number
   readonly length: number
+  readonly hasHeaders: boolean
   readonly subjectId: number
   readonly wallMs: number
   /** The boot whose clock was wrong, 0 when the time is right. */
@@ -34,6 +36,8 @@ export class Span {
   isAfterSkip = false
   liveCount = 0
   liveBytes = 0
+  /** How many of them have headers. */
+  liveHeaded = 0
   readonly lengths: Column
   readonly subjectIds: Column
   readonly timeDeltas: Column
@@ -43,6 +47,7 @@ export class Span {
   readonly entryTimes: Column
   #seqDeltas: Column | undefined
   marks: Bits | undefined
+  #headed: Bits | undefined
   #dead: Bits | undefined
 
   constructor(segmentId: number, firstSeq: number, columns: SpanColumns = emptyColumns()) {
@@ -81,6 +86,10 @@ export class Span {
     this.lastSeq = record.seq
     this.liveCount++
     this.liveBytes += record.length
+    if (!record.hasHeaders) return
+    this.#headed ??= new Bits()
+    this.#headed.set(ordinal)
+    this.liveHeaded++
   }
 
   seqAt(ordinal: number): number {
@@ -118,6 +127,21 @@ export class Span {
     this.#dead.set(ordinal)
     this.liveCount--
     this.liveBytes -= this.lengths.get(ordinal)
+    if (this.hasHeaders(ordinal)) this.liveHeaded--
+  }
+
+  hasHeaders(ordinal: number): boolean {
+    return this.#headed?.has(ordinal) === true
+  }
+
+  get headed(): Bits | undefined {
+    return this.#headed
+  }
+
+  /** Of a span that an index tells of, as long as all of it is live. */
+  restoreHeaded(headed: Bits): void {
+    this.#headed = headed
+    this.liveHeaded = headed.count
   }
 
   /** The newest record is one to be found again. */

@@ -5,6 +5,19 @@ import type { RecordCursor } from './record.ts'
 import type { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
 
+/** A stream whose limits refuse new messages has no room for one; which limit it was decides what its publisher is told. */
+export class StreamFullError extends PetioleError {
+  readonly limit: 'messages' | 'bytes' | 'subject'
+
+  constructor(name: string, limit: StreamFullError['limit'], bound: string) {
+    super(
+      'PETIOLE_STREAM_FULL',
+      `stream ${name} is at its limit of ${bound}: raise it, or purge the stream`,
+    )
+    this.limit = limit
+  }
+}
+
 export class StagedMessages {
   #messages = 0
   #bytes = 0
@@ -15,15 +28,15 @@ export class StagedMessages {
     return this.#bytes
   }
 
-  add(length: number): void {
+  add(bytes: number): void {
     this.#messages++
-    this.#bytes += length
+    this.#bytes += bytes
   }
 
-  committed(length: number, message: Pick<RecordCursor, 'subject'>): void {
+  committed(bytes: number, message: Pick<RecordCursor, 'subject'>): void {
     if (this.#messages === 0) return
     this.#messages--
-    this.#bytes -= length
+    this.#bytes -= bytes
     if (this.#subjects.size === 0) return
     const key = Buffer.from(message.subject).toString('latin1')
     const left = (this.#subjects.get(key) ?? 0) - 1
@@ -52,28 +65,29 @@ export class StagedMessages {
 
   /**
    * Throws PETIOLE_STREAM_FULL for a message that limits with discard `new` refuse. One that replaces
-   * another of its subject does not raise the count.
+   * another of its subject does not raise the count, nor the bytes when it is no larger.
    */
   checkDiscardNew(
     name: string,
     limits: StreamLimits,
     index: StreamIndex,
     subject: Uint8Array,
-    length: number,
+    added: number,
     isRollUp: boolean,
   ): void {
     const perSubjectMax = limits.messagesPerSubjectMax
     const isReplacing = perSubjectMax > 0 && this.#countSubject(index, subject) >= perSubjectMax
     if (isReplacing && limits.discardNewPerSubject === true && !isRollUp) {
-      throw streamFull(name, `${perSubjectMax} messages per subject`)
+      throw new StreamFullError(name, 'subject', `${perSubjectMax} messages per subject`)
     }
     const messages = index.messages + this.#messages + 1
     if (limits.messagesMax > 0 && messages > limits.messagesMax && !isReplacing) {
-      throw streamFull(name, `${limits.messagesMax} messages`)
+      throw new StreamFullError(name, 'messages', `${limits.messagesMax} messages`)
     }
-    const bytes = index.bytes + this.#bytes + length
-    if (limits.bytesMax > 0 && bytes > limits.bytesMax && !isReplacing) {
-      throw streamFull(name, `${limits.bytesMax} bytes`)
+    const bytes = index.bytes + this.#bytes + added
+    const isOver = limits.bytesMax > 0 && bytes > limits.bytesMax
+    if (isOver && !(isReplacing && oldestBytes(index, subject) >= added)) {
+      throw new StreamFullError(name, 'bytes', `${limits.bytesMax} bytes`)
     }
     if (perSubjectMax > 0) {
       const key = Buffer.from(subject).toString('latin1')
@@ -86,6 +100,12 @@ export class StagedMessages {
     const staged = this.#subjects.get(Buffer.from(subject).toString('latin1')) ?? 0
     return (id < 0 ? 0 : index.subjects.count(id)) + staged
   }
+}
+
+/** What the oldest of a subject counts; none of it may be committed yet. */
+function oldestBytes(index: StreamIndex, subject: Uint8Array): number {
+  const id = index.subjects.find(subject, 0, subject.length)
+  return id < 0 || index.subjects.count(id) === 0 ? Infinity : index.bytesAt(index.firstOf(id))
 }
 
 /** Throws PETIOLE_MESSAGE_TOO_LARGE. */
@@ -107,11 +127,4 @@ export function checkMessageSize(
       `subject of ${subjectBytes} bytes is longer than ${SUBJECT_BYTES_MAX}`,
     )
   }
-}
-
-function streamFull(name: string, limit: string): PetioleError {
-  return new PetioleError(
-    'PETIOLE_STREAM_FULL',
-    `stream ${name} is at its limit of ${limit}: raise it, or purge the stream`,
-  )
 }

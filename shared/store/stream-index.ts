@@ -10,6 +10,7 @@
 import { invariant } from '../runtime/index.ts'
 import type { Boots } from './boots.ts'
 import { ENTRY_TIME_MS } from './limits.ts'
+import { MessageBytes } from './message-bytes.ts'
 import { Span, type SpanRecord } from './span.ts'
 import type { StreamState } from './stream-store.ts'
 import { inMemory, StreamSubjects, type SubjectSpace } from './stream-subjects.ts'
@@ -24,7 +25,7 @@ export type LiveBytesListener = (segmentId: number, delta: number) => void
 
 export class StreamIndex {
   messages = 0
-  bytes = 0
+  readonly counted = new MessageBytes()
   floor = 0
   lastSeq = 0
   lastTimeMs = 0
@@ -38,6 +39,15 @@ export class StreamIndex {
     this.subjects = new StreamSubjects(space)
     this.#boots = boots
     this.#onLiveBytes = onLiveBytes
+  }
+
+  get bytes(): number {
+    return this.counted.total
+  }
+
+  /** What one of them counts. */
+  bytesAt({ span, ordinal }: Place): number {
+    return this.counted.of(span.lengths.get(ordinal), span.hasHeaders(ordinal))
   }
 
   get firstSeq(): number {
@@ -73,12 +83,13 @@ export class StreamIndex {
       seq,
       offset: record.offset,
       length: record.length,
+      hasHeaders: record.hasHeaders,
       subjectId,
       wallMs: record.wallMs,
       wrongBoot: record.wrongBoot,
     })
     this.messages++
-    this.bytes += record.length
+    this.counted.add(1, record.hasHeaders ? 1 : 0, record.length)
     this.#onLiveBytes(segmentId, record.length)
     this.#noteLast(seq, Math.floor(record.wallMs) + this.#boots.shiftMs(record.wrongBoot))
     if (seq <= this.floor) this.killAt({ span, ordinal: span.count - 1 })
@@ -125,7 +136,7 @@ export class StreamIndex {
       if (span.isLive(i)) this.subjects.add(span.subjectIds.get(i), span.seqAt(i))
     }
     this.messages += span.liveCount
-    this.bytes += span.liveBytes
+    this.counted.add(span.liveCount, span.liveHeaded, span.liveBytes)
     this.#onLiveBytes(span.segmentId, span.liveBytes)
     this.#noteLast(span.lastSeq, this.timeAt({ span, ordinal: span.count - 1 }))
     const end = span.ordinalFrom(this.floor + 1)
@@ -191,7 +202,7 @@ export class StreamIndex {
     this.subjects.remove(span.subjectIds.get(ordinal), span.seqAt(ordinal))
     span.kill(ordinal)
     this.messages--
-    this.bytes -= length
+    this.counted.add(-1, span.hasHeaders(ordinal) ? -1 : 0, -length)
     this.#onLiveBytes(span.segmentId, -length)
   }
 

@@ -7,6 +7,16 @@ import type { SubjectFilter } from '../subject/index.ts'
  */
 export type Committed = (error: PetioleError | undefined, seq: number) => void
 
+/**
+ * What a message takes in a stream's `bytes` and against its limit, beside subject, headers and payload: as much
+ * as its owner says. What is taken of the disk is another matter, and counted apart.
+ */
+export interface MessageOverhead {
+  readonly always: number
+  /** More, where a message has headers. */
+  readonly withHeaders: number
+}
+
 /** Limits of one stream; 0 means none. The oldest messages make room (`old`) or the write is refused (`new`). */
 export interface StreamLimits {
   readonly messagesMax: number
@@ -20,6 +30,8 @@ export interface StreamLimits {
    * of the subject makes room whatever `discard` says, as in nats-server.
    */
   readonly discardNewPerSubject?: boolean
+  /** undefined: what its record takes beside them. */
+  readonly overhead?: MessageOverhead
 }
 
 /**
@@ -39,7 +51,7 @@ export interface StreamOptions {
   readonly compression?: Compression
 }
 
-/** What is committed; `bytes` counts records as if they lay on disk without compression and encryption. Sequences are 0 in a stream that never had a message. */
+/** What is committed; `bytes` counts messages by `StreamLimits.overhead`, before compression and encryption. Sequences are 0 in a stream that never had a message. */
 export interface StreamState {
   readonly messages: number
   readonly bytes: number

@@ -8,7 +8,7 @@ import type { StagedBytes } from '../store/index.ts'
 import { type AccountLimits, tierOf } from './account-limits.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import { JetStreamError } from './jetstream-error.ts'
-import { RECORD_OVERHEAD_BYTES } from './limits.ts'
+import { MESSAGE_OVERHEAD } from './limits.ts'
 import type { CapturedMessage } from './port.ts'
 
 type Storage = StreamConfig['storage']
@@ -92,7 +92,9 @@ export class StreamRoom {
 
   /** Throws 10002, 10023 or 10120 when there is none for this message; takes nothing yet. */
   check({ subjectBytes, headers, payload }: Sized): void {
-    const bytes = subjectBytes.length + headers.length + payload.length + RECORD_OVERHEAD_BYTES
+    const { always, withHeaders } = MESSAGE_OVERHEAD[this.#storage]
+    const overhead = headers.length > 0 ? always + withHeaders : always
+    const bytes = subjectBytes.length + headers.length + payload.length + overhead
     this.#room.check(this.#storage, bytes)
   }
 

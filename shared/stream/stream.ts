@@ -51,8 +51,8 @@ export class Stream {
   readonly store: StreamStore
   readonly consumers: ConsumerSet
   readonly mode: StreamMode
-  /** The `first_seq` it was opened with; an update moves no beginning. */
-  readonly beginsAt: number
+  /** The `first_seq` it was opened with; an update moves no beginning, but a purge of all says that it is 1. */
+  #beginsAt: number
   readonly publishing: Publishing
   readonly room: StreamRoom
   /** What it gets from other streams. */
@@ -69,7 +69,7 @@ export class Stream {
     this.name = config.name
     this.store = store
     this.mode = mode
-    this.beginsAt = config.first_seq ?? 0
+    this.#beginsAt = config.first_seq ?? 0
     this.#config = config
     this.#parts = parts
     this.room = new StreamRoom(parts.room, config.storage, store.stage)
@@ -85,6 +85,11 @@ export class Stream {
     ]
   }
 
+  /** Its first sequence as long as it never had a message; 0 where nobody has said. */
+  get beginsAt(): number {
+    return this.#beginsAt
+  }
+
   get config(): StreamConfig {
     return this.#config
   }
@@ -93,10 +98,11 @@ export class Stream {
   async recover(): Promise<void> {
     this.room.settle()
     const sync = this.#syncOf(this.#config)
-    if (!isDeepStrictEqual(sync, this.store.sync)) {
-      // The server's configuration is another than at the last start.
-      const config = encodeConfig(this.#config, this.mode)
-      this.store.configure(config, limitsOf(this.#config), undefined, { sync })
+    const limits = limitsOf(this.#config)
+    const isSame = isDeepStrictEqual([sync, limits], [this.store.sync, this.store.limits])
+    if (!isSame) {
+      // The server's configuration is another than at the last start, or its messages were counted otherwise.
+      this.store.configure(encodeConfig(this.#config, this.mode), limits, undefined, { sync })
     }
     await this.publishing.recover()
     this.consumers.recover()
@@ -211,6 +217,9 @@ export class Stream {
     if (throughSeq === 0) return 0
     const { firstSeq } = this.store.state
     const purged = await this.store.purge(options)
+    if (throughSeq === undefined && filter === undefined && keep === undefined) {
+      this.#beginsAt = Math.max(1, this.#beginsAt)
+    }
     if (purged === 0) return 0
     if (throughSeq === undefined || keep !== undefined) this.consumers.purged()
     else this.consumers.removed(firstSeq, throughSeq, filter)

@@ -13,7 +13,7 @@ import { API_CASES, DIRECT_CASES, PURGES, type Step } from './api-cases.ts'
 
 /** Requests about what streams hold, beside a real nats-server: the answers are the same. */
 /** How large a record is, and when, is each server's own. */
-const OWN = new Set(['bytes', 'first_ts', 'time'])
+const OWN = new Set(['first_ts', 'time'])
 
 describe('requests beside a real nats-server', function () {
   this.timeout(60_000)

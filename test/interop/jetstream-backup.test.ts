@@ -7,7 +7,7 @@ import { DEADLINE_MS } from '../support/patience.ts'
 
 /** Backups of a real nats-server are restored here, and ours there, and nothing is another afterwards. */
 /** `last_ts` is that of the last message still there, once it has been in a backup. */
-const OWN = new Set(['bytes', 'created', 'ts', 'last_ts'])
+const OWN = new Set(['created', 'ts', 'last_ts'])
 
 describe('backups beside a real nats-server', function () {
   this.timeout(60_000)

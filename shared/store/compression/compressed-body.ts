@@ -31,6 +31,11 @@ export function plainBodyBytes(source: Uint8Array, at: number): number {
   return value
 }
 
+/** The same of the headers among them. */
+export function plainHeaderBytes(source: Uint8Array, at: number): number {
+  return plainBodyBytes(source, at + uvarintBytes(plainBodyBytes(source, at)))
+}
+
 /** What precedes the elements. Returns where it ends. */
 export function putCompressedHead(
   out: Uint8Array,

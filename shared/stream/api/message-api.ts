@@ -69,6 +69,8 @@ async function deleteMessage(context: ApiContext, request: ApiRequest) {
     await stream.removeMessage(seq)
   } catch (error) {
     if (!(error instanceof JetStreamError) || error.errCode !== 10043) throw error
+    // As nats-server's two kinds of stores say it.
+    if (stream.config.storage === 'memory') throw error
     const { firstSeq, lastSeq } = stream.store.state
     if (seq < Math.max(firstSeq, 1)) throw new JetStreamError(10057, 'no message found')
     if (seq > lastSeq) throw new JetStreamError(10057, 'stream store EOF')

@@ -2,7 +2,7 @@
 import type { Committed, Store, StreamLimits, StreamStore, SyncPolicy } from '../../store/index.ts'
 import { parseGoDuration } from '../go-duration.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { ASYNC_SYNC_MS, NS_PER_MS, SYNC_EVERY_MS_MAX } from '../limits.ts'
+import { ASYNC_SYNC_MS, MESSAGE_OVERHEAD, NS_PER_MS, SYNC_EVERY_MS_MAX } from '../limits.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 /** How a stream takes part in its account. */
@@ -33,6 +33,7 @@ export function limitsOf(config: StreamConfig): StreamLimits {
     messageBytesMax: Math.max(0, config.max_msg_size),
     discard: config.discard,
     discardNewPerSubject: config.discard_new_per_subject ?? false,
+    overhead: MESSAGE_OVERHEAD[config.storage],
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a publisher hears: that its message is on disk, that it was there already, or why it was refused. */
 import { codeOf, type PetioleError } from '../../runtime/index.ts'
+import { StreamFullError } from '../../store/index.ts'
 import { writeDigits } from '../digits.ts'
 import { NO_BYTES, statusHeaders } from '../headers.ts'
 import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
@@ -37,13 +38,11 @@ export class PubAcks {
   #reply = ''
   #to: Uint8Array = NO_BYTES
   /** Which limit a full stream is at. */
-  readonly #fullText: () => string
 
-  constructor(port: StreamPort, stream: string, domain: string, fullText: () => string) {
+  constructor(port: StreamPort, stream: string, domain: string) {
     this.#port = port
     this.#outlet = port.outlet({ isCaptured: true })
     this.#stream = stream
-    this.#fullText = fullText
     const shown = domain === '' ? '' : `"domain":${JSON.stringify(domain)},`
     this.#head = `{"stream":${JSON.stringify(stream)},${shown}"seq":`
     const head = Buffer.from(this.#head)
@@ -94,11 +93,23 @@ export class PubAcks {
   refusalOf(error: unknown): JetStreamError {
     switch (codeOf(error)) {
       case 'PETIOLE_STREAM_FULL':
-        return new JetStreamError(10077, this.#fullText(), { cause: error })
+        return new JetStreamError(10077, fullText(error), { cause: error })
       case 'PETIOLE_STORE_FULL':
         return new JetStreamError(10023, '', { cause: error })
       default:
         return toJetStreamError(error)
     }
   }
+}
+
+/** As nats-server says it. */
+function fullText(error: unknown): string {
+  const limit = error instanceof StreamFullError ? error.limit : 'messages'
+  return FULL_TEXTS[limit]
+}
+
+const FULL_TEXTS: Readonly<Record<StreamFullError['limit'], string>> = {
+  messages: 'maximum messages exceeded',
+  bytes: 'maximum bytes exceeded',
+  subject: 'maximum messages per subject exceeded',
 }

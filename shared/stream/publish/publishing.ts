@@ -82,7 +82,7 @@ export class Publishing {
     this.#stream = stream
     this.#parts = parts
     this.#waitingMax = waitingMaxOf(parts.limits)
-    this.acks = new PubAcks(port, stream.name, domain, () => this.#fullText())
+    this.acks = new PubAcks(port, stream.name, domain)
     const admission = new Admission(stream, parts, (subject) => this.#isScheduleOn(subject))
     this.#admission = admission
     this.#republishing = new Republishing(port, random, stream.name)
@@ -357,13 +357,6 @@ export class Publishing {
   #isScheduleOn(subject: string): boolean {
     const seq = this.#admission.lastSeqOn(subject)
     return seq === 0 || this.#schedules.has(seq)
-  }
-
-  #fullText(): string {
-    const { config, store } = this.#stream
-    const inFlight = store.assignedSeq - store.state.lastSeq
-    const isByMessages = config.max_msgs > 0 && store.state.messages + inFlight >= config.max_msgs
-    return isByMessages ? 'maximum messages exceeded' : 'maximum bytes exceeded'
   }
 }
 

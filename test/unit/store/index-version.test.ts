@@ -1,4 +1,7 @@
-/** Stores of earlier versions are opened by their indexes; indexes of later ones are passed over. */
+/**
+ * Indexes of other versions are passed over, of later ones and of earlier, which do not say what has headers;
+ * a scan says the same.
+ */
 import assert from 'node:assert/strict'
 import type { Log } from '../../../shared/log/index.ts'
 import { silentLog } from '../../../shared/log/index.ts'
@@ -25,19 +28,26 @@ function withVersion(index: Uint8Array, version: number): Uint8Array {
 
 describe('store, versions of an index', () => {
   for (const [version, warnings] of [
-    [1, 0],
-    [2, 0],
-    [3, 1],
+    [1, 1],
+    [2, 1],
+    [3, 0],
+    [4, 1],
   ] as const) {
     it(`${warnings === 0 ? 'takes' : 'passes over'} version ${version}, and shows the same`, async () => {
       const clock = new StoreClock()
       const disk = new SimDisk({ random: new SeededRandom(1) })
       const store = await open(disk, clock)
-      const stream = store.createStream('a', bytes('config'), noLimits)
-      for (let i = 1; i <= 40; i++) await appendDurably(stream, `s.${i % 5}`, `payload ${i}`)
+      const overhead = { always: 30, withHeaders: 4 }
+      const stream = store.createStream('a', bytes('config'), { ...noLimits, overhead })
+      for (let i = 1; i <= 40; i++) {
+        const headers = i % 3 === 0 ? 'NATS/1.0\r\n\r\n' : ''
+        await appendDurably(stream, `s.${i % 5}`, `payload ${i}`, headers)
+      }
       stream.remove(3)
       clock.advance(1_000)
       await settle(80)
+      const payloads = 8 * 9 + 31 * 10
+      assert.equal(stream.state.bytes, 39 * (30 + 3) + payloads + 12 * (4 + 12))
       const shown = await readAll(stream)
       await store.drain()
       await disk.writeFileAtomic(INDEX, withVersion(await disk.readFile(INDEX), version))

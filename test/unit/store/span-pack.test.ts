@@ -14,7 +14,9 @@ describe('span in an index', () => {
     for (let i = 0; i < SUBJECTS; i++) {
       const bytes = Buffer.from(`subject.${i}`)
       const subjectId = table.intern(bytes, 0, bytes.length)
-      span.push({ seq: i + 1, offset: i * 80, length: 80, subjectId, wallMs: i, wrongBoot: 0 })
+      const hasHeaders = i % 3 === 0
+      const at = { seq: i + 1, offset: i * 80, length: 80, wallMs: i, wrongBoot: 0 }
+      span.push({ ...at, hasHeaders, subjectId })
       if (i % 7 === 0) span.markNewest()
     }
     for (let i = 0; i < SUBJECTS; i += 5) span.kill(i)
@@ -27,9 +29,12 @@ describe('span in an index', () => {
     assert.ok(back)
     assert.equal(back.liveCount, span.liveCount)
     assert.equal(back.liveBytes, span.liveBytes)
+    assert.equal(back.liveHeaded, span.liveHeaded)
+    assert.ok(back.liveHeaded > 0)
     for (let i = 0; i < SUBJECTS; i++) {
       assert.equal(back.isLive(i), i % 5 !== 0)
       assert.equal(back.marks?.has(i), i % 7 === 0)
+      assert.equal(back.hasHeaders(i), i % 3 === 0)
       if (i % 5 === 0) continue
       const subject = Buffer.from(other.bytes(back.subjectIds.get(i))).toString()
       assert.equal(subject, `subject.${i}`)

@@ -63,7 +63,14 @@ class Pair {
       if (this.random.below(3_000) === 0) this.#segment++
       const subject = subjectOf(this.random)
       const bytes = Buffer.from(subject)
-      const record = { seq, offset: seq * 60, length: 60, wallMs: 0, wrongBoot: 0 }
+      const record = {
+        seq,
+        offset: seq * 60,
+        length: 60,
+        hasHeaders: false,
+        wallMs: 0,
+        wrongBoot: 0,
+      }
       this.index.add(this.#segment, record, bytes, 0, bytes.length)
       this.messages.push({ seq, subject })
     }
@@ -158,7 +165,14 @@ describe('store, questions about subjects', function () {
     const index = new StreamIndex(new Boots(), () => {})
     const add = (subject: string): void => {
       const bytes = Buffer.from(subject)
-      const record = { seq: index.lastSeq + 1, offset: 0, length: 60, wallMs: 0, wrongBoot: 0 }
+      const record = {
+        seq: index.lastSeq + 1,
+        offset: 0,
+        length: 60,
+        hasHeaders: false,
+        wallMs: 0,
+        wrongBoot: 0,
+      }
       index.add(1, record, bytes, 0, bytes.length)
       // The chunk of a commit is used again.
       bytes.fill(0)

@@ -120,7 +120,7 @@ describe('room of an account', () => {
     const stream = new StreamRoom(room, 'file', held)
     for (let i = 0; i < 100; i++) stream.check(message(200))
     append(stream, held, 200)
-    assert.throws(() => stream.check(message(1)), { errCode: 10002 })
+    assert.throws(() => stream.check(message(21)), { errCode: 10002 })
     held.takeBack(250)
     append(stream, held, 250)
   })
@@ -150,7 +150,7 @@ describe('room of an account', () => {
     append(room, held, 1_000)
     tiers.set('', { ...NO_TIER_LIMITS, max_storage: 1_100 })
     room.settle()
-    assert.throws(() => room.check(message(1)), { errCode: 10002 })
+    assert.throws(() => room.check(message(21)), { errCode: 10002 })
   })
 
   function take(room: AccountRoom | undefined, storage: 'file' | 'memory', bytes: number): void {
