@@ -139,7 +139,7 @@ async function asked(
   const found: string[] = []
   const inbox = `answers.${Math.floor(performance.now() * 1_000)}`
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${subject}: ${found.join()}`)), 5_000)
+    const timer = setTimeout(() => reject(new Error(`${subject}: ${found.join()}`)), DEADLINE_MS)
     client.subscribe(inbox, {
       callback: (_error, message) => {
         found.push(message.string())

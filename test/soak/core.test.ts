@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { type Running, startHub } from '../../index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { CertificateAuthority } from '../support/certificates.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
 import { accountChurn, accountConfig } from './account-churn.ts'
 import { churn } from './churn.ts'
 
@@ -18,7 +19,6 @@ const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const WARM_UP_CYCLES = 3
 /** What the heap may differ by between cycles without anything leaking. */
 const NOISE_BYTES = 3 * 1024 * 1024
-const GONE_DEADLINE_MS = 5_000
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -81,7 +81,7 @@ async function soak<Counts extends object>(hub: Running, cycle: () => Promise<Co
 
 /** The server hears of a closed socket a moment after its client. */
 async function settled(hub: Running, wanted: Facts): Promise<Facts> {
-  const untilMs = performance.now() + GONE_DEADLINE_MS
+  const untilMs = performance.now() + DEADLINE_MS
   for (;;) {
     const facts = await factsOf(hub)
     if (isDeepStrictEqual(facts, wanted) || performance.now() > untilMs) return facts
@@ -90,7 +90,7 @@ async function settled(hub: Running, wanted: Facts): Promise<Facts> {
 
 /** The facts once nobody is connected. */
 async function quiet(hub: Running): Promise<Facts> {
-  const untilMs = performance.now() + GONE_DEADLINE_MS
+  const untilMs = performance.now() + DEADLINE_MS
   for (;;) {
     const facts = await factsOf(hub)
     if (facts.connections === 0 || performance.now() > untilMs) return facts

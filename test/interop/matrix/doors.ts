@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { CertificateAuthority, type CertificateFiles } from '../../support/certificates.ts'
-import { connect, wsconnect } from '../../support/patience.ts'
+import { connect, DEADLINE_MS, wsconnect } from '../../support/patience.ts'
 import type { MatrixServer } from './matrix-server.ts'
 
 /**
@@ -70,7 +70,7 @@ export class Doors {
     const isMutual = door === 'mutual' || isMapped
     return [
       'tls {',
-      `  cert_file: "${cert_file}", key_file: "${key_file}", timeout: 5`,
+      `  cert_file: "${cert_file}", key_file: "${key_file}", timeout: 20`,
       isMutual ? `  ca_file: "${this.authority.ca_file}", ${asks}` : '',
       '}',
     ].join('\n')
@@ -80,7 +80,7 @@ export class Doors {
     const { certificate = this.client, cookies, ...rest } = login
     const facts: TransportFacts = TRANSPORTS[transport]
     const isMutual = certificate !== 'none'
-    const options = { reconnect: false, timeout: 10_000, ...rest }
+    const options = { reconnect: false, timeout: DEADLINE_MS, ...rest }
     const ca = readFileSync(this.authority.ca_file, 'utf8')
     const shown = isMutual
       ? { cert: readFileSync(certificate.cert_file), key: readFileSync(certificate.key_file) }

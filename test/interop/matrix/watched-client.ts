@@ -4,6 +4,7 @@ import {
   type NatsConnection,
   type SubscriptionOptions,
 } from '@nats-io/transport-node'
+import { DEADLINE_MS } from '../../support/patience.ts'
 import { describeError } from './outcome.ts'
 
 /** A client that keeps what it hears and what it is told it may not do. */
@@ -42,7 +43,7 @@ export class WatchedClient {
     while (!this.heard.includes(last)) {
       await new Promise<void>((resolve, reject) => {
         const fail = (): void => reject(new Error(`heard ${this.heard.join(' ')}, but no ${last}`))
-        const timer = setTimeout(fail, 5_000)
+        const timer = setTimeout(fail, DEADLINE_MS)
         this.#heardMore = () => {
           clearTimeout(timer)
           resolve()
