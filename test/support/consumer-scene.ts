@@ -25,6 +25,9 @@ const VERSIONS = new Set(['_nats.ver', '_nats.level'])
 /** nats-server counts its own overhead. */
 const OWN = new Set(['bytes', 'client', 'server'])
 
+/** The machine was too slow for a script to mean what it says: it is to be acted out again. */
+export class Late extends Error {}
+
 export class Scene {
   readonly facts: unknown[] = []
   readonly pins: string[] = []
@@ -85,6 +88,37 @@ export class Scene {
   ): Promise<readonly Delivered[]> {
     this.send([stream, consumer], request, inbox)
     return this.take(inbox, count)
+  }
+
+  /**
+   * Sends a pull request without an answer but heartbeats and its end. How many heartbeats a loaded machine
+   * has time for is no fact; that they come is, and a request that saw none is made again.
+   */
+  async pullNothing(place: readonly [string, string], request: object): Promise<void> {
+    const inbox = this.newInbox()
+    for (;;) {
+      const seen: Msg[] = []
+      this.send(place, request, inbox)
+      for (;;) {
+        const [message] = await this.#listen(inbox).next(1)
+        if (message === undefined) throw new Error(`no end of ${JSON.stringify(request)}`)
+        seen.push(message)
+        if (message.headers?.code !== 100) break
+      }
+      const [first, last] = [seen[0], seen.at(-1)]
+      if (first === undefined || last === undefined || first === last) continue
+      this.leave(inbox)
+      this.facts.push(['nothing', this.#shown(first), this.#shown(last)])
+      return
+    }
+  }
+
+  /** What must be done within a time, or means something else. */
+  async inTime<Result>(limitMs: number, work: () => Promise<Result>): Promise<Result> {
+    const beganMs = performance.now()
+    const result = await work()
+    if (performance.now() - beganMs >= limitMs) throw new Late(`not within ${limitMs} ms`)
+    return result
   }
 
   send([stream, consumer]: readonly [string, string], request: object | string, inbox: string) {
