@@ -14,6 +14,8 @@ export interface Flight {
   readonly cut: Cut
   /** The rewinds of its buffer before it was cut: what an answer to an older one says is no news. */
   readonly round: number
+  /** It asks whether a refusal still holds. */
+  readonly isProbe: boolean
 }
 
 /** What an answer asks of the session. */
@@ -33,6 +35,7 @@ export class BufferDrain {
   #round = 0
   #refusals = 0
   #retriedMs = Number.NEGATIVE_INFINITY
+  #isProbing = false
   #bytesSinceConfirm = 0
   /** The last watermark that the hub told. */
   #hubSeq: number
@@ -46,18 +49,21 @@ export class BufferDrain {
   }
 
   isReady(nowMs: number): boolean {
-    return nowMs >= this.blockedUntilMs && this.#cutter.hasMore
+    return nowMs >= this.blockedUntilMs && !this.#isProbing && this.#cutter.hasMore
   }
 
   async cut(bytesMax: number): Promise<Flight | undefined> {
-    // After a refusal one small batch asks whether it is mended.
-    const cut = await this.#cutter.cut(this.refusal === undefined ? bytesMax : 1)
+    // After a refusal one small batch asks whether it is mended; the rest waits for the answer.
+    const isProbe = this.refusal !== undefined
+    const cut = await this.#cutter.cut(isProbe ? 1 : bytesMax)
     if (cut === undefined) return undefined
+    this.#isProbing = isProbe
     this.#bytesSinceConfirm += cut.bytes
-    return { cut, round: this.#round }
+    return { cut, round: this.#round, isProbe }
   }
 
   answered(flight: Flight, reply: BatchReply, nowMs: number): AnswerEffect {
+    if (flight.isProbe) this.#isProbing = false
     if (reply.status === 'hello') return 'hello again'
     this.#confirm(reply.watermark)
     switch (reply.status) {
@@ -70,6 +76,9 @@ export class BufferDrain {
         if (flight.round === this.#round) this.#rewind()
         return 'go on'
       case 'refused':
+        // It waits at the hub for what lies before it, and the gaps that it leaves may be told earlier.
+        if (flight.round === this.#round || this.#isNews(reply, nowMs)) this.#refused(reply, nowMs)
+        return 'go on'
       case 'invalid':
         if (flight.round === this.#round) this.#refused(reply, nowMs)
         return 'go on'
@@ -78,6 +87,7 @@ export class BufferDrain {
 
   /** The link cannot carry a record: nothing but a change of configuration helps. */
   blockOn(refusal: Refusal, nowMs: number): void {
+    this.#isProbing = false
     this.#rewind()
     this.#block(refusal, REFUSED_RETRY_MS, nowMs)
   }
@@ -89,6 +99,11 @@ export class BufferDrain {
     this.#refusals = 0
     this.blockedUntilMs = 0
     return true
+  }
+
+  /** A late refusal of the very record that would be sent next. */
+  #isNews({ watermark }: BatchReply, nowMs: number): boolean {
+    return watermark === this.#hubSeq && nowMs >= this.blockedUntilMs
   }
 
   #confirm(watermark: number | null): void {
