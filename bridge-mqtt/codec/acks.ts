@@ -6,7 +6,7 @@ import { PacketWriter } from './packet-writer.ts'
 import { decodeProperties, writeProperties } from './properties.ts'
 import { PropertyCursor } from './property-cursor.ts'
 import { PLACE, type Place, type Properties } from './property-table.ts'
-import { isReasonCode, REASON } from './reason-codes.ts'
+import { assertReasonCode, isReasonCode, REASON } from './reason-codes.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 /** PUBACK, PUBREC, PUBREL and PUBCOMP, which are alike. */
@@ -103,6 +103,7 @@ export function writeAck(
   bytes[at + 2] = packetId >> 8
   bytes[at + 3] = packetId & 0xff
   if (reason === REASON.success) return at + ACK_SIZE
+  assertReasonCode(type, reason, 'server', LEVEL.v5)
   bytes[at + 4] = reason
   return at + ACK_SIZE_MAX
 }
@@ -116,6 +117,7 @@ export interface AckPacket {
 
 /** An acknowledgement of MQTT 5 that says more than its code. */
 export function encodeAck({ type, packetId, reason, properties }: AckPacket): Uint8Array {
+  assertReasonCode(type, reason, 'server', LEVEL.v5)
   const writer = new PacketWriter().uint16(packetId)
   const hasProperties = Object.keys(properties).length > 0
   if (reason !== REASON.success || hasProperties) writer.byte(reason)

@@ -5,7 +5,7 @@ import { PACKET } from './packet-types.ts'
 import { PacketWriter } from './packet-writer.ts'
 import { writeProperties } from './properties.ts'
 import { PLACE, type Place, type Properties } from './property-table.ts'
-import { isReasonCode, REASON } from './reason-codes.ts'
+import { assertReasonCode, isReasonCode, REASON } from './reason-codes.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 /** DISCONNECT or AUTH: a reason code and properties, and nothing else. */
@@ -50,11 +50,15 @@ function readReason(walk: FieldWalk, place: Place): ReasonPacket {
 /** @param from whose DISCONNECT it is: not all properties are for both */
 export function encodeDisconnect(packet: ReasonPacket, level: Level, from: Side): Uint8Array {
   const writer = new PacketWriter()
-  if (level === LEVEL.v5) writeReason(writer, packet, disconnectPlace(from))
+  if (level === LEVEL.v5) {
+    assertReasonCode(PACKET.disconnect, packet.reason, from, level)
+    writeReason(writer, packet, disconnectPlace(from))
+  }
   return writer.packet(PACKET.disconnect)
 }
 
-export function encodeAuth(packet: ReasonPacket): Uint8Array {
+export function encodeAuth(packet: ReasonPacket, from: Side): Uint8Array {
+  assertReasonCode(PACKET.auth, packet.reason, from, LEVEL.v5)
   const writer = new PacketWriter()
   writeReason(writer, packet, PLACE.auth)
   return writer.packet(PACKET.auth)

@@ -1,3 +1,4 @@
+import { invariant } from '../../shared/runtime/index.ts'
 import { FieldWalk, NO_PROPERTIES } from './fields.ts'
 import type { Frame } from './frame.ts'
 import { LEVEL, type Level } from './level.ts'
@@ -5,7 +6,7 @@ import { PACKET } from './packet-types.ts'
 import { PacketWriter } from './packet-writer.ts'
 import { writeProperties } from './properties.ts'
 import { PLACE, type Properties } from './property-table.ts'
-import { CONNACK, isReasonCode, REASON } from './reason-codes.ts'
+import { assertReasonCode, CONNACK, isReasonCode, REASON } from './reason-codes.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 export interface ConnackPacket {
@@ -19,6 +20,8 @@ export interface ConnackPacket {
 const SESSION_PRESENT = 1
 
 export function encodeConnack(packet: ConnackPacket, level: Level): Uint8Array {
+  assertReasonCode(PACKET.connack, packet.code, 'server', level)
+  invariant(packet.code === 0 || !packet.isSessionPresent, 'session present in a refusal')
   const writer = new PacketWriter().byte(packet.isSessionPresent ? SESSION_PRESENT : 0)
   writer.byte(packet.code)
   if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.connack)

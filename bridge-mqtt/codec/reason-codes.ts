@@ -1,3 +1,4 @@
+import { invariant } from '../../shared/runtime/index.ts'
 import { LEVEL, type Level, type Side } from './level.ts'
 import { PACKET } from './packet-types.ts'
 
@@ -115,4 +116,9 @@ const CODES_3: Readonly<Record<number, ReadonlySet<number>>> = {
 export function isReasonCode(type: number, code: number, from: Side, level: Level): boolean {
   if (level === LEVEL.v5) return CODES_5[type]?.[from].has(code) === true
   return CODES_3[type]?.has(code) === true
+}
+
+/** For whoever writes a packet: a code that it must not carry is a mistake of ours. */
+export function assertReasonCode(type: number, code: number, from: Side, level: Level): void {
+  invariant(isReasonCode(type, code, from, level), `no code ${code} in packets of type ${type}`)
 }

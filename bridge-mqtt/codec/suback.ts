@@ -5,7 +5,7 @@ import { PACKET } from './packet-types.ts'
 import { PacketWriter } from './packet-writer.ts'
 import { writeProperties } from './properties.ts'
 import { PLACE, type Properties } from './property-table.ts'
-import { isReasonCode } from './reason-codes.ts'
+import { assertReasonCode, isReasonCode } from './reason-codes.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 /** SUBACK or UNSUBACK, with a code for each filter in their order [MQTT-3.9.3-1]. */
@@ -17,6 +17,7 @@ export interface SubackPacket {
 }
 
 export function encodeSuback(packet: SubackPacket, level: Level): Uint8Array {
+  for (const code of packet.codes) assertReasonCode(PACKET.suback, code, 'server', level)
   const writer = new PacketWriter().uint16(packet.packetId)
   if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.suback)
   return writer.raw(Uint8Array.from(packet.codes)).packet(PACKET.suback)
@@ -25,6 +26,7 @@ export function encodeSuback(packet: SubackPacket, level: Level): Uint8Array {
 export function encodeUnsuback(packet: SubackPacket, level: Level): Uint8Array {
   const writer = new PacketWriter().uint16(packet.packetId)
   if (level === LEVEL.v5) {
+    for (const code of packet.codes) assertReasonCode(PACKET.unsuback, code, 'server', level)
     writeProperties(writer, packet.properties, PLACE.unsuback)
     writer.raw(Uint8Array.from(packet.codes))
   }

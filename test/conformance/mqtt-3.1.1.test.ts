@@ -53,7 +53,7 @@ describe('MQTT 3.1.1', () => {
   afterEach(() => door.destroy())
 
   describe('3.1 CONNECT', () => {
-    it('[MQTT-3.2.2-4] accepts with session present 0, MQTT 3.1 too', async () => {
+    it('[MQTT-3.2.2-1] accepts with session present 0, MQTT 3.1 too', async () => {
       const line = await MqttLine.open(door.port)
       line.send(connectPacket('old', { protocolId: 'MQIsdp', protocolVersion: 3 }))
       assert.equal(await line.take(4), '20020000')
@@ -75,7 +75,7 @@ describe('MQTT 3.1.1', () => {
       assert.equal(door.counters.clients, 2)
     })
 
-    it('[MQTT-3.1.4-5] takes packets that follow CONNECT without waiting for CONNACK', async () => {
+    it('[MQTT-3.1.4-4, 3.2.0-1] takes packets that follow CONNECT without waiting for CONNACK', async () => {
       const line = await MqttLine.open(door.port)
       line.send(Buffer.concat([connectPacket('eager'), publishPacket('gone', 'hi')]))
       assert.equal(await line.takeUntilPong(), '20020000')
@@ -144,6 +144,15 @@ describe('MQTT 3.1.1', () => {
       })
     }
 
+    it('[MQTT-3.1.4-5] processes nothing behind a CONNECT that it refuses', async () => {
+      const capture = new HeldCapture(core.space('PLANT'), '>')
+      const line = await MqttLine.open(door.port)
+      const refused = connectPacket('a', { username: 'ada', password: Buffer.from('x') })
+      line.send(Buffer.concat([refused, publishPacket('x', '1'), connectPacket('b')]))
+      assert.equal(await line.rest(), '20020005')
+      assert.equal(capture.held.length, 0)
+    })
+
     it('keeps equal client ids of different accounts apart', async () => {
       const one = await open('same', { username: 'ada', password: Buffer.from('lovelace') })
       await open('same', { username: 'any', password: Buffer.from('s3cret') })
@@ -164,7 +173,7 @@ describe('MQTT 3.1.1', () => {
       assert.equal(await watcher.take(WILL_DELIVERED.length / 2), WILL_DELIVERED)
     })
 
-    it('[MQTT-3.14.4-3] is discarded by DISCONNECT', async () => {
+    it('[MQTT-3.1.2-10, 3.14.4-3] is discarded by DISCONNECT', async () => {
       const line = await open('polite', { will: WILL })
       line.send(DISCONNECT)
       assert.equal(await line.rest(), '')
@@ -196,7 +205,7 @@ describe('MQTT 3.1.1', () => {
   })
 
   describe('3.3 PUBLISH', () => {
-    it('[MQTT-4.3.2-2] acknowledges when the message is committed, not before', async () => {
+    it('[MQTT-2.3.1-6, 4.3.2-2] acknowledges when the message is committed, not before', async () => {
       const capture = new HeldCapture(core.space('$G'), 'held')
       const line = await open('sensor')
       line.send(publishPacket('held', 'a', { packetId: 7 }))
@@ -228,7 +237,7 @@ describe('MQTT 3.1.1', () => {
       assert.equal(await watcher.take(WILL_DELIVERED.length / 2), WILL_DELIVERED)
     })
 
-    it('[MQTT-3.3.1-8, 3.3.1-9] delivers a retained publish live, with RETAIN 0', async () => {
+    it('[MQTT-3.3.1-9] delivers a retained publish live, with RETAIN 0', async () => {
       const line = await open('sensor')
       line.send(publishPacket('gone', 'now', { retain: true }))
       await line.takeUntilPong()
@@ -260,7 +269,7 @@ describe('MQTT 3.1.1', () => {
       assert.equal(await line.take(4), '40020007')
     })
 
-    it('answers CONNECT to DISCONNECT the same when cut at every byte', async () => {
+    it('[MQTT-3.12.4-1] answers CONNECT to DISCONNECT the same when cut at every byte', async () => {
       const script = Buffer.concat([
         connectPacket('cut'),
         subscribePacket(1, ['a/b', 1]),
@@ -283,7 +292,7 @@ describe('MQTT 3.1.1', () => {
   })
 
   describe('3.8 SUBSCRIBE and 3.10 UNSUBSCRIBE', () => {
-    it('[MQTT-3.9.3-1] answers each filter, QoS 2 with 1, a wrong one with 0x80', async () => {
+    it('[MQTT-3.8.4-1, 3.8.4-2, 3.8.4-4, 3.8.4-5, 3.9.3-1] answers each filter, QoS 2 with 1, a wrong one with 0x80', async () => {
       const line = await open('subscriber')
       assert.equal(
         await subscribe(
@@ -349,7 +358,7 @@ describe('MQTT 3.1.1', () => {
       assert.equal(await line.takeUntilPong(), publishPacket('a', '1').toString('hex'))
     })
 
-    it('[MQTT-3.10.4-1] UNSUBSCRIBE takes exactly that filter, and answers for unknown ones too', async () => {
+    it('[MQTT-2.3.1-7, 3.10.4-1, 3.10.4-2, 3.10.4-4, 3.10.4-5] UNSUBSCRIBE takes exactly that filter, and answers for unknown ones too', async () => {
       const line = await open('subscriber')
       await subscribe(line, ['a/+', 0], ['a/b', 0])
       line.send(unsubscribePacket(4, 'a/+', 'never'))

@@ -77,7 +77,7 @@ describe('outbound', () => {
     assert.equal(channel.text, packets(0, 1))
   })
 
-  it('gives no packet identifier twice while it is in flight [MQTT-2.3.1-2]', () => {
+  it('gives no packet identifier twice while it is in flight [MQTT-2.3.1-4]', () => {
     const ids: number[] = []
     const wide = new Outbound(channel, { ...LIMITS, ackPendingMax: 65_535 }, counters)
     wide.send(TOPIC, Buffer.from('x'), 1)
