@@ -129,6 +129,13 @@ export const QUARANTINE_FILES_MAX = 1_000
 export const LOST_NAMED_MAX = 100_000
 /** Damaged records of a segment that the log describes. */
 export const DAMAGE_NAMED_MAX = 8
+/** Sequences of damaged records that are remembered at a start; the newest ones matter. */
+export const CLAIMS_MAX = 65_536
+/** How far ahead of its stream a damaged record's sequence is believed. */
+export const CLAIM_AHEAD_MAX = 1_000_000
+/** Damaged records, and of which size, in whose fields a changed byte is looked for: some 4 ms for the largest. */
+export const CLAIMS_FOUND_MAX = 64
+export const CLAIM_FIND_BYTES_MAX = 16 * KIB
 /** A scrub reads no faster, waits for the start to be over, and is done again after so long. */
 export const SCRUB_BYTES_PER_SECOND = 1 * MIB
 export const SCRUB_START_MS = 600_000

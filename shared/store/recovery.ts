@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Log } from '../log/index.ts'
 import type { Disk, DiskFile } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
+import { ClaimedSeqs } from './claimed-seqs.ts'
 import { reportGaps } from './damage.ts'
 import { unwrapIndex } from './encryption/index-envelope.ts'
 import type { Keyring } from './encryption/keyring.ts'
@@ -57,6 +58,7 @@ export class Recovery {
   readonly #segmentBytes: number
   readonly #keys: Keyring
   readonly #damaged = new Map<number, readonly ByteRange[]>()
+  readonly #claimed = new ClaimedSeqs()
   readonly #withoutIndex: Segment[] = []
   /** For segments that are read whole. */
   readonly #scanned: ReadBuffer
@@ -100,6 +102,12 @@ export class Recovery {
     }
     if (current !== undefined) this.#catalog.wear.reached(current.id, current.size)
     this.#catalog.takeTouched()
+    this.#claimed.take(this.#catalog, (stream, seq) => {
+      // The floor's record says how far the stream has come.
+      stream.evictions.isFloorToLog = true
+      stream.noteDamage(seq, seq, 1)
+      stream.absentDeletes.add(seq)
+    })
     reportGaps(this.#catalog, this.#damaged)
     // A killed process may leave names behind that are not on disk yet: nothing may follow them so.
     await this.#disk.syncDirectory(this.#directory)
@@ -158,6 +166,7 @@ export class Recovery {
     )
     if (damaged.length > 0) {
       this.#damaged.set(segment.id, damaged)
+      this.#claimed.note(chunk, damaged, segment.salt)
       const found = this.#described(segment, chunk.bytes, damaged)
       this.#catalog.noteDamage({ segment: segment.id, found }, damaged.length)
     }

@@ -8,6 +8,7 @@
  * that holds is searched for, byte by byte, with the segment's salt. A record that holds and cannot be opened is damage too, and so is what the disk
  * cannot read, and nothing in front of that is cut: nobody knows what was acknowledged.
  */
+import { crc32 } from './crc.ts'
 import type { Opening } from './opening.ts'
 import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './record.ts'
 
@@ -66,7 +67,7 @@ export function scanSegment(
     if (!holds(cursor, size, salt)) {
       const next = nextRecord(chunk, at + 1, size, salt)
       const isUnread = unreadable.some(({ to }) => to > at)
-      const isTorn = isLast && !isUnread && isUnwritten(chunk, at, next)
+      const isTorn = isLast && !isUnread && isUnwritten(chunk, at, next, salt)
       if (isTorn && !commitBeginsFrom(chunk, next, size, salt)) {
         return { end: group[0] ?? at, damaged, lastCommitAt }
       }
@@ -98,6 +99,14 @@ export function holds(cursor: RecordCursor, size: number, salt: number): boolean
   )
 }
 
+/** Whether a record lies there of which nothing but the length is damaged. */
+export function isOnlyLengthWrong(chunk: Chunk, from: number, to: number, salt: number): boolean {
+  const length = to - from
+  if (length < RECORD_HEADER_BYTES) return false
+  const stored = chunk.view.getUint32(from + LENGTH_BYTES, true)
+  return crc32(chunk.bytes, from + 2 * LENGTH_BYTES, to, (salt ^ length) >>> 0) === stored
+}
+
 /** The first place from `from` on where a record holds; `size` when there is none. */
 export function nextRecord(chunk: Chunk, from: number, size: number, salt: number): number {
   const cursor = new RecordCursor(chunk)
@@ -114,19 +123,18 @@ export function nextRecord(chunk: Chunk, from: number, size: number, salt: numbe
  * file but zeros, and a write of which nothing got there lacks its first record's length. With
  * every sector in its place, and records behind it or a length that ends with the file, it was written whole.
  */
-function isUnwritten(chunk: Chunk, from: number, to: number): boolean {
+function isUnwritten(chunk: Chunk, from: number, to: number, salt: number): boolean {
   const { bytes } = chunk
   if (from + RECORD_HEADER_BYTES > bytes.length) return true
-  const last = new RecordCursor(chunk, from)
-  const isEnded = last.isPlausible && from + last.length === to
-  if (to === bytes.length && !isEnded) return true
-  if (isZero(bytes, from, from + LENGTH_BYTES)) return true
   for (let at = from; at < to; ) {
     const end = Math.min(at - (at % SECTOR_BYTES) + SECTOR_BYTES, to)
     if (isZero(bytes, at, end)) return true
     at = end
   }
-  return false
+  if (isOnlyLengthWrong(chunk, from, to, salt)) return false
+  const isEnded = from + new RecordCursor(chunk, from).length === to
+  if (to === bytes.length && !isEnded) return true
+  return isZero(bytes, from, from + LENGTH_BYTES)
 }
 
 function isZero(bytes: Uint8Array, from: number, to: number): boolean {

@@ -140,6 +140,46 @@ describe('store and damage', function () {
     }
   })
 
+  it('gives the sequence of a damaged last message to no other', () => flipLast(1))
+
+  it('gives it to no other when it is encrypted, too', () => flipLast(5, KEY))
+
+  async function flipLast(step: number, encryption: StoreEncryption = {}): Promise<void> {
+    const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
+    const store = await open(disk, encryption)
+    const stream = store.createStream('a', bytes('config'), noLimits)
+    const other = store.createStream('b', bytes('config'), noLimits)
+    await appendDurably(stream, 's', 'before')
+    const from = disk.bytesOf(FIRST).length
+    await appendDurably(stream, 's', 'the last')
+    const to = disk.bytesOf(FIRST).length
+    const ends = [disk.recorded]
+    await appendDurably(other, 's', 'another')
+    ends.push(disk.recorded)
+    for (let at = from; at < to; at += step) {
+      const copy = disk.powerCutAt(ends[at % 2] ?? 0, new SeededRandom(at))
+      copy.corrupt(FIRST, at, 1 << ((at * 7) % 8))
+      const what = `byte ${at - from}`
+      const options = { disk: copy, clock: new StoreClock(), directory: '/data', encryption }
+      assert.deepEqual((await checkStore(options)).streams[0]?.lost, [[2, 2]], what)
+      const told: number[] = []
+      const opened = async (): Promise<Store> => {
+        const again = await open(copy, encryption)
+        again.streams.get('a')?.onEvict(({ firstSeq, lastSeq }) => told.push(firstSeq, lastSeq))
+        await settle(3)
+        return again
+      }
+      let again = await opened()
+      await appendDurably(again.streams.get('b')!, 's', 'another')
+      await again.destroy()
+      again = await opened()
+      assert.equal(again.streams.get('a')?.state.messages, 1, what)
+      assert.equal(await appendDurably(again.streams.get('a')!, 's', 'next'), 3, what)
+      await again.destroy()
+      assert.deepEqual(told, [2, 2], what)
+    }
+  }
+
   it('reports a damaged message once, also when reading finds it', async () => {
     const { disk } = await written()
     const store = await open(disk)

@@ -13,6 +13,7 @@ import {
   SystemRandom,
 } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
+import { ClaimedSeqs } from '../claimed-seqs.ts'
 import { DictionaryUse } from '../compression/dictionary-use.ts'
 import { findGaps } from '../damage.ts'
 import { unwrapIndex } from '../encryption/index-envelope.ts'
@@ -166,6 +167,7 @@ class SegmentsReader {
   readonly #directory: string
   readonly #names: ReadonlySet<string>
   readonly #lost = new Map<number, number[]>()
+  readonly #claimed = new ClaimedSeqs()
   #lostCount = 0
 
   constructor(options: OfflineOptions, { catalog, keys, directory, names }: ReaderParts) {
@@ -219,6 +221,7 @@ class SegmentsReader {
       this.#catalog.apply(segment, record, at)
     }
     const scan = scanSegment(chunk, segment, isLast, visit, unreadable)
+    this.#claimed.note(chunk, scan.damaged, segment.salt)
     segment.size = scan.end
     segment.isSealed = !isLast
     this.#catalog.takeTouched()
@@ -272,6 +275,7 @@ class SegmentsReader {
       ({ segment, damaged, index }) =>
         segment !== undefined && damaged.length > 0 && index !== 'fits',
     )
+    this.#claimed.take(this.#catalog, ({ id }, seq) => this.#lose(id, seq))
     const damaged = new Map(blind.map((one) => [one.id, one.damaged]))
     for (const { stream, gaps } of findGaps(this.#catalog, damaged)) {
       for (const [first, last] of gaps) {

@@ -21,7 +21,10 @@ describe('records of consumers', () => {
       config: { durable_name: 'c', ack_policy: 'explicit', ...more },
     })
   const infoOf = () => world.port.api<Record<string, object>>('CONSUMER.INFO.S.c')
-  const ackFloor = async () => (await infoOf()).ack_floor
+  const ackFloor = async () => {
+    const { ack_floor } = await infoOf()
+    return ack_floor
+  }
   const standing = async () => {
     const { delivered, num_ack_pending } = await infoOf()
     return [num_ack_pending, { ...delivered, last_active: '' }]
