@@ -167,6 +167,7 @@ export class ClientOutlet implements Peer {
     const at = this.output.reserve(lineSize + size)
     if (at < 0) this.#writePieces(subscription, shown, reply, headers, payload)
     else this.#writeFrame(at, subscription, shown, reply, headers, payload)
+    this.output.sendSegments()
     this.#delivered(subscription, origin, size)
     if (this.#tracksReplies) this.#guard?.delivered(textOf(reply))
     return true

@@ -74,6 +74,9 @@ export const READ_BYTES = 256 * KIB
 export const UNREADABLE_UNIT_BYTES = 4 * KIB
 /** So much behind which the journal is written is in the system's memory: reading it keeps nobody waiting. */
 export const FRESH_BYTES = 64 * KIB
+/** What lies further back is there nearly always: little of it is read at once, too, for a disk would give it soon. */
+export const RECENT_BYTES = 8 * MIB
+export const RECENT_READ_BYTES = 16 * KIB
 /** Sealed segments whose file is held open for reading. */
 export const OPEN_FILES_MAX = 32
 /** Sequences in one delete record. */

@@ -3,7 +3,13 @@
  * again: messages are views on them.
  */
 import type { DiskFile } from '../runtime/index.ts'
-import { ENTRY_RECORDS, READ_BYTES } from './limits.ts'
+import {
+  ENTRY_RECORDS,
+  FRESH_BYTES,
+  READ_BYTES,
+  RECENT_BYTES,
+  RECENT_READ_BYTES,
+} from './limits.ts'
 import type { Opening } from './opening.ts'
 import { readAround } from './read-around.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from './record.ts'
@@ -27,6 +33,7 @@ export interface WantedRecord {
 }
 
 const AHEAD_RECORDS_MAX = 4096
+const AHEAD_GAP_BYTES = 64 * 1024
 const CHUNK_BYTES_MIN = 512
 
 export class ReadWindow {
@@ -38,13 +45,13 @@ export class ReadWindow {
   unreadable: unknown
   readonly #file: DiskFile
   #wantedBytes = 0
-  readonly #freshFrom: number
+  readonly #writtenTo: number
   #start = 0
 
-  /** @param freshFrom what lies from there on is read at once */
-  constructor(file: DiskFile, freshFrom: number) {
+  /** @param writtenTo where the journal goes on in this file; infinite when it does elsewhere */
+  constructor(file: DiskFile, writtenTo: number) {
     this.#file = file
-    this.#freshFrom = freshFrom
+    this.#writtenTo = writtenTo
   }
 
   /** The cursor's place in the file. */
@@ -71,13 +78,18 @@ export class ReadWindow {
       Buffer.allocUnsafeSlow(Math.ceil(Math.max(bytes, ahead, CHUNK_BYTES_MIN))),
     )
     this.#start = this.wantedOffset
-    chunk.end =
-      this.#start >= this.#freshFrom
-        ? readFullyNow(this.#file, chunk.bytes, this.#start)
-        : await this.#readAround(chunk.bytes)
+    chunk.end = this.#isInMemory(chunk.bytes.length)
+      ? readFullyNow(this.#file, chunk.bytes, this.#start)
+      : await this.#readAround(chunk.bytes)
     this.cursor.chunk = chunk
     this.cursor.at = 0
     return chunk.end >= bytes
+  }
+
+  /** Of the system: a turn at the disk takes longer than such a read, and other work with it. */
+  #isInMemory(bytes: number): boolean {
+    const behind = this.#writtenTo - this.#start
+    return behind <= FRESH_BYTES || (behind <= RECENT_BYTES && bytes <= RECENT_READ_BYTES)
   }
 
   async #readAround(target: Uint8Array): Promise<number> {
@@ -91,23 +103,36 @@ export class ReadWindow {
   }
 }
 
-/** How much to read at once: what the wanted records and their neighbours need, within a chunk. */
+/**
+ * How much to read at once: the wanted records and what lies between them, as far as they are near enough to each
+ * other that reading through costs less than another turn at the disk.
+ */
 export function bytesAhead(
   { span, ordinals, recordExtra }: RecordRun,
   from: number,
   offset: number,
 ): number {
-  const first = span.entryOrdinals.get(span.entryOf(ordinals[from] as number))
+  const { entryOffsets } = span
+  const first = ordinals[from] as number
+  const entryFirst = span.entryOf(first)
   const to = Math.min(ordinals.length, from + AHEAD_RECORDS_MAX)
-  const last = ordinals[to - 1] as number
-  if (last - first > AHEAD_RECORDS_MAX) return READ_BYTES
-  const own = span.lengths.sum(first, last + 1) + (last - first + 1) * recordExtra
-  const entryEnd = span.entryOffsets.get(span.entryOf(last)) - offset
-  const perEntry = Math.max(0, entryEnd)
-  return Math.min(
-    Math.max(own, perEntry + (own / Math.max(1, last - first + 1)) * ENTRY_RECORDS),
-    Math.max(READ_BYTES, own),
-  )
+  let last = first
+  let entry = entryFirst
+  let end = offset
+  for (let i = from + 1; i < to; i++) {
+    const ordinal = ordinals[i] as number
+    if (ordinal - last > AHEAD_RECORDS_MAX) break
+    entry = span.entryAfter(entry, ordinal)
+    const at = entryOffsets.get(entry)
+    if (at - end > AHEAD_GAP_BYTES || at - offset > READ_BYTES) break
+    end = Math.max(end, at)
+    last = ordinal
+  }
+  const firstInEntry = span.entryOrdinals.get(entryFirst)
+  const records = last - firstInEntry + 1
+  const own = span.lengths.sum(firstInEntry, last + 1) + records * recordExtra
+  const wanted = Math.max(own, end - offset + (own / records) * ENTRY_RECORDS)
+  return Math.min(wanted, Math.max(2 * READ_BYTES, span.lengths.get(first) + recordExtra))
 }
 
 /**

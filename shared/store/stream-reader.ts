@@ -10,7 +10,6 @@ import type { Catalog } from './catalog.ts'
 import {
   COLD_LOOKUPS_MAX,
   COLD_STEP_PAGES,
-  FRESH_BYTES,
   PLAN_RECORDS_MAX,
   READ_BYTES,
   READ_SEGMENTS_MAX,
@@ -54,9 +53,8 @@ export class StreamReader {
   }
 
   async get(stream: ReadSide, seq: number): Promise<StoredMessage | undefined> {
-    if (!stream.index.has(seq)) return undefined
-    const { messages } = await this.read(stream, { fromSeq: seq, messagesMax: 1, bytesMax: 1 })
-    return messages[0]?.seq === seq ? messages[0] : undefined
+    const [message] = await this.readAt(stream, [seq])
+    return message
   }
 
   async read(stream: ReadSide, options: ReadOptions): Promise<StreamBatch> {
@@ -269,8 +267,7 @@ export class StreamReader {
 
 /** Who follows a stream gets what has just been committed without waiting for its turn at the disk. */
 async function openedWindow({ pin, endOffset }: PinnedRun): Promise<ReadWindow> {
-  const freshFrom = pin.isWritten ? endOffset - FRESH_BYTES : Number.POSITIVE_INFINITY
-  return new ReadWindow(await pin.file, freshFrom)
+  return new ReadWindow(await pin.file, pin.isWritten ? endOffset : Number.POSITIVE_INFINITY)
 }
 
 function messageAt(cursor: RecordCursor, shiftMs: number): StoredMessage {

@@ -145,6 +145,14 @@ export class Output {
     return isRestKept
   }
 
+  /**
+   * For who writes much in one turn: whole segments leave as they fill up, so that the receiver has work
+   * meanwhile. The rest leaves with the flush that is owed anyway.
+   */
+  sendSegments(): void {
+    if (this.#position - this.#start > SEGMENT_BYTES) this.#sendSegments()
+  }
+
   /** Called by the queue as it forgets this output. */
   flushQueued(): void {
     this.#isQueued = false

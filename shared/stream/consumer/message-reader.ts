@@ -142,10 +142,10 @@ export class MessageReader {
   async #fillListed(): Promise<void> {
     const generation = this.#generation
     const seqs = this.#listed.slice(this.#listedAt, this.#listedAt + LISTED_AT_ONCE)
-    const found = await Promise.all(seqs.map((seq) => this.#store.get(seq)))
+    const found = await this.#store.readAt(seqs)
     if (generation !== this.#generation) return
     this.#listedAt += seqs.length
-    this.#take(this.#sifted(found.filter((message) => message !== undefined)))
+    this.#take(this.#sifted(found))
   }
 
   async #fillOn(): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { silentLog } from '../../../shared/log/index.ts'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { openStore, type Store, type StreamStore } from '../../../shared/store/index.ts'
-import { FRESH_BYTES } from '../../../shared/store/limits.ts'
+import { FRESH_BYTES, RECENT_BYTES } from '../../../shared/store/limits.ts'
 import { SimDisk } from '../../sim/index.ts'
 import { appendDurably, committed, noLimits, readAll } from '../../support/opened-store.ts'
 import { StoreClock } from '../../support/store-clock.ts'
@@ -54,10 +54,22 @@ describe('store, reads of what was just committed', () => {
     assert.equal(waits, 0)
   })
 
-  it('wait for the disk where it may not have them in memory', async () => {
+  it('are answered at once, too, where little lies a little further back', async () => {
     await open(10 * FRESH_BYTES)
     await appendDurably(stream, 'a', 'first')
     await appendDurably(stream, 'a', 'x'.repeat(2 * FRESH_BYTES))
+    await appendDurably(stream, 'a', 'last')
+    assert.equal((await stream.get(3))?.subject, 'a')
+    assert.equal((await stream.get(1))?.subject, 'a')
+    assert.equal(waits, 0)
+    assert.equal((await stream.get(2))?.subject, 'a')
+    assert.ok(waits > 0, 'the large one')
+  })
+
+  it('wait for the disk where it may not have them in memory', async () => {
+    await open(2 * RECENT_BYTES)
+    await appendDurably(stream, 'a', 'first')
+    await appendDurably(stream, 'a', 'x'.repeat(RECENT_BYTES))
     await appendDurably(stream, 'a', 'last')
     assert.equal((await stream.get(3))?.subject, 'a')
     assert.equal(waits, 0)

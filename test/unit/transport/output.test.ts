@@ -113,6 +113,7 @@ describe('output', () => {
       if (random.below(100) === 0) sink.ease = random.below(11)
       if (random.below(3) === 0) sink.letGo()
       if (random.below(10) === 0) queue.endChunk(random.below(2) === 0)
+      if (random.below(4) === 0) sink.output.sendSegments()
       const bytes = Buffer.alloc(sizeOf(random), step & 0xff)
       writeSomehow(sink.output, bytes, random)
       expected[i]!.push(bytes)
@@ -171,6 +172,31 @@ describe('output', () => {
       queue.endChunk(false)
       assert.deepEqual(sizes(), [2 * SEGMENT_BYTES, SEGMENT_BYTES, 110])
       assert.equal(sink.output.pendingBytes, 0)
+    })
+
+    it('sends whole segments in the middle of a chunk to who asks for it', () => {
+      gather(SEGMENT_BYTES)
+      sink.output.sendSegments()
+      assert.deepEqual(sizes(), [])
+      gather(10)
+      sink.output.sendSegments()
+      assert.deepEqual(sizes(), [SEGMENT_BYTES])
+      gather(SEGMENT_BYTES)
+      sink.output.sendSegments()
+      queue.endChunk(false)
+      assert.deepEqual(sizes(), [SEGMENT_BYTES, SEGMENT_BYTES, 10])
+    })
+
+    it('keeps their order where the sink takes less', () => {
+      sink.ease = 0
+      gather(SEGMENT_BYTES + 10)
+      sink.output.sendSegments()
+      gather(2 * SEGMENT_BYTES)
+      sink.output.sendSegments()
+      queue.endChunk(false)
+      while (sink.held !== undefined) sink.letGo()
+      assert.equal(sink.output.pendingBytes, 0)
+      assert.equal(Buffer.concat(sink.parts).length, 3 * SEGMENT_BYTES + 10)
     })
 
     it('sends the rest soon when nothing comes', () => {
