@@ -3,10 +3,20 @@ import type { Clock } from '../runtime/index.ts'
 import { arenaBytes, arenaView, type Channel, type Output } from '../transport/index.ts'
 import type { ClientSubscription } from './client-subscription.ts'
 import { STALL_BYTES, STALL_MS, STALL_PROGRESS_BYTES } from './limits.ts'
-import type { Message, Peer, Subscription } from './message.ts'
+import type { LaidOutMessage, Message, Peer, Subscription } from './message.ts'
+import {
+  HMSG_BYTES,
+  LINE_ROOM,
+  MSG_BYTES,
+  partOf,
+  SIZES_ROOM,
+  writeFrame,
+  writeLaidOut,
+  writePieces,
+} from './parts-writer.ts'
 import type { PermissionGuard } from './permission-guard.ts'
 import { PublisherFlow } from './publisher-flow.ts'
-import { RoutedMessage, writeSizes } from './routed-message.ts'
+import { RoutedMessage } from './routed-message.ts'
 
 /** What an outlet tells its connection. */
 export interface OutletOwner {
@@ -165,8 +175,37 @@ export class ClientOutlet implements Peer {
     const size = headers.length + payload.length
     const lineSize = LINE_ROOM + SIZES_ROOM + shown.length + subscription.sidSize + reply.length
     const at = this.output.reserve(lineSize + size)
-    if (at < 0) this.#writePieces(subscription, shown, reply, headers, payload)
-    else this.#writeFrame(at, subscription, shown, reply, headers, payload)
+    if (at < 0) writePieces(this.output, subscription.sidBytes, shown, reply, headers, payload)
+    else {
+      const end = writeFrame(at, subscription.sidBytes, shown, reply, headers, payload)
+      this.output.commit(end)
+    }
+    this.output.sendSegments()
+    this.#delivered(subscription, origin, size)
+    if (this.#tracksReplies) this.#guard?.delivered(textOf(reply))
+    return true
+  }
+
+  /** The same for what lies in one piece: it is copied from there, and no view is made of it. */
+  takeLaidOut(
+    subscription: ClientSubscription,
+    origin: Peer,
+    message: LaidOutMessage,
+    reply: Uint8Array,
+  ): boolean {
+    if (!this.#admits(subscription, origin)) return false
+    const { bytes, subjectAt, headersAt, payloadAt, end } = message
+    const size = end - headersAt
+    const lineSize = LINE_ROOM + SIZES_ROOM + headersAt - subjectAt + subscription.sidSize
+    const isFiltered = subscription.isFiltered
+    const at = isFiltered ? -1 : this.output.reserve(lineSize + reply.length + size)
+    if (at < 0) {
+      const shown = partOf(bytes, subjectAt, headersAt)
+      const headers = partOf(bytes, headersAt, payloadAt)
+      const payload = partOf(bytes, payloadAt, end)
+      return this.takeParts(subscription, origin, shown, reply, headers, payload)
+    }
+    this.output.commit(writeLaidOut(at, subscription.sidBytes, message, reply))
     this.output.sendSegments()
     this.#delivered(subscription, origin, size)
     if (this.#tracksReplies) this.#guard?.delivered(textOf(reply))
@@ -267,77 +306,15 @@ export class ClientOutlet implements Peer {
     const shownHeaders = withHeaders ? headers : NO_HEADERS
     return this.takeParts(subscription, origin, shownBytes, replyBytes, shownHeaders, payload)
   }
-
-  /** A frame for one slot of the output, in one go. */
-  #writeFrame(
-    start: number,
-    subscription: ClientSubscription,
-    shown: Uint8Array,
-    reply: Uint8Array,
-    headers: Uint8Array,
-    payload: Uint8Array,
-  ): void {
-    const hasHeaders = headers.length > 0
-    let at = append(start, hasHeaders ? HMSG_BYTES : MSG_BYTES)
-    at = append(at, shown)
-    arenaBytes[at++] = SPACE
-    at = append(at, subscription.sidBytes)
-    if (reply.length > 0) {
-      at = append(at, reply)
-      arenaBytes[at++] = SPACE
-    }
-    at = writeSizes(at, hasHeaders ? headers.length : -1, headers.length + payload.length)
-    at = append(append(at, headers), payload)
-    arenaBytes[at] = CR
-    arenaBytes[at + 1] = LF
-    this.output.commit(at + 2)
-  }
-
-  /** Larger than an output slot: in pieces. */
-  #writePieces(
-    subscription: ClientSubscription,
-    shown: Uint8Array,
-    reply: Uint8Array,
-    headers: Uint8Array,
-    payload: Uint8Array,
-  ): void {
-    const { output } = this
-    const hasHeaders = headers.length > 0
-    output.write(hasHeaders ? HMSG_BYTES : MSG_BYTES)
-    output.write(shown)
-    output.write(SPACE_BYTES)
-    output.write(subscription.sidBytes)
-    if (reply.length > 0) {
-      output.write(reply)
-      output.write(SPACE_BYTES)
-    }
-    const size = headers.length + payload.length
-    output.write(Buffer.from(hasHeaders ? `${headers.length} ${size}\r\n` : `${size}\r\n`))
-    output.write(headers)
-    output.write(payload)
-    output.write(CRLF_BYTES)
-  }
 }
 
 const CR = 13
-const LF = 10
 const SPACE = 32
 const NO_HEADERS = new Uint8Array(0)
-const SPACE_BYTES = Buffer.from(' ')
-const CRLF_BYTES = Buffer.from('\r\n')
-const MSG_BYTES = Buffer.from('MSG ')
-const HMSG_BYTES = Buffer.from('HMSG ')
 const MSG = MSG_BYTES.readInt32LE(0)
 const HMSG = HMSG_BYTES.readInt32LE(0)
-/** `HMSG `, and the second word of a short sid. */
-const LINE_ROOM = 16
-/** Two sizes with what ends them, and the end of the message. */
-const SIZES_ROOM = 32
 /** Up to here a loop over words beats `copyWithin`, measured. */
 const COPY_WORDS_MAX = 48
-
-/** The same for bytes that lie elsewhere, which are copied one by one, against `set`. */
-const COPY_BYTES_MAX = 40
 
 /** Of `max_pending`: nats-server's mark for a receiver that is behind. */
 const DROPPING_SHARE = 0.75
@@ -348,13 +325,6 @@ function textAt(start: number, end: number): string {
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
-}
-
-function append(at: number, bytes: Uint8Array): number {
-  const size = bytes.length
-  if (size > COPY_BYTES_MAX) arenaBytes.set(bytes, at)
-  else for (let i = 0; i < size; i++) arenaBytes[at + i] = bytes[i] ?? 0
-  return at + size
 }
 
 /** The reply subject of a frame's tail `[<reply> ][<header size> ]<size>\r\n…`; '' for none. */

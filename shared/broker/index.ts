@@ -12,6 +12,7 @@ export { forwardAs, handOver, passedOn } from './hand-over.ts'
 export type { LameDuckOptions } from './lame-duck.ts'
 export type {
   InterestObserver,
+  LaidOutMessage,
   LinkKind,
   LinkPeer,
   Message,

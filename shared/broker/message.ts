@@ -133,6 +133,18 @@ export interface Publication {
   readonly shownSubject?: Uint8Array
 }
 
+/**
+ * A stored message as it lies in memory: the subject that receivers see [subjectAt, headersAt), headers up to
+ * `payloadAt`, payload up to `end`.
+ */
+export interface LaidOutMessage {
+  readonly bytes: DataView
+  readonly subjectAt: number
+  readonly headersAt: number
+  readonly payloadAt: number
+  readonly end: number
+}
+
 export interface PublishOptions {
   /**
    * Queue groups to serve: messages from a link carry the sender's choice. undefined serves all, but

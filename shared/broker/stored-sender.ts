@@ -1,6 +1,6 @@
 import type { AccountSpace } from './account-space.ts'
 import type { Interest } from './interest.ts'
-import type { Peer, PublishOptions } from './message.ts'
+import type { LaidOutMessage, Peer, PublishOptions } from './message.ts'
 import type { Route } from './route.ts'
 import { isNestedTooDeep, takeMessage } from './routed-message.ts'
 import { work } from './work.ts'
@@ -63,6 +63,25 @@ export class StoredSender {
     message.setParts(this.#peer, publication)
     message.committed = undefined
     return this.#space.dispatch(interest, message, this.#options)
+  }
+
+  /** The same for a message of which nobody has made any views. */
+  sendLaidOut(to: Uint8Array, message: LaidOutMessage, reply: Uint8Array): number {
+    if (isNestedTooDeep()) return 0
+    const interest = this.#interestIn(to)
+    this.#publication.subject = to
+    const { only } = interest
+    const { subjectAt, headersAt, payloadAt, end } = message
+    if (only !== undefined && (payloadAt === headersAt || only.peer.supportsHeaders)) {
+      work.units += interest.units
+      return only.peer.takeLaidOut(only, this.#peer, message, reply) ? 1 : 0
+    }
+    const part = (from: number, to: number): Uint8Array => {
+      const { buffer, byteOffset } = message.bytes
+      return new Uint8Array(buffer, byteOffset + from, to - from)
+    }
+    const headers = part(headersAt, payloadAt)
+    return this.send(to, part(subjectAt, headersAt), reply, headers, part(payloadAt, end))
   }
 
   #interestIn(to: Uint8Array): Interest {

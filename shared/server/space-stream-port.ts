@@ -1,5 +1,6 @@
 import {
   type AccountSpace,
+  type LaidOutMessage,
   type Message,
   type Peer,
   StoredSender,
@@ -128,6 +129,10 @@ class SpaceOutlet implements Outlet {
     payload: Uint8Array,
   ): boolean {
     return this.#sender.send(to, subject, reply, headers, payload) > 0
+  }
+
+  deliverLaidOut(to: Uint8Array, message: LaidOutMessage, reply: Uint8Array): boolean {
+    return this.#sender.sendLaidOut(to, message, reply) > 0
   }
 }
 

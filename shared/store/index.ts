@@ -13,6 +13,7 @@ export type {
   Committed,
   Compression,
   Eviction,
+  LaidOut,
   MessageId,
   MessageOverhead,
   ReadOptions,

@@ -3,6 +3,7 @@
  * again: messages are views on them.
  */
 import type { DiskFile } from '../runtime/index.ts'
+import { intactRun } from './crc-run.ts'
 import {
   ENTRY_RECORDS,
   FRESH_BYTES,
@@ -33,8 +34,12 @@ export interface WantedRecord {
 }
 
 const AHEAD_RECORDS_MAX = 4096
+const DENSE_RECORDS = 48
 const AHEAD_GAP_BYTES = 64 * 1024
 const CHUNK_BYTES_MIN = 512
+/** Checked together: a chunk's worth of short records. */
+const RUN_RECORDS_MAX = 2048
+const RUN_RETRY_BYTES = 4096
 
 export class ReadWindow {
   /** One cursor that is moved over all records. */
@@ -47,6 +52,12 @@ export class ReadWindow {
   #wantedBytes = 0
   readonly #writtenTo: number
   #start = 0
+  /** Where records begin that are known to be intact, of the chunk as it is now: `#known` of them, in their order. */
+  #starts: Int32Array | undefined
+  #known = 0
+  #knownNext = 0
+  /** Behind a run that was damaged another is tried from there on. */
+  #triedTo = 0
 
   /** @param writtenTo where the journal goes on in this file; infinite when it does elsewhere */
   constructor(file: DiskFile, writtenTo: number) {
@@ -71,6 +82,31 @@ export class ReadWindow {
     return isInside
   }
 
+  /**
+   * Whether the record at the cursor is. @param isOneOfMany those behind it will be asked for, too: then they are
+   * looked at together
+   */
+  isIntact(salt: number, isOneOfMany: boolean): boolean {
+    const { cursor } = this
+    if (this.#isKnown(cursor.at)) return true
+    if (isOneOfMany && cursor.at >= this.#triedTo) {
+      this.#starts ??= new Int32Array(RUN_RECORDS_MAX)
+      this.#known = intactRun(cursor.chunk, cursor.at, salt, this.#starts)
+      this.#knownNext = 0
+      this.#triedTo = cursor.at + RUN_RETRY_BYTES
+      if (this.#known > 0) return true
+    }
+    return cursor.isIntact(salt)
+  }
+
+  #isKnown(at: number): boolean {
+    const starts = this.#starts
+    if (starts === undefined) return false
+    while (this.#knownNext < this.#known && (starts[this.#knownNext] as number) < at)
+      this.#knownNext++
+    return this.#knownNext < this.#known && starts[this.#knownNext] === at
+  }
+
   /** Reads what `moveTo` missed, and ahead of it; false when the file ends before. */
   async load(ahead: number): Promise<boolean> {
     const bytes = this.#wantedBytes
@@ -83,6 +119,8 @@ export class ReadWindow {
       : await this.#readAround(chunk.bytes)
     this.cursor.chunk = chunk
     this.cursor.at = 0
+    this.#known = 0
+    this.#triedTo = 0
     return chunk.end >= bytes
   }
 
@@ -133,6 +171,20 @@ export function bytesAhead(
   const own = span.lengths.sum(firstInEntry, last + 1) + records * recordExtra
   const wanted = Math.max(own, end - offset + (own / records) * ENTRY_RECORDS)
   return Math.min(wanted, Math.max(2 * READ_BYTES, span.lengths.get(first) + recordExtra))
+}
+
+/** Whether the next records that are wanted lie behind each other in the file, with little between them. */
+export function isDense({ span, ordinals, recordExtra }: RecordRun, from: number): boolean {
+  const last = from + DENSE_RECORDS - 1
+  const first = ordinals[from] as number
+  if (ordinals[last] !== first + DENSE_RECORDS - 1) return false
+  const entry = span.entryOf(first)
+  const lastEntry = span.entryAfter(entry, first + DENSE_RECORDS - 1)
+  const fileBytes = span.entryOffsets.get(lastEntry) - span.entryOffsets.get(entry)
+  const begin = span.entryOrdinals.get(entry)
+  const end = span.entryOrdinals.get(lastEntry)
+  const ownBytes = span.lengths.sum(begin, end) + (end - begin) * recordExtra
+  return fileBytes <= ownBytes * 2
 }
 
 /**

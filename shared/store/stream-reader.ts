@@ -16,15 +16,23 @@ import {
 } from './limits.ts'
 import { messageIdOf } from './message-id.ts'
 import type { ReadSide } from './read-side.ts'
-import { bytesAhead, findRecord, ReadWindow, type RecordRun, searchRecord } from './read-window.ts'
+import {
+  bytesAhead,
+  findRecord,
+  isDense,
+  ReadWindow,
+  type RecordRun,
+  searchRecord,
+} from './read-window.ts'
 import { type RecordCursor, RecordFlag } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
 import type { Span } from './span.ts'
-import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
+import type { LaidOut, MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
 import type { StreamSubjects } from './stream-subjects.ts'
 
 const ID_BATCH_MESSAGES = 1000
 const MARKED_BATCH_MESSAGES = 256
+const DENSE_CHECK_RECORDS = 64
 const NO_BYTES = new Uint8Array(0)
 
 interface PinnedRun extends RecordRun {
@@ -142,6 +150,7 @@ export class StreamReader {
     const { span, ordinals } = run
     let entry = span.entryOf(ordinals[0] as number)
     let offset = 0
+    let isRunDense = false
     for (let i = 0; i < ordinals.length; i++) {
       const ordinal = ordinals[i] as number
       entry = span.entryAfter(entry, ordinal)
@@ -155,7 +164,8 @@ export class StreamReader {
       ) {
         isFound = findRecord(window, window.wantedOffset, wanted)
       }
-      const isThere = isFound === true && window.cursor.isIntact(run.salt)
+      if (i % DENSE_CHECK_RECORDS === 0) isRunDense = isDense(run, i)
+      const isThere = isFound === true && window.isIntact(run.salt, isRunDense)
       const record =
         (isThere ? run.opening.open(window.cursor, window.offset) : undefined) ??
         (await searchRecord(window, span.entryOffsets.get(entry), run, wanted))
@@ -271,19 +281,16 @@ async function openedWindow({ pin, endOffset }: PinnedRun): Promise<ReadWindow> 
 }
 
 function messageAt(cursor: RecordCursor, shiftMs: number): StoredMessage {
-  const { buffer, byteOffset } = cursor.chunk.bytes
-  const { subjectLength, headersLength } = cursor
-  const start = byteOffset + cursor.subjectStart
-  const headersStart = start + subjectLength
-  const payloadStart = headersStart + headersLength
-  const end = byteOffset + cursor.at + cursor.length
-  // Plain views: a Buffer's take twice as long to make, and there are three for each message.
+  const { chunk, at, subjectStart } = cursor
+  const headersAt = subjectStart + cursor.subjectLength
   return new ReadMessage(
     cursor.seq,
     cursor.wallMs + shiftMs,
-    new Uint8Array(buffer, start, subjectLength),
-    headersLength === 0 ? NO_BYTES : new Uint8Array(buffer, headersStart, headersLength),
-    new Uint8Array(buffer, payloadStart, end - payloadStart),
+    chunk.view,
+    subjectStart,
+    headersAt,
+    headersAt + cursor.headersLength,
+    at + cursor.length,
   )
 }
 
@@ -297,23 +304,76 @@ function compressedMessageAt(
   if (body === undefined) return undefined
   const { buffer, byteOffset } = record.chunk.bytes
   const subject = new Uint8Array(buffer, byteOffset + record.subjectStart, record.subjectLength)
-  return new ReadMessage(record.seq, record.wallMs + shiftMs, subject, body.headers, body.payload)
+  return new UnpackedMessage(record.seq, record.wallMs + shiftMs, subject, body)
 }
 
-/** Most readers pass the subject on as the bytes that it is. */
-class ReadMessage implements StoredMessage {
+/** Views are made when they are asked for, as plain ones: a Buffer's take twice as long to make. */
+class ReadMessage implements StoredMessage, LaidOut {
+  readonly seq: number
+  readonly timeMs: number
+  readonly bytes: DataView
+  readonly subjectAt: number
+  readonly headersAt: number
+  readonly payloadAt: number
+  readonly end: number
+
+  constructor(
+    seq: number,
+    timeMs: number,
+    bytes: DataView,
+    subjectAt: number,
+    headersAt: number,
+    payloadAt: number,
+    end: number,
+  ) {
+    this.seq = seq
+    this.timeMs = timeMs
+    this.bytes = bytes
+    this.subjectAt = subjectAt
+    this.headersAt = headersAt
+    this.payloadAt = payloadAt
+    this.end = end
+  }
+
+  get laidOut(): LaidOut {
+    return this
+  }
+
+  get subject(): string {
+    return textOf(this.subjectBytes)
+  }
+
+  get subjectBytes(): Uint8Array {
+    return this.#part(this.subjectAt, this.headersAt)
+  }
+
+  get headers(): Uint8Array {
+    return this.payloadAt === this.headersAt ? NO_BYTES : this.#part(this.headersAt, this.payloadAt)
+  }
+
+  get payload(): Uint8Array {
+    return this.#part(this.payloadAt, this.end)
+  }
+
+  #part(from: number, to: number): Uint8Array {
+    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + from, to - from)
+  }
+}
+
+/** What was compressed: its body lies elsewhere. */
+class UnpackedMessage implements StoredMessage {
   readonly seq: number
   readonly timeMs: number
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  readonly laidOut = undefined
 
   constructor(
     seq: number,
     timeMs: number,
     subjectBytes: Uint8Array,
-    headers: Uint8Array,
-    payload: Uint8Array,
+    { headers, payload }: Pick<StoredMessage, 'headers' | 'payload'>,
   ) {
     this.seq = seq
     this.timeMs = timeMs
@@ -323,7 +383,10 @@ class ReadMessage implements StoredMessage {
   }
 
   get subject(): string {
-    const { buffer, byteOffset, length } = this.subjectBytes
-    return Buffer.from(buffer, byteOffset, length).toString()
+    return textOf(this.subjectBytes)
   }
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString()
 }

@@ -74,6 +74,20 @@ export interface StoredMessage {
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /** The same bytes; undefined when they lie apart. */
+  readonly laidOut?: LaidOut | undefined
+}
+
+/**
+ * A message as it lies in memory: subject [subjectAt, headersAt), headers up to `payloadAt`, payload up to
+ * `end`. Three views for each message are most of what reading takes, so who passes it on goes without.
+ */
+export interface LaidOut {
+  readonly bytes: DataView
+  readonly subjectAt: number
+  readonly headersAt: number
+  readonly payloadAt: number
+  readonly end: number
 }
 
 export interface MessageId {

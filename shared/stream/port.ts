@@ -1,4 +1,5 @@
 import type { PetioleError } from '../runtime/index.ts'
+import type { LaidOut } from '../store/index.ts'
 
 /**
  * What streams need of the messaging side. A role wires it to its broker: `stream` itself knows no
@@ -61,6 +62,8 @@ export interface Outlet {
     headers: Uint8Array,
     payload: Uint8Array,
   ): boolean
+  /** The same for a message as the store has it in memory, shown with its own subject. */
+  deliverLaidOut(to: Uint8Array, message: LaidOut, reply: Uint8Array): boolean
 }
 
 export interface PortMessage {

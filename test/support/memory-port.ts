@@ -61,13 +61,20 @@ export class MemoryPort implements StreamPort {
   }
 
   outlet({ flow }: OutletOptions = {}): Outlet {
+    const deliver: Outlet['deliver'] = (to, subject, reply, headers, payload) => {
+      const inbox = textOf(to)
+      if (!this.hasInterest(inbox) || this.refusing.has(inbox)) return false
+      this.flows.set(inbox, flow)
+      this.#arrive(inbox, textOf(subject), textOf(reply), headers, payload)
+      return true
+    }
     return {
-      deliver: (to, subject, reply, headers, payload) => {
-        const inbox = textOf(to)
-        if (!this.hasInterest(inbox) || this.refusing.has(inbox)) return false
-        this.flows.set(inbox, flow)
-        this.#arrive(inbox, textOf(subject), textOf(reply), headers, payload)
-        return true
+      deliver,
+      deliverLaidOut: (to, { bytes, subjectAt, headersAt, payloadAt, end }, reply) => {
+        const part = (from: number, until: number): Uint8Array =>
+          Buffer.from(bytes.buffer, bytes.byteOffset + from, until - from)
+        const headers = part(headersAt, payloadAt)
+        return deliver(to, part(subjectAt, headersAt), reply, headers, part(payloadAt, end))
       },
     }
   }

@@ -230,18 +230,29 @@ export class Delivery {
   }
 
   #sizeOf(message: StoredMessage, reply: Uint8Array): number {
-    const payload = this.options.isHeadersOnly ? 0 : message.payload.length
+    const { isHeadersOnly } = this.options
+    const { laidOut } = message
+    if (laidOut !== undefined) {
+      const end = isHeadersOnly ? laidOut.payloadAt : laidOut.end
+      return end - laidOut.subjectAt + reply.length
+    }
+    const payload = isHeadersOnly ? 0 : message.payload.length
     return message.subjectBytes.length + reply.length + message.headers.length + payload
   }
 
   /** Whether anybody took it. */
   #send(inbox: Uint8Array, message: StoredMessage, reply: Uint8Array): boolean {
     const { isHeadersOnly } = this.options
+    const { pinId } = this.#target
+    const { laidOut } = message
+    if (laidOut !== undefined && !isHeadersOnly && pinId === undefined) {
+      this.#share.spend(laidOut.end - laidOut.headersAt + reply.length)
+      return this.#outlet.deliverLaidOut(inbox, laidOut, reply)
+    }
     const payload = isHeadersOnly ? NO_BYTES : message.payload
     let headers = isHeadersOnly
       ? withHeaders(message.headers, [['Nats-Msg-Size', String(message.payload.length)]])
       : message.headers
-    const { pinId } = this.#target
     if (pinId !== undefined) headers = withHeaders(headers, [['Nats-Pin-Id', pinId]])
     this.#share.spend(payload.length + headers.length + reply.length)
     return this.#outlet.deliver(inbox, message.subjectBytes, reply, headers, payload)
