@@ -135,7 +135,10 @@ export class AckLedger {
 
   /** Records a first delivery; returns its consumer sequence. */
   deliver(streamSeq: number, nowMs: number): number {
-    invariant(streamSeq > this.#streamSeq, `delivery of ${streamSeq} after ${this.#streamSeq}`)
+    // The text is made for who needs it: for each message it takes longer than all else here.
+    if (streamSeq <= this.#streamSeq) {
+      invariant(false, `delivery of ${streamSeq} after ${this.#streamSeq}`)
+    }
     this.#streamSeq = streamSeq
     const consumerSeq = ++this.#consumerSeq
     if (this.#rules.policy !== 'none') {
