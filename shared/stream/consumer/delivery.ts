@@ -46,6 +46,8 @@ export class Delivery {
   #isStarted = false
   #isWakePromised = false
   #isClosed = false
+  /** The last read failed, and that was said. */
+  #isUnreadable = false
   #cancelRetry: Cancel | undefined
 
   constructor(
@@ -91,7 +93,9 @@ export class Delivery {
     this.#isRunning = true
     this.#run().catch((error: unknown) => {
       this.#isRunning = false
-      this.#log.error({ err: messageOf(error) }, 'consumer can not read its stream')
+      const level = this.#isUnreadable ? 'debug' : 'error'
+      this.#isUnreadable = true
+      this.#log[level]({ err: messageOf(error) }, 'consumer can not read its stream')
       this.#wakeAfter(READ_RETRY_MS)
     })
   }
@@ -128,6 +132,7 @@ export class Delivery {
       }
     } while (this.#isWoken && this.#isFree)
     this.#isRunning = false
+    this.#isUnreadable = false
   }
 
   /** Delivers the batch at hand as far as it goes in this turn; returns what there is to wait for. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/index.ts'
+import { type Clock, codeOf } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
 import type { SubjectFilter } from '../../subject/index.ts'
 import { PENDING_RECOUNT_MS } from '../limits.ts'
@@ -56,6 +56,19 @@ export class PendingCount {
       this.#isStale = false
       return 0
     }
+    try {
+      this.#countOn(nextSeq, lastSeq)
+    } catch (error) {
+      // A disk that cannot be read: who asks hears what was counted last, and whoever reads on hears of it.
+      if (codeOf(error) !== 'PETIOLE_STORE_FAILED') throw error
+      this.#isStale = true
+      this.#countedAtMs = this.#clock.monotonicMs()
+      this.#count = Math.max(this.#count, 1)
+    }
+    return this.#count
+  }
+
+  #countOn(nextSeq: number, lastSeq: number): void {
     const nowMs = this.#clock.monotonicMs()
     if (this.#isStale && nowMs - this.#countedAtMs >= PENDING_RECOUNT_MS) {
       this.#count = this.#countFrom(nextSeq)
@@ -66,7 +79,6 @@ export class PendingCount {
       this.#count += this.#countFrom(Math.max(nextSeq, this.#throughSeq + 1))
       this.#throughSeq = lastSeq
     }
-    return this.#count
   }
 
   #countFrom(seq: number): number {

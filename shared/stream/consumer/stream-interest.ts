@@ -11,7 +11,7 @@
  * not acknowledged is lost.
  */
 import type { Log } from '../../log/index.ts'
-import { type Clock, messageOf } from '../../runtime/index.ts'
+import { type Clock, codeOf, messageOf } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
@@ -58,6 +58,8 @@ export class StreamInterest {
   /** A sweep of what is unwanted has not come to its end. */
   #isUnwantedLeft = false
   #isClosed = false
+  /** Whether it was said that the store cannot be read. */
+  #isUnreadable = false
 
   constructor(parts: StreamInterestParts) {
     this.#parts = parts
@@ -74,8 +76,23 @@ export class StreamInterest {
     this.#isSole = undefined
   }
 
-  /** A consumer is done with a message. */
+  /**
+   * A consumer is done with a message. What it is on may lie on a disk that cannot be read: then the store has
+   * failed and takes no removal any more, and who acknowledged has done his part. The sweep of the next start finds it.
+   */
   done(seq: number): void {
+    try {
+      this.#done(seq)
+    } catch (error) {
+      if (codeOf(error) !== 'PETIOLE_STORE_FAILED') throw error
+      if (!this.#isUnreadable) {
+        this.#parts.log.error({ err: messageOf(error) }, 'acknowledged messages not removed')
+      }
+      this.#isUnreadable = true
+    }
+  }
+
+  #done(seq: number): void {
     const { store, consumers } = this.#parts
     this.#isSole ??= countOf(consumers(), 2) === 1
     if (this.#isSole) {
