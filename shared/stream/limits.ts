@@ -75,6 +75,8 @@ export const SNAPSHOT_WINDOW_BYTES_MAX = 32 * 1024 * 1024
 /** How long a backup waits for an answer, and at its beginning for somebody who listens. */
 export const SNAPSHOT_ACK_TIMEOUT_MS = 5_000
 export const SNAPSHOT_INTEREST_MS = 2_000
+/** Damaged messages of a backup that are named. */
+export const RESTORE_LOST_NAMED_MAX = 1_000
 /** How long a restore waits for its next piece. */
 export const RESTORE_STALL_MS = 5_000
 /** Pieces of a backup that wait to be taken in; who sends more than that unanswered is refused. */

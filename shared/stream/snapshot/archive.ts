@@ -19,6 +19,8 @@ export interface ArchiveEntry {
   readonly payload: Uint8Array
   /** The message of this sequence, which came before, is gone: in backups of the old kind. */
   readonly isDeletion?: boolean
+  /** So many bytes were damaged before they came into a backup of the old kind; the sequence may be part of that. */
+  readonly damagedBytes?: number
 }
 
 const NOTHING = new Uint8Array(0)

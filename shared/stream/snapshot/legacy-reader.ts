@@ -14,7 +14,7 @@
  *   and the block's number.
  *
  * Facts from nats-server's filestore.go. The frames around it have checksums of their own, but what was
- * damaged on the disk before it came into the backup only the records' tell.
+ * damaged on the disk before it came into the backup only the records' tell: such a one is passed over and told.
  */
 import { createHash } from 'node:crypto'
 import { isObject } from '../json-fields.ts'
@@ -120,9 +120,8 @@ function* recordsIn(block: Buffer, hash: HighwayHash): IterableIterator<ArchiveE
     // What was erased was overwritten with chance, and nobody reads it.
     const isErased = (seq & ERASED) !== 0n
     if (!isErased && !hash.digest(Buffer.concat(hashed)).equals(checksum)) {
-      corrupt(`sequence ${number} was damaged before it was backed up: its checksum does not hold`)
-    }
-    if ((seq & TOMBSTONE) !== 0n) yield { ...ARCHIVE_END, seq: number, isDeletion: true }
+      yield { ...ARCHIVE_END, seq: number, damagedBytes: length }
+    } else if ((seq & TOMBSTONE) !== 0n) yield { ...ARCHIVE_END, seq: number, isDeletion: true }
     else if (!isErased && number > 0) {
       const bodyAt = hasHeaders ? headersAt + 4 : headersAt
       const payloadAt = hasHeaders ? bodyAt + block.readUInt32LE(headersAt) : bodyAt

@@ -12,7 +12,7 @@ import { encodeConsumerState } from '../consumer/consumer-state.ts'
 import { storeState } from '../consumer/state-copies.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { isObject, parseJson } from '../json-fields.ts'
-import { RECORD_OVERHEAD_BYTES } from '../limits.ts'
+import { RECORD_OVERHEAD_BYTES, RESTORE_LOST_NAMED_MAX } from '../limits.ts'
 import { parseMessageTtl } from '../publish/message-ttl.ts'
 import { parsePublishHeaders } from '../publish/publish-headers.ts'
 import { RestoredPlaces } from '../sourcing/restored-places.ts'
@@ -23,6 +23,12 @@ import { decodeBackup, invalid, restoredState } from './consumer-backup.ts'
 import { LEGACY_BEGIN } from './legacy-reader.ts'
 import type { RestoreHost } from './restore-host.ts'
 import { PLACES_FIELD } from './snapshot-source.ts'
+
+/** Messages that are damaged and cannot be read; not of all of them the sequences are known. */
+export interface Lost {
+  readonly msgs: readonly number[]
+  readonly bytes: number
+}
 
 export class RestoreSink {
   readonly #host: RestoreHost
@@ -38,6 +44,8 @@ export class RestoreSink {
   /** Of a backup of the old kind: what lies before is there still, and does not count. */
   #legacyFirstSeq = 0
   readonly #places: RestoredPlaces
+  readonly #lostSeqs: number[] = []
+  #lostBytes = 0
 
   /** @param askedState the state that the request names, which backups of the old kind do not hold */
   constructor(host: RestoreHost, config: StreamConfig, clock: Clock, askedState: unknown) {
@@ -52,12 +60,23 @@ export class RestoreSink {
   async take(entry: ArchiveEntry): Promise<void> {
     if (this.#isWhole) return
     if (this.#store === undefined) await this.#begin(entry)
+    else if (entry.damagedBytes !== undefined)
+      this.#lose(this.#store, entry.seq, entry.damagedBytes)
     else if (this.#consumersLeft > 0) this.#addConsumer(this.#store, entry)
     else if (entry.isDeletion) this.#store.remove(entry.seq)
     else if (entry.seq > 0) this.#addMessage(this.#store, entry)
     else if (isArchiveEnd(entry)) this.#isWhole = true
     else if (this.#isLegacy) this.#addConsumer(this.#store, entry)
     else invalid('expected message sequence')
+  }
+
+  /** What the backup holds damaged, as nats-server tells of such; undefined when all is whole. */
+  get lost(): Lost | undefined {
+    if (this.#lostBytes === 0) return undefined
+    return {
+      msgs: this.#lostSeqs.filter((seq) => this.#store?.has(seq) === false),
+      bytes: this.#lostBytes,
+    }
   }
 
   /** Resolves when all that was taken is on disk. */
@@ -112,6 +131,13 @@ export class RestoreSink {
     const restored = restoredState(state, ackWaitMsOf(config), now)
     storeState(store.states, consumer, encodeConsumerState(restored, now.monotonicMs), 'both')
     storeConsumer(store.states, config, now.wallMs)
+  }
+
+  /** Its sequence is what it says, unless that cannot be: a damaged one is not told. */
+  #lose(store: StreamStore, seq: number, bytes: number): void {
+    this.#lostBytes += bytes
+    const canBe = seq > store.assignedSeq && seq <= this.#lastSeq
+    if (canBe && this.#lostSeqs.length < RESTORE_LOST_NAMED_MAX) this.#lostSeqs.push(seq)
   }
 
   #addMessage(store: StreamStore, { name, seq, timeNs, headers, payload }: ArchiveEntry): void {

@@ -167,6 +167,8 @@ export class SnapshotDesk {
     if ('error' in outcome) {
       log.warn({ stream: name, err: outcome.error.message }, 'restore failed')
       await sink.abandon()
+    } else if (sink.lost !== undefined) {
+      log.error({ stream: name, ...sink.lost }, 'backup restored without what is damaged in it')
     }
     const nowMs = clock.wallMs()
     advisories.publish(`STREAM.RESTORE_COMPLETE.${name}`, 'restore_complete', {
@@ -177,10 +179,15 @@ export class SnapshotDesk {
       client: client ?? null,
     })
     if (reply === undefined) return
-    const body = 'error' in outcome ? outcome : streamInfo(outcome.stream, '', level, nowMs)
+    const body = 'error' in outcome ? outcome : restoredInfo(outcome.stream, sink, level, nowMs)
     const answer = JSON.stringify({ type: RESTORED_TYPE, ...body })
     port.publish(reply, '', NO_BYTES, Buffer.from(answer))
   }
+}
+
+function restoredInfo(stream: Stream, { lost }: RestoreSink, level: ApiLevel, nowMs: number) {
+  const info = streamInfo(stream, '', level, nowMs)
+  return lost === undefined ? info : { ...info, state: { ...streamState(stream), lost } }
 }
 
 function within(value: number, least: number, most: number): number {
