@@ -92,7 +92,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
         at = frame.bodyEnd
         this.#input.turn.spend(WORK_UNITS.line)
       } else if (state === 'malformed') {
-        this.#violated(VIOLATIONS.remainingLength)
+        this.#violated(this.#headerViolation(frame) ?? VIOLATIONS.remainingLength)
       } else {
         at = this.#wait(frame, at, end)
         break

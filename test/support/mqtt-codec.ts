@@ -43,12 +43,12 @@ export function readPacket(
   from: Side = 'client',
   { at = 0, end = bytes.length, sizeMax = SIZE_MAX } = {},
 ): Verdict {
-  const state = at === end ? 'partial' : frame.read(bytes, at, end)
-  if (state === 'malformed') return { violation: VIOLATIONS.remainingLength, level }
   if (at === end) return 'partial'
+  const state = frame.read(bytes, at, end)
   const isConnect = frame.type === PACKET.connect
   const wrong = frame.violation(isConnect ? undefined : level, sizeMax)
   if (wrong !== undefined) return { violation: wrong, level: isConnect ? 0 : level }
+  if (state === 'malformed') return { violation: VIOLATIONS.remainingLength, level }
   if (state === 'partial') return 'partial'
   const bodyEnd = frame.bodyEnd
   if (isConnect && from === 'client') {

@@ -162,6 +162,16 @@ describe('connection', () => {
     assert.equal(channel.text, `${CONNACK}40020009`)
   })
 
+  it('names the first rule that is broken, whatever of the packet has come', () => {
+    receive(connectPacket('c'))
+    receive(Buffer.from('83ffffffff7f', 'hex'))
+    assert.equal(channel.isClosed, true)
+    assert.deepEqual(
+      log.lines.map(({ fields }) => fields['rule']),
+      ['MQTT-2.2.2-2'],
+    )
+  })
+
   it('closes a client that uses up more than all packet identifiers', () => {
     receive(connectPacket('c'))
     const packet = publishPacket('held', '', { packetId: 1 })
