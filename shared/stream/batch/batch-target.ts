@@ -7,7 +7,7 @@ import { headerValue } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import type { StreamPort } from '../port.ts'
 import type { Draft, Message } from '../publish/admission.ts'
-import type { PubAcks } from '../publish/pub-ack.ts'
+import type { PubAcks, Told } from '../publish/pub-ack.ts'
 import type { PublishHeaders } from '../publish/publish-headers.ts'
 
 /** The way of single messages into the stream, step by step; see `Publishing`. */
@@ -18,6 +18,8 @@ export interface BatchTarget {
   check(message: Message, asked: PublishHeaders): Draft | number
   appendChecked(draft: Draft, asked: PublishHeaders, committed: Committed): number
   transaction(work: () => void): void
+  /** Calls back when what a refusal tells of the stream is on disk, or did not get there. */
+  whenTold(error: JetStreamError, then: Told): void
 }
 
 export interface BatchStream {

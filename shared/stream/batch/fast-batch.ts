@@ -13,7 +13,7 @@ export class FastBatch {
   streamSeq = 0
   /** What was acknowledged last. */
   #toldSeq = 0
-  /** Messages on their way to the disk. */
+  /** Messages on their way to the disk, and what waits for others' to be told. */
   pending = 0
   /** The reply subject of what ended it: it is over when what is pending is stored. */
   #endReply: string | undefined
@@ -45,7 +45,7 @@ export class FastBatch {
 
   /** All that came is stored, or was left out. */
   get isSettled(): boolean {
-    return this.storedSeq === this.lastSeq
+    return this.pending === 0 && this.storedSeq === this.lastSeq
   }
 
   /** When nothing is pending, what was left out behind the last stored one counts as seen to. */

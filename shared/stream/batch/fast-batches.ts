@@ -5,6 +5,7 @@
  * Facts from nats-server 2.15 (stream.go, processJetStreamFastBatchMsg; jetstream_batching.go).
  */
 
+import type { PetioleError } from '../../runtime/index.ts'
 import { NO_BYTES, withoutHeaders } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import type { Draft, Message } from '../publish/admission.ts'
@@ -143,35 +144,51 @@ export class FastBatches extends OpenBatches<Open> {
   ): void {
     const { batch } = open
     this.target.appendChecked(draft, asked, (error, streamSeq) => {
-      const isOpen = this.batches.get(id) === open
       if (error !== undefined) {
-        // What the disk did not take ends the batch; its publisher hears that once.
-        if (isOpen) this.#close(id, open)
-        this.parts.acks.refuse(error, isOpen ? waiting : { ...waiting, reply: '' })
+        this.#lost(open, id, error, waiting)
         return
       }
       waiting.committed?.(undefined)
-      if (!isOpen) return
+      if (this.batches.get(id) !== open) return
       batch.stored(seq, streamSeq)
-      if (batch.isCommitted && batch.isSettled) this.#commit(batch, id, waiting.reply)
-      else this.#advance(batch, waiting.reply)
+      this.#goOn(batch, id, waiting.reply)
     })
     batch.pending++
   }
 
-  /** A message that is stored already is left out. */
-  #repeated(open: Open, said: FastReply, storedAs: number, { reply, committed }: Waiting): void {
+  /** A message that is stored already is left out; it counts once that one is on disk, where it may not get. */
+  #repeated(open: Open, said: FastReply, storedAs: number, waiting: Waiting): void {
     const { batch } = open
-    queueMicrotask(() => committed?.(undefined))
-    if (batch.pending === 0) {
-      batch.storedSeq = said.seq
-      this.#advance(batch, reply)
-    }
-    if (said.operation !== 'commit') return
-    if (!said.isGapOk && batch.lastSeq === 1) {
-      this.#close(said.id, open)
-      this.#acknowledge(reply, storedAs, `,"duplicate":true,${countText(said.id, said.seq)}`)
-    } else this.#commit(batch, said.id, reply)
+    const { id, seq, operation } = said
+    const isAlone = operation === 'commit' && !said.isGapOk && batch.lastSeq === 1
+    batch.pending++
+    this.parts.root.barrier((error) => {
+      if (error !== undefined) {
+        this.#lost(open, id, error, waiting)
+        return
+      }
+      waiting.committed?.(undefined)
+      if (this.batches.get(id) !== open) return
+      batch.stored(seq, batch.streamSeq)
+      if (isAlone) {
+        this.#close(id, open)
+        const tail = `,"duplicate":true,${countText(id, seq)}`
+        this.#acknowledge(waiting.reply, storedAs, tail)
+      } else this.#goOn(batch, id, waiting.reply)
+    })
+  }
+
+  /** What the disk did not take ends the batch; its publisher hears that once. */
+  #lost(open: Open, id: string, error: PetioleError, waiting: Waiting): void {
+    const isOpen = this.batches.get(id) === open
+    if (isOpen) this.#close(id, open)
+    this.parts.acks.refuse(error, isOpen ? waiting : { ...waiting, reply: '' })
+  }
+
+  /** One more is on disk. */
+  #goOn(batch: FastBatch, id: string, reply: string): void {
+    if (batch.isCommitted && batch.isSettled) this.#commit(batch, id, reply)
+    else this.#advance(batch, reply)
   }
 
   #refused(open: Open, said: FastReply, error: JetStreamError, waiting: Waiting): void {
@@ -179,15 +196,29 @@ export class FastBatches extends OpenBatches<Open> {
     const { id, seq } = said
     if (!said.isGapOk && batch.lastSeq === 1) {
       this.#close(id, open)
-      this.parts.acks.refuse(error, waiting)
+      this.target.whenTold(error, (failed) => this.parts.acks.refuse(failed ?? error, waiting))
       return
     }
     queueMicrotask(() => waiting.committed?.(error))
-    this.#tell(waiting.reply, JSON.stringify({ type: 'err', seq, error }))
-    if (said.isGapOk && said.operation !== 'commit') return
-    batch.lastSeq--
-    batch.settleSkipped()
-    this.#commit(batch, id, waiting.reply)
+    const isOver = !said.isGapOk || said.operation === 'commit'
+    if (isOver) {
+      // Takes nothing more from now on; its end is told behind the refusal.
+      batch.lastSeq--
+      batch.commit(waiting.reply)
+      open.timer.stop()
+    }
+    batch.pending++
+    this.target.whenTold(error, (failed) => {
+      batch.pending--
+      if (failed !== undefined) {
+        this.#lost(open, id, failed, { ...waiting, committed: undefined })
+        return
+      }
+      this.#tell(waiting.reply, JSON.stringify({ type: 'err', seq, error }))
+      if (!isOver) return
+      batch.settleSkipped()
+      this.#commit(batch, id, waiting.reply)
+    })
   }
 
   /** Takes nothing more, and ends the batch when all of it is stored. Returns whether it is over. */

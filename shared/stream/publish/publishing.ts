@@ -18,7 +18,7 @@ import { Admission, type Draft, type Message, type Origin } from './admission.ts
 import { Expiry } from './expiry.ts'
 import { IngestLine } from './ingest-line.ts'
 import { parseMessageTtl } from './message-ttl.ts'
-import { PubAcks, type Waiting } from './pub-ack.ts'
+import { PubAcks, type Told, type Waiting } from './pub-ack.ts'
 import {
   messageIdOf,
   NOTHING_ASKED,
@@ -271,6 +271,7 @@ export class Publishing {
       check: this.check.bind(this),
       appendChecked: this.appendChecked.bind(this),
       transaction: this.transaction.bind(this),
+      whenTold: this.#whenTold.bind(this),
     }
     return new Batching(this.#stream, target, { ...this.#parts, acks: this.acks })
   }
@@ -283,12 +284,16 @@ export class Publishing {
     }
   }
 
-  /** What a refusal tells of the stream may be on its way to the disk still, and may not get there. */
   #refuse(error: unknown, waiting: Waiting): void {
+    this.#whenTold(error, (failed) => this.acks.refuse(failed ?? error, waiting))
+  }
+
+  /** What a refusal tells of the stream may be on its way to the disk still, and may not get there. */
+  #whenTold(error: unknown, then: Told): void {
     const { store } = this.#stream
     const isTelling = error instanceof JetStreamError && TELLING.has(error.errCode)
-    if (!isTelling || store.assignedSeq === store.state.lastSeq) this.acks.refuse(error, waiting)
-    else this.#parts.root.barrier((failed) => this.acks.refuse(failed ?? error, waiting))
+    if (!isTelling || store.assignedSeq === store.state.lastSeq) then(undefined)
+    else this.#parts.root.barrier(then)
   }
 
   #storePlain(draft: Draft, waiting: Waiting): void {

@@ -188,9 +188,14 @@ describe('batches', () => {
   })
 
   describe('fast', () => {
-    async function send(seq: number, operation: number, id = 'f'): Promise<void> {
+    async function send(
+      seq: number,
+      operation: number,
+      id = 'f',
+      headers: Record<string, string> = {},
+    ): Promise<void> {
       const reply = `in.${id}.2.fail.${seq}.${operation}.$FI`
-      world.port.send('S.f', `${seq}`, { reply }).catch(assert.fail)
+      world.port.send('S.f', `${seq}`, { reply, headers }).catch(assert.fail)
     }
 
     function answers(): Answer[] {
@@ -252,6 +257,58 @@ describe('batches', () => {
         answers().map(({ type, error }) => type ?? error?.err_code),
         ['ack', 10023],
       )
+      assert.equal(batches().fast, 0)
+    })
+
+    it('acknowledges a repetition once what it repeats is on disk, and not where it did not get', async () => {
+      for (const isWritten of [true, false]) {
+        world.store.isAuto = false
+        const id = `${isWritten}`
+        const first = world.port.send('S.a', 'x', { headers: { 'Nats-Msg-Id': id } })
+        await send(1, 2, `alone${id}`, { 'Nats-Msg-Id': id })
+        await send(1, 0, `more${id}`, { 'Nats-Msg-Id': id })
+        await send(2, 2, `more${id}`)
+        await world.pass(100)
+        const told = answers().length
+        if (isWritten) world.store.commit()
+        else world.store.failCommit()
+        await first
+        await world.pass(100)
+        const [alone, more] = answers().slice(-2)
+        if (isWritten) {
+          assert.deepEqual(alone, {
+            stream: 'S',
+            seq: 1,
+            duplicate: true,
+            batch: 'alonetrue',
+            count: 1,
+          })
+          assert.deepEqual(more, { stream: 'S', seq: 2, batch: 'moretrue', count: 2 })
+        } else {
+          assert.deepEqual([alone?.error?.err_code, more?.error?.err_code], [10023, 10023])
+        }
+        assert.equal(
+          answers().length,
+          told + (isWritten ? 3 : 2),
+          'all but the pace after the disk',
+        )
+        assert.equal(batches().fast, 0)
+      }
+    })
+
+    it('tells what a refusal says of the stream once that is on disk', async () => {
+      world.store.isAuto = false
+      world.port.send('S.a', 'x').catch(assert.fail)
+      await send(1, 0)
+      await send(2, 1, 'f', { 'Nats-Expected-Last-Sequence': '1' })
+      await send(3, 1)
+      await world.pass(100)
+      assert.deepEqual(answers(), [{ type: 'ack', seq: 0, msgs: 2 }])
+      world.store.commit()
+      await world.pass(100)
+      const [, refusal, end] = answers()
+      assert.deepEqual([refusal?.type, refusal?.error?.err_code], ['err', 10071])
+      assert.deepEqual(end, { stream: 'S', seq: 2, batch: 'f', count: 1 })
       assert.equal(batches().fast, 0)
     })
 
