@@ -42,6 +42,7 @@ export class AckReader {
   reason = 0
   readonly #cursor = new PropertyCursor()
   #bytes: Uint8Array = NOTHING
+  /** 0 when there are none. */
   #propertiesAt = 0
   #end = 0
   #place: Place = PLACE.puback
@@ -53,23 +54,23 @@ export class AckReader {
     if (size < ID_SIZE) return VIOLATIONS.truncated
     this.packetId = ((bytes[bodyStart] ?? 0) << 8) | (bytes[bodyStart + 1] ?? 0)
     this.reason = REASON.success
-    this.#propertiesAt = bodyEnd
-    this.#end = bodyEnd
+    this.#propertiesAt = 0
     if (this.packetId === 0) return VIOLATIONS.packetIdZero
     if (size === ID_SIZE) return undefined
-    return level === LEVEL.v5
-      ? this.#readReason(bytes, bodyStart + ID_SIZE, frame.type as AckType, from)
-      : VIOLATIONS.trailingBytes
+    return level === LEVEL.v5 ? this.#readReason(bytes, frame, from) : VIOLATIONS.trailingBytes
   }
 
   /** Of the packet that was read last, whose bytes must still be there. */
   properties(): Properties {
-    if (this.#propertiesAt === this.#end) return NO_PROPERTIES
+    if (this.#propertiesAt === 0) return NO_PROPERTIES
     const section = decodeProperties(this.#bytes, this.#propertiesAt, this.#end, this.#place)
     return 'rule' in section ? NO_PROPERTIES : section.properties
   }
 
-  #readReason(bytes: Uint8Array, at: number, type: AckType, from: Side): Violation | undefined {
+  #readReason(bytes: Uint8Array, frame: Frame, from: Side): Violation | undefined {
+    const type = frame.type as AckType
+    const at = frame.bodyStart + ID_SIZE
+    this.#end = frame.bodyEnd
     this.reason = bytes[at] ?? 0
     if (!isReasonCode(type, this.reason, from, LEVEL.v5)) return BAD_CODES[type]
     if (at + 1 === this.#end) return undefined
@@ -99,10 +100,11 @@ export function writeAck(
   reason: number,
 ): number {
   bytes[at] = (type << 4) | flagsOf(type)
-  bytes[at + 1] = ackSize(reason) - 2
+  bytes[at + 1] = ID_SIZE
   bytes[at + 2] = packetId >> 8
   bytes[at + 3] = packetId & 0xff
   if (reason === REASON.success) return at + ACK_SIZE
+  bytes[at + 1] = ID_SIZE + 1
   assertReasonCode(type, reason, 'server', LEVEL.v5)
   bytes[at + 4] = reason
   return at + ACK_SIZE_MAX

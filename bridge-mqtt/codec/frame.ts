@@ -23,11 +23,15 @@ export class Frame {
   bodyEnd = 0
   /** Whether the remaining length is known. */
   isSized = false
-  /** Whether it has bytes that say nothing. MQTT 3.1.1 does not forbid them, MQTT 5 does. */
-  isPadded = false
 
   get size(): number {
     return this.bodyEnd - this.start
+  }
+
+  /** Whether the remaining length has bytes that say nothing: MQTT 5 forbids them, 3.1.1 does not. */
+  get isPadded(): boolean {
+    const length = this.bodyEnd - this.bodyStart
+    return this.isSized && this.bodyStart - this.start > fixedHeaderSize(length)
   }
 
   get hasReservedFlags(): boolean {
@@ -41,7 +45,6 @@ export class Frame {
     this.flags = first & 15
     this.start = at
     this.isSized = false
-    this.isPadded = false
     let length = 0
     for (let i = 0; i < VARINT_BYTES_MAX; i++) {
       const position = at + 1 + i
@@ -50,7 +53,6 @@ export class Frame {
       length += (byte & 0x7f) << (7 * i)
       if (byte < 0x80) {
         this.isSized = true
-        this.isPadded = byte === 0 && i > 0
         this.bodyStart = position + 1
         this.bodyEnd = this.bodyStart + length
         return this.bodyEnd <= end ? 'whole' : 'partial'
@@ -66,17 +68,22 @@ export class Frame {
    * @param sizeMax bytes of a whole packet
    */
   violation(level: Level | undefined, sizeMax: number): Violation | undefined {
-    if (this.type === 0 || (this.type === PACKET.auth && level !== LEVEL.v5)) {
-      return VIOLATIONS.unknownType
-    }
-    if (this.hasReservedFlags && !this.#isRepetition(level)) return VIOLATIONS.reservedFlags
-    if (this.isPadded && level === LEVEL.v5) return VIOLATIONS.remainingLengthPadded
+    const isOdd = this.type === 0 || this.type === PACKET.auth || this.hasReservedFlags
+    const violation = isOdd ? this.#typeViolation(level) : undefined
+    if (violation !== undefined) return violation
+    if (level === LEVEL.v5 && this.isPadded) return VIOLATIONS.remainingLengthPadded
     return this.isSized && this.size > sizeMax ? VIOLATIONS.packetTooLarge : undefined
   }
 
-  #isRepetition(level: Level | undefined): boolean {
+  #typeViolation(level: Level | undefined): Violation | undefined {
+    if (this.type === 0 || (this.type === PACKET.auth && level !== LEVEL.v5)) {
+      return VIOLATIONS.unknownType
+    }
+    if (!this.hasReservedFlags) return undefined
     const reserved = RESERVED_FLAGS[this.type] ?? 0
-    return level === LEVEL.v31 && reserved !== 0 && this.flags === (reserved | DUP_FLAG)
+    const isRepetition =
+      level === LEVEL.v31 && reserved !== 0 && this.flags === (reserved | DUP_FLAG)
+    return isRepetition ? undefined : VIOLATIONS.reservedFlags
   }
 }
 
