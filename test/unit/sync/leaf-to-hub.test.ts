@@ -158,6 +158,23 @@ describe('sync, leaf to hub', () => {
     assert.equal((await statusOf(it)).state, 'in_sync')
   })
 
+  it('asks now and then whether a refusal is mended, however much waits behind it', async () => {
+    const it = await world({ streams: { plant: ['plant.a'] } })
+    it.link.down()
+    it.publish(1, 'plant.b')
+    it.publish(3_000, 'plant.a', 2_000)
+    await it.pass(1_000)
+    it.connect()
+    const { events } = it.loop
+    await it.pass(600_000)
+    const count = it.loop.events - events
+    assert.ok(count < 5_000, `${count} events in ten minutes`)
+    assert.equal((await statusOf(it)).state, 'refused')
+    await it.finish(it.hub.core.engine.ensure({ name: 'more', subjects: ['plant.b'] }))
+    await it.synced()
+    assert.equal((await it.stored('plant')).length, 3_000)
+  })
+
   it('counts what a quota dropped', async () => {
     const it = await world({ buffers: [bufferConfig('t', ['plant.>'], { max_msgs: 10 })] })
     it.link.down()
