@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { ConfigTwins, clearStreams } from '../support/config-twins.ts'
 import { Late, Scene, seconds } from '../support/consumer-scene.ts'
@@ -228,6 +229,7 @@ const PULLS: Readonly<Record<string, Script>> = {
     await scene.info('S', 'c')
   },
   'serves in turn': async (scene) => {
+    scene.hidePending()
     await scene.stream('S')
     await scene.consumer('S', 'c')
     const inboxes = [scene.newInbox(), scene.newInbox(), scene.newInbox()]
@@ -265,11 +267,14 @@ const ACKS: Readonly<Record<string, Script>> = {
     for (let i = 0; i < 3; i++) await scene.publish('S.a')
     const [a, b, c] = await scene.pull(['S', 'c'], { batch: 3 }, 3)
     assert.ok(a && b && c)
-    await scene.ack(b, '-NAK')
-    await scene.ack(a, '-NAK {"delay": 100000000}')
-    await scene.ack(c, '-NAK 50ms')
+    // The last of them is due before the one that is told first.
+    await scene.inTime(900, async () => {
+      await scene.ack(b, '-NAK')
+      await scene.ack(a, '-NAK {"delay": 1000000000}')
+      await scene.ack(c, '-NAK 50ms')
+    })
     await scene.events(3)
-    const again = await scene.pull(['S', 'c'], { batch: 3, expires: seconds(2) }, 3)
+    const again = await scene.pull(['S', 'c'], { batch: 3, expires: seconds(60) }, 3)
     await scene.info('S', 'c')
     const [first] = again
     assert.ok(first)
@@ -282,7 +287,7 @@ const ACKS: Readonly<Record<string, Script>> = {
     await scene.consumer('S', 'c', { backoff: [1e8, 2e8, 3e8] })
     await scene.publish('S.a')
     await scene.publish('S.b')
-    await scene.pull(['S', 'c'], { batch: 8, expires: seconds(2) }, 8)
+    await scene.pull(['S', 'c'], { batch: 8, expires: seconds(60) }, 8)
     await scene.info('S', 'c', 'ack_floor', 'num_waiting')
   },
   'gives up on what is not acknowledged': async (scene) => {
@@ -291,7 +296,7 @@ const ACKS: Readonly<Record<string, Script>> = {
     await scene.watch('$JS.EVENT.ADVISORY.CONSUMER.*.S.c')
     await scene.publish('S.a')
     await scene.publish('S.b')
-    await scene.pull(['S', 'c'], { batch: 4, expires: seconds(2) }, 4)
+    await scene.pull(['S', 'c'], { batch: 4, expires: seconds(60) }, 4)
     // A real server notices when somebody asks for more.
     await scene.pull(['S', 'c'], { batch: 1, expires: seconds(0.5) }, 1)
     await scene.events(2)
@@ -456,6 +461,7 @@ const GROUPS: Readonly<Record<string, Script>> = {
     await scene.info('S', 'c')
   },
   'pin one client': async (scene) => {
+    scene.hidePending()
     await scene.stream('S')
     const config = { ...group('pinned_client'), ack_wait: seconds(60), priority_timeout: 2e9 }
     await scene.consumer('S', 'c', config)
@@ -496,6 +502,7 @@ const GROUPS: Readonly<Record<string, Script>> = {
     await scene.api('CONSUMER.UNPIN.X.c', { group: 'g' })
   },
   'serve the lowest level first': async (scene) => {
+    scene.hidePending()
     await scene.stream('S')
     await scene.consumer('S', 'c', { ...group('prioritized'), ack_wait: seconds(60) })
     const inboxes = [2, 1, 2, 1].map((priority) => [priority, scene.newInbox()] as const)
@@ -507,6 +514,20 @@ const GROUPS: Readonly<Record<string, Script>> = {
     for (let i = 0; i < 8; i++) await scene.publish('S.a', `${i}`)
     for (const [, inbox] of inboxes) await scene.take(inbox, 2)
   },
+}
+
+const TRIES_MAX = 10
+
+/**
+ * nats-server tells a consumer of new messages beside its answers to their publishers: what is pending may
+ * be told without the last ones, and where two differ in nothing else the script is acted out again.
+ */
+function withoutPending(facts: readonly unknown[]): unknown {
+  const text = JSON.stringify(facts, (key, value) => {
+    if (key === 'num_pending') return undefined
+    return key === 'reply' && typeof value === 'string' ? value.replace(/ \d+$/, '') : value
+  })
+  return JSON.parse(text)
 }
 
 describe('consumers beside a real nats-server', function () {
@@ -535,12 +556,16 @@ describe('consumers beside a real nats-server', function () {
     })
   }
 
-  async function compare(script: Script): Promise<void> {
+  async function compare(script: Script, tries = 1): Promise<void> {
     const [theirs, ours] = clients.map((client) => new Scene(client)) as [Scene, Scene]
     const ends = await Promise.allSettled([script(theirs), script(ours)])
-    if (ends.some((end) => end.status === 'rejected' && end.reason instanceof Late)) {
+    const isLate = ends.some((end) => end.status === 'rejected' && end.reason instanceof Late)
+    const isBehind =
+      !isDeepStrictEqual(ours.facts, theirs.facts) &&
+      isDeepStrictEqual(withoutPending(ours.facts), withoutPending(theirs.facts))
+    if ((isLate || isBehind) && tries < TRIES_MAX) {
       await clearStreams(clients)
-      return compare(script)
+      return compare(script, tries + 1)
     }
     if (process.env['SHOW']) console.log(JSON.stringify([ours.facts, theirs.facts], null, 1))
     assert.deepEqual(ours.facts, theirs.facts)

@@ -35,6 +35,7 @@ export class Scene {
   readonly #inboxes = new Map<string, Inbox>()
   #advisories: Inbox | undefined
   #inboxCount = 0
+  #isPendingFact = true
   readonly #prefix = createInbox()
 
   constructor(connection: NatsConnection) {
@@ -49,6 +50,11 @@ export class Scene {
     const body = answer.json<Record<string, unknown>>()
     this.facts.push([subject, comparable(body)])
     return body
+  }
+
+  /** Of messages that are delivered while others are published: how many of these it had come to by then is no fact. */
+  hidePending(): void {
+    this.#isPendingFact = false
   }
 
   stream(name: string, config: object = {}): Promise<unknown> {
@@ -262,7 +268,10 @@ export class Scene {
     const pin = block?.get('Nats-Pin-Id') ?? ''
     if (pin !== '' && !this.pins.includes(pin)) this.pins.push(pin)
     if (pin !== '') fields['Nats-Pin-Id'] = [`pin ${this.pins.indexOf(pin)}`]
-    const shown = { ...fields, ...(reply === '' ? {} : { reply: placeOf(reply) }) }
+    const shown = {
+      ...fields,
+      ...(reply === '' ? {} : { reply: placeOf(reply, this.#isPendingFact) }),
+    }
     if (block !== undefined && block.code !== 0) {
       return { status: `${block.code} ${block.description}`, ...shown }
     }
@@ -271,9 +280,9 @@ export class Scene {
 }
 
 /** Deliveries, both sequences and what is pending. */
-function placeOf(reply: string): string {
+function placeOf(reply: string, isPendingFact: boolean): string {
   const [deliveries, streamSeq, consumerSeq, , pending] = reply.split('.').slice(-5)
-  return [deliveries, streamSeq, consumerSeq, pending].join(' ')
+  return [deliveries, streamSeq, consumerSeq, isPendingFact ? pending : '?'].join(' ')
 }
 
 class Inbox {
