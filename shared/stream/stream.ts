@@ -63,6 +63,8 @@ export class Stream {
   readonly #stopCaptures = new Map<string, () => void>()
   readonly #stopListening: (() => void)[]
   #evictedLast = 0
+  /** Purges that are under way. */
+  #purges = 0
   #isClosed = false
 
   constructor(parts: StreamParts, store: StreamStore, config: StreamConfig, mode: StreamMode) {
@@ -79,8 +81,9 @@ export class Stream {
     this.feeds = new StreamFeeds(this, parts, { account: advisories.account, domain })
     this.#stopListening = [
       store.onCommit(() => this.#committed()),
-      store.onEvict(({ lastSeq }) => {
-        this.#evictedLast = Math.max(this.#evictedLast, lastSeq)
+      store.onEvict((eviction) => {
+        this.#evictedLast = Math.max(this.#evictedLast, eviction.lastSeq)
+        this.consumers.removals.noteEviction(eviction)
       }),
     ]
   }
@@ -216,14 +219,22 @@ export class Stream {
     const { throughSeq, filter, keep } = options
     if (throughSeq === 0) return 0
     const { firstSeq } = this.store.state
-    const purged = await this.store.purge(options)
+    const purged = await this.#purged(options)
     if (throughSeq === undefined && filter === undefined && keep === undefined) {
       this.#beginsAt = Math.max(1, this.#beginsAt)
     }
     if (purged === 0) return 0
-    if (throughSeq === undefined || keep !== undefined) this.consumers.purged()
-    else this.consumers.removed(firstSeq, throughSeq, filter)
+    this.consumers.removed(firstSeq, throughSeq ?? this.store.state.lastSeq)
     return purged
+  }
+
+  async #purged(options: Purge): Promise<number> {
+    this.#purges++
+    try {
+      return await this.store.purge(options)
+    } finally {
+      this.#purges--
+    }
   }
 
   /** A buffer waits for the disk whatever the server says of streams. */
@@ -234,8 +245,9 @@ export class Stream {
   #committed(): void {
     this.publishing.settle()
     this.room.settle()
+    // It may have taken a part of what a purge takes; all that follows the purge comes at its end.
+    if (this.#purges > 0) this.consumers.removals.noteAnywhere()
     if (this.#evictedLast > 0) {
-      // Consumers keep what they have read ahead: it is only no longer counted as still to come.
       this.consumers.evicted(this.#evictedLast)
       this.#evictedLast = 0
     }

@@ -9,7 +9,6 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../../log/index.ts'
 import { type Clock, messageOf, type Random } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
-import { type SubjectFilter, SubjectPatterns } from '../../subject/index.ts'
 import { type AccountLimits, type TierLimits, tierOf } from '../account-limits.ts'
 import type { Advisories } from '../advisories.ts'
 import { consumerConfig, withThreshold } from '../config/consumer-checks.ts'
@@ -21,9 +20,7 @@ import {
   filtersOf,
 } from '../config/consumer-config.ts'
 import { checkConsumerUpdate } from '../config/consumer-update.ts'
-import { refuseDetours } from '../config/subject-checks.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { CONSUMERS_PER_STREAM_MAX } from '../limits.ts'
 import type { StreamPort } from '../port.ts'
 import type { Stream } from '../stream.ts'
 import { Turns } from '../turns.ts'
@@ -36,8 +33,10 @@ import {
   storeConsumer,
   storedConsumers,
 } from './consumer-records.ts'
+import { checkCount, checkPartition, checkWorkQueue } from './consumer-room.ts'
 import { isStored } from './consumer-rules.ts'
 import { startPoint } from './consumer-start.ts'
+import { Removals } from './removals.ts'
 import { eraseState, storedState, storeState } from './state-copies.ts'
 import { StreamInterest } from './stream-interest.ts'
 
@@ -63,6 +62,8 @@ export interface ConsumerCreation {
 
 export class ConsumerSet {
   readonly interest: StreamInterest
+  /** What they hold against what they have read ahead. */
+  readonly removals = new Removals()
   readonly #parts: ConsumerSetParts
   readonly #consumers = new Map<string, Consumer>()
   readonly #turns = new Turns()
@@ -199,17 +200,15 @@ export class ConsumerSet {
     for (const consumer of this.#consumers.values()) consumer.wake()
   }
 
-  removed(first: number, last: number, filter?: SubjectFilter): void {
-    for (const consumer of this.#all()) consumer.removed(first, last, filter)
-  }
-
-  purged(): void {
-    for (const consumer of this.#all()) consumer.purged()
+  /** Messages from `first` to `last` left the stream, perhaps not all of them. */
+  removed(first: number, last: number): void {
+    this.removals.noteAnywhere()
+    for (const consumer of this.#all()) consumer.removed(first, last)
   }
 
   /** Limits took messages up to `last`, perhaps not all. */
   evicted(last: number): void {
-    for (const consumer of this.#all()) consumer.evicted(last)
+    for (const consumer of this.#all()) consumer.removed(1, last)
   }
 
   close(status: string, isKept: boolean): void {
@@ -262,7 +261,7 @@ export class ConsumerSet {
     const isAsAsked = isSameInGo && isDeepStrictEqual(existing.config, asked)
     if (action === 'create' && !isAsAsked) throw new JetStreamError(10148)
     const config = withThreshold(asked, existing.config)
-    if (stream.config.retention === 'workqueue') this.#checkPartition(config)
+    if (stream.config.retention === 'workqueue') checkPartition(config, this.#limitable())
     if (isDeepStrictEqual(existing.config, config)) {
       // What sources begins anew behind what it has, and asks for its consumer at each beginning.
       if (config.sourcing) await existing.reset(0)
@@ -307,35 +306,11 @@ export class ConsumerSet {
   }
 
   #checkRoom(config: ConsumerConfig, tier: TierLimits): void {
-    const { max_consumers, retention } = this.#parts.stream.config
-    const { max_consumers: ofAccount } = tier
-    const isByAccount = max_consumers <= 0 || (ofAccount > 0 && ofAccount < max_consumers)
-    const told = isByAccount ? ofAccount : max_consumers
-    const max = told > 0 ? told : this.#parts.limits.server.consumersMax
-    const count = this.#limitable().length + this.#starting.size
-    if (max > 0 && count >= max) throw new JetStreamError(10026)
-    if (count >= CONSUMERS_PER_STREAM_MAX) throw new JetStreamError(10026)
-    if (retention !== 'workqueue' || config.direct || config.sourcing) return
-    const { ack_policy } = config
-    if (ack_policy !== 'explicit' && ack_policy !== 'flow_control') throw new JetStreamError(10098)
-    if (config.deliver_policy !== 'all') throw new JetStreamError(10101)
-    if (this.#limitable().length === 0) return
-    if (filtersOf(config).length === 0) throw new JetStreamError(10099)
-    this.#checkPartition(config)
-  }
-
-  /** Each message of a work queue is for one consumer. Throws 10100. */
-  #checkPartition(config: ConsumerConfig): void {
-    const others = this.#limitable().filter(({ name }) => name !== config.name)
-    const ours = new SubjectPatterns(filtersOf(config))
-    for (const other of others) {
-      const theirs = filtersOf(other.config)
-      if (theirs.length === 0) throw new JetStreamError(10100)
-      for (const their of theirs) {
-        if (ours.overlaps(their)) throw new JetStreamError(10100)
-        refuseDetours(ours)
-      }
-    }
+    const { stream, limits } = this.#parts
+    const existing = this.#limitable()
+    const count = existing.length + this.#starting.size
+    checkCount(count, stream.config.max_consumers, tier, limits)
+    if (stream.config.retention === 'workqueue') checkWorkQueue(config, existing)
   }
 
   /** Those that clients made: what sources from the stream does not count. */
@@ -383,6 +358,7 @@ export class ConsumerSet {
       log,
       acks,
       store: stream.store,
+      removals: this.removals,
       newToken,
       streamName: stream.name,
       messageBytesMax: () => stream.config.max_msg_size,

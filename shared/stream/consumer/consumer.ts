@@ -27,6 +27,7 @@ import { Inactivity } from './inactivity.ts'
 import type { MessageReader } from './message-reader.ts'
 import { Pause } from './pause.ts'
 import { ReadPosition } from './read-position.ts'
+import type { Removals } from './removals.ts'
 import { ReplayPace } from './replay-pace.ts'
 
 export interface ConsumerParts {
@@ -34,6 +35,7 @@ export interface ConsumerParts {
   readonly port: StreamPort
   readonly log: Log
   readonly store: StreamStore
+  readonly removals: Removals
   readonly acks: AckSubjects
   readonly streamName: string
   /** `max_msg_size` of the stream; -1: none. */
@@ -87,7 +89,7 @@ export class Consumer {
       () => this.#ledger.nextDeadlineMs,
       (nowMs) => this.#fallDue(nowMs),
     )
-    this.#position = new ReadPosition(store, clock, config)
+    this.#position = new ReadPosition(store, clock, config, parts.removals)
     this.#reader = this.#position.reader
     this.#target = this.#newTarget()
     this.#inactivity = new Inactivity(
@@ -172,7 +174,7 @@ export class Consumer {
     const state = decodeConsumerState(bytes, this.#clock.monotonicMs())
     this.#ledger.restore(state.delivered, state.pending, state.exhausted)
     this.#position.recover(state.sinceSeq, state.throughSeq)
-    this.#forgetGone()
+    this.#forgetGone(1, Number.MAX_SAFE_INTEGER)
     // A message leaves such a stream no earlier than it is acknowledged, its consumer's state may be older.
     if (this.#ledger.onDone !== undefined) {
       this.#ledger.skipTo(this.#parts.store.state.firstSeq - 1)
@@ -263,22 +265,10 @@ export class Consumer {
     this.#delivery.wake()
   }
 
-  /** Sequences [first, last], or those of them that match, left the stream. */
-  removed(first: number, last: number, filter?: SubjectFilter): void {
-    this.#reader.drop(first, last, filter)
+  /** Messages from `first` to `last` left the stream, perhaps not all of them. */
+  removed(first: number, last: number): void {
+    this.#reader.removed(last)
     this.#forgetGone(first, last)
-  }
-
-  /** A purge took what only the stream knows. */
-  purged(): void {
-    this.#reader.reload()
-    this.#forgetGone()
-  }
-
-  /** Limits took messages up to `last`: what is read ahead is delivered still. */
-  evicted(last: number): void {
-    if (last >= this.#reader.nextSeq) this.#reader.recount()
-    this.#forgetGone(1, last)
   }
 
   info(): Record<string, unknown> {
@@ -352,7 +342,7 @@ export class Consumer {
   }
 
   /** What is not in the stream any more is not waited for. */
-  #forgetGone(from = 1, through = Number.MAX_SAFE_INTEGER): void {
+  #forgetGone(from: number, through: number): void {
     const { store } = this.#parts
     const gone = { belowSeq: store.state.firstSeq, from, through }
     if (!this.#ledger.forgetGone(gone, (seq) => store.has(seq))) return

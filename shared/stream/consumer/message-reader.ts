@@ -1,29 +1,24 @@
 /**
  * Reads a stream for one consumer, ahead of its delivery: one batch to deliver from and the next on
- * its way, so that consumers wait neither for the disk nor for each other. What is removed from the
- * stream meanwhile is dropped from the batches too.
+ * its way, so that consumers wait neither for the disk nor for each other. What has left the stream
+ * since is not handed out: after a removal what was read is held against what the stream has.
  *
  * A `last_per_subject` start is a list of sequences that is read first.
  */
 import type { Clock } from '../../runtime/index.ts'
 import type { StoredMessage, StreamBatch, StreamStore } from '../../store/index.ts'
 import type { SubjectFilter } from '../../subject/index.ts'
-import { READ_AHEAD_BYTES, READ_AHEAD_MESSAGES } from '../limits.ts'
+import { PENDING_RECOUNT_MS, READ_AHEAD_BYTES, READ_AHEAD_MESSAGES } from '../limits.ts'
 import { PendingCount } from './pending-count.ts'
+import type { Removals, RemovalsSeen } from './removals.ts'
 
 const LISTED_AT_ONCE = 64
-/** More removals than this during one read, and the read is begun again. */
-const REMOVALS_MAX = 1024
-
-interface Removal {
-  readonly first: number
-  readonly last: number
-  readonly filter: SubjectFilter | undefined
-}
 
 export class MessageReader {
   readonly #store: StreamStore
+  readonly #clock: Clock
   readonly #unread: PendingCount
+  readonly #removals: Removals
   #filters: readonly SubjectFilter[]
   /** Ascending; read before anything else. */
   #listed: readonly number[] = []
@@ -32,19 +27,31 @@ export class MessageReader {
   #nextSeq = 1
   #batch: readonly StoredMessage[] = []
   #batchAt = 0
+  /** What the batch was held against. */
+  #seenCount = 0
+  #seenHoles = 0
   #reading: Promise<StreamBatch> | undefined
+  /** When the read that is on its way began. */
+  #readSince: RemovalsSeen = { count: 0, holes: 0 }
   /** Messages that lie behind the batch; holds while `#isCounted` and nothing is appended. */
   #ahead = 0
   #isCounted = false
   #countedSeq = 0
-  #isFilling = false
-  /** What left the stream since the reads that are on their way began. */
-  #goneMeanwhile: Removal[] = []
+  /** Some of what is listed may be gone. */
+  #isListStale = false
+  #listSiftedAtMs = Number.NEGATIVE_INFINITY
   /** Bumped by every seek: a read that began before it is thrown away. */
   #generation = 0
 
-  constructor(store: StreamStore, clock: Clock, filters: readonly SubjectFilter[]) {
+  constructor(
+    store: StreamStore,
+    clock: Clock,
+    filters: readonly SubjectFilter[],
+    removals: Removals,
+  ) {
     this.#store = store
+    this.#clock = clock
+    this.#removals = removals
     this.#unread = new PendingCount(store, clock, filters)
     this.#filters = filters
   }
@@ -60,6 +67,8 @@ export class MessageReader {
 
   /** Messages that it has still to hand out, of those that are committed. */
   get remaining(): number {
+    if (this.#removals.count !== this.#seenCount) this.#sift()
+    if (this.#isListStale) this.#siftListed()
     const { assignedSeq } = this.#store
     if (!this.#isCounted || assignedSeq !== this.#countedSeq) {
       this.#ahead = this.#listed.length - this.#listedAt + this.#unread.from(this.#nextSeq)
@@ -91,6 +100,7 @@ export class MessageReader {
 
   /** The next message, which stays until `shift`; undefined: `fill` first, or it is the end. */
   peek(): StoredMessage | undefined {
+    if (this.#removals.count !== this.#seenCount) this.#sift()
     return this.#batch[this.#batchAt]
   }
 
@@ -98,54 +108,31 @@ export class MessageReader {
     this.#batchAt++
   }
 
-  /**
-   * Sequences [first, last] are gone, or those of them that match. Reads that are on their way are
-   * sifted when they arrive: throwing them away would let a busy writer starve a reader.
-   */
-  drop(first: number, last: number, filter?: SubjectFilter): void {
-    const gone = { first, last, filter }
-    const rest = this.#batch.slice(this.#batchAt)
-    const kept = rest.filter((message) => !isWithin(message, gone))
-    if (kept.length !== rest.length) this.#take(kept)
-    if (last >= this.#nextSeq) this.recount()
-    if (this.#reading === undefined && !this.#isFilling) return
-    if (this.#goneMeanwhile.length < REMOVALS_MAX) this.#goneMeanwhile.push(gone)
-    else this.#restart(this.#nextSeq, this.#batch.slice(this.#batchAt))
-  }
-
-  /** Reads again what was read ahead and not handed out: part of it is gone, and not known which. */
-  reload(): void {
-    const head = this.peek()
-    const wasListed = head !== undefined && this.#listedAt > 0
-    const listed = wasListed ? this.#listed.lastIndexOf(head.seq, this.#listedAt - 1) : -1
-    if (listed >= 0) this.#listedAt = listed
-    this.#restart(head === undefined || listed >= 0 ? this.#nextSeq : head.seq)
-  }
-
-  /** Some of what lies ahead may be gone; what was read is handed out still. */
-  recount(): void {
+  /** Something up to `last` is gone: what lies ahead is counted again. */
+  removed(last: number): void {
+    if (last < this.#nextSeq) return
     this.#unread.invalidate()
     this.#isCounted = false
   }
 
   /** Brings the next batch. May bring none: when what was read does not match the filters. */
   async fill(): Promise<void> {
-    this.#isFilling = true
-    try {
-      if (this.#listedAt < this.#listed.length) await this.#fillListed()
-      else await this.#fillOn()
-    } finally {
-      this.#isFilling = false
-    }
+    if (this.#listedAt < this.#listed.length) await this.#fillListed()
+    else await this.#fillOn()
   }
 
   async #fillListed(): Promise<void> {
     const generation = this.#generation
+    const since = this.#seenNow()
     const seqs = this.#listed.slice(this.#listedAt, this.#listedAt + LISTED_AT_ONCE)
+    const listed = this.#listed
     const found = await this.#store.readAt(seqs)
     if (generation !== this.#generation) return
-    this.#listedAt += seqs.length
-    this.#take(this.#sifted(found))
+    // The list may have become shorter, by some of these too.
+    const last = seqs[seqs.length - 1] as number
+    if (listed === this.#listed) this.#listedAt += seqs.length
+    else this.#listedAt = indexAbove(this.#listed, last)
+    this.#take(found, since)
   }
 
   async #fillOn(): Promise<void> {
@@ -158,7 +145,7 @@ export class MessageReader {
     const isPlain = this.#filters.length < 2
     const matching = isPlain ? messages : messages.filter((message) => this.#matches(message))
     this.#unread.taken(matching.length)
-    this.#take(this.#sifted(matching))
+    this.#take(matching, this.#readSince)
     if (this.#nextSeq <= this.#store.state.lastSeq) {
       this.#reading = this.#read()
       // Whoever awaits it gets the error; until then nobody is told of it.
@@ -166,29 +153,57 @@ export class MessageReader {
     }
   }
 
-  #sifted(messages: readonly StoredMessage[]): readonly StoredMessage[] {
-    const gone = this.#goneMeanwhile
-    if (gone.length === 0) return messages
-    this.#goneMeanwhile = []
-    return messages.filter((message) => !gone.some((removal) => isWithin(message, removal)))
+  #seenNow(): RemovalsSeen {
+    const { count, holes } = this.#removals
+    return { count, holes }
   }
 
-  #take(messages: readonly StoredMessage[]): void {
-    this.#isCounted = false
-    this.#batch = messages
+  /** Leaves of the batch what is in the stream still. */
+  #sift(): void {
+    const { count, holes } = this.#removals
+    const hasHoles = holes !== this.#seenHoles
+    this.#seenCount = count
+    this.#seenHoles = holes
+    const { firstSeq } = this.#store.state
+    const batch = this.#batch
+    while ((batch[this.#batchAt]?.seq ?? firstSeq) < firstSeq) this.#batchAt++
+    if (this.#listedAt < this.#listed.length) this.#isListStale = true
+    if (!hasHoles || this.#batchAt >= batch.length) return
+    this.#batch = batch.slice(this.#batchAt).filter(({ seq }) => this.#store.has(seq))
     this.#batchAt = 0
   }
 
-  #restart(seq: number, batch: readonly StoredMessage[] = []): void {
+  /** The same of the list, which is long: it counts too much in the meantime, and is read right. */
+  #siftListed(): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#listSiftedAtMs < PENDING_RECOUNT_MS) return
+    this.#listSiftedAtMs = nowMs
+    this.#isListStale = false
+    this.#isCounted = false
+    this.#listed = this.#listed.slice(this.#listedAt).filter((seq) => this.#store.has(seq))
+    this.#listedAt = 0
+  }
+
+  /** @param since what had been removed when their read began */
+  #take(messages: readonly StoredMessage[], since: RemovalsSeen): void {
+    this.#isCounted = false
+    this.#batch = messages
+    this.#batchAt = 0
+    this.#seenCount = since.count
+    this.#seenHoles = since.holes
+  }
+
+  #restart(seq: number): void {
     this.#generation++
     this.#reading = undefined
-    this.#goneMeanwhile = []
     this.#nextSeq = seq
     this.#unread.reset(this.#filters)
-    this.#take(batch)
+    this.#isListStale = false
+    this.#take([], this.#removals)
   }
 
   #read(): Promise<StreamBatch> {
+    this.#readSince = this.#seenNow()
     const [filter] = this.#filters
     return this.#store.read({
       fromSeq: this.#nextSeq,
@@ -203,6 +218,14 @@ export class MessageReader {
   }
 }
 
-function isWithin({ seq, subjectBytes }: StoredMessage, { first, last, filter }: Removal): boolean {
-  return seq >= first && seq <= last && (filter === undefined || filter.matches(subjectBytes))
+/** Index of the first that is greater. */
+function indexAbove(rising: readonly number[], seq: number): number {
+  let low = 0
+  let high = rising.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((rising[middle] as number) <= seq) low = middle + 1
+    else high = middle
+  }
+  return low
 }

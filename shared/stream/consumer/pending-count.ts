@@ -49,7 +49,7 @@ export class PendingCount {
 
   /** @param nextSeq the first sequence that the reader has not taken */
   from(nextSeq: number): number {
-    const { lastSeq } = this.#store.state
+    const { lastSeq, messages } = this.#store.state
     if (nextSeq > lastSeq) {
       this.#count = 0
       this.#throughSeq = Math.max(lastSeq, nextSeq - 1)
@@ -65,7 +65,7 @@ export class PendingCount {
       this.#countedAtMs = this.#clock.monotonicMs()
       this.#count = Math.max(this.#count, 1)
     }
-    return this.#count
+    return Math.min(this.#count, messages)
   }
 
   #countOn(nextSeq: number, lastSeq: number): void {

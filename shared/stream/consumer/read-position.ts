@@ -5,6 +5,7 @@ import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { lastPerSubject, type StartPoint } from './consumer-start.ts'
 import { MessageReader } from './message-reader.ts'
+import type { Removals } from './removals.ts'
 
 export class ReadPosition {
   readonly reader: MessageReader
@@ -14,10 +15,10 @@ export class ReadPosition {
   /** The end of a `last_per_subject` start that is not over; 0 otherwise. */
   #throughSeq = 0
 
-  constructor(store: StreamStore, clock: Clock, config: ConsumerConfig) {
+  constructor(store: StreamStore, clock: Clock, config: ConsumerConfig, removals: Removals) {
     this.#store = store
     this.#filters = subjectFilters(config)
-    this.reader = new MessageReader(store, clock, this.#filters)
+    this.reader = new MessageReader(store, clock, this.#filters, removals)
   }
 
   get filters(): readonly SubjectFilter[] {

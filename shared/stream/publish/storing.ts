@@ -4,7 +4,6 @@
  */
 import { type Clock, PLAUSIBLE_WALL_MS } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
-import { SubjectFilter } from '../../subject/index.ts'
 import type { Admission, AdmittingStream, Draft } from './admission.ts'
 import type { Expiry } from './expiry.ts'
 import { NOTHING_ASKED, type PublishHeaders } from './publish-headers.ts'
@@ -15,7 +14,7 @@ import type { Schedules } from './schedule/schedules.ts'
 export interface StoringStream extends AdmittingStream {
   readonly consumers: {
     readonly interest: { wants(subject: string): boolean }
-    removed(first: number, last: number, filter?: SubjectFilter): void
+    removed(first: number, last: number): void
   }
 }
 
@@ -170,12 +169,9 @@ export class Storing {
     staged.rollUp(seq, ended)
   }
 
-  #replaced({ subject, rollup }: Draft, asked: PublishHeaders, seq: number): void {
-    const { consumers } = this.#stream
-    if (rollup === 'all') consumers.removed(1, seq - 1)
-    else if (rollup === 'sub') consumers.removed(1, seq - 1, new SubjectFilter(subject))
-    const ended = endedBy(asked)
-    if (ended !== undefined) consumers.removed(1, seq - 1, new SubjectFilter(ended))
+  #replaced({ rollup }: Draft, asked: PublishHeaders, seq: number): void {
+    if (rollup === undefined && endedBy(asked) === undefined) return
+    this.#stream.consumers.removed(1, seq - 1)
   }
 }
 
