@@ -9,6 +9,7 @@
 import type { Log } from '../../log/index.ts'
 import { type Cancel, type Clock, codeOf, messageOf, Tasks } from '../../runtime/index.ts'
 import type { RetentionClock, StoredMessage, StreamStore } from '../../store/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
 import { isAgedByStream } from '../config/stored-config.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
 import { headerValue, NO_BYTES, withHeaders } from '../headers.ts'
@@ -24,7 +25,10 @@ import {
 import { durationText } from '../timestamp.ts'
 import type { Message } from './admission.ts'
 import { Deadlines } from './deadlines.ts'
-import { NEVER } from './message-ttl.ts'
+import { LASTING_KEPT_MAX } from './limits.ts'
+import { NEVER, parseMessageTtl } from './message-ttl.ts'
+
+const EVERYTHING = new SubjectFilter('>')
 
 export interface ExpiringStream {
   readonly config: StreamConfig
@@ -47,8 +51,9 @@ export class Expiry {
   readonly #parts: ExpiryParts
   readonly #tasks: Tasks
   readonly #deadlines = new Deadlines()
-  /** Messages that no age takes. */
+  /** Messages that no age takes; when there are more of them it is read in each that is due. */
   readonly #lasting = new Set<number>()
+  #areManyLasting = false
   /** Age has been seen to up to here. */
   #agedThrough = 0
   #isRecovered = false
@@ -76,7 +81,8 @@ export class Expiry {
   add(seq: number, ttl: number, timeMs: number): void {
     this.#prune()
     if (ttl === NEVER) {
-      this.#lasting.add(seq)
+      if (this.#lasting.size < LASTING_KEPT_MAX) this.#lasting.add(seq)
+      else this.#areManyLasting = true
       return
     }
     const dueMs = timeMs + ttl * 1000
@@ -161,8 +167,9 @@ export class Expiry {
     for (;;) {
       const nowMs = this.#parts.retentionClock.nowMs()
       if (nowMs === undefined || signal.aborted) return
-      const seqs = [...this.#takeDue(nowMs), ...(await this.#takeAged(nowMs))]
-      if (seqs.length === 0) return
+      const aged = await this.#takeAged(nowMs)
+      const seqs = [...this.#takeDue(nowMs), ...aged.seqs]
+      if (seqs.length === 0 && !aged.isCut) return
       try {
         await this.#remove(seqs.sort((a, b) => a - b))
       } catch (error) {
@@ -183,28 +190,41 @@ export class Expiry {
     return seqs
   }
 
-  async #takeAged(nowMs: number): Promise<number[]> {
+  /** Goes by what is stored: sequences may lie as far apart as they like. */
+  async #takeAged(nowMs: number): Promise<{ readonly seqs: number[]; readonly isCut: boolean }> {
     const seqs: number[] = []
     const { store } = this.#stream
-    if (this.#ageMs === 0) return seqs
+    if (this.#ageMs === 0) return { seqs, isCut: false }
     const end = await store.seqAtTime(nowMs - this.#ageMs + 1)
-    let seq = Math.max(store.state.firstSeq, this.#agedThrough + 1)
-    for (; seq < end && seqs.length < EXPIRY_MESSAGES; seq++) {
-      if (store.has(seq) && !this.#lasting.has(seq)) seqs.push(seq)
+    for (let looked = 0; looked < EXPIRY_MESSAGES; looked++) {
+      const seq = this.#storedFrom(this.#agedThrough + 1)
+      if (seq === 0 || seq >= end) return { seqs, isCut: false }
+      if (!(await this.#isLasting(seq))) seqs.push(seq)
+      this.#agedThrough = Math.max(this.#agedThrough, seq)
     }
-    this.#agedThrough = Math.max(this.#agedThrough, seq - 1)
-    return seqs
+    return { seqs, isCut: true }
+  }
+
+  #storedFrom(seq: number): number {
+    return this.#stream.store.firstSeqMatching(EVERYTHING, seq)
+  }
+
+  async #isLasting(seq: number): Promise<boolean> {
+    if (this.#lasting.has(seq) || !this.#areManyLasting) return this.#lasting.has(seq)
+    const message = await this.#stream.store.get(seq)
+    const ttl = message && headerValue(message.headers, 'Nats-TTL')
+    return ttl !== undefined && parseMessageTtl(ttl) === NEVER
   }
 
   /** When the first message that age takes is due. */
   async #agedNextMs(): Promise<number> {
     const { store } = this.#stream
     if (this.#ageMs === 0) return Number.POSITIVE_INFINITY
-    const { lastSeq, firstSeq } = store.state
-    for (let seq = Math.max(firstSeq, this.#agedThrough + 1); seq <= lastSeq; seq++) {
-      if (this.#lasting.has(seq) || !store.has(seq)) continue
+    let seq = this.#storedFrom(this.#agedThrough + 1)
+    while (seq > 0) {
       const message = await store.get(seq)
       if (message !== undefined) return message.timeMs + this.#ageMs
+      seq = this.#storedFrom(seq + 1)
     }
     return Number.POSITIVE_INFINITY
   }
