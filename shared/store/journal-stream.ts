@@ -128,7 +128,7 @@ export class JournalStream extends ReadSide implements StreamStore {
     this.#checkOpen()
     this.#host.writer.check(RECORD_HEADER_BYTES, 'upkeep')
     if (subject === undefined) {
-      if (seq - 1 > this.index.floor) this.stageFloor(seq - 1)
+      if (seq - 1 > this.index.floor) this.stageFloor(seq - 1, undefined, 0, true)
       return
     }
     const seqs = seqsOn(this.index, subject, seq - 1)
@@ -185,7 +185,7 @@ export class JournalStream extends ReadSide implements StreamStore {
         if (error === undefined) resolve()
         else reject(error)
       }
-      if (floor > this.index.floor) this.stageFloor(floor, done)
+      if (floor > this.index.floor) this.stageFloor(floor, done, 0, true)
       else if (seqs.length > 0) this.#stageDeletes(runsOf(seqs), done)
       else this.#host.writer.barrier(done)
     })
@@ -229,14 +229,11 @@ export class JournalStream extends ReadSide implements StreamStore {
     return this.#stagedDefinition ?? this.definition
   }
 
-  stageFloor(floor: number, committed?: Committed, syncWithinMs = 0): void {
+  stageFloor(floor: number, committed?: Committed, syncWithinMs = 0, isTwice = false): void {
     // What was skipped counts also before its own record is committed: this one replaces that.
     const lastSeq = Math.max(this.index.lastSeq, this.stage.skippedTo - 1)
-    this.#write(
-      [floorDraft(this.id, floor, lastSeq, this.index.lastTimeMs)],
-      committed,
-      syncWithinMs,
-    )
+    const draft = floorDraft(this.id, floor, lastSeq, this.index.lastTimeMs)
+    this.#write(isTwice ? [draft, draft] : [draft], committed, syncWithinMs)
   }
 
   /** Writes again which records in the file are deleted; nothing about them is new. */
@@ -380,6 +377,8 @@ export class JournalStream extends ReadSide implements StreamStore {
 
   #stageDeletes(runs: readonly SeqRun[], committed: Committed | undefined): void {
     this.stage.delete(runs)
+    // Twice, as a purge: with a damaged record what its owner took away would be there again.
+    this.stageKnownDeletes(runs)
     this.stageKnownDeletes(runs, committed)
   }
 

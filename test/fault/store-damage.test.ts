@@ -180,6 +180,41 @@ describe('store and damage', function () {
     }
   }
 
+  it('brings back nothing that was removed, purged or rolled up, to a byte of what says so', async () => {
+    const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
+    const store = await open(disk)
+    const streams = ['removed', 'purged', 'rolled'].map((name) =>
+      store.createStream(name, bytes('config'), noLimits),
+    )
+    for (const stream of streams)
+      for (let i = 1; i <= 3; i++) await appendDurably(stream, 's', `${i}`)
+    const from = disk.bytesOf(FIRST).length
+    const [removed, purged, rolled] = streams
+    assert.ok(removed && purged && rolled)
+    await new Promise((resolve) => removed.remove(2, resolve))
+    await purged.purge({ throughSeq: 2 })
+    store.transaction(() => {
+      const seq = rolled.append(bytes('s'), bytes(''), bytes('all'))
+      rolled.rollUp(seq, bytes('s'), [])
+    })
+    await new Promise((resolve) => store.barrier(resolve))
+    const to = disk.bytesOf(FIRST).length
+    const end = disk.recorded
+    for (let at = from; at < to; at += 3) {
+      const copy = disk.powerCutAt(end, new SeededRandom(at))
+      copy.corrupt(FIRST, at, 1 << (at % 8))
+      const again = await open(copy)
+      const left = (name: string): number[] =>
+        [1, 2, 3].filter((seq) => again.streams.get(name)?.has(seq))
+      assert.deepEqual(
+        [left('removed'), left('purged'), left('rolled')],
+        [[1, 3], [3], []],
+        `byte ${at}`,
+      )
+      await again.destroy()
+    }
+  })
+
   it('reports a damaged message once, also when reading finds it', async () => {
     const { disk } = await written()
     const store = await open(disk)
