@@ -27,6 +27,12 @@ export const OUTPUT_SLOTS = 64
  */
 export const SEGMENT_BYTES = 65_483
 
+/**
+ * What gathers in one turn for a receiver who is to work meanwhile. A single segment wakes him and this process so
+ * often that a fifth of what is delivered is lost; all of a turn, and both wait for each other: measured.
+ */
+export const EARLY_SEND_BYTES = 3 * SEGMENT_BYTES
+
 /** An output starts in a small slot, so that thousands of quiet receivers fit into little memory. */
 export const SMALL_SLOT_BYTES = 16 * 1024
 export const SMALL_SLOTS = 2048

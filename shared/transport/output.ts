@@ -1,6 +1,7 @@
 import { arenaBytes } from './arena.ts'
 import type { FlushQueue } from './flush-queue.ts'
 import {
+  EARLY_SEND_BYTES,
   OUTPUT_HIGH_WATER_BYTES,
   OUTPUT_LOW_WATER_BYTES,
   OUTPUT_PENDING_BYTES_MAX,
@@ -146,11 +147,11 @@ export class Output {
   }
 
   /**
-   * For who writes much in one turn: whole segments leave as they fill up, so that the receiver has work
-   * meanwhile. The rest leaves with the flush that is owed anyway.
+   * For who writes much in one turn: when much has gathered its whole segments leave, so that the receiver has
+   * work meanwhile. The rest leaves with the flush that is owed anyway.
    */
   sendSegments(): void {
-    if (this.#position - this.#start > SEGMENT_BYTES) this.#sendSegments()
+    if (this.#position - this.#start > EARLY_SEND_BYTES) this.#sendSegments()
   }
 
   /** Called by the queue as it forgets this output. */

@@ -14,6 +14,7 @@ import {
   SEGMENT_BYTES,
   slotsInUse,
 } from '../../../shared/transport/index.ts'
+import { EARLY_SEND_BYTES } from '../../../shared/transport/limits.ts'
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
@@ -174,29 +175,29 @@ describe('output', () => {
       assert.equal(sink.output.pendingBytes, 0)
     })
 
-    it('sends whole segments in the middle of a chunk to who asks for it', () => {
-      gather(SEGMENT_BYTES)
+    it('sends whole segments in the middle of a chunk to who asks for it, once there are some', () => {
+      gather(EARLY_SEND_BYTES)
       sink.output.sendSegments()
       assert.deepEqual(sizes(), [])
       gather(10)
       sink.output.sendSegments()
-      assert.deepEqual(sizes(), [SEGMENT_BYTES])
+      assert.deepEqual(sizes(), [EARLY_SEND_BYTES])
       gather(SEGMENT_BYTES)
       sink.output.sendSegments()
       queue.endChunk(false)
-      assert.deepEqual(sizes(), [SEGMENT_BYTES, SEGMENT_BYTES, 10])
+      assert.deepEqual(sizes(), [EARLY_SEND_BYTES, SEGMENT_BYTES + 10])
     })
 
     it('keeps their order where the sink takes less', () => {
       sink.ease = 0
-      gather(SEGMENT_BYTES + 10)
+      gather(EARLY_SEND_BYTES + 10)
       sink.output.sendSegments()
       gather(2 * SEGMENT_BYTES)
       sink.output.sendSegments()
       queue.endChunk(false)
       while (sink.held !== undefined) sink.letGo()
       assert.equal(sink.output.pendingBytes, 0)
-      assert.equal(Buffer.concat(sink.parts).length, 3 * SEGMENT_BYTES + 10)
+      assert.equal(Buffer.concat(sink.parts).length, EARLY_SEND_BYTES + 2 * SEGMENT_BYTES + 10)
     })
 
     it('sends the rest soon when nothing comes', () => {
