@@ -13,7 +13,10 @@ export type OnMessage = (
 ) => void
 
 const CR = 13
+const LF = 10
+const ZERO = 48
 const SPACE = 32
+const LETTER_B = 98
 const LETTER_H = 72
 const LETTER_M = 77
 const API_INBOX = Buffer.from('MSG _INBOX.bench 9 ')
@@ -26,6 +29,7 @@ export class StreamSocket {
   readonly raw: RawSocket
   onMessage: OnMessage = () => {}
   #rest: Buffer = Buffer.alloc(0)
+  #lineLength = 0
   #waiting: ((body: string) => void) | undefined
 
   private constructor(raw: RawSocket) {
@@ -68,25 +72,29 @@ export class StreamSocket {
     const chunk = this.#rest.length === 0 ? view : Buffer.concat([this.#rest, view])
     let at = 0
     while (at < chunk.length) {
-      let lineEnd = at
-      let size = 0
-      for (; lineEnd < chunk.length && chunk[lineEnd] !== CR; lineEnd++) {
-        const byte = chunk[lineEnd] ?? 0
-        // What is read of other words is thrown away at the next space.
-        size = byte === SPACE ? 0 : size * 10 + byte - 48
-      }
+      const lineEnd = this.#lineEnd(chunk, at)
       if (lineEnd + 2 > chunk.length) break
       if (chunk[at] !== LETTER_M && chunk[at] !== LETTER_H) {
         at = lineEnd + 2
         continue
       }
       const payloadStart = lineEnd + 2
-      const payloadEnd = payloadStart + size
+      const payloadEnd = payloadStart + sizeBefore(chunk, lineEnd)
       if (payloadEnd + 2 > chunk.length) break
       this.#hand(chunk, at, lineEnd, payloadStart, payloadEnd)
       at = payloadEnd + 2
     }
     this.#rest = at === chunk.length ? Buffer.alloc(0) : Buffer.from(chunk.subarray(at))
+  }
+
+  /** Messages of a stream have lines as long as the one before, mostly, and a payload without a line end. */
+  #lineEnd(chunk: Buffer, start: number): number {
+    const isOfStream = chunk[start] === LETTER_M && chunk[start + 4] === LETTER_B
+    let end = start + this.#lineLength
+    if (isOfStream && chunk[end] === CR && chunk[end + 1] === LF) return end
+    for (end = start; end < chunk.length && chunk[end] !== CR; ) end++
+    if (isOfStream) this.#lineLength = end - start
+    return end
   }
 
   #hand(
@@ -102,6 +110,14 @@ export class StreamSocket {
       waiting(chunk.toString('utf8', payloadStart, payloadEnd))
     } else this.onMessage(chunk, start, lineEnd, payloadStart, payloadEnd)
   }
+}
+
+/** The last word of a control line. */
+function sizeBefore(chunk: Buffer, lineEnd: number): number {
+  let size = 0
+  let at = lineEnd
+  for (let unit = 1; chunk[--at] !== SPACE; unit *= 10) size += ((chunk[at] ?? 0) - ZERO) * unit
+  return size
 }
 
 function isAnswer(chunk: Buffer, start: number): boolean {
