@@ -21,8 +21,6 @@ export class PropertyCursor {
   /** Where the name of a user property lies. */
   nameStart = 0
   nameEnd = 0
-  /** Where the identifier of the property lies. */
-  at = 0
   /** Behind the whole section, once `begin` has said that it is there. */
   sectionEnd = 0
   violation: Violation | undefined
@@ -52,7 +50,6 @@ export class PropertyCursor {
   /** False at the end, and when `violation` says what is wrong with the next one. */
   next(): boolean {
     if (this.#next >= this.sectionEnd || this.violation !== undefined) return false
-    this.at = this.#next
     // An identifier is a varint, but there is none of two bytes.
     const id = this.#bytes[this.#next++] ?? 0
     const rule = PROPERTY_BY_ID[id]

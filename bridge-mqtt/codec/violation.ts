@@ -1,5 +1,6 @@
 import { LEVEL } from './level.ts'
-import { REASON } from './reason-codes.ts'
+import { PACKET } from './packet-types.ts'
+import { isReasonCode, REASON } from './reason-codes.ts'
 
 /**
  * What a peer did against the protocol, with the normative statements that say so. MQTT 3.1.1 knows
@@ -18,17 +19,21 @@ export interface Violation {
   readonly text: string
 }
 
-/** How a violation is answered before the connection is closed. */
+/** How a server answers a violation before it closes the connection. */
 export type Answer = 'close' | 'connack' | 'disconnect'
 
 /**
+ * Where the reason code goes, if the packet that would carry it may: a code that CONNACK has not is not
+ * told before the session.
+ *
  * @param level 0 as long as no CONNECT has said it: whoever is there may not speak MQTT at all
  * @param isAccepted whether the CONNACK with code 0 has been sent; before it there is no DISCONNECT
  *   of a server [MQTT-3.14.0-1]
  */
-export function answerTo(level: number, isAccepted: boolean): Answer {
+export function answerTo({ reason }: Violation, level: number, isAccepted: boolean): Answer {
   if (level !== LEVEL.v5) return 'close'
-  return isAccepted ? 'disconnect' : 'connack'
+  const answer = isAccepted ? 'disconnect' : 'connack'
+  return isReasonCode(PACKET[answer], reason, 'server', level) ? answer : 'close'
 }
 
 function malformed(rule: string, rule5: string, text: string): Violation {

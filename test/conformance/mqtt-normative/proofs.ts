@@ -237,15 +237,21 @@ export const PROOFS: readonly Proof[] = [
     of3: '4.8.0-1 3.1.4-1',
     name: 'a code goes in CONNACK before the session, in DISCONNECT after, and nowhere before MQTT 5',
     prove: () => {
+      const { truncated, topicAliasZero, protocolName } = VIOLATIONS
       const answers = [0, 3, 4, 5].flatMap((level) => [
-        answerTo(level, false),
-        answerTo(level, true),
+        answerTo(truncated, level, false),
+        answerTo(truncated, level, true),
       ])
       assert.deepEqual(
         answers.slice(0, 6),
         Array.from({ length: 6 }, () => 'close'),
       )
       assert.deepEqual(answers.slice(6), ['connack', 'disconnect'])
+      assert.equal(answerTo(topicAliasZero, LEVEL.v5, false), 'close')
+      for (const violation of Object.values(VIOLATIONS)) {
+        const expected = violation === protocolName ? 'close' : 'disconnect'
+        assert.equal(answerTo(violation, LEVEL.v5, true), expected, violation.text)
+      }
     },
   },
   {
