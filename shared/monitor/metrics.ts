@@ -86,7 +86,11 @@ function* ownMetrics(reports: Reports): Generator<Metric> {
   const store = reports.sources.jetStream()?.store
   if (store === undefined) return
   yield count('petiole_store_commits_total', 'Commits to the journal', store.commits)
-  yield count('petiole_store_syncs_total', 'Calls of fdatasync', store.syncs)
+  yield count(
+    'petiole_store_syncs_total',
+    'Writes and calls that brought the journal to disk',
+    store.syncs,
+  )
   yield count('petiole_store_written_bytes_total', 'Written to the journal', store.bytesWritten)
   yield one('petiole_store_segments', 'Files of the journal', store.segments)
   yield one('petiole_store_disk_bytes', 'Taken by the journal', store.diskBytes)

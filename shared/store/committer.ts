@@ -15,7 +15,6 @@
 import {
   type Cancel,
   type Clock,
-  codeOf,
   type Disk,
   type DiskFile,
   messageOf,
@@ -28,8 +27,9 @@ import { markStart, storedChunks } from './encryption/stored-batch.ts'
 import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { SYNC_WITHIN_MS_MAX } from './limits.ts'
+import type { PrewritingParts } from './prewritten-space.ts'
 import { type Chunk, RecordCursor } from './record.ts'
-import { fullError, isOutOfFiles, type Room } from './room.ts'
+import { fullError, isOutOfFiles, isOutOfSpace, type Room } from './room.ts'
 import { Segment, segmentPath } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import { encodeSegmentHeader } from './segment-header.ts'
@@ -51,6 +51,7 @@ export interface CommitterParts {
   readonly disk: Disk
   readonly journalDirectory: string
   readonly segmentBytes: number
+  readonly prewriteBytes: number
   readonly catalog: Catalog
   readonly files: SegmentFiles
   readonly room: Room
@@ -96,7 +97,7 @@ export class Committer {
     if (segment === undefined || file === undefined) return
     this.#segment = segment
     this.#parts.files.adopt(segment.id, file)
-    this.#tail = await SegmentTail.of(this.#parts.disk, file)
+    this.#tail = await SegmentTail.of(file, this.#tailParts)
   }
 
   wake(): void {
@@ -136,7 +137,7 @@ export class Committer {
     await this.#running
     this.#refuseAll([], error)
     this.#cancelSync?.()
-    if (!this.#parts.room.isFailed) await this.#settle()
+    if (!this.#parts.room.isFailed) await this.#settle(true)
     await this.#tail?.leave()
   }
 
@@ -164,7 +165,7 @@ export class Committer {
     const { room, catalog, events } = this.#parts
     const before = this.#segment
     if (before !== undefined && (before.size >= this.#parts.segmentBytes || this.#isRollWanted)) {
-      if (!(await this.#settle())) return this.#refuseFailed(batch)
+      if (!(await this.#settle(true))) return this.#refuseFailed(batch)
       await this.#leaveSegment(before)
       events.sealed(before)
     }
@@ -181,12 +182,10 @@ export class Committer {
     } finally {
       if (stored !== batch.chunks) for (const chunk of stored) gather.release(chunk)
     }
+    room.underWayBytes = 0
     if (!(await this.#syncFor(batch))) return false
     const start = segment.size
     segment.size += batch.bytes
-    room.usedBytes += batch.bytes
-    room.underWayBytes = 0
-    room.freeBytes -= batch.bytes
     this.bytesWritten += batch.bytes
     catalog.wear.journal += batch.bytes
     this.commits++
@@ -224,15 +223,15 @@ export class Committer {
   }
 
   /** Everything written is on disk afterwards; false when the store has failed. */
-  async #settle(): Promise<boolean> {
-    if (this.#tail?.isDirty === true) {
-      try {
-        if (await this.#tail.sync()) this.syncs++
-      } catch (error) {
-        this.#parts.room.fail(error, 'a sync failed')
-        return false
-      }
+  async #settle(isLast = false): Promise<boolean> {
+    const size = this.#segment?.size ?? 0
+    try {
+      if (await (isLast ? this.#tail?.end(size) : this.#tail?.sync())) this.syncs++
+    } catch (error) {
+      this.#parts.room.fail(error, 'a sync failed')
+      return false
     }
+    if (this.#parts.room.isFailed) return false
     this.#isSyncDue = false
     this.#syncDueMs = Number.POSITIVE_INFINITY
     this.#cancelSync?.()
@@ -281,7 +280,7 @@ export class Committer {
       return undefined
     }
     const segment = new Segment(header, head.length, cipher)
-    const tail = await SegmentTail.of(disk, file)
+    const tail = await SegmentTail.of(file, this.#tailParts)
     this.#nextSegmentId = id + 1
     this.#segment = segment
     this.#tail = tail
@@ -291,6 +290,10 @@ export class Committer {
     catalog.addSegment(segment)
     files.adopt(id, file)
     return { segment, tail }
+  }
+
+  get #tailParts(): PrewritingParts {
+    return { ...this.#parts, wear: this.#parts.catalog.wear }
   }
 
   async #leaveSegment(segment: Segment): Promise<void> {
@@ -359,10 +362,6 @@ export class Committer {
       }
     }
   }
-}
-
-function isOutOfSpace(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
 }
 
 function failure(room: Room): PetioleError {

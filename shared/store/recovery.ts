@@ -157,7 +157,7 @@ export class Recovery {
   }
 
   #scan(segment: Segment, chunk: Chunk, isLast: boolean, unreadable: readonly ByteRange[]): void {
-    const { end, damaged, lastCommitAt } = scanSegment(
+    const { end, damaged, lastCommitAt, tornBytes } = scanSegment(
       chunk,
       segment,
       isLast,
@@ -175,10 +175,10 @@ export class Recovery {
     const bytes = chunk.bytes.subarray(lastCommitAt, Math.max(lastCommitAt, Math.min(readEnd, end)))
     this.#lastCommit = { at: lastCommitAt, bytes }
     this.#isLastRead = unreadable.length === 0
-    if (end === chunk.bytes.length) return
-    this.#tornBytes += chunk.bytes.length - end
-    this.#log.warn({ segment: segment.id, bytes: chunk.bytes.length - end }, 'torn end cut')
     segment.size = end
+    if (tornBytes === 0) return
+    this.#tornBytes += tornBytes
+    this.#log.warn({ segment: segment.id, bytes: tornBytes }, 'torn end cut')
   }
 
   async #takeIndexed(id: number, path: string, index: Uint8Array): Promise<Segment | undefined> {

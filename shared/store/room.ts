@@ -153,6 +153,10 @@ export function isOutOfFiles(error: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(codeOf(error))
 }
 
+export function isOutOfSpace(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
+}
+
 export function fullError(reason: string): PetioleError {
   return new PetioleError('PETIOLE_STORE_FULL', reason)
 }

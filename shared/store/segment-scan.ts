@@ -15,6 +15,8 @@ import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './rec
 /** The smallest that a disk writes whole or not at all; those of larger sectors have it too. */
 const SECTOR_BYTES = 512
 const LENGTH_BYTES = 4
+/** With so many zeros a record may end and its length still be found. */
+const ZEROS_ENDING_MAX = 64
 
 /** What must be known of a segment to read its records. */
 export interface SegmentForm {
@@ -37,6 +39,8 @@ export interface ScanResult {
   readonly damaged: readonly ByteRange[]
   /** Where the last commit of the intact part begins: what lies before it was synced. */
   readonly lastCommitAt: number
+  /** Of what lies behind the end: all but zeros at the end of the file, which stand for nothing written. */
+  readonly tornBytes: number
 }
 
 export function scanSegment(
@@ -61,16 +65,23 @@ export function scanSegment(
     }
     group = []
   }
+  const written = isLast ? writtenEnd(chunk.bytes) : size
+  const resultOf = (end: number): ScanResult => ({
+    end,
+    damaged,
+    lastCommitAt,
+    tornBytes: Math.max(0, written - end),
+  })
   let at = headerBytes
   while (at < size) {
     cursor.at = at
     if (!holds(cursor, size, salt)) {
-      const next = nextRecord(chunk, at + 1, size, salt)
       const isUnread = unreadable.some(({ to }) => to > at)
+      if (isLast && !isUnread && at >= written) break
+      let next = nextRecord(chunk, at + 1, size, salt)
+      if (isLast && !isUnread && next === size) next = lastEnd(cursor, written, size, salt)
       const isTorn = isLast && !isUnread && isUnwritten(chunk, at, next, salt)
-      if (isTorn && !commitBeginsFrom(chunk, next, size, salt)) {
-        return { end: group[0] ?? at, damaged, lastCommitAt }
-      }
+      if (isTorn && !commitBeginsFrom(chunk, next, size, salt)) return resultOf(group[0] ?? at)
       flush()
       damaged.push({ from: at, to: next })
       at = next
@@ -82,11 +93,9 @@ export function scanSegment(
     if (!hasMore) flush()
     at += length
   }
-  if (isLast && group[0] !== undefined) {
-    return { end: group[0], damaged, lastCommitAt }
-  }
+  if (isLast && group[0] !== undefined) return resultOf(group[0])
   flush()
-  return { end: size, damaged, lastCommitAt }
+  return resultOf(at)
 }
 
 /** Whether a record lies here whole and its checksum is right. */
@@ -105,6 +114,21 @@ export function isOnlyLengthWrong(chunk: Chunk, from: number, to: number, salt: 
   if (length < RECORD_HEADER_BYTES) return false
   const stored = chunk.view.getUint32(from + LENGTH_BYTES, true)
   return crc32(chunk.bytes, from + 2 * LENGTH_BYTES, to, (salt ^ length) >>> 0) === stored
+}
+
+/**
+ * Where a last record that does not hold ends, when only zeros lie behind it: by its length, or where its checksum
+ * says that nothing but the length is wrong; else the file's end.
+ */
+function lastEnd(last: RecordCursor, written: number, size: number, salt: number): number {
+  if (last.at + RECORD_HEADER_BYTES > size) return size
+  const end = last.at + last.length
+  if (end >= written && end <= size) return end
+  const endMax = Math.min(written + ZEROS_ENDING_MAX, size)
+  for (let to = written; to < endMax; to++) {
+    if (isOnlyLengthWrong(last.chunk, last.at, to, salt)) return to
+  }
+  return size
 }
 
 /** The first place from `from` on where a record holds; `size` when there is none. */
@@ -152,4 +176,11 @@ function commitBeginsFrom(chunk: Chunk, from: number, size: number, salt: number
     else at += cursor.length
   }
   return false
+}
+
+/** Behind the last byte that is not zero. */
+function writtenEnd(bytes: Uint8Array): number {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  return end
 }

@@ -32,7 +32,8 @@ class Queue {
     const { disk, clock } = this
     const random = this.random.fork()
     const segmentBytes = 1024
-    return openStore({ directory: '/data', clock, random, disk, log: silentLog, segmentBytes })
+    const parts = { clock, random, disk, log: silentLog, segmentBytes, prewriteBytes: 300 }
+    return openStore({ directory: '/data', ...parts })
   }
 
   async work(store: Store, stream: StreamStore): Promise<void> {

@@ -26,6 +26,7 @@ interface Machine {
   disk: SimDisk
   clock: StoreClock
   readonly segmentBytes: number
+  readonly prewriteBytes: number
   encryption?: StoreEncryption
   readonly random: SeededRandom
 }
@@ -38,6 +39,7 @@ function open(machine: Machine, disk = machine.disk, clock = machine.clock): Pro
     disk,
     log: silentLog,
     segmentBytes: machine.segmentBytes,
+    prewriteBytes: machine.prewriteBytes,
     encryption: machine.encryption ?? {},
     dictionaryBytes: DICTIONARY_BYTES,
   })
@@ -103,6 +105,7 @@ describe('store and power cuts', function () {
           disk: new SimDisk({ random: random.fork() }),
           clock: new StoreClock(),
           segmentBytes: 512 + random.below(3000),
+          prewriteBytes: random.below(3) * 700,
           random,
         }
         const keys = kind === 'plain' ? undefined : new DrawnKeys(random.fork())
@@ -146,6 +149,7 @@ describe('store and power cuts', function () {
         disk,
         clock: new StoreClock(),
         segmentBytes: 900,
+        prewriteBytes: 300,
         random,
         encryption,
       }
@@ -170,6 +174,7 @@ describe('store and power cuts', function () {
         note()
       }
       await settle(80)
+      assert.ok(store.stats.prewrittenBytesWritten > 0)
       await store.destroy()
       for (let cut = from; cut <= disk.recorded; cut++) {
         const cutDisk = disk.powerCutAt(cut, random.fork())
@@ -188,6 +193,7 @@ describe('store and power cuts', function () {
       disk,
       clock: new StoreClock(),
       segmentBytes: 1 << 20,
+      prewriteBytes: 0,
       random: new SeededRandom(seed),
     }
     const store = await open(machine)

@@ -45,6 +45,7 @@ class Machine {
       directory: '/data',
       disk: this.disk,
       segmentBytes: 2_500,
+      prewriteBytes: 400,
       reserveBytes: this.#reserveBytes,
     })
     this.engine = new StreamEngine({

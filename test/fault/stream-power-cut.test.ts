@@ -56,7 +56,9 @@ class Machine {
     this.port = new MemoryPort()
     const parts = { clock: this.clock, random: this.random.fork(), log: silentLog }
     const segmentBytes = 2_000 + this.random.below(6_000)
-    this.store = await openStore({ ...parts, directory: '/data', disk: this.disk, segmentBytes })
+    const prewriteBytes = this.random.below(3) * 800
+    const sizes = { segmentBytes, prewriteBytes }
+    this.store = await openStore({ ...parts, directory: '/data', disk: this.disk, ...sizes })
     this.#engine = new StreamEngine({
       ...parts,
       account: 'A',

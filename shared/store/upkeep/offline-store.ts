@@ -230,7 +230,7 @@ class SegmentsReader {
       segment,
       records,
       damaged: scan.damaged,
-      tornBytes: bytes.length - scan.end,
+      tornBytes: scan.tornBytes,
       lastCommitAt: scan.lastCommitAt,
       ...this.#compareIndex(segment, header, indexBytes, isLast),
     })

@@ -49,7 +49,7 @@ export function readEnvelope(
     segment,
     records,
     damaged: scan.damaged,
-    tornBytes: chunk.bytes.length - scan.end,
+    tornBytes: scan.tornBytes,
     lastCommitAt: scan.lastCommitAt,
     ...stateOfIndex(index, segment, isLast),
   }
