@@ -232,9 +232,13 @@ async function compareConsume(all: Servers, isQuick: boolean): Promise<ConsumeFi
   }
   const figures: ConsumeFigure[] = []
   for (const { kind, name, hasAim } of KINDS) {
+    const read = (server: StreamServer): Promise<StreamLoadResult> =>
+      load(server, { name: 'consume', messages, kind })
+    // Of a server that has just begun a first run tells little: what it does often is being compiled.
+    for (const server of servers.values()) await read(server)
     const runs = await interleaved(servers, isQuick, async (server) => {
       const before = cpuSeconds(server.pid)
-      const run = await load(server, { name: 'consume', messages, kind })
+      const run = await read(server)
       return { ...run, cpuUs: ((cpuSeconds(server.pid) - before) * 1e6) / run.servedMessages }
     })
     figures.push({
