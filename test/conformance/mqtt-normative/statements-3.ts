@@ -1,4 +1,7 @@
-/** The same of MQTT 3.1.1 (OASIS standard, appendix B); `session` here is what the front door has not yet. */
+/**
+ * The same of MQTT 3.1.1 (OASIS standard, appendix B); `session` here is what the front door has not yet,
+ * and its tests are all that are not of MQTT 5.
+ */
 export const STATEMENTS_3: readonly string[] = [
   '1.5.3-1 codec strings are well-formed UTF-8 without surrogates',
   '1.5.3-2 codec strings hold no U+0000',

@@ -4,7 +4,7 @@
  *
  *     codec     a row or a proof in this folder shows it
  *     both      so does its part, and the session’s is not there yet
- *     door      a test of the front door names it
+ *     door      a test of the front door names it, in a file that has the version in its name
  *     session   not yet: the session of MQTT 5 shows it
  *     client    not yet: it binds clients, so the client mode has to keep it
  *     other     without a test; the words say why
@@ -22,10 +22,10 @@ export const STATEMENTS_5: readonly string[] = [
   '2.2.1-5 session acknowledgements name the PUBLISH',
   '2.2.1-6 session SUBACK and UNSUBACK name their request',
   '2.2.2-1 codec no properties are a length of 0',
-  '3.1.0-1 door the first packet is CONNECT',
+  '3.1.0-1 other the first packet is CONNECT: no version is known before, so the test of 3.1.1 shows it',
   '3.1.0-2 session a second CONNECT closes',
   '3.1.2-1 codec the protocol name is MQTT',
-  '3.1.2-2 door a version that is not served is refused',
+  '3.1.2-2 other a version that is not served is refused: likewise',
   '3.1.2-3 codec the reserved connect flag is 0',
   '3.1.2-4 session clean start discards the session',
   '3.1.2-5 session without clean start the session goes on',
