@@ -205,17 +205,24 @@ export class ColdSubjects {
 
   /** Ids with live messages; who goes through them may look up others, but add none. */
   *ids(): IterableIterator<number> {
-    for (const page of this.#records) {
-      let offset = HEAD_BYTES
-      for (;;) {
-        const at = this.#pages.at(page) + offset
-        const { words } = this.#pages
-        if (offset >= (words[(at - offset) / 4 + END] as number)) break
-        const isLive = (words[(at + COUNT) / 4] as number) > 0
-        const length = words[(at + LENGTH) / 4] as number
-        if (isLive) yield idAt(page, offset)
-        offset += recordBytes(length)
-      }
+    for (const page of this.#records) yield* this.idsOn(page)
+  }
+
+  /** Those that have subjects: who takes one now and then has all in the end that were there all the time. */
+  pages(): Iterator<number> {
+    return this.#records.values()
+  }
+
+  *idsOn(page: number): IterableIterator<number> {
+    let offset = HEAD_BYTES
+    for (;;) {
+      const at = this.#pages.at(page) + offset
+      const { words } = this.#pages
+      if (offset >= (words[(at - offset) / 4 + END] as number)) break
+      const isLive = (words[(at + COUNT) / 4] as number) > 0
+      const length = words[(at + LENGTH) / 4] as number
+      if (isLive) yield idAt(page, offset)
+      offset += recordBytes(length)
     }
   }
 

@@ -7,7 +7,7 @@ import { StreamCompression } from './compression/stream-compression.ts'
 import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
 import { hasMessageId } from './message-id.ts'
-import { type Purge, seqsOn, seqsToPurge } from './purge.ts'
+import { carryOut, type Purge, type PurgeHost, seqsOn } from './purge.ts'
 import { ReadSide } from './read-side.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import { evictOverLimits } from './retention.ts'
@@ -177,19 +177,16 @@ export class JournalStream extends ReadSide implements StreamStore {
     this.#checkOpen()
     const throughSeq = Math.min(options.throughSeq ?? this.assignedSeq, this.assignedSeq)
     if (!this.stage.isEmpty) await this.#barrier()
-    const { floor, seqs, messages } = seqsToPurge(this.index, { ...options, throughSeq })
-    const alreadyStaged = seqs.filter((seq) => this.stage.deletes.has(seq)).length
-    await new Promise<void>((resolve, reject) => {
-      const done: Committed = (error, seq) => {
-        committed?.(error, seq)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      if (floor > this.index.floor) this.stageFloor(floor, done, 0, true)
-      else if (seqs.length > 0) this.#stageDeletes(runsOf(seqs), done)
-      else this.#host.writer.barrier(done)
-    })
-    return messages - alreadyStaged
+    const host: PurgeHost = {
+      index: this.index,
+      turns: this.#host.reader,
+      checkOpen: () => this.#checkOpen(),
+      isStaged: (seq) => this.stage.deletes.has(seq),
+      stageFloor: (floor, done) => this.stageFloor(floor, done, 0, true),
+      stageDeletes: (seqs, done) => this.#stageDeletes(runsOf(seqs), done),
+      barrier: (done) => this.#host.writer.barrier(done),
+    }
+    return carryOut({ ...options, throughSeq }, host, committed)
   }
 
   configure(

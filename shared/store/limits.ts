@@ -59,6 +59,10 @@ export const FILTERS_KEPT_MAX = 4
 /** A read that finds nothing lets others go on after so many pages of subjects, or so many messages: some 10 ms. */
 export const COLD_STEP_PAGES = 512
 export const PLAN_RECORDS_MAX = 65_536
+/** The same of who asks about each of many subjects. */
+export const SUBJECT_STEP_IDS = 2_048
+/** Messages that one purge of some subjects takes with one commit; others have the loop before the next. */
+export const PURGE_STEP_MESSAGES = 8_192
 /** From so many subjects on those of a stream are held by their beginnings too, of so many tokens. */
 export const TREE_SUBJECTS_MIN = 2_000
 export const PREFIX_TOKENS_MAX = 16

@@ -1,8 +1,14 @@
-/** Which sequences a purge takes: a new floor when it takes all of them, else a list. */
+/**
+ * A purge: a new floor when it takes all up to a sequence, else a list of sequences. A long list is found in
+ * steps and removed in steps, each with a commit, others in between; a crash in the middle leaves the rest.
+ */
 import type { SubjectFilter } from '../subject/index.ts'
+import { PLAN_RECORDS_MAX, PURGE_STEP_MESSAGES } from './limits.ts'
 import type { Span } from './span.ts'
 import type { StreamIndex } from './stream-index.ts'
 import { countFrom } from './stream-queries.ts'
+import type { Committed } from './stream-store.ts'
+import type { StreamSubjects } from './stream-subjects.ts'
 
 export interface Purge {
   readonly throughSeq?: number
@@ -10,31 +16,107 @@ export interface Purge {
   readonly keep?: number
 }
 
-export interface PurgePlan {
-  /** 0: no new floor. */
-  readonly floor: number
-  readonly seqs: number[]
-  readonly messages: number
+/** What a purge needs of its stream. */
+export interface PurgeHost {
+  readonly index: StreamIndex
+  readonly turns: {
+    /** Lets others go on. */
+    turn(): Promise<void>
+    /** So that matching subjects on disk are told without going through them. */
+    prepare(subjects: StreamSubjects, filter: SubjectFilter): Promise<void>
+  }
+  /** Throws when the stream is gone. */
+  checkOpen(): void
+  isStaged(seq: number): boolean
+  stageFloor(floor: number, committed: Committed): void
+  stageDeletes(seqs: readonly number[], committed: Committed): void
+  barrier(committed: Committed): void
 }
 
-export function seqsToPurge(index: StreamIndex, purge: Purge & { throughSeq: number }): PurgePlan {
+/** Returns how many messages go. */
+export async function carryOut(
+  purge: Purge & { throughSeq: number },
+  host: PurgeHost,
+  committed?: Committed,
+): Promise<number> {
+  const { index } = host
   const { throughSeq, filter, keep = 0 } = purge
   if (filter === undefined || index.subjects.isWhole(filter)) {
     const through = keep === 0 ? throughSeq : seqBeforeNewest(index, throughSeq, keep)
-    if (through <= index.floor) return { floor: 0, seqs: [], messages: 0 }
-    const messages = index.messages - countFrom(index, through + 1)
-    return { floor: through, seqs: [], messages }
+    const isNew = through > index.floor
+    const messages = isNew ? index.messages - countFrom(index, through + 1) : 0
+    await staged((done) => (isNew ? host.stageFloor(through, done) : host.barrier(done)), committed)
+    return messages
   }
+  const isLong = index.messages > PLAN_RECORDS_MAX
+  const seqs = isLong
+    ? await foundInTurns(host, filter, throughSeq)
+    : found(index, index.subjects.matching(filter), 1, throughSeq, Infinity).seqs
+  seqs.length = Math.max(0, seqs.length - keep)
+  let messages = 0
+  for (let at = 0; at === 0 || at < seqs.length; at += PURGE_STEP_MESSAGES) {
+    host.checkOpen()
+    const part = seqs.slice(at, at + PURGE_STEP_MESSAGES)
+    const left = part.filter((seq) => index.has(seq) && !host.isStaged(seq))
+    const isLast = at + PURGE_STEP_MESSAGES >= seqs.length
+    const stage = (done: Committed): void =>
+      left.length === 0 ? host.barrier(done) : host.stageDeletes(left, done)
+    await staged(stage, isLast ? committed : undefined)
+    messages += left.length
+  }
+  return messages
+}
+
+function staged(stage: (done: Committed) => void, committed: Committed | undefined): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    stage((error, seq) => {
+      committed?.(error, seq)
+      if (error === undefined) resolve()
+      else reject(error)
+    })
+  })
+}
+
+/** All sequences up to and with `throughSeq` that match. Nothing that comes meanwhile is as old. */
+async function foundInTurns(
+  { index, turns }: PurgeHost,
+  filter: SubjectFilter,
+  throughSeq: number,
+): Promise<number[]> {
   const seqs: number[] = []
-  const matches = index.subjects.matching(filter)
-  index.walk(0, (span, ordinal) => {
+  let fromSeq = 1
+  do {
+    await turns.prepare(index.subjects, filter)
+    const matches = index.subjects.matcher(filter)
+    const step = found(index, matches, fromSeq, throughSeq, PLAN_RECORDS_MAX)
+    for (const seq of step.seqs) seqs.push(seq)
+    fromSeq = step.nextSeq
+  } while (fromSeq <= throughSeq)
+  return seqs
+}
+
+/** Of so many messages; `nextSeq` is behind `throughSeq` when that were all. */
+function found(
+  index: StreamIndex,
+  matches: (subjectId: number) => boolean,
+  fromSeq: number,
+  throughSeq: number,
+  messagesMax: number,
+): { readonly seqs: number[]; readonly nextSeq: number } {
+  const seqs: number[] = []
+  let left = messagesMax
+  let nextSeq = throughSeq + 1
+  index.walk(fromSeq, (span, ordinal) => {
     const seq = span.seqAt(ordinal)
     if (seq > throughSeq) return false
+    if (left-- <= 0) {
+      nextSeq = seq
+      return false
+    }
     if (matches(span.subjectIds.get(ordinal))) seqs.push(seq)
     return true
   })
-  seqs.length = Math.max(0, seqs.length - keep)
-  return { floor: 0, seqs, messages: seqs.length }
+  return { seqs, nextSeq }
 }
 
 /** What is stored on one subject (no wildcards) up to and with `throughSeq`, rising. */

@@ -1,6 +1,7 @@
 /** What is shown of a stream: all of it committed. Who writes to it is `JournalStream`. */
 import type { SubjectFilter } from '../subject/index.ts'
 import type { StreamCompression } from './compression/stream-compression.ts'
+import { countsInTurns, lastSeqsInTurns } from './long-queries.ts'
 import type { StreamDefinition } from './stream-drafts.ts'
 import type { StreamHost } from './stream-host.ts'
 import type { StreamIndex } from './stream-index.ts'
@@ -149,6 +150,17 @@ export abstract class ReadSide {
 
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {
     return subjectCounts(this.index, filter, subjectsMax)
+  }
+
+  lastSeqsInTurns(
+    filters: readonly SubjectFilter[],
+    { throughSeq, max }: { readonly throughSeq: number; readonly max: number },
+  ): Promise<readonly number[] | undefined> {
+    return lastSeqsInTurns(this.index, filters, throughSeq, max, () => this.#reader.turn())
+  }
+
+  subjectsInTurns(filter: SubjectFilter): Promise<Map<string, number>> {
+    return countsInTurns(this.index, filter, () => this.#reader.turn())
   }
 
   countFrom(fromSeq: number, filter?: SubjectFilter): number {

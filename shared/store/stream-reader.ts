@@ -207,8 +207,8 @@ export class StreamReader {
       const fromSeq = plan.runs.length > 0 ? options.fromSeq : plan.nextSeq
       // Whose place in the files was found is found again: they are other files by then.
       for (const run of plan.runs) run.pin.release()
-      if (isReady) await this.#turn()
-      else await this.#prepare(index.subjects, filter)
+      if (isReady) await this.turn()
+      else await this.prepare(index.subjects, filter)
       isPrepared = true
       if (index.subjects.size === 0) {
         return { runs: [], nextSeq: Math.max(index.lastSeq + 1, options.fromSeq), isCut: false }
@@ -219,15 +219,15 @@ export class StreamReader {
   }
 
   /** A step for one reader in each turn of the event loop, however many there are. */
-  #turn(): Promise<void> {
+  turn(): Promise<void> {
     this.#turns = this.#turns.then(() => new Promise((resolve) => this.#clock.soon(resolve)))
     return this.#turns
   }
 
   /** One after the other, lest the filters of many make each other forgotten before any is done. */
-  #prepare(subjects: StreamSubjects, filter: SubjectFilter): Promise<void> {
+  prepare(subjects: StreamSubjects, filter: SubjectFilter): Promise<void> {
     const prepare = async (): Promise<void> => {
-      do await this.#turn()
+      do await this.turn()
       while (!subjects.prepare(filter, COLD_STEP_PAGES))
     }
     this.#prepared = this.#prepared.then(prepare, prepare)

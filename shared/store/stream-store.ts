@@ -203,6 +203,16 @@ export interface StreamStore {
     filters: readonly SubjectFilter[],
     options: { readonly throughSeq?: number; readonly max: number },
   ): readonly number[] | undefined
+  /**
+   * The same for who may match very many: others go on in between. A subject that gets a newer message meanwhile
+   * has its newest up to `throughSeq`, when that is still there.
+   */
+  lastSeqsInTurns(
+    filters: readonly SubjectFilter[],
+    options: { readonly throughSeq: number; readonly max: number },
+  ): Promise<readonly number[] | undefined>
+  /** All subjects that match, with their message counts; what comes or goes meanwhile may be among them or not. */
+  subjectsInTurns(filter: SubjectFilter): Promise<Map<string, number>>
   /** Subjects that match, with their message counts, in an order that stays; at most `subjectsMax`. */
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number>
   /** Messages from `fromSeq` on that match. Exact; may read indexes, never message data, when the filter is '>'. */

@@ -9,6 +9,7 @@ import { MATCHES_KEPT_MAX } from './limits.ts'
 import type { ScratchPages } from './scratch-pages.ts'
 import { SubjectBudget } from './subject-budget.ts'
 import { SubjectTable } from './subject-table.ts'
+import { SubjectWalk } from './subject-walk.ts'
 
 /** What the subjects of all streams share. */
 export interface SubjectSpace {
@@ -150,6 +151,14 @@ export class StreamSubjects {
       return
     }
     if (this.#hot.visit(filter, visit)) this.#cold?.visit(filter, visit)
+  }
+
+  /** For who goes through those that match in steps, while they change. */
+  walk(filter: SubjectFilter): SubjectWalk {
+    const hot = this.#hot
+    const cold = this.#cold
+    const isHere = (): boolean => hot === this.#hot && cold === this.#cold
+    return new SubjectWalk(filter, hot, cold, isHere)
   }
 
   /** Says of ids whether their subjects match, for many questions while nothing changes: it looks at all at once. */

@@ -186,6 +186,15 @@ export class SubjectTable {
     return true
   }
 
+  /**
+   * Ids among which all are that match; who goes on with them later looks again whether they do: some may be
+   * gone by then, and be another's.
+   */
+  *candidates(filter: SubjectFilter): IterableIterator<number> {
+    const found = this.isWhole(filter) ? undefined : this.#tree.under(filter)
+    yield* found ?? this.ids()
+  }
+
   /** The last call. */
   release(): void {
     this.#budget.giveBack(this.#ids - this.#free.length, this.byteLength)

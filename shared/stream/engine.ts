@@ -12,6 +12,7 @@ import { Api } from './api/api.ts'
 import { ApiAudit, type DescribeRequester } from './api/api-audit.ts'
 import { API_PREFIX, type ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
+import { SubjectPages } from './api/subject-page.ts'
 import { newAssetName } from './asset-name.ts'
 import { BoundSubjects } from './bound-subjects.ts'
 import { createStreamStore, decodeConfig, type StreamMode } from './config/stored-config.ts'
@@ -344,6 +345,7 @@ export class StreamEngine {
     const { port, domain, limits, clock, serverVersion = SERVER_VERSION } = this.#options
     const { serverName, describeRequester: describe = () => undefined } = this.#options
     const advisories = this.#advisories
+    const turn = (): Promise<void> => new Promise((resolve) => clock.soon(resolve))
     return {
       port,
       domain,
@@ -360,7 +362,8 @@ export class StreamEngine {
       update: (request, name) => this.#updateByClient(request, name),
       remove: (name) => this.remove(name),
       newName: () => newAssetName(this.#options.random),
-      turn: () => new Promise((resolve) => clock.soon(resolve)),
+      turn,
+      pages: new SubjectPages(turn),
       advise: (event, type, facts) => advisories.publish(event, type, facts),
     }
   }

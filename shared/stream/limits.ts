@@ -14,6 +14,9 @@ export const HEADER_BYTES_MAX = 0xffff
 export const NAMES_PAGE = 1024
 export const LIST_PAGE = 256
 export const SUBJECT_DETAILS_PAGE = 100_000
+/** Subjects that are put in order in one turn, as runs first and then when runs are put together. */
+export const SORT_RUN = 2_048
+export const SORT_STEP = 8_192
 export const REPLICAS_MAX = 5
 export const AGE_MIN_NS = 100 * NS_PER_MS
 export const DUPLICATE_WINDOW_NS = 120 * NS_PER_SECOND

@@ -129,11 +129,14 @@ function drawStep(random: Random, config: Config, step: number): Step {
     case 7:
       return api('CONSUMER.DELETE.S.c', {})
     case 8:
+      // One limit at a time: of several, the order in which they take messages is each server's own.
       return api('STREAM.UPDATE.S', {
         ...config,
-        max_msgs_per_subject: pick(random, [config['max_msgs_per_subject'], 1]),
-        max_msgs: pick(random, [config['max_msgs'], -1, 5, 3]),
-        max_bytes: pick(random, [config['max_bytes'], -1, 600, 300]),
+        ...pick<object>(random, [
+          { max_msgs_per_subject: 1 },
+          { max_msgs: pick(random, [5, 3]) },
+          { max_bytes: pick(random, [600, 300]) },
+        ]),
       })
     default:
       return drawPublish(random, config)

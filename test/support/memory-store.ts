@@ -395,6 +395,17 @@ export class MemoryStream implements StreamStore {
     return last.size > max ? undefined : [...last.values()].sort((a, b) => a - b)
   }
 
+  async lastSeqsInTurns(
+    filters: readonly SubjectFilter[],
+    options: { readonly throughSeq: number; readonly max: number },
+  ): Promise<readonly number[] | undefined> {
+    return this.lastSeqsMatching(filters, options)
+  }
+
+  async subjectsInTurns(filter: SubjectFilter): Promise<Map<string, number>> {
+    return this.subjects(filter, Infinity)
+  }
+
   async readAt(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
     return seqs.flatMap((seq) => this.#messages.get(seq) ?? [])
   }

@@ -7,6 +7,7 @@ import type { SnapshotDesk } from '../snapshot/snapshot-desk.ts'
 import type { Stream } from '../stream.ts'
 import type { ApiAudit } from './api-audit.ts'
 import type { ApiLevel } from './api-level.ts'
+import type { SubjectPages } from './subject-page.ts'
 
 export const API_PREFIX = '$JS.API.'
 
@@ -30,6 +31,7 @@ export interface ApiContext {
   newName(): string
   /** Lets others have the loop, in the middle of long work. */
   turn(): Promise<void>
+  readonly pages: SubjectPages
   readonly audit: ApiAudit
   readonly snapshots: SnapshotDesk
   advise(event: string, type: string, facts: Readonly<Record<string, unknown>>): void

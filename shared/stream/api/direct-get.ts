@@ -161,7 +161,7 @@ async function sendLast(stream: Stream, asked: GetRequest, answer: DirectAnswer)
   }
   if (throughSeq === 0) throughSeq = store.state.lastSeq
   const filters = multi_last.map((subject) => new SubjectFilter(subject))
-  const seqs = store.lastSeqsMatching(filters, { throughSeq, max: DIRECT_SUBJECTS_MAX })
+  const seqs = await store.lastSeqsInTurns(filters, { throughSeq, max: DIRECT_SUBJECTS_MAX })
   if (seqs === undefined) return answer.status('413 Too Many Results')
   if (seqs.length === 0) return answer.status(NO_RESULTS)
   let pending = seqs.length

@@ -18,7 +18,8 @@ import {
   settledStreamOf,
   streamOf,
 } from './api-context.ts'
-import { deletedSeqs, listedStream, streamInfo, streamState, subjectPage } from './stream-info.ts'
+import { deletedSeqs, listedStream, streamInfo, streamState } from './stream-info.ts'
+import { checkThere, NO_SUBJECTS } from './subject-page.ts'
 
 export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {
   'STREAM.CREATE': { type: 'stream_create', args: 1, handle: createStream },
@@ -42,7 +43,6 @@ export const STREAM_ROUTES: Readonly<Record<string, ApiRoute>> = {
 
 const INFO_FIELDS = { offset: 'int', deleted_details: 'bool', subjects_filter: 'string' } as const
 const PAGED_INFO = { struct: 'ApiPagedRequest', except: ['deleted_details', 'subjects_filter'] }
-const NO_PAGE_OF_SUBJECTS = { ...NO_PAGE, subjects: undefined }
 const PURGE_FIELDS = { filter: 'string', seq: 'uint', keep: 'uint' } as const
 
 async function createStream(context: ApiContext, request: ApiRequest) {
@@ -71,11 +71,16 @@ async function showStream(context: ApiContext, request: ApiRequest) {
   const fields = decodeFields(body, INFO_FIELDS, 'JSApiStreamInfoRequest', PAGED_INFO)
   const stream = await settledStreamOf(context, request)
   const deleted = fields.deleted_details ? await deletedSeqs(stream, context.turn) : []
-  const info = streamInfo(stream, context.domain, context.level, context.nowMs())
   const filter = fields.subjects_filter ?? ''
   const offset = Math.max(0, fields.offset ?? 0)
+  const { reply } = request.message
+  // Whoever is not seen to listen now may be behind something; who was and is not any more has gone.
+  const isSeen = context.port.hasInterest(reply)
+  const isWanted = (): boolean => !isSeen || context.port.hasInterest(reply)
   const { subjects, ...paging } =
-    filter === '' ? NO_PAGE_OF_SUBJECTS : subjectPage(stream, filter, offset)
+    filter === '' ? NO_SUBJECTS : await context.pages.page(stream, filter, offset, isWanted)
+  checkThere(stream, context.stream(stream.name))
+  const info = streamInfo(stream, context.domain, context.level, context.nowMs())
   return {
     ...paging,
     ...info,

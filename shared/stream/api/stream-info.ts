@@ -1,9 +1,8 @@
-import { SubjectFilter } from '../../subject/index.ts'
 import { consumerApiLevel } from '../config/consumer-config.ts'
 import { streamApiLevel, wireStreamConfig } from '../config/stream-config.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { DELETED_DETAILS_MAX, DETAILS_TURN_MESSAGES, SUBJECT_DETAILS_PAGE } from '../limits.ts'
+import { DELETED_DETAILS_MAX, DETAILS_TURN_MESSAGES } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { formatTime } from '../timestamp.ts'
 import type { ApiContext } from './api-context.ts'
@@ -39,20 +38,6 @@ export function listedConsumer(consumer: Consumer, { level }: ApiContext): Recor
   const { config } = consumer
   const metadata = listedMetadata(config.metadata, level, consumerApiLevel(config))
   return { ...consumer.info(), config: { ...config, ...(metadata && { metadata }) } }
-}
-
-/** One page of the subjects that match, in their order, with how many messages each has. */
-export function subjectPage({ store }: Stream, filterText: string, offset: number) {
-  const found = store.subjects(new SubjectFilter(filterText), Number.MAX_SAFE_INTEGER)
-  if (found.size === 0) return { total: 0, offset: 0, limit: 0, subjects: undefined }
-  const names = [...found.keys()].sort().slice(offset, offset + SUBJECT_DETAILS_PAGE)
-  const subjects = Object.fromEntries(names.map((name) => [name, found.get(name)]))
-  return {
-    total: found.size,
-    offset,
-    limit: SUBJECT_DETAILS_PAGE,
-    subjects: names.length === 0 ? undefined : subjects,
-  }
 }
 
 /** The sequences between the first and the last that are gone. Throws 10117 when they are too many to list. */

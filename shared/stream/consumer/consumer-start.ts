@@ -37,7 +37,12 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
     case 'last_per_subject':
       return {
         seq: lastSeq + 1,
-        listed: lastPerSubject(filtersOf(config), store, 1, lastSeq),
+        listed: listedOf(
+          await store.lastSeqsInTurns(filtersOf(config).map(asFilter), {
+            throughSeq: lastSeq,
+            max: LAST_PER_SUBJECT_MAX,
+          }),
+        ),
       }
   }
 }
@@ -52,13 +57,16 @@ export function lastPerSubject(
   from: number,
   through: number,
 ): number[] {
-  const seqs = store.lastSeqsMatching(
-    filters.map((filter) => new SubjectFilter(filter)),
-    { max: LAST_PER_SUBJECT_MAX },
-  )
-  if (seqs === undefined) {
-    const problem = `filters match more than ${LAST_PER_SUBJECT_MAX} subjects: narrow them`
-    throw new JetStreamError(10012, problem)
-  }
-  return seqs.filter((seq) => seq >= from && seq <= through)
+  const seqs = store.lastSeqsMatching(filters.map(asFilter), { max: LAST_PER_SUBJECT_MAX })
+  return listedOf(seqs).filter((seq) => seq >= from && seq <= through)
+}
+
+function listedOf(seqs: readonly number[] | undefined): readonly number[] {
+  if (seqs !== undefined) return seqs
+  const problem = `filters match more than ${LAST_PER_SUBJECT_MAX} subjects: narrow them`
+  throw new JetStreamError(10012, problem)
+}
+
+function asFilter(subject: string): SubjectFilter {
+  return new SubjectFilter(subject)
 }

@@ -16,6 +16,7 @@ import type { StreamSource } from '../config/stream-source.ts'
 import { NO_BYTES, withHeaders } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import type { PortMessage, StreamPort } from '../port.ts'
+import { askLineOf } from './ask-line.ts'
 import { type FeedError, IDENTITY_HEADER, parseFeedAnswer } from './feed-answer.ts'
 import { type FeedKind, type FeedOwner, feedRequest, originApi } from './feed-request.ts'
 import { FeedRun, sizeOf } from './feed-run.ts'
@@ -189,13 +190,17 @@ export class Feed {
   }
 
   #wait(): void {
-    const { clock, random } = this.#parts
+    const { clock, random, root } = this.#parts
     let delayMs = JITTER_MS + random.below(JITTER_MS)
     if (this.#askedMs !== undefined && !this.#isReachNew) {
       delayMs += Math.max(0, RETRY_LEAST_MS - (this.#nowMs - this.#askedMs))
     }
     delayMs += Math.min(BACKOFF_MAX_MS, BACKOFF_MS * this.#fails)
-    this.#state = { name: 'waiting', cancel: clock.after(delayMs, () => this.#ask()) }
+    const line = askLineOf(root, clock)
+    let cancel = clock.after(delayMs, () => {
+      cancel = line.enter(() => this.#ask())
+    })
+    this.#state = { name: 'waiting', cancel: () => cancel() }
   }
 
   #ask(level = LEVELS[this.#facts.kind]): void {
