@@ -127,7 +127,8 @@ mqtt { listen: "127.0.0.1:-1" }`
 
     it('end when the account’s JWT does', async () => {
       const { world } = hub
-      const all = await everybody(await world.accountJwt({}, { exp: inSeconds(2) }))
+      const all = await everybody(await world.accountJwt())
+      await hub.claims('UPDATE', await world.accountJwt({}, { exp: inSeconds(1) }))
       await all.areTold('Account Authentication Expired')
     })
 

@@ -189,6 +189,13 @@ function jwts(kind: ServerKind): void {
     return new WatchedClient(await servers.connect(transport, withJwt(jwt, user)))
   }
 
+  /** With a JWT that ends soon; sooner than this machine lets a client in, and the next one ends later. */
+  async function joinBriefly(transport: Transport, endsIn = 2): Promise<WatchedClient> {
+    const jwt = await world.userJwt({}, { exp: inSeconds(endsIn) })
+    const joined = await join(transport, jwt).catch(describeError)
+    return typeof joined === 'string' ? joinBriefly(transport, 2 * endsIn) : joined
+  }
+
   /** Hands an account's JWT to the server, as `nsc push` does. */
   async function push(transport: Transport, accountJwt: string): Promise<void> {
     const admin = createUser()
@@ -202,14 +209,16 @@ function jwts(kind: ServerKind): void {
   }
 
   it('ends those whose JWT expires, or whose account', async () => {
-    await push('tcp', await world.accountJwt({}, { account: fading, exp: inSeconds(3) }))
-    await push('wss', await world.accountJwt({}, { account: fading, exp: inSeconds(3) }))
+    await push('tcp', await world.accountJwt({}, { account: fading }))
+    await push('wss', await world.accountJwt({}, { account: fading }))
     const ends: Promise<string>[] = []
     for (const transport of JWT_TRANSPORTS) {
-      const user = await join(transport, await world.userJwt({}, { exp: inSeconds(3) }))
+      const user = await joinBriefly(transport)
       const faded = await join(transport, await world.userJwt({}, { issuer: fading }))
       ends.push(user.ended(), faded.ended())
     }
+    await push('tcp', await world.accountJwt({}, { account: fading, exp: inSeconds(1) }))
+    await push('wss', await world.accountJwt({}, { account: fading, exp: inSeconds(1) }))
     const expired = [
       'UserAuthenticationExpiredError: User Authentication Expired',
       'AuthorizationError: Account Authentication Expired',
@@ -222,7 +231,8 @@ function jwts(kind: ServerKind): void {
       const pair = createUser()
       const out = await join(transport, await world.userJwt({}, { user: pair }), pair)
       const stays = await join(transport, await world.userJwt())
-      const revocations = { [pair.getPublicKey()]: inSeconds(1) }
+      // Also of the JWT that is made later, however much later that is.
+      const revocations = { [pair.getPublicKey()]: inSeconds(3_600) }
       await push(transport, await world.accountJwt({ revocations }))
       assert.equal(await out.ended(), 'ProtocolError: User Authentication Revoked')
       assert.equal(await stays.publish('still.here'), 'fine')

@@ -165,7 +165,7 @@ function passwordModes(): DeviceMode[] {
     },
     {
       name: 'token',
-      config: 'authorization { token: "s3cr3t" }',
+      config: 'authorization { timeout: 20, token: "s3cr3t" }',
       cases: {
         'the token': [{ username: 'any', password: 's3cr3t' }, 'in'],
         'a wrong token': [{ username: 'any', password: 's3cr3' }, NO],

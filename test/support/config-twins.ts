@@ -12,7 +12,7 @@ import { DURATION_NS_MAX } from '../../shared/stream/limits.ts'
 import { ConfigFiles } from './config-files.ts'
 import { eventually } from './link-node.ts'
 import { NatsServerPeer } from './nats-server-peer.ts'
-import { connect, DEADLINE_MS } from './patience.ts'
+import { connect, DEADLINE_MS, patientLogins } from './patience.ts'
 
 /** What most comparisons need: JetStream, and a user `a`. */
 const ONE_ACCOUNT = `
@@ -41,8 +41,9 @@ export class ConfigTwins {
     this.#folders = accounts.map((name) => keptFolder(peer, name))
   }
 
-  /** @param config `%DIR%` stands for a folder of each server's own */
-  static async start(config = ONE_ACCOUNT): Promise<ConfigTwins> {
+  /** @param given `%DIR%` stands for a folder of each server's own */
+  static async start(given = ONE_ACCOUNT): Promise<ConfigTwins> {
+    const config = patientLogins(given)
     const directory = mkdtempSync(path.join(tmpdir(), 'petiole-twins-'))
     const peer = await NatsServerPeer.start(config)
     const files = await ConfigFiles.create()

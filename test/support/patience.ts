@@ -13,6 +13,11 @@ import {
 /** For one fact. */
 export const DEADLINE_MS = 30_000
 
+/** A configuration whose server waits for logins longer than two seconds, unless it says something of logins. */
+export function patientLogins(config: string): string {
+  return config.includes('authorization') ? config : `${config}\nauthorization { timeout: 20 }\n`
+}
+
 /** What the official client of JetStream gives a request when it is told nothing else. */
 const JETSTREAM_DEFAULT_MS = 5_000
 

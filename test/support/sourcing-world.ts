@@ -169,6 +169,13 @@ export class SourcingWorld {
   }
 }
 
+/** How long something took that took less than so long, where the machine was not busy elsewhere three times. */
+export async function quickestOf(limitMs: number, work: () => Promise<number>): Promise<number> {
+  let tookMs = await work()
+  for (let tries = 1; tookMs >= limitMs && tries < 3; tries++) tookMs = await work()
+  return tookMs
+}
+
 export async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
   const end = performance.now() + DEADLINE_MS
   while (!(await isSo())) {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { DEADLINE_MS } from '../../support/patience.ts'
+import { DEADLINE_MS, patientLogins } from '../../support/patience.ts'
 import { PATHS } from './server-paths.ts'
 
 /** Who is tried: what this tree builds, and the real one, from the same files. */
@@ -79,7 +79,7 @@ export class MatrixServer {
   }
 
   write(config: string): void {
-    const text = config.replaceAll('%DIR%', this.#directory)
+    const text = patientLogins(config).replaceAll('%DIR%', this.#directory)
     writeFileSync(this.#file, `listen: "127.0.0.1:-1"\n${text}\n`)
   }
 

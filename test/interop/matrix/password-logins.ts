@@ -46,7 +46,7 @@ export function noAuthUserMode(): Mode {
 function token(): Mode {
   return {
     name: 'token',
-    config: 'authorization { token: "s3cr3t" }',
+    config: 'authorization { timeout: 20, token: "s3cr3t" }',
     cases: {
       'the token': { login: { token: 's3cr3t' }, expects: 'in' },
       'a wrong token': { login: { token: 's3cr3' }, expects: NO },
@@ -61,7 +61,7 @@ function token(): Mode {
 function hashedToken(): Mode {
   return {
     name: 'bcrypt token',
-    config: `authorization { token: "${bcrypt.hashSync('s3cr3t', COST)}" }`,
+    config: `authorization { timeout: 20, token: "${bcrypt.hashSync('s3cr3t', COST)}" }`,
     cases: {
       'the token': { login: { token: 's3cr3t' }, expects: 'in' },
       'a wrong token': { login: { token: 's3cr3' }, expects: NO },
@@ -74,7 +74,7 @@ function hashedToken(): Mode {
 function oneUser(): Mode {
   return {
     name: 'user and password',
-    config: 'authorization { user: ada, password: "pass word" }',
+    config: 'authorization { timeout: 20, user: ada, password: "pass word" }',
     cases: {
       'the user': { login: { user: 'ada', pass: 'pass word' }, expects: 'in' },
       'a wrong password': { login: { user: 'ada', pass: 'password' }, expects: NO },
@@ -97,7 +97,7 @@ function users(): Mode {
   const hash = bcrypt.hashSync('hashed', COST)
   return {
     name: 'list of users',
-    config: `authorization { users [
+    config: `authorization { timeout: 20, users [
       { user: plain, password: "pl:ain" }
       { user: hashed, password: "${hash}" }
       { user: web, password: web, allowed_connection_types: [WEBSOCKET] }
@@ -164,7 +164,7 @@ export function tlsMapMode({ authority }: Doors): Mode {
   })
   return {
     name: 'TLS map',
-    config: `authorization { users [
+    config: `authorization { timeout: 20, users [
       { user: "CN=press-7,O=Petiole" }
       { user: "ada@plant.example" }
       { user: "oven.plant.example" }
