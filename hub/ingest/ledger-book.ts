@@ -8,7 +8,8 @@ import {
 
 /**
  * All the hub's ledger entries, in memory and in the store's marks, one per (leaf, buffer,
- * incarnation).
+ * incarnation). Each lies there twice: when its newest record is damaged an older one shows, and by that the
+ * leaf would send again what is here. Of two that differ the one of the higher watermark holds.
  *
  * An account has two states: `committed`, which is on disk with its records, and `staged`, which
  * is appended and waits for its commit. Batches are decided by the staged one, so that they need not
@@ -20,6 +21,7 @@ import {
  */
 
 const KEY_PREFIX = 'sync:'
+const COPY_PREFIX = 'sync-copy:'
 const RELEASED_PREFIX = 'sync-released:'
 
 /** What became of the records of incarnations that are no longer kept. */
@@ -80,12 +82,21 @@ export class LedgerBook {
 
   constructor(marks: StateTable) {
     this.#marks = marks
+    const newest = new Map<string, LedgerAccount>()
     for (const [key, value] of marks.entries()) {
-      if (key.startsWith(KEY_PREFIX)) this.#insert(decodeAccount(key, value))
+      const prefix = [KEY_PREFIX, COPY_PREFIX].find((one) => key.startsWith(one))
+      if (prefix !== undefined) {
+        const account = decodeAccount(key.slice(prefix.length), value)
+        const other = newest.get(keyOf(account))
+        const isOlder =
+          other !== undefined && other.committed.watermark >= account.committed.watermark
+        if (!isOlder) newest.set(keyOf(account), account)
+      }
       if (!key.startsWith(RELEASED_PREFIX)) continue
       const released = JSON.parse(Buffer.from(value).toString()) as ReleasedLeaf
       this.#released.set(key.slice(RELEASED_PREFIX.length), released)
     }
+    for (const account of newest.values()) this.#insert(account)
   }
 
   find(leaf: string, buffer: string, incarnation: string): LedgerAccount | undefined {
@@ -173,12 +184,16 @@ export class LedgerBook {
     const counts = replaces.map((it) => ({ earlier: it.earlier, committed: it.staged }))
     const earlier = sumOf(counts, account.earlier)
     const value = encodeAccount({ generation: account.generation, earlier }, entry)
-    this.#marks.set(keyOf(account), value, (error, seq) => {
+    this.#marks.set(COPY_PREFIX + keyOf(account), value)
+    this.#marks.set(KEY_PREFIX + keyOf(account), value, (error, seq) => {
       if (error === undefined) this.#written(account, earlier)
       else if (!account.isOnDisk) Object.assign(account, { isWritten: false, replaces: [] })
       committed?.(error, seq)
     })
-    for (const it of replaces) this.#marks.remove(keyOf(it))
+    for (const it of replaces) {
+      this.#marks.remove(COPY_PREFIX + keyOf(it))
+      this.#marks.remove(KEY_PREFIX + keyOf(it))
+    }
     Object.assign(account, { isWritten: true, replaces })
   }
 
@@ -277,7 +292,7 @@ function historyOf(buffer: string, incarnation: string): string {
 }
 
 function keyOf({ leaf, buffer, incarnation }: LedgerAccount): string {
-  return KEY_PREFIX + JSON.stringify([leaf, buffer, incarnation])
+  return JSON.stringify([leaf, buffer, incarnation])
 }
 
 function encodeAccount(
@@ -288,11 +303,7 @@ function encodeAccount(
 }
 
 function decodeAccount(key: string, value: Uint8Array): LedgerAccount {
-  const [leaf, buffer, incarnation] = JSON.parse(key.slice(KEY_PREFIX.length)) as [
-    string,
-    string,
-    string,
-  ]
+  const [leaf, buffer, incarnation] = JSON.parse(key) as [string, string, string]
   const { generation, earlier, entry } = JSON.parse(Buffer.from(value).toString()) as {
     generation: number
     earlier: EarlierCounts

@@ -60,6 +60,30 @@ describe('ledger book', () => {
     assert.equal(after.incarnations(LEAF, 't').length, INCARNATIONS_MAX)
   })
 
+  it('knows the newest watermark when the newest record of one of its two copies is damaged', () => {
+    const account = open(1)
+    write(account)
+    store.commit()
+    const older = new Map(store.marks.entries())
+    book.write(account, { ...openEntry(0), watermark: 20, stored: 20 })
+    store.commit()
+    const keys = [...older.keys()].filter((key) => key.includes('inc-1'))
+    assert.equal(keys.length, 2)
+    for (const key of keys) {
+      for (const shown of [older.get(key), undefined]) {
+        const newest = store.marks.get(key)
+        assert.ok(newest)
+        if (shown === undefined) store.marks.remove(key)
+        else store.marks.set(key, shown)
+        store.commit()
+        const after = new LedgerBook(store.marks)
+        assert.equal(after.find(LEAF, 't', 'inc-1')?.committed.watermark, 20)
+        store.marks.set(key, newest)
+        store.commit()
+      }
+    }
+  })
+
   it('keeps the oldest when the commit of the new one fails', () => {
     fill()
     write(open(51))
