@@ -68,10 +68,12 @@ async function* messagesOf({ store }: Stream, { firstSeq, lastSeq }: StreamState
     const entries = messages.filter((message) => message.seq <= lastSeq)
     if (entries.length > 0) {
       yield framed(
-        entries.map(({ subject, timeMs, ...rest }) => ({
-          ...rest,
+        entries.map(({ seq, subject, timeMs, headers, payload }) => ({
           name: subject,
+          seq,
           timeNs: nsOf(timeMs),
+          headers,
+          payload,
         })),
       )
     }
