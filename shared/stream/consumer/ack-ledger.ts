@@ -216,6 +216,7 @@ export class AckLedger {
   forgetGone(
     gone: { readonly belowSeq: number; readonly from: number; readonly through: number },
     isThere: (streamSeq: number) => boolean,
+    nextThere: (streamSeq: number) => number,
   ): boolean {
     const { belowSeq, from, through } = gone
     let isAny = false
@@ -227,7 +228,7 @@ export class AckLedger {
     if (exhausted.size === 0) return isAny
     const before = exhausted.size
     exhausted.deleteBelow(belowSeq)
-    for (const seq of exhausted.within(from, through)) if (!isThere(seq)) exhausted.delete(seq)
+    exhausted.retain(from, through, nextThere)
     return isAny || exhausted.size !== before
   }
 

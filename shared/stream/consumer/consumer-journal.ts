@@ -39,6 +39,11 @@ export class ConsumerJournal {
     this.#writeLater()
   }
 
+  /** Those that `touchAndTell` has not told yet, and that no write on its way will. */
+  get waiting(): number {
+    return this.#waiters.length
+  }
+
   /** Calls `onDisk` when the state as it is now is on disk; never when it can not be written. */
   touchAndTell(onDisk: () => void): void {
     this.#isDirty = true

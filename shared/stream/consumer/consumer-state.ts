@@ -8,8 +8,7 @@
  *   | varint deliveries | varint milliseconds until due
  *   | varint since seq | varint exhausted runs | for each: varint gap before it | varint length - 1
  *
- * Version 1 ends with the pending messages. `through` is the end of a `last_per_subject` start: up to it only the newest message of each
- * subject is delivered. 0 for all others.
+ * Version 1 ends with the pending messages. `through` has no meaning any more: it is written as 0.
  */
 import { PetioleError } from '../../runtime/index.ts'
 import type { Pending, SequencePair } from './ack-ledger.ts'
@@ -19,7 +18,6 @@ const VARINT_BYTES_MAX = 8
 
 export interface ConsumerState {
   readonly delivered: SequencePair
-  readonly throughSeq: number
   /** Ascending by stream sequence; deadlines are monotonic times of this process. */
   readonly pending: ReadonlyMap<number, Readonly<Pending>>
   /** What lies below it and matches was never this consumer's to acknowledge. */
@@ -44,7 +42,7 @@ export function encodeConsumerState(state: ConsumerState, nowMs: number): Uint8A
   }
   put(state.delivered.consumerSeq)
   put(state.delivered.streamSeq)
-  put(state.throughSeq)
+  put(0)
   put(pending.size)
   let streamSeq = 0
   let consumerSeq = 0
@@ -96,7 +94,7 @@ export function decodeConsumerState(bytes: Uint8Array, nowMs: number): ConsumerS
     }
   }
   const delivered = { consumerSeq: take(), streamSeq: take() }
-  const throughSeq = take()
+  take()
   const pending = new Map<number, Pending>()
   let streamSeq = 0
   let consumerSeq = 0
@@ -106,7 +104,7 @@ export function decodeConsumerState(bytes: Uint8Array, nowMs: number): ConsumerS
     const deliveries = take()
     pending.set(streamSeq, { consumerSeq, deliveries, deadlineMs: nowMs + take(), isDue: false })
   }
-  if (version === 1) return { delivered, throughSeq, pending, sinceSeq: 1, exhausted: [] }
+  if (version === 1) return { delivered, pending, sinceSeq: 1, exhausted: [] }
   const sinceSeq = take()
   const exhausted: [number, number][] = []
   let end = 0
@@ -115,5 +113,5 @@ export function decodeConsumerState(bytes: Uint8Array, nowMs: number): ConsumerS
     end = first + take()
     exhausted.push([first, end])
   }
-  return { delivered, throughSeq, pending, sinceSeq, exhausted }
+  return { delivered, pending, sinceSeq, exhausted }
 }

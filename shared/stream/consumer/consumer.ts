@@ -5,7 +5,7 @@
 import type { Log } from '../../log/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
-import type { SubjectFilter } from '../../subject/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { NO_BYTES, statusHeaders } from '../headers.ts'
 import { RATE_BURST_BYTES } from '../limits.ts'
@@ -24,11 +24,14 @@ import { Deadline } from './deadline.ts'
 import { Delivery } from './delivery.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
 import { Inactivity } from './inactivity.ts'
+import { ACK_ANSWERS_WAITING_MAX } from './limits.ts'
 import type { MessageReader } from './message-reader.ts'
 import { Pause } from './pause.ts'
 import { ReadPosition } from './read-position.ts'
 import type { Removals } from './removals.ts'
 import { ReplayPace } from './replay-pace.ts'
+
+const EVERYTHING = new SubjectFilter('>')
 
 export interface ConsumerParts {
   readonly clock: Clock
@@ -173,13 +176,12 @@ export class Consumer {
   recover(bytes: Uint8Array): void {
     const state = decodeConsumerState(bytes, this.#clock.monotonicMs())
     this.#ledger.restore(state.delivered, state.pending, state.exhausted)
-    this.#position.recover(state.sinceSeq, state.throughSeq)
     this.#forgetGone(1, Number.MAX_SAFE_INTEGER)
     // A message leaves such a stream no earlier than it is acknowledged, its consumer's state may be older.
     if (this.#ledger.onDone !== undefined) {
       this.#ledger.skipTo(this.#parts.store.state.firstSeq - 1)
     }
-    this.#position.seek(this.#ledger.deliveredSeq + 1)
+    this.#position.recover(state.sinceSeq, this.#ledger.deliveredSeq + 1)
     if (this.#config.sourcing) this.#restartAt(this.#ledger.ackFloor.streamSeq + 1)
     this.#deadline.arm()
     this.#begun()
@@ -201,9 +203,8 @@ export class Consumer {
   /** @param isRefiltered what it has been past so far is not its own any more */
   encodeState(isRefiltered = false): Uint8Array {
     const { delivered, deliveredSeq, pending, exhausted } = this.#ledger
-    const throughSeq = this.#position.throughSeq(deliveredSeq)
     const sinceSeq = isRefiltered ? deliveredSeq + 1 : this.#position.sinceSeq
-    const state = { delivered, throughSeq, pending, sinceSeq, exhausted: exhausted.runs }
+    const state = { delivered, pending, sinceSeq, exhausted: exhausted.runs }
     return encodeConsumerState(state, this.#clock.monotonicMs())
   }
 
@@ -333,6 +334,7 @@ export class Consumer {
   }
 
   #restartAt(seq: number): void {
+    this.#position.passed(this.#ledger.deliveredSeq)
     this.#ledger.restore({ consumerSeq: 0, streamSeq: seq - 1 }, [])
     this.#lastDeliveredMs = undefined
     this.#acks.lastAckedMs = undefined
@@ -345,13 +347,15 @@ export class Consumer {
   #forgetGone(from: number, through: number): void {
     const { store } = this.#parts
     const gone = { belowSeq: store.state.firstSeq, from, through }
-    if (!this.#ledger.forgetGone(gone, (seq) => store.has(seq))) return
+    const nextThere = (seq: number): number => store.firstSeqMatching(EVERYTHING, seq)
+    if (!this.#ledger.forgetGone(gone, (seq) => store.has(seq), nextThere)) return
     this.#changed()
     this.#delivery.wake()
   }
 
   #delivered(nowMs: number): void {
     this.#inactivity.active(nowMs)
+    this.#position.passed(this.#ledger.deliveredSeq)
     this.#lastDeliveredMs = nowMs
     this.#changed()
     this.#deadline.arm()
@@ -364,8 +368,9 @@ export class Consumer {
   /** The state changed; `reply` is told when that is on disk. */
   #changedAndTell(reply: string): void {
     const tell = (): void => this.#port.publish(reply, '', NO_BYTES, NO_BYTES)
-    if (this.isStored) this.#journal.touchAndTell(tell)
-    else tell()
+    if (!this.isStored) tell()
+    else if (this.#journal.waiting < ACK_ANSWERS_WAITING_MAX) this.#journal.touchAndTell(tell)
+    else this.#changed()
   }
 
   #fallDue(nowMs: number): void {

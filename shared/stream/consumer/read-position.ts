@@ -3,20 +3,19 @@ import type { Clock } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
-import { lastPerSubject, type StartPoint } from './consumer-start.ts'
+import type { StartPoint } from './consumer-start.ts'
 import { MessageReader } from './message-reader.ts'
 import type { Removals } from './removals.ts'
 
 export class ReadPosition {
   readonly reader: MessageReader
-  readonly #store: StreamStore
   #filters: readonly SubjectFilter[]
   #sinceSeq = 1
-  /** The end of a `last_per_subject` start that is not over; 0 otherwise. */
-  #throughSeq = 0
+  /** What a `last_per_subject` start that is not over lists, and where it goes on behind that. */
+  #listed: readonly number[] = []
+  #resumeSeq = 0
 
   constructor(store: StreamStore, clock: Clock, config: ConsumerConfig, removals: Removals) {
-    this.#store = store
     this.#filters = subjectFilters(config)
     this.reader = new MessageReader(store, clock, this.#filters, removals)
   }
@@ -30,43 +29,49 @@ export class ReadPosition {
     return this.#sinceSeq
   }
 
-  /** @param deliveredSeq the newest sequence that the consumer is past */
-  throughSeq(deliveredSeq: number): number {
-    return this.#throughSeq > deliveredSeq ? this.#throughSeq : 0
+  /** The consumer is past `seq`: a list is over with its last message. */
+  passed(seq: number): void {
+    if (this.#listed.length > 0 && seq >= (this.#listed.at(-1) ?? 0)) this.#listed = []
   }
 
   /** Returns the first sequence that is to be delivered. */
   begin({ seq, listed }: StartPoint): number {
     const first = listed?.[0] ?? seq
     this.#sinceSeq = first
-    this.#throughSeq = listed === undefined ? 0 : seq - 1
+    this.#listed = listed ?? []
+    this.#resumeSeq = seq
     if (listed === undefined) this.reader.seek(seq)
     else this.reader.seekListed(listed, seq)
     return first
   }
 
-  recover(sinceSeq: number, throughSeq: number): void {
+  /** Of a list no restart knows, as in nats-server: all is read from `seq` on. */
+  recover(sinceSeq: number, seq: number): void {
     this.#sinceSeq = sinceSeq
-    this.#throughSeq = throughSeq
+    this.reader.seek(seq)
   }
 
   /** Reads on at `seq` what the new configuration matches. */
   refilter(config: ConsumerConfig, seq: number): void {
     this.#filters = subjectFilters(config)
     this.#sinceSeq = seq
+    this.#listed = []
     this.reader.seek(seq, this.#filters)
   }
 
-  /** Reads on at `seq`; as long as a `last_per_subject` start is not over, what that lists first. */
+  /**
+   * Reads on at `seq`; as long as a list is not over, what it has from there on. Not what it has now: what
+   * was superseded meanwhile is listed still, and may have been delivered to somebody who waits for it again.
+   */
   seek(seq: number): void {
-    if (this.#throughSeq < seq) {
-      this.reader.seek(seq)
-      return
-    }
-    const filters = this.#filters.map(({ subject }) => subject)
-    const listed = lastPerSubject(filters, this.#store, seq, this.#throughSeq)
-    this.reader.seekListed(listed, this.#throughSeq + 1)
+    if (this.#listed.length === 0) this.reader.seek(seq)
+    else this.reader.seekListed(this.#listed.slice(indexFrom(this.#listed, seq)), this.#resumeSeq)
   }
+}
+
+function indexFrom(rising: readonly number[], seq: number): number {
+  const at = rising.findIndex((listed) => listed >= seq)
+  return at < 0 ? rising.length : at
 }
 
 function subjectFilters(config: ConsumerConfig): readonly SubjectFilter[] {

@@ -75,16 +75,32 @@ export class SeqRuns {
   /** @param runs as `runs` gives them */
   restore(runs: readonly (readonly [first: number, last: number])[]): void {
     this.#runs = [...runs]
-    this.#size = runs.reduce((sum, [first, last]) => sum + last - first + 1, 0)
+    this.#size = sizeOf(runs)
   }
 
-  /** Those in [from, through], ascending. */
-  *within(from: number, through: number): IterableIterator<number> {
-    for (const [first, last] of this.#runs.slice(this.#find(from))) {
-      if (first > through) return
-      const end = Math.min(last, through)
-      for (let seq = Math.max(first, from); seq <= end; seq++) yield seq
+  /**
+   * Leaves of [from, through] only what is there. A run is looked through by what is there, not by its
+   * sequences: two that became one may be as far apart as any two messages.
+   * @param nextThere the first that is there from a sequence on, 0 when there is none
+   */
+  retain(from: number, through: number, nextThere: (seq: number) => number): void {
+    const at = this.#find(from)
+    const kept: [number, number][] = []
+    let end = at
+    for (let run = this.#runs[at]; run !== undefined && run[0] <= through; run = this.#runs[end]) {
+      end++
+      if (run[0] < from) kept.push([run[0], from - 1])
+      const last = Math.min(run[1], through)
+      for (let seq = nextThere(Math.max(run[0], from)); seq > 0 && seq <= last; ) {
+        pushOnto(kept, seq, seq)
+        seq = nextThere(seq + 1)
+      }
+      if (run[1] > through) pushOnto(kept, through + 1, run[1])
     }
+    if (end === at) return
+    const gone = this.#runs.splice(at, end - at, ...kept)
+    this.#size += sizeOf(kept) - sizeOf(gone)
+    while (this.#runs.length > this.#runsMax) this.#joinLowest()
   }
 
   #joinLowest(): void {
@@ -105,4 +121,15 @@ export class SeqRuns {
     }
     return low
   }
+}
+
+function sizeOf(runs: readonly (readonly [first: number, last: number])[]): number {
+  return runs.reduce((sum, [first, last]) => sum + last - first + 1, 0)
+}
+
+/** Appends a run, or lets the last one go on with it. */
+function pushOnto(runs: [number, number][], first: number, last: number): void {
+  const before = runs[runs.length - 1]
+  if (before !== undefined && before[1] + 1 === first) before[1] = last
+  else runs.push([first, last])
 }

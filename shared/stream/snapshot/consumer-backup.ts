@@ -99,7 +99,7 @@ export function restoredState(
       isDue: false,
     })
   }
-  return { delivered, throughSeq: 0, pending, sinceSeq: 1, exhausted: [] }
+  return { delivered, pending, sinceSeq: 1, exhausted: [] }
 }
 
 function countOf(value: unknown): number {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { ACK_ANSWERS_WAITING_MAX } from '../../../shared/stream/consumer/limits.ts'
 import type { Published } from '../../support/memory-port.ts'
+import { DEADLINE_MS } from '../../support/patience.ts'
 import { StreamWorld } from '../../support/stream-world.ts'
 
 interface Info {
@@ -173,7 +175,28 @@ describe('Consumer', () => {
     assert.equal(world.port.inboxes.has(again), true)
   })
 
-  it('starts with the newest of each subject, and goes on there after a crash', async () => {
+  it('answers so many double acks that wait, and takes all', async () => {
+    await consumer()
+    await publish('s.a', 's.b')
+    const [first, second] = await pull({ batch: 2, no_wait: true })
+    await world.pass(1_000)
+    world.store.isAuto = false
+    const { port } = world
+    // The first one is on its way to the disk, those behind it wait.
+    for (let i = 0; i < ACK_ANSWERS_WAITING_MAX + 2; i++) {
+      port.send(first?.reply ?? '', '+ACK', { reply: `i.${i}` }).catch(assert.fail)
+      if (i === 0) await world.pass(10)
+    }
+    port.send(second?.reply ?? '', '+ACK', { reply: 'i.last' }).catch(assert.fail)
+    world.store.isAuto = true
+    world.store.commit()
+    await world.pass(1_000)
+    const told = [...port.inboxes.keys()].filter((inbox) => inbox.startsWith('i.'))
+    assert.equal(told.length, ACK_ANSWERS_WAITING_MAX + 1)
+    assert.equal((await info()).num_ack_pending, 0)
+  }).timeout(DEADLINE_MS)
+
+  it('starts with the newest of each subject, and goes on with everything after a crash', async () => {
     await publish('s.a', 's.b', 's.a', 's.c')
     await consumer({ deliver_policy: 'last_per_subject', filter_subject: 's.>', ack_wait: 100e9 })
     assert.equal((await info()).num_pending, 3)
@@ -181,7 +204,26 @@ describe('Consumer', () => {
     await world.pass(1_000)
     await publish('s.c')
     await world.crash()
-    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [3, 5])
+    assert.equal((await info()).num_pending, 3)
+    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [3, 4, 5])
+  })
+
+  it('begins again with all that it has listed, whatever superseded that since', async () => {
+    await publish('s.a', 's.b', 's.a', 's.c', 's.x', 's.x')
+    await consumer({ deliver_policy: 'last_per_subject', filter_subject: 's.>', ack_wait: 100e9 })
+    assert.deepEqual(seqs(await pull({ batch: 2, no_wait: true })), [2, 3])
+    await publish('s.a', 's.c')
+    const reset = async (): Promise<unknown> => {
+      const answer = world.port.api('CONSUMER.RESET.S.c')
+      await world.pass(10)
+      return (await answer)['reset_seq']
+    }
+    assert.equal(await reset(), 2)
+    assert.equal((await info()).num_pending, 6)
+    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [2, 3, 4, 6, 7, 8])
+    assert.equal(await reset(), 2)
+    const all = [2, 3, 4, 5, 6, 7, 8]
+    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), all, 'the list is over')
   })
 
   it('beats while it has nothing to say, and not after', async () => {

@@ -250,7 +250,6 @@ describe('consumer state', () => {
     ])
     const state = {
       delivered: { consumerSeq: 2 ** 34, streamSeq: 2 ** 41 },
-      throughSeq: 2 ** 42,
       pending,
       sinceSeq: 2 ** 35,
       exhausted: [
