@@ -187,8 +187,8 @@ export class Stream {
     const isRetentionNew = config.retention !== this.#config.retention
     this.#config = config
     this.publishing.configured()
-    if (isRetentionNew) this.consumers.retentionChanged()
     this.openCaptures()
+    if (isRetentionNew) await this.consumers.retentionChanged()
   }
 
   /** It is gone from disk: whoever has to do with it is told. */

@@ -135,10 +135,17 @@ export class ConsumerSet {
     for (const consumer of this.#consumers.values()) consumer.start()
   }
 
-  /** The stream's retention is another now. */
-  retentionChanged(): void {
+  /** The stream's retention is another now. What nobody at all wants is gone when this resolves. */
+  async retentionChanged(): Promise<void> {
     for (const consumer of this.#all()) consumer.isAwaited = this.#isAwaited
-    if (this.#isAwaited) this.interest.sweep('acknowledged')
+    if (!this.#isAwaited) return
+    const isAny = this.#consumers.size + this.#unborn.size > 0
+    if (isAny || this.#parts.stream.config.retention !== 'interest') {
+      this.interest.sweep('acknowledged')
+      return
+    }
+    this.interest.owe()
+    await this.interest.swept('unwanted')
   }
 
   /** Creates or updates; resolves when it is on disk. Throws the row of the error table. */

@@ -117,10 +117,16 @@ export class StreamInterest {
 
   /** Takes away what nobody needs any more, a little at a time. */
   sweep(what: Sweep): void {
-    const { log } = this.#parts
-    this.#sweep(what).catch((error: unknown) => {
-      log.warn({ err: messageOf(error) }, 'messages without interest not removed')
-    })
+    this.swept(what).catch(() => {})
+  }
+
+  /** The same for who waits for it; a failure is logged only. */
+  async swept(what: Sweep): Promise<void> {
+    try {
+      await this.#sweep(what)
+    } catch (error) {
+      this.#parts.log.warn({ err: messageOf(error) }, 'messages without interest not removed')
+    }
   }
 
   close(): void {

@@ -237,7 +237,7 @@ describe('retention for consumers', () => {
       await world.pass(0)
       const deleted = world.port.api('CONSUMER.DELETE.S.a')
       await deleted
-      appended?.consumers.retentionChanged()
+      await appended?.consumers.retentionChanged()
       await world.pass(100)
       assert.equal(appended?.store.state.messages, 0)
     })
@@ -251,6 +251,15 @@ describe('retention for consumers', () => {
       await world.crash()
       await world.pass(10)
       assert.deepEqual(there(), [2])
+    })
+
+    it('drops everything, when it comes to be so, where nobody is', async () => {
+      await stream('limits')
+      await publish('s.a', 's.b', 's.a')
+      const config = { name: 'S', subjects: ['s.>'], retention: 'interest' }
+      const answer = await world.port.api('STREAM.UPDATE.S', config)
+      const { messages, first_seq } = answer['state'] as { messages: number; first_seq: number }
+      assert.deepEqual([answer.error, messages, first_seq], [undefined, 0, 4])
     })
 
     it('keeps, when it comes to be so, what is not acknowledged', async () => {
