@@ -106,6 +106,11 @@ function drawConfig(random: Random): Config {
   }
 }
 
+/** What is raised now would be lowered, with another limit, by the next update. */
+function atMost(limit: unknown, wanted: number): number {
+  return typeof limit === 'number' ? Math.min(limit, wanted) : wanted
+}
+
 const BODY_BYTES = 200
 
 function drawStep(random: Random, config: Config, step: number): Step {
@@ -129,13 +134,14 @@ function drawStep(random: Random, config: Config, step: number): Step {
     case 7:
       return api('CONSUMER.DELETE.S.c', {})
     case 8:
-      // One limit at a time: of several, the order in which they take messages is each server's own.
+      // One limit at a time is lowered, and none raised for what the next lowers: of several, the order in
+      // which they take messages is each server's own.
       return api('STREAM.UPDATE.S', {
         ...config,
         ...pick<object>(random, [
           { max_msgs_per_subject: 1 },
-          { max_msgs: pick(random, [5, 3]) },
-          { max_bytes: pick(random, [600, 300]) },
+          { max_msgs: atMost(config['max_msgs'], pick(random, [5, 3])) },
+          { max_bytes: atMost(config['max_bytes'], pick(random, [600, 300])) },
         ]),
       })
     default:
