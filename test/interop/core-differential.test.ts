@@ -82,7 +82,9 @@ function pongsIn(text: string): number {
 }
 
 function transcriptOf(client: RawClient): string {
-  const text = client.received.replace(/INFO (\{[^\r]*\}) ?\r\n/g, (_, json: string) => {
+  // A server's first PING comes some seconds after the login, by the way.
+  const received = client.received.replace(/^PING\r\n/gm, '')
+  const text = received.replace(/INFO (\{[^\r]*\}) ?\r\n/g, (_, json: string) => {
     const info: Record<string, unknown> = JSON.parse(json)
     return `<INFO ${JSON.stringify(factsOf(info))}>`
   })

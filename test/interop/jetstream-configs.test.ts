@@ -41,13 +41,24 @@ describe('configurations beside a real nats-server', function () {
     try {
       for (const [subject, request] of steps) {
         const { ours, theirs } = await askTwins(clients, subject, request)
-        assert.deepEqual(ours, theirs, `${title}${subject} ${JSON.stringify(request)}`)
+        assert.deepEqual(
+          untried(ours),
+          untried(theirs),
+          `${title}${subject} ${JSON.stringify(request)}`,
+        )
       }
     } finally {
       await clearStreams(clients)
     }
   }
 })
+
+/** How a mirror's first try ended may be known when its stream is answered, or later. */
+function untried(answer: unknown): unknown {
+  if (typeof answer !== 'object' || answer === null || !('mirror' in answer)) return answer
+  const { mirror } = answer
+  return { ...answer, mirror: { ...(mirror as object), error: undefined } }
+}
 
 function titleOf(steps: Case): string {
   const [subject, request] = steps.at(-1) ?? ['', '']
