@@ -471,6 +471,7 @@ export class MemoryStream implements StreamStore {
       this.compression = compression
       this.config = config
       this.limits = limits
+      this.#enforceLimits(new Set([...this.#messages.values()].map(({ subject }) => subject)))
     }
     this.#store.stage({ apply, undo: () => {}, committed, seq: 0 })
   }
@@ -515,14 +516,19 @@ export class MemoryStream implements StreamStore {
     this.#bytes += message.payload.length
     this.#lastSeq = message.seq
     this.#hasChanged = true
+    this.#enforceLimits([message.subject])
+  }
+
+  #enforceLimits(grown: Iterable<string>): void {
     const { messagesPerSubjectMax, messagesMax } = this.limits
-    const same = [...this.#messages.values()].filter(({ subject }) => subject === message.subject)
-    if (messagesPerSubjectMax > 0 && same.length > messagesPerSubjectMax) {
-      this.#evict(same[0]!.seq, 'subject')
+    for (const subject of messagesPerSubjectMax > 0 ? grown : []) {
+      const same = [...this.#messages.values()].filter((message) => message.subject === subject)
+      const surplus = Math.max(0, same.length - messagesPerSubjectMax)
+      for (const { seq } of same.slice(0, surplus)) this.#evict(seq, 'subject')
     }
-    if (messagesMax > 0 && this.#messages.size > messagesMax) {
-      this.#evict([...this.#messages.keys()][0]!, 'messages')
-    }
+    if (messagesMax <= 0) return
+    const surplus = Math.max(0, this.#messages.size - messagesMax)
+    for (const seq of [...this.#messages.keys()].slice(0, surplus)) this.#evict(seq, 'messages')
   }
 
   #evict(seq: number, cause: Eviction['cause']): void {
