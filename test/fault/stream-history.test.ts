@@ -258,6 +258,7 @@ async function findings(mutation: string, rounds: number): Promise<string[]> {
       // They are all at work.
       await server.end(round % 3 === 2 ? 'SIGTERM' : 'SIGKILL')
       await Promise.all(work)
+      history.serverGone(performance.now())
       await server.start()
     }
     const [reader] = await open(1)
