@@ -148,7 +148,8 @@ describe('store and power cuts', function () {
       const machine: Machine = {
         disk,
         clock: new StoreClock(),
-        segmentBytes: 900,
+        // Of encrypted records fewer fit, and zeros come behind the fourth commit in a row.
+        segmentBytes: kind === 'plain' ? 900 : 1_800,
         prewriteBytes: 300,
         random,
         encryption,
@@ -174,7 +175,7 @@ describe('store and power cuts', function () {
         note()
       }
       await settle(80)
-      assert.ok(store.stats.prewrittenBytesWritten > 0)
+      assert.notEqual(store.stats.prewrittenBytesWritten, 0, `SEED=${seed} nothing was written ahead`)
       await store.destroy()
       for (let cut = from; cut <= disk.recorded; cut++) {
         const cutDisk = disk.powerCutAt(cut, random.fork())
