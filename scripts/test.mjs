@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /**
  * All that must hold before a change goes in: types, style, tests. Ends with `N passed, N failed`. With
- * arguments it runs mocha alone and passes them on: `npm test -- test/unit/store`.
+ * arguments it runs mocha alone and passes them on: `npm test -- test/unit/store`. Where there are two cores,
+ * the tests run in two lanes; what the second says comes when the first is over.
  */
 import { spawn } from 'node:child_process'
+import * as os from 'node:os'
 import * as path from 'node:path'
 import { countOf, failedTests } from './mocha-report.mjs'
 
@@ -14,10 +16,13 @@ const mochaArgs = process.argv.slice(2)
 /** How long mocha may take to end after its last words. */
 const LINGER_MS = 30_000
 
-/** What needs no peers and no patience; `npm run interop` and the benchmarks are asked for by name. */
-const EVERY_MACHINE = [
-  'test/*.test.ts',
-  'test/{unit,fuzz,conformance,integration,sim,fault}/**/*.test.ts',
+/**
+ * What needs no peers and no patience; `npm run interop` and the benchmarks are asked for by name. The first
+ * lane starts servers and waits for disks and timers, the second computes, in one process.
+ */
+const LANES = [
+  ['test/*.test.ts', 'test/{conformance,integration,fault}/**/*.test.ts'],
+  ['test/{unit,fuzz,sim}/**/*.test.ts'],
 ]
 
 const CHECKS = [
@@ -34,7 +39,7 @@ const failures = []
 if (mochaArgs.length === 0) {
   for (const [name, args] of CHECKS) {
     process.stdout.write(`${name} …\n`)
-    const { code, output } = await run(args, false)
+    const { code, output } = await run(args, () => {})
     if (code === 0) passed++
     else fail(name, output)
   }
@@ -47,11 +52,18 @@ process.exitCode = failed === 0 ? 0 : 1
 async function tests() {
   const colour = process.stdout.isTTY ? ['--color'] : []
   const isNamed = mochaArgs.some((arg) => /\.test\.ts$|^test\//.test(arg))
-  const files = isNamed ? [] : EVERY_MACHINE
-  const { code, output } = await run(
-    [bin('mocha', 'bin/mocha.js'), ...colour, ...files, ...mochaArgs.flatMap(filesOf)],
-    true,
-  )
+  const lanes = isNamed ? [[]] : os.availableParallelism() > 1 ? LANES : [LANES.flat()]
+  const voices = inTurn(lanes.length)
+  const args = [bin('mocha', 'bin/mocha.js'), ...colour, ...mochaArgs.flatMap(filesOf)]
+  const runs = lanes.map(async (files, i) => {
+    const result = await run([...args, ...files], voices[i].say)
+    voices[i].end()
+    return result
+  })
+  for (const result of await Promise.all(runs)) count(result)
+}
+
+function count({ code, output }) {
   const passing = countOf(output, 'passing')
   const failing = countOf(output, 'failing')
   passed += passing ?? 0
@@ -61,6 +73,27 @@ async function tests() {
     failures.push(...(names.length === failing ? names : [...names, 'tests, see above']))
   } else if ((code !== 0 && code !== 'SIGKILL') || passing === undefined)
     fail(`mocha ended with ${code}`, '')
+}
+
+/** So many voices, of which each is heard when those before it have ended. */
+function inTurn(number) {
+  let current = 0
+  const voices = Array.from({ length: number }, (_, i) => {
+    const voice = { isOver: false, unheard: '', say, end }
+    function say(text) {
+      if (i === current) process.stdout.write(text)
+      else voice.unheard += text
+    }
+    function end() {
+      voice.isOver = true
+      while (voices[current]?.isOver === true) {
+        current++
+        process.stdout.write(voices[current]?.unheard ?? '')
+      }
+    }
+    return voice
+  })
+  return voices
 }
 
 /** A folder stands for the tests in it. */
@@ -80,7 +113,7 @@ function fail(name, output) {
  * Runs one of the tools; resolves to what it said and how it ended. One that has printed its last words
  * and does not end has something left running: it is stopped and named, for a run must come to an end.
  */
-function run(args, isShown) {
+function run(args, say) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: ROOT,
@@ -92,10 +125,10 @@ function run(args, isShown) {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         output += text
-        if (isShown) process.stdout.write(text)
+        say(text)
         if (linger === undefined && countOf(text, 'passing') !== undefined) {
           linger = setTimeout(() => {
-            process.stdout.write('notice: the tests are over, but left something running\n')
+            say('notice: the tests are over, but left something running\n')
             stop(child)
           }, LINGER_MS)
         }
