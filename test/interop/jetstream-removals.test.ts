@@ -92,6 +92,7 @@ const ACTS: Readonly<Record<string, Act>> = {
   'the age limit': async (side) => {
     await side.begin({ max_age: 1e9 })
     await side.publish(SIX)
+    await side.pull(1)
     await side.left(0)
     return side.pull(20)
   },
