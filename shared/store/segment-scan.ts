@@ -15,8 +15,10 @@ import { type Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordFlag } from './rec
 /** The smallest that a disk writes whole or not at all; those of larger sectors have it too. */
 const SECTOR_BYTES = 512
 const LENGTH_BYTES = 4
-/** With so many zeros a record may end and its length still be found. */
+/** With so many zeros a record may end and its length still be found; with more when it is short. */
 const ZEROS_ENDING_MAX = 64
+/** Checksums over so many bytes are tried for that. */
+const ENDS_TRIED_BYTES = 1 << 20
 
 /** What must be known of a segment to read its records. */
 export interface SegmentForm {
@@ -117,18 +119,18 @@ export function isOnlyLengthWrong(chunk: Chunk, from: number, to: number, salt: 
 }
 
 /**
- * Where a last record that does not hold ends, when only zeros lie behind it: by its length, or where its checksum
- * says that nothing but the length is wrong; else the file's end.
+ * Where a last record that does not hold ends, when only zeros lie behind it: where its checksum says that nothing
+ * but the length is wrong, for a wrong one may well end among the zeros; else by its length, or at the file's end.
  */
 function lastEnd(last: RecordCursor, written: number, size: number, salt: number): number {
   if (last.at + RECORD_HEADER_BYTES > size) return size
-  const end = last.at + last.length
-  if (end >= written && end <= size) return end
-  const endMax = Math.min(written + ZEROS_ENDING_MAX, size)
-  for (let to = written; to < endMax; to++) {
+  const tries = Math.max(ZEROS_ENDING_MAX, ENDS_TRIED_BYTES / (written - last.at))
+  const endMax = Math.min(written + tries, size)
+  for (let to = written; to <= endMax; to++) {
     if (isOnlyLengthWrong(last.chunk, last.at, to, salt)) return to
   }
-  return size
+  const end = last.at + last.length
+  return end >= written && end <= size ? end : size
 }
 
 /** The first place from `from` on where a record holds; `size` when there is none. */

@@ -175,7 +175,11 @@ describe('store and power cuts', function () {
         note()
       }
       await settle(80)
-      assert.notEqual(store.stats.prewrittenBytesWritten, 0, `SEED=${seed} nothing was written ahead`)
+      assert.notEqual(
+        store.stats.prewrittenBytesWritten,
+        0,
+        `SEED=${seed} nothing was written ahead`,
+      )
       await store.destroy()
       for (let cut = from; cut <= disk.recorded; cut++) {
         const cutDisk = disk.powerCutAt(cut, random.fork())
