@@ -4,13 +4,10 @@
  * so afterwards; what was not is so or not, and a batch is so as a whole.
  */
 import assert from 'node:assert/strict'
-import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
-import { openStore, type Store } from '../../shared/store/index.ts'
-import { StreamEngine, UNLIMITED } from '../../shared/stream/index.ts'
-import { SimDisk } from '../sim/index.ts'
-import { MemoryPort, type Published } from '../support/memory-port.ts'
-import { StoreClock, settle } from '../support/store-clock.ts'
+import { CutMachine } from '../support/cut-machine.ts'
+import type { Published } from '../support/memory-port.ts'
+import { settle } from '../support/store-clock.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const RUNS = Number(process.env['RUNS'] ?? 30)
@@ -38,78 +35,15 @@ class Promises {
   floor = 0
 }
 
-class Machine {
-  disk: SimDisk
-  readonly random: SeededRandom
-  clock = new StoreClock()
-  port = new MemoryPort()
-  store: Store | undefined
-  #engine: StreamEngine | undefined
-
-  constructor(random: SeededRandom) {
-    this.random = random
-    this.disk = new SimDisk({ random: random.fork() })
-  }
-
-  async start(): Promise<void> {
-    this.clock = new StoreClock()
-    this.port = new MemoryPort()
-    const parts = { clock: this.clock, random: this.random.fork(), log: silentLog }
-    const segmentBytes = 2_000 + this.random.below(6_000)
-    const prewriteBytes = this.random.below(3) * 800
-    const sizes = { segmentBytes, prewriteBytes }
-    this.store = await openStore({ ...parts, directory: '/data', disk: this.disk, ...sizes })
-    this.#engine = new StreamEngine({
-      ...parts,
-      account: 'A',
-      store: this.store,
-      port: this.port,
-      domain: '',
-      serverName: 'cut',
-      limits: UNLIMITED,
-    })
-    await this.#engine.start()
-  }
-
-  /** Nothing of the old process is heard of again. */
-  crash(): void {
-    this.disk = this.random.below(4) === 0 ? this.disk.kill() : this.disk.powerCut(this.random)
-  }
-
-  /** Sends a request; `answered` is called if there is an answer before the next crash. */
-  ask(
-    subject: string,
-    payload: string,
-    answered: (answer: Published) => void,
-    headers: Record<string, string> = {},
-  ): void {
-    const reply = this.port.newInbox()
-    this.port.next(reply).then(answered, assert.fail)
-    this.port.send(subject, payload, { reply, headers }).catch(assert.fail)
-  }
-
-  /** For an answer that must come. */
-  async api<Answer>(subject: string, payload: object | string = ''): Promise<Answer> {
-    const answer = this.port.api<Answer>(subject, payload)
-    for (let i = 0; i < 20; i++) await settle(10)
-    return answer
-  }
-
-  async end(): Promise<void> {
-    await this.#engine?.destroy()
-    await this.store?.destroy()
-  }
-}
-
 class Work {
-  readonly #machine: Machine
+  readonly #machine: CutMachine
   readonly #promises: Promises
   readonly #random: SeededRandom
   #serial = 0
   /** Where values lie, as far as it was told. */
   readonly #places = new Map<number, string>()
 
-  constructor(machine: Machine, promises: Promises) {
+  constructor(machine: CutMachine, promises: Promises) {
     this.#machine = machine
     this.#promises = promises
     this.#random = machine.random.fork()
@@ -248,22 +182,9 @@ function consumerOf(name: string): string {
   return JSON.stringify({ stream_name: 'D', config })
 }
 
-async function valuesIn(store: Store): Promise<string[]> {
-  const stream = store.streams.get('A/D')
-  assert.ok(stream, 'the stream is there')
-  const { firstSeq, lastSeq } = stream.state
-  const values: string[] = []
-  for (let fromSeq = firstSeq; fromSeq <= lastSeq; ) {
-    const batch = await stream.read({ fromSeq, messagesMax: 1_000, bytesMax: 1 << 24 })
-    for (const { payload } of batch.messages) values.push(Buffer.from(payload).toString())
-    fromSeq = batch.nextSeq
-  }
-  return values
-}
-
 /** What is so after a crash is what was answered, and nothing that was never asked. */
-async function check(machine: Machine, promises: Promises, what: string): Promise<void> {
-  const values = await valuesIn(machine.store!)
+async function check(machine: CutMachine, promises: Promises, what: string): Promise<void> {
+  const values = (await machine.messagesIn('D')).map(({ value }) => value)
   const there = new Set(values)
   assert.equal(there.size, values.length, `${what}: nothing twice`)
   for (const { values: own, isAnswered } of promises.sent) {
@@ -280,7 +201,7 @@ async function check(machine: Machine, promises: Promises, what: string): Promis
   await checkAssets(machine, promises, what)
 }
 
-async function checkAssets(machine: Machine, promises: Promises, what: string): Promise<void> {
+async function checkAssets(machine: CutMachine, promises: Promises, what: string): Promise<void> {
   const { config } = await machine.api<{ config: { description?: string } }>('STREAM.INFO.D')
   const version = Number(config.description ?? 0)
   assert.ok(
@@ -303,7 +224,7 @@ async function checkAssets(machine: Machine, promises: Promises, what: string): 
 
 /** Returns what of it was answered, by kind. */
 async function crashes(runSeed: number): Promise<Promises> {
-  const machine = new Machine(new SeededRandom(runSeed))
+  const machine = new CutMachine(new SeededRandom(runSeed))
   const promises = new Promises()
   await machine.start()
   await machine.api('STREAM.CREATE.D', CONFIG)

@@ -74,12 +74,20 @@ describe('retention for consumers', () => {
       assert.deepEqual(there(), [3, 4])
     })
 
-    it('keeps what was delivered too often, until somebody handles it', async () => {
+    for (const [when, afterMs] of [
+      ['before', 1_100],
+      ['after', 3_000],
+    ] as const) {
+      it(`keeps what was delivered too often, until it is handled: a crash ${when} that is on disk`, () =>
+        keepsExhausted(afterMs))
+    }
+
+    async function keepsExhausted(afterMs: number): Promise<void> {
       await stream('workqueue')
       await publish('s.a', 's.a')
       await consumer('c', { max_deliver: 1, ack_wait: 1e9 })
       const [first = ''] = await pull('c', 1)
-      await world.pass(1_100)
+      await world.pass(afterMs)
       const info = await world.port.api('CONSUMER.INFO.S.c')
       assert.equal(info['num_ack_pending'], 0)
       assert.deepEqual(there(), [1, 2])
@@ -88,7 +96,7 @@ describe('retention for consumers', () => {
       assert.deepEqual(there(), [1, 2])
       await ack(first)
       assert.deepEqual(there(), [2])
-    })
+    }
 
     it('gives each part of a queue to one consumer', async () => {
       await stream('workqueue')
