@@ -37,13 +37,13 @@ export async function lastSeqsInTurns(
   const seqs = new Set<number>()
   // Of subjects that have come since then the id may be another's, which has nothing that old.
   const later = new Set<number>()
+  const note = (id: number): void => {
+    const seq = index.lastSeqOf(id)
+    if (seq > throughSeq) later.add(id)
+    else seqs.add(seq)
+  }
   for (const filter of filters) {
     const walk = index.subjects.walk(filter)
-    const note = (id: number): void => {
-      const seq = index.lastSeqOf(id)
-      if (seq > throughSeq) later.add(id)
-      else seqs.add(seq)
-    }
     while (!walk.step(note)) {
       if (seqs.size > max) return undefined
       await turn()

@@ -32,7 +32,10 @@ export function countFrom(index: StreamIndex, fromSeq: number, filter?: SubjectF
     })
     return total
   }
-  return index.countLive(fromSeq, index.subjects.matching(filter))
+  // Of few messages it is asked for each; else of all subjects at once.
+  const isFew = index.lastSeq - fromSeq < index.subjects.size
+  const matches = isFew ? index.subjects.matcher(filter) : index.subjects.matching(filter)
+  return index.countLive(fromSeq, matches)
 }
 
 /** The newest sequence up to and with `throughSeq` on a subject that matches; 0 when there is none. */

@@ -144,10 +144,13 @@ export class StreamSubjects {
 
   /** Ids with live messages whose subjects match, in an order that stays; until the callback says false. */
   visit(filter: SubjectFilter, visit: (id: number) => boolean): void {
-    if (filter.isLiteral) {
-      const bytes = Buffer.from(filter.subject)
-      const id = this.find(bytes, 0, bytes.length)
-      if (id >= 0 && this.count(id) > 0) visit(id)
+    const { literals } = filter
+    if (literals !== undefined && (filter.isLiteral || literals.length < this.size)) {
+      for (const literal of literals) {
+        const bytes = Buffer.from(literal)
+        const id = this.find(bytes, 0, bytes.length)
+        if (id >= 0 && this.count(id) > 0 && !visit(id)) return
+      }
       return
     }
     if (this.#hot.visit(filter, visit)) this.#cold?.visit(filter, visit)

@@ -17,9 +17,9 @@ const NS_END = 2 ** 63
 export function parseGoDuration(text: string): number | undefined {
   const [, sign, rest = ''] = /^([-+]?)(.*)$/s.exec(text) ?? []
   if (rest === '0') return 0
-  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
+  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
   let ns = 0
-  for (const [, amount, unit = ''] of rest.matchAll(/([\d.]+)(\D+)/g)) {
+  for (const [, amount, unit = ''] of rest.matchAll(/([\d.]+)([^\d.]+)/g)) {
     ns += Number(amount) * (UNIT_NS[unit] ?? 0)
   }
   if (ns >= NS_END) return undefined

@@ -62,6 +62,8 @@ export function readOneGoJson(bytes: Uint8Array): unknown {
 }
 
 const BLANK = Buffer.from(' ')
+const QUOTE = 34
+const BACKSLASH = 92
 
 class Reader {
   readonly #bytes: Buffer
@@ -126,13 +128,11 @@ class Reader {
       else if (Object.hasOwn(object, key)) {
         MEMBERS.set(object, [...Object.entries(object), [key, value]])
       }
-      // Assigning would set the prototype when the key is `__proto__`.
-      Object.defineProperty(object, key, {
-        value,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      })
+      if (key === '__proto__') {
+        // Assigning would set the prototype.
+        const rest = { enumerable: true, configurable: true, writable: true }
+        Object.defineProperty(object, key, { value, ...rest })
+      } else object[key] = value
       this.#skipBlanks()
       const char = this.#char()
       if (char !== ',' && char !== '}') this.#wrong('after object key:value pair')
@@ -161,16 +161,30 @@ class Reader {
 
   #string(): string {
     const start = this.#at++
+    let isPlain = true
     for (;;) {
+      this.#skipPlain()
       const char = this.#char()
       if (char === '"') break
       if (char < ' ') this.#wrong('in string literal')
       this.#at++
+      isPlain = false
       if (char === '\\') this.#escape()
     }
     this.#at++
+    if (isPlain) return this.#bytes.toString('utf8', start + 1, this.#at - 1)
     const text = this.#bytes.toString('utf8', start, this.#at)
     return JSON.parse(text) as string
+  }
+
+  /** To what ends a text, or means something else than itself in it. */
+  #skipPlain(): void {
+    const bytes = this.#bytes
+    for (;;) {
+      const byte = bytes[this.#at]
+      if (byte === undefined || byte < 32 || byte === QUOTE || byte === BACKSLASH) return
+      this.#at++
+    }
   }
 
   #escape(): void {
@@ -226,7 +240,11 @@ class Reader {
   }
 
   #skipBlanks(): void {
-    while (' \t\r\n'.includes(this.#peek() || 'x')) this.#at++
+    for (;;) {
+      const byte = this.#bytes[this.#at]
+      if (byte !== 32 && byte !== 9 && byte !== 10 && byte !== 13) return
+      this.#at++
+    }
   }
 
   /** The next byte as a character; '' at the end. */

@@ -83,6 +83,8 @@ const GO_TYPES: Readonly<Record<keyof Kinds, string>> = {
 }
 
 const INT64_MAX = 2n ** 63n - 1n
+/** Of 2^64, or of 2^63 and its minus. */
+const DIGITS_MAX = 20
 const BOUNDS: Readonly<Record<string, readonly [least: bigint, most: bigint]>> = {
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
   uint: [0n, 2n ** 64n - 1n],
@@ -285,7 +287,11 @@ class Decoder {
     }
     const text = typeof value === 'number' ? String(value) : value.text
     const [least, most] = BOUNDS[kind] ?? INT64_BOUNDS
-    const isWhole = /^-?\d+$/.test(text) && !(kind === 'uint' && text.startsWith('-'))
+    // More digits than any of them has are out of bounds, and not worth being read.
+    const isWhole =
+      text.length <= DIGITS_MAX &&
+      /^-?\d+$/.test(text) &&
+      !(kind === 'uint' && text.startsWith('-'))
     const whole = isWhole ? BigInt(text) : undefined
     if (whole === undefined || whole < least || whole > most) {
       return this.#mismatch(`number ${text}`, GO_TYPES[kind], at)

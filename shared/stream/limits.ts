@@ -13,6 +13,8 @@ export const METADATA_BYTES_MAX = 128 * 1024
 export const HEADER_BYTES_MAX = 0xffff
 export const NAMES_PAGE = 1024
 export const LIST_PAGE = 256
+/** Subjects that are held against the filter of a list in one turn. */
+export const LIST_TURN_SUBJECTS = 16_384
 export const SUBJECT_DETAILS_PAGE = 100_000
 /** Subjects that are put in order in one turn, as runs first and then when runs are put together. */
 export const SORT_RUN = 2_048
@@ -115,6 +117,10 @@ export const EXHAUSTED_RUNS_MAX = 65_536
 export const SWEEP_TURN_MESSAGES = 4_096
 /** A count of pending messages that removals made stale is renewed at most this often. */
 export const PENDING_RECOUNT_MS = 100
+/** Filters of one consumer or request that are looked at one by one. */
+export const FILTERS_APART_MAX = 64
+/** Of what a transform makes subjects of: each message goes through all of its functions. */
+export const TRANSFORM_CHARS_MAX = 16_384
 /** Subjects looked at for `last_per_subject` and for `multi_last`. */
 export const LAST_PER_SUBJECT_MAX = 1_000_000
 /**

@@ -113,9 +113,10 @@ export class Stream {
 
   /** From now on takes what others feed it, and what is published on its subjects if it captures. */
   openCaptures(): void {
-    const wanted = this.mode.isCapturing && !this.#isClosed ? this.#config.subjects : []
+    const isTaking = this.mode.isCapturing && !this.#isClosed
+    const wanted: ReadonlySet<string> = new Set(isTaking ? this.#config.subjects : [])
     for (const [subject, stop] of this.#stopCaptures) {
-      if (wanted.includes(subject)) continue
+      if (wanted.has(subject)) continue
       stop()
       this.#stopCaptures.delete(subject)
     }

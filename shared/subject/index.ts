@@ -1,5 +1,6 @@
 /** Subjects and their wildcards: rules, filters, trees, a memory of those seen, transforms and mappings. */
 export { BytesCache, isSame } from './bytes-cache.ts'
+export { FilterUnion } from './filter-union.ts'
 export {
   hasWildcard,
   intersection,

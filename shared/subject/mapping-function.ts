@@ -111,9 +111,17 @@ function isName(text: string): text is Exclude<MappingFunction['name'], 'text'> 
 }
 
 function argument(text: string | undefined, token: string, max = Number.MAX_SAFE_INTEGER): number {
-  const value = integerOf((text ?? '').replace(/^ +| +$/g, ''))
+  const value = integerOf(trimmed(text ?? ''))
   if (value === undefined || value > max) throw mappingError('argument', token)
   return value
+}
+
+/** Without the spaces around it. An expression would try each of many spaces for the end. */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && text[start] === ' ') start++
+  while (end > start && text[end - 1] === ' ') end--
+  return text.slice(start, end)
 }
 
 function integerOf(text: string): number | undefined {

@@ -1,5 +1,3 @@
-import { overlaps } from './subject.ts'
-
 const DOT = 46
 const STAR = 42
 const MORE = 62
@@ -12,12 +10,18 @@ export class SubjectFilter {
   /** Whether it matches one subject only. */
   readonly isLiteral: boolean
   readonly #bytes: Uint8Array
+  #tokens: readonly string[] | undefined
 
   constructor(subject: string) {
     this.subject = subject
     this.isAll = subject === '>'
     this.isLiteral = !/(^|\.)([*>])(\.|$)/.test(subject)
     this.#bytes = Buffer.from(subject)
+  }
+
+  /** All subjects that it matches, when those can be told. */
+  get literals(): readonly string[] | undefined {
+    return this.isLiteral ? [this.subject] : undefined
   }
 
   /** Whether the literal subject in bytes [start, end) matches. */
@@ -47,7 +51,28 @@ export class SubjectFilter {
     return this.matches(Buffer.from(subject))
   }
 
+  /**
+   * Whether some literal subject matches both. Costs no more than `subject` is long, however long this one
+   * is: many are held against one that a client sent.
+   */
   overlaps(subject: string): boolean {
-    return overlaps(this.subject, subject)
+    this.#tokens ??= this.subject.split('.')
+    let at = 0
+    for (const token of this.#tokens) {
+      if (token === '>' || at > subject.length) return at <= subject.length
+      const first = subject.charCodeAt(at)
+      const isOnly = at + 1 === subject.length || subject.charCodeAt(at + 1) === DOT
+      if (isOnly && first === MORE) return true
+      if (token === '*' || (isOnly && first === STAR)) {
+        const dot = subject.indexOf('.', at)
+        at = dot === -1 ? subject.length + 1 : dot + 1
+        continue
+      }
+      const end = at + token.length
+      const isEnd = end === subject.length || subject.charCodeAt(end) === DOT
+      if (!isEnd || !subject.startsWith(token, at)) return false
+      at = end + 1
+    }
+    return at > subject.length
   }
 }

@@ -1,6 +1,6 @@
 import { PetioleError, type Random } from '../runtime/index.ts'
 import { type MappingFunction, mappingError, parseMappingFunction } from './mapping-function.ts'
-import { hasWildcard, isLiteral, subsetOf } from './subject.ts'
+import { isLiteral, subsetOf } from './subject.ts'
 
 /**
  * Makes one subject of another. The source may hold wildcards; the destination says with `$n` and
@@ -35,7 +35,8 @@ export class SubjectTransform {
     const wildcards = from.flatMap((token, i) => (token === '*' ? [i] : []))
     const written = this.#tailAt < 0 ? to : to.slice(0, -1)
     const functions = written.map(parseMappingFunction)
-    for (const [i, fn] of functions.entries()) check(fn, written[i] ?? '', from, isStrict)
+    const given = { wildcards: wildcards.length, isOpen: wildcards.length > 0 || this.#tailAt >= 0 }
+    for (const [i, fn] of functions.entries()) check(fn, written[i] ?? '', given, isStrict)
     const used = functions.reduce((sum, fn) => sum + wildcardsOf(fn).length, 0)
     if (isStrict && used < wildcards.length) throw mappingError('wildcards', destination)
     const isLiteral = wildcards.length === 0 && this.#tailAt < 0
@@ -114,17 +115,16 @@ function strayToken(subject: string): string {
 function check(
   fn: MappingFunction,
   token: string,
-  source: readonly string[],
+  source: { readonly wildcards: number; readonly isOpen: boolean },
   isStrict: boolean,
 ): void {
   if (fn.name === 'text') {
     if (/[ \t\r\n\f]/.test(token)) throw mappingError('subject')
     return
   }
-  const count = source.filter((it) => it === '*').length
-  if (hasWildcard(source.join('.'))) {
+  if (source.isOpen) {
     if (isStrict && fn.name !== 'wildcard') throw mappingError('irreversible', token)
-    const beyond = wildcardsOf(fn).find((wildcard) => wildcard > count)
+    const beyond = wildcardsOf(fn).find((wildcard) => wildcard > source.wildcards)
     if (beyond !== undefined) throw mappingError('index', `${token}: [${beyond}]`)
   } else if (fn.name !== 'random' && fn.name !== 'partition') throw mappingError('index', token)
 }

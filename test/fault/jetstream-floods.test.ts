@@ -105,6 +105,66 @@ describe('floods of requests to JetStream', function () {
     assert.equal(restores.filter((text) => text.includes('10167')).length, 20)
   })
 
+  it('of subjects with very many tokens: they are held against those of streams at once', async () => {
+    const subjects = Array.from({ length: 5_000 }, (_, i) => `many.${i}`)
+    await ask(flooding, 'STREAM.CREATE.MANY', { name: 'MANY', subjects })
+    const tokens = 480_000
+    for (const [subject, found] of [
+      [`many.${'*.'.repeat(tokens)}>`, 0],
+      [`many.4999.${'a.'.repeat(tokens)}b`, 0],
+      [`many.${'a'.repeat(tokens)}`, 0],
+      ['many.4999', 1],
+    ] as const) {
+      const names = ask(flooding, 'STREAM.NAMES', { subject })
+      await serveOther()
+      assert.equal((await names)['total'], found)
+    }
+    // All moved on by some: what is no more is told apart from what stays by one look at each.
+    const moved = Array.from({ length: 5_000 }, (_, i) => `many.${i + 10}`)
+    const update = ask(flooding, 'STREAM.UPDATE.MANY', { name: 'MANY', subjects: moved })
+    await serveOther()
+    assert.equal(((await update)['config'] as { subjects: string[] }).subjects.length, 5_000)
+    const last = await flooding.request('many.5009', 'x', PATIENT)
+    assert.equal(last.json<{ stream: string }>().stream, 'MANY')
+  })
+
+  it('of filters: a message costs as much with thousands of them as with one', async () => {
+    const filters = Array.from({ length: 20_000 }, (_, i) => `f.*.${i}.>`)
+    await ask(flooding, 'STREAM.CREATE.F', { name: 'F', subjects: ['f.>'], allow_direct: true })
+    const config = {
+      name: 'f',
+      durable_name: 'f',
+      ack_policy: 'explicit',
+      filter_subjects: filters,
+    }
+    await ask(flooding, 'CONSUMER.CREATE.F.f', { stream_name: 'F', config })
+    for (let i = 0; i < 5_000; i++) flooding.publish(`f.a.${i * 5}.x`, 'x')
+    await flooding.flush()
+    await serveOther()
+    const { state } = await ask(flooding, 'STREAM.INFO.F', {})
+    assert.equal((state as { messages: number }).messages, 5_000)
+    const info = await ask(flooding, 'CONSUMER.INFO.F.f', {})
+    assert.equal(info['num_pending'], 4_000)
+    const asked = { multi_last: filters.slice(0, 5_000), batch: 1 }
+    const last = await flooding.request('$JS.API.DIRECT.GET.F', JSON.stringify(asked), PATIENT)
+    assert.equal(last.headers?.get('Nats-Num-Pending'), '999')
+  })
+
+  it('of texts: what they hold is looked at once, and so many functions are refused', async () => {
+    const transform = (dest: string) => ({
+      name: 'T',
+      subjects: ['t.*'],
+      subject_transform: { src: 't.*', dest },
+    })
+    const functions = Array.from({ length: 30_000 }, (_, i) => `{{splitfromleft(1,${i + 1})}}`)
+    const body = JSON.stringify(transform(functions.join('.')))
+    const refusal = await flooding.request('$JS.API.STREAM.CREATE.T', body, PATIENT)
+    assert.match(refusal.string(), /invalid mapping destination: longer than 16384 characters/)
+    const keys = `{${Array.from({ length: 70_000 }, (_, i) => `"k${i}":1`).join(',')}}`
+    const unknown = await flooding.request('$JS.API.STREAM.CREATE.T', keys, PATIENT)
+    assert.match(unknown.string(), /unknown field ."k0/)
+  })
+
   /** Asks without waiting, and while all of that is under way for somebody else; returns the answers. */
   async function flood(
     requests: number,

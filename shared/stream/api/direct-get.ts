@@ -6,6 +6,7 @@ import { messageOf } from '../../runtime/index.ts'
 import type { StoredMessage } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaders } from '../headers.ts'
+import { joinedFilters } from '../joined-filters.ts'
 import { decodeOne } from '../json-fields.ts'
 import {
   DIRECT_BYTES_MAX,
@@ -160,7 +161,7 @@ async function sendLast(stream: Stream, asked: GetRequest, answer: DirectAnswer)
     if (throughSeq < Math.max(store.state.firstSeq, 1)) return answer.status(NO_RESULTS)
   }
   if (throughSeq === 0) throughSeq = store.state.lastSeq
-  const filters = multi_last.map((subject) => new SubjectFilter(subject))
+  const filters = joinedFilters(multi_last.map((subject) => new SubjectFilter(subject)))
   const seqs = await store.lastSeqsInTurns(filters, { throughSeq, max: DIRECT_SUBJECTS_MAX })
   if (seqs === undefined) return answer.status('413 Too Many Results')
   if (seqs.length === 0) return answer.status(NO_RESULTS)

@@ -1,9 +1,9 @@
 /** `$JS.API.STREAM.*`: streams as a whole. */
-import { overlaps, SubjectFilter } from '../../subject/index.ts'
+import { SubjectFilter } from '../../subject/index.ts'
 import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields } from '../json-fields.ts'
-import { LIST_PAGE, NAMES_PAGE } from '../limits.ts'
+import { LIST_PAGE, LIST_TURN_SUBJECTS, NAMES_PAGE } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { refuseManaged } from '../stream-plan.ts'
 import {
@@ -89,14 +89,24 @@ async function showStream(context: ApiContext, request: ApiRequest) {
   }
 }
 
-function listNames(context: ApiContext, request: ApiRequest): Record<string, unknown> {
-  const { streams, offset, total } = page(context, request, NAMES_PAGE, 'JSApiStreamNamesRequest')
+async function listNames(context: ApiContext, request: ApiRequest) {
+  const { streams, offset, total } = await page(
+    context,
+    request,
+    NAMES_PAGE,
+    'JSApiStreamNamesRequest',
+  )
   const names = streams.map(({ name }) => name)
   return { total, offset, limit: NAMES_PAGE, streams: names.length === 0 ? null : names }
 }
 
 async function listStreams(context: ApiContext, request: ApiRequest) {
-  const { streams, offset, total } = page(context, request, LIST_PAGE, 'JSApiStreamListRequest')
+  const { streams, offset, total } = await page(
+    context,
+    request,
+    LIST_PAGE,
+    'JSApiStreamListRequest',
+  )
   await Promise.all(streams.map((stream) => stream.settled()))
   const infos = streams.map((stream) => listedStream(stream, context))
   return { total, offset, limit: LIST_PAGE, streams: infos }
@@ -136,14 +146,28 @@ function skipTo({ store }: Stream, seq: number): Promise<void> {
   })
 }
 
-function page(context: ApiContext, request: ApiRequest, limit: number, typeName: string) {
+async function page(context: ApiContext, request: ApiRequest, limit: number, typeName: string) {
   const { offset, subject } = pageOf(request, typeName, true)
-  const matching = context
-    .streams()
-    .filter(({ config }) => subject === '' || config.subjects.some((own) => overlaps(own, subject)))
+  const matching = subject === '' ? context.streams() : await streamsThat(context, subject)
   return {
     streams: matching.slice(offset, offset + limit),
     offset: Math.min(offset, matching.length),
     total: matching.length,
   }
+}
+
+/** Those that have a subject which overlaps this one. Streams may have very many: others get their turns between. */
+async function streamsThat(context: ApiContext, subject: string): Promise<readonly Stream[]> {
+  const filter = new SubjectFilter(subject)
+  const matching: Stream[] = []
+  let left = LIST_TURN_SUBJECTS
+  for (const stream of context.streams()) {
+    const { subjects } = stream.config
+    if (subjects.some((own) => filter.overlaps(own))) matching.push(stream)
+    left -= subjects.length + 1
+    if (left > 0) continue
+    left = LIST_TURN_SUBJECTS
+    await context.turn()
+  }
+  return matching
 }

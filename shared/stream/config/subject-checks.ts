@@ -9,7 +9,7 @@ import {
 } from '../../subject/index.ts'
 import { goQuote } from '../go-json.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { OVERLAP_DETOURS_MAX } from '../limits.ts'
+import { OVERLAP_DETOURS_MAX, TRANSFORM_CHARS_MAX } from '../limits.ts'
 import type { Republish, StreamConfig } from './stream-config.ts'
 import type { StreamRequest } from './stream-request.ts'
 import type { SubjectTransform as TransformConfig } from './stream-source.ts'
@@ -77,6 +77,9 @@ export function checkTransform({ subject_transform }: StreamRequest): {
 /** What is wrong with a transform; an empty destination leaves subjects as they are. */
 export function mappingProblem(src: string, dest: string): string | undefined {
   if (dest === '') return undefined
+  if (dest.length > TRANSFORM_CHARS_MAX) {
+    return `invalid mapping destination: longer than ${TRANSFORM_CHARS_MAX} characters`
+  }
   try {
     void new SubjectTransform(src === '' ? '>' : src, dest)
     return undefined

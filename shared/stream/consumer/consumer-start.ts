@@ -2,6 +2,7 @@ import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { JetStreamError } from '../jetstream-error.ts'
+import { joinedFilters } from '../joined-filters.ts'
 import { LAST_PER_SUBJECT_MAX } from '../limits.ts'
 import { parseTime } from '../timestamp.ts'
 
@@ -28,9 +29,9 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
       return { seq: within(await store.seqAtTime(timeMs)) }
     }
     case 'last': {
-      const filters = filtersOf(config)
+      const filters = filtersFor(config)
       if (filters.length === 0) return { seq: within(lastSeq) }
-      const newest = filters.map((filter) => store.lastSeqMatching(new SubjectFilter(filter)))
+      const newest = filters.map((filter) => store.lastSeqMatching(filter))
       const last = Math.max(...newest)
       return { seq: last === 0 ? lastSeq + 1 : last }
     }
@@ -38,7 +39,7 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
       return {
         seq: lastSeq + 1,
         listed: listedOf(
-          await store.lastSeqsInTurns(filtersOf(config).map(asFilter), {
+          await store.lastSeqsInTurns(filtersFor(config), {
             throughSeq: lastSeq,
             max: LAST_PER_SUBJECT_MAX,
           }),
@@ -52,12 +53,12 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
  * when the filters match more subjects than can be listed.
  */
 export function lastPerSubject(
-  filters: readonly string[],
+  filters: readonly SubjectFilter[],
   store: StreamStore,
   from: number,
   through: number,
 ): number[] {
-  const seqs = store.lastSeqsMatching(filters.map(asFilter), { max: LAST_PER_SUBJECT_MAX })
+  const seqs = store.lastSeqsMatching(filters, { max: LAST_PER_SUBJECT_MAX })
   return listedOf(seqs).filter((seq) => seq >= from && seq <= through)
 }
 
@@ -67,6 +68,6 @@ function listedOf(seqs: readonly number[] | undefined): readonly number[] {
   throw new JetStreamError(10012, problem)
 }
 
-function asFilter(subject: string): SubjectFilter {
-  return new SubjectFilter(subject)
+function filtersFor(config: ConsumerConfig): readonly SubjectFilter[] {
+  return joinedFilters(filtersOf(config).map((filter) => new SubjectFilter(filter)))
 }

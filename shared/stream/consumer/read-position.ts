@@ -3,6 +3,7 @@ import type { Clock } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
+import { joinedFilters } from '../joined-filters.ts'
 import type { StartPoint } from './consumer-start.ts'
 import { MessageReader } from './message-reader.ts'
 import type { Removals } from './removals.ts'
@@ -75,5 +76,5 @@ function indexFrom(rising: readonly number[], seq: number): number {
 }
 
 function subjectFilters(config: ConsumerConfig): readonly SubjectFilter[] {
-  return filtersOf(config).map((filter) => new SubjectFilter(filter))
+  return joinedFilters(filtersOf(config).map((filter) => new SubjectFilter(filter)))
 }

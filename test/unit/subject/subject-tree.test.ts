@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
+  FilterUnion,
   hasWildcard,
   isLiteral,
   isValidSubject,
@@ -90,6 +91,11 @@ describe('subject rules', () => {
         assert.equal(filter.isLiteral, !hasWildcard(left))
         const isBoth = matches(left, subject) && matches(right, subject)
         if (isBoth) assert.ok(overlaps(left, right), `${left} ${right} share ${subject}`)
+        assert.equal(filter.overlaps(right), overlaps(left, right), `${left} ${right}`)
+        const union = new FilterUnion([filter, new SubjectFilter(right)])
+        const isEither = matches(left, subject) || matches(right, subject)
+        assert.equal(union.matchesText(subject), isEither, `${left} ${right} ${subject}`)
+        assert.equal(union.overlaps(right), true)
         if (subsetOf(left, right) && matches(left, subject)) {
           assert.ok(matches(right, subject), `${left} within ${right}, but not ${subject}`)
         }
