@@ -109,6 +109,8 @@ export const READ_RETRY_MS = 1_000
 export const REPLAY_LATENESS_MS = 100
 /** How long acknowledgements gather before they are written, when nobody waits for the write. */
 export const CONSUMER_STATE_DELAY_MS = 200
+/** A write that failed is tried again after twice as long each time, up to so long. */
+export const CONSUMER_STATE_RETRY_MAX_MS = 10_000
 /** What is longer, for some 300 pending messages, is not written twice each time: an SD card wears out by pages. */
 export const CONSUMER_STATE_TWICE_BYTES = 2_048
 /** Runs of messages that were delivered as often as allowed, remembered per consumer. */

@@ -7,14 +7,28 @@
 import type { Log } from '../../log/index.ts'
 import { type Cancel, type Clock, messageOf, type PetioleError } from '../../runtime/index.ts'
 import type { Committed, StateTable } from '../../store/index.ts'
-import { CONSUMER_STATE_DELAY_MS, CONSUMER_STATE_TWICE_BYTES } from '../limits.ts'
+import {
+  CONSUMER_STATE_DELAY_MS,
+  CONSUMER_STATE_RETRY_MAX_MS,
+  CONSUMER_STATE_TWICE_BYTES,
+} from '../limits.ts'
 import { evenOut, storeState } from './state-copies.ts'
+
+export interface ConsumerJournalParts {
+  readonly states: StateTable
+  readonly stream: string
+  readonly name: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly encode: () => Uint8Array
+}
 
 export class ConsumerJournal {
   readonly #states: StateTable
   readonly #name: string
   readonly #clock: Clock
   readonly #log: Log
+  readonly #stream: string
   readonly #encode: () => Uint8Array
   #isDirty = false
   /** Of the two copies one is newer. */
@@ -22,15 +36,18 @@ export class ConsumerJournal {
   #isWriting = false
   #isClosed = false
   #isPromised = false
+  /** How long the next try waits; longer after each that failed. */
+  #delayMs = CONSUMER_STATE_DELAY_MS
   #waiters: (() => void)[] = []
   #cancelDelay: Cancel | undefined
 
-  constructor(states: StateTable, name: string, clock: Clock, log: Log, encode: () => Uint8Array) {
-    this.#states = states
-    this.#name = name
-    this.#clock = clock
-    this.#log = log
-    this.#encode = encode
+  constructor(parts: ConsumerJournalParts) {
+    this.#states = parts.states
+    this.#name = parts.name
+    this.#stream = parts.stream
+    this.#clock = parts.clock
+    this.#log = parts.log
+    this.#encode = parts.encode
   }
 
   /** The state has changed. */
@@ -103,7 +120,7 @@ export class ConsumerJournal {
 
   #writeLater(): void {
     if (this.#isWriting || this.#isClosed) return
-    this.#cancelDelay ??= this.#clock.after(CONSUMER_STATE_DELAY_MS, () => this.write())
+    this.#cancelDelay ??= this.#clock.after(this.#delayMs, () => this.write())
   }
 
   #written(error: PetioleError | undefined, waiters: readonly (() => void)[]): void {
@@ -112,15 +129,29 @@ export class ConsumerJournal {
       return
     }
     this.#isWriting = false
+    this.#recovered()
     for (const waiter of waiters) waiter()
     if (this.#waiters.length > 0) this.write()
     else if (this.#isDirty || this.#isUneven) this.#writeLater()
   }
 
-  /** Clients that wait for a double ack are not answered and ask again; the state stays dirty. */
+  /**
+   * Clients that wait for a double ack are not answered and ask again; the state stays dirty. Told once:
+   * a disk that has failed fails each of many consumers again and again.
+   */
   #failed(error: unknown): void {
     this.#isWriting = false
-    this.#log.warn({ err: messageOf(error) }, 'consumer state not written')
+    if (this.#delayMs === CONSUMER_STATE_DELAY_MS) {
+      const names = { stream: this.#stream, consumer: this.#name }
+      this.#log.warn({ ...names, err: messageOf(error) }, 'consumer state not written')
+    }
+    this.#delayMs = Math.min(2 * this.#delayMs, CONSUMER_STATE_RETRY_MAX_MS)
     this.touch()
+  }
+
+  #recovered(): void {
+    if (this.#delayMs === CONSUMER_STATE_DELAY_MS) return
+    this.#delayMs = CONSUMER_STATE_DELAY_MS
+    this.#log.info({ stream: this.#stream, consumer: this.#name }, 'consumer state written again')
   }
 }

@@ -103,7 +103,14 @@ export class Consumer {
     )
     const { flow } = this.#target
     const { states } = store
-    this.#journal = new ConsumerJournal(states, this.name, clock, log, () => this.encodeState())
+    this.#journal = new ConsumerJournal({
+      states,
+      stream: parts.streamName,
+      name: this.name,
+      clock,
+      log,
+      encode: () => this.encodeState(),
+    })
     this.#delivery = new Delivery(
       {
         clock,
