@@ -7,10 +7,8 @@
  *
  * An index and a rewritten segment leave out what later records say better, so those are synced first.
  *
- * That commit needs space too, and so do the records that are carried forward. When the disk has
- * none left at all, the reserve file gives some, and when that is used up, an index does: a scan of
- * its segment tells the same. Segments without messages go first, because they need the least, then
- * those whose rewriting takes the least room; no indexes are made while the store is full.
+ * Segments without messages go first, because they need the least room. On a full disk no indexes are made, and
+ * segments are rewritten for less: full-disk.ts.
  */
 import type { Log } from '../log/index.ts'
 import { type Cancel, codeOf, messageOf, Tasks, wait } from '../runtime/index.ts'
@@ -18,6 +16,7 @@ import { carryForward, carryLastSeqs } from './carry-forward.ts'
 import type { Committer } from './committer.ts'
 import { wrapIndex } from './encryption/index-envelope.ts'
 import { Rekeying } from './encryption/rekeying.ts'
+import { FullDisk } from './full-disk.ts'
 import { encodeIndex } from './index-file.ts'
 import type { JournalStream } from './journal-stream.ts'
 import {
@@ -29,7 +28,6 @@ import {
   FULL_PROBE_MS,
   HOUSEKEEPING_DELAY_MS,
   HOUSEKEEPING_RETRY_MS,
-  ROLL_BYTES_MIN,
 } from './limits.ts'
 import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
@@ -57,12 +55,12 @@ export class Housekeeping {
   readonly #retentionClock: RetentionClock
   readonly #unindexed = new Set<Segment>()
   readonly #tries: SegmentTries
+  readonly #fullDisk: FullDisk
   readonly rekeying: Rekeying
   #cancelRun: Cancel | undefined
   #cancelRetry: Cancel | undefined
   #cancelAge: Cancel | undefined
   #ageDueMs = Number.POSITIVE_INFINITY
-  #cancelProbe: Cancel | undefined
   #isRunning = false
   #isWoken = false
   #isThorough = false
@@ -80,17 +78,26 @@ export class Housekeeping {
     this.#retentionClock = new RetentionClock(clock, () =>
       Math.max(0, ...[...catalog.streams.values()].map(({ index }) => index.lastTimeMs)),
     )
-    parts.room.onCondition(({ name }) => {
-      if (name === 'full') this.#probeLater()
+    this.#fullDisk = new FullDisk({
+      ...parts,
+      tasks: this.#tasks,
+      dropIndex: (segment) => this.#dropIndex(segment),
+      wake: () => this.wake(),
+      tidy: () => {
+        // A full store takes no messages, so nothing else would have sparse segments rewritten.
+        this.#isThorough = true
+        this.#run()
+      },
     })
   }
 
   /** After recovery: limits may have become due while nobody looked. */
   start(withoutIndex: readonly Segment[]): void {
     for (const segment of withoutIndex) this.#unindexed.add(segment)
+    for (const segment of this.#parts.catalog.segments) this.#fullDisk.reserveFor(segment)
     this.#ageLater(AGE_CHECK_MIN_MS)
     this.wake()
-    this.#tasks.run('reserve', () => this.#holdReserve())
+    this.#fullDisk.start()
   }
 
   /**
@@ -109,6 +116,8 @@ export class Housekeeping {
 
   sealed(segment: Segment): void {
     this.#unindexed.add(segment)
+    this.#fullDisk.reserveFor(segment)
+    if (!this.#isStopped) this.#fullDisk.start()
     for (const stream of this.#parts.catalog.streamsById.values()) {
       stream.index.spanIn(segment.id)?.trim()
     }
@@ -127,7 +136,8 @@ export class Housekeeping {
     const { committer, room } = this.#parts
     if (committer.bytesWritten - this.#writtenAtCheck < FREE_CHECK_BYTES) return
     this.#writtenAtCheck = committer.bytesWritten
-    if (!room.isFailed && !this.#isStopped) this.#tasks.run('free-bytes', () => this.#askFree())
+    if (!room.isFailed && !this.#isStopped)
+      this.#tasks.run('free-bytes', () => this.#fullDisk.askFree())
   }
 
   async destroy(): Promise<void> {
@@ -135,7 +145,7 @@ export class Housekeeping {
     this.#cancelRun?.()
     this.#cancelRetry?.()
     this.#cancelAge?.()
-    this.#cancelProbe?.()
+    this.#fullDisk.stop()
     this.rekeying.stop()
     this.#tries.stop()
     await this.#tasks.destroy()
@@ -168,6 +178,10 @@ export class Housekeeping {
     this.#cancelRetry = this.#parts.clock.after(HOUSEKEEPING_RETRY_MS, () => this.wake())
   }
 
+  get #isFull(): boolean {
+    return this.#parts.room.condition.name === 'full'
+  }
+
   async #tidySegments(signal: AbortSignal, isThorough: boolean): Promise<void> {
     const { catalog } = this.#parts
     const isOver = (): boolean => signal.aborted || this.#parts.room.isFailed
@@ -181,13 +195,16 @@ export class Housekeeping {
       await this.#tries.run(segment, () => this.#remove(segment, signal))
     }
     if (!isThorough) return
+    if (this.#isFull) {
+      return this.#fullDisk.makeRoom(this.#tries, isOver, (one) => this.#rewrite(one, signal))
+    }
     for (const segment of sparse.sort((a, b) => a.liveBytes - b.liveBytes)) {
       if (isOver()) return
       if (!this.#holdsMessages(segment)) continue
       await this.#tries.run(segment, () => this.#rewrite(segment, signal))
     }
     for (const segment of this.#unindexed) {
-      if (isOver() || this.#parts.room.condition.name === 'full') return
+      if (isOver() || this.#isFull) return
       await this.#tries.run(segment, () => this.#writeIndex(segment))
     }
   }
@@ -239,7 +256,7 @@ export class Housekeeping {
     const shrunk = await rewriteSegment(segment, parts, signal)
     if (signal.aborted) return
     this.#parts.room.usedBytes -= shrunk
-    await this.#writeIndex(segment)
+    if (!this.#isFull) await this.#writeIndex(segment)
   }
 
   /** The last file of all may have a torn end, and what is rewritten has none: so it does not stay the last. */
@@ -317,72 +334,6 @@ export class Housekeeping {
     const nowMs = this.#retentionClock.nowMs()
     if (nowMs === undefined) return AGE_CHECK_MAX_MS
     return index.firstTimeMs + limits.ageMaxMs - nowMs
-  }
-
-  async #askFree(): Promise<void> {
-    const { disk, directory, room } = this.#parts
-    room.measured(await disk.freeBytes(directory))
-  }
-
-  #probeLater(): void {
-    if (this.#isStopped || this.#cancelProbe !== undefined) return
-    this.#cancelProbe = this.#parts.clock.after(FULL_PROBE_MS, () => {
-      this.#cancelProbe = undefined
-      if (!this.#isStopped) this.#tasks.run('full-probe', () => this.#probe())
-    })
-  }
-
-  async #probe(): Promise<void> {
-    const { room, committer, writer, reserveBytes } = this.#parts
-    try {
-      if (room.condition.name !== 'full') return
-      await this.#giveSpace()
-      await this.#askFree()
-      if (room.reopen(reserveBytes / 4)) {
-        this.wake()
-        await this.#holdReserve()
-        return
-      }
-      const current = committer.currentSegment
-      const isWorthIt = current !== undefined && current.size >= ROLL_BYTES_MIN
-      if (isWorthIt && liveShare(current) < COMPACT_LIVE_SHARE) {
-        committer.rollSoon()
-        writer.repeatBoot()
-      }
-      // A full store takes no messages, so nothing else would have sparse segments rewritten.
-      this.#isThorough = true
-      this.#run()
-    } finally {
-      if (room.condition.name === 'full') this.#probeLater()
-    }
-  }
-
-  async #holdReserve(): Promise<void> {
-    const { room, reserve, reserveBytes, log } = this.#parts
-    if (this.#isStopped || reserve.isWhole || room.condition.name !== 'open') return
-    if (room.freeBytes < reserveBytes + reserve.bytes) return
-    try {
-      await reserve.hold()
-    } catch (error) {
-      log.debug({ err: messageOf(error) }, 'reserve file not made')
-    }
-  }
-
-  /** For a store that can not even write what would free room. */
-  async #giveSpace(): Promise<void> {
-    const { room, reserve, catalog, log } = this.#parts
-    const { isStarved } = room
-    room.isStarved = false
-    if (!isStarved) return
-    const { heldBytes } = reserve
-    if (await reserve.release()) {
-      log.warn({ bytes: heldBytes }, 'disk full, reserve file given up to free room')
-      return
-    }
-    const sealed = catalog.segments.filter(({ isSealed }) => isSealed)
-    const [segment] = sealed.sort((a, b) => b.indexBytes - a.indexBytes)
-    if (segment === undefined || segment.indexBytes === 0) return
-    await this.#dropIndex(segment)
   }
 
   #report(task: string, err: string): void {

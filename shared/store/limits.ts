@@ -109,8 +109,12 @@ export const EVICTION_LOG_DELAY_MS = 1_000
 
 /** Room kept for deletes and purges: messages are refused before the disk is really full. */
 export const RESERVE_BYTES = 4 * MIB
-/** Space that a file holds for upkeep when others have filled the disk to the last byte. */
+/**
+ * Space that a file holds for upkeep when others have filled the disk to the last byte. As much as the largest
+ * sealed segment comes to that, because a segment that is rewritten lies there twice.
+ */
 export const RESERVE_FILE_BYTES = 256 * KIB
+export const RESERVE_STEP_BYTES = 1 * MIB
 /** The same failure of housekeeping is a warning this often, in between only a debug line. */
 export const FAILURE_WARN_MS = 60_000
 /** How often a full store looks whether there is room again, and how often an open one asks the disk. */
@@ -119,6 +123,8 @@ export const FREE_CHECK_BYTES = 1 * MIB
 
 /** A sealed segment with a smaller live share is rewritten. */
 export const COMPACT_LIVE_SHARE = 0.5
+/** On a full disk it is worth it for less: a sixteenth of it. */
+export const COMPACT_LIVE_SHARE_FULL = 15 / 16
 /** How long what died may gather before segments are looked at. */
 export const HOUSEKEEPING_DELAY_MS = 100
 /** When housekeeping that failed is tried again. */

@@ -1,14 +1,14 @@
 /**
  * The last resort of a full disk: `reserve` in the store directory holds nothing but space. What
- * frees room has to be recorded first (floors, deletes, the states of a segment that goes), and with
- * no byte left nothing can be. So when a commit finds no space although messages are refused
- * already, the file is removed, and its space serves the upkeep; it is made again when the store has
- * reopened.
+ * frees room has to be recorded first (floors, deletes, the states of a segment that goes), and a segment
+ * that is rewritten lies there twice for a while; with no byte left nothing of that can be. So the end of the file is
+ * cut off when that is needed, by what is needed, and it grows again when there is room.
  *
  * Nothing depends on the file: a power cut may leave it short, lose it, or bring it back. A start
- * makes it again when its size is wrong. It counts for no quota, because it is no data. Its bytes are random, so that no file system saves them.
+ * makes it whole again. It counts for no quota, because it is no data. Its bytes are random, so that no file system saves them.
  */
-import type { Disk, Random } from '../runtime/index.ts'
+import { codeOf, type Disk, type Random } from '../runtime/index.ts'
+import { RESERVE_STEP_BYTES } from './limits.ts'
 
 export const RESERVE_FILE = 'reserve'
 
@@ -16,7 +16,7 @@ export class ReserveFile {
   readonly #disk: Disk
   readonly #random: Random
   readonly #path: string
-  readonly bytes: number
+  #bytes: number
   /** Bytes that the file has now. */
   heldBytes = 0
   #last: Promise<unknown> = Promise.resolve()
@@ -26,7 +26,17 @@ export class ReserveFile {
     this.#disk = disk
     this.#random = random
     this.#path = path
-    this.bytes = bytes
+    this.#bytes = bytes
+  }
+
+  /** What it should have. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** It is to have so many bytes at least, from its next `hold` on. */
+  want(bytes: number): void {
+    this.#bytes = Math.max(this.#bytes, bytes)
   }
 
   /** Looks what an earlier process left. */
@@ -40,42 +50,73 @@ export class ReserveFile {
     }
   }
 
-  get isWhole(): boolean {
-    return this.heldBytes === this.bytes
+  get lackingBytes(): number {
+    return Math.max(0, this.#bytes - this.heldBytes)
   }
 
-  /** Makes the file when it is not there whole; rejects when there is no room. */
+  /** Makes the file whole; rejects when there is no room, and what was added is given back. */
   hold(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.isWhole) return
-      await this.#disk.remove(this.#path)
-      this.heldBytes = 0
-      if (this.bytes > 0) await this.#make()
+      if (this.lackingBytes > 0) await this.#grow()
     })
   }
 
-  /** Gives the space back; false when there was none to give. */
-  release(): Promise<boolean> {
+  /** Gives so much of the space back; resolves to how much it was. */
+  give(bytes: number): Promise<number> {
     return this.#inTurn(async () => {
-      if (this.heldBytes === 0) return false
-      await this.#disk.remove(this.#path)
-      this.heldBytes = 0
-      return true
+      const before = this.heldBytes
+      if (before === 0) return 0
+      if (bytes >= before) {
+        await this.#disk.remove(this.#path)
+        this.heldBytes = 0
+        return before
+      }
+      return (await this.#cut(before - bytes)) ? bytes : 0
     })
   }
 
-  async #make(): Promise<void> {
-    const file = await this.#disk.create(this.#path)
+  /** False: somebody has taken the file away. */
+  async #cut(size: number): Promise<boolean> {
+    const file = await this.#disk.open(this.#path, 'write').catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    })
+    if (file === undefined) {
+      this.heldBytes = 0
+      return false
+    }
     try {
-      await file.writev([this.#random.bytes(this.bytes)], 0)
+      await file.truncate(size)
+      this.heldBytes = size
       await file.datasync()
+    } finally {
+      await file.close()
+    }
+    return true
+  }
+
+  /** In steps that are synced one by one: commits wait for the same disk. */
+  async #grow(): Promise<void> {
+    const before = this.heldBytes
+    if (before === 0) await this.#disk.remove(this.#path)
+    const file = await (before === 0
+      ? this.#disk.create(this.#path)
+      : this.#disk.open(this.#path, 'write'))
+    try {
+      while (this.lackingBytes > 0) {
+        const step = Math.min(this.lackingBytes, RESERVE_STEP_BYTES)
+        await file.writev([this.#random.bytes(step)], this.heldBytes)
+        await file.datasync()
+        this.heldBytes += step
+      }
     } catch (error) {
+      await file.truncate(before).catch(() => {})
       await file.close().catch(() => {})
-      await this.#disk.remove(this.#path)
+      this.heldBytes = before
+      if (before === 0) await this.#disk.remove(this.#path)
       throw error
     }
     await file.close()
-    this.heldBytes = this.bytes
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -20,6 +20,8 @@ export class Room {
   underWayBytes = 0
   /** As the file system said when it was last asked, less what was written since. */
   freeBytes = Number.POSITIVE_INFINITY
+  /** Bytes of the reserve file that upkeep uses for now: not for messages. */
+  lentBytes = 0
   /** A commit found no space although messages were refused already: what frees room cannot be written. */
   isStarved = false
   readonly #directory: string
@@ -43,7 +45,7 @@ export class Room {
   /** What the store can still grow by, before the reserve is touched. */
   get leftBytes(): number {
     const { reserveBytes } = this.#limits
-    const onDisk = this.freeBytes - reserveBytes
+    const onDisk = this.freeBytes - reserveBytes - this.lentBytes
     const bytesMax = this.#bytesMax
     if (bytesMax === 0) return Math.max(0, onDisk)
     const inQuota = bytesMax - Math.min(reserveBytes, bytesMax / 4) - this.usedBytes
@@ -89,15 +91,19 @@ export class Room {
     if (bytesMax > 0 && this.usedBytes + bytes > bytesMax - Math.min(reserveBytes, bytesMax / 4)) {
       return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes, ${bytes} more wait for the disk: raise max_file, or purge streams`
     }
-    if (this.freeBytes - bytes < reserveBytes) {
+    if (this.freeBytes - bytes < reserveBytes + this.lentBytes) {
       return `the file system of ${this.#directory} has ${this.freeBytes} bytes left, ${bytes} wait for the disk: free some, or purge streams`
     }
     return undefined
   }
 
+  hasRoomFor(bytes: number): boolean {
+    return this.#shortage(bytes) === undefined
+  }
+
   /** Takes writes again when at least `bytes` fit. */
   reopen(bytes: number): boolean {
-    if (this.#condition.name !== 'full' || this.#shortage(bytes) !== undefined) return false
+    if (this.#condition.name !== 'full' || !this.hasRoomFor(bytes)) return false
     this.#enter({ name: 'open' })
     return true
   }

@@ -87,3 +87,8 @@ export function isDraft(name: string): boolean {
 export function liveShare({ liveBytes, savedBytes, headerBytes, size }: Segment): number {
   return liveBytes / Math.max(1, size - headerBytes + savedBytes)
 }
+
+/** How many bytes of the file a rewrite would take away. */
+export function deadBytes(segment: Segment): number {
+  return Math.floor((segment.size - segment.headerBytes) * Math.max(0, 1 - liveShare(segment)))
+}

@@ -13,6 +13,7 @@ import { DICTIONARY_BYTES } from './compression/limits.ts'
 import { Keyring, type StoreEncryption } from './encryption/keyring.ts'
 import { ENCRYPTION_BYTES } from './encryption/segment-cipher.ts'
 import { EvictionQueue } from './eviction-queue.ts'
+import { reserveFileBytes } from './full-disk.ts'
 import { JournalStream } from './journal-stream.ts'
 import {
   CHUNK_BYTES,
@@ -22,7 +23,6 @@ import {
   LEAF_SEGMENT_BYTES,
   OPEN_FILES_MAX,
   RESERVE_BYTES,
-  RESERVE_FILE_BYTES,
   SCRATCH_CACHE_BYTES,
   SCRUB_INTERVAL_MS,
   SEGMENT_BYTES_MAX,
@@ -148,12 +148,11 @@ export function makeMemory(settings: Settings): Memory {
   )
   writer.written = () => catalog.wear.ever
   const evictions = new EvictionQueue()
-  const reserveFileBytes = Math.min(RESERVE_FILE_BYTES, Math.floor(settings.reserveBytes / 8))
   const reserve = new ReserveFile(
     disk,
     random,
     path.join(directory, RESERVE_FILE),
-    reserveFileBytes,
+    reserveFileBytes(settings.reserveBytes),
   )
   const memory = {
     room,
