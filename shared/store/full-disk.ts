@@ -102,7 +102,10 @@ export class FullDisk {
     await this.askFree()
     if (room.isFailed || room.freeBytes < lackingBytes + leftBytes) return
     try {
-      await reserve.hold()
+      await reserve.hold((bytes) => {
+        room.freeBytes -= bytes
+        room.lentBytes = Math.max(0, room.lentBytes - bytes)
+      })
       room.lentBytes = 0
       await this.askFree()
     } catch (error) {

@@ -54,10 +54,13 @@ export class ReserveFile {
     return Math.max(0, this.#bytes - this.heldBytes)
   }
 
-  /** Makes the file whole; rejects when there is no room, and what was added is given back. */
-  hold(): Promise<void> {
+  /**
+   * Makes the file whole; rejects when there is no room, and what was added is given back.
+   * @param grown called with the bytes of each step
+   */
+  hold(grown: (bytes: number) => void = () => {}): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.lackingBytes > 0) await this.#grow()
+      if (this.lackingBytes > 0) await this.#grow(grown)
     })
   }
 
@@ -96,7 +99,7 @@ export class ReserveFile {
   }
 
   /** In steps that are synced one by one: commits wait for the same disk. */
-  async #grow(): Promise<void> {
+  async #grow(grown: (bytes: number) => void): Promise<void> {
     const before = this.heldBytes
     if (before === 0) await this.#disk.remove(this.#path)
     const file = await (before === 0
@@ -108,6 +111,7 @@ export class ReserveFile {
         await file.writev([this.#random.bytes(step)], this.heldBytes)
         await file.datasync()
         this.heldBytes += step
+        grown(step)
       }
     } catch (error) {
       await file.truncate(before).catch(() => {})
