@@ -88,10 +88,11 @@ export const RESTORE_STALL_MS = 5_000
 export const RESTORE_WAITING_BYTES = 64 * 1024 * 1024
 /** One entry of a backup: a message, or what is known of one consumer. */
 export const RESTORE_ENTRY_BYTES_MAX = 72 * 1024 * 1024
-/** Message ids remembered per stream; beyond it the oldest is forgotten before its window ends. */
-export const DEDUP_IDS_MAX = 2_000_000
-/** Longer ones are remembered by their hash: they may be as long as a message's headers. */
-export const DEDUP_ID_CHARS_MAX = 128
+/** Message ids remembered per stream, some 50 bytes each; publishes with further ones are refused while so many are in the window. */
+export const DEDUP_IDS_MAX = 10_000_000
+/** From so many on they are spread over so many tables, none of which takes long to grow. */
+export const DEDUP_SPREAD_IDS = 4_096
+export const DEDUP_SHARDS = 256
 /** `max_ack_pending: -1` means this many: what is unacknowledged is kept in memory. */
 export const ACK_PENDING_MAX = 65_536
 /** `max_waiting` above this is refused. */

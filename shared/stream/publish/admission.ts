@@ -4,8 +4,10 @@
  * per subject are entered when a message is appended and taken back when its commit fails, so that
  * two publishes in one commit judge each other as if the first were stored already.
  *
- * Checks come in nats-server's order (stream.go, processJetStreamMsg), with one exception: message ids
- * come before expected sequences, so that a retry that carries both learns that it was stored.
+ * Checks come nearly in nats-server's order (stream.go, processJetStreamMsg), so that of several reasons to refuse it is mostly the
+ * same one. Not so: message ids come before expected sequences, so that a retry that carries both learns that it was stored;
+ * sizes come behind those, because only then it is known what would be stored; and a lifetime must be one where nobody is
+ * interested in the message, too.
  */
 import type { Clock, Random } from '../../runtime/index.ts'
 import type { Store, StreamStore } from '../../store/index.ts'
@@ -52,6 +54,7 @@ export interface Origin {
   readonly isTrusted: boolean
 }
 
+const TOO_MANY_IDS = `the duplicate window holds ${DEDUP_IDS_MAX} message ids, no more are taken until some leave it`
 const CLIENT: Origin = { isTrusted: false }
 
 export class Admission {
@@ -76,7 +79,11 @@ export class Admission {
     this.#root = parts.root
     this.#isScheduleOn = isScheduleOn
     this.#rewrite = new SubjectRewrite(stream.config.subject_transform, parts.random)
-    this.#dedup = new DedupWindow(stream.config.duplicate_window / NS_PER_MS, DEDUP_IDS_MAX)
+    this.#dedup = new DedupWindow(
+      stream.config.duplicate_window / NS_PER_MS,
+      DEDUP_IDS_MAX,
+      parts.random,
+    )
   }
 
   /** The stream's configuration is another now. */
@@ -133,6 +140,10 @@ export class Admission {
     if (asked.msgId !== undefined) {
       const seq = this.#dedup.find(asked.msgId, this.#clock.monotonicMs())
       if (seq !== undefined) return seq
+      // To forget one would break the promise that it was given.
+      if (!origin.isTrusted && this.#dedup.isFull(this.#clock.monotonicMs())) {
+        throw new JetStreamError(10077, TOO_MANY_IDS)
+      }
     }
     this.#checkExpected(renamed, asked)
     const dueMs = origin.isTrusted ? undefined : this.#checkSchedules(renamed, asked)

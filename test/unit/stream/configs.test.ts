@@ -166,34 +166,62 @@ describe('consumer configuration', () => {
 })
 
 describe('DedupWindow', () => {
-  it('is bounded, and counts what it had to forget', () => {
-    const window = new DedupWindow(1_000, 2)
+  it('says when it is full, and forgets nothing before its time', () => {
+    const window = new DedupWindow(1_000, 2, new SeededRandom(1))
     for (const [i, id] of ['a', 'b', 'c'].entries()) window.remember(id, i + 1, i)
-    assert.equal(window.find('a', 3), undefined)
+    assert.ok(window.isFull(3))
+    assert.equal(window.find('a', 3), 1)
     assert.equal(window.find('c', 3), 3)
-    assert.equal(window.forgotten, 1)
     window.forget('c', 2)
     assert.equal(window.find('c', 3), 3, 'another message took the id meanwhile')
     window.forget('c', 3)
     assert.equal(window.find('c', 3), undefined)
+    assert.ok(window.isFull(999) && !window.isFull(1_000))
     assert.equal(window.find('b', 1_001), undefined)
     assert.equal(window.size, 0)
   })
 
-  it('tells long ids apart, and does not hold them', () => {
-    const window = new DedupWindow(1_000, 10_000)
-    const long = (i: number): string => `${'x'.repeat(60_000)}${i}`
+  it('knows as much as a map does, through growth, removals and time', () => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const random = new SeededRandom(seed)
+    const window = new DedupWindow(500, 20_000, random)
+    const model = new Map<string, { seq: number; atMs: number }>()
+    let nowMs = 0
+    for (let seq = 1; seq <= 60_000; seq++) {
+      // Phases of many ids at once, and of pauses.
+      nowMs += random.below(20_000) === 0 ? 400 : random.below(40) === 0 ? 1 : 0
+      const id = `id-${random.below(30_000)}`
+      const known = model.get(id)
+      const expected = known !== undefined && nowMs - known.atMs < 500 ? known.seq : undefined
+      assert.equal(window.find(id, nowMs), expected, `seed=${seed} seq=${seq}`)
+      if (expected === undefined || random.below(3) === 0) {
+        window.remember(id, seq, nowMs)
+        model.set(id, { seq, atMs: nowMs })
+      } else if (random.below(4) === 0) {
+        window.forget(id, expected)
+        model.delete(id)
+      }
+    }
+    const alive = [...model.values()].filter(({ atMs }) => nowMs - atMs < 500)
+    window.isFull(nowMs)
+    for (let i = 0; i < 30_000; i++) window.find(`id-${i}`, nowMs)
+    assert.equal(window.size, alive.length, `seed=${seed}`)
+    assert.equal(window.isFull(nowMs + 500), false)
+  })
+
+  it('knows all of many, in little memory', () => {
+    const window = new DedupWindow(1_000, 10_000_000, new SeededRandom(1))
     collectGarbage()
-    const before = process.memoryUsage().heapUsed
-    for (let i = 0; i < 1_000; i++) window.remember(long(i), i + 1, 0)
+    const before = process.memoryUsage()
+    const ids = 300_000
+    for (let i = 0; i < ids; i++) window.remember(`${'x'.repeat(200)}${i}`, i + 1, 0)
     collectGarbage()
-    const held = process.memoryUsage().heapUsed - before
-    assert.ok(held < 1_000 * 30_000, `${held} bytes`)
-    for (const i of [0, 1, 999]) assert.equal(window.find(long(i), 1), i + 1)
-    assert.equal(window.find(long(1_000), 1), undefined)
-    window.forget(long(1), 2)
-    assert.equal(window.find(long(1), 1), undefined)
-    assert.equal(window.size, 999)
+    const now = process.memoryUsage()
+    const held = now.heapUsed + now.arrayBuffers - before.heapUsed - before.arrayBuffers
+    assert.ok(held < ids * 150, `${held / ids} bytes each`)
+    for (let i = 0; i < ids; i += 7) assert.equal(window.find(`${'x'.repeat(200)}${i}`, 1), i + 1)
+    assert.equal(window.find(`${'x'.repeat(200)}${ids}`, 1), undefined)
+    assert.equal(window.size, ids)
   })
 })
 
