@@ -30,6 +30,7 @@ function open(disk: SimDisk): Promise<Store> {
     log: silentLog,
     owner: 'hub one',
     segmentBytes: 600,
+    prewriteBytes: 100,
     reserveBytes: 64,
   })
 }
