@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { Chunk, RecordCursor, RecordFlag, RecordType } from '../../shared/store/record.ts'
 import { headerBytes } from '../../shared/store/segment-header.ts'
+import { SimDisk } from '../sim/index.ts'
 import {
   CutLedger,
   type CutScene,
@@ -158,5 +159,32 @@ describe('all kinds of records and power cuts', function () {
     for (const [name, count] of drawn.answered) assert.ok(count > 0, `no ${name}`)
     const missing = knownKinds().filter((kind) => !drawn.kinds.has(kind) && !(kind in ELSEWHERE))
     assert.deepEqual(missing, [], 'kinds of records that no scene draws')
+  })
+
+  it(`have a roll-up with what it takes, or neither, cut at any change of the disk (SEED=${seed})`, async () => {
+    const random = new SeededRandom(seed)
+    const machine = new CutMachine(
+      random,
+      new SimDisk({ random: random.fork(), isRecording: true }),
+    )
+    await machine.start()
+    const config = { name: 'R', subjects: ['r.>'], allow_rollup_hdrs: true }
+    await machine.api('STREAM.CREATE.R', config)
+    const ledger = new CutLedger(config, drawRollUp, random.fork())
+    const first = machine.disk.recorded
+    for (let burst = 0; burst < 6; burst++) {
+      for (let i = 0; i < 12; i++) ledger.act(machine)
+      await settle(60)
+    }
+    assert.equal(ledger.answered, 72)
+    for (let at = first; at <= machine.disk.recorded; at++) {
+      for (let again = 0; again < 8; again++) {
+        const cut = new CutMachine(random.fork(), machine.disk.powerCutAt(at, random))
+        await cut.open()
+        await ledger.checkWhole(cut, `SEED=${seed} cut ${at}`)
+        await cut.end()
+      }
+    }
+    await machine.end()
   })
 })

@@ -106,10 +106,16 @@ export class CutLedger implements CutScene {
   }
 
   async check(machine: CutMachine, what: string): Promise<void> {
-    const there = (await machine.messagesIn(this.#name)).map(wordOf)
-    const lastSeq = machine.store.streams.get(`A/${this.#name}`)?.state.lastSeq
     const least = this.#sent.findLastIndex(({ isAnswered }) => isAnswered)
-    const possible = [this.#base, ...this.#sent.map(({ after }) => after)].slice(least + 1)
+    this.#base = await this.checkWhole(machine, what, least + 1)
+    this.#sent = []
+  }
+
+  /** That it is what comes of a first part of all that was sent, from `least` on. */
+  async checkWhole(machine: CutMachine, what: string, least = 0): Promise<Held> {
+    const there = (await machine.messagesIn(this.#name)).map(wordOf)
+    const lastSeq = machine.store.streams.get(`A/${this.#name}`)?.state.lastSeq ?? 0
+    const possible = [this.#base, ...this.#sent.map(({ after }) => after)].slice(least)
     const held = possible.find((one) => {
       return one.lastSeq === lastSeq && one.messages.map(wordOf).join() === there.join()
     })
@@ -117,8 +123,7 @@ export class CutLedger implements CutScene {
       const known = possible.map(({ messages }) => messages.map(wordOf).join())
       assert.fail(`${what}: ${this.#name} holds ${there} at ${lastSeq}, not ${known.join(' or ')}`)
     }
-    this.#base = held
-    this.#sent = []
+    return held
   }
 }
 

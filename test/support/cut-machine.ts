@@ -1,6 +1,6 @@
 /** A process with streams on a simulated disk that may end at any moment, and goes on from what is left. */
 import assert from 'node:assert/strict'
-import { silentLog } from '../../shared/log/index.ts'
+import { type Log, silentLog } from '../../shared/log/index.ts'
 import type { SeededRandom } from '../../shared/runtime/index.ts'
 import { openStore, type Store } from '../../shared/store/index.ts'
 import { StreamEngine, UNLIMITED } from '../../shared/stream/index.ts'
@@ -15,6 +15,12 @@ export interface CutMessage {
   readonly value: string
 }
 
+interface Parts {
+  readonly clock: StoreClock
+  readonly random: SeededRandom
+  readonly log: Log
+}
+
 export class CutMachine {
   disk: SimDisk
   readonly random: SeededRandom
@@ -25,9 +31,9 @@ export class CutMachine {
   #store: Store | undefined
   #engine: StreamEngine | undefined
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, disk = new SimDisk({ random: random.fork() })) {
     this.random = random
-    this.disk = new SimDisk({ random: random.fork() })
+    this.disk = disk
   }
 
   get store(): Store {
@@ -35,22 +41,28 @@ export class CutMachine {
     return this.#store
   }
 
-  async start(): Promise<void> {
+  /** The store alone. */
+  async open(): Promise<Parts> {
     const { wall } = this.clock
     this.clock = new StoreClock()
     this.clock.wall = wall
     this.port = new MemoryPort()
     this.port.hearsOnlyHandlers = true
-    const parts = { clock: this.clock, random: this.random.fork(), log: silentLog }
+    const parts: Parts = { clock: this.clock, random: this.random.fork(), log: silentLog }
     const segmentBytes = 2_000 + this.random.below(6_000)
     const prewriteBytes = this.random.below(3) * 800
     const sizes = { segmentBytes, prewriteBytes }
     this.#store = await openStore({ ...parts, directory: '/data', disk: this.disk, ...sizes })
+    return parts
+  }
+
+  async start(): Promise<void> {
+    const parts = await this.open()
     await this.onFound()
     this.#engine = new StreamEngine({
       ...parts,
       account: 'A',
-      store: this.#store,
+      store: this.store,
       port: this.port,
       domain: '',
       serverName: 'cut',
