@@ -55,6 +55,12 @@ export class PrewrittenSpace {
     return this.#step !== undefined && end > this.#step.from ? this.#step.done : undefined
   }
 
+  /** What was written ends at `size` now. */
+  reached(size: number): void {
+    // Of a step that did not succeed nobody knows how much there is.
+    this.#parts.room.aheadBytes = this.#isGivenUp ? 0 : Math.max(0, this.#end - size)
+  }
+
   /** A commit of so many bytes, that waited for its sync, ends at `size`. */
   committed(size: number, bytes: number): void {
     if (this.#isGivenUp || this.#step !== undefined) return
@@ -72,6 +78,7 @@ export class PrewrittenSpace {
   async end(size: number): Promise<void> {
     await this.#step?.done
     this.#parts.room.usedBytes -= Math.max(0, this.#end - size)
+    this.#parts.room.aheadBytes = 0
     this.#end = 0
     this.#smallCommits = 0
   }
@@ -87,11 +94,12 @@ export class PrewrittenSpace {
     this.#end = to
     room.usedBytes += grown
     room.freeBytes -= grown
+    this.reached(size)
     wear.prewritten += to - from
     const done = this.#write(from, to).catch(async (error: unknown) => {
       if (!isOutOfSpace(error)) return void room.fail(error, 'zeros ahead of the journal')
       // What there is of them is where the next commits go, or is cut when they find no room either.
-      this.#isGivenUp = true
+      this.#giveUp()
     })
     this.#step = {
       from,
@@ -101,13 +109,18 @@ export class PrewrittenSpace {
     }
   }
 
+  #giveUp(): void {
+    this.#isGivenUp = true
+    this.#parts.room.aheadBytes = 0
+  }
+
   async #write(from: number, to: number): Promise<void> {
     const chunks: Uint8Array[] = []
     for (let at = from; at < to; at += ZEROS.length) {
       chunks.push(ZEROS.subarray(0, Math.min(ZEROS.length, to - at)))
     }
     this.#synced ??= await this.#parts.disk.openSynced(this.#file.path)
-    if (this.#synced === undefined) this.#isGivenUp = true
+    if (this.#synced === undefined) this.#giveUp()
     else await this.#synced.writev(chunks, from)
   }
 }

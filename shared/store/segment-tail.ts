@@ -48,6 +48,7 @@ export class SegmentTail {
     const grown = this.#ahead.growth(at, end)
     this.#room.usedBytes += grown
     this.#room.freeBytes -= grown
+    this.#ahead.reached(end)
     if (isUrgent) this.#ahead.committed(end, bytes)
     return isSynced
   }

@@ -95,7 +95,7 @@ async function work(store: Store, commands: StoreCommands, machine: Machine): Pr
 }
 
 describe('store and power cuts', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   for (const kind of KINDS)
     it(`loses nothing that was acknowledged (${kind}, seed=${seed})`, async () => {

@@ -242,7 +242,7 @@ async function crashes(runSeed: number): Promise<Promises> {
 }
 
 describe('streams and power cuts', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   it(`keep every promise (SEED=${seed})`, async () => {
     const answered = { messages: 0, batches: 0, removals: 0, consumers: 0, acks: 0 }

@@ -135,6 +135,19 @@ describe('store, space written ahead', () => {
     assert.ok(store.stats.freeBytes <= left - STEP)
   })
 
+  it('has nothing refused that would be written into it', async () => {
+    await store.drain()
+    store = await open({ reserveBytes: 1_000 })
+    await append(8)
+    const used = store.stats.diskBytes
+    store.limit(used + 1_000)
+    const ahead = lengths().file - lengths().content
+    await append(Math.floor(ahead / 2 / 60))
+    assert.equal(store.stats.diskBytes, used, 'the file is no longer than it was')
+    await assert.rejects(append(ahead, 'it ends with the zeros'), { code: 'PETIOLE_STORE_FULL' })
+    assert.ok(lengths().content > lengths().file - 200, 'all of them were used')
+  })
+
   it('gives up when others have filled the disk meanwhile, and the store goes on', async () => {
     await append(3)
     disk.quotaBytes = disk.usedBytes() + 6_000
