@@ -104,6 +104,10 @@ export abstract class ReadSide {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
   }
 
+  recent(seq: number): StoredMessage | undefined {
+    return this.#reader.recent(this, seq)
+  }
+
   get(seq: number): Promise<StoredMessage | undefined> {
     return this.#reader.get(this, seq)
   }

@@ -10,8 +10,9 @@ import { segmentPath } from './segment.ts'
 
 interface Shared {
   readonly file: Promise<DiskFile>
+  /** The journal goes on in it. */
+  writer: DiskFile | undefined
   users: number
-  isWritten: boolean
   /** Closed with its last user: the segment's path means another file now, or none. */
   isRetired: boolean
 }
@@ -42,7 +43,7 @@ export class SegmentFiles {
   /** The writer's own handle serves the readers too. */
   adopt(segmentId: number, file: DiskFile): void {
     const opened = Promise.resolve(file)
-    this.#shared.set(segmentId, { file: opened, users: 1, isWritten: true, isRetired: false })
+    this.#shared.set(segmentId, { file: opened, writer: file, users: 1, isRetired: false })
   }
 
   async use<T>(segmentId: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
@@ -59,7 +60,7 @@ export class SegmentFiles {
   disown(segmentId: number): void {
     const shared = this.#shared.get(segmentId)
     if (shared === undefined) return
-    shared.isWritten = false
+    shared.writer = undefined
     this.#release(shared)
   }
 
@@ -67,8 +68,13 @@ export class SegmentFiles {
   pin(segmentId: number): Pin {
     const shared = this.#take(segmentId)
     shared.users++
-    const { file, isWritten } = shared
-    return { file, isWritten, release: () => this.#release(shared) }
+    const { file, writer } = shared
+    return { file, isWritten: writer !== undefined, release: () => this.#release(shared) }
+  }
+
+  /** The file that the journal goes on in, for reading within the turn; undefined when that is another. */
+  written(segmentId: number): DiskFile | undefined {
+    return this.#shared.get(segmentId)?.writer
   }
 
   /** Resolves when an opening that is under way has ended. */
@@ -102,7 +108,7 @@ export class SegmentFiles {
       return known
     }
     const file = this.#disk.open(segmentPath(this.#directory, segmentId), 'read')
-    const shared = { file, users: 0, isWritten: false, isRetired: false }
+    const shared = { file, writer: undefined, users: 0, isRetired: false }
     file.catch(() => this.#shared.delete(segmentId))
     this.#shared.set(segmentId, shared)
     return shared

@@ -15,6 +15,7 @@ import {
   READ_SEGMENTS_MAX,
 } from './limits.ts'
 import { messageIdOf } from './message-id.ts'
+import { messageAt, UnpackedMessage } from './read-message.ts'
 import type { ReadSide } from './read-side.ts'
 import {
   bytesAhead,
@@ -24,16 +25,16 @@ import {
   type RecordRun,
   searchRecord,
 } from './read-window.ts'
+import { RecentMessages } from './recent-messages.ts'
 import { type RecordCursor, RecordFlag } from './record.ts'
 import type { Pin, SegmentFiles } from './segment-files.ts'
 import type { Span } from './span.ts'
-import type { LaidOut, MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
+import type { MessageId, ReadOptions, StoredMessage, StreamBatch } from './stream-store.ts'
 import type { StreamSubjects } from './stream-subjects.ts'
 
 const ID_BATCH_MESSAGES = 1000
 const MARKED_BATCH_MESSAGES = 256
 const DENSE_CHECK_RECORDS = 64
-const NO_BYTES = new Uint8Array(0)
 
 interface PinnedRun extends RecordRun {
   readonly pin: Pin
@@ -50,6 +51,7 @@ export class StreamReader {
   readonly #catalog: Catalog
   readonly #files: SegmentFiles
   readonly #clock: Clock
+  readonly #recent: RecentMessages
   /** The last of those who wait for a turn, and for subjects to be gone through for them. */
   #turns: Promise<void> = Promise.resolve()
   #prepared: Promise<void> = Promise.resolve()
@@ -58,6 +60,11 @@ export class StreamReader {
     this.#catalog = catalog
     this.#files = files
     this.#clock = clock
+    this.#recent = new RecentMessages(catalog, files)
+  }
+
+  recent(stream: ReadSide, seq: number): StoredMessage | undefined {
+    return this.#recent.get(stream, seq)
   }
 
   async get(stream: ReadSide, seq: number): Promise<StoredMessage | undefined> {
@@ -280,20 +287,6 @@ async function openedWindow({ pin, endOffset }: PinnedRun): Promise<ReadWindow> 
   return new ReadWindow(await pin.file, pin.isWritten ? endOffset : Number.POSITIVE_INFINITY)
 }
 
-function messageAt(cursor: RecordCursor, shiftMs: number): StoredMessage {
-  const { chunk, at, subjectStart } = cursor
-  const headersAt = subjectStart + cursor.subjectLength
-  return new ReadMessage(
-    cursor.seq,
-    cursor.wallMs + shiftMs,
-    chunk.view,
-    subjectStart,
-    headersAt,
-    headersAt + cursor.headersLength,
-    at + cursor.length,
-  )
-}
-
 /** Undefined when the record holds, and what it needs to be read does not. */
 function compressedMessageAt(
   stream: ReadSide,
@@ -305,88 +298,4 @@ function compressedMessageAt(
   const { buffer, byteOffset } = record.chunk.bytes
   const subject = new Uint8Array(buffer, byteOffset + record.subjectStart, record.subjectLength)
   return new UnpackedMessage(record.seq, record.wallMs + shiftMs, subject, body)
-}
-
-/** Views are made when they are asked for, as plain ones: a Buffer's take twice as long to make. */
-class ReadMessage implements StoredMessage, LaidOut {
-  readonly seq: number
-  readonly timeMs: number
-  readonly bytes: DataView
-  readonly subjectAt: number
-  readonly headersAt: number
-  readonly payloadAt: number
-  readonly end: number
-
-  constructor(
-    seq: number,
-    timeMs: number,
-    bytes: DataView,
-    subjectAt: number,
-    headersAt: number,
-    payloadAt: number,
-    end: number,
-  ) {
-    this.seq = seq
-    this.timeMs = timeMs
-    this.bytes = bytes
-    this.subjectAt = subjectAt
-    this.headersAt = headersAt
-    this.payloadAt = payloadAt
-    this.end = end
-  }
-
-  get laidOut(): LaidOut {
-    return this
-  }
-
-  get subject(): string {
-    return textOf(this.subjectBytes)
-  }
-
-  get subjectBytes(): Uint8Array {
-    return this.#part(this.subjectAt, this.headersAt)
-  }
-
-  get headers(): Uint8Array {
-    return this.payloadAt === this.headersAt ? NO_BYTES : this.#part(this.headersAt, this.payloadAt)
-  }
-
-  get payload(): Uint8Array {
-    return this.#part(this.payloadAt, this.end)
-  }
-
-  #part(from: number, to: number): Uint8Array {
-    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + from, to - from)
-  }
-}
-
-/** What was compressed: its body lies elsewhere. */
-class UnpackedMessage implements StoredMessage {
-  readonly seq: number
-  readonly timeMs: number
-  readonly subjectBytes: Uint8Array
-  readonly headers: Uint8Array
-  readonly payload: Uint8Array
-  readonly laidOut = undefined
-
-  constructor(
-    seq: number,
-    timeMs: number,
-    subjectBytes: Uint8Array,
-    { headers, payload }: Pick<StoredMessage, 'headers' | 'payload'>,
-  ) {
-    this.seq = seq
-    this.timeMs = timeMs
-    this.subjectBytes = subjectBytes
-    this.headers = headers
-    this.payload = payload
-  }
-
-  get subject(): string {
-    return textOf(this.subjectBytes)
-  }
-}
-
-function textOf({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString()
 }

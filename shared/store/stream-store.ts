@@ -181,6 +181,11 @@ export interface StreamStore {
    * A stream without messages then has `firstSeq === seq`. `seq` must be above `assignedSeq`.
    */
   skipTo(seq: number, committed?: Committed): void
+  /**
+   * The message, when it can be had in this turn; its bytes are views until the next call. Undefined says nothing:
+   * `get` knows.
+   */
+  recent(seq: number): StoredMessage | undefined
   get(seq: number): Promise<StoredMessage | undefined>
   read(options: ReadOptions): Promise<StreamBatch>
   /** The messages with these rising sequences, those of them that are there. */

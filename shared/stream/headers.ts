@@ -20,7 +20,11 @@ export function withHeaders(
   headers: Uint8Array,
   added: readonly (readonly [name: string, value: string])[],
 ): Uint8Array {
-  const text = added.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return withHeaderLines(headers, added.map(([name, value]) => `${name}: ${value}\r\n`).join(''))
+}
+
+/** The same with headers that are text already, each with its line end. */
+export function withHeaderLines(headers: Uint8Array, text: string): Uint8Array {
   if (headers.length === 0) return Buffer.from(`NATS/1.0\r\n${text}\r\n`)
   return Buffer.concat([headers.subarray(0, -2), Buffer.from(`${text}\r\n`)])
 }

@@ -188,6 +188,18 @@ describe('jetstream', () => {
     assert.equal(await jsm.direct.getMessage(name, { last_by_subj: `${name}.z` }), null)
     const plain = await connection.request(`$JS.API.DIRECT.GET.${name}.${name}.b`)
     assert.equal(plain.headers?.get('Nats-Sequence'), '2')
+    await js.publish(`${name}.c`, 'four', { headers: withHeader })
+    for (const token of ['a', 'b', 'c', 'z']) {
+      // What is at hand is answered at once, but to who says anything in the payload.
+      const [atOnce, waited] = await Promise.all(
+        ['', '{}'].map((asked) =>
+          connection.request(`$JS.API.DIRECT.GET.${name}.${name}.${token}`, asked),
+        ),
+      )
+      assert.equal(String(atOnce!.headers), String(waited!.headers))
+      assert.equal(atOnce!.string(), waited!.string())
+      assert.equal(atOnce!.headers?.has('Key'), token === 'c')
+    }
   })
 
   it('3.2 deletes messages and purges', async () => {

@@ -341,6 +341,10 @@ export class MemoryStream implements StreamStore {
     }
   }
 
+  recent(seq: number): StoredMessage | undefined {
+    return this.#messages.get(seq)
+  }
+
   async get(seq: number): Promise<StoredMessage | undefined> {
     return this.#messages.get(seq)
   }

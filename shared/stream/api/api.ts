@@ -9,9 +9,11 @@ import { JetStreamError, toJetStreamError } from '../jetstream-error.ts'
 import type { PortMessage } from '../port.ts'
 import { API_PREFIX, type ApiContext, type ApiRequest, type ApiRoute } from './api-context.ts'
 import { DirectDesk } from './direct-desk.ts'
-import { directGet } from './direct-get.ts'
+import { directGet, directGetNow } from './direct-get.ts'
 import { RequestLoad } from './request-load.ts'
 import { findRoute, isAsking, typeOf } from './routes.ts'
+
+const DIRECT_PREFIX = 'DIRECT.GET.'
 
 export class Api {
   readonly #context: ApiContext
@@ -38,6 +40,9 @@ export class Api {
 
   /** @param subject the request's, without the API's prefix */
   handle(subject: string, message: PortMessage): void {
+    if (subject.startsWith(DIRECT_PREFIX) && this.#direct.isIdle) {
+      if (directGetNow(this.#context, subject.slice(DIRECT_PREFIX.length), message)) return
+    }
     const tokens = subject.split('.')
     if (tokens[0] === 'CONSUMER' && tokens[1] === 'MSG' && tokens[2] === 'NEXT') {
       this.#pull(tokens, message)

@@ -23,6 +23,11 @@ export class DirectDesk {
     this.#parts = parts
   }
 
+  /** Whether nobody waits whose turn it would be before. */
+  get isIdle(): boolean {
+    return this.#waiting.length === this.#served
+  }
+
   ask(request: ApiRequest): void {
     if (this.#active < DIRECT_ACTIVE_MAX) {
       this.#serve(request)

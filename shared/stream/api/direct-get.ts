@@ -5,7 +5,7 @@
 import { messageOf } from '../../runtime/index.ts'
 import type { StoredMessage } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
-import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaders } from '../headers.ts'
+import { headerValue, NO_BYTES, nobodyHeaders, statusHeaders, withHeaderLines } from '../headers.ts'
 import { joinedFilters } from '../joined-filters.ts'
 import { decodeOne } from '../json-fields.ts'
 import {
@@ -14,6 +14,7 @@ import {
   DIRECT_READ_MESSAGES,
   DIRECT_SUBJECTS_MAX,
 } from '../limits.ts'
+import type { PortMessage } from '../port.ts'
 import type { Stream } from '../stream.ts'
 import { formatTime } from '../timestamp.ts'
 import type { ApiContext, ApiRequest } from './api-context.ts'
@@ -50,6 +51,35 @@ export async function directGet(context: ApiContext, request: ApiRequest): Promi
     else await sendOne(stream, asked, answer)
   } catch (error) {
     answer.status(`500 ${messageOf(error).replace(/[\r\n]+/g, ' ')}`)
+  }
+}
+
+/**
+ * Answers within the turn who asks for the last message of one subject, and nothing else, if it is at hand: that is
+ * what reads of a key-value bucket are. False: it is `directGet`'s.
+ *
+ * @param rest of the request's subject: <stream>.<subject>
+ */
+export function directGetNow(context: ApiContext, rest: string, message: PortMessage): boolean {
+  const { reply, headers, payload } = message
+  const dot = rest.indexOf('.')
+  if (dot < 0 || reply === '' || headers.length > 0 || payload.length > 0) return false
+  const stream = context.stream(rest.slice(0, dot))
+  if (!stream?.config.allow_direct || stream.config.mirror !== undefined) return false
+  const subject = rest.slice(dot + 1)
+  if (subject.includes('*') || subject.includes('>')) return false
+  const found = atHand(stream, subject)
+  if (found === undefined) return false
+  new DirectAnswer(context, reply, stream.name).message(found, [])
+  return true
+}
+
+/** What cannot be read is told by who waits for it. */
+function atHand({ store }: Stream, subject: string): StoredMessage | undefined {
+  try {
+    return store.recent(store.lastSeqOf(subject))
+  } catch {
+    return undefined
   }
 }
 
@@ -222,15 +252,15 @@ class DirectAnswer {
   /** @param added undefined: without any headers, its own included */
   message(message: StoredMessage, added: readonly Header[] | undefined): void {
     const headers =
-      added === undefined
-        ? NO_BYTES
-        : withHeaders(message.headers, [
-            ['Nats-Stream', this.#streamName],
-            ['Nats-Subject', message.subject],
-            ['Nats-Sequence', String(message.seq)],
-            ['Nats-Time-Stamp', formatTime(message.timeMs)],
-            ...added.map(([name, value]) => [name, String(value)] as const),
-          ])
+      added === undefined ? NO_BYTES : withHeaderLines(message.headers, this.#lines(message, added))
     this.#context.port.publish(this.#reply, '', headers, message.payload)
+  }
+
+  #lines({ subject, seq, timeMs }: StoredMessage, added: readonly Header[]): string {
+    let lines =
+      `Nats-Stream: ${this.#streamName}\r\nNats-Subject: ${subject}\r\n` +
+      `Nats-Sequence: ${seq}\r\nNats-Time-Stamp: ${formatTime(timeMs)}\r\n`
+    for (const [name, value] of added) lines += `${name}: ${value}\r\n`
+    return lines
   }
 }
