@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { type Log, silentLog } from '../../../shared/log/index.ts'
 import { SeededRandom } from '../../../shared/runtime/index.ts'
-import { openStore, type Store, type StoreOptions } from '../../../shared/store/index.ts'
+import {
+  exportStore,
+  openStore,
+  repairStore,
+  type Store,
+  type StoreOptions,
+} from '../../../shared/store/index.ts'
 import { SimDisk } from '../../sim/index.ts'
 import { assertWhole } from '../../support/checked-store.ts'
 import { appendDurably, bytes, noLimits, readAll } from '../../support/opened-store.ts'
@@ -100,6 +106,23 @@ describe('store, space written ahead', () => {
     assert.equal(store.stats.damagedRecords, 0)
     assert.equal(lengths().file, content)
     assert.equal(store.stats.diskBytes, content)
+  })
+
+  it('is nothing to repair, and to export, and the store goes on behind both', async () => {
+    await append(8)
+    disk = disk.kill()
+    const { file } = lengths()
+    const parts = { disk, clock: new StoreClock(), directory: '/data' }
+    assert.deepEqual((await repairStore(parts)).done, [])
+    const written: Uint8Array[] = []
+    const write = async (part: Uint8Array): Promise<void> => void written.push(part)
+    const { messages, lost } = await exportStore({ ...parts, streams: [], format: 'json', write })
+    assert.deepEqual([messages, lost], [8, 0])
+    assert.equal(Buffer.concat(written).toString().trim().split('\n').length, 8)
+    assert.equal(lengths().file, file, 'neither cut it')
+    store = await open()
+    await append(1)
+    assert.equal((await readAll(store.streams.get('a')!)).length, 9)
   })
 
   it('ends with the segment', async () => {
