@@ -225,7 +225,7 @@ export class Stream {
       this.#beginsAt = Math.max(1, this.#beginsAt)
     }
     if (purged === 0) return 0
-    this.consumers.removed(firstSeq, throughSeq ?? this.store.state.lastSeq)
+    this.consumers.removed(firstSeq, throughSeq ?? this.store.state.lastSeq, false)
     return purged
   }
 

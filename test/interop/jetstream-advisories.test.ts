@@ -62,6 +62,60 @@ describe('advisories beside a real nats-server', function () {
   })
 })
 
+describe('advisories of messages that go unacknowledged beside a real nats-server', function () {
+  this.timeout(60_000)
+  let twins: ConfigTwins
+
+  before(async () => {
+    twins = await ConfigTwins.start()
+  })
+  after(() => twins?.stop())
+
+  it('tell of those that are deleted or that a limit takes, and not of a purge', async () => {
+    const clients = await twins.clients('a')
+    const [theirs = [], ours = []] = await Promise.all(clients.map(gone))
+    await clearStreams(clients)
+    assert.deepEqual(ours, theirs)
+    assert.equal(ours.length, 2)
+  })
+})
+
+/** What is told while of five delivered messages one is deleted, one is over a limit, and all others are purged. */
+async function gone(client: NatsConnection): Promise<readonly unknown[]> {
+  const found: unknown[] = []
+  client.subscribe('$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>', {
+    callback: (_error, message) => void found.push(facts(message.json())),
+  })
+  let isLastTold = false
+  client.subscribe('$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.>', {
+    callback: () => {
+      isLastTold = true
+    },
+  })
+  const api = (subject: string, body: object = {}) =>
+    client.request(`$JS.API.${subject}`, JSON.stringify(body))
+  await api('STREAM.CREATE.G', { name: 'G', subjects: ['g.*'], max_msgs: 5 })
+  const config = { durable_name: 'c', ack_policy: 'explicit' }
+  await api('CONSUMER.CREATE.G.c', { stream_name: 'G', config })
+  for (let i = 0; i < 5; i++) await client.request(`g.${i}`)
+  const delivered: string[] = []
+  client.subscribe('got', { callback: (_error, { reply }) => void delivered.push(reply ?? '') })
+  client.publish('$JS.API.CONSUMER.MSG.NEXT.G.c', '{"batch":6}', { reply: 'got' })
+  await eventually(() => delivered.length === 5, 'five messages')
+  await api('STREAM.MSG.DELETE.G', { seq: 2 })
+  await eventually(() => found.length === 1, 'the deleted one is told')
+  for (let i = 0; i < 2; i++) await client.request(`g.${i}`)
+  await eventually(() => found.length === 2, 'the one over the limit is told')
+  await eventually(() => delivered.length === 6, 'another message')
+  await api('STREAM.PURGE.G')
+  await client.request('g.1')
+  client.publish('$JS.API.CONSUMER.MSG.NEXT.G.c', '{"batch":2}', { reply: 'got' })
+  await eventually(() => delivered.length >= 7, 'a message behind the purge')
+  client.publish(delivered.at(-1) ?? '', '-NAK')
+  await eventually(() => isLastTold, 'what comes after the purge')
+  return found
+}
+
 interface Advisory {
   readonly subject: string
   readonly body: unknown

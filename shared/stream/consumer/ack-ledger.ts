@@ -217,12 +217,15 @@ export class AckLedger {
     gone: { readonly belowSeq: number; readonly from: number; readonly through: number },
     isThere: (streamSeq: number) => boolean,
     nextThere: (streamSeq: number) => number,
+    onGone?: (streamSeq: number, pending: Readonly<Pending>) => void,
   ): boolean {
     const { belowSeq, from, through } = gone
     let isAny = false
-    for (const seq of this.#pending.keys()) {
+    for (const [seq, pending] of this.#pending) {
       if (seq >= belowSeq && seq > through) break
-      if (seq < belowSeq || (seq >= from && !isThere(seq))) isAny = this.forget(seq) || isAny
+      if (seq >= belowSeq && (seq < from || isThere(seq))) continue
+      onGone?.(seq, pending)
+      isAny = this.forget(seq) || isAny
     }
     const exhausted = this.#exhausted
     if (exhausted.size === 0) return isAny

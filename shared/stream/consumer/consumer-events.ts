@@ -7,6 +7,7 @@ import type { Exhausted } from './ack-ledger.ts'
 import type { AckAddress } from './ack-subject.ts'
 
 type Facts = Readonly<Record<string, unknown>>
+type Delivery = Pick<AckAddress, 'consumerSeq' | 'streamSeq' | 'deliveries'>
 
 export class ConsumerEvents {
   readonly #advisories: Advisories
@@ -38,9 +39,17 @@ export class ConsumerEvents {
     this.#advise('MSG_NAKED', 'nak', deliveryOf(address))
   }
 
-  terminated(address: AckAddress, reason: string): void {
+  terminated(address: Delivery, reason: string): void {
     const facts = deliveryOf(address)
     this.#advise('MSG_TERMINATED', 'terminated', reason === '' ? facts : { ...facts, reason })
+  }
+
+  /** It waited for its acknowledgement, and was removed or had to go for a limit; a purge is not told. */
+  readonly gone = (
+    streamSeq: number,
+    { consumerSeq, deliveries }: Omit<Delivery, 'streamSeq'>,
+  ): void => {
+    this.terminated({ consumerSeq, streamSeq, deliveries }, 'Unacknowledged message was deleted')
   }
 
   /**
@@ -88,6 +97,6 @@ export class ConsumerEvents {
   }
 }
 
-function deliveryOf({ consumerSeq, streamSeq, deliveries }: AckAddress) {
+function deliveryOf({ consumerSeq, streamSeq, deliveries }: Delivery) {
   return { consumer_seq: consumerSeq, stream_seq: streamSeq, deliveries }
 }

@@ -208,14 +208,14 @@ export class ConsumerSet {
   }
 
   /** Messages from `first` to `last` left the stream, perhaps not all of them. */
-  removed(first: number, last: number): void {
+  removed(first: number, last: number, isTold = true): void {
     this.removals.noteAnywhere()
-    for (const consumer of this.#all()) consumer.removed(first, last)
+    for (const consumer of this.#all()) consumer.removed(first, last, isTold)
   }
 
   /** Limits took messages up to `last`, perhaps not all. */
   evicted(last: number): void {
-    for (const consumer of this.#all()) consumer.removed(1, last)
+    for (const consumer of this.#all()) consumer.removed(1, last, true)
   }
 
   close(status: string, isKept: boolean): void {

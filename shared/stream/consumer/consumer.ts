@@ -274,9 +274,9 @@ export class Consumer {
   }
 
   /** Messages from `first` to `last` left the stream, perhaps not all of them. */
-  removed(first: number, last: number): void {
+  removed(first: number, last: number, isTold: boolean): void {
     this.#reader.removed(last)
-    this.#forgetGone(first, last)
+    this.#forgetGone(first, last, isTold ? this.events.gone : undefined)
   }
 
   info(): Record<string, unknown> {
@@ -351,11 +351,11 @@ export class Consumer {
   }
 
   /** What is not in the stream any more is not waited for. */
-  #forgetGone(from: number, through: number): void {
+  #forgetGone(from: number, through: number, tell?: ConsumerEvents['gone']): void {
     const { store } = this.#parts
     const gone = { belowSeq: store.state.firstSeq, from, through }
     const nextThere = (seq: number): number => store.firstSeqMatching(EVERYTHING, seq)
-    if (!this.#ledger.forgetGone(gone, (seq) => store.has(seq), nextThere)) return
+    if (!this.#ledger.forgetGone(gone, (seq) => store.has(seq), nextThere, tell)) return
     this.#changed()
     this.#delivery.wake()
   }

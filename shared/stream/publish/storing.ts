@@ -14,7 +14,7 @@ import type { Schedules } from './schedule/schedules.ts'
 export interface StoringStream extends AdmittingStream {
   readonly consumers: {
     readonly interest: { wants(subject: string): boolean }
-    removed(first: number, last: number): void
+    removed(first: number, last: number, isTold?: boolean): void
   }
 }
 
@@ -171,7 +171,7 @@ export class Storing {
 
   #replaced({ rollup }: Draft, asked: PublishHeaders, seq: number): void {
     if (rollup === undefined && endedBy(asked) === undefined) return
-    this.#stream.consumers.removed(1, seq - 1)
+    this.#stream.consumers.removed(1, seq - 1, false)
   }
 }
 
