@@ -91,11 +91,14 @@ export class Housekeeping {
     })
   }
 
-  /** After recovery: limits may have become due while nobody looked. */
+  /**
+   * After recovery: limits may have become due while nobody looked. What they took before the process ended may
+   * be there again, for an eviction's record waits for the next commit: it goes before anybody can read it.
+   */
   start(withoutIndex: readonly Segment[]): void {
     for (const segment of withoutIndex) this.#unindexed.add(segment)
     for (const segment of this.#parts.catalog.segments) this.#fullDisk.reserveFor(segment)
-    this.#ageLater(AGE_CHECK_MIN_MS)
+    this.#enforceAge()
     this.wake()
     this.#fullDisk.start()
   }
@@ -310,7 +313,7 @@ export class Housekeeping {
     this.#cancelAge = clock.after(waitMs, () => this.#enforceAge())
   }
 
-  /** All limits of all streams; also the first thing after a start. */
+  /** All limits of all streams; also at a start. */
   #enforceAge(): void {
     this.#ageDueMs = Number.POSITIVE_INFINITY
     const nowMs = this.#retentionClock.nowMs()

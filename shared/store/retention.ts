@@ -21,7 +21,11 @@ export function evictOverLimits(
 ): void {
   const perSubjectMax = limits.messagesPerSubjectMax
   if (perSubjectMax > 0 && fromSeq === undefined) {
-    for (const id of index.subjects.ids()) evictFromSubject(index, id, perSubjectMax, log)
+    // Each has one at least. When the one that has all the others is within the limit, no subject is looked at.
+    const largestCount = index.messages - index.subjects.size + 1
+    if (largestCount > perSubjectMax) {
+      for (const id of index.subjects.ids()) evictFromSubject(index, id, perSubjectMax, log)
+    }
   } else if (perSubjectMax > 0 && fromSeq !== undefined) {
     index.walk(fromSeq, (span, ordinal) => {
       evictFromSubject(index, span.subjectIds.get(ordinal), perSubjectMax, log)

@@ -134,7 +134,7 @@ async function crashes(runSeed: number, { answered, kinds }: Drawn): Promise<voi
       for (const scene of scenes) await scene.found?.(machine, what)
     }
     await machine.start()
-    // The limits are kept again from the first look at them on.
+    // Time for sources, consumers and what was due meanwhile; what is stored was looked at as it was found.
     await settle(40)
     machine.clock.advance(3_000)
     await settle(80)

@@ -105,10 +105,15 @@ export class CutLedger implements CutScene {
     }
   }
 
-  async check(machine: CutMachine, what: string): Promise<void> {
+  /** Limits took it before: nobody finds it again, also not for a moment. */
+  async found(machine: CutMachine, what: string): Promise<void> {
     const least = this.#sent.findLastIndex(({ isAnswered }) => isAnswered)
-    this.#base = await this.checkWhole(machine, what, least + 1)
+    this.#base = await this.checkWhole(machine, `${what}, as found`, least + 1)
     this.#sent = []
+  }
+
+  async check(machine: CutMachine, what: string): Promise<void> {
+    await this.checkWhole(machine, what)
   }
 
   /** That it is what comes of a first part of all that was sent, from `least` on. */

@@ -62,6 +62,35 @@ describe('retention', () => {
     assert.equal(store.streams.get('a')?.state.firstSeq, 96)
   })
 
+  const over: Record<string, Partial<typeof noLimits>> = {
+    messages: { messagesMax: 3 },
+    bytes: { bytesMax: 130 },
+    subject: { messagesPerSubjectMax: 2, discard: 'new' },
+    age: { ageMaxMs: MINUTE_MS },
+  }
+  for (const [cause, limits] of Object.entries(over)) {
+    it(`lets nobody find again after a crash what the limit of ${cause} took`, async () => {
+      const evictions: Eviction[] = []
+      const a = await stream(limits, 20)
+      a.onEvict((eviction) => evictions.push(eviction))
+      // Ages alone take all; the others took what their last record had no room for.
+      clock.wall += MINUTE_MS
+      const held = cause === 'age' ? [] : await readAll(a)
+      const { lastSeq } = a.state
+      disk = disk.kill()
+      store = await open()
+      const again = store.streams.get('a')
+      assert.ok(again)
+      const { state } = again
+      assert.deepEqual([await readAll(again), state.messages], [held, held.length])
+      assert.equal(state.lastSeq, lastSeq)
+      again.onEvict((eviction) => evictions.push(eviction))
+      await settle(10)
+      assert.ok(evictions.length > 0, 'who listens later is told')
+      assert.ok(evictions.every((eviction) => eviction.cause === cause))
+    })
+  }
+
   it('frees the segments of what its owner purged, without waiting for the next one', async () => {
     const a = await stream({}, 100)
     assert.ok(store.stats.segments > 5)
@@ -131,7 +160,9 @@ describe('retention', () => {
   })
 
   it('repairs the times of a boot that began in 1970, also after a restart', async () => {
+    await store.drain()
     clock.wall = 5_000
+    store = await open()
     const a = await stream({ ageMaxMs: 60 * MINUTE_MS }, 2)
     clock.advance(10_000)
     assert.equal(a.state.messages, 2)

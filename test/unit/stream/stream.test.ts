@@ -61,6 +61,24 @@ describe('Stream', () => {
     assert.equal(refused?.error?.description, 'wrong last sequence: 2')
   })
 
+  for (const header of ['Nats-Expected-Last-Subject-Sequence', 'Nats-Expected-Last-Sequence']) {
+    it(`tells of a sequence that ${header} missed once it is on disk, not before`, async () => {
+      await create()
+      const answers: string[] = []
+      const stored = publish('s.a').then(({ seq }) => answers.push(`stored ${seq}`))
+      const refused = publish('s.a', { [header]: '0' }).then(({ error }) => {
+        answers.push(`${error?.err_code} ${error?.description}`)
+      })
+      await world.pass(1_000)
+      assert.deepEqual(answers, [])
+      world.store.commit()
+      await Promise.all([stored, refused])
+      assert.deepEqual(answers, ['stored 1', '10071 wrong last sequence: 1'])
+      const again = await publish('s.a', { [header]: '0' })
+      assert.equal(again.error?.err_code, 10071, 'told at once of what is on disk')
+    })
+  }
+
   it('takes everything back when the commit fails', async () => {
     await create()
     const id = { 'Nats-Msg-Id': 'one' }
