@@ -86,6 +86,9 @@ export function ownerOf(
   return { id, salt, size }
 }
 
+/** Whether an index of `size` is taken for a file of another: of one that was cut it says what is lost. */
+export type IndexFit = 'whole' | 'cut'
+
 /**
  * Adds the segment to the catalog; undefined, and nothing added, when the index does not fit.
  *
@@ -98,6 +101,7 @@ export function loadIndex(
   fileSize: number,
   catalog: Catalog,
   cipher: SegmentCipher | undefined,
+  fit: IndexFit = 'whole',
 ): Segment | undefined {
   const end = bytes.length - CRC_BYTES
   if (!isIndexIntact(bytes)) return undefined
@@ -106,8 +110,11 @@ export function loadIndex(
   const salt = input.u32()
   const isRewritten = input.u32() === 1
   const size = input.u32()
-  if ((header !== undefined && header.salt !== salt) || fileSize !== size) return undefined
-  const segment = new Segment({ id, salt, isRewritten, encryption: cipher?.header }, size, cipher)
+  const isFitting = fit === 'whole' ? fileSize === size : fileSize < size
+  if ((header !== undefined && header.salt !== salt) || !isFitting) return undefined
+  const form = { id, salt, isRewritten, encryption: cipher?.header }
+  const segment = new Segment(form, fileSize, cipher)
+  if (fit === 'cut') segment.cutEnd = size
   segment.isSealed = true
   segment.indexBytes = bytes.length
   segment.pinnedBytes = input.u32()

@@ -7,12 +7,13 @@ import type { Log } from '../log/index.ts'
 import type { Disk, DiskFile } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import { ClaimedSeqs } from './claimed-seqs.ts'
+import { type CutSegment, messagesIn, reportCut } from './cut-segment.ts'
 import { reportGaps } from './damage.ts'
 import { unwrapIndex } from './encryption/index-envelope.ts'
 import type { Keyring } from './encryption/keyring.ts'
 import { missingKeys } from './encryption/missing-keys.ts'
 import type { SegmentCipher } from './encryption/segment-cipher.ts'
-import { isIndexIntact, loadIndex } from './index-file.ts'
+import { type IndexFit, isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
 import { DAMAGE_NAMED_MAX } from './limits.ts'
 import { readAround } from './read-around.ts'
@@ -59,6 +60,7 @@ export class Recovery {
   readonly #keys: Keyring
   readonly #damaged = new Map<number, readonly ByteRange[]>()
   readonly #claimed = new ClaimedSeqs()
+  readonly #cut: CutSegment[] = []
   readonly #withoutIndex: Segment[] = []
   /** For segments that are read whole. */
   readonly #scanned: ReadBuffer
@@ -108,6 +110,7 @@ export class Recovery {
       stream.noteDamage(seq, seq, 1)
       stream.absentDeletes.add(seq)
     })
+    for (const cut of this.#cut) reportCut(this.#catalog, cut)
     reportGaps(this.#catalog, this.#damaged)
     // A killed process may leave names behind that are not on disk yet: nothing may follow them so.
     await this.#disk.syncDirectory(this.#directory)
@@ -132,6 +135,9 @@ export class Recovery {
     if (index !== undefined) {
       const segment = await this.#takeIndexed(id, path, index)
       if (segment !== undefined) return segment
+      const cut = await this.#takeCut(id, path, index)
+      if (cut !== undefined) return cut
+      this.#noteUnfit(id, index)
     }
     const { bytes, unreadable } = await this.#scanned.readAround(path)
     this.#noteUnreadable(path, unreadable)
@@ -191,10 +197,7 @@ export class Recovery {
       if (header !== undefined) await this.#cipherOf(header)
       const size = await file.size()
       const segment = this.#loadIndex(index, id, header, size)
-      if (segment === undefined) {
-        this.#noteUnfit(id, index)
-        return undefined
-      }
+      if (segment === undefined) return undefined
       this.#usedBytes += segment.size + segment.indexBytes
       return segment
     } finally {
@@ -202,10 +205,31 @@ export class Recovery {
     }
   }
 
-  #loadIndex(index: Uint8Array, id: number, header: SegmentHeader | undefined, size: number) {
+  /** The file ends before what its index knows: that says what was in the rest, and is lost. */
+  async #takeCut(id: number, path: string, index: Uint8Array): Promise<Segment | undefined> {
+    if (!isIndexIntact(index)) return undefined
+    const { bytes, unreadable } = await this.#scanned.readAround(path)
+    const head = new Uint8Array(bytes.subarray(0, SEGMENT_HEADER_BYTES_MAX))
+    const header = decodeSegmentHeader(head, path)
+    const segment = this.#loadIndex(index, id, header, bytes.length, 'cut')
+    if (segment === undefined) return undefined
+    this.#noteUnreadable(path, unreadable)
+    this.#readBytes += bytes.length
+    this.#usedBytes += segment.size + segment.indexBytes
+    this.#cut.push({ segment, found: messagesIn(new Chunk(bytes), segment, unreadable) })
+    return segment
+  }
+
+  #loadIndex(
+    index: Uint8Array,
+    id: number,
+    header: SegmentHeader | undefined,
+    size: number,
+    fit: IndexFit = 'whole',
+  ): Segment | undefined {
     const opened = unwrapIndex(index, header, this.#keys)
     if (opened === undefined) return undefined
-    const segment = loadIndex(opened.bytes, id, header, size, this.#catalog, opened.cipher)
+    const segment = loadIndex(opened.bytes, id, header, size, this.#catalog, opened.cipher, fit)
     if (segment !== undefined) segment.indexBytes = index.length
     return segment
   }

@@ -149,7 +149,7 @@ export async function rewriteSegment(
     const copy = new Copy(bytesExpected(segment, parts.catalog), header, cipher)
     await copyLive(segment, source, copy, parts, signal)
     if (signal.aborted) return 0
-    await parts.keepRanges(segment, source.bytes, copy.damaged)
+    await parts.keepRanges(segment, source.bytes, [...copy.damaged, ...segment.cut])
     await parts.syncRecords()
     await writeTemp(disk, temp, copy.chunk.bytes.subarray(0, copy.chunk.end))
     await disk.rename(temp, file)
@@ -339,6 +339,7 @@ function swap(segment: Segment, copy: Copy, parts: RewriteParts): number {
   segment.isRewritten = true
   segment.damage = 'none'
   segment.damagedNoted = 0
+  segment.cutEnd = 0
   files.retire(segment.id)
   return shrunk
 }

@@ -7,6 +7,7 @@ import {
 } from './encryption/segment-cipher.ts'
 import { AS_WRITTEN, type Opening } from './opening.ts'
 import { headerBytes, type SegmentHeader } from './segment-header.ts'
+import type { ByteRange } from './segment-scan.ts'
 
 export class Segment {
   readonly id: number
@@ -27,6 +28,8 @@ export class Segment {
   isSealed = false
   /** `found`: its damaged bytes are not looked after yet; `kept`: they are in the quarantine. */
   damage: 'none' | 'found' | 'kept' = 'none'
+  /** Where it ended before something cut the file, as its index says; 0 when nothing did. */
+  cutEnd = 0
   /** Damaged records in it that were counted already. */
   damagedNoted = 0
   /** Bytes of the index file, 0 while there is none. */
@@ -46,6 +49,12 @@ export class Segment {
   /** Where records begin. */
   get headerBytes(): number {
     return headerBytes(this)
+  }
+
+  /** What was cut off its file. */
+  get cut(): readonly ByteRange[] {
+    const from = Math.max(this.size, this.headerBytes)
+    return this.cutEnd > from ? [{ from, to: this.cutEnd }] : []
   }
 
   /** How its records are read. */

@@ -61,7 +61,7 @@ export class DamageKeeper {
     })
     this.#takeOut(segment, known, found)
     this.#noteOthers(segment, chunk.bytes, damaged)
-    carryDamaged(segment, damaged, catalog)
+    carryDamaged(segment, [...damaged, ...segment.cut], catalog)
     segment.damage = 'kept'
     await this.keepRanges(segment, chunk.bytes, damaged)
   }

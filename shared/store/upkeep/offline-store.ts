@@ -13,22 +13,21 @@ import {
   SystemRandom,
 } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
-import { ClaimedSeqs } from '../claimed-seqs.ts'
 import { DictionaryUse } from '../compression/dictionary-use.ts'
-import { findGaps } from '../damage.ts'
+import { messageKey, messagesIn } from '../cut-segment.ts'
 import { unwrapIndex } from '../encryption/index-envelope.ts'
 import type { Keyring, StoreEncryption } from '../encryption/keyring.ts'
 import { lockedSegments } from '../encryption/missing-keys.ts'
 import type { SegmentCipher } from '../encryption/segment-cipher.ts'
-import { loadIndex } from '../index-file.ts'
-import { LOST_NAMED_MAX } from '../limits.ts'
+import { type IndexFit, loadIndex } from '../index-file.ts'
 import { readFileAround } from '../read-around.ts'
-import { Chunk, type RecordCursor, RecordType } from '../record.ts'
+import { Chunk, type RecordCursor } from '../record.ts'
 import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
 import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import { CARD_FILE, type Cards, readCards } from '../store-card.ts'
 import { makeMemory, withDefaults } from '../store-memory.ts'
+import { LostMessages } from './lost-messages.ts'
 import { headerOf, outerIndexState, readEnvelope } from './segment-envelope.ts'
 
 export interface OfflineOptions {
@@ -38,8 +37,11 @@ export interface OfflineOptions {
   readonly encryption?: StoreEncryption
 }
 
-/** `unused`: the last segment's, which is always scanned. `stale`: of the file before a rewrite. */
-export type IndexState = 'fits' | 'absent' | 'stale' | 'damaged' | 'unused'
+/**
+ * `unused`: the last segment's, which is always scanned. `stale`: of the file before a rewrite. `longer`: of this one
+ * before something cut it.
+ */
+export type IndexState = 'fits' | 'absent' | 'stale' | 'longer' | 'damaged' | 'unused'
 
 export interface SegmentReading {
   readonly id: number
@@ -55,6 +57,8 @@ export interface SegmentReading {
   /** What the disk cannot read. */
   readonly unreadable: readonly ByteRange[]
   readonly tornBytes: number
+  /** What the file lacks of what its index knows. */
+  readonly cutBytes: number
   readonly lastCommitAt: number
   readonly index: IndexState
   readonly indexProblem: string
@@ -166,9 +170,7 @@ class SegmentsReader {
   readonly #keys: Keyring
   readonly #directory: string
   readonly #names: ReadonlySet<string>
-  readonly #lost = new Map<number, number[]>()
-  readonly #claimed = new ClaimedSeqs()
-  #lostCount = 0
+  readonly #losses: LostMessages
 
   constructor(options: OfflineOptions, { catalog, keys, directory, names }: ReaderParts) {
     this.#options = options
@@ -176,6 +178,11 @@ class SegmentsReader {
     this.#keys = keys
     this.#directory = directory
     this.#names = new Set(names)
+    this.#losses = new LostMessages(catalog)
+  }
+
+  lost(): ReadonlyMap<number, readonly number[]> {
+    return this.#losses.all(this.segments)
   }
 
   async read(id: number, isLast: boolean, isEnvelopeOnly: boolean): Promise<void> {
@@ -183,9 +190,10 @@ class SegmentsReader {
     const file = segmentPath(this.#directory, id)
     const { bytes, unreadable } = await readFileAround(disk, file)
     const indexBytes = await this.#indexOf(id)
+    const fit = this.#fitOf(indexBytes, id, bytes.length)
     const { header, damagedHeaders } = headerOf(
       { bytes, id, file, index: indexBytes },
-      () => this.#indexSegment(indexBytes, id, undefined, bytes.length)?.header,
+      () => this.#indexSegment(indexBytes, id, undefined, bytes.length, fit)?.header,
     )
     const name = path.posix.join('journal', path.basename(file))
     const reading = { id, file: name, isLast, damagedHeaders, bytes: bytes.length, unreadable }
@@ -206,7 +214,7 @@ class SegmentsReader {
     }
     const cipher = cipherOf(this.#keys, header)
     if (!isLast && indexBytes !== undefined) {
-      const found = this.#readByIndex(indexBytes, header, chunk, cipher)
+      const found = this.#readByIndex(indexBytes, header, chunk, cipher, fit)
       if (found !== undefined) {
         this.segments.push({ ...reading, ...found })
         return
@@ -221,7 +229,7 @@ class SegmentsReader {
       this.#catalog.apply(segment, record, at)
     }
     const scan = scanSegment(chunk, segment, isLast, visit, unreadable)
-    this.#claimed.note(chunk, scan.damaged, segment.salt)
+    this.#losses.note(chunk, scan.damaged, segment.salt)
     segment.size = scan.end
     segment.isSealed = !isLast
     this.#catalog.takeTouched()
@@ -231,76 +239,52 @@ class SegmentsReader {
       records,
       damaged: scan.damaged,
       tornBytes: scan.tornBytes,
+      cutBytes: 0,
       lastCommitAt: scan.lastCommitAt,
       ...this.#compareIndex(segment, header, indexBytes, isLast),
     })
   }
 
-  /** A damaged segment with an index that fits: that one knows what the damaged records said. */
+  /** Of a file of another size, the next best is that it was cut. */
+  #fitOf(index: Uint8Array | undefined, id: number, size: number): IndexFit {
+    const isWhole = this.#indexSegment(index, id, undefined, size, 'whole') !== undefined
+    return isWhole ? 'whole' : 'cut'
+  }
+
+  /** A damaged or cut segment with an index of its own: that one knows what is not there any more. */
   #readByIndex(
     index: Uint8Array,
     header: SegmentHeader,
     chunk: Chunk,
     cipher: SegmentCipher | undefined,
+    fit: IndexFit,
   ) {
     const { id } = header
-    const found = new Set<string>()
+    const size = chunk.bytes.length
     let records = 0
-    const form = new Segment(header, chunk.bytes.length, cipher)
+    const form = new Segment(header, size, cipher)
     const scan = scanSegment(chunk, form, false, (cursor) => {
       records++
       this.dictionaries.note(cursor)
-      if (cursor.type === RecordType.message) found.add(`${cursor.streamId}:${cursor.seq}`)
     })
-    if (scan.damaged.length === 0) return undefined
-    if (this.#indexSegment(index, id, header, chunk.bytes.length) === undefined) return undefined
-    const segment = this.#loadIndex(index, id, header, chunk.bytes.length, this.#catalog)
+    if (fit === 'whole' && scan.damaged.length === 0) return undefined
+    if (this.#indexSegment(index, id, header, size, fit) === undefined) return undefined
+    const segment = this.#loadIndex(index, id, header, size, this.#catalog, fit)
+    const found = messagesIn(chunk, form, [])
     for (const stream of this.#catalog.streamsById.values()) {
       const span = stream.index.spanIn(id)
       if (span === undefined) continue
       for (let i = span.nextLive(0); i < span.count; i = span.nextLive(i + 1)) {
         const seq = span.seqAt(i)
-        if (found.has(`${stream.id}:${seq}`)) continue
-        this.#lose(stream.id, seq)
+        if (found.has(messageKey(stream.id, seq))) continue
+        this.#losses.lose(stream.id, seq)
         stream.index.kill(seq)
       }
     }
     const { damaged, lastCommitAt } = scan
-    return { segment, records, damaged, tornBytes: 0, lastCommitAt, ...INDEX_FITS }
-  }
-
-  /** Names what the indexes say was there, and in damaged segments without one, what is missing between the rest. */
-  lost(): ReadonlyMap<number, readonly number[]> {
-    const blind = this.segments.filter(
-      ({ segment, damaged, index }) =>
-        segment !== undefined && damaged.length > 0 && index !== 'fits',
-    )
-    this.#claimed.take(this.#catalog, ({ id }, seq) => this.#lose(id, seq))
-    const damaged = new Map(blind.map((one) => [one.id, one.damaged]))
-    for (const { stream, gaps } of findGaps(this.#catalog, damaged)) {
-      for (const [first, last] of gaps) {
-        for (let seq = first; seq <= last; seq++) this.#lose(stream.id, seq)
-      }
-    }
-    const still = new Map<number, number[]>()
-    for (const [id, seqs] of this.#lost) {
-      const stream = this.#catalog.streamsById.get(id)
-      const isGone = (seq: number): boolean =>
-        stream !== undefined &&
-        seq > stream.index.floor &&
-        !stream.absentDeletes.has(seq) &&
-        !stream.index.has(seq)
-      const gone = [...new Set(seqs)].filter(isGone).sort((a, b) => a - b)
-      if (gone.length > 0) still.set(id, gone)
-    }
-    return still
-  }
-
-  #lose(streamId: number, seq: number): void {
-    if (++this.#lostCount > LOST_NAMED_MAX) return
-    const seqs = this.#lost.get(streamId)
-    if (seqs === undefined) this.#lost.set(streamId, [seq])
-    else seqs.push(seq)
+    const cutBytes = segment === undefined || segment.cutEnd === 0 ? 0 : segment.cutEnd - size
+    const state = cutBytes === 0 ? INDEX_FITS : INDEX_LONGER
+    return { segment, records, damaged, tornBytes: 0, cutBytes, lastCommitAt, ...state }
   }
 
   async #indexOf(id: number): Promise<Uint8Array | undefined> {
@@ -322,7 +306,9 @@ class SegmentsReader {
     const scratch = emptyMemory(this.#options, silentLog).catalog
     try {
       // Of another size or salt: the segment was rewritten, and its new index did not come to disk.
-      if (this.#loadIndex(bytes, segment.id, header, segment.size, scratch) === undefined) {
+      if (
+        this.#loadIndex(bytes, segment.id, header, segment.size, scratch, 'whole') === undefined
+      ) {
         return { index: 'stale', indexProblem: '' }
       }
     } catch (error) {
@@ -356,10 +342,12 @@ class SegmentsReader {
     id: number,
     header: SegmentHeader | undefined,
     size: number,
+    fit: IndexFit,
   ): Segment | undefined {
     if (bytes === undefined) return undefined
+    const { catalog } = emptyMemory(this.#options, silentLog)
     try {
-      return this.#loadIndex(bytes, id, header, size, emptyMemory(this.#options, silentLog).catalog)
+      return this.#loadIndex(bytes, id, header, size, catalog, fit)
     } catch {
       return undefined
     }
@@ -371,19 +359,22 @@ class SegmentsReader {
     header: SegmentHeader | undefined,
     size: number,
     catalog: Catalog,
+    fit: IndexFit,
   ): Segment | undefined {
     const opened = unwrapIndex(bytes, header, this.#keys)
     if (opened === undefined) return undefined
-    return loadIndex(opened.bytes, id, header, size, catalog, opened.cipher)
+    return loadIndex(opened.bytes, id, header, size, catalog, opened.cipher, fit)
   }
 }
 
 const INDEX_FITS = { index: 'fits', indexProblem: '' } as const
+const INDEX_LONGER = { index: 'longer', indexProblem: '' } as const
 
 const NOTHING_READ = {
   segment: undefined,
   records: 0,
   tornBytes: 0,
+  cutBytes: 0,
   lastCommitAt: 0,
   index: 'absent',
   indexProblem: '',

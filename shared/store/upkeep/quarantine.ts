@@ -9,14 +9,18 @@
 import * as path from 'node:path'
 import { codeOf, type Disk, messageOf } from '../../runtime/index.ts'
 import { crc32 } from '../crc.ts'
+import type { SeqRun } from '../delete-runs.ts'
 import { QUARANTINE_BYTES_MAX, QUARANTINE_FILES_MAX } from '../limits.ts'
 import { readFileAround } from '../read-around.ts'
 import { Chunk, RECORD_HEADER_BYTES, RecordCursor, RecordType } from '../record.ts'
 import type { ByteRange } from '../segment-scan.ts'
 
 export const QUARANTINE_FOLDER = 'quarantine'
-const MANIFEST = 'manifest.jsonl'
+export const MANIFEST = 'manifest.jsonl'
 const NAME = /^(\d{10})-([0-9a-f]{8})-(\d+)-(\d+)-([0-9a-f]{8})\.bin$/
+
+/** Of a file without content: it stands for what was cut off a segment, and nobody has. */
+const CRC_OF_NOTHING = 0
 
 export interface FoundBytes {
   readonly segment: number
@@ -28,6 +32,8 @@ export interface FoundBytes {
 export interface Finding extends FoundBytes {
   /** Then only their fixed fields mean something. */
   readonly isEncrypted: boolean
+  /** Messages that went with it, by stream. */
+  readonly lost?: Readonly<Record<string, readonly SeqRun[]>>
 }
 
 export interface KeptFile {
@@ -70,7 +76,7 @@ export class Quarantine {
       if (crc === undefined) continue
       this.#names.add(name)
       const [, , , from, to] = NAME.exec(name) ?? []
-      this.bytes += Number(to) - Number(from)
+      if (crc !== CRC_OF_NOTHING) this.bytes += Number(to) - Number(from)
     }
   }
 
@@ -85,6 +91,15 @@ export class Quarantine {
         const crc = NAME.exec(name)?.[5]
         return { name, crc: crc === undefined ? undefined : Number.parseInt(crc, 16) }
       })
+  }
+
+  /** What segments have lost of their ends, as was noted here. */
+  get cuts(): readonly { readonly segment: number; readonly bytes: number }[] {
+    return [...this.#names].flatMap((name) => {
+      const [, id, , from, to, crc] = NAME.exec(name) ?? []
+      if (Number.parseInt(crc ?? '', 16) !== CRC_OF_NOTHING) return []
+      return [{ segment: Number(id), bytes: Number(to) - Number(from) }]
+    })
   }
 
   has(finding: FoundBytes): boolean {
@@ -112,7 +127,8 @@ export class Quarantine {
       to: finding.range.to,
       found_at: new Date(wallMs()).toISOString(),
       found_by: by,
-      seems: seems(finding),
+      seems: bytes.length === 0 ? 'cut off' : seems(finding),
+      ...(finding.lost === undefined ? {} : { lost: finding.lost }),
     })
     return true
   }

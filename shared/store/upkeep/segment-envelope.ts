@@ -50,9 +50,16 @@ export function readEnvelope(
     records,
     damaged: scan.damaged,
     tornBytes: scan.tornBytes,
+    cutBytes: cutBytesOf(index, header, chunk.bytes.length),
     lastCommitAt: scan.lastCommitAt,
     ...stateOfIndex(index, segment, isLast),
   }
+}
+
+function cutBytesOf(index: Uint8Array | undefined, { id, salt }: SegmentHeader, size: number) {
+  const owner =
+    index && isIndexIntact(index) ? (readIndexEnvelope(index) ?? ownerOf(index)) : undefined
+  return owner?.id === id && owner.salt === salt ? Math.max(0, owner.size - size) : 0
 }
 
 /** What an index is without a look at what it says; undefined: that decides. */
@@ -75,5 +82,6 @@ function stateOfIndex(
   if (outer !== undefined) return outer
   const owner = readIndexEnvelope(bytes) ?? ownerOf(bytes)
   const isOf = owner?.id === id && owner.salt === salt && owner.size === size
-  return { index: isOf ? 'fits' : 'stale', indexProblem: '' }
+  const isCut = owner?.id === id && owner.salt === salt && owner.size > size
+  return { index: isOf ? 'fits' : isCut ? 'longer' : 'stale', indexProblem: '' }
 }

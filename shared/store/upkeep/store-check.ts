@@ -6,13 +6,14 @@ import type { StoreEncryption } from '../encryption/keyring.ts'
 import { readAround } from '../read-around.ts'
 import { indexPath, segmentPath } from '../segment.ts'
 import type { ByteRange } from '../segment-scan.ts'
+import { isOrphan, nameOf } from './lost-messages.ts'
 import {
   lockOffline,
   type OfflineReading,
   readOffline,
   type SegmentReading,
 } from './offline-store.ts'
-import { type Finding, Quarantine, seems } from './quarantine.ts'
+import { type Finding, MANIFEST, QUARANTINE_FOLDER, Quarantine, seems } from './quarantine.ts'
 
 export interface UpkeepOptions {
   readonly disk: Disk
@@ -108,11 +109,16 @@ export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
     const damaged: DamageReport[] = []
     for (const range of one.damaged) damaged.push(await describe(options, quarantine, one, range))
     segments.push(reportOf(one, damaged))
-    problems.push(...problemsOf(one, damaged))
+    problems.push(...problemsOf(one, damaged), ...problemsOfCut(one, reading, quarantine))
     notices.push(...noticesOf(one))
   }
+  for (const { segment, bytes } of quarantine.cuts) {
+    const file = path.posix.join('journal', path.basename(segmentPath('', segment)))
+    const problem = `lost before: its last ${bytes} bytes; what went with them is in ${QUARANTINE_FOLDER}/${MANIFEST}`
+    notices.push({ file, problem })
+  }
   for (const stream of reading.catalog.streamsById.values()) {
-    if (stream.name !== '') continue
+    if (!isOrphan(stream)) continue
     const problem = `${stream.index.messages} messages of stream ${stream.id}, of which no configuration is found`
     problems.push({ file: 'journal', problem })
   }
@@ -221,6 +227,37 @@ function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): Stor
   return problems
 }
 
+/** What stands for what was cut off in the quarantine, and says which messages went with it. */
+export function cutOf(
+  { id, segment, bytes, cutBytes }: SegmentReading,
+  { catalog, lost }: OfflineReading,
+): Finding | undefined {
+  if (segment === undefined || cutBytes === 0) return undefined
+  const named: Record<string, readonly SeqRun[]> = {}
+  for (const [streamId, seqs] of lost) {
+    const stream = catalog.streamsById.get(streamId)
+    const span = stream?.index.spanIn(id)
+    if (stream === undefined || span === undefined) continue
+    named[nameOf(stream)] = runsOf(seqs.filter((seq) => span.ordinalOf(seq) >= 0))
+  }
+  return {
+    segment: id,
+    salt: segment.salt,
+    // A repair may write the header again.
+    range: { from: Math.max(bytes, segment.headerBytes), to: bytes + cutBytes },
+    bytes: new Uint8Array(0),
+    isEncrypted: segment.encryption !== undefined,
+    lost: named,
+  }
+}
+
+function problemsOfCut(one: SegmentReading, reading: OfflineReading, quarantine: Quarantine) {
+  const cut = cutOf(one, reading)
+  if (cut === undefined || quarantine.has(cut)) return []
+  const problem = `its last ${one.cutBytes} bytes are gone: its index knows what was there, what is lost is named with the streams`
+  return [{ file: one.file, problem }]
+}
+
 function noticesOf({ id, file, index, tornBytes }: SegmentReading): StoreProblem[] {
   const notices: StoreProblem[] = []
   if (tornBytes > 0) {
@@ -235,8 +272,9 @@ function noticesOf({ id, file, index, tornBytes }: SegmentReading): StoreProblem
 }
 
 function streamsOf({ catalog, lost }: OfflineReading): StreamReport[] {
-  return [...catalog.streams.values()].map(({ id, name, state }) => ({
-    name,
+  const orphans = [...catalog.streamsById.values()].filter(isOrphan)
+  return [...catalog.streams.values(), ...orphans].map(({ id, name, state }) => ({
+    name: nameOf({ id, name }),
     messages: state.messages,
     bytes: state.bytes,
     subjects: state.subjects,

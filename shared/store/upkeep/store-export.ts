@@ -1,11 +1,13 @@
 /** `petiole store export`: what can be read of a store's streams, out of a store that no server has open. */
 import * as path from 'node:path'
 import { PetioleError, SystemRandom } from '../../runtime/index.ts'
+import type { Catalog } from '../catalog.ts'
 import { Keyring } from '../encryption/keyring.ts'
 import { missingKeys } from '../encryption/missing-keys.ts'
 import type { JournalStream } from '../journal-stream.ts'
 import { EXPORT_MESSAGES, READ_BYTES } from '../limits.ts'
 import type { StoredMessage } from '../stream-store.ts'
+import { isOrphan, nameOf } from './lost-messages.ts'
 import { lockOffline, readOffline } from './offline-store.ts'
 import type { UpkeepOptions } from './store-check.ts'
 
@@ -33,7 +35,7 @@ export async function exportStore(options: ExportOptions): Promise<ExportSummary
   try {
     const reading = await readOffline(options)
     if (reading.locked.size > 0) throw await keysNeeded(options)
-    const streams = choose([...reading.catalog.streams.values()], options.streams)
+    const streams = choose(reading.catalog, options.streams)
     let messages = 0
     let lost = 0
     for (const stream of streams) {
@@ -55,18 +57,22 @@ function keysNeeded({ disk, directory, encryption = {} }: ExportOptions): Promis
   return missingKeys(disk, path.join(directory, 'journal'), keys, ADVICE)
 }
 
-function choose(all: readonly JournalStream[], wanted: readonly string[]): JournalStream[] {
-  const isNamed = ({ name }: JournalStream, text: string): boolean =>
-    name === text || name.endsWith(`/${text}`)
+function choose(
+  { streams, streamsById }: Catalog,
+  wanted: readonly string[],
+): readonly JournalStream[] {
+  const all = [...streams.values(), ...[...streamsById.values()].filter(isOrphan)]
+  const isNamed = (stream: JournalStream, text: string): boolean =>
+    nameOf(stream) === text || nameOf(stream).endsWith(`/${text}`)
   for (const text of wanted) {
     if (all.some((stream) => isNamed(stream, text))) continue
-    const known = all.map(({ name }) => name).join(', ')
+    const known = all.map(nameOf).join(', ')
     throw new PetioleError(
       'PETIOLE_STREAM_REMOVED',
       `the store has no stream ${text}, only: ${known}`,
     )
   }
-  if (wanted.length === 0) return [...all]
+  if (wanted.length === 0) return all
   return all.filter((stream) => wanted.some((text) => isNamed(stream, text)))
 }
 
@@ -92,7 +98,7 @@ function lineOf(stream: JournalStream, message: StoredMessage): Uint8Array {
   const { seq, timeMs, subject, headers, payload } = message
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
   const line = {
-    stream: stream.name,
+    stream: nameOf(stream),
     seq,
     time: new Date(timeMs).toISOString(),
     subject,

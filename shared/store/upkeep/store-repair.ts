@@ -25,6 +25,7 @@ import {
 } from './offline-store.ts'
 import { QUARANTINE_FOLDER, type Quarantine } from './quarantine.ts'
 import {
+  cutOf,
   findingOf,
   inspect,
   openQuarantine,
@@ -51,6 +52,7 @@ export async function repairStore(options: UpkeepOptions): Promise<RepairReport>
     await repairLastCommit(options, reading)
     for (const one of reading.segments) {
       await keepDamage(options, quarantine, one, done)
+      await keepCut(quarantine, reading, one, done)
       await repairHeader(options, reading, one, done)
       await repairIndex(options, reading, one, done)
     }
@@ -121,6 +123,20 @@ async function keepDamage(
   }
 }
 
+/** The operator has seen it: from now on it is no problem any more, and is still told. */
+async function keepCut(
+  quarantine: Quarantine,
+  reading: OfflineReading,
+  one: SegmentReading,
+  done: string[],
+): Promise<void> {
+  const cut = cutOf(one, reading)
+  if (cut === undefined || quarantine.has(cut)) return
+  const isKept = await quarantine.keep(cut, 'repair')
+  const noted = isKept ? `noted in ${quarantine.folder}` : 'not noted, the quarantine is full'
+  done.push(`${one.file}: the loss of its last ${one.cutBytes} bytes ${noted}`)
+}
+
 /** Only the copy that does not hold is written: whatever interrupts this, the other one stays. */
 async function repairHeader(
   { disk }: UpkeepOptions,
@@ -155,7 +171,8 @@ async function repairIndex(
   { id, segment, damaged, index, isLast }: SegmentReading,
   done: string[],
 ): Promise<void> {
-  if (segment === undefined || isLast || index === 'fits' || locked.size > 0) return
+  if (segment === undefined || isLast || index === 'fits' || index === 'longer' || locked.size > 0)
+    return
   const { disk } = options
   const file = indexPath(journalDirectory, id)
   const name = path.basename(file)
