@@ -121,14 +121,14 @@ function ask(history: StreamHistory, stream: Stream, random: SeededRandom, start
 
 /** Each with how many of those that were made with it must be found out: some can have been so. */
 export const FALSEHOODS = {
-  'two reads swapped': 0.5,
-  'an older value read': 0.5,
-  'a write lost': 0.9,
-  'a removed message back': 0.9,
-  'a write seen and then lost': 0.9,
-  'a removed message read again': 0.5,
-  'a refusal for another sequence': 0.9,
-  'an expectation ignored': 0.9,
+  'two reads swapped': 0.25,
+  'an older value read': 0.25,
+  'a write lost': 0.6,
+  'a removed message back': 0.6,
+  'a write seen and then lost': 0.6,
+  'a removed message read again': 0.25,
+  'a refusal for another sequence': 0.6,
+  'an expectation ignored': 0.6,
 } as const
 export type Falsehood = keyof typeof FALSEHOODS
 
