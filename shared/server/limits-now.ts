@@ -5,7 +5,6 @@ import {
   type AccountLimits,
   type BatchLimits,
   NO_TIER_LIMITS,
-  reservedBytes,
   type ServerLimits,
   type StreamEngine,
   type TierLimits,
@@ -107,10 +106,7 @@ export class ServerLimitsNow implements ServerLimits {
   reserved(storage: 'file' | 'memory'): number {
     let bytes = 0
     for (const engine of this.#engines.values()) {
-      bytes += reservedBytes(
-        engine.streams().map(({ config }) => config),
-        storage,
-      )
+      bytes += engine.reservedBytes(storage)
     }
     return bytes
   }

@@ -5,6 +5,7 @@
  */
 import type { StreamConfig } from './config/stream-config.ts'
 import { JetStreamError } from './jetstream-error.ts'
+import type { StreamTotals } from './stream-totals.ts'
 
 /** What the streams of one tier may take together, keys as on the wire. -1, and mostly 0, is no limit. */
 export interface TierLimits {
@@ -123,15 +124,10 @@ export function tierOf(
 export function checkStreamCount(
   limits: AccountLimits,
   { name, num_replicas }: Reservation,
-  others: Iterable<StreamConfig>,
+  totals: StreamTotals,
 ): void {
   const [tier, { max_streams }] = tierOf(limits, num_replicas)
-  if (max_streams <= 0) return
-  let count = 0
-  for (const other of others) {
-    if (other.name !== name && isInTier(other, tier)) count++
-  }
-  if (count >= max_streams) throw new JetStreamError(10027)
+  if (max_streams > 0 && totals.count(tier, name) >= max_streams) throw new JetStreamError(10027)
 }
 
 /**
@@ -141,7 +137,7 @@ export function checkStreamCount(
 export function checkReservation(
   limits: AccountLimits,
   asked: Reservation,
-  others: Iterable<StreamConfig>,
+  totals: StreamTotals,
   before = 0,
 ): void {
   const { name, num_replicas, max_bytes, max_consumers, storage } = asked
@@ -156,11 +152,7 @@ export function checkReservation(
   // A stream without a bound of its own fits where there is any room at all.
   const added = max_bytes < 0 && held === 0 ? 1 : Math.max(0, max_bytes - held)
   const kept = held === 0 ? 0 : Math.min(held, Math.max(0, max_bytes))
-  let reserved = kept
-  for (const other of others) {
-    const isCounted = other.name !== name && other.storage === storage && other.max_bytes > 0
-    if (isCounted && isInTier(other, tierName)) reserved += other.max_bytes
-  }
+  const reserved = kept + totals.reservedBytes(storage, tierName, name)
   const most = isMemory ? tier.max_memory : tier.max_storage
   if (most >= 0 && reserved + added > most) throw new JetStreamError(errCode)
   const { server } = limits

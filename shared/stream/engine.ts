@@ -14,7 +14,6 @@ import { API_PREFIX, type ApiContext } from './api/api-context.ts'
 import { apiLevelOf } from './api/api-level.ts'
 import { SubjectPages } from './api/subject-page.ts'
 import { newAssetName } from './asset-name.ts'
-import { BoundSubjects } from './bound-subjects.ts'
 import { createStreamStore, decodeConfig, type StreamMode } from './config/stored-config.ts'
 import type { StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
@@ -28,6 +27,7 @@ import { SnapshotDesk } from './snapshot/snapshot-desk.ts'
 import { Stream } from './stream.ts'
 import { StreamJudge } from './stream-judge.ts'
 import { checkKind, checkOverlap, refuseManaged, StreamPlan } from './stream-plan.ts'
+import { StreamTable } from './stream-table.ts'
 import { Turns } from './turns.ts'
 
 export interface StreamEngineOptions {
@@ -65,10 +65,9 @@ export class StreamEngine {
   readonly #advisories: Advisories
   readonly #acks: ReturnType<typeof ackForms>
   readonly #api: Api
-  readonly #streams = new Map<string, Stream>()
+  readonly #streams = new StreamTable()
   readonly #judge: StreamJudge
   readonly #turns = new Turns()
-  readonly #bound = new BoundSubjects(() => this.streams())
   readonly #restores: RestoreHost
   readonly #snapshots: SnapshotDesk
   #subscriptions: (() => void)[] = []
@@ -85,7 +84,7 @@ export class StreamEngine {
     this.#log = options.log
     const { clock, random, port, domain } = options
     this.#advisories = new Advisories(clock, random, port, domain, options.account)
-    this.#judge = new StreamJudge(options.limits, this.#streams)
+    this.#judge = new StreamJudge(options.limits, this.#streams.byName, this.#streams.totals)
     this.#acks = ackForms(domain, options.account, options.areAcksNamed ?? false)
     this.#restores = new RestoreHost({
       root: options.store,
@@ -114,7 +113,7 @@ export class StreamEngine {
     for (const [key, store] of this.#store.streams) {
       if (key.startsWith(prefix)) await this.#recover(key, store)
     }
-    for (const stream of this.#streams.values()) stream.openCaptures()
+    for (const stream of this.#streams.byName.values()) stream.openCaptures()
     this.#subscribe()
   }
 
@@ -124,7 +123,12 @@ export class StreamEngine {
 
   /** In the order of their names. */
   streams(): readonly Stream[] {
-    return [...this.#streams.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#streams.inOrder
+  }
+
+  /** The sum of what its streams say they may grow to. */
+  reservedBytes(storage: StreamConfig['storage']): number {
+    return this.#streams.totals.reservedBytes(storage)
   }
 
   /**
@@ -132,7 +136,7 @@ export class StreamEngine {
    * where several of those overlap, the one whose name sorts first is returned.
    */
   streamFor(subject: string): Stream | undefined {
-    return this.#bound.streamOf(subject)
+    return this.#streams.streamOf(subject)
   }
 
   /**
@@ -167,7 +171,7 @@ export class StreamEngine {
   /** Throws what would keep `ensureAll` from having them as things are. */
   judgeAll(requests: readonly StreamRequest[]): void {
     const configs = requests.map((request) => this.#configOf(request, CAPTURING))
-    void new StreamPlan(configs, this.#streams, this.#judge.streamsMax)
+    void new StreamPlan(configs, this.#streams.byName, this.#judge.streamsMax)
   }
 
   /**
@@ -181,8 +185,7 @@ export class StreamEngine {
       await new Promise<void>((resolve, reject) => {
         this.#store.removeStream(this.#key(name), settle(resolve, reject))
       })
-      this.#streams.delete(name)
-      this.#bound.changed()
+      this.#streams.drop(name)
       stream.removed()
       stream.close('409 Consumer Deleted', false)
       this.#advise('DELETED', 'delete', name)
@@ -208,7 +211,7 @@ export class StreamEngine {
       const { config, isCapturing, mayOverlap } = decodeConfig(store.config)
       const stream = this.#open(store, config, { isCapturing, mayOverlap })
       await stream.recover()
-      this.#streams.set(config.name, stream)
+      this.#streams.set(stream)
     } catch (error) {
       // One stream that can not be read must not keep the others from being served.
       this.#log.error({ stream: key, err: messageOf(error) }, 'stream not recovered')
@@ -216,7 +219,7 @@ export class StreamEngine {
   }
 
   async #carryOut(configs: readonly StreamConfig[]): Promise<void> {
-    const plan = new StreamPlan(configs, this.#streams, this.#judge.streamsMax)
+    const plan = new StreamPlan(configs, this.#streams.byName, this.#judge.streamsMax)
     this.#plan = plan
     try {
       for (const step of plan.steps) {
@@ -234,7 +237,7 @@ export class StreamEngine {
   }
 
   async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
-    if (this.#streams.size >= this.#judge.streamsMax) throw new JetStreamError(10027)
+    if (this.#streams.byName.size >= this.#judge.streamsMax) throw new JetStreamError(10027)
     if (this.#restores.has(config.name)) throw new JetStreamError(10058)
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
@@ -244,14 +247,12 @@ export class StreamEngine {
       const everyMs = mode.isCapturing ? this.#judge.syncEveryMs : 0
       const store = createStreamStore(this.#store, key, config, mode, done, everyMs)
       stream = this.#open(store, config, mode)
-      this.#streams.set(config.name, stream)
-      this.#bound.changed()
+      this.#streams.set(stream)
       // What is published from here on is stored after the stream's own record in the journal.
       if (this.#isStarted) stream.openCaptures()
     }).catch((error: unknown) => {
       stream?.close('409 Consumer Deleted', false)
-      this.#streams.delete(config.name)
-      this.#bound.changed()
+      this.#streams.drop(config.name)
       throw error
     })
     this.#made(config.name)
@@ -261,16 +262,14 @@ export class StreamEngine {
   }
 
   #made(name: string): void {
-    this.#bound.changed()
     this.#advise('CREATED', 'create', name)
-    for (const other of this.#streams.values()) other.feeds.originMade(name)
+    for (const other of this.#streams.fedBy(name)) other.feeds.originMade(name)
   }
 
   async #update(stream: Stream, config: StreamConfig): Promise<Stream> {
     const updated = updatedConfig(stream.config, config)
     checkOverlap(updated, stream.mode, this.#streams, this.#plan)
-    await stream.update(updated)
-    this.#bound.changed()
+    await stream.update(updated, () => this.#streams.changed(stream))
     this.#advise('UPDATED', 'modify', stream.name)
     return stream
   }
@@ -330,7 +329,7 @@ export class StreamEngine {
     this.#snapshots.close().catch(() => {})
     for (const stop of this.#subscriptions) stop()
     this.#subscriptions = []
-    for (const stream of this.#streams.values()) stream.close('409 Server Shutdown', isKept)
+    for (const stream of this.#streams.byName.values()) stream.close('409 Server Shutdown', isKept)
   }
 
   #key(name: string): string {
@@ -358,6 +357,7 @@ export class StreamEngine {
       audit: new ApiAudit({ port, advisories, serverName, describe }),
       stream: (name) => this.#streams.get(name),
       streams: () => this.streams(),
+      fedBy: (origin) => this.#streams.fedBy(origin),
       create: (request) => this.#createByClient(request),
       update: (request, name) => this.#updateByClient(request, name),
       remove: (name) => this.remove(name),

@@ -3,7 +3,6 @@ export {
   type AccountLimits,
   type BatchLimits,
   NO_TIER_LIMITS,
-  reservedBytes,
   type ServerLimits,
   type TierLimits,
   UNLIMITED,

@@ -136,6 +136,11 @@ export const MESSAGE_OVERHEAD = {
   memory: { always: 16, withHeaders: 0 },
 } as const
 export const RECORD_OVERHEAD_BYTES = 48
+/**
+ * Nodes of all streams' subjects that one request looks at for those that overlap its own; when that does
+ * not do, it is held against each stream.
+ */
+export const CLAIM_VISITS_MAX = 1_000_000
 /** Literal subjects whose stream is remembered. */
 export const SUBJECT_CACHE_MAX = 16_384
 /** Totals of counters remembered per stream; others are read again when they are counted on. */

@@ -11,18 +11,21 @@ import { refuseReplicas, updatedConfig } from './config/stream-update.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { STREAMS_MAX } from './limits.ts'
 import type { Stream } from './stream.ts'
+import type { StreamTotals } from './stream-totals.ts'
 
 export class StreamJudge {
   /** What the account's streams hold together. */
   readonly room: AccountRoom
   readonly #limits: AccountLimits
   readonly #streams: ReadonlyMap<string, Stream>
+  readonly #totals: StreamTotals
   readonly #rules: StreamRules
 
-  constructor(limits: AccountLimits, streams: ReadonlyMap<string, Stream>) {
+  constructor(limits: AccountLimits, streams: ReadonlyMap<string, Stream>, totals: StreamTotals) {
     this.room = new AccountRoom(limits)
     this.#limits = limits
     this.#streams = streams
+    this.#totals = totals
     this.#rules = {
       get duplicateWindowMaxNs() {
         return limits.server.duplicateWindowMaxNs
@@ -63,8 +66,8 @@ export class StreamJudge {
       max_consumers: request.max_consumers ?? 0,
       storage: request.storage,
     }
-    checkStreamCount(this.#limits, asked, this.#configs())
-    checkReservation(this.#limits, asked, this.#configs())
+    checkStreamCount(this.#limits, asked, this.#totals)
+    checkReservation(this.#limits, asked, this.#totals)
   }
 
   /** Returns whether there is such a stream already. Throws 10058 when it is another one. */
@@ -78,7 +81,7 @@ export class StreamJudge {
 
   /** Throws 10026, 10028, 10047, 10049 or 10120. */
   checkNew(config: StreamConfig): void {
-    checkReservation(this.#limits, config, this.#configs())
+    checkReservation(this.#limits, config, this.#totals)
     checkFeedFilters(config)
   }
 
@@ -86,13 +89,9 @@ export class StreamJudge {
   updated(stream: Stream, config: StreamConfig): StreamConfig {
     const old = stream.config
     const updated = updatedConfig(old, config)
-    checkReservation(this.#limits, updated, this.#configs(), old.max_bytes)
+    checkReservation(this.#limits, updated, this.#totals, old.max_bytes)
     checkConsumers(stream, old, updated)
     return updated
-  }
-
-  *#configs(): IterableIterator<StreamConfig> {
-    for (const { config } of this.#streams.values()) yield config
   }
 }
 

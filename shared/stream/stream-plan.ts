@@ -4,7 +4,9 @@ import type { StreamConfig } from './config/stream-config.ts'
 import { updatedConfig } from './config/stream-update.ts'
 import { refuseDetours } from './config/subject-checks.ts'
 import { JetStreamError } from './jetstream-error.ts'
+import { CLAIM_VISITS_MAX } from './limits.ts'
 import type { Stream } from './stream.ts'
+import type { StreamTable } from './stream-table.ts'
 
 /** Several streams that are judged together before any of them is touched. */
 export class StreamPlan {
@@ -80,18 +82,27 @@ export function refuseManaged(stream: Stream): void {
 export function checkOverlap(
   { name, subjects }: StreamConfig,
   mode: StreamMode,
-  streams: ReadonlyMap<string, Stream>,
+  table: StreamTable,
   plan: StreamPlan | undefined,
 ): void {
   const isPlanned = plan?.configs.has(name) === true
-  const ours = new SubjectPatterns(subjects)
-  for (const other of streams.values()) {
-    if (other.name === name || (mode.mayOverlap && other.mode.mayOverlap)) continue
-    if (isPlanned && plan.configs.has(other.name)) continue
-    refuseShared(ours, other.claimedSubjects)
+  const mayShare = (other: Stream): boolean =>
+    other.name === name ||
+    (mode.mayOverlap && other.mode.mayOverlap) ||
+    (isPlanned && plan.configs.has(other.name))
+  const claiming = table.claiming(subjects, CLAIM_VISITS_MAX)
+  if (claiming === undefined) {
+    // Wildcards that lead everywhere: then each stream is held against them by itself.
+    const ours = new SubjectPatterns(subjects)
+    for (const other of table.byName.values()) {
+      if (!mayShare(other)) refuseShared(ours, other.claimedSubjects)
+    }
+  } else {
+    for (const other of claiming) if (!mayShare(other)) throw new JetStreamError(10065)
   }
-  if (isPlanned) return
-  for (const other of plan?.configs.values() ?? []) refuseShared(ours, other.subjects)
+  if (isPlanned || plan === undefined) return
+  const ours = new SubjectPatterns(subjects)
+  for (const other of plan.configs.values()) refuseShared(ours, other.subjects)
 }
 
 function refuseShared(ours: SubjectPatterns, theirs: readonly string[]): void {

@@ -173,23 +173,28 @@ export class Stream {
     return this.#claimed ?? this.#config.subjects
   }
 
-  /** Applies a changed configuration once it is on disk; nothing has changed when that fails. */
-  async update(config: StreamConfig): Promise<void> {
-    this.#claimed = [...new Set([...this.#config.subjects, ...config.subjects])]
+  /**
+   * Applies a changed configuration once it is on disk; nothing has changed when that fails.
+   * @param changed called each time when its configuration or what it claims is another
+   */
+  async update(config: StreamConfig, changed: () => void): Promise<void> {
+    const { retention, subjects } = this.#config
+    this.#claimed = [...new Set([...subjects, ...config.subjects])]
+    changed()
     try {
       await new Promise<void>((resolve, reject) => {
         const done: Committed = (error) => (error ? reject(error) : resolve())
         const options = { sync: this.#syncOf(config), compression: config.compression }
         this.store.configure(encodeConfig(config, this.mode), limitsOf(config), done, options)
       })
+      this.#config = config
     } finally {
       this.#claimed = undefined
+      changed()
     }
-    const isRetentionNew = config.retention !== this.#config.retention
-    this.#config = config
     this.publishing.configured()
     this.openCaptures()
-    if (isRetentionNew) await this.consumers.retentionChanged()
+    if (config.retention !== retention) await this.consumers.retentionChanged()
   }
 
   /** It is gone from disk: whoever has to do with it is told. */

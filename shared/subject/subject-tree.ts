@@ -57,6 +57,18 @@ export class SubjectTree<T> {
   }
 
   /**
+   * Everything under subjects that some literal subject matches as well as this pattern; undefined when
+   * more nodes than that would have to be looked at.
+   */
+  overlapping(pattern: string, visitsMax: number): T[] | undefined {
+    const found: T[] = []
+    visits = 0
+    const isComplete = collectOverlapping(this.#root, pattern.split('.'), visitsMax, found)
+    this.visited = visits
+    return isComplete ? found : undefined
+  }
+
+  /**
    * What matches the prefix with so many tokens behind it, whatever they are; undefined when it depends on
    * them. So one answer does for all the inboxes of a client, or all acknowledgements of a consumer.
    */
@@ -145,6 +157,12 @@ class Node<T> {
     return false
   }
 
+  /** All nodes right below it, but for that of `>`. */
+  pushTokensTo(nodes: Node<T>[]): void {
+    if (this.one !== undefined) nodes.push(this.one)
+    if (this.#literals !== undefined) for (const node of this.#literals.values()) nodes.push(node)
+  }
+
   child(token: string): Node<T> {
     const existing = this.find(token)
     if (existing !== undefined) return existing
@@ -187,6 +205,39 @@ function collect<T>(from: Node<T>, tokens: readonly string[], depth: number, fou
     else return
   }
   node.pushTo(found)
+}
+
+/** Level by level: there may be as many tokens as a message has room for. False when it is given up. */
+function collectOverlapping<T>(
+  root: Node<T>,
+  tokens: readonly string[],
+  visitsMax: number,
+  found: T[],
+): boolean {
+  let level = [root]
+  for (let depth = 0; level.length > 0; depth++) {
+    visits += level.length
+    if (visits > visitsMax) return false
+    const token = tokens[Math.min(depth, tokens.length - 1)] ?? ''
+    const isMore = token === '>'
+    const isEnd = depth >= tokens.length
+    const below: Node<T>[] = []
+    for (const node of level) {
+      // Behind the token of `>` values of any depth are met, before it only those that end with it.
+      if (isEnd) node.pushTo(found)
+      if (isEnd && !isMore) continue
+      // Either `>` matches whatever is behind: at least one token, as both have one here.
+      node.more?.pushTo(found)
+      if (isMore || token === '*') node.pushTokensTo(below)
+      else {
+        const literal = node.literal(token)
+        if (literal !== undefined) below.push(literal)
+        if (node.one !== undefined) below.push(node.one)
+      }
+    }
+    level = below
+  }
+  return true
 }
 
 /** False when literal children behind the tokens have values of their own. */

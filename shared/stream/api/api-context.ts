@@ -22,6 +22,8 @@ export interface ApiContext {
   nowMs(): number
   stream(name: string): Stream | undefined
   streams(): readonly Stream[]
+  /** Those whose mirror or source has the name. */
+  fedBy(origin: string): readonly Stream[]
   /** The stream that was there already, when it is as asked for. */
   create(request: StreamRequest): Promise<Stream>
   /** @param name the stream's in the request's subject */

@@ -87,7 +87,7 @@ function atHand({ store }: Stream, subject: string): StoredMessage | undefined {
 function servingStream(context: ApiContext, name: string): Stream | undefined {
   const stream = context.stream(name)
   if (stream?.config.allow_direct) return stream
-  return context.streams().find(({ feeds }) => feeds.isReadableAs(name))
+  return context.fedBy(name).find(({ feeds }) => feeds.isReadableAs(name))
 }
 
 /** The request, or the status that refuses it. @param subject undefined: none in the request's subject */

@@ -11,11 +11,12 @@ import { JetStreamError } from '../jetstream-error.ts'
 import { RESTORES_MAX } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import type { StreamJudge } from '../stream-judge.ts'
+import type { StreamTable } from '../stream-table.ts'
 
 export interface RestoreAccount {
   readonly root: Store
   readonly judge: StreamJudge
-  readonly streams: Map<string, Stream>
+  readonly streams: StreamTable
   key(name: string): string
   /** Throws 10065 when another stream has some of its subjects. */
   checkFree(config: StreamConfig): void
@@ -46,7 +47,8 @@ export class RestoreHost {
     const { judge, streams } = this.#account
     const config = judge.configOf(request)
     judge.checkNew(config)
-    if (streams.has(config.name) || this.#names.has(config.name)) throw new JetStreamError(10130)
+    if (streams.get(config.name) !== undefined || this.#names.has(config.name))
+      throw new JetStreamError(10130)
     judge.checkAsked(request)
     if (this.#names.size >= RESTORES_MAX) throw new JetStreamError(10167)
     this.#names.add(config.name)
@@ -86,7 +88,7 @@ export class RestoreHost {
       stream.close('409 Consumer Deleted', false)
       throw error
     }
-    streams.set(config.name, stream)
+    streams.set(stream)
     this.#names.delete(config.name)
     stream.openCaptures()
     made(config.name)

@@ -12,6 +12,7 @@ import { AccountRoom, StreamRoom } from '../../../shared/stream/account-room.ts'
 import { streamConfig } from '../../../shared/stream/config/stream-checks.ts'
 import type { CapturedMessage } from '../../../shared/stream/port.ts'
 import { StreamJudge } from '../../../shared/stream/stream-judge.ts'
+import { StreamTotals } from '../../../shared/stream/stream-totals.ts'
 import type { ApiAnswer } from '../../support/memory-port.ts'
 import { StreamWorld } from '../../support/stream-world.ts'
 
@@ -31,7 +32,7 @@ describe('limits of an account', () => {
 
   it('count other streams of the tier only', () => {
     const limits = limitsOf({ R1: { max_streams: 2, max_storage: 100 } })
-    const others = ['A', 'B'].map((name) => streamConfig({ name, max_bytes: 40 }))
+    const others = new StreamTotals(['A', 'B'].map((name) => streamConfig({ name, max_bytes: 40 })))
     const asked = { name: 'C', num_replicas: 1, max_bytes: 21, max_consumers: 0 }
     assert.throws(() => checkStreamCount(limits, asked, others), { errCode: 10027 })
     checkStreamCount(limits, { ...asked, name: 'A' }, others)
@@ -44,7 +45,7 @@ describe('limits of an account', () => {
 
   it('bind streams that a configuration names as well', () => {
     const most = (tiers: Record<string, object>): number =>
-      new StreamJudge(limitsOf(tiers), new Map()).streamsMax
+      new StreamJudge(limitsOf(tiers), new Map(), new StreamTotals()).streamsMax
     assert.equal(most({ '': { max_streams: 3 } }), 3)
     assert.equal(most({ R1: { max_streams: 0 } }), 10_000)
     assert.throws(() => most({ R3: {} }), { errCode: 10120 })
@@ -52,7 +53,7 @@ describe('limits of an account', () => {
 
   it('let a stream grow by what is left, and shrink', () => {
     const limits = limitsOf({ '': { max_storage: 100 } })
-    const others = [streamConfig({ name: 'A', max_bytes: 40 })]
+    const others = new StreamTotals([streamConfig({ name: 'A', max_bytes: 40 })])
     const grown = (max_bytes: number) => () =>
       checkReservation(
         limits,

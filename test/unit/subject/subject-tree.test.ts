@@ -71,6 +71,35 @@ describe('SubjectTree', () => {
     )
   })
 
+  it(`finds what overlaps a pattern as pairs do, or gives up, seed=${SEED}`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(pattern, { maxLength: 40 }),
+        pattern,
+        fc.nat(60),
+        (held, asked, most) => {
+          const tree = new SubjectTree<string>()
+          for (const subject of held) tree.add(subject, subject)
+          const expected = [...new Set(held)].filter((subject) => overlaps(subject, asked)).sort()
+          assert.deepEqual(tree.overlapping(asked, Infinity)?.sort(), expected, asked)
+          const needed = tree.visited
+          const found = tree.overlapping(asked, most)
+          if (most >= needed) assert.deepEqual(found?.sort(), expected)
+          else assert.equal(found, undefined)
+        },
+      ),
+      { seed: SEED, numRuns: 1000 },
+    )
+  })
+
+  it('finds overlaps at a cost that the number of values beside the way does not change', () => {
+    const tree = new SubjectTree<number>()
+    for (let i = 0; i < 5000; i++) tree.add(`st.${i}.>`, i)
+    assert.deepEqual(tree.overlapping('st.7.a', 10), [7])
+    assert.deepEqual(tree.overlapping('st.new.>', 10), [])
+    assert.equal(tree.overlapping('st.*.a', 10), undefined)
+  })
+
   it('matches nothing on a subject with an empty token', () => {
     const tree = new SubjectTree<number>()
     for (const subject of ['>', '*', '*.*', 'a.>']) tree.add(subject, 1)
