@@ -322,7 +322,12 @@ export class ConsumerSet {
 
   /** Those that clients made: what sources from the stream does not count. */
   #limitable(): readonly Consumer[] {
-    return this.list().filter(({ config }) => !config.direct && !config.sourcing)
+    const found: Consumer[] = []
+    for (const consumer of this.#consumers.values()) {
+      const { direct, sourcing } = consumer.config
+      if (!direct && !sourcing) found.push(consumer)
+    }
+    return found
   }
 
   /** @param isRefiltered what the consumer matched before may be unwanted then */
