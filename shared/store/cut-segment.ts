@@ -3,6 +3,7 @@
  * Nothing behind the cut can be read, but which messages were there is known, and what else the index holds
  * (configurations, states, floors) is not lost at all.
  */
+import type { Log } from '../log/index.ts'
 import type { Catalog } from './catalog.ts'
 import { runsOf } from './delete-runs.ts'
 import { DAMAGE_NAMED_MAX } from './limits.ts'
@@ -39,6 +40,21 @@ export function messagesIn(
   }
   scanSegment(chunk, segment, false, visit, unreadable)
   return found
+}
+
+/**
+ * A configuration is carried on when its segment goes, so a stream with messages and without one lost a segment that
+ * nobody else misses.
+ */
+export function reportOrphans(catalog: Catalog, log: Log): void {
+  for (const { id, name, index } of catalog.streamsById.values()) {
+    if (name !== '' || index.messages === 0) continue
+    const { messages } = index
+    log.error(
+      { stream: id, messages },
+      'configuration of a stream is gone, a segment is missing or damaged',
+    )
+  }
 }
 
 /**

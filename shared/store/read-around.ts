@@ -3,7 +3,7 @@
  * touches it, so what fails is read again in smaller pieces, down to a page, and only the pages that fail
  * alone are missing: zeros stand for them, which are no record, so a scan takes them for damage and goes on behind.
  */
-import { codeOf, type Disk, type DiskFile } from '../runtime/index.ts'
+import { codeOf, type Disk, type DiskFile, PetioleError } from '../runtime/index.ts'
 import { READ_BYTES, UNREADABLE_UNIT_BYTES } from './limits.ts'
 import type { ByteRange } from './segment-scan.ts'
 
@@ -42,7 +42,7 @@ export async function readAround(
       got += read
       step = Math.min(step * 2, stepMax)
     } catch (error) {
-      if (!isUnreadable(error)) throw error
+      if (!isUnreadable(error)) throw notAFile(file, error)
       firstError ??= error
       stepMax = READ_BYTES
       const unit = Math.min(target.length - got, unitLeft(from))
@@ -59,6 +59,16 @@ export async function readAround(
     }
   }
   return { bytes: got, unreadable, error: unreadable.length === 0 ? undefined : firstError }
+}
+
+/** A directory can be opened, and the error of its read does not say which it is. */
+function notAFile({ path }: DiskFile, error: unknown): unknown {
+  if (codeOf(error) !== 'EISDIR') return error
+  return new PetioleError(
+    'PETIOLE_STORE_FOREIGN',
+    `${path} is a directory, and should be a file of the store; nothing was changed: move it away`,
+    { cause: error },
+  )
 }
 
 /** Of the page in which the place lies. */

@@ -7,7 +7,7 @@ import type { Log } from '../log/index.ts'
 import type { Disk, DiskFile } from '../runtime/index.ts'
 import type { Catalog } from './catalog.ts'
 import { ClaimedSeqs } from './claimed-seqs.ts'
-import { type CutSegment, messagesIn, reportCut } from './cut-segment.ts'
+import { type CutSegment, messagesIn, reportCut, reportOrphans } from './cut-segment.ts'
 import { reportGaps } from './damage.ts'
 import { unwrapIndex } from './encryption/index-envelope.ts'
 import type { Keyring } from './encryption/keyring.ts'
@@ -111,6 +111,7 @@ export class Recovery {
       stream.absentDeletes.add(seq)
     })
     for (const cut of this.#cut) reportCut(this.#catalog, cut)
+    reportOrphans(this.#catalog, this.#log)
     reportGaps(this.#catalog, this.#damaged)
     // A killed process may leave names behind that are not on disk yet: nothing may follow them so.
     await this.#disk.syncDirectory(this.#directory)

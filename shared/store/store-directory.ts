@@ -9,6 +9,14 @@ export const FORMAT = 'petiole-store'
 export const VERSION = 1
 const ID_BYTES = 16
 
+export const JOURNAL_GONE =
+  'is gone with all that was in it: stop the server and bring it back from a backup of the directory'
+
+/** Whether a server had a journal in a directory with these names: the reserve is made behind it. */
+export function isJournalGone(names: readonly string[]): boolean {
+  return names.includes(RESERVE_FILE) && !names.includes('journal')
+}
+
 export interface ClaimOptions {
   readonly disk: Disk
   readonly random: Random
@@ -82,6 +90,7 @@ async function checkCard(options: ClaimOptions): Promise<number> {
   if (owner !== '' && card.owner !== '' && card.owner !== owner) {
     throw foreign(`${directory} belongs to server ${card.owner}, this one is ${owner}`)
   }
+  if (isJournalGone(await disk.list(directory))) log.error({ directory }, `journal ${JOURNAL_GONE}`)
   if (damaged.length > 0) log.error({ files: damaged }, 'damaged store card written again')
   const isOurs = owner === '' || card.owner === owner
   if (isOurs) await writeCards(options, stale, card)

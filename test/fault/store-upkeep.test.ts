@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { silentLog } from '../../shared/log/index.ts'
+import { type Log, silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import {
   checkStore,
   exportStore,
   openStore,
+  renderCheck,
+  renderRepair,
   repairStore,
   type Store,
   type StoreReport,
@@ -21,13 +23,13 @@ import { StoreClock, settle } from '../support/store-clock.ts'
 const COUNT = 26
 const clock = new StoreClock()
 
-function open(disk: SimDisk): Promise<Store> {
+function open(disk: SimDisk, log: Log = silentLog): Promise<Store> {
   return openStore({
     directory: '/data',
     clock,
     random: new SeededRandom(7),
     disk,
-    log: silentLog,
+    log,
     owner: 'hub one',
     segmentBytes: 600,
     prewriteBytes: 100,
@@ -307,5 +309,20 @@ describe('store check, repair and export', function () {
       const one = await exported(copy, 'json', ['stream-2'])
       assert.equal(one.summary.streams, 1)
     }
+  })
+
+  it('say that a segment with configurations is gone, and what no repair can do', async () => {
+    const copy = store.disk.powerCutAt(store.disk.recorded, new SeededRandom(1))
+    for (const end of ['log', 'idx']) await copy.remove(`/data/journal/0000000001.${end}`)
+    const errors: string[] = []
+    const log = { ...silentLog, error: (_: unknown, text: string) => void errors.push(text) }
+    await (await open(copy, log)).destroy()
+    const told = errors.filter((text) => text.startsWith('configuration of a stream is gone'))
+    assert.equal(told.length, 2)
+    const { done, after } = await repairStore({ disk: copy, clock, directory: '/data' })
+    const text = renderRepair({ directory: '/data', done, after })
+    assert.match(text, /no repair can put these right: docs\/operations\.md/)
+    assert.doesNotMatch(text, /puts right what it can/)
+    assert.match(renderCheck(after), /petiole store repair/)
   })
 })

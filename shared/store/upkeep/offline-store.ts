@@ -26,6 +26,7 @@ import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
 import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import { CARD_FILE, type Cards, readCards } from '../store-card.ts'
+import { isJournalGone } from '../store-directory.ts'
 import { makeMemory, withDefaults } from '../store-memory.ts'
 import { LostMessages } from './lost-messages.ts'
 import { headerOf, outerIndexState, readEnvelope } from './segment-envelope.ts'
@@ -68,6 +69,10 @@ export interface OfflineReading {
   readonly directory: string
   readonly journalDirectory: string
   readonly cards: Cards
+  /** A server has had one here. */
+  readonly isJournalGone: boolean
+  /** Ids of the keys to read with. */
+  readonly given: readonly string[]
   /** Empty when a key is missing: then only checksums are looked at, of all segments. */
   readonly catalog: Catalog
   /** Segments by the key that they need, and that was not given. */
@@ -136,6 +141,8 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
     directory,
     journalDirectory,
     cards: await readCards(disk, directory),
+    isJournalGone: isJournalGone(await disk.list(directory)),
+    given: keys.keyIds,
     catalog,
     locked,
     segments: reader.segments,

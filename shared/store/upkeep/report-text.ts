@@ -3,7 +3,10 @@
 import type { StoreReport } from './store-check.ts'
 import type { RepairReport } from './store-repair.ts'
 
-export function renderCheck(report: StoreReport): string {
+const TO_REPAIR = '`petiole store repair` puts right what it can, and loses nothing'
+const NOT_REPAIRED = 'no repair can put these right: docs/operations.md says what can be done'
+
+export function renderCheck(report: StoreReport, advice = TO_REPAIR): string {
   const { segments, streams, quarantine } = report
   const bytes = segments.reduce((total, one) => total + one.bytes, 0)
   const records = segments.reduce((total, one) => total + one.records, 0)
@@ -28,13 +31,15 @@ export function renderCheck(report: StoreReport): string {
     report.ok && !isWhole
       ? 'ok: all checksums hold; what is in the records was not looked at, for want of the key'
       : report.ok
-        ? 'ok: everything holds, or is in quarantine'
-        : `${report.problems.length} problems: \`petiole store repair\` puts right what it can, and loses nothing`,
+        ? streams.some(({ lost }) => lost.length > 0)
+          ? 'ok: what was lost is named above and kept or noted in quarantine; everything else holds'
+          : 'ok: everything holds, or is in quarantine'
+        : `${report.problems.length} problems: ${advice}`,
   )
   return `${lines.join('\n')}\n`
 }
 
 export function renderRepair({ done, after }: RepairReport): string {
   const lines = done.length === 0 ? ['nothing to repair'] : done.map((one) => `repaired: ${one}`)
-  return `${lines.join('\n')}\n${renderCheck(after)}`
+  return `${lines.join('\n')}\n${renderCheck(after, NOT_REPAIRED)}`
 }

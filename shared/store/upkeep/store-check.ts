@@ -6,6 +6,7 @@ import type { StoreEncryption } from '../encryption/keyring.ts'
 import { readAround } from '../read-around.ts'
 import { indexPath, segmentPath } from '../segment.ts'
 import type { ByteRange } from '../segment-scan.ts'
+import { JOURNAL_GONE } from '../store-directory.ts'
 import { isOrphan, nameOf } from './lost-messages.ts'
 import {
   lockOffline,
@@ -101,8 +102,12 @@ export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
     problem: 'belongs to no segment',
   }))
   for (const [keyId, ids] of reading.locked) {
-    const problem = `${ids.length} segments are encrypted with key ${keyId}, which was not given: only checksums were checked, and streams are not known`
-    notices.push({ file: 'journal', problem })
+    const { given } = reading
+    const other = given.length === 0 ? '' : ` (given: ${given.join(', ')})`
+    const problem = `${ids.length} segments are encrypted with key ${keyId}, which was not given${other}: only checksums were checked, and streams are not known`
+    // Who gives a key takes the answer for one that rests on it.
+    const list = given.length === 0 ? notices : problems
+    list.push({ file: 'journal', problem })
   }
   const segments: SegmentReport[] = []
   for (const one of reading.segments) {
@@ -197,11 +202,16 @@ function reportOf(one: SegmentReading, damaged: readonly DamageReport[]): Segmen
   }
 }
 
-function problemsOfCards({ cards }: OfflineReading): StoreProblem[] {
+function problemsOfCards({ cards, isJournalGone }: OfflineReading): StoreProblem[] {
   if (cards.card === undefined) {
     return [{ file: 'store.json', problem: 'neither it nor its copy can be understood' }]
   }
-  return cards.damaged.map((file) => ({ file, problem: 'is damaged; the other copy holds' }))
+  const gone = { file: 'journal', problem: JOURNAL_GONE }
+  const damaged = cards.damaged.map((file) => ({
+    file,
+    problem: 'is damaged; the other copy holds',
+  }))
+  return isJournalGone ? [gone, ...damaged] : damaged
 }
 
 function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): StoreProblem[] {

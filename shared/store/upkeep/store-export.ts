@@ -6,6 +6,7 @@ import { Keyring } from '../encryption/keyring.ts'
 import { missingKeys } from '../encryption/missing-keys.ts'
 import type { JournalStream } from '../journal-stream.ts'
 import { EXPORT_MESSAGES, READ_BYTES } from '../limits.ts'
+import { JOURNAL_GONE } from '../store-directory.ts'
 import type { StoredMessage } from '../stream-store.ts'
 import { isOrphan, nameOf } from './lost-messages.ts'
 import { lockOffline, readOffline } from './offline-store.ts'
@@ -35,6 +36,7 @@ export async function exportStore(options: ExportOptions): Promise<ExportSummary
   try {
     const reading = await readOffline(options)
     if (reading.locked.size > 0) throw await keysNeeded(options)
+    if (reading.isJournalGone) throw journalGone(options.directory)
     const streams = choose(reading.catalog, options.streams)
     let messages = 0
     let lost = 0
@@ -55,6 +57,13 @@ const ADVICE =
 function keysNeeded({ disk, directory, encryption = {} }: ExportOptions): Promise<PetioleError> {
   const keys = new Keyring(encryption, new SystemRandom())
   return missingKeys(disk, path.join(directory, 'journal'), keys, ADVICE)
+}
+
+function journalGone(directory: string): PetioleError {
+  return new PetioleError(
+    'PETIOLE_STORE_FOREIGN',
+    `${path.join(directory, 'journal')} ${JOURNAL_GONE}`,
+  )
 }
 
 function choose(
