@@ -86,11 +86,6 @@ export class AckReader {
 
 const NOTHING = new Uint8Array(0)
 
-/** Bytes of what `writeAck` writes. */
-export function ackSize(reason: number): number {
-  return reason === REASON.success ? ACK_SIZE : ACK_SIZE_MAX
-}
-
 /** Writes an acknowledgement without properties at `at`; returns the offset behind it. */
 export function writeAck(
   bytes: Uint8Array,

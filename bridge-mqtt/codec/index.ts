@@ -8,7 +8,6 @@ export {
   type AckPacket,
   AckReader,
   type AckType,
-  ackSize,
   encodeAck,
   writeAck,
 } from './acks.ts'
@@ -41,7 +40,6 @@ export { decodeProperties, encodeProperties, encodeWithin } from './properties.t
 export { PropertyCursor } from './property-cursor.ts'
 export { PLACE, type Place, type Properties, type UserProperty } from './property-table.ts'
 export {
-  PINGREQ_BYTES,
   PINGRESP_BYTES,
   PUBLISH_FLAG,
   PublishReader,

@@ -41,13 +41,7 @@ export function decodeSuback(
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
   const packetId = walk.packetId()
   const properties = level === LEVEL.v5 ? walk.properties(PLACE.suback) : NO_PROPERTIES
-  if (walk.isAtEnd) walk.fail(VIOLATIONS.emptySuback)
-  const codes: number[] = []
-  while (!walk.isAtEnd) {
-    const code = walk.byte()
-    if (!isReasonCode(PACKET.suback, code, 'server', level)) walk.fail(VIOLATIONS.subackCode)
-    codes.push(code)
-  }
+  const codes = codesOf(walk, PACKET.suback, level)
   return walk.end() ?? { packetId, codes, properties }
 }
 
@@ -60,12 +54,24 @@ export function decodeUnsuback(
   const packetId = walk.packetId()
   if (level !== LEVEL.v5) return walk.end() ?? { packetId, codes: [], properties: NO_PROPERTIES }
   const properties = walk.properties(PLACE.unsuback)
-  if (walk.isAtEnd) walk.fail(VIOLATIONS.emptyUnsuback)
+  const codes = codesOf(walk, PACKET.unsuback, level)
+  return walk.end() ?? { packetId, codes, properties }
+}
+
+/** All that is left; at least one. */
+function codesOf(walk: FieldWalk, type: keyof typeof BROKEN, level: Level): number[] {
+  const broken = BROKEN[type]
+  if (walk.isAtEnd) walk.fail(broken.empty)
   const codes: number[] = []
   while (!walk.isAtEnd) {
     const code = walk.byte()
-    if (!isReasonCode(PACKET.unsuback, code, 'server', level)) walk.fail(VIOLATIONS.unsubackCode)
+    if (!isReasonCode(type, code, 'server', level)) walk.fail(broken.code)
     codes.push(code)
   }
-  return walk.end() ?? { packetId, codes, properties }
+  return codes
 }
+
+const BROKEN = {
+  [PACKET.suback]: { empty: VIOLATIONS.emptySuback, code: VIOLATIONS.subackCode },
+  [PACKET.unsuback]: { empty: VIOLATIONS.emptyUnsuback, code: VIOLATIONS.unsubackCode },
+} as const

@@ -8,7 +8,7 @@ export {
 } from './account-links.ts'
 export type { Arrival, ArrivalTracer } from './arrival-tracer.ts'
 export { Backoff } from './backoff.ts'
-export { BACKOFF_BASE_MS, DIAL_TIMEOUT_MS, LINK_LIMITS, type LinkLimits } from './limits.ts'
+export { LINK_LIMITS, type LinkLimits } from './limits.ts'
 export type { LinkStats } from './link.ts'
 export { type AttachedLeaf, LinkAcceptor, type LinkAcceptorOptions } from './link-acceptor.ts'
 export { comeBackIn } from './link-errors.ts'

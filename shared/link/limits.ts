@@ -9,8 +9,7 @@ export const LINE_ARGUMENTS_MAX = CONTROL_LINE_BYTES_MAX / 2
 /** The smallest head room that building a message's control line starts with. */
 export const HEAD_BYTES_MIN = 8 * 1024
 
-/** Redial after a failure: decorrelated jitter between these two. */
-export const BACKOFF_BASE_MS = 250
+/** Redial after a failure: decorrelated jitter between the configured delay and this. */
 export const BACKOFF_MAX_MS = 30_000
 
 /**
@@ -36,10 +35,9 @@ export const COME_BACK_MAX_S = 3_600
 export const WAIT_JITTER = 0.2
 
 /**
- * Dial, first INFO and answer to CONNECT. nats-server allows 1, 1 and 2 s, which a radio that has to
- * wake up does not make.
+ * First INFO and answer to CONNECT. nats-server allows 1 and 2 s, which a radio that has to wake up
+ * does not make.
  */
-export const DIAL_TIMEOUT_MS = 10_000
 export const FIRST_INFO_TIMEOUT_MS = 5_000
 export const CONNECT_INFO_TIMEOUT_MS = 10_000
 

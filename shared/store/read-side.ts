@@ -5,13 +5,7 @@ import { countsInTurns, lastSeqsInTurns } from './long-queries.ts'
 import type { StreamDefinition } from './stream-drafts.ts'
 import type { StreamHost } from './stream-host.ts'
 import type { StreamIndex } from './stream-index.ts'
-import {
-  countFrom,
-  firstSeqMatching,
-  lastSeqMatching,
-  lastSeqsMatching,
-  subjectCounts,
-} from './stream-queries.ts'
+import { countFrom, firstSeqMatching, lastSeqMatching, subjectCounts } from './stream-queries.ts'
 import type { StreamReader } from './stream-reader.ts'
 import type {
   Compression,
@@ -140,16 +134,6 @@ export abstract class ReadSide {
 
   firstSeqMatching(filter: SubjectFilter, fromSeq: number): number {
     return firstSeqMatching(this.index, filter, fromSeq)
-  }
-
-  lastSeqsMatching(
-    filters: readonly SubjectFilter[],
-    {
-      throughSeq = this.index.lastSeq,
-      max,
-    }: { readonly throughSeq?: number; readonly max: number },
-  ): readonly number[] | undefined {
-    return lastSeqsMatching(this.index, filters, throughSeq, max)
   }
 
   subjects(filter: SubjectFilter, subjectsMax: number): Map<string, number> {

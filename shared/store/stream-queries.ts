@@ -86,35 +86,6 @@ export function firstSeqMatching(
   return found === 0 ? first : found
 }
 
-/**
- * The newest sequence up to and with `throughSeq` of each subject that matches one of the filters,
- * rising; undefined when there are more than `max`.
- */
-export function lastSeqsMatching(
-  index: StreamIndex,
-  filters: readonly SubjectFilter[],
-  throughSeq: number,
-  max: number,
-): number[] | undefined {
-  const seqs = new Set<number>()
-  const later = new Set<number>()
-  for (const filter of filters) {
-    index.subjects.visit(filter, (id) => {
-      const seq = index.lastSeqOf(id)
-      if (seq > throughSeq) later.add(id)
-      else seqs.add(seq)
-      return seqs.size <= max
-    })
-  }
-  if (later.size > 0) {
-    index.walkBack(throughSeq, (span, ordinal) => {
-      if (later.delete(span.subjectIds.get(ordinal))) seqs.add(span.seqAt(ordinal))
-      return later.size > 0 && seqs.size <= max
-    })
-  }
-  return seqs.size > max ? undefined : [...seqs].sort((a, b) => a - b)
-}
-
 /** undefined when there are many. */
 function fewMatching({ subjects }: StreamIndex, filter: SubjectFilter): number[] | undefined {
   const ids: number[] = []

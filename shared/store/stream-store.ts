@@ -202,15 +202,8 @@ export interface StreamStore {
   firstSeqMatching(filter: SubjectFilter, fromSeq: number): number
   /**
    * The newest sequence, up to and with `throughSeq`, of each subject that matches one of the filters,
-   * rising; undefined when there are more than `max`. In memory.
-   */
-  lastSeqsMatching(
-    filters: readonly SubjectFilter[],
-    options: { readonly throughSeq?: number; readonly max: number },
-  ): readonly number[] | undefined
-  /**
-   * The same for who may match very many: others go on in between. A subject that gets a newer message meanwhile
-   * has its newest up to `throughSeq`, when that is still there.
+   * rising; undefined when there are more than `max`. Others go on in between: a subject that gets a newer
+   * message meanwhile has its newest up to `throughSeq`, when that is still there.
    */
   lastSeqsInTurns(
     filters: readonly SubjectFilter[],

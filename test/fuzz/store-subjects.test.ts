@@ -151,7 +151,7 @@ class Run {
     await this.open()
   }
 
-  check(what: string): void {
+  async check(what: string): Promise<void> {
     for (const name of NAMES) {
       const stream = this.stream(name)
       const kept = this.kept[name]
@@ -165,11 +165,17 @@ class Run {
       for (const { seq, subject } of kept.slice(0, 20)) assert.equal(stream.subjectOf(seq), subject)
       // What is known of a few filters is kept, as long as there are not many.
       const filters = this.random.below(2) === 0 ? FILTERS.slice(4, 7) : FILTERS
-      for (const text of filters) this.#checkFilter(stream, text, kept, `${what} ${name} ${text}`)
+      for (const text of filters)
+        await this.#checkFilter(stream, text, kept, `${what} ${name} ${text}`)
     }
   }
 
-  #checkFilter(stream: StreamStore, text: string, kept: readonly Kept[], what: string): void {
+  async #checkFilter(
+    stream: StreamStore,
+    text: string,
+    kept: readonly Kept[],
+    what: string,
+  ): Promise<void> {
     const filter = new SubjectFilter(text)
     const all = kept.filter(({ subject }) => filter.matchesText(subject))
     const at = this.random.below(stream.state.lastSeq + 2)
@@ -184,7 +190,7 @@ class Run {
     assert.equal(stream.firstSeqMatching(filter, at), after[0]?.seq ?? 0, what)
     assert.equal(stream.lastSeqMatching(filter, at), before.at(-1)?.seq ?? 0, what)
     assert.deepEqual(
-      stream.lastSeqsMatching([filter], { throughSeq: at, max: 1e6 }),
+      await stream.lastSeqsInTurns([filter], { throughSeq: at, max: 1e6 }),
       [...last.values()].sort((a, b) => a - b),
       what,
     )
@@ -237,11 +243,11 @@ describe('store on more subjects than memory holds', function () {
       await run.open()
       for (let i = 0; i < 80; i++) {
         await run.step()
-        if (i % 10 === 9) run.check(`${what} step ${i}`)
+        if (i % 10 === 9) await run.check(`${what} step ${i}`)
       }
       await run.checkRead(what)
       await run.restart(90)
-      run.check(`${what} at the end`)
+      await run.check(`${what} at the end`)
       await run.store.drain()
     }
   })

@@ -377,7 +377,7 @@ export class MemoryStream implements StreamStore {
   }
 
   lastSeqMatching(filter: SubjectFilter, throughSeq = this.#lastSeq): number {
-    return this.lastSeqsMatching([filter], { throughSeq, max: Infinity })?.at(-1) ?? 0
+    return this.#lastSeqs([filter], throughSeq).at(-1) ?? 0
   }
 
   firstSeqMatching(filter: SubjectFilter, fromSeq: number): number {
@@ -387,23 +387,21 @@ export class MemoryStream implements StreamStore {
     return 0
   }
 
-  lastSeqsMatching(
+  async lastSeqsInTurns(
     filters: readonly SubjectFilter[],
-    { throughSeq = this.#lastSeq, max }: { readonly throughSeq?: number; readonly max: number },
-  ): readonly number[] | undefined {
+    { throughSeq, max }: { readonly throughSeq: number; readonly max: number },
+  ): Promise<readonly number[] | undefined> {
+    const seqs = this.#lastSeqs(filters, throughSeq)
+    return seqs.length > max ? undefined : seqs
+  }
+
+  #lastSeqs(filters: readonly SubjectFilter[], throughSeq: number): readonly number[] {
     const last = new Map<string, number>()
     for (const { seq, subject, subjectBytes } of this.#messages.values()) {
       const isMatch = filters.some((filter) => filter.matches(subjectBytes))
       if (isMatch && seq <= throughSeq) last.set(subject, seq)
     }
-    return last.size > max ? undefined : [...last.values()].sort((a, b) => a - b)
-  }
-
-  async lastSeqsInTurns(
-    filters: readonly SubjectFilter[],
-    options: { readonly throughSeq: number; readonly max: number },
-  ): Promise<readonly number[] | undefined> {
-    return this.lastSeqsMatching(filters, options)
+    return [...last.values()].sort((a, b) => a - b)
   }
 
   async subjectsInTurns(filter: SubjectFilter): Promise<Map<string, number>> {

@@ -48,20 +48,6 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
   }
 }
 
-/**
- * The newest sequence of each subject that matches, within [from, through], ascending. Throws 10012
- * when the filters match more subjects than can be listed.
- */
-export function lastPerSubject(
-  filters: readonly SubjectFilter[],
-  store: StreamStore,
-  from: number,
-  through: number,
-): number[] {
-  const seqs = store.lastSeqsMatching(filters, { max: LAST_PER_SUBJECT_MAX })
-  return listedOf(seqs).filter((seq) => seq >= from && seq <= through)
-}
-
 function listedOf(seqs: readonly number[] | undefined): readonly number[] {
   if (seqs !== undefined) return seqs
   const problem = `filters match more than ${LAST_PER_SUBJECT_MAX} subjects: narrow them`
