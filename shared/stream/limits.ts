@@ -162,3 +162,9 @@ export const ASYNC_SYNC_MS = 1_000
 export const SYNC_EVERY_MS_MAX = 600_000
 /** Schedules that are due fire so many at a time. */
 export const SCHEDULES_FIRED = 256
+
+/**
+ * A stream may be asked to begin here at most: sequences are whole numbers up to 2^53, and this leaves half of them for
+ * what is published. nats-server counts to 2^64.
+ */
+export const FIRST_SEQ_MAX = 2 ** 52

@@ -3,7 +3,7 @@ import { SubjectFilter } from '../../subject/index.ts'
 import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { decodeFields } from '../json-fields.ts'
-import { LIST_PAGE, LIST_TURN_SUBJECTS, NAMES_PAGE } from '../limits.ts'
+import { FIRST_SEQ_MAX, LIST_PAGE, LIST_TURN_SUBJECTS, NAMES_PAGE } from '../limits.ts'
 import type { Stream } from '../stream.ts'
 import { refuseManaged } from '../stream-plan.ts'
 import {
@@ -125,6 +125,9 @@ async function purgeStream(context: ApiContext, request: ApiRequest) {
   const fields = decodeFields(body, PURGE_FIELDS, 'JSApiStreamPurgeRequest')
   const { filter = '', seq = 0, keep = 0 } = fields
   if (seq > 0 && keep > 0) throw new JetStreamError(10003)
+  if (seq > FIRST_SEQ_MAX) {
+    throw new JetStreamError(10110, `sequence can not be larger than ${FIRST_SEQ_MAX}`)
+  }
   const stream = await settledStreamOf(context, request)
   // What a buffer holds is on its way to the hub: only its owner may let go of it.
   refuseManaged(stream)

@@ -8,6 +8,7 @@ import {
   DESCRIPTION_BYTES_MAX,
   DUPLICATE_WINDOW_MIN_NS,
   DUPLICATE_WINDOW_NS,
+  FIRST_SEQ_MAX,
   METADATA_BYTES_MAX,
   NAME_BYTES_MAX,
   NS_PER_SECOND,
@@ -67,7 +68,7 @@ export function streamConfig(
     ...placementOf(request.placement),
     ...feeds,
     compression: request.compression ?? 'none',
-    ...optional('first_seq', request.first_seq),
+    ...optional('first_seq', checkFirstSeq(request.first_seq)),
     ...transforms,
     allow_direct: request.allow_direct ?? false,
     mirror_direct: mirrorDirect(request, rules),
@@ -126,6 +127,11 @@ function limitsOf(request: StreamRequest) {
     max_msg_size: of('max_msg_size'),
     max_consumers: of('max_consumers'),
   }
+}
+
+function checkFirstSeq(seq: number | undefined): number | undefined {
+  if ((seq ?? 0) > FIRST_SEQ_MAX) refuse(`first sequence can not be larger than ${FIRST_SEQ_MAX}`)
+  return seq
 }
 
 function checkAge(maxAge: number): number {

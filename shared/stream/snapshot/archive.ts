@@ -6,6 +6,8 @@
  *   uvarint name length | varint time in ns | uvarint sequence | uvarint header length | uvarint payload length
  *   | name | headers | payload
  */
+
+import { FIRST_SEQ_MAX } from '../limits.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { corrupt } from './s2-block.ts'
 
@@ -131,7 +133,7 @@ function readNumbers(bytes: Uint8Array): Numbers | undefined {
     values.push(value)
   }
   const [name = 0n, zigzag = 0n, seq = 0n, headers = 0n, payload = 0n] = values
-  const most = BigInt(Number.MAX_SAFE_INTEGER)
+  const most = BigInt(FIRST_SEQ_MAX)
   if ([name, seq, headers, payload].some((value) => value > most)) corrupt('too large a number')
   return {
     bytes: at,

@@ -62,6 +62,8 @@ describe('stream configuration', () => {
     [{ discard_new_per_subject: true }, 10052, /discard new policy/],
     [{ deny_purge: true, allow_rollup_hdrs: true }, 10052, /purge permission/],
     [{ max_msgs: -2, pedantic: true }, 10157, /max_msgs must be set to -1/],
+    [{ first_seq: 2 ** 52 + 1 }, 10052, /first sequence can not be larger than 4503599627370496/],
+    [{ first_seq: 2 ** 63 }, 10052, /first sequence can not be larger/],
     [{ retention: 'sometimes' }, 10025, /can not unmarshal/],
     [{ max_msgs: 'many' }, 10025, /cannot unmarshal string .*max_msgs of type int64/],
     [{ maxmsgs: 1 }, 10025, /unknown field "maxmsgs"/],

@@ -162,4 +162,15 @@ describe('Stream', () => {
     assert.equal(await stored, undefined)
     assert.equal(world.port.inboxes.get(reply), undefined)
   })
+
+  it('counts on from the last sequence that it may be sent to, and is sent no further', async () => {
+    await create()
+    world.store.isAuto = true
+    const last = 2 ** 52
+    const { error } = await world.port.api('STREAM.PURGE.S', { seq: last + 1 })
+    assert.equal(error?.err_code, 10110)
+    assert.equal((await publish('s.a')).seq, 1)
+    assert.equal((await world.port.api('STREAM.PURGE.S', { seq: last })).error, undefined)
+    assert.deepEqual([(await publish('s.a')).seq, (await publish('s.a')).seq], [last, last + 1])
+  })
 })
