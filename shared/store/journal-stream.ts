@@ -96,11 +96,12 @@ export class JournalStream extends ReadSide implements StreamStore {
     const length = RECORD_HEADER_BYTES + subject.length + headers.length + payload.length
     const bytes = this.index.counted.of(length, headers.length > 0)
     this.#checkAppend(length, bytes, subject, isRollUp)
-    const { stage } = this
+    const { stage, limits } = this
     const seq = stage.assignedSeq + 1
     stage.begin()
     stage.assignedSeq = seq
-    stage.messages.add(bytes)
+    const isCounted = limits.discard === 'new' && limits.messagesPerSubjectMax > 0
+    stage.messages.add(bytes, isCounted ? subject : undefined)
     const body = this.compressed.isOn ? this.compressed.compress(headers, payload) : undefined
     const flags =
       (body === undefined ? 0 : RecordFlag.compressed) |

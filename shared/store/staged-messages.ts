@@ -28,9 +28,13 @@ export class StagedMessages {
     return this.#bytes
   }
 
-  add(bytes: number): void {
+  /** `subject` where a limit that refuses new ones goes by subjects. */
+  add(bytes: number, subject: Uint8Array | undefined): void {
     this.#messages++
     this.#bytes += bytes
+    if (subject === undefined) return
+    const key = Buffer.from(subject).toString('latin1')
+    this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1)
   }
 
   committed(bytes: number, message: Pick<RecordCursor, 'subject'>): void {
@@ -88,10 +92,6 @@ export class StagedMessages {
     const isOver = limits.bytesMax > 0 && bytes > limits.bytesMax
     if (isOver && !(isReplacing && oldestBytes(index, subject) >= added)) {
       throw new StreamFullError(name, 'bytes', `${limits.bytesMax} bytes`)
-    }
-    if (perSubjectMax > 0) {
-      const key = Buffer.from(subject).toString('latin1')
-      this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1)
     }
   }
 

@@ -8,6 +8,7 @@ import { createInbox, headers, type Msg, type NatsConnection, nanos } from '@nat
 import { jetStreamSuite } from '../support/jetstream-suite.ts'
 import { eventually } from '../support/link-node.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
+import { until } from '../support/sourcing-world.ts'
 
 interface Answer {
   readonly type: string
@@ -130,6 +131,29 @@ describe('jetstream sourcing', () => {
     assert.equal(again.error, undefined)
     await seen.when(() => seen.stored().length === 4)
     assert.equal(seen.stored()[3], '3/1')
+  })
+
+  it('1.4 is stored as far as it fits into what refuses more', async () => {
+    await stream()
+    for (let i = 0; i < 40; i++) await jetstream(connection).publish(`${name}.${i % 3}`, `${i}`)
+    const one = { max_msgs_per_subject: 1, discard_new_per_subject: true }
+    const fed: Record<string, object> = {
+      [`${name}-mirror`]: { mirror: { name }, max_msgs: 3 },
+      [`${name}-source`]: { sources: [{ name }], max_msgs: 3 },
+      [`${name}-subjects`]: { sources: [{ name }], ...one },
+    }
+    for (const [copy, config] of Object.entries(fed)) {
+      await ask(`STREAM.CREATE.${copy}`, { name: copy, discard: 'new', ...config })
+    }
+    for (const copy of Object.keys(fed)) {
+      const info = () => jsm.streams.info(copy)
+      await until(async () => (await info()).state.messages === 3, copy)
+      const { mirror, sources, state } = await info()
+      assert.deepEqual([state.first_seq, state.last_seq], [1, 3], copy)
+      const told = (mirror ?? sources?.[0]) as { lag: number; seq?: number } | undefined
+      assert.ok((told?.lag ?? 0) > 0, copy)
+      assert.equal(told?.seq, mirror ? undefined : 3, copy)
+    }
   })
 
   it('2.1 goes back when it is reset, and says where to', async () => {

@@ -65,7 +65,14 @@ export class FeedRun {
     this.lag = Math.max(0, pending - 1)
     this.#isHeard = true
     const { subject, headers, payload } = message
-    return { type: 'next', message: { subject, headers, payload, streamSeq, timeMs } }
+    const { lag } = this
+    return { type: 'next', message: { subject, headers, payload, streamSeq, timeMs, lag } }
+  }
+
+  /** Of these messages only those up to `storedSeq` are stored. */
+  refused(messages: readonly FedMessage[], storedSeq: number): void {
+    const first = messages.find(({ streamSeq }) => streamSeq > storedSeq)
+    if (first !== undefined) this.lag = first.lag + 1
   }
 
   /** A mirror knows from the sequence itself that nothing is missing. */

@@ -126,6 +126,11 @@ export class Feed {
     return this.#isCaughtUp
   }
 
+  /** How far a source was copied; 0 for not at all, and for a mirror, whose own sequences say it. */
+  get copiedSeq(): number {
+    return this.#facts.kind === 'mirror' ? 0 : this.#intake.place.seq
+  }
+
   get error(): FeedError | undefined {
     return this.#error
   }
@@ -324,9 +329,14 @@ export class Feed {
       batch = []
       bytes = 0
       if (messages.length === 0) return
-      await this.#intake.take(messages, (error) => {
-        run.bytes -= taken
-        if (error !== undefined) this.#failed(error, state)
+      const taking = async () =>
+        this.#intake.take(messages, (error) => {
+          run.bytes -= taken
+          if (error !== undefined) this.#failed(error, state)
+        })
+      await taking().catch((error: unknown) => {
+        run.refused(messages, this.#intake.place.seq)
+        throw error
       })
     }
     while (queue.length > 0) {

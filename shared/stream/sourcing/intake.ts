@@ -8,6 +8,8 @@ export interface FedMessage {
   /** Its sequence and time in the origin. */
   readonly streamSeq: number
   readonly timeMs: number
+  /** What was still to come behind it. */
+  readonly lag: number
 }
 
 /** How far a destination has got. */
@@ -35,3 +37,21 @@ export interface Intake {
     done: (error: PetioleError | undefined) => void,
   ): Promise<void> | undefined
 }
+
+/** Stores a batch in one piece or, when that is refused, as far as its messages fit one by one. Throws what the first that does not fit is refused with. */
+export function takeWhatFits(
+  batch: readonly FedMessage[],
+  store: (part: readonly FedMessage[], done: Committed) => void,
+  done: Committed,
+): void {
+  try {
+    store(batch, done)
+  } catch (error) {
+    if (batch.length === 1) throw error
+    for (const [i, fed] of batch.entries()) store([fed], i === batch.length - 1 ? done : IGNORED)
+  }
+}
+
+export const IGNORED = (): void => {}
+
+type Committed = (error: PetioleError | undefined) => void

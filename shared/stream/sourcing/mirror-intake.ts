@@ -10,7 +10,7 @@ import { parseMessageTtl } from '../publish/message-ttl.ts'
 import { type PublishHeaders, parsePublishHeaders } from '../publish/publish-headers.ts'
 import type { Publishing } from '../publish/publishing.ts'
 import { FeedTransforms } from './feed-transforms.ts'
-import type { FedMessage, Intake, Place } from './intake.ts'
+import { type FedMessage, IGNORED, type Intake, type Place, takeWhatFits } from './intake.ts'
 import { mirroredHeaders } from './source-index.ts'
 
 export interface FedStream {
@@ -44,9 +44,17 @@ export class MirrorIntake implements Intake {
   restart(): void {}
 
   take(batch: readonly FedMessage[], done: (error: PetioleError | undefined) => void): undefined {
-    const { store, publishing } = this.#stream
+    const { store } = this.#stream
     // A commit that failed took its sequences back; what it held would look as if the origin had none.
     if (store.assignedSeq !== this.#lastSeq) throw new JetStreamError(10063)
+    takeWhatFits(batch, this.#store, done)
+  }
+
+  readonly #store = (
+    batch: readonly FedMessage[],
+    done: (error: PetioleError | undefined) => void,
+  ): void => {
+    const { store, publishing } = this.#stream
     publishing.transaction(() => {
       for (const [i, message] of batch.entries()) {
         const { streamSeq } = message
@@ -76,5 +84,3 @@ export class MirrorIntake implements Intake {
 function rollupOf({ rollup }: PublishHeaders): 'sub' | 'all' | undefined {
   return rollup === 'sub' || rollup === 'all' ? rollup : undefined
 }
-
-const IGNORED = (): void => {}

@@ -11,13 +11,12 @@ import { isObject } from '../json-fields.ts'
 import type { Message } from '../publish/admission.ts'
 import { NOTHING_ASKED, parsePublishHeaders } from '../publish/publish-headers.ts'
 import { FeedTransforms } from './feed-transforms.ts'
-import type { FedMessage, Intake, Place } from './intake.ts'
+import { type FedMessage, IGNORED, type Intake, type Place, takeWhatFits } from './intake.ts'
 import type { FedStream } from './mirror-intake.ts'
 import { type SourceIndex, sourcedHeaders, sourceIndex } from './source-index.ts'
 
 export const PLACE_PREFIX = 'source/'
 const NOWHERE: Place = { seq: 0, identity: '' }
-const IGNORED = (): void => {}
 /** It was judged by the origin, and may carry what only a source says. */
 const SOURCED = { isTrusted: true } as const
 
@@ -60,7 +59,7 @@ export class SourceIntake implements Intake {
     done: (error: PetioleError | undefined) => void,
   ): Promise<void> | undefined {
     if (this.#stream.config.allow_msg_counter === true) return this.#takeCounts(batch, done)
-    this.#takeAll(batch, done)
+    takeWhatFits(batch, this.#store, done)
     return undefined
   }
 
@@ -74,21 +73,13 @@ export class SourceIntake implements Intake {
       const message = this.#messageOf(fed)
       await this.#stream.publishing.prepare(message, parsePublishHeaders(message.headers))
     }
-    if (runs === this.#runs) this.#takeAll(batch, done)
+    if (runs === this.#runs) takeWhatFits(batch, this.#store, done)
   }
 
-  #takeAll(batch: readonly FedMessage[], done: (error: PetioleError | undefined) => void): void {
-    try {
-      this.#store(batch, done)
-    } catch (error) {
-      if (batch.length === 1) throw error
-      for (const [i, fed] of batch.entries()) {
-        this.#store([fed], i === batch.length - 1 ? done : IGNORED)
-      }
-    }
-  }
-
-  #store(batch: readonly FedMessage[], done: (error: PetioleError | undefined) => void): void {
+  readonly #store = (
+    batch: readonly FedMessage[],
+    done: (error: PetioleError | undefined) => void,
+  ): void => {
     const { publishing } = this.#stream
     publishing.transaction(() => {
       for (const fed of batch) {

@@ -115,10 +115,11 @@ export class StreamFeeds {
 
 function feedInfo(feed: Feed): Readonly<Record<string, unknown>> {
   const { name, external, subject_transforms } = feed.source
-  const { silentMs, error, filter } = feed
+  const { silentMs, error, filter, copiedSeq } = feed
   return {
     name,
     ...(external === undefined ? {} : { external }),
+    ...(copiedSeq === 0 ? {} : { seq: copiedSeq }),
     lag: feed.lag,
     active: silentMs < 0 ? -1 : Math.round(silentMs * NS_PER_MS),
     ...(error === undefined ? {} : { error }),

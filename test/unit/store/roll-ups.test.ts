@@ -111,15 +111,27 @@ describe('store, roll-ups', () => {
     const subject = bytes('s')
     const stage = (): void => {
       staged.checkDiscardNew('d', { ...noLimits, ...oneOfEach }, index, subject, 10, false)
-      staged.add(10)
+      staged.add(10, subject)
     }
     stage()
-    staged.add(10)
+    staged.add(10, undefined)
     assert.throws(stage, /1 messages per subject/)
     // Committed, and gone with the same commit: the index has nothing of it.
     staged.committed(10, { subject })
     stage()
     assert.throws(stage, /1 messages per subject/)
+  })
+
+  it('has a subject counted by what a transaction staged, until that is undone', async () => {
+    stream = store.createStream('b', bytes(''), { ...noLimits, ...oneOfEach })
+    const refused = (): void => {
+      append('s', '1')
+      throw new Error('undone')
+    }
+    assert.throws(() => store.transaction(refused), /undone/)
+    append('s', '2')
+    assert.throws(() => append('s', '3'), /1 messages per subject/)
+    await committed(store)
   })
 
   it('goes through where the limit per subject refuses others', async () => {
