@@ -30,9 +30,9 @@ export interface AccountEnginesParts {
 /**
  * The streams of each account that may have some.
  *
- * Accounts of the file have theirs from the start on, for good. An operator's come when somebody asks for
- * them: those with streams on disk are asked for before anybody else comes, and their streams are at work
- * in the moment in which the account is known. When an account goes, or may have no streams any more,
+ * Accounts of the file have theirs from the start, or the reload that brings them, on. An operator's come when
+ * somebody asks for them: those with streams on disk are asked for before anybody else comes, and their streams
+ * are at work in the moment in which the account is known. When an account goes, or may have no streams any more,
  * they stop, and stay on disk: whoever returns finds them as they were.
  */
 export class AccountEngines {
@@ -84,11 +84,10 @@ export class AccountEngines {
     if (store === undefined) return
     await this.prepare(config)
     this.#absent ??= this.#makeAbsent(config)
-    if (config.operator === undefined || this.#stopFollowing !== undefined) return
-    this.#stopFollowing = book.onChange((after, before) => {
+    this.#stopFollowing ??= book.onChange((after, before) => {
       this.#follow(after?.name ?? before?.name ?? '', store, config)
     })
-    await this.#findOwners(store, config)
+    if (config.operator !== undefined) await this.#findOwners(store, config)
   }
 
   /**
@@ -147,9 +146,6 @@ export class AccountEngines {
   }
 
   #follow(name: string, store: Store, config: CoreConfig): void {
-    const account = this.#parts.book.get(name)
-    const isOperated = account === undefined || account.claims !== undefined
-    if (!isOperated) return
     // Nothing to recover means that this is done when it returns: a client that comes finds its API.
     const turn = this.#turns.take(name, () =>
       this.#parts.book.get(name)?.config.jetstream === true
