@@ -128,7 +128,7 @@ describe('who is let in, and for how long', () => {
     })
 
     it('1.4 who has said who it is was in time, however long others take to find out', async () => {
-      await start({ options: { authTimeoutMs: 20 } })
+      await start({ options: { authTimeoutMs: 500 } })
       const answer = slowUser('late')
       const client = await harness.connect()
       client.send(`${login('late')}PING\r\n`)
