@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -147,6 +147,19 @@ describe('system disk', () => {
       await withLivingProcess(async (pid) => {
         await writeFile(path, `${pid} ${await bootId()} ${await startTime(pid)}\n`)
         await assert.rejects(disk.lock(path), { code: 'PETIOLE_STORE_LOCKED' })
+      })
+    })
+
+    onLinux('holds nothing in a copy of the directory', async () => {
+      const path = join(directory, 'lock')
+      const copy = join(directory, 'copy')
+      await withLivingProcess(async (pid) => {
+        const own = `${pid} ${await bootId()} ${await startTime(pid)}`
+        await writeFile(path, '')
+        await writeFile(path, `${own} ${(await stat(path)).ino}\n`)
+        await copyFile(path, copy)
+        await assert.rejects(disk.lock(path), { code: 'PETIOLE_STORE_LOCKED' })
+        await (await disk.lock(copy))()
       })
     })
 
