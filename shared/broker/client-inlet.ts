@@ -167,7 +167,7 @@ export class ClientInlet implements PublicationSink {
   ): boolean {
     if (this.#interest.isEmpty) return false
     const message = takeMessage()
-    message.setFrame(this.#outlet)
+    message.setFrame(this.#outlet, this.#route?.subject)
     message.hasHeaders = headerBytes >= 0
     message.subjectStart = subjectStart
     message.tailStart = tailStart
