@@ -353,10 +353,10 @@ export class Committer {
   }
 
   /** A callback that finds the store failed keeps no other from being called. */
-  #answer({ callbacks, seqs }: Batch, failed: PetioleError | undefined): void {
+  #answer({ callbacks, seqs, whom }: Batch, failed: PetioleError | undefined): void {
     for (let i = 0; i < callbacks.length; i++) {
       try {
-        callbacks[i]?.(failed, seqs[i] ?? 0)
+        callbacks[i]?.(failed, seqs[i] ?? 0, whom[i])
       } catch (error) {
         this.#parts.room.absorb(error)
       }

@@ -12,6 +12,8 @@ export class Batch {
   bytes = 0
   readonly callbacks: Committed[] = []
   readonly seqs: number[] = []
+  /** What each callback is to be told besides. */
+  readonly whom: unknown[] = []
   /** How long its records may stay without a sync, ms; 0: their callbacks wait for it. */
   syncWithinMs = Number.POSITIVE_INFINITY
 }
@@ -51,7 +53,12 @@ export class Gather {
     return this.bytes === 0 && this.#current.callbacks.length === 0
   }
 
-  append(fields: RecordFields, committed: Committed | undefined, syncWithinMs: number): void {
+  append(
+    fields: RecordFields,
+    committed: Committed | undefined,
+    syncWithinMs: number,
+    whom?: unknown,
+  ): void {
     const length = recordLength(fields)
     const stored = length + this.#limits.recordExtra
     const batch = this.#batchFor(stored)
@@ -66,7 +73,7 @@ export class Gather {
     batch.bytes += stored
     if (syncWithinMs < batch.syncWithinMs) batch.syncWithinMs = syncWithinMs
     this.bytes += stored
-    if (committed !== undefined) this.callBack(committed, fields.seq)
+    if (committed !== undefined) this.callBack(committed, fields.seq, whom)
   }
 
   /** Calls back when all that was appended before is on disk. */
@@ -76,9 +83,11 @@ export class Gather {
   }
 
   /** Calls back with the batch that gathers now, after what was appended before. */
-  callBack(committed: Committed, seq: number): void {
-    this.#current.callbacks.push(committed)
-    this.#current.seqs.push(seq)
+  callBack(committed: Committed, seq: number, whom?: unknown): void {
+    const { callbacks, seqs, whom: all } = this.#current
+    callbacks.push(committed)
+    seqs.push(seq)
+    all.push(whom)
   }
 
   /** All that is appended until `endGroup` or `rollBack` is one atomic group. */
@@ -117,6 +126,7 @@ export class Gather {
     batch.syncWithinMs = to.syncWithinMs
     batch.callbacks.length = to.callbacks
     batch.seqs.length = to.callbacks
+    batch.whom.length = to.callbacks
   }
 
   /** The next batch to write; undefined when nothing waits. */

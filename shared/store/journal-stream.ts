@@ -92,6 +92,7 @@ export class JournalStream extends ReadSide implements StreamStore {
     timeMs?: number,
     isMarked = false,
     isRollUp = false,
+    whom?: unknown,
   ): number {
     const length = RECORD_HEADER_BYTES + subject.length + headers.length + payload.length
     const bytes = this.index.counted.of(length, headers.length > 0)
@@ -121,6 +122,7 @@ export class JournalStream extends ReadSide implements StreamStore {
       },
       committed,
       this.syncWithinMs,
+      whom,
     )
     return seq
   }

@@ -3,9 +3,10 @@ import type { SubjectFilter } from '../subject/index.ts'
 
 /**
  * Called once for each record, in the order of the appends: with no error when the record is on
- * disk, else with PETIOLE_STORE_FULL (nothing was kept, may be tried again) or PETIOLE_STORE_FAILED.
+ * disk, else with PETIOLE_STORE_FULL (nothing was kept, may be tried again) or PETIOLE_STORE_FAILED. `whom` is what
+ * the append was given for it.
  */
-export type Committed = (error: PetioleError | undefined, seq: number) => void
+export type Committed = (error: PetioleError | undefined, seq: number, whom?: unknown) => void
 
 /**
  * What a message takes in a stream's `bytes` and against its limit, beside subject, headers and payload: as much
@@ -160,6 +161,7 @@ export interface StreamStore {
    * @param timeMs keeps a message's original time (mirrors, synced records); else the store's clock is used.
    * @param isMarked lets `marked` find it: for what has a time of its own, such as a TTL or a schedule
    * @param isRollUp its subject may be full: `rollUp` is called next, in the same transaction
+   * @param whom what `committed` gets, so that one function does for many messages
    */
   append(
     subject: Uint8Array,
@@ -169,6 +171,7 @@ export interface StreamStore {
     timeMs?: number,
     isMarked?: boolean,
     isRollUp?: boolean,
+    whom?: unknown,
   ): number
   /**
    * Removes all before `seq`, which was appended last, that is on `subject` (no wildcards), or all

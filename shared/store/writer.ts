@@ -84,7 +84,12 @@ export class Writer {
   }
 
   /** @param syncWithinMs how long after its write the record may wait for a sync; 0: its callback waits too */
-  append(draft: RecordDraft, committed: Committed | undefined, syncWithinMs = 0): void {
+  append(
+    draft: RecordDraft,
+    committed: Committed | undefined,
+    syncWithinMs = 0,
+    whom?: unknown,
+  ): void {
     if (this.#bootRef === 0) this.#startBoot()
     const wallMs = this.#clock.wallMs()
     if (this.#isClockWrong && wallMs >= PLAUSIBLE_WALL_MS) this.#learnTime(wallMs)
@@ -108,6 +113,7 @@ export class Writer {
       },
       committed,
       syncWithinMs,
+      whom,
     )
     this.wake()
   }

@@ -29,6 +29,7 @@ interface Staged {
   apply(): void
   undo(): void
   readonly committed: Committed | undefined
+  readonly whom?: unknown
   readonly seq: number
 }
 
@@ -141,7 +142,7 @@ export class MemoryStore implements Store {
     this.#gathered = []
     this.commits++
     for (const staged of gathered) staged.apply()
-    for (const staged of gathered) staged.committed?.(undefined, staged.seq)
+    for (const staged of gathered) staged.committed?.(undefined, staged.seq, staged.whom)
     for (const stream of this.#streams.values()) stream.tellCommit()
   }
 
@@ -150,7 +151,7 @@ export class MemoryStore implements Store {
     this.#gathered = []
     const error = new PetioleError('PETIOLE_STORE_FULL', 'no room')
     for (const staged of [...gathered].reverse()) staged.undo()
-    for (const staged of gathered) staged.committed?.(error, staged.seq)
+    for (const staged of gathered) staged.committed?.(error, staged.seq, staged.whom)
   }
 
   /** What a new process finds after this one was killed. */
@@ -272,6 +273,8 @@ export class MemoryStream implements StreamStore {
     committed?: Committed,
     timeMs = this.#store.wallMs(),
     isMarked = false,
+    _isRollUp = false,
+    whom?: unknown,
   ): number {
     const { messagesMax, discard } = this.limits
     if (discard === 'new' && messagesMax > 0 && this.#messages.size >= messagesMax) {
@@ -298,7 +301,7 @@ export class MemoryStream implements StreamStore {
       for (const listener of this.#takenBackListeners) listener()
     }
     this.stage.bytes += payload.length
-    this.#store.stage({ apply, undo, committed, seq })
+    this.#store.stage({ apply, undo, committed, seq, whom })
     return seq
   }
 

@@ -76,6 +76,12 @@ export class Publishing {
   /** What may wait for the disk; undefined: as much as the store takes. */
   readonly #waitingMax: { readonly messages: number; readonly bytes: number } | undefined
   #cancelRetry: Cancel | undefined
+  /** Of all messages that ask for nothing; `whom` is whoever waits, or only his reply subject. */
+  readonly #plainStored: Committed = (error, seq, whom) => {
+    const waiting = typeof whom === 'string' ? { reply: whom, committed: undefined } : whom
+    if (error === undefined) this.acks.accept(seq, '', waiting as Waiting)
+    else this.acks.refuse(error, waiting as Waiting)
+  }
 
   constructor(stream: PublishingStream, parts: PublishingParts) {
     const { clock, random, port, log, root, domain } = parts
@@ -297,14 +303,8 @@ export class Publishing {
   }
 
   #storePlain(draft: Draft, waiting: Waiting): void {
-    const lastMsgId = this.#admission.lastMsgId
-    this.#storing.plain(draft, (error, seq) => {
-      if (error === undefined) this.acks.accept(seq, '', waiting)
-      else {
-        this.#admission.undoPlain(lastMsgId)
-        this.acks.refuse(error, waiting)
-      }
-    })
+    const { reply, committed } = waiting
+    this.#storing.plain(draft, this.#plainStored, committed === undefined ? reply : waiting)
     this.#stream.room.update()
   }
 

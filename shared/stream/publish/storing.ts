@@ -40,14 +40,26 @@ export class Storing {
 
   /** Whether `plain` does for a message that asks for nothing. */
   get isPlain(): boolean {
-    if (this.#parts.republishing.isActive || this.#undo !== undefined) return false
-    return this.#stream.config.retention !== 'interest'
+    const { republishing, admission } = this.#parts
+    if (republishing.isActive || this.#undo !== undefined) return false
+    // An id that it hides must be shown again when its commit fails.
+    return admission.lastMsgId === '' && this.#stream.config.retention !== 'interest'
   }
 
-  /** A message that asks for nothing, outside of transactions: one closure, which is the caller's. */
-  plain({ subject, subjectBytes, headers, payload }: Draft, committed: Committed): void {
+  /** A message that asks for nothing, where `isPlain`: nothing is made that lives until it is on disk. */
+  plain(draft: Draft, committed: Committed, whom: unknown): void {
+    const { subject, subjectBytes, headers, payload } = draft
     const { store, mode } = this.#stream
-    const seq = store.append(subjectBytes, headers, payload, committed)
+    const seq = store.append(
+      subjectBytes,
+      headers,
+      payload,
+      committed,
+      undefined,
+      false,
+      false,
+      whom,
+    )
     this.#parts.admission.stagePlain(seq, mode.isCapturing ? subject : '')
   }
 
