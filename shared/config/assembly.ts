@@ -129,7 +129,6 @@ function jetstreamOf(file: CoreFile, role: Role, needsStore: boolean): JetStream
     max_file: own?.max_file ?? 0,
     max_mem: own?.max_mem ?? 0,
     scrub_interval: own?.scrub_interval ?? SCRUB_INTERVAL_MS,
-    prewrite: own?.prewrite ?? false,
     encryption: encryptionOf(own),
     max_subjects_in_memory: own?.max_subjects_in_memory ?? SUBJECTS_IN_MEMORY,
     strict: own?.strict ?? true,

@@ -40,8 +40,6 @@ export interface JetStreamConfig {
   readonly max_mem: number
   /** Milliseconds from one look at all that is stored to the next, 0: never. */
   readonly scrub_interval: number
-  /** Whether space ahead of the journal's end is written before it is needed. */
-  readonly prewrite: boolean
   readonly encryption: EncryptionConfig
   /** Distinct subjects of all streams; what is more is on disk. */
   readonly max_subjects_in_memory: number

@@ -76,7 +76,6 @@ const jetstream = block(
     max_file: v.optional(size(), 0),
     max_mem: v.optional(size(), 0),
     scrub_interval: v.optional(duration(), '7d'),
-    prewrite: v.optional(flag()),
     cipher: v.optional(spelt({ aes: 'aes', chacha: 'chacha', chachapoly: 'chacha' }), 'aes'),
     key: v.optional(encryptionKey()),
     key_file: v.optional(word()),

@@ -2,13 +2,7 @@ import type { CoreConfig, Role } from '../config/index.ts'
 import { ServerIdentity } from '../link/index.ts'
 import type { Log } from '../log/index.ts'
 import { codeOf, messageOf, PetioleError } from '../runtime/index.ts'
-import {
-  HUB_SEGMENT_BYTES,
-  LEAF_SEGMENT_BYTES,
-  openStore,
-  PREWRITE_BYTES,
-  type Store,
-} from '../store/index.ts'
+import { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES, openStore, type Store } from '../store/index.ts'
 import type { Machine } from './core.ts'
 import { storeKeys } from './store-keys.ts'
 
@@ -64,7 +58,6 @@ export async function openDurableParts(
     segmentBytes,
     bytesMax,
     scrubIntervalMs: scrub_interval,
-    prewriteBytes: config.jetstream.prewrite ? PREWRITE_BYTES : 0,
     encryption,
     subjectsMax: config.jetstream.max_subjects_in_memory,
     mendedFiles,

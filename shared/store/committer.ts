@@ -27,7 +27,6 @@ import { markStart, storedChunks } from './encryption/stored-batch.ts'
 import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
 import { SYNC_WITHIN_MS_MAX } from './limits.ts'
-import type { PrewritingParts } from './prewritten-space.ts'
 import { type Chunk, RecordCursor } from './record.ts'
 import { fullError, isOutOfFiles, isOutOfSpace, type Room } from './room.ts'
 import { Segment, segmentPath } from './segment.ts'
@@ -51,7 +50,6 @@ export interface CommitterParts {
   readonly disk: Disk
   readonly journalDirectory: string
   readonly segmentBytes: number
-  readonly prewriteBytes: number
   readonly catalog: Catalog
   readonly files: SegmentFiles
   readonly room: Room
@@ -97,7 +95,7 @@ export class Committer {
     if (segment === undefined || file === undefined) return
     this.#segment = segment
     this.#parts.files.adopt(segment.id, file)
-    this.#tail = await SegmentTail.of(file, this.#tailParts)
+    this.#tail = await SegmentTail.of(file, this.#parts)
   }
 
   wake(): void {
@@ -137,7 +135,7 @@ export class Committer {
     await this.#running
     this.#refuseAll([], error)
     this.#cancelSync?.()
-    if (!this.#parts.room.isFailed) await this.#settle(true)
+    if (!this.#parts.room.isFailed) await this.#settle()
     await this.#tail?.leave()
   }
 
@@ -165,7 +163,7 @@ export class Committer {
     const { room, catalog, events } = this.#parts
     const before = this.#segment
     if (before !== undefined && (before.size >= this.#parts.segmentBytes || this.#isRollWanted)) {
-      if (!(await this.#settle(true))) return this.#refuseFailed(batch)
+      if (!(await this.#settle())) return this.#refuseFailed(batch)
       await this.#leaveSegment(before)
       events.sealed(before)
     }
@@ -223,10 +221,9 @@ export class Committer {
   }
 
   /** Everything written is on disk afterwards; false when the store has failed. */
-  async #settle(isLast = false): Promise<boolean> {
-    const size = this.#segment?.size ?? 0
+  async #settle(): Promise<boolean> {
     try {
-      if (await (isLast ? this.#tail?.end(size) : this.#tail?.sync())) this.syncs++
+      if (await this.#tail?.sync()) this.syncs++
     } catch (error) {
       this.#parts.room.fail(error, 'a sync failed')
       return false
@@ -280,7 +277,7 @@ export class Committer {
       return undefined
     }
     const segment = new Segment(header, head.length, cipher)
-    const tail = await SegmentTail.of(file, this.#tailParts)
+    const tail = await SegmentTail.of(file, this.#parts)
     this.#nextSegmentId = id + 1
     this.#segment = segment
     this.#tail = tail
@@ -290,10 +287,6 @@ export class Committer {
     catalog.addSegment(segment)
     files.adopt(id, file)
     return { segment, tail }
-  }
-
-  get #tailParts(): PrewritingParts {
-    return { ...this.#parts, wear: this.#parts.catalog.wear }
   }
 
   async #leaveSegment(segment: Segment): Promise<void> {

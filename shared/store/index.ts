@@ -3,7 +3,7 @@ export { decodeElements as decodeS2Elements } from './compression/s2-elements.ts
 export type { StoreEncryption } from './encryption/keyring.ts'
 export type { EncryptionStats } from './encryption/rekeying.ts'
 export type { CipherName } from './encryption/segment-cipher.ts'
-export { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES, PREWRITE_BYTES } from './limits.ts'
+export { HUB_SEGMENT_BYTES, LEAF_SEGMENT_BYTES } from './limits.ts'
 export { openStore } from './open-store.ts'
 export { RetentionClock } from './retention-clock.ts'
 export { StreamFullError } from './staged-messages.ts'

@@ -59,7 +59,6 @@ export class Journal implements Store {
     return {
       commits: committer.commits,
       syncs: committer.syncs,
-      prewrittenBytesWritten: catalog.wear.prewritten,
       bytesWritten: committer.bytesWritten,
       segments: catalog.segmentCount,
       diskBytes: room.usedBytes,

@@ -10,14 +10,6 @@ export const SEGMENT_BYTES_MAX = 1024 * MIB
 
 /** One gather write; more waits for the next commit. */
 export const COMMIT_BYTES_MAX = 8 * MIB
-/**
- * Zeros ahead of the journal's end, in steps of so many bytes, at the most; after so many commits in a row of so many bytes
- * each, and while there is room for so many steps.
- */
-export const PREWRITE_BYTES = 1 * MIB
-export const PREWRITE_COMMITS = 4
-export const PREWRITE_COMMIT_BYTES_MAX = 32 * KIB
-export const PREWRITE_ROOM_STEPS = 16
 /** What may wait for the disk in memory before appends are refused. */
 export const GATHERED_BYTES_MAX = 64 * MIB
 /** Size of the pooled chunks that records are encoded into, and how many of them are kept. */

@@ -18,8 +18,6 @@ export class Room {
   usedBytes = 0
   /** Bytes of the commit that is being written: neither waiting nor in the files yet. */
   underWayBytes = 0
-  /** Of those, what the next commits overwrite: by so much they do not make the files longer. */
-  aheadBytes = 0
   /** As the file system said when it was last asked, less what was written since. */
   freeBytes = Number.POSITIVE_INFINITY
   /** Bytes of the reserve file that upkeep uses for now: not for messages. */
@@ -89,7 +87,7 @@ export class Room {
   #shortage(waitingBytes: number): string | undefined {
     const { reserveBytes } = this.#limits
     const bytesMax = this.#bytesMax
-    const bytes = Math.max(0, waitingBytes + this.underWayBytes - this.aheadBytes)
+    const bytes = waitingBytes + this.underWayBytes
     if (bytesMax > 0 && this.usedBytes + bytes > bytesMax - Math.min(reserveBytes, bytesMax / 4)) {
       return `${this.#directory} holds ${this.usedBytes} of ${bytesMax} bytes, ${bytes} more wait for the disk: raise max_file, or purge streams`
     }

@@ -4,26 +4,28 @@
  * A commit that must be on disk when nothing else waits for that is one synced write. What may wait is written
  * first, and a sync of the file covers all of it.
  */
-import type { DiskFile, SyncedFile } from '../runtime/index.ts'
-import { type PrewritingParts, PrewrittenSpace } from './prewritten-space.ts'
+import type { Disk, DiskFile, SyncedFile } from '../runtime/index.ts'
 import type { Room } from './room.ts'
+
+export interface TailParts {
+  readonly disk: Disk
+  readonly room: Room
+}
 
 export class SegmentTail {
   readonly file: DiskFile
   readonly #synced: SyncedFile | undefined
   readonly #room: Room
-  readonly #ahead: PrewrittenSpace
   #isDirty = false
 
-  private constructor(file: DiskFile, synced: SyncedFile | undefined, parts: PrewritingParts) {
+  private constructor(file: DiskFile, synced: SyncedFile | undefined, room: Room) {
     this.file = file
     this.#synced = synced
-    this.#room = parts.room
-    this.#ahead = new PrewrittenSpace(file, parts)
+    this.#room = room
   }
 
-  static async of(file: DiskFile, parts: PrewritingParts): Promise<SegmentTail> {
-    return new SegmentTail(file, await parts.disk.openSynced(file.path), parts)
+  static async of(file: DiskFile, { disk, room }: TailParts): Promise<SegmentTail> {
+    return new SegmentTail(file, await disk.openSynced(file.path), room)
   }
 
   /** Something was written since the last sync. */
@@ -36,20 +38,13 @@ export class SegmentTail {
    * @returns whether that took a sync
    */
   async write(chunks: readonly Uint8Array[], at: number, isUrgent: boolean): Promise<boolean> {
-    const bytes = chunks.reduce((sum, { length }) => sum + length, 0)
-    const end = at + bytes
-    const underWay = this.#ahead.before(end)
-    if (underWay !== undefined) await underWay
-    if (this.#room.condition.name === 'failed') throw this.#room.condition.error
     const isSynced = isUrgent && !this.#isDirty && this.#synced !== undefined
     if (isSynced) await this.#synced?.writev(chunks, at)
     else await this.file.writev(chunks, at)
     this.#isDirty ||= !isSynced
-    const grown = this.#ahead.growth(at, end)
-    this.#room.usedBytes += grown
-    this.#room.freeBytes -= grown
-    this.#ahead.reached(end)
-    if (isUrgent) this.#ahead.committed(end, bytes)
+    const bytes = chunks.reduce((sum, { length }) => sum + length, 0)
+    this.#room.usedBytes += bytes
+    this.#room.freeBytes -= bytes
     return isSynced
   }
 
@@ -63,22 +58,13 @@ export class SegmentTail {
 
   /** Takes back what lies behind `size`. */
   async cut(size: number): Promise<void> {
-    await this.#ahead.end(size)
     await this.file.truncate(size)
     this.#isDirty = true
     await this.sync()
   }
 
-  /** Nothing lies behind `size` afterwards, and all before it is on disk. False: so it was before. */
-  async end(size: number): Promise<boolean> {
-    if (!this.#ahead.reaches(size)) return this.sync()
-    await this.cut(size)
-    return true
-  }
-
   /** The file itself stays open: others read from it. */
   async leave(): Promise<void> {
-    await this.#ahead.leave()
     // Everything is on disk: there is nothing that it could still lose.
     await this.#synced?.close().catch(() => {})
   }

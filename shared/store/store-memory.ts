@@ -62,8 +62,6 @@ export interface StoreOptions {
   readonly gatheredBytesMax?: number
   /** Room that messages may not use. Default: 4 MiB, and never more than a quarter of the quota. */
   readonly reserveBytes?: number
-  /** Zeros that are written ahead of the journal's end at a time while commits are small. Default: 0, none. */
-  readonly prewriteBytes?: number
   /** From the end of one scrub of all sealed segments to the begin of the next, 0 for none. Default: 7 days. */
   readonly scrubIntervalMs?: number
   /** Distinct subjects over all streams that are held in memory; the rest is on disk. Default: 10,000,000. */
@@ -93,7 +91,6 @@ export function withDefaults(options: StoreOptions): Settings {
     dictionaryBytes: DICTIONARY_BYTES,
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,
-    prewriteBytes: 0,
     subjectsMax,
     subjectBytesMax: Math.min(SUBJECTS_BYTES_MAX, subjectsMax * SUBJECT_BYTES_MEAN),
     subjectCacheBytes: SCRATCH_CACHE_BYTES,

@@ -23,8 +23,6 @@ export interface StoreStats {
   readonly bytesWritten: number
   readonly indexBytesWritten: number
   readonly rewriteBytesWritten: number
-  /** Zeros ahead of the journal's end, that commits then overwrite. */
-  readonly prewrittenBytesWritten: number
   /** Since the store was made: to the journal, and all. */
   readonly everWritten: WrittenBytes
   readonly segments: number

@@ -6,7 +6,7 @@
 export interface WrittenBytes {
   /** What streams and tables gave the journal. */
   readonly journal: number
-  /** That, indexes, rewritten segments and zeros ahead of the journal's end. */
+  /** That, indexes and rewritten segments. */
   readonly all: number
 }
 
@@ -16,18 +16,16 @@ export class Wear {
   journal = 0
   indexes = 0
   rewrites = 0
-  /** Zeros ahead of the journal's end. */
-  prewritten = 0
   #before: WrittenBytes = { journal: 0, all: 0 }
   #segmentId = 0
   #offset = 0
 
   /** Since the store was made. */
   get ever(): WrittenBytes {
-    const { journal, indexes, rewrites, prewritten } = this
+    const { journal, indexes, rewrites } = this
     return {
       journal: this.#before.journal + journal,
-      all: this.#before.all + journal + indexes + rewrites + prewritten,
+      all: this.#before.all + journal + indexes + rewrites,
     }
   }
 

@@ -26,10 +26,7 @@ describe('fault: a server that is killed with everything in flight', function ()
     const [port = 0] = await freePorts(1)
     const file = path.join(directory, 'hub.conf')
     const store = path.join(directory, 'store')
-    writeFileSync(
-      file,
-      `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${store}", prewrite: true }\n`,
-    )
+    writeFileSync(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${store}" }\n`)
     const hub = new PetioleProcess('hub', ['hub', '-c', file])
     const random = new SeededRandom(SEED)
     const busy = new BusyStream(random.fork())

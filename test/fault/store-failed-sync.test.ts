@@ -22,7 +22,6 @@ describe('store after a failed sync', () => {
       random: new SeededRandom(2),
       disk,
       log: silentLog,
-      prewriteBytes: 2_048,
     })
   }
 

@@ -23,7 +23,6 @@ describe('store and a disk that fails or is full', () => {
       disk,
       log: silentLog,
       segmentBytes: 2_000,
-      prewriteBytes: 400,
       reserveBytes: 3_000,
       ...options,
     })

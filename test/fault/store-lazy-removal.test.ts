@@ -32,7 +32,7 @@ class Queue {
     const { disk, clock } = this
     const random = this.random.fork()
     const segmentBytes = 1024
-    const parts = { clock, random, disk, log: silentLog, segmentBytes, prewriteBytes: 300 }
+    const parts = { clock, random, disk, log: silentLog, segmentBytes }
     return openStore({ directory: '/data', ...parts })
   }
 

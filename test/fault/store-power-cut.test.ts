@@ -26,7 +26,6 @@ interface Machine {
   disk: SimDisk
   clock: StoreClock
   readonly segmentBytes: number
-  readonly prewriteBytes: number
   encryption?: StoreEncryption
   readonly random: SeededRandom
 }
@@ -39,7 +38,6 @@ function open(machine: Machine, disk = machine.disk, clock = machine.clock): Pro
     disk,
     log: silentLog,
     segmentBytes: machine.segmentBytes,
-    prewriteBytes: machine.prewriteBytes,
     encryption: machine.encryption ?? {},
     dictionaryBytes: DICTIONARY_BYTES,
   })
@@ -105,7 +103,6 @@ describe('store and power cuts', function () {
           disk: new SimDisk({ random: random.fork() }),
           clock: new StoreClock(),
           segmentBytes: 512 + random.below(3000),
-          prewriteBytes: random.below(3) * 700,
           random,
         }
         const keys = kind === 'plain' ? undefined : new DrawnKeys(random.fork())
@@ -148,9 +145,7 @@ describe('store and power cuts', function () {
       const machine: Machine = {
         disk,
         clock: new StoreClock(),
-        // Zeros come behind the fourth commit in a row, and of encrypted records fewer fit.
         segmentBytes: kind === 'plain' ? 1_400 : 1_800,
-        prewriteBytes: 300,
         random,
         encryption,
       }
@@ -175,11 +170,6 @@ describe('store and power cuts', function () {
         note()
       }
       await settle(80)
-      assert.notEqual(
-        store.stats.prewrittenBytesWritten,
-        0,
-        `SEED=${seed} nothing was written ahead`,
-      )
       await store.destroy()
       for (let cut = from; cut <= disk.recorded; cut++) {
         const cutDisk = disk.powerCutAt(cut, random.fork())
@@ -198,7 +188,6 @@ describe('store and power cuts', function () {
       disk,
       clock: new StoreClock(),
       segmentBytes: 1 << 20,
-      prewriteBytes: 0,
       random: new SeededRandom(seed),
     }
     const store = await open(machine)

@@ -28,8 +28,7 @@ describe('store, damage while it runs', function () {
 
   function open(options: Partial<StoreOptions> = {}): Promise<Store> {
     const random = new SeededRandom(7)
-    const sizes = { segmentBytes: 1000, prewriteBytes: 300 }
-    const fixed = { directory: '/data', clock, random, disk, log: silentLog, ...sizes }
+    const fixed = { directory: '/data', clock, random, disk, log: silentLog, segmentBytes: 1000 }
     return openStore({ ...fixed, ...options })
   }
 

@@ -38,7 +38,7 @@ describe('store on a disk with places that cannot be read', function () {
 
   function open(encryption: StoreEncryption = {}): Promise<Store> {
     const random = new SeededRandom(7)
-    const sizes = { segmentBytes: 20_000, prewriteBytes: 5_000, reserveBytes: 0 }
+    const sizes = { segmentBytes: 20_000, reserveBytes: 0 }
     return openStore({ directory: '/data', clock, random, disk, log, encryption, ...sizes })
   }
 

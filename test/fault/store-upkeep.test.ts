@@ -32,7 +32,6 @@ function open(disk: SimDisk, log: Log = silentLog): Promise<Store> {
     log,
     owner: 'hub one',
     segmentBytes: 600,
-    prewriteBytes: 100,
     reserveBytes: 64,
   })
 }

@@ -45,7 +45,6 @@ class Machine {
       directory: '/data',
       disk: this.disk,
       segmentBytes: 2_500,
-      prewriteBytes: 400,
       reserveBytes: this.#reserveBytes,
     })
     this.engine = new StreamEngine({

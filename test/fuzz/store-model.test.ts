@@ -41,7 +41,6 @@ class Run {
       disk: this.disk,
       log: silentLog,
       segmentBytes: this.segmentBytes,
-      prewriteBytes: 300,
       dictionaryBytes: DICTIONARY_BYTES,
       subjectsMax: this.#subjectsMaxima[this.random.below(this.#subjectsMaxima.length)]!,
       subjectCacheBytes: 0,

@@ -50,9 +50,7 @@ export class CutMachine {
     this.port.hearsOnlyHandlers = true
     const parts: Parts = { clock: this.clock, random: this.random.fork(), log: silentLog }
     const segmentBytes = 2_000 + this.random.below(6_000)
-    const prewriteBytes = this.random.below(3) * 800
-    const sizes = { segmentBytes, prewriteBytes }
-    this.#store = await openStore({ ...parts, directory: '/data', disk: this.disk, ...sizes })
+    this.#store = await openStore({ ...parts, directory: '/data', disk: this.disk, segmentBytes })
     return parts
   }
 

@@ -42,7 +42,6 @@ export class MemoryStore implements Store {
     bytesWritten: 0,
     indexBytesWritten: 0,
     rewriteBytesWritten: 0,
-    prewrittenBytesWritten: 0,
     everWritten: { journal: 0, all: 0 },
     scrub: { passes: 0, bytes: 0, lastPassMs: 0 },
     quarantineFiles: 0,
@@ -249,6 +248,10 @@ export class MemoryStream implements StreamStore {
         return () => this.#takenBackListeners.delete(listener)
       },
     }
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq
   }
 
   get state(): StreamState {

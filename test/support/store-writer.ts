@@ -13,7 +13,6 @@ const store = await openStore({
   disk: new SystemDisk(),
   log: silentLog,
   segmentBytes: 16 * 1024,
-  prewriteBytes: 4 * 1024,
   dictionaryBytes: 512,
   encryption: key === '' ? {} : { key: bytes(key) },
 })

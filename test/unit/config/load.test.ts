@@ -118,17 +118,6 @@ describe('config: defaults and units', () => {
     assert.equal(intervalMs({ scrub_interval: '0s' }), 0)
   })
 
-  it('writes ahead of the journal where it is told to', () => {
-    const roles = (jetstream: unknown): boolean[] => [
-      parseConfig({ jetstream }, 'hub').jetstream.prewrite,
-      parseConfig({ jetstream }, 'leaf').jetstream.prewrite,
-    ]
-    assert.deepEqual(roles(true), [false, false])
-    assert.deepEqual(roles({}), [false, false])
-    assert.deepEqual(roles({ prewrite: true }), [true, true])
-    assert.deepEqual(roles({ prewrite: false }), [false, false])
-  })
-
   it('holds ten million subjects in memory, or as many as it says', () => {
     const subjectsOf = (jetstream: unknown): number =>
       parseConfig({ jetstream }, 'hub').jetstream.max_subjects_in_memory
