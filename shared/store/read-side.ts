@@ -87,6 +87,10 @@ export abstract class ReadSide {
     return this.index.state
   }
 
+  get lastSeq(): number {
+    return this.index.lastSeq
+  }
+
   has(seq: number): boolean {
     return this.index.has(seq)
   }

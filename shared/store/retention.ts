@@ -34,9 +34,8 @@ export function evictOverLimits(
   }
   // What refuses new messages takes no old ones, also where it has more than a limit that is new.
   if (limits.discard === 'old') {
-    evictOldest(index, log, 'messages', () =>
-      limits.messagesMax > 0 ? index.messages - limits.messagesMax : 0,
-    )
+    const surplus = limits.messagesMax > 0 ? index.messages - limits.messagesMax : 0
+    if (surplus > 0) evictOldest(index, log, surplus)
     const isOver = limits.bytesMax > 0 && index.bytes > limits.bytesMax
     if (isOver) evictBytes(index, limits.bytesMax, log)
   }
@@ -61,20 +60,14 @@ function evictFromSubject(
   }
 }
 
-function evictOldest(
-  index: StreamIndex,
-  log: EvictionLog,
-  cause: Eviction['cause'],
-  surplus: () => number,
-): void {
-  let left = surplus()
-  if (left <= 0) return
+function evictOldest(index: StreamIndex, log: EvictionLog, surplus: number): void {
+  let left = surplus
   let through = 0
   index.walk(0, (span, ordinal) => {
     through = span.seqAt(ordinal)
     return --left > 0
   })
-  raiseFloor(index, through, cause, log)
+  raiseFloor(index, through, 'messages', log)
 }
 
 function evictBytes(index: StreamIndex, bytesMax: number, log: EvictionLog): void {

@@ -51,7 +51,8 @@ export class StagedMessages {
   clear(): void {
     this.#messages = 0
     this.#bytes = 0
-    this.#subjects.clear()
+    // Of each stream after each commit, and to clear an empty one makes a new one.
+    if (this.#subjects.size > 0) this.#subjects.clear()
   }
 
   /** Returns what brings it back to how it is now. */

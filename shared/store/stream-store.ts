@@ -150,6 +150,8 @@ export interface StreamStore {
   readonly state: StreamState
   /** The last sequence given out, committed or not. The next append gets the one after it. */
   readonly assignedSeq: number
+  /** That of `state`, without all the rest of it. */
+  readonly lastSeq: number
   readonly stage: StagedBytes
   readonly states: StateTable
 

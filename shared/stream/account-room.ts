@@ -17,7 +17,7 @@ export class AccountRoom {
   readonly #limits: AccountLimits
   readonly #usedBytes: Record<Storage, number> = { file: 0, memory: 0 }
   /** Infinity: no limit. */
-  #mostBytes: Readonly<Record<Storage, number>> = UNBOUNDED
+  readonly #mostBytes: Record<Storage, number> = { file: Infinity, memory: Infinity }
   /** Infinity: no limit. */
   #serverMostMemory = Infinity
   #hasTier = true
@@ -63,7 +63,8 @@ export class AccountRoom {
     this.#serverMostMemory = memoryBytesMax > 0 ? memoryBytesMax : Infinity
     try {
       const [, { max_memory, max_storage }] = tierOf(this.#limits, 1)
-      this.#mostBytes = { file: bound(max_storage), memory: bound(max_memory) }
+      this.#mostBytes.file = bound(max_storage)
+      this.#mostBytes.memory = bound(max_memory)
       this.#hasTier = true
     } catch {
       // No tier any more: what is there stays, and nothing is added to it.
@@ -122,8 +123,6 @@ export class StreamRoom {
     return difference
   }
 }
-
-const UNBOUNDED: Readonly<Record<Storage, number>> = { file: Infinity, memory: Infinity }
 
 function bound(limit: number): number {
   return limit < 0 ? Infinity : limit

@@ -219,14 +219,14 @@ export class Admission {
   settle(): void {
     const { store } = this.#stream
     this.staged.trim(store.assignedSeq)
-    this.staged.settle(store.state.lastSeq)
+    this.staged.settle(store.lastSeq)
   }
 
   /** The newest sequence on a subject, stored or staged. Throws 10164 when that can not be told. */
   lastSeqOn(subject: string): number {
     const { store, mode } = this.#stream
     this.settle()
-    if (!mode.isCapturing && store.assignedSeq > store.state.lastSeq) {
+    if (!mode.isCapturing && store.assignedSeq > store.lastSeq) {
       // What is in flight of a buffer makes the answer unknown.
       throw new JetStreamError(10164)
     }
@@ -356,7 +356,7 @@ export class Admission {
 
   async #readCounter(subject: string, seq: number): Promise<void> {
     const { store } = this.#stream
-    if (seq > store.state.lastSeq) await this.#barrier()
+    if (seq > store.lastSeq) await this.#barrier()
     const message = await store.get(seq)
     this.counters.learn(subject, seq, message)
   }

@@ -244,8 +244,8 @@ export class Publishing {
   /** More waits for the disk than may. */
   get #isBusy(): boolean {
     if (this.#waitingMax === undefined) return false
-    const { assignedSeq, state, stage } = this.#stream.store
-    const waiting = assignedSeq - state.lastSeq
+    const { assignedSeq, lastSeq, stage } = this.#stream.store
+    const waiting = assignedSeq - lastSeq
     return waiting >= this.#waitingMax.messages || stage.bytes > this.#waitingMax.bytes
   }
 
@@ -298,7 +298,7 @@ export class Publishing {
   #whenTold(error: unknown, then: Told): void {
     const { store } = this.#stream
     const isTelling = error instanceof JetStreamError && TELLING.has(error.errCode)
-    if (!isTelling || store.assignedSeq === store.state.lastSeq) then(undefined)
+    if (!isTelling || store.assignedSeq === store.lastSeq) then(undefined)
     else this.#parts.root.barrier(then)
   }
 
@@ -345,7 +345,7 @@ export class Publishing {
   }
 
   async #recoverMarked(signal?: AbortSignal): Promise<void> {
-    const { lastSeq } = this.#stream.store.state
+    const { lastSeq } = this.#stream.store
     for await (const message of this.#stream.store.marked()) {
       if (signal?.aborted) return
       // What came since the start is known already.

@@ -127,8 +127,14 @@ export class StagedSubjects {
   }
 
   #compact(): void {
-    this.#seqs = this.#seqs.slice(this.#head)
-    this.#subjects = this.#subjects.slice(this.#head)
+    if (this.size === 0) {
+      // Emptied in place: it happens with nearly every commit.
+      this.#seqs.length = 0
+      this.#subjects.length = 0
+    } else {
+      this.#seqs = this.#seqs.slice(this.#head)
+      this.#subjects = this.#subjects.slice(this.#head)
+    }
     this.#counted -= this.#head
     this.#head = 0
   }
