@@ -20,7 +20,8 @@ export function streamsFigures(result: StreamsBenchResult): Figure[] {
 }
 
 function publishFigures({ publish }: StreamsBenchResult): Figure[] {
-  return publish.flatMap(({ name, rates, p50Us, p99Us, bytesPerMessage }): Figure[] => {
+  return publish.flatMap((figure): Figure[] => {
+    const { name, rates, p50Us, p99Us, bytesPerMessage, diskAllows } = figure
     const isAlone = name === ALONE
     const { ours = 0, always } = rates
     const times = always === undefined ? undefined : ours / always
@@ -32,6 +33,11 @@ function publishFigures({ publish }: StreamsBenchResult): Figure[] {
         ...(isAlone ? {} : { aim: `>= ${ALWAYS_AIM}x`, isMet: times && times >= ALWAYS_AIM }),
       } as Figure,
       faster('  against its default', rates, isAlone ? undefined : DEFAULT_AIM),
+      {
+        name: '  that this disk allows to who waits for it',
+        value: `${count(diskAllows)} msgs/s`,
+        peer: rates.default === undefined ? '' : `default, ${ratio(diskAllows / rates.default)}`,
+      },
       ...(isAlone
         ? [
             {

@@ -1,4 +1,5 @@
 import { FILL_DEADLINE_MS } from './deadline.ts'
+import { diskFloor } from './disk-floor.ts'
 import type { KvLoad, KvLoadResult } from './kv-load.ts'
 import { runLoad } from './load-process.ts'
 import { bytesWritten, cpuSeconds, rssMiB } from './process-figures.ts'
@@ -28,6 +29,8 @@ export interface PublishFigure {
   readonly p50Us: Each<number>
   readonly p99Us: Each<number>
   readonly bytesPerMessage: Each<number>
+  /** Messages a second that the disk allows to a server that waits for it and takes no time itself. */
+  readonly diskAllows: number
 }
 
 export interface ConsumeFigure {
@@ -65,6 +68,8 @@ interface PublishShape {
 }
 
 const PAYLOAD_BYTES = 128
+/** With a subject like `bench.0.0001` and the fixed fields of a record. */
+const RECORD_BYTES = 48 + 12 + PAYLOAD_BYTES
 const SHAPES: readonly PublishShape[] = [
   {
     name: '1 in flight',
@@ -192,8 +197,13 @@ async function eachAlone<Value>(
 async function comparePublish(servers: Servers, isQuick: boolean): Promise<PublishFigure[]> {
   const figures: PublishFigure[] = []
   for (const shape of SHAPES) {
+    const floors: number[] = []
     const runs = await interleaved(servers, isQuick, async (server, sync) => {
       const messages = Math.round((shape.messages[sync] ?? 0) / (isQuick ? 2 : 1))
+      if (sync === 'ours') {
+        const { inFlight } = shape
+        floors.push(diskFloor({ inFlight, messages, bytesPerMessage: RECORD_BYTES }))
+      }
       const before = bytesWritten(server.pid)
       const run = await load(server, { ...publishOf(shape, messages), isKept: false })
       return { ...run, bytes: (bytesWritten(server.pid) - before) / messages }
@@ -204,6 +214,7 @@ async function comparePublish(servers: Servers, isQuick: boolean): Promise<Publi
       p50Us: medians(runs, (run) => run.p50Us),
       p99Us: medians(runs, (run) => run.p99Us),
       bytesPerMessage: medians(runs, (run) => run.bytes),
+      diskAllows: median(floors),
     })
   }
   return figures
