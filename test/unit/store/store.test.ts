@@ -87,6 +87,31 @@ describe('store', () => {
     assert.deepEqual(await readAll(stream), ['1 x 1', '2 x 3'])
   })
 
+  it('tells each callback what was given for it, whatever a transaction took back', async () => {
+    const store = await folder.open()
+    const stream = store.createStream('a', bytes(''), noLimits)
+    const told: unknown[] = []
+    const append = (whom: string): number => {
+      const note = (error: unknown, seq: number, given: unknown): unknown =>
+        told.push([error, seq, given])
+      return stream.append(bytes('x'), bytes(''), bytes(whom), note, undefined, false, false, whom)
+    }
+    append('one')
+    assert.throws(() =>
+      store.transaction(() => {
+        append('never')
+        append('never')
+        throw new Error('no')
+      }),
+    )
+    append('two')
+    await committed(store)
+    assert.deepEqual(told, [
+      [undefined, 1, 'one'],
+      [undefined, 2, 'two'],
+    ])
+  })
+
   it('goes on over many segments', async () => {
     const store = await folder.open({ segmentBytes: 2048 })
     const stream = store.createStream('a', bytes(''), noLimits)
