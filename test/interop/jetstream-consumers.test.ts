@@ -373,6 +373,24 @@ const ACKS: Readonly<Record<string, Script>> = {
   },
 }
 
+const STARTS: Readonly<Record<string, Script>> = Object.fromEntries(
+  [-1, 1, 2].map((max_msgs_per_subject) => [
+    `where a subject has ${max_msgs_per_subject} messages`,
+    async (scene) => {
+      await scene.stream('S', { max_msgs_per_subject })
+      for (const subject of ['S.a', 'S.b', 'S.a', 'S.c']) await scene.publish(subject)
+      for (const policy of ['all', 'last', 'last_per_subject', 'new']) {
+        for (const filter of ['S.a', 'S.b', 'S.c', 'S.*', 'S.none']) {
+          const name = `${policy}-${filter.slice(2).replace('*', 'any')}`
+          await scene.consumer('S', name, { deliver_policy: policy, filter_subject: filter })
+          await scene.info('S', name)
+          await scene.pull(['S', name], { batch: 1, no_wait: true }, 1)
+        }
+      }
+    },
+  ]),
+)
+
 const LATER = new Date(Date.now() + 3_600_000).toISOString()
 
 const PAUSES: Readonly<Record<string, Script>> = {
@@ -547,6 +565,7 @@ describe('consumers beside a real nats-server', function () {
     interest: INTEREST,
     'a pull': PULLS,
     'an acknowledgement': ACKS,
+    'a start': STARTS,
     pauses: PAUSES,
     'priority groups': GROUPS,
   }

@@ -232,7 +232,7 @@ export class ConsumerSet {
 
   async #begin(config: ConsumerConfig): Promise<Consumer> {
     const { stream, clock } = this.#parts
-    const start = await startPoint(config, stream.store)
+    const start = await startPoint(config, stream.store, stream.config.max_msgs_per_subject)
     const consumer = new Consumer(this.#consumerParts(), config, clock.wallMs())
     consumer.begin(start)
     this.#unborn.add(consumer)

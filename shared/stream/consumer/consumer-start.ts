@@ -14,7 +14,12 @@ export interface StartPoint {
   readonly listed?: readonly number[]
 }
 
-export async function startPoint(config: ConsumerConfig, store: StreamStore): Promise<StartPoint> {
+/** @param maxPerSubject the stream's `max_msgs_per_subject` */
+export async function startPoint(
+  config: ConsumerConfig,
+  store: StreamStore,
+  maxPerSubject: number,
+): Promise<StartPoint> {
   const { firstSeq, lastSeq } = store.state
   const within = (seq: number): number => Math.min(Math.max(seq, firstSeq, 1), lastSeq + 1)
   switch (config.deliver_policy) {
@@ -32,19 +37,19 @@ export async function startPoint(config: ConsumerConfig, store: StreamStore): Pr
       const filters = filtersFor(config)
       if (filters.length === 0) return { seq: within(lastSeq) }
       const newest = filters.map((filter) => store.lastSeqMatching(filter))
-      const last = Math.max(...newest)
-      return { seq: last === 0 ? lastSeq + 1 : last }
+      return { seq: within(Math.max(...newest)) }
     }
-    case 'last_per_subject':
-      return {
-        seq: lastSeq + 1,
-        listed: listedOf(
-          await store.lastSeqsInTurns(filtersFor(config), {
-            throughSeq: lastSeq,
-            max: LAST_PER_SUBJECT_MAX,
-          }),
-        ),
-      }
+    case 'last_per_subject': {
+      // Where a subject has one message only, all of them are wanted.
+      if (maxPerSubject === 1) return { seq: within(firstSeq) }
+      const listed = listedOf(
+        await store.lastSeqsInTurns(filtersFor(config), {
+          throughSeq: lastSeq,
+          max: LAST_PER_SUBJECT_MAX,
+        }),
+      )
+      return listed.length === 0 ? { seq: within(lastSeq) } : { seq: lastSeq + 1, listed }
+    }
   }
 }
 
