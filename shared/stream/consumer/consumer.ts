@@ -242,7 +242,8 @@ export class Consumer {
     this.#inactivity.active()
     if (!this.#target.pull(reply, payload)) return
     if (this.#pause.isPaused) this.#target.endOfStream()
-    this.#delivery.wake()
+    if (this.#config.priority_policy !== 'prioritized') this.#delivery.wake()
+    else this.#delivery.wakeSoon() // Who asks at the same moment may come first.
   }
 
   /** An acknowledgement. `reply` asks to be told once it is on disk; for `next` it is the inbox. */
@@ -255,8 +256,7 @@ export class Consumer {
     }
     const nowMs = this.#clock.monotonicMs()
     this.#inactivity.active(nowMs)
-    const isTold = this.#acks.take(address, request, nowMs)
-    if (isTold && reply !== '') this.#changedAndTell(reply)
+    if (this.#acks.take(address, request, nowMs) && reply !== '') this.#changedAndTell(reply)
     else if (request.type !== 'other') this.#changed()
     if (request.type === 'next') this.pull(reply, request.pull)
     this.#deadline.arm()

@@ -157,6 +157,17 @@ describe('priority groups and pauses', () => {
     )
   })
 
+  it('serves the lowest level first of those who ask at the same moment for what is there', async () => {
+    await consumer({ priority_policy: 'prioritized' })
+    await publish(4)
+    await ask('who reads ahead', {})
+    await Promise.all([
+      ask('late', { priority: 5, batch: 2 }),
+      ask('soon', { priority: 1, batch: 2 }),
+    ])
+    assert.deepEqual([seqs('soon'), seqs('late')], [[2, 3], [4]])
+  })
+
   describe('a pause', () => {
     const none = { priority_groups: undefined }
 
