@@ -146,6 +146,17 @@ const ROLLUPS: PublishCase[] = [
     say({ 'Nats-Rollup': 'all' }, 'c'),
   ),
   inTurn(ROLLUP, say({ 'Nats-Rollup': 'all' }), say({ 'Nats-Rollup': 'sub' }, 'b')),
+  ...['*', '>', 'a*', '*.c', 'b.*'].map((subject) =>
+    inTurn(
+      ROLLUP,
+      say(),
+      say({}, 'b'),
+      say({}, 'b.c'),
+      say({ 'Nats-Rollup': 'sub' }, subject),
+      say(),
+      say({ 'Nats-Rollup': 'sub' }, subject),
+    ),
+  ),
 ]
 
 const TTLS = [

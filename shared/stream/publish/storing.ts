@@ -2,8 +2,9 @@
  * Appends what was checked, with all that it brings about: what it replaces goes in the same
  * transaction, its deadline is noted, and once it is on disk it is published again if it is to be.
  */
-import { type Clock, PLAUSIBLE_WALL_MS } from '../../runtime/index.ts'
+import { type Clock, type PetioleError, PLAUSIBLE_WALL_MS } from '../../runtime/index.ts'
 import type { Committed, Store } from '../../store/index.ts'
+import { hasWildcard, SubjectFilter } from '../../subject/index.ts'
 import type { Admission, AdmittingStream, Draft } from './admission.ts'
 import type { Expiry } from './expiry.ts'
 import { NOTHING_ASKED, type PublishHeaders } from './publish-headers.ts'
@@ -16,6 +17,7 @@ export interface StoringStream extends AdmittingStream {
     readonly interest: { wants(subject: string): boolean }
     removed(first: number, last: number, isTold?: boolean): void
   }
+  purgeUnasked(options: { filter: SubjectFilter; throughSeq: number }): Promise<number>
 }
 
 export interface StoringParts {
@@ -68,9 +70,11 @@ export class Storing {
     if (draft.rollup === undefined && asked.scheduleNext === undefined) {
       return this.#append(draft, asked, committed)
     }
+    const isWide = draft.rollup === 'sub' && hasWildcard(draft.subject)
+    const done = isWide ? this.#purgingFirst(draft.subject, committed) : committed
     let seq = 0
     this.transaction(() => {
-      seq = this.#append(draft, asked, committed)
+      seq = this.#append(draft, asked, done)
       this.#replace(draft, asked, seq)
     })
     return seq
@@ -179,6 +183,21 @@ export class Storing {
     if (ended === undefined) return
     store.rollUp(seq, Buffer.from(ended), staged.seqsOf(ended))
     staged.rollUp(seq, ended)
+  }
+
+  /**
+   * Wildcards in the subject of a roll-up take all that they match, as in nats-server. That may be very much: it
+   * goes in steps once the message is on disk, and only then is the message told to be.
+   */
+  #purgingFirst(subject: string, committed: Committed): Committed {
+    const filter = new SubjectFilter(subject)
+    return (error, seq) => {
+      if (error !== undefined) return committed(error, seq)
+      this.#stream.purgeUnasked({ filter, throughSeq: seq - 1 }).then(
+        () => committed(undefined, seq),
+        (failed: PetioleError) => committed(failed, seq),
+      )
+    }
   }
 
   #replaced({ rollup }: Draft, asked: PublishHeaders, seq: number): void {

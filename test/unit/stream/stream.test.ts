@@ -42,6 +42,17 @@ describe('Stream', () => {
     assert.deepEqual(await ack, { stream: 'S', seq: 1 })
   })
 
+  it('acknowledges a roll-up of all that wildcards match when that is gone', async () => {
+    await create({ allow_rollup_hdrs: true })
+    world.store.isAuto = true
+    for (const subject of ['s.a', 's.b.c', 's.b']) await publish(subject)
+    assert.equal((await publish('s.*', { 'Nats-Rollup': 'sub' })).seq, 4)
+    const { state } = await world.port.api<{ state: object }>('STREAM.INFO.S', {
+      subjects_filter: '>',
+    })
+    assert.deepEqual(Reflect.get(state, 'subjects'), { 's.b.c': 1, 's.*': 1 })
+  })
+
   it('sees what is staged when it checks for duplicates and expected sequences', async () => {
     await create()
     const id = { 'Nats-Msg-Id': 'one' }
