@@ -192,6 +192,12 @@ const PULLS: Readonly<Record<string, Script>> = {
     await scene.pull(['S', 'c'], { batch: 2, no_wait: true, expires: seconds(0.2) }, 1)
     await scene.info('S', 'c')
   },
+  'does not wait long for acknowledgements': async (scene) => {
+    await scene.stream('S')
+    await scene.consumer('S', 'c', { max_ack_pending: 2, ack_wait: seconds(60) })
+    for (let i = 0; i < 4; i++) await scene.publish('S.a')
+    await scene.pull(['S', 'c'], { batch: 4, no_wait: true, expires: 9e9, idle_heartbeat: 2e8 }, 3)
+  },
   'takes a batch of nothing for one': async (scene) => {
     await scene.stream('S')
     await scene.consumer('S', 'c')

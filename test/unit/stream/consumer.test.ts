@@ -94,6 +94,18 @@ describe('Consumer', () => {
     assert.deepEqual([seqs(exact), exact.length], [[4], 1])
   })
 
+  it('ends a pull that does not wait and is held up by acknowledgements at its heartbeat', async () => {
+    await consumer({ max_ack_pending: 2 })
+    await publish('s.a', 's.a', 's.a')
+    const hasty = { batch: 9, no_wait: true, expires: 60e9, idle_heartbeat: 50e6 }
+    const came = await pull(hasty)
+    assert.deepEqual(seqs(came), [1, 2])
+    assert.match(came[2]?.headers ?? '', /^NATS\/1\.0 404 No Messages\r\n/)
+    const [first, ...others] = await pull(hasty)
+    assert.match(first?.headers ?? '', /^NATS\/1\.0 100 /, 'it has nothing yet')
+    assert.deepEqual(seqs(others), [])
+  })
+
   it('does not deliver what was purged or deleted after it was read ahead', async () => {
     await consumer()
     await publish('s.a', 's.b', 's.a', 's.b', 's.c')

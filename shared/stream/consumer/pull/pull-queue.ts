@@ -248,7 +248,10 @@ export class PullQueue {
     const silentMs = this.#clock.monotonicMs() - waiting.lastSentMs
     if (silentMs < waiting.heartbeatMs * 0.9) return
     waiting.lastSentMs = this.#clock.monotonicMs()
-    if (this.#port.hasInterest(waiting.reply)) {
+    if (waiting.isNoWait && waiting.delivered > 0) {
+      // It has something, and the rest waits for acknowledgements.
+      this.#end(waiting, '404 No Messages', false)
+    } else if (this.#port.hasInterest(waiting.reply)) {
       const { consumerSeq, streamSeq } = this.#parts.delivered()
       const headers = statusHeaders('100 Idle Heartbeat', [
         ['Nats-Last-Consumer', consumerSeq],
