@@ -253,6 +253,10 @@ export interface JetStreamFacts {
   /** Where the configuration sets no limit, what the disk had room for at the start; 0: not known. */
   readonly storageBytesMax: number
   readonly storageBytes: number
+  /** 0: as much as there is. */
+  readonly memoryBytesMax: number
+  /** What streams of each storage say they may grow to. */
+  readonly reservedBytes: { readonly memory: number; readonly file: number }
   /** How long acknowledged messages may wait for the disk, for streams that do not say; 0: not at all. */
   readonly syncEveryMs: number
   /** Level of the API that is answered. */
@@ -312,6 +316,7 @@ export interface StreamFacts {
   readonly createdMs: number
   readonly messages: number
   readonly bytes: number
+  readonly isInMemory: boolean
   readonly consumers: number
   /** As STREAM.INFO gives them: `config`, `state` and each consumer's info. */
   config(): object

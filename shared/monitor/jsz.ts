@@ -95,7 +95,7 @@ export function jszAccount(sources: MonitorSources, options: JszOptions): object
 /** Where each acknowledged write is synced there is no interval, but `sync_always`. Shared with `/varz`. */
 export function jetStreamConfig(facts: JetStreamFacts): object {
   return {
-    max_memory: 0,
+    max_memory: facts.memoryBytesMax,
     max_storage: facts.storageBytesMax,
     store_dir: facts.storeDirectory,
     ...(facts.syncEveryMs === 0
@@ -107,10 +107,10 @@ export function jetStreamConfig(facts: JetStreamFacts): object {
 
 export function jetStreamStats(facts: JetStreamFacts): object {
   return {
-    memory: 0,
+    memory: bytesIn([...facts.streams()], true),
     storage: facts.storageBytes,
-    reserved_memory: 0,
-    reserved_storage: 0,
+    reserved_memory: facts.reservedBytes.memory,
+    reserved_storage: facts.reservedBytes.file,
     accounts: [...facts.accounts()].length,
     ha_assets: 0,
     api: {
@@ -158,8 +158,8 @@ function accountDetail(
   return {
     name: sources.account(name)?.account.displayName ?? name,
     id: name,
-    memory: 0,
-    storage: sum(streams, (stream) => stream.bytes),
+    memory: bytesIn(streams, true),
+    storage: bytesIn(streams, false),
     reserved_memory: 0,
     reserved_storage: 0,
     accounts: 0,
@@ -171,6 +171,10 @@ function accountDetail(
         : [],
     }),
   }
+}
+
+function bytesIn(streams: readonly StreamFacts[], isInMemory: boolean): number {
+  return sum(streams, (stream) => (stream.isInMemory === isInMemory ? stream.bytes : 0))
 }
 
 /** Each stream is at one server, which leads it. */

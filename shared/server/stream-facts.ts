@@ -10,12 +10,16 @@ export function jetStreamFacts(core: ServerCore, store: Store, roomBytes: number
   const engines = [...core.engines]
   const counted = (of: 'total' | 'errors' | 'inflight'): number =>
     engines.reduce((sum, [, engine]) => sum + engine.apiCounts[of], 0)
+  const reserved = (storage: 'memory' | 'file'): number =>
+    engines.reduce((sum, [, engine]) => sum + engine.reservedBytes(storage), 0)
   return {
     storeDirectory: store.directory,
     syncEveryMs: core.config.jetstream.sync_interval,
     domain: jetstream.domain,
     storageBytesMax: jetstream.max_file || roomBytes,
     storageBytes: store.stats.diskBytes,
+    memoryBytesMax: jetstream.max_mem,
+    reservedBytes: { memory: reserved('memory'), file: reserved('file') },
     apiLevel: API_LEVEL,
     apiRequests: counted('total'),
     apiErrors: counted('errors'),
@@ -42,6 +46,7 @@ function streamFacts(account: string, stream: Stream): StreamFacts {
     createdMs: stream.store.createdMs,
     messages: state.messages,
     bytes: state.bytes,
+    isInMemory: stream.config.storage === 'memory',
     consumers: stream.consumers.listedSize,
     config: () => stream.config,
     state: () => streamState(stream),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { shapeDifference, shapeOf } from '../support/json-shape.ts'
 import { MonitoredServer } from '../support/monitored-servers.ts'
 
@@ -121,6 +122,25 @@ describe('monitoring beside nats-server', function () {
       assert.deepEqual(found, [...(EXCEPTIONS[target] ?? [])].sort())
     })
   }
+
+  it('/jsz has the same numbers of what streams hold in memory and may grow to', async () => {
+    const told = await Promise.all(
+      [real, ours].map(async (server) => {
+        const client = await server.client('a', 'storer')
+        const { streams } = await jetstreamManager(client)
+        await streams.add({ name: 'F', subjects: ['f'], max_bytes: 1 << 20 })
+        await streams.add({ name: 'M', subjects: ['m'], storage: 'memory', max_bytes: 4096 })
+        await jetstream(client).publish('m', 'in memory')
+        const { memory, reserved_memory, reserved_storage, account_details } =
+          await server.get('/jsz?acc=A')
+        await streams.delete('F')
+        await streams.delete('M')
+        return { memory, reserved_memory, reserved_storage, ofA: account_details[0].memory }
+      }),
+    )
+    assert.deepEqual(told[1], told[0])
+    assert.equal(told[0]?.reserved_storage, 1 << 20)
+  })
 
   const refused = [
     '/connz?sort=foo',

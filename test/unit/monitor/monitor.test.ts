@@ -95,7 +95,9 @@ describe('monitor', () => {
     assert.equal(json.leaf.port, 7422)
     assert.deepEqual(json.mqtt, {})
     assert.equal(json.jetstream.config.domain, 'hub-eu')
-    assert.equal(json.jetstream.stats.storage, 300)
+    assert.equal(json.jetstream.config.max_memory, 4096)
+    const { storage, reserved_memory, reserved_storage } = json.jetstream.stats
+    assert.deepEqual([storage, reserved_memory, reserved_storage], [300, 2048, 1_000_000])
     assert.deepEqual([json.in_client_msgs, json.out_client_bytes], [90, 1_800])
     assert.deepEqual(json.slow_consumer_stats, { clients: 1, routes: 0, gateways: 0, leafs: 0 })
     assert.equal(json.system_account, '$SYS')
