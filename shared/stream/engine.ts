@@ -15,7 +15,7 @@ import { apiLevelOf } from './api/api-level.ts'
 import { SubjectPages } from './api/subject-page.ts'
 import { newAssetName } from './asset-name.ts'
 import { createStreamStore, decodeConfig, type StreamMode } from './config/stored-config.ts'
-import type { StreamConfig } from './config/stream-config.ts'
+import { isLarge, type StreamConfig } from './config/stream-config.ts'
 import type { StreamRequest } from './config/stream-request.ts'
 import { updatedConfig } from './config/stream-update.ts'
 import { type AckSubjects, ackForms, parseAck } from './consumer/ack-subject.ts'
@@ -68,6 +68,7 @@ export class StreamEngine {
   readonly #streams = new StreamTable()
   readonly #judge: StreamJudge
   readonly #turns = new Turns()
+  readonly #turn = (): Promise<void> => new Promise((resolve) => this.#options.clock.soon(resolve))
   readonly #restores: RestoreHost
   readonly #snapshots: SnapshotDesk
   #subscriptions: (() => void)[] = []
@@ -113,7 +114,7 @@ export class StreamEngine {
     for (const [key, store] of this.#store.streams) {
       if (key.startsWith(prefix)) await this.#recover(key, store)
     }
-    for (const stream of this.#streams.byName.values()) stream.openCaptures()
+    for (const stream of this.#streams.byName.values()) await stream.openCaptures()
     this.#subscribe()
   }
 
@@ -182,9 +183,7 @@ export class StreamEngine {
     return this.#turns.take(name, async () => {
       const stream = this.#streams.get(name)
       if (stream === undefined) return false
-      await new Promise<void>((resolve, reject) => {
-        this.#store.removeStream(this.#key(name), settle(resolve, reject))
-      })
+      await stream.letGoFor((done) => this.#store.removeStream(this.#key(name), done))
       this.#streams.drop(name)
       stream.removed()
       stream.close('409 Consumer Deleted', false)
@@ -241,6 +240,7 @@ export class StreamEngine {
     if (this.#restores.has(config.name)) throw new JetStreamError(10058)
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
+    let opened: Promise<void> | undefined
     await new Promise<void>((resolve, reject) => {
       const key = this.#key(config.name)
       const done = settle(resolve, reject)
@@ -249,12 +249,13 @@ export class StreamEngine {
       stream = this.#open(store, config, mode)
       this.#streams.set(stream)
       // What is published from here on is stored after the stream's own record in the journal.
-      if (this.#isStarted) stream.openCaptures()
+      if (this.#isStarted) opened = stream.openCaptures()
     }).catch((error: unknown) => {
       stream?.close('409 Consumer Deleted', false)
       this.#streams.drop(config.name)
       throw error
     })
+    await opened
     this.#made(config.name)
     const made = this.#streams.get(config.name)
     if (made === undefined) throw new JetStreamError(10059)
@@ -285,6 +286,7 @@ export class StreamEngine {
         room: this.#judge.room,
         apiLevel: apiLevelOf(this.#options.serverVersion ?? SERVER_VERSION).level,
         newToken: () => newAssetName(this.#options.random),
+        turn: this.#turn,
       },
       store,
       config,
@@ -313,8 +315,8 @@ export class StreamEngine {
       this.#subscriptions.push(stop)
     }
     if (domain === '') return
-    const streamFor = (subject: string): Stream | undefined => this.streamFor(subject)
-    this.#subscriptions.push(...captureForDomain(this.#port, `$JS.${domain}.API.`, streamFor))
+    const prefix = `$JS.${domain}.API.`
+    this.#subscriptions.push(...captureForDomain(this.#port, prefix, (it) => this.streamFor(it)))
   }
 
   #acknowledge(form: AckSubjects, message: HeardMessage): void {
@@ -344,7 +346,6 @@ export class StreamEngine {
     const { port, domain, limits, clock, serverVersion = SERVER_VERSION } = this.#options
     const { serverName, describeRequester: describe = () => undefined } = this.#options
     const advisories = this.#advisories
-    const turn = (): Promise<void> => new Promise((resolve) => clock.soon(resolve))
     return {
       port,
       domain,
@@ -362,8 +363,8 @@ export class StreamEngine {
       update: (request, name) => this.#updateByClient(request, name),
       remove: (name) => this.remove(name),
       newName: () => newAssetName(this.#options.random),
-      turn,
-      pages: new SubjectPages(turn),
+      turn: this.#turn,
+      pages: new SubjectPages(this.#turn),
       advise: (event, type, facts) => advisories.publish(event, type, facts),
     }
   }
@@ -371,6 +372,7 @@ export class StreamEngine {
   async #createByClient(request: StreamRequest): Promise<Stream> {
     this.#judge.checkAsked(request)
     const config = this.#configOf(request, CAPTURING)
+    if (isLarge(config)) await this.#turn()
     return this.#turns.take(config.name, async () => {
       const stream = this.#judge.isThere(config) ? this.#streams.get(config.name) : undefined
       if (stream !== undefined) return stream
@@ -382,6 +384,7 @@ export class StreamEngine {
   async #updateByClient(request: StreamRequest, name: string): Promise<Stream> {
     const config = this.#configOf(request, CAPTURING)
     if (config.name !== name) throw new JetStreamError(10056)
+    if (isLarge(config)) await this.#turn()
     return this.#turns.take(name, async () => {
       const stream = this.#streams.get(name)
       if (stream === undefined) throw new JetStreamError(10059)

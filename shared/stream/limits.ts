@@ -15,6 +15,10 @@ export const NAMES_PAGE = 1024
 export const LIST_PAGE = 256
 /** Subjects that are held against the filter of a list in one turn. */
 export const LIST_TURN_SUBJECTS = 16_384
+/** Subjects that one stream begins or ceases to capture in one turn, some 5 ms; a source counts for several. */
+export const TAKING_STEPS = 2_048
+/** A request that is longer lets others have the loop when it was read. */
+export const LONG_REQUEST_BYTES = 65_536
 export const SUBJECT_DETAILS_PAGE = 100_000
 /** Subjects that are put in order in one turn, as runs first and then when runs are put together. */
 export const SORT_RUN = 2_048

@@ -3,7 +3,7 @@
  * fed by whom, what they reserve. Each answer is looked up, and none goes through all streams: there may be
  * thousands, and every request and some publishes ask.
  */
-import { SubjectPatterns, SubjectTree } from '../subject/index.ts'
+import { overlaps, SubjectTree } from '../subject/index.ts'
 import { SUBJECT_CACHE_MAX } from './limits.ts'
 import type { Stream } from './stream.ts'
 import { StreamTotals } from './stream-totals.ts'
@@ -42,6 +42,7 @@ export class StreamTable {
     this.drop(stream.name)
     this.#byName.set(stream.name, stream)
     this.#inOrder = undefined
+    this.#claim(stream, stream.claimedSubjects)
     this.#note(stream)
   }
 
@@ -50,6 +51,7 @@ export class StreamTable {
     if (stream === undefined) return
     this.#byName.delete(name)
     this.#inOrder = undefined
+    this.#claim(stream, [])
     this.#forget(stream)
     this.totals.drop(name)
   }
@@ -57,10 +59,9 @@ export class StreamTable {
   /** A stream has another configuration, or claims other subjects. One that is not here is nobody's. */
   changed(stream: Stream): void {
     if (this.#byName.get(stream.name) !== stream) return
-    const claimed = this.#noted.get(stream)?.claimed ?? []
-    const isSame = isSameList(claimed, stream.claimedSubjects)
-    this.#forget(stream, isSame)
-    this.#note(stream, isSame)
+    this.#claim(stream, stream.claimedSubjects)
+    this.#forget(stream)
+    this.#note(stream)
   }
 
   /**
@@ -98,13 +99,21 @@ export class StreamTable {
     return sorted(this.#fedBy.get(origin) ?? [])
   }
 
-  /** @param isKept what it claims is the same as before, and there may be very much of it */
-  #note(stream: Stream, isKept = false): void {
+  /** What it claims from now on: there may be very much of it, mostly as before. */
+  #claim(stream: Stream, now: readonly string[]): void {
+    const before = this.#noted.get(stream)?.claimed ?? []
+    if (isSameList(before, now)) return
+    const was = new Set(before)
+    const is = new Set(now)
+    for (const subject of was) if (!is.has(subject)) this.#claims.remove(subject, stream)
+    for (const subject of is) if (!was.has(subject)) this.#claims.add(subject, stream)
+  }
+
+  #note(stream: Stream): void {
     const { config, claimedSubjects: claimed } = stream
     const origins = new Set((config.sources ?? []).map(({ name }) => name))
     if (config.mirror !== undefined) origins.add(config.mirror.name)
     this.#noted.set(stream, { claimed, origins })
-    if (!isKept) for (const subject of claimed) this.#claims.add(subject, stream)
     for (const origin of origins) {
       const fed = this.#fedBy.get(origin)
       if (fed === undefined) this.#fedBy.set(origin, new Set([stream]))
@@ -114,11 +123,10 @@ export class StreamTable {
     this.#bySubject.clear()
   }
 
-  #forget(stream: Stream, isKept = false): void {
+  #forget(stream: Stream): void {
     const noted = this.#noted.get(stream)
     if (noted === undefined) return
     this.#noted.delete(stream)
-    if (!isKept) for (const subject of noted.claimed) this.#claims.remove(subject, stream)
     for (const origin of noted.origins) {
       const fed = this.#fedBy.get(origin)
       if (fed?.delete(stream) && fed.size === 0) this.#fedBy.delete(origin)
@@ -129,8 +137,9 @@ export class StreamTable {
 
 /** What a stream claims while it is changed is not all its own yet. */
 function binds({ claimedSubjects, config }: Stream, subject: string): boolean {
-  if (claimedSubjects === config.subjects) return true
-  return new SubjectPatterns(config.subjects).overlaps(subject)
+  return (
+    claimedSubjects === config.subjects || config.subjects.some((own) => overlaps(own, subject))
+  )
 }
 
 function sorted(streams: Iterable<Stream>): readonly Stream[] {

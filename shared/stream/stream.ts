@@ -11,10 +11,11 @@ import type { AccountLimits } from './account-limits.ts'
 import { type AccountRoom, StreamRoom } from './account-room.ts'
 import type { Advisories } from './advisories.ts'
 import { encodeConfig, limitsOf, type StreamMode, syncOf } from './config/stored-config.ts'
-import type { StreamConfig } from './config/stream-config.ts'
+import { isLarge, type StreamConfig } from './config/stream-config.ts'
 import type { AckSubjects } from './consumer/ack-subject.ts'
 import { ConsumerSet } from './consumer/consumer-set.ts'
 import { JetStreamError } from './jetstream-error.ts'
+import { TAKING_STEPS } from './limits.ts'
 import type { CapturedMessage, StreamPort } from './port.ts'
 import { type AppendSubject, Publishing } from './publish/publishing.ts'
 import { StreamFeeds } from './sourcing/stream-feeds.ts'
@@ -37,6 +38,8 @@ export interface StreamParts {
   readonly apiLevel: number
   /** Characters that nobody guesses. */
   readonly newToken: () => string
+  /** Lets others have the loop, in the middle of long work. */
+  readonly turn: () => Promise<void>
 }
 
 /** The same as the store's: up to and with `throughSeq`, of what matches, but for the newest `keep`. */
@@ -62,6 +65,8 @@ export class Stream {
   readonly #parts: StreamParts
   readonly #stopCaptures = new Map<string, () => void>()
   readonly #stopListening: (() => void)[]
+  /** Steps to what it takes from, with what each counts for; those that were begun last go on. */
+  #taking: Generator<number, void, void> | undefined
   #evictedLast = 0
   /** Purges that are under way. */
   #purges = 0
@@ -111,21 +116,72 @@ export class Stream {
     this.consumers.recover()
   }
 
-  /** From now on takes what others feed it, and what is published on its subjects if it captures. */
-  openCaptures(): void {
-    const isTaking = this.mode.isCapturing && !this.#isClosed
-    const wanted: ReadonlySet<string> = new Set(isTaking ? this.#config.subjects : [])
+  /**
+   * From now on takes what others feed it, and what is published on its subjects if it captures: of few at
+   * once, of very many in turns. Resolves when all is as the configuration says, or another call goes on.
+   */
+  openCaptures(): Promise<void> {
+    return this.#take(this.#isClosed ? this.#takingNothing() : this.#takingAll())
+  }
+
+  /** Takes no more, in turns, before it is erased, where that takes long; goes on when it stays. */
+  async letGoFor(erase: (erased: Committed) => void): Promise<void> {
+    const hasLetGo = isLarge(this.#config)
+    if (hasLetGo) await this.#take(this.#lettingGo())
+    try {
+      await new Promise<void>((resolve, reject) => {
+        erase((error) => (error === undefined ? resolve() : reject(error)))
+      })
+    } catch (error) {
+      if (hasLetGo) await this.openCaptures()
+      throw error
+    }
+  }
+
+  async #take(steps: Generator<number, void, void>): Promise<void> {
+    this.#taking = steps
+    let left = TAKING_STEPS
+    while (this.#taking === steps) {
+      const { done, value } = steps.next()
+      if (done === true) return
+      left -= value
+      if (left > 0) continue
+      left = TAKING_STEPS
+      await this.#parts.turn()
+    }
+  }
+
+  *#takingAll(): Generator<number, void, void> {
+    yield* this.#capturing(this.mode.isCapturing ? this.#config.subjects : [])
+    yield* this.feeds.follow(this.#config)
+  }
+
+  *#takingNothing(): Generator<number, void, void> {
+    yield* this.#capturing([])
+    yield* this.feeds.follow(undefined)
+  }
+
+  *#lettingGo(): Generator<number, void, void> {
+    yield* this.#capturing([])
+    yield* this.feeds.end()
+  }
+
+  *#capturing(subjects: readonly string[]): Generator<number, void, void> {
+    const wanted: ReadonlySet<string> = new Set(subjects)
     for (const [subject, stop] of this.#stopCaptures) {
-      if (wanted.has(subject)) continue
-      stop()
-      this.#stopCaptures.delete(subject)
+      if (!wanted.has(subject)) {
+        stop()
+        this.#stopCaptures.delete(subject)
+      }
+      yield 1
     }
     for (const subject of wanted) {
-      if (this.#stopCaptures.has(subject)) continue
-      const stop = this.#parts.port.capture(subject, (message) => this.ingest(message))
-      this.#stopCaptures.set(subject, stop)
+      if (!this.#stopCaptures.has(subject)) {
+        const stop = this.#parts.port.capture(subject, (message) => this.ingest(message))
+        this.#stopCaptures.set(subject, stop)
+      }
+      yield 1
     }
-    this.feeds.follow(this.#isClosed ? undefined : this.#config)
   }
 
   /** One published message: checked, appended, acknowledged to its `reply` after the commit. */
@@ -188,12 +244,13 @@ export class Stream {
         this.store.configure(encodeConfig(config, this.mode), limitsOf(config), done, options)
       })
       this.#config = config
+      this.publishing.configured()
+      // What it lets go of is nobody else's before it is captured no more.
+      await this.openCaptures()
     } finally {
       this.#claimed = undefined
       changed()
     }
-    this.publishing.configured()
-    this.openCaptures()
     if (config.retention !== retention) await this.consumers.retentionChanged()
   }
 
@@ -213,7 +270,8 @@ export class Stream {
   close(status: string, isKept: boolean): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.openCaptures()
+    this.#taking = this.#takingNothing()
+    while (!this.#taking.next().done);
     this.publishing.close()
     this.consumers.close(status, isKept)
     this.room.close()

@@ -9,32 +9,80 @@ export class SubjectPatterns {
   /** Nodes that all questions so far have passed off their straight way: for the caller to bound. */
   detours = 0
   readonly #root = new Node()
+  /** How often each is in; they have no nodes before something with wildcards is held against them. */
+  #literals = new Map<string, number>()
+  #isPlanted = false
+  #hasNodes = false
+  /** Of what was asked last: it is added next, mostly. */
+  #pattern = ''
+  #tokens: readonly string[] = ['']
 
   constructor(patterns: Iterable<string> = []) {
     for (const pattern of patterns) this.add(pattern)
   }
 
   add(pattern: string): void {
-    let node = this.#root
-    for (const token of tokensOf(pattern)) node = node.child(token)
-    node.count++
+    if (isOpen(pattern)) this.#plant(pattern, 1)
+    else {
+      this.#literals.set(pattern, (this.#literals.get(pattern) ?? 0) + 1)
+      if (this.#isPlanted) this.#plant(pattern, 1)
+    }
   }
 
   /** Whether some literal subject matches both this pattern and one that is in. */
   overlaps(pattern: string): boolean {
-    return this.#search(tokensOf(pattern), undefined, passOverlapping)
+    if (!isOpen(pattern)) return this.#literals.has(pattern) || this.#isUnder(pattern)
+    this.#plantLiterals()
+    return this.#search(this.#tokensOf(pattern), undefined, passOverlapping)
   }
 
   /** The same for a pattern that is in, and the others that are: its duplicates too. */
   overlapsAnother(pattern: string): boolean {
-    const tokens = tokensOf(pattern)
+    if (!isOpen(pattern)) return this.#isLiteralTwice(pattern) || this.#isUnder(pattern)
+    this.#plantLiterals()
+    const tokens = this.#tokensOf(pattern)
     return this.#isTwice(tokens) || this.#search(tokens, this.#find(tokens), passOverlapping)
   }
 
   /** Whether all that a pattern that is in matches is matched by another that is: a duplicate too. */
   isCoveredByAnother(pattern: string): boolean {
-    const tokens = tokensOf(pattern)
+    if (!isOpen(pattern)) return this.#isLiteralTwice(pattern) || this.#isUnder(pattern)
+    // What is literal covers none that is not.
+    const tokens = this.#tokensOf(pattern)
     return this.#isTwice(tokens) || this.#search(tokens, this.#find(tokens), passCovering)
+  }
+
+  #isLiteralTwice(literal: string): boolean {
+    return (this.#literals.get(literal) ?? 0) > 1
+  }
+
+  /** Whether a literal is matched by something with wildcards. */
+  #isUnder(literal: string): boolean {
+    if (!this.#hasNodes) return false
+    const tokens = this.#tokensOf(literal)
+    const own = this.#isPlanted ? this.#find(tokens) : undefined
+    return this.#search(tokens, own, passCovering)
+  }
+
+  #plantLiterals(): void {
+    if (this.#isPlanted) return
+    this.#isPlanted = true
+    for (const [literal, count] of this.#literals) this.#plant(literal, count)
+  }
+
+  #plant(pattern: string, count: number): void {
+    this.#hasNodes = true
+    let node = this.#root
+    for (const token of this.#tokensOf(pattern)) node = node.child(token)
+    node.count += count
+  }
+
+  #tokensOf(pattern: string): readonly string[] {
+    if (pattern !== this.#pattern) {
+      this.#pattern = pattern
+      this.#tokens = tokensOf(pattern)
+    }
+    return this.#tokens
   }
 
   #isTwice(tokens: readonly string[]): boolean {
@@ -152,6 +200,11 @@ class Node {
       this.#only = undefined
     }
   }
+}
+
+/** Whether it may have a wildcard: in a token of more characters it means nothing, and does no harm here. */
+function isOpen(pattern: string): boolean {
+  return pattern.includes('*') || pattern.includes('>')
 }
 
 /** Nothing behind a `>` is looked at: no rule does, though a subject that is not valid may have it. */

@@ -2,6 +2,7 @@ import type { AccountLimits } from '../account-limits.ts'
 import type { StreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { type Decoded, decodeFields, isObject, parseJson, parseOneJson } from '../json-fields.ts'
+import { LONG_REQUEST_BYTES } from '../limits.ts'
 import type { PortMessage, StreamPort } from '../port.ts'
 import type { SnapshotDesk } from '../snapshot/snapshot-desk.ts'
 import type { Stream } from '../stream.ts'
@@ -113,6 +114,11 @@ export function isEmptyRequest({ message }: ApiRequest): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether others get the loop once it was read, before what takes long, too. */
+export function isLong({ message }: ApiRequest): boolean {
+  return message.payload.length > LONG_REQUEST_BYTES
 }
 
 const PAGE_FIELDS = { offset: 'int' } as const

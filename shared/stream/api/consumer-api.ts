@@ -10,6 +10,7 @@ import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
+  isLong,
   jsonOf,
   NO_PAGE,
   pageOf,
@@ -96,6 +97,7 @@ async function createDurable(context: ApiContext, request: ApiRequest) {
 
 async function create(context: ApiContext, request: ApiRequest, asked: ConsumerCreation) {
   if ((asked.config.num_replicas ?? 0) > 1) throw new JetStreamError(10074)
+  if (isLong(request)) await context.turn()
   const stream = await settledStreamOf(context, request)
   const creation = sourcingCreation(asked, stream, context.newName)
   const { name, direct, sourcing } = creation.config

@@ -10,6 +10,7 @@ import {
   type ApiContext,
   type ApiRequest,
   type ApiRoute,
+  isLong,
   jsonOf,
   NO_PAGE,
   optionalJson,
@@ -47,6 +48,7 @@ const PURGE_FIELDS = { filter: 'string', seq: 'uint', keep: 'uint' } as const
 
 async function createStream(context: ApiContext, request: ApiRequest) {
   const asked = decodeStreamRequest(jsonOf(request))
+  if (isLong(request)) await context.turn()
   if ((asked.name ?? '') !== request.args[0]) throw new JetStreamError(10056)
   if (/[\\/]/.test(asked.name ?? '')) throw new JetStreamError(10128)
   if (asked.sealed) {
@@ -62,6 +64,7 @@ async function createStream(context: ApiContext, request: ApiRequest) {
 
 async function updateStream(context: ApiContext, request: ApiRequest) {
   const asked = decodeStreamRequest(jsonOf(request))
+  if (isLong(request)) await context.turn()
   const stream = await context.update(asked, request.args[0] ?? '')
   return streamInfo(stream, context.domain, context.level, context.nowMs())
 }

@@ -3,6 +3,7 @@
  * A request is decoded strictly, defaulted and checked in this folder, once; all other code takes the
  * whole `StreamConfig`.
  */
+import { TAKING_STEPS } from '../limits.ts'
 import type { Metadata } from './asset-text.ts'
 import type { StreamSource, SubjectTransform } from './stream-source.ts'
 
@@ -68,6 +69,11 @@ export interface Republish {
 export interface ConsumerLimits {
   readonly inactive_threshold?: number
   readonly max_ack_pending?: number
+}
+
+/** Whether so much is to be done about it that others get the loop between. */
+export function isLarge({ subjects, sources = [] }: StreamConfig): boolean {
+  return subjects.length + sources.length > TAKING_STEPS
 }
 
 /** As answers show it: Go's omitempty. */

@@ -90,8 +90,9 @@ export class RestoreHost {
     }
     streams.set(stream)
     this.#names.delete(config.name)
-    stream.openCaptures()
+    const opened = stream.openCaptures()
     made(config.name)
+    await opened
     return stream
   }
 

@@ -15,6 +15,8 @@ export const BACKOFF_MAX_MS = 120_000
 export const JITTER_MS = 100
 /** Requests to origins in one turn of the event loop, of all feeds together; some 5 ms where they are answered here. */
 export const ASKS_PER_TURN = 32
+/** What beginning or ending a feed counts for, beside a subject that is captured (see TAKING_STEPS). */
+export const FEED_STEPS = 8
 export const ACK_WAIT_NS = 22 * 3_600_000 * NS_PER_MS
 /** A mirror answers for its origin when fewer messages than this are still to come. */
 export const CAUGHT_UP_MESSAGES = 10

@@ -6,7 +6,7 @@ import type { StreamSource } from '../config/stream-source.ts'
 import { NS_PER_MS } from '../limits.ts'
 import { Feed, type FeedParts } from './feed.ts'
 import { type FeedKind, type FeedOwner, feedConsumerName } from './feed-request.ts'
-import { CAUGHT_UP_MESSAGES, PLACES_KEPT } from './limits.ts'
+import { CAUGHT_UP_MESSAGES, FEED_STEPS, PLACES_KEPT } from './limits.ts'
 import { type FedStream, MirrorIntake } from './mirror-intake.ts'
 import { sourceIndex } from './source-index.ts'
 import { PLACE_PREFIX, placeKey, SourceIntake } from './source-intake.ts'
@@ -36,15 +36,21 @@ export class StreamFeeds {
     this.#account = account
   }
 
-  /** Begins and ends feeds until they are those of the configuration; none when it is undefined. */
-  follow(config: StreamConfig | undefined): void {
-    const wanted = new Map(config === undefined ? [] : this.#wantedBy(config))
+  /** Begins and ends feeds, one after the other, until they are those of the configuration; none when it is undefined. */
+  *follow(config: StreamConfig | undefined): Generator<number, void, void> {
+    const wanted = new Map<string, Wanted>()
+    for (const [key, one] of config === undefined ? [] : this.#wantedBy(config)) {
+      wanted.set(key, one)
+      yield 1
+    }
     for (const [key, feed] of this.#feeds) {
       const now = wanted.get(key)
       const hasName = now?.consumerName === feed.consumerName
-      if (hasName && isDeepStrictEqual(now?.source, feed.source)) continue
-      this.#feeds.delete(key)
-      feed.stop(config !== undefined && !hasName)
+      if (!hasName || !isDeepStrictEqual(now?.source, feed.source)) {
+        this.#feeds.delete(key)
+        feed.stop(config !== undefined && !hasName)
+      }
+      yield FEED_STEPS
     }
     if (config === undefined) return
     const { random } = this.#parts
@@ -56,14 +62,23 @@ export class StreamFeeds {
           : new SourceIntake(this.#stream, source, random)
       const facts = { kind, source, consumerName, ...this.#ownerOf(config) }
       this.#feeds.set(key, new Feed(this.#parts, facts, intake))
+      yield FEED_STEPS
     }
     forgetPlaces(this.#stream.store, config.sources ?? [])
   }
 
   /** The stream is no more: what its origins keep for it goes. */
   removed(): void {
-    for (const feed of this.#feeds.values()) feed.stop(true)
-    this.#feeds.clear()
+    for (const _ of this.end());
+  }
+
+  /** The same in steps. Each says what it counts for. */
+  *end(): Generator<number, void, void> {
+    for (const [key, feed] of this.#feeds) {
+      this.#feeds.delete(key)
+      feed.stop(true)
+      yield FEED_STEPS
+    }
   }
 
   /** A stream of the name was made in this account. */
@@ -94,7 +109,7 @@ export class StreamFeeds {
     }
   }
 
-  #wantedBy(config: StreamConfig): (readonly [string, Wanted])[] {
+  *#wantedBy(config: StreamConfig): Generator<readonly [string, Wanted]> {
     const { mirror, sources = [] } = config
     const owner = this.#ownerOf(config)
     const counts = new Map<string, number>()
@@ -104,8 +119,8 @@ export class StreamFeeds {
       const consumerName = feedConsumerName(kind, source, isOneOfSeveral, owner)
       return { kind, source, consumerName }
     }
-    if (mirror !== undefined) return [[MIRROR, wanted('mirror', mirror)]]
-    return sources.map((source) => [sourceIndex(source).name, wanted('source', source)])
+    if (mirror !== undefined) yield [MIRROR, wanted('mirror', mirror)]
+    else for (const source of sources) yield [sourceIndex(source).name, wanted('source', source)]
   }
 
   #ownerOf({ name }: StreamConfig): FeedOwner {
