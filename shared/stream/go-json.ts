@@ -63,7 +63,23 @@ export function readOneGoJson(bytes: Uint8Array): unknown {
 
 const BLANK = Buffer.from(' ')
 const QUOTE = 34
+const COMMA = 44
+const POINT = 46
+const ZERO = 48
+const NINE = 57
+const COLON = 58
+const ARRAY = 91
 const BACKSLASH = 92
+const ARRAY_END = 93
+const LETTER_E = 101
+const LETTER_F = 102
+const LETTER_N = 110
+const LETTER_T = 116
+const OBJECT = 123
+const OBJECT_END = 125
+/** The bit by which small letters differ from large ones; a point has it. */
+const LOWER_CASE = 32
+const SMALL_DIGITS = 15
 
 class Reader {
   readonly #bytes: Buffer
@@ -87,46 +103,50 @@ class Reader {
   value(depth: number): unknown {
     if (depth > DEPTH_MAX) throw new GoJsonError('exceeded max depth')
     this.#skipBlanks()
-    const char = this.#char()
-    switch (char) {
-      case '{':
+    switch (this.#byte()) {
+      case OBJECT:
         return this.#object(depth)
-      case '[':
+      case ARRAY:
         return this.#array(depth)
-      case '"':
+      case QUOTE:
         return this.#string()
-      case 't':
+      case LETTER_T:
         return this.#literal('true', true)
-      case 'f':
+      case LETTER_F:
         return this.#literal('false', false)
-      case 'n':
+      case LETTER_N:
         return this.#literal('null', null)
-      default:
+      default: {
+        const small = this.#smallNumber()
+        if (small >= 0) return small
+        const char = this.#char()
         if (char === '-' || isDigit(char)) return this.#number()
         return this.#wrong('looking for beginning of value')
+      }
     }
   }
 
   #object(depth: number): unknown {
     const object: Record<string, unknown> = {}
+    let members: [name: string, value: unknown][] | undefined
     this.#at++
     this.#skipBlanks()
-    if (this.#char() === '}') {
+    if (this.#byte() === OBJECT_END) {
       this.#at++
       return object
     }
     for (;;) {
       this.#skipBlanks()
-      if (this.#char() !== '"') this.#wrong('looking for beginning of object key string')
+      if (this.#byte() !== QUOTE) this.#wrong('looking for beginning of object key string')
       const key = this.#string()
       this.#skipBlanks()
-      if (this.#char() !== ':') this.#wrong('after object key')
+      if (this.#byte() !== COLON) this.#wrong('after object key')
       this.#at++
       const value = this.value(depth + 1)
-      const members = MEMBERS.get(object)
       if (members !== undefined) members.push([key, value])
       else if (Object.hasOwn(object, key)) {
-        MEMBERS.set(object, [...Object.entries(object), [key, value]])
+        members = [...Object.entries(object), [key, value]]
+        MEMBERS.set(object, members)
       }
       if (key === '__proto__') {
         // Assigning would set the prototype.
@@ -134,10 +154,10 @@ class Reader {
         Object.defineProperty(object, key, { value, ...rest })
       } else object[key] = value
       this.#skipBlanks()
-      const char = this.#char()
-      if (char !== ',' && char !== '}') this.#wrong('after object key:value pair')
+      const byte = this.#byte()
+      if (byte !== COMMA && byte !== OBJECT_END) this.#wrong('after object key:value pair')
       this.#at++
-      if (char === '}') return object
+      if (byte === OBJECT_END) return object
     }
   }
 
@@ -145,17 +165,17 @@ class Reader {
     const array: unknown[] = []
     this.#at++
     this.#skipBlanks()
-    if (this.#char() === ']') {
+    if (this.#byte() === ARRAY_END) {
       this.#at++
       return array
     }
     for (;;) {
       array.push(this.value(depth + 1))
       this.#skipBlanks()
-      const char = this.#char()
-      if (char !== ',' && char !== ']') this.#wrong('after array element')
+      const byte = this.#byte()
+      if (byte !== COMMA && byte !== ARRAY_END) this.#wrong('after array element')
       this.#at++
-      if (char === ']') return array
+      if (byte === ARRAY_END) return array
     }
   }
 
@@ -164,8 +184,8 @@ class Reader {
     let isPlain = true
     for (;;) {
       this.#skipPlain()
+      if (this.#byte() === QUOTE) break
       const char = this.#char()
-      if (char === '"') break
       if (char < ' ') this.#wrong('in string literal')
       this.#at++
       isPlain = false
@@ -195,6 +215,25 @@ class Reader {
       if (!/[0-9a-fA-F]/.test(this.#char())) this.#wrong('in \\u hexadecimal character escape')
       this.#at++
     }
+  }
+
+  /** Digits that a double holds whatever they are, which nearly all numbers are; -1 for what has to be looked at. */
+  #smallNumber(): number {
+    const bytes = this.#bytes
+    let at = this.#at
+    let value = 0
+    // A zero has nothing behind it.
+    if (bytes[at] === ZERO) return -1
+    for (; at - this.#at <= SMALL_DIGITS; at++) {
+      const byte = bytes[at] ?? 0
+      if (byte < ZERO || byte > NINE) break
+      value = value * 10 + byte - ZERO
+    }
+    const digits = at - this.#at
+    const next = (bytes[at] ?? 0) | LOWER_CASE
+    if (digits === 0 || digits > SMALL_DIGITS || next === POINT || next === LETTER_E) return -1
+    this.#at = at
+    return value
   }
 
   #number(): number | GoNumber {
@@ -251,6 +290,12 @@ class Reader {
   #peek(): string {
     const byte = this.#bytes[this.#at]
     return byte === undefined ? '' : String.fromCharCode(byte)
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at]
+    if (byte === undefined) throw new GoJsonError('unexpected EOF')
+    return byte
   }
 
   #char(): string {

@@ -18,8 +18,8 @@ export function isLongDescription(description: string | undefined): boolean {
 /** The server's own `_nats.req.level` counts, as it does in nats-server. */
 export function isLongMetadata(given: Metadata | undefined): boolean {
   let bytes = '_nats.req.level'.length + 1
-  for (const [key, value] of Object.entries(keptMetadata(given).metadata ?? {})) {
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(value)
+  for (const [key, value] of Object.entries(given ?? {})) {
+    if (!SERVER_KEYS.includes(key)) bytes += Buffer.byteLength(key) + Buffer.byteLength(value)
   }
   return bytes > METADATA_BYTES_MAX
 }
