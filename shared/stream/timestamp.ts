@@ -102,6 +102,8 @@ export function timeProblem(text: string): string {
 
 /** As Go's time package quotes what it cannot read: by bytes. */
 function quoted(text: string): string {
+  // It may be as long as a request.
+  if (/^[ !#-[\]-~]*$/.test(text)) return `"${text}"`
   const shown = Array.from(Buffer.from(text), (byte) => {
     if (byte < 0x20 || byte > 0x7f) return `\\x${byte.toString(16).padStart(2, '0')}`
     const char = String.fromCharCode(byte)
