@@ -31,7 +31,7 @@ server check jetstream --streams-warn 1 --streams-critical 2 | server check meta
 
 consumer add S C --pull --defaults | consumer add S C --pull --defaults --ack none | consumer ls S | consumer ls S -n | consumer ls S -j
 consumer info S C | consumer info S C -j | consumer info S NONE | consumer state S C | consumer find S | consumer find S --pull
-consumer next S C | consumer next S C --count 2 --no-ack | consumer next S C --wait 200ms | consumer next S C --count 2 --wait 500ms
+consumer next S C | consumer next S C --no-ack | consumer next S C --wait 200ms | consumer next S C --count 2 --wait 500ms
 consumer report S | consumer edit S C --max-deliver 7 --description words -f | consumer info S C | consumer edit S C --ack none -f
 consumer copy S C D --max-pending 5 | consumer info S D | consumer reset S C -f | consumer state S C | consumer reset S C --sequence 3 -f
 consumer pause S C 1h -f | consumer resume S C -f | consumer unpin S C g -f | consumer cluster step-down S C | consumer cluster balance S
