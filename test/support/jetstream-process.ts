@@ -59,7 +59,8 @@ function acknowledgeEarly(opened: Store): void {
   const { append } = prototype
   prototype.append = function (this: StreamStore, subject, headers, payload, committed, ...rest) {
     const seq = append.call(this, subject, headers, payload, undefined, ...rest)
-    queueMicrotask(() => committed?.(undefined, seq))
+    const [, , , whom] = rest
+    queueMicrotask(() => committed?.(undefined, seq, whom))
     return seq
   }
 }
