@@ -5,6 +5,7 @@
  */
 import type { Catalog } from './catalog.ts'
 import { deadRunsOf } from './index-file.ts'
+import { FIRST_PAGE_BYTES } from './limits.ts'
 import { RecordFlag, RecordType } from './record.ts'
 import type { Segment } from './segment.ts'
 import type { ByteRange } from './segment-scan.ts'
@@ -61,6 +62,17 @@ export function carryDamaged(
   for (const { stream, runs } of deadRunsOf(segment, catalog)) {
     if (!stream.isRemoved) stream.stageKnownDeletes(runs)
   }
+}
+
+/**
+ * What is said in the first page of the segment that is written, and nowhere else, is said once more: with that page a disk
+ * would lose configurations, which stores of one segment have there, and sequences would be given out again.
+ */
+export function repeatFirstPage(segment: Segment, catalog: Catalog): void {
+  if (segment.isFirstPageRepeated || segment.size < FIRST_PAGE_BYTES) return
+  segment.isFirstPageRepeated = true
+  carryDamaged(segment, [{ from: 0, to: FIRST_PAGE_BYTES }], catalog)
+  carryLastSeqs(segment, catalog)
 }
 
 /**

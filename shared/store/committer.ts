@@ -26,7 +26,7 @@ import type { Keyring } from './encryption/keyring.ts'
 import { markStart, storedChunks } from './encryption/stored-batch.ts'
 import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { SYNC_WITHIN_MS_MAX } from './limits.ts'
+import { FIRST_PAGE_BYTES, SYNC_WITHIN_MS_MAX } from './limits.ts'
 import { type Chunk, RecordCursor } from './record.ts'
 import { fullError, isOutOfFiles, isOutOfSpace, type Room } from './room.ts'
 import { Segment, segmentPath } from './segment.ts'
@@ -38,6 +38,8 @@ import type { Writer } from './writer.ts'
 export interface CommitterEvents {
   /** A commit is done and applied; its callbacks come next. */
   committed(touched: ReadonlySet<JournalStream>): void
+  /** A new segment is on disk, or has more than its first page now. */
+  begun(): void
   /** A segment will not be written to any more. */
   sealed(segment: Segment): void
   /** The last chance to add records to the commit. */
@@ -184,6 +186,7 @@ export class Committer {
     if (!(await this.#syncFor(batch))) return false
     const start = segment.size
     segment.size += batch.bytes
+    if (start < FIRST_PAGE_BYTES && segment.size >= FIRST_PAGE_BYTES) events.begun()
     this.bytesWritten += batch.bytes
     catalog.wear.journal += batch.bytes
     this.commits++
@@ -255,7 +258,7 @@ export class Committer {
     if (this.#segment !== undefined && this.#tail !== undefined) {
       return { segment: this.#segment, tail: this.#tail }
     }
-    const { disk, random, keys, journalDirectory, catalog, files, room } = this.#parts
+    const { disk, random, keys, journalDirectory, catalog, files, room, events } = this.#parts
     const id = this.#nextSegmentId
     const path = segmentPath(journalDirectory, id)
     const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
@@ -286,6 +289,7 @@ export class Committer {
     catalog.wear.journal += head.length
     catalog.addSegment(segment)
     files.adopt(id, file)
+    events.begun()
     return { segment, tail }
   }
 

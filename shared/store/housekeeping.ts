@@ -12,7 +12,7 @@
  */
 import type { Log } from '../log/index.ts'
 import { type Cancel, codeOf, messageOf, Tasks, wait } from '../runtime/index.ts'
-import { carryForward, carryLastSeqs } from './carry-forward.ts'
+import { carryForward, carryLastSeqs, repeatFirstPage } from './carry-forward.ts'
 import type { Committer } from './committer.ts'
 import { wrapIndex } from './encryption/index-envelope.ts'
 import { Rekeying } from './encryption/rekeying.ts'
@@ -33,6 +33,7 @@ import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
 import { isOutOfFiles, type Room } from './room.ts'
 import { indexPath, liveShare, type Segment, segmentPath } from './segment.ts'
+import type { SegmentHeads } from './segment-heads.ts'
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
 import { SegmentTries } from './segment-tries.ts'
 import type { DamageKeeper } from './upkeep/damage-keeper.ts'
@@ -46,6 +47,7 @@ export interface HousekeepingParts
   readonly committer: Committer
   readonly reserve: ReserveFile
   readonly keeper: DamageKeeper
+  readonly heads: SegmentHeads
   readonly reserveBytes: number
 }
 
@@ -154,6 +156,12 @@ export class Housekeeping {
     await this.#tasks.destroy()
   }
 
+  /** The last of all, when nothing is written any more. */
+  async end(): Promise<void> {
+    if (this.#isFull || this.#parts.room.isFailed) return
+    await this.#parts.heads.keep().catch((error) => this.#report('heads', messageOf(error)))
+  }
+
   #run(): void {
     if (this.#isStopped || this.#isRunning || this.#parts.room.isFailed) return
     const isThorough = this.#isThorough
@@ -163,6 +171,7 @@ export class Housekeeping {
     this.#tasks.run('segments', async (signal) => {
       try {
         await this.#tidySegments(signal, isThorough)
+        await this.#keepHead()
         await this.rekeying.step(this.#tries, (segment) => this.#rekey(segment, signal))
       } catch (error) {
         if (codeOf(error) === 'ENOSPC') this.#parts.room.isStarved = true
@@ -173,6 +182,15 @@ export class Housekeeping {
         if (this.#isWoken) this.wake(this.#isThorough)
       }
     })
+  }
+
+  /** What the first page of the newest segment alone would say is somewhere else, too. */
+  async #keepHead(): Promise<void> {
+    const { committer, catalog, heads } = this.#parts
+    if (this.#isFull) return
+    await heads.keep()
+    const { currentSegment } = committer
+    if (currentSegment !== undefined) repeatFirstPage(currentSegment, catalog)
   }
 
   #retryLater(): void {
@@ -238,6 +256,10 @@ export class Housekeeping {
     this.#unindexed.delete(segment)
     await files.opened(segment.id)
     files.retire(segment.id)
+    if (segment === catalog.segments.at(-1)) {
+      await this.#parts.heads.forget()
+      await this.#syncDirectory(signal)
+    }
     await disk.remove(indexPath(directory, segment.id))
     await disk.remove(segmentPath(directory, segment.id))
     await this.#syncDirectory(signal)

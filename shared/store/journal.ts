@@ -175,6 +175,7 @@ export class Journal implements Store {
       await committer.drain()
       this.#markClean()
       await committer.drain()
+      await housekeeping.end()
     }
     room.close()
     await committer.stop(

@@ -76,6 +76,8 @@ export const RECOVERY_GARBAGE_BYTES = 16 * MIB
 export const READ_BYTES = 256 * KIB
 /** What a disk cannot read is missing in units of a page: the system reads no less. */
 export const UNREADABLE_UNIT_BYTES = 4 * KIB
+/** What goes with a segment's header when the disk loses that. */
+export const FIRST_PAGE_BYTES = 4 * KIB
 /** So much behind which the journal is written is in the system's memory: reading it keeps nobody waiting. */
 export const FRESH_BYTES = 64 * KIB
 /** What lies further back is there nearly always: little of it is read at once, too, for a disk would give it soon. */

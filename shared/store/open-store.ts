@@ -14,6 +14,7 @@ import { Journal } from './journal.ts'
 import { EVICTION_LOG_DELAY_MS, RECOVERY_GARBAGE_BYTES } from './limits.ts'
 import { type Recovered, Recovery } from './recovery.ts'
 import { isOutOfFiles } from './room.ts'
+import { SegmentHeads } from './segment-heads.ts'
 import type { Store } from './store.ts'
 import { claimDirectory, unwritable } from './store-directory.ts'
 import {
@@ -73,6 +74,7 @@ async function openJournal(
       committed: (touched) => {
         housekeeping.committed(touched)
       },
+      begun: () => housekeeping.wake(false),
       sealed: (segment) => housekeeping.sealed(segment),
     },
   })
@@ -81,6 +83,7 @@ async function openJournal(
     ...memory,
     directory: journalDirectory,
     keeper,
+    heads: new SegmentHeads({ ...settings, ...memory }, recovered.heads),
     syncDirectory: () =>
       disk.syncDirectory(journalDirectory).catch((error: unknown) => {
         if (isOutOfFiles(error)) throw error

@@ -26,6 +26,7 @@ import {
   SEGMENT_HEADER_BYTES_MAX,
   type SegmentHeader,
 } from './segment-header.ts'
+import { HEADS_FILE, type Heads, lostWithHeader, readHeads } from './segment-heads.ts'
 import { type ByteRange, scanSegment } from './segment-scan.ts'
 import { seems } from './upkeep/quarantine.ts'
 
@@ -36,6 +37,7 @@ export interface Recovered {
   readonly file: DiskFile | undefined
   readonly tornBytes: number
   readonly usedBytes: number
+  readonly heads: Heads
   /** What was in memory for that, one after the other, and is garbage now. */
   readonly readBytes: number
   /** Sealed segments that were scanned and lack an index. */
@@ -71,6 +73,7 @@ export class Recovery {
   }
   /** The last segment was read whole. */
   #isLastRead = true
+  #heads: Heads = { state: 'absent', headers: new Map(), lastId: 0, bytes: 0 }
   #tornBytes = 0
   #usedBytes = 0
   #readBytes = 0
@@ -91,7 +94,8 @@ export class Recovery {
       await this.#disk.remove(join(this.#directory, name))
     }
     const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
-    const lastId = ids[ids.length - 1] ?? 0
+    const heads = await this.#readHeads()
+    const lastId = Math.max(ids[ids.length - 1] ?? 0, heads.lastId)
     const known = new Set(names)
     const indexed = ids.filter((id) => id !== lastId && known.has(indexPath('', id)))
     const indexes = new IndexReader(this.#disk, this.#directory, this.#log, indexed)
@@ -102,6 +106,7 @@ export class Recovery {
       const segment = await this.#take(id, id === lastId, index)
       current = id === lastId ? segment : undefined
     }
+    if (lastId > (ids[ids.length - 1] ?? 0)) this.#noteGone(lastId)
     if (current !== undefined) this.#catalog.wear.reached(current.id, current.size)
     this.#catalog.takeTouched()
     this.#claimed.take(this.#catalog, (stream, seq) => {
@@ -122,9 +127,27 @@ export class Recovery {
       file,
       tornBytes: this.#tornBytes,
       usedBytes: this.#usedBytes,
+      heads,
       readBytes: this.#readBytes,
       withoutIndex: this.#withoutIndex,
     }
+  }
+
+  async #readHeads(): Promise<Heads> {
+    this.#heads = await readHeads(this.#disk, this.#directory)
+    this.#usedBytes += this.#heads.bytes
+    if (this.#heads.state === 'damaged') {
+      this.#catalog.mendedFiles++
+      const file = join(this.#directory, HEADS_FILE)
+      this.#log.error({ file }, 'damaged copy of segment headers is made anew')
+    }
+    return this.#heads
+  }
+
+  /** Nobody knows what was in it, but that it was there. */
+  #noteGone(id: number): void {
+    const file = segmentPath(this.#directory, id)
+    this.#catalog.noteDamage({ file, err: 'the newest segment is gone' }, 1)
   }
 
   async #take(
@@ -144,10 +167,9 @@ export class Recovery {
     this.#noteUnreadable(path, unreadable)
     this.#readBytes += bytes.length
     // What is kept of it must not lie in a buffer that is used again.
-    const header = decodeSegmentHeader(
-      new Uint8Array(bytes.subarray(0, SEGMENT_HEADER_BYTES_MAX)),
-      path,
-    )
+    const head = new Uint8Array(bytes.subarray(0, SEGMENT_HEADER_BYTES_MAX))
+    const own = decodeSegmentHeader(head, path)
+    const header = own ?? this.#heads.headers.get(id)
     if (header === undefined || header.id !== id) {
       const isNothing = isLast && unreadable.length === 0 && isUnborn(bytes, path)
       if (isNothing) await this.#removeUnborn(path, bytes)
@@ -156,11 +178,19 @@ export class Recovery {
     }
     const segment = new Segment(header, bytes.length, await this.#cipherOf(header))
     this.#catalog.addSegment(segment)
-    this.#scan(segment, new Chunk(bytes), isLast, unreadable)
+    if (own === undefined) this.#noteHeaderLost(segment, path)
+    const lost = own === undefined ? [lostWithHeader(bytes.length), ...unreadable] : unreadable
+    this.#scan(segment, new Chunk(bytes), isLast, lost)
     this.#usedBytes += segment.size
     segment.isSealed = !isLast
     if (!isLast) this.#withoutIndex.push(segment)
     return segment
+  }
+
+  #noteHeaderLost({ size, headerBytes }: Segment, file: string): void {
+    if (size >= headerBytes) {
+      this.#log.error({ file }, 'header of a segment is gone, its copy is taken')
+    } else this.#catalog.noteDamage({ file, err: 'all of it was cut off' }, 1)
   }
 
   #scan(segment: Segment, chunk: Chunk, isLast: boolean, unreadable: readonly ByteRange[]): void {

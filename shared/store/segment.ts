@@ -26,6 +26,8 @@ export class Segment {
   pinnedBytes = 0
   isRewritten: boolean
   isSealed = false
+  /** What is said in its first page only was said again behind it. */
+  isFirstPageRepeated = false
   /** `found`: its damaged bytes are not looked after yet; `kept`: they are in the quarantine. */
   damage: 'none' | 'found' | 'kept' = 'none'
   /** Where it ended before something cut the file, as its index says; 0 when nothing did. */
@@ -87,9 +89,9 @@ export function segmentIdOf(name: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
-/** A new segment or index that was not finished before a crash, and would hold its space for good. */
+/** A new file that was not finished before a crash, and would hold its space for good. */
 export function isDraft(name: string): boolean {
-  return /^\d{10}\.(log|idx)\.tmp$/.test(name)
+  return /^(\d{10}\.(log|idx)|heads)\.tmp$/.test(name)
 }
 
 /** How much of the segment's records is live. */

@@ -17,6 +17,9 @@ import { StoreClock, settle } from '../support/store-clock.ts'
 const COUNT = 8
 const FIRST = '/data/journal/0000000001.log'
 
+/** Where the first copies end of what a segment's header says. */
+const HEADER_COPY_END = 24
+const CIPHER_COPY_END = 96
 /** Each byte takes its time when everything is decrypted: of an encrypted segment every third is tried. */
 const ENCRYPTED_STEP = 3
 const KEY = { key: bytes('a key of more than sixteen bytes') }
@@ -274,6 +277,7 @@ describe('store and damage', function () {
   async function cutEach(step: number, encryption: StoreEncryption = {}): Promise<void> {
     const { disk, lines } = await written('none', encryption)
     const size = disk.bytesOf(FIRST).length
+    const headerEnd = encryption.key === undefined ? HEADER_COPY_END : CIPHER_COPY_END
     for (let cut = size % step; cut <= size; cut += step) {
       const copy = disk.powerCutAt(disk.recorded, new SeededRandom(cut))
       const file = await copy.open(FIRST, 'write')
@@ -284,7 +288,8 @@ describe('store and damage', function () {
       const stream = store.streams.get('a')
       const left = stream === undefined ? [] : await readAll(stream)
       assert.deepEqual(left, lines.slice(0, left.length), `cut at ${cut}`)
-      assert.equal(store.stats.damagedRecords, 0)
+      // A header that was there once went with what followed it; any other end may be a torn one.
+      assert.equal(store.stats.damagedRecords, Number(cut < headerEnd), `cut at ${cut}`)
       if (cut === size) assert.equal(left.length, COUNT)
       await store.destroy()
     }

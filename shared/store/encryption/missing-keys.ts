@@ -3,6 +3,7 @@ import { type Disk, PetioleError } from '../../runtime/index.ts'
 import { readAround } from '../read-around.ts'
 import { segmentIdOf, segmentPath } from '../segment.ts'
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES_MAX } from '../segment-header.ts'
+import { readHeads } from '../segment-heads.ts'
 import type { Keyring } from './keyring.ts'
 
 /** Segments by the key that they need, and that is not here. */
@@ -12,6 +13,7 @@ export async function lockedSegments(
   keys: Keyring,
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const locked = new Map<string, number[]>()
+  const { headers } = await readHeads(disk, journalDirectory)
   for (const name of await disk.list(journalDirectory)) {
     const id = segmentIdOf(name)
     if (id === undefined) continue
@@ -23,7 +25,7 @@ export async function lockedSegments(
         head.subarray(0, (await readAround(file, head, 0)).bytes),
         path,
       )
-      const keyId = header?.encryption?.keyId
+      const keyId = (header ?? headers.get(id))?.encryption?.keyId
       if (keyId === undefined || keys.keyIds.includes(keyId)) continue
       const ids = locked.get(keyId)
       if (ids === undefined) locked.set(keyId, [id])

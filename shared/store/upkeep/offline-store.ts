@@ -4,14 +4,7 @@
  */
 import * as path from 'node:path'
 import { type Log, silentLog } from '../../log/index.ts'
-import {
-  codeOf,
-  type Disk,
-  messageOf,
-  PetioleError,
-  SystemClock,
-  SystemRandom,
-} from '../../runtime/index.ts'
+import { codeOf, type Disk, messageOf, SystemClock, SystemRandom } from '../../runtime/index.ts'
 import type { Catalog } from '../catalog.ts'
 import { DictionaryUse } from '../compression/dictionary-use.ts'
 import { messageKey, messagesIn } from '../cut-segment.ts'
@@ -23,9 +16,10 @@ import { type IndexFit, loadIndex } from '../index-file.ts'
 import { readFileAround } from '../read-around.ts'
 import { Chunk, type RecordCursor } from '../record.ts'
 import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
-import { isUnborn, type SegmentHeader } from '../segment-header.ts'
+import { headerBytes, isUnborn, type SegmentHeader } from '../segment-header.ts'
+import { HEADS_FILE, type Heads, lostWithHeader, readHeads } from '../segment-heads.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
-import { CARD_FILE, type Cards, readCards } from '../store-card.ts'
+import { type Cards, readCards } from '../store-card.ts'
 import { isJournalGone } from '../store-directory.ts'
 import { makeMemory, withDefaults } from '../store-memory.ts'
 import { LostMessages } from './lost-messages.ts'
@@ -52,6 +46,8 @@ export interface SegmentReading {
   readonly segment: Segment | undefined
   /** Copies of the header that do not hold. */
   readonly damagedHeaders: number
+  /** The newest segment has records and no header: the next start closes it, for its first page proves nothing. */
+  readonly isHeadless: boolean
   readonly bytes: number
   readonly records: number
   readonly damaged: readonly ByteRange[]
@@ -69,6 +65,7 @@ export interface OfflineReading {
   readonly directory: string
   readonly journalDirectory: string
   readonly cards: Cards
+  readonly heads: Heads
   /** A server has had one here. */
   readonly isJournalGone: boolean
   /** Ids of the keys to read with. */
@@ -85,42 +82,6 @@ export interface OfflineReading {
   readonly close: () => Promise<void>
 }
 
-/** Takes the lock of a store, which must be one; rejects when a server has it open. */
-export async function lockOffline({
-  disk,
-  directory,
-}: OfflineOptions): Promise<() => Promise<void>> {
-  const names = await disk.list(directory).catch((error: unknown) => {
-    throw notAStore(directory, messageOf(error))
-  })
-  if (!names.includes(CARD_FILE) && !names.includes('journal')) {
-    throw notAStore(directory, 'it has no store.json and no journal')
-  }
-  try {
-    return await disk.lock(path.join(directory, 'lock'))
-  } catch (error) {
-    if (codeOf(error) !== 'PETIOLE_STORE_LOCKED') {
-      throw new PetioleError(
-        'PETIOLE_STORE_UNWRITABLE',
-        `${directory} cannot be locked (${messageOf(error)}): make it writable, or look at a copy of it`,
-        { cause: error },
-      )
-    }
-    throw new PetioleError(
-      'PETIOLE_STORE_LOCKED',
-      `${directory} is in use (${messageOf(error)}): stop that server first, or look at a copy of the directory`,
-      { cause: error },
-    )
-  }
-}
-
-function notAStore(directory: string, why: string): PetioleError {
-  return new PetioleError(
-    'PETIOLE_STORE_FOREIGN',
-    `${directory} is not a store directory (${why}): give the one that jetstream.store_dir names`,
-  )
-}
-
 export async function readOffline(options: OfflineOptions): Promise<OfflineReading> {
   const { disk, directory } = options
   const memory = emptyMemory(options, silentLog)
@@ -134,13 +95,18 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
   const locked =
     ids.length === 0 ? new Map() : await lockedSegments(disk, journalDirectory, memory.keys)
   const { keys } = memory
-  const reader = new SegmentsReader(options, { catalog, keys, directory: journalDirectory, names })
-  for (const id of ids) await reader.read(id, id === ids[ids.length - 1], locked.size > 0)
+  const heads = await readHeads(disk, journalDirectory)
+  const parts = { catalog, keys, directory: journalDirectory, names, heads }
+  const reader = new SegmentsReader(options, parts)
+  const lastId = Math.max(heads.lastId, ...ids)
+  for (const id of ids) await reader.read(id, id === lastId, locked.size > 0)
   const known = new Set(ids.flatMap((id) => [segmentPath('', id), indexPath('', id)]))
+  known.add(HEADS_FILE)
   return {
     directory,
     journalDirectory,
     cards: await readCards(disk, directory),
+    heads,
     isJournalGone: isJournalGone(await disk.list(directory)),
     given: keys.keyIds,
     catalog,
@@ -167,6 +133,7 @@ interface ReaderParts {
   /** The journal's, and what is in it. */
   readonly directory: string
   readonly names: readonly string[]
+  readonly heads: Heads
 }
 
 class SegmentsReader {
@@ -177,14 +144,16 @@ class SegmentsReader {
   readonly #keys: Keyring
   readonly #directory: string
   readonly #names: ReadonlySet<string>
+  readonly #heads: Heads
   readonly #losses: LostMessages
 
-  constructor(options: OfflineOptions, { catalog, keys, directory, names }: ReaderParts) {
+  constructor(options: OfflineOptions, { catalog, keys, directory, names, heads }: ReaderParts) {
     this.#options = options
     this.#catalog = catalog
     this.#keys = keys
     this.#directory = directory
     this.#names = new Set(names)
+    this.#heads = heads
     this.#losses = new LostMessages(catalog)
   }
 
@@ -198,24 +167,29 @@ class SegmentsReader {
     const { bytes, unreadable } = await readFileAround(disk, file)
     const indexBytes = await this.#indexOf(id)
     const fit = this.#fitOf(indexBytes, id, bytes.length)
-    const { header, damagedHeaders } = headerOf(
+    const { header, isGone, damagedHeaders } = headerOf(
       { bytes, id, file, index: indexBytes },
       () => this.#indexSegment(indexBytes, id, undefined, bytes.length, fit)?.header,
+      this.#heads.headers.get(id),
     )
+    const lost = isGone ? [lostWithHeader(bytes.length), ...unreadable] : unreadable
     const name = path.posix.join('journal', path.basename(file))
-    const reading = { id, file: name, isLast, damagedHeaders, bytes: bytes.length, unreadable }
+    const isHeadless =
+      isLast && isGone && header !== undefined && bytes.length > headerBytes(header)
+    const sizes = { damagedHeaders, bytes: bytes.length, unreadable }
+    const reading = { id, file: name, isLast, isHeadless, ...sizes }
     if (header === undefined) {
       const isNothing = isLast && unreadable.length === 0 && isUnborn(bytes, file)
       const damaged = isNothing ? [] : [{ from: 0, to: bytes.length }]
-      const lost = isNothing ? 0 : damagedHeaders
-      this.segments.push({ ...reading, ...NOTHING_READ, damaged, damagedHeaders: lost })
+      const headers = isNothing ? 0 : damagedHeaders
+      this.segments.push({ ...reading, ...NOTHING_READ, damaged, damagedHeaders: headers })
       return
     }
     const chunk = new Chunk(bytes)
     if (isEnvelopeOnly) {
       this.segments.push({
         ...reading,
-        ...readEnvelope(chunk, header, isLast, indexBytes, unreadable),
+        ...readEnvelope(chunk, header, isLast, indexBytes, lost),
       })
       return
     }
@@ -235,7 +209,7 @@ class SegmentsReader {
       this.dictionaries.note(record)
       this.#catalog.apply(segment, record, at)
     }
-    const scan = scanSegment(chunk, segment, isLast, visit, unreadable)
+    const scan = scanSegment(chunk, segment, isLast, visit, lost)
     this.#losses.note(chunk, scan.damaged, segment.salt)
     segment.size = scan.end
     segment.isSealed = !isLast

@@ -15,16 +15,27 @@ interface HeaderSource {
   readonly index: Uint8Array | undefined
 }
 
-/** As it lies in the file, or as the index remembers it. */
+interface FoundHeader {
+  readonly header: SegmentHeader | undefined
+  /** The file itself has none. */
+  readonly isGone: boolean
+  /** Copies that do not hold. */
+  readonly damagedHeaders: number
+}
+
+/** As it lies in the file, or as the index or the file of headers remembers it. */
 export function headerOf(
   { bytes, id, file, index }: HeaderSource,
   fromIndex: () => SegmentHeader | undefined,
-): { header: SegmentHeader | undefined; damagedHeaders: number } {
+  fromHeads: SegmentHeader | undefined,
+): FoundHeader {
   const own = decodeSegmentHeader(bytes, file)
-  const header = own?.id === id ? own : index === undefined ? undefined : fromIndex()
-  if (header === undefined) return { header, damagedHeaders: 2 }
+  const isGone = own?.id !== id
+  const other = (index === undefined ? undefined : fromIndex()) ?? fromHeads
+  const header = isGone ? other : own
+  if (header === undefined) return { header, isGone, damagedHeaders: 2 }
   const copies = headerCopies(bytes, header, file)
-  return { header, damagedHeaders: copies.filter(({ isIntact }) => !isIntact).length }
+  return { header, isGone, damagedHeaders: copies.filter(({ isIntact }) => !isIntact).length }
 }
 
 /** A scan that takes no record's content: checksums need no key. */
@@ -34,7 +45,10 @@ export function readEnvelope(
   isLast: boolean,
   index: Uint8Array | undefined,
   unreadable: readonly ByteRange[],
-): Omit<SegmentReading, 'id' | 'file' | 'isLast' | 'damagedHeaders' | 'bytes' | 'unreadable'> {
+): Omit<
+  SegmentReading,
+  'id' | 'file' | 'isLast' | 'isHeadless' | 'damagedHeaders' | 'bytes' | 'unreadable'
+> {
   const segment = new Segment(header, chunk.bytes.length, undefined)
   let records = 0
   const { salt, headerBytes } = segment

@@ -5,15 +5,12 @@ import { runsOf, type SeqRun } from '../delete-runs.ts'
 import type { StoreEncryption } from '../encryption/keyring.ts'
 import { readAround } from '../read-around.ts'
 import { indexPath, segmentPath } from '../segment.ts'
+import { HEADS_FILE } from '../segment-heads.ts'
 import type { ByteRange } from '../segment-scan.ts'
 import { JOURNAL_GONE } from '../store-directory.ts'
 import { isOrphan, nameOf } from './lost-messages.ts'
-import {
-  lockOffline,
-  type OfflineReading,
-  readOffline,
-  type SegmentReading,
-} from './offline-store.ts'
+import { lockOffline } from './offline-lock.ts'
+import { type OfflineReading, readOffline, type SegmentReading } from './offline-store.ts'
 import { type Finding, MANIFEST, QUARANTINE_FOLDER, Quarantine, seems } from './quarantine.ts'
 
 export interface UpkeepOptions {
@@ -96,7 +93,8 @@ export async function checkStore(options: UpkeepOptions): Promise<StoreReport> {
 export async function inspect(options: UpkeepOptions): Promise<StoreReport> {
   const reading = await readOffline(options)
   const quarantine = await openQuarantine(options)
-  const problems = [...problemsOfCards(reading), ...(await quarantine.check())]
+  const cardsAndHeads = [...problemsOfCards(reading), ...problemsOfHeads(reading)]
+  const problems = [...cardsAndHeads, ...(await quarantine.check())]
   const notices: StoreProblem[] = reading.otherFiles.map((name) => ({
     file: path.posix.join('journal', name),
     problem: 'belongs to no segment',
@@ -214,10 +212,25 @@ function problemsOfCards({ cards, isJournalGone }: OfflineReading): StoreProblem
   return isJournalGone ? [gone, ...damaged] : damaged
 }
 
+function problemsOfHeads({ heads, segments }: OfflineReading): StoreProblem[] {
+  const problems: StoreProblem[] = []
+  if (heads.state === 'damaged') {
+    const problem = 'is damaged; the headers in the segments say the same'
+    problems.push({ file: path.posix.join('journal', HEADS_FILE), problem })
+  }
+  if (heads.lastId > (segments[segments.length - 1]?.id ?? 0)) {
+    const file = path.posix.join('journal', path.basename(segmentPath('', heads.lastId)))
+    const problem =
+      'the newest segment is gone with all that was in it: bring it back from a backup'
+    problems.push({ file, problem })
+  }
+  return problems
+}
+
 function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): StoreProblem[] {
   const { file } = one
   const problems: StoreProblem[] = []
-  if (one.damagedHeaders > 0) {
+  if (one.damagedHeaders > 0 && !one.isHeadless) {
     const rest = one.segment === undefined ? 'nothing in it can be read' : 'the rest can be read'
     const all = one.segment?.encryption === undefined ? 2 : 4
     problems.push({ file, problem: `${one.damagedHeaders} of ${all} headers damaged, ${rest}` })
@@ -268,8 +281,13 @@ function problemsOfCut(one: SegmentReading, reading: OfflineReading, quarantine:
   return [{ file: one.file, problem }]
 }
 
-function noticesOf({ id, file, index, tornBytes }: SegmentReading): StoreProblem[] {
+function noticesOf({ id, file, index, tornBytes, isHeadless }: SegmentReading): StoreProblem[] {
   const notices: StoreProblem[] = []
+  if (isHeadless) {
+    const problem =
+      'has lost its header: the copy is taken, and the next start goes on in another segment'
+    notices.push({ file, problem })
+  }
   if (tornBytes > 0) {
     const problem = `the last ${tornBytes} bytes are as a write that was broken off leaves a commit that was never acknowledged`
     notices.push({ file, problem })

@@ -9,7 +9,8 @@ import { EXPORT_MESSAGES, READ_BYTES } from '../limits.ts'
 import { JOURNAL_GONE } from '../store-directory.ts'
 import type { StoredMessage } from '../stream-store.ts'
 import { isOrphan, nameOf } from './lost-messages.ts'
-import { lockOffline, readOffline } from './offline-store.ts'
+import { lockOffline } from './offline-lock.ts'
+import { readOffline } from './offline-store.ts'
 import type { UpkeepOptions } from './store-check.ts'
 
 export interface ExportOptions extends UpkeepOptions {

@@ -4,7 +4,8 @@
  *
  *  - Damaged bytes are copied into the quarantine. They stay in their segment too: a server that starts must
  *    still meet them, or a leaf would not learn what it lost, and count it. A rewrite drops them later.
- *  - A damaged copy of a segment's header or of the store's card is written again from the other one.
+ *  - A damaged copy of a segment's header or of the store's card is written again from the other one, and `heads` from the segments.
+ *    A newest segment without any header stays so: that it had one tells the next start not to cut what follows.
  *  - Indexes that are missing, stale or damaged are made anew, but not for a damaged segment: its next scan
  *    is what reports the damage, so a useless index is only moved out of its way. Without its key a store keeps
  *    the indexes that it has.
@@ -15,14 +16,11 @@ import { wrapIndex } from '../encryption/index-envelope.ts'
 import { encodeIndex } from '../index-file.ts'
 import { indexPath, segmentPath } from '../segment.ts'
 import { encodeSegmentHeader, headerBytes, headerCopies } from '../segment-header.ts'
+import { encodeHeads, HEADS_FILE } from '../segment-heads.ts'
 import { writeCard } from '../store-card.ts'
 import { FORMAT, VERSION } from '../store-directory.ts'
-import {
-  lockOffline,
-  type OfflineReading,
-  readOffline,
-  type SegmentReading,
-} from './offline-store.ts'
+import { lockOffline } from './offline-lock.ts'
+import { type OfflineReading, readOffline, type SegmentReading } from './offline-store.ts'
 import { QUARANTINE_FOLDER, type Quarantine } from './quarantine.ts'
 import {
   cutOf,
@@ -56,6 +54,7 @@ export async function repairStore(options: UpkeepOptions): Promise<RepairReport>
       await repairHeader(options, reading, one, done)
       await repairIndex(options, reading, one, done)
     }
+    await repairHeads(options, reading, done)
     await reading.close()
     return { directory: options.directory, done, after: await inspect(options) }
   } finally {
@@ -81,6 +80,20 @@ async function repairCards(
     await writeCard(disk, directory, file, cards.card)
     done.push(`${file} written again from what holds`)
   }
+}
+
+/** With all headers: whoever starts takes out those that an index has. */
+async function repairHeads(
+  { disk }: UpkeepOptions,
+  { heads, segments, journalDirectory }: OfflineReading,
+  done: string[],
+): Promise<void> {
+  if (heads.state !== 'damaged') return
+  const headers = new Map(heads.headers)
+  for (const { id, segment } of segments) if (segment !== undefined) headers.set(id, segment.header)
+  const all = [...headers.values()].sort((a, b) => a.id - b.id)
+  await disk.writeFileAtomic(path.join(journalDirectory, HEADS_FILE), encodeHeads(all))
+  done.push(`journal/${HEADS_FILE}: written again from the segments`)
 }
 
 /** What an index is made from must be on disk: the last commit may be in memory only [see recovery.ts]. */
@@ -141,10 +154,10 @@ async function keepCut(
 async function repairHeader(
   { disk }: UpkeepOptions,
   { journalDirectory }: OfflineReading,
-  { segment, damagedHeaders, unreadable, file: name }: SegmentReading,
+  { segment, damagedHeaders, isHeadless, unreadable, file: name }: SegmentReading,
   done: string[],
 ): Promise<void> {
-  if (segment === undefined || damagedHeaders === 0) return
+  if (segment === undefined || damagedHeaders === 0 || isHeadless) return
   const { header } = segment
   // A disk that cannot read a page cannot write a part of it.
   if (unreadable.some(({ from }) => from < headerBytes(header))) return
