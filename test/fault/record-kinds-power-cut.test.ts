@@ -61,6 +61,9 @@ const ELSEWHERE: Record<string, string> = {
   'flag clockWrong': 'of a time, not of what is stored: unit/store/retention',
 }
 
+const FIRST = '/data/journal/0000000001.log'
+/** Much less than a record has. */
+const CUT_STEP = 8
 const HEADER_BYTES = headerBytes({ encryption: undefined })
 
 /** What the journal is made of: types of records, their flags, and what keys of states begin with. */
@@ -187,4 +190,51 @@ describe('all kinds of records and power cuts', function () {
     }
     await machine.end()
   })
+
+  it('have a roll-up with what it takes, or neither, cut within any of its records', async () => {
+    const random = new SeededRandom(1)
+    const machine = new CutMachine(random)
+    await machine.start()
+    await machine.api('STREAM.CREATE.R', { name: 'R', subjects: ['r.>'], allow_rollup_hdrs: true })
+    const send = async (subject: string, headers: Record<string, string> = {}): Promise<void> => {
+      let isAnswered = false
+      machine.ask(subject, subject, () => (isAnswered = true), headers)
+      for (let i = 0; i < 50 && !isAnswered; i++) await settle(1)
+      assert.ok(isAnswered)
+    }
+    for (const rollUp of ['sub', 'all']) {
+      for (const subject of ['r.a', 'r.b', 'r.a']) await send(subject)
+      // Zeros may lie behind it, of space that was written ahead.
+      const before = contentEnd(machine.disk.bytesOf(FIRST))
+      const old = seqsOf(await machine.messagesIn('R'))
+      await send('r.a', { 'Nats-Rollup': rollUp })
+      const whole = machine.disk.bytesOf(FIRST)
+      const now = seqsOf(await machine.messagesIn('R'))
+      assert.ok(now.split(',').length < old.split(',').length)
+      const found = new Set<string>()
+      for (let size = before; size < contentEnd(whole) + CUT_STEP; size += CUT_STEP) {
+        const disk = new SimDisk({ random: new SeededRandom(size) })
+        await disk.makeDirectory('/data/journal')
+        await disk.writeFileAtomic('/data/store.json', machine.disk.bytesOf('/data/store.json'))
+        await disk.writeFileAtomic(FIRST, whole.subarray(0, size))
+        const cut = new CutMachine(random.fork(), disk)
+        await cut.open()
+        const held = seqsOf(await cut.messagesIn('R'))
+        assert.ok(held === old || held === now, `${rollUp}, cut at ${size}: ${held}`)
+        found.add(held)
+        await cut.end()
+      }
+      assert.deepEqual([...found], [old, now])
+    }
+    await machine.end()
+  })
 })
+
+/** Behind the last byte that is not zero. */
+function contentEnd(file: Uint8Array): number {
+  return file.findLastIndex((byte) => byte !== 0) + 1
+}
+
+function seqsOf(messages: readonly { readonly seq: number }[]): string {
+  return messages.map(({ seq }) => seq).join()
+}
