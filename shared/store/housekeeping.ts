@@ -187,7 +187,7 @@ export class Housekeeping {
   /** What the first page of the newest segment alone would say is somewhere else, too. */
   async #keepHead(): Promise<void> {
     const { committer, catalog, heads } = this.#parts
-    if (this.#isFull) return
+    if (this.#isFull || this.#isStopped) return
     await heads.keep()
     const { currentSegment } = committer
     if (currentSegment !== undefined) repeatFirstPage(currentSegment, catalog)

@@ -263,6 +263,9 @@ describe('store that lost the first page of a segment', function () {
       const { ok, problems } = await checkStore({ disk: copy, clock, directory: '/data' })
       assert.equal(ok, false, told)
       assert.equal(problems[0]?.file, `journal/${store.newest}`)
+      assert.match(problems[0]?.problem ?? '', /is gone|was cut off/)
+      // No repair makes it look well before a start has told it.
+      await repairStore({ disk: copy, clock, directory: '/data' })
       const errors: unknown[] = []
       const log = { ...silentLog, error: (fields: unknown) => void errors.push(fields) }
       const again = await open(copy, {}, { log })
@@ -302,6 +305,28 @@ describe('store that lost the first page of a segment', function () {
       const copy = disk.powerCutAt(cut, new SeededRandom(cut))
       await (await open(copy, KEY, { log })).destroy()
       assert.deepEqual(errors, [], `cut at ${cut}`)
+    }
+  })
+
+  it('gives a store of before a second place for headers, and makes one that is damaged anew', async () => {
+    const shape = { segments: 2, isKilled: false, prewriteBytes: 0 }
+    const store = await written(KEY, shape, new SeededRandom(3))
+    const heads = `${journal}/heads`
+    const right = store.disk.bytesOf(heads)
+    for (const [at, mended] of [
+      [undefined, 0],
+      [0, 1],
+      [right.length - 1, 1],
+    ] as const) {
+      const copy = store.disk.powerCutAt(store.end, new SeededRandom(1))
+      if (at === undefined) await copy.remove(heads)
+      else copy.corrupt(heads, at, 1)
+      const again = await open(copy, KEY)
+      assert.equal(again.stats.mendedFiles, mended)
+      clock.advance(1_000)
+      await settle(200)
+      assert.deepEqual(Buffer.from(copy.bytesOf(heads)), Buffer.from(right))
+      await again.destroy()
     }
   })
 })

@@ -16,7 +16,7 @@ import { type IndexFit, loadIndex } from '../index-file.ts'
 import { readFileAround } from '../read-around.ts'
 import { Chunk, type RecordCursor } from '../record.ts'
 import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
-import { headerBytes, isUnborn, type SegmentHeader } from '../segment-header.ts'
+import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { HEADS_FILE, type Heads, lostWithHeader, readHeads } from '../segment-heads.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import { type Cards, readCards } from '../store-card.ts'
@@ -46,7 +46,7 @@ export interface SegmentReading {
   readonly segment: Segment | undefined
   /** Copies of the header that do not hold. */
   readonly damagedHeaders: number
-  /** The newest segment has records and no header: the next start closes it, for its first page proves nothing. */
+  /** The newest segment, without its header: the next start closes it, for its first page proves nothing. */
   readonly isHeadless: boolean
   readonly bytes: number
   readonly records: number
@@ -174,8 +174,7 @@ class SegmentsReader {
     )
     const lost = isGone ? [lostWithHeader(bytes.length), ...unreadable] : unreadable
     const name = path.posix.join('journal', path.basename(file))
-    const isHeadless =
-      isLast && isGone && header !== undefined && bytes.length > headerBytes(header)
+    const isHeadless = isLast && isGone && header !== undefined
     const sizes = { damagedHeaders, bytes: bytes.length, unreadable }
     const reading = { id, file: name, isLast, isHeadless, ...sizes }
     if (header === undefined) {

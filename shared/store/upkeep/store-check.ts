@@ -230,7 +230,9 @@ function problemsOfHeads({ heads, segments }: OfflineReading): StoreProblem[] {
 function problemsOf(one: SegmentReading, damaged: readonly DamageReport[]): StoreProblem[] {
   const { file } = one
   const problems: StoreProblem[] = []
-  if (one.damagedHeaders > 0 && !one.isHeadless) {
+  if (isCutOff(one)) {
+    problems.push({ file, problem: 'all that was in it was cut off: bring it back from a backup' })
+  } else if (one.damagedHeaders > 0 && !one.isHeadless) {
     const rest = one.segment === undefined ? 'nothing in it can be read' : 'the rest can be read'
     const all = one.segment?.encryption === undefined ? 2 : 4
     problems.push({ file, problem: `${one.damagedHeaders} of ${all} headers damaged, ${rest}` })
@@ -281,9 +283,15 @@ function problemsOfCut(one: SegmentReading, reading: OfflineReading, quarantine:
   return [{ file: one.file, problem }]
 }
 
-function noticesOf({ id, file, index, tornBytes, isHeadless }: SegmentReading): StoreProblem[] {
+/** The newest segment ends before its records begin. */
+function isCutOff({ isHeadless, segment, bytes }: SegmentReading): boolean {
+  return isHeadless && bytes < (segment?.headerBytes ?? 0)
+}
+
+function noticesOf(one: SegmentReading): StoreProblem[] {
+  const { id, file, index, tornBytes } = one
   const notices: StoreProblem[] = []
-  if (isHeadless) {
+  if (one.isHeadless && !isCutOff(one)) {
     const problem =
       'has lost its header: the copy is taken, and the next start goes on in another segment'
     notices.push({ file, problem })
