@@ -309,7 +309,7 @@ describe('store that lost the first page of a segment', function () {
   })
 
   it('gives a store of before a second place for headers, and makes one that is damaged anew', async () => {
-    const shape = { segments: 2, isKilled: false, prewriteBytes: 0 }
+    const shape = { segments: 2, isKilled: false }
     const store = await written(KEY, shape, new SeededRandom(3))
     const heads = `${journal}/heads`
     const right = store.disk.bytesOf(heads)
