@@ -87,7 +87,7 @@ export async function resetConsumer(context: ApiContext, request: ApiRequest) {
   const { seq = 0 } =
     payload.length === 0 ? {} : decodeOne(payload, { seq: 'uint' }, 'JSApiConsumerResetRequest')
   if (seq > 0) await checkReset(consumer, stream, seq)
-  const from = await consumer.reset(seq)
+  const from = await stream.consumers.reset(consumer, seq)
   return { ...consumerInfo(consumer, context.level), reset_seq: from }
 }
 

@@ -2,7 +2,8 @@
  * What one consumer has delivered and what of it is acknowledged. Pure bookkeeping: no clock, no
  * I/O; times come in as monotonic milliseconds.
  *
- *   delivered   the newest first delivery; everything up to it was delivered or skipped
+ *   delivered   the newest first delivery
+ *   passed      the same, or what lies behind it and does not match: nothing up to there is left to deliver
  *   pending     delivered and not acknowledged, by stream sequence, in ascending order. Each keeps
  *               the consumer sequence of its first delivery, so consumer sequences ascend as well
  *   redelivery  pending messages that wait to be delivered again, in the order they fell due
@@ -53,7 +54,9 @@ export interface Exhausted {
 export class AckLedger {
   #rules: AckRules
   #consumerSeq: number
+  /** Of the newest first delivery. */
   #streamSeq: number
+  #passedSeq: number
   readonly #pending = new Map<number, Pending>()
   #due: number[] = []
   #dueHead = 0
@@ -69,15 +72,20 @@ export class AckLedger {
     this.#rules = rules
     this.#consumerSeq = 0
     this.#streamSeq = startSeq - 1
+    this.#passedSeq = startSeq - 1
   }
 
   get delivered(): SequencePair {
     return { consumerSeq: this.#consumerSeq, streamSeq: this.#streamSeq }
   }
 
-  /** The stream sequence of `delivered`. */
-  get deliveredSeq(): number {
-    return this.#streamSeq
+  get passed(): SequencePair {
+    return { consumerSeq: this.#consumerSeq, streamSeq: this.#passedSeq }
+  }
+
+  /** The stream sequence of `passed`. */
+  get passedSeq(): number {
+    return this.#passedSeq
   }
 
   /** The consumer sequence of `delivered`. */
@@ -113,7 +121,7 @@ export class AckLedger {
   /** Whether the message is still to be delivered, or to be acknowledged. */
   needs(streamSeq: number): boolean {
     return (
-      streamSeq > this.#streamSeq || this.#pending.has(streamSeq) || this.#exhausted.has(streamSeq)
+      streamSeq > this.#passedSeq || this.#pending.has(streamSeq) || this.#exhausted.has(streamSeq)
     )
   }
 
@@ -136,10 +144,11 @@ export class AckLedger {
   /** Records a first delivery; returns its consumer sequence. */
   deliver(streamSeq: number, nowMs: number): number {
     // The text is made for who needs it: for each message it takes longer than all else here.
-    if (streamSeq <= this.#streamSeq) {
-      invariant(false, `delivery of ${streamSeq} after ${this.#streamSeq}`)
+    if (streamSeq <= this.#passedSeq) {
+      invariant(false, `delivery of ${streamSeq} after ${this.#passedSeq}`)
     }
     this.#streamSeq = streamSeq
+    this.#passedSeq = streamSeq
     const consumerSeq = ++this.#consumerSeq
     if (this.#rules.policy !== 'none') {
       const deadlineMs = nowMs + this.#waitMs(1)
@@ -151,7 +160,7 @@ export class AckLedger {
 
   /** Nothing below `streamSeq + 1` is left to deliver for the first time. */
   skipTo(streamSeq: number): void {
-    if (streamSeq > this.#streamSeq) this.#streamSeq = streamSeq
+    if (streamSeq > this.#passedSeq) this.#passedSeq = streamSeq
   }
 
   /** The next message to deliver again, undefined when none is due. It stays queued. */
@@ -281,6 +290,7 @@ export class AckLedger {
     this.#exhausted.restore(exhausted)
     this.#consumerSeq = delivered.consumerSeq
     this.#streamSeq = delivered.streamSeq
+    this.#passedSeq = delivered.streamSeq
     this.#pending.clear()
     this.#due = []
     this.#dueHead = 0

@@ -84,7 +84,7 @@ export class Acknowledging {
 
   /** What was never delivered can not be acknowledged. */
   #isHeard(streamSeq: number): boolean {
-    return streamSeq <= this.#ledger.deliveredSeq || this.#config().flow_control === true
+    return streamSeq <= this.#ledger.passedSeq || this.#config().flow_control === true
   }
 
   #sample(address: AckAddress, nowMs: number): void {

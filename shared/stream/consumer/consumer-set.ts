@@ -148,6 +148,15 @@ export class ConsumerSet {
     await this.interest.swept('unwanted')
   }
 
+  /** Begins again at `seq`, see Consumer.reset: what it is past by that may be wanted by nobody. */
+  async reset(consumer: Consumer, seq: number): Promise<number> {
+    const from = await consumer.reset(seq)
+    if (from > this.#parts.stream.store.state.lastSeq + 1) return from
+    this.interest.owe()
+    this.#interestLost()
+    return from
+  }
+
   /** Creates or updates; resolves when it is on disk. Throws the row of the error table. */
   create(asked: ConsumerCreation, name: string): Promise<Consumer> {
     const { action } = asked

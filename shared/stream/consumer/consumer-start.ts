@@ -28,7 +28,8 @@ export async function startPoint(
     case 'new':
       return { seq: lastSeq + 1 }
     case 'by_start_sequence':
-      return { seq: within(config.opt_start_seq ?? 1) }
+      // It may be one that is still to come: what comes before it is not the consumer's.
+      return { seq: Math.max(config.opt_start_seq ?? 1, firstSeq, 1) }
     case 'by_start_time': {
       const timeMs = parseTime(config.opt_start_time ?? '') ?? 0
       return { seq: within(await store.seqAtTime(timeMs)) }

@@ -142,8 +142,8 @@ export class Consumer {
     return this.#position.filters
   }
 
-  get deliveredSeq(): number {
-    return this.#ledger.deliveredSeq
+  get passedSeq(): number {
+    return this.#ledger.passedSeq
   }
 
   get isStored(): boolean {
@@ -188,7 +188,7 @@ export class Consumer {
     if (this.#ledger.onDone !== undefined) {
       this.#ledger.skipTo(this.#parts.store.state.firstSeq - 1)
     }
-    this.#position.recover(state.sinceSeq, this.#ledger.deliveredSeq + 1)
+    this.#position.recover(state.sinceSeq, this.#ledger.passedSeq + 1)
     if (this.#config.sourcing) this.#restartAt(this.#ledger.ackFloor.streamSeq + 1)
     this.#deadline.arm()
     this.#begun()
@@ -209,9 +209,9 @@ export class Consumer {
 
   /** @param isRefiltered what it has been past so far is not its own any more */
   encodeState(isRefiltered = false): Uint8Array {
-    const { delivered, deliveredSeq, pending, exhausted } = this.#ledger
-    const sinceSeq = isRefiltered ? deliveredSeq + 1 : this.#position.sinceSeq
-    const state = { delivered, pending, sinceSeq, exhausted: exhausted.runs }
+    const { passed, pending, exhausted } = this.#ledger
+    const sinceSeq = isRefiltered ? passed.streamSeq + 1 : this.#position.sinceSeq
+    const state = { delivered: passed, pending, sinceSeq, exhausted: exhausted.runs }
     return encodeConsumerState(state, this.#clock.monotonicMs())
   }
 
@@ -223,7 +223,7 @@ export class Consumer {
     this.#ledger.rules = rulesOf(config)
     this.#delivery.options.isHeadersOnly = config.headers_only ?? false
     this.#delivery.options.ackPendingMax = ackPendingMaxOf(config)
-    if (isRefiltered) this.#position.refilter(config, this.#ledger.deliveredSeq + 1)
+    if (isRefiltered) this.#position.refilter(config, this.#ledger.passedSeq + 1)
     if (this.#pause.set(config.pause_until)) {
       this.#delivery.options.isPaused = this.#pause.isPaused
       this.events.paused(this.#pause.isPaused, this.#pause.untilMs)
@@ -288,7 +288,7 @@ export class Consumer {
       ledger: this.#ledger,
       target: this.#target,
       pause: this.#pause,
-      remaining: this.#reader.remaining,
+      remaining: this.#reader.remainingNow,
       lastDeliveredMs: this.#lastDeliveredMs,
       lastAckedMs: this.#acks.lastAckedMs,
     })
@@ -317,7 +317,7 @@ export class Consumer {
       flowPrefix: acks.flowPrefixOf(streamName, this.name),
       newToken,
       burstBytes: messageBytesMax() > 0 ? messageBytesMax() : RATE_BURST_BYTES,
-      delivered: () => this.#ledger.delivered,
+      passed: () => this.#ledger.passed,
       takeable: () => this.#reader.remaining + this.#ledger.dueCount,
       pendingAcks: () => this.#ledger.pending.size,
       onReady: () => this.#delivery.wake(),
@@ -341,7 +341,7 @@ export class Consumer {
   }
 
   #restartAt(seq: number): void {
-    this.#position.passed(this.#ledger.deliveredSeq)
+    this.#position.passed(this.#ledger.passedSeq)
     this.#ledger.restore({ consumerSeq: 0, streamSeq: seq - 1 }, [])
     this.#lastDeliveredMs = undefined
     this.#acks.lastAckedMs = undefined
@@ -362,7 +362,7 @@ export class Consumer {
 
   #delivered(nowMs: number): void {
     this.#inactivity.active(nowMs)
-    this.#position.passed(this.#ledger.deliveredSeq)
+    this.#position.passed(this.#ledger.passedSeq)
     this.#lastDeliveredMs = nowMs
     this.#changed()
     this.#deadline.arm()

@@ -178,7 +178,7 @@ export class Delivery {
   /** False when nobody takes it now. */
   #deliverNext(message: StoredMessage, nowMs: number): boolean {
     const ledger = this.#ledger
-    if (message.seq <= ledger.deliveredSeq) {
+    if (message.seq <= ledger.passedSeq) {
       this.#reader.shift()
       return true
     }
@@ -235,14 +235,12 @@ export class Delivery {
   }
 
   #sizeOf(message: StoredMessage, reply: Uint8Array): number {
-    const { isHeadersOnly } = this.options
-    const { laidOut } = message
-    if (laidOut !== undefined) {
-      const end = isHeadersOnly ? laidOut.payloadAt : laidOut.end
-      return end - laidOut.subjectAt + reply.length
+    const { laidOut, subjectBytes, headers, payload } = message
+    if (this.options.isHeadersOnly) {
+      return subjectBytes.length + reply.length + withSize(message).length
     }
-    const payload = isHeadersOnly ? 0 : message.payload.length
-    return message.subjectBytes.length + reply.length + message.headers.length + payload
+    if (laidOut !== undefined) return laidOut.end - laidOut.subjectAt + reply.length
+    return subjectBytes.length + reply.length + headers.length + payload.length
   }
 
   /** Whether anybody took it. */
@@ -255,11 +253,14 @@ export class Delivery {
       return this.#outlet.deliverLaidOut(inbox, laidOut, reply)
     }
     const payload = isHeadersOnly ? NO_BYTES : message.payload
-    let headers = isHeadersOnly
-      ? withHeaders(message.headers, [['Nats-Msg-Size', String(message.payload.length)]])
-      : message.headers
+    let headers = isHeadersOnly ? withSize(message) : message.headers
     if (pinId !== undefined) headers = withHeaders(headers, [['Nats-Pin-Id', pinId]])
     this.#share.spend(payload.length + headers.length + reply.length)
     return this.#outlet.deliver(inbox, message.subjectBytes, reply, headers, payload)
   }
+}
+
+/** Its headers for who gets no payload: how long that is. */
+function withSize({ headers, payload }: StoredMessage): Uint8Array {
+  return withHeaders(headers, [['Nats-Msg-Size', String(payload.length)]])
 }

@@ -79,6 +79,13 @@ export class MessageReader {
     return this.#batch.length - this.#batchAt + this.#ahead
   }
 
+  /** `remaining`, and right whatever was removed a moment ago: for who asks, not for each message. */
+  get remainingNow(): number {
+    this.#unread.recount()
+    this.#listSiftedAtMs = Number.NEGATIVE_INFINITY
+    return this.remaining
+  }
+
   /** The first sequence that is neither handed out nor in the batch. */
   get nextSeq(): number {
     return this.#nextSeq

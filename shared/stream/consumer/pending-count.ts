@@ -42,6 +42,11 @@ export class PendingCount {
     this.#isStale = true
   }
 
+  /** What is stale is counted again on the next `from`, however soon. */
+  recount(): void {
+    this.#countedAtMs = Number.NEGATIVE_INFINITY
+  }
+
   /** The reader has taken so many of those that were counted. */
   taken(messages: number): void {
     this.#count = Math.max(0, this.#count - messages)

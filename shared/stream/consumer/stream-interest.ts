@@ -24,7 +24,7 @@ export interface InterestedConsumer {
   /** None means every message. */
   readonly filters: readonly SubjectFilter[]
   /** The newest sequence that it is past, delivered or skipped. */
-  readonly deliveredSeq: number
+  readonly passedSeq: number
   /** What lies below it and matches was never its to acknowledge. */
   readonly sinceSeq: number
   /** Whether a message that matches is still to be delivered, or to be acknowledged. */
@@ -173,8 +173,7 @@ export class StreamInterest {
     const { store } = this.#parts
     const subject = store.subjectOf(seq)
     if (subject === undefined || this.#isNeeded(seq, subject)) return
-    const isTaken = (it: InterestedConsumer): boolean =>
-      seq >= it.sinceSeq && seq <= it.deliveredSeq
+    const isTaken = (it: InterestedConsumer): boolean => seq >= it.sinceSeq && seq <= it.passedSeq
     if (what === 'acknowledged' && !this.#wanting(subject).some(isTaken)) return
     store.removeLazily(seq)
   }
@@ -182,9 +181,9 @@ export class StreamInterest {
   /** Nothing behind it is to be swept. */
   #sweepEnd(what: Sweep): number {
     let end = what === 'unwanted' ? this.#parts.store.state.lastSeq : 0
-    for (const { filters, deliveredSeq } of this.#parts.consumers()) {
-      if (what === 'acknowledged') end = Math.max(end, deliveredSeq)
-      else if (filters.length === 0) end = Math.min(end, deliveredSeq)
+    for (const { filters, passedSeq } of this.#parts.consumers()) {
+      if (what === 'acknowledged') end = Math.max(end, passedSeq)
+      else if (filters.length === 0) end = Math.min(end, passedSeq)
     }
     return end
   }

@@ -42,7 +42,7 @@ export interface PullQueueParts {
   readonly waitingMax: number
   readonly pin: Pin
   readonly policy: () => ConsumerConfig['priority_policy']
-  readonly delivered: () => SequencePair
+  readonly passed: () => SequencePair
   /** Messages that are there, the one that is about to be taken among them. */
   readonly takeable: () => number
   readonly pendingAcks: () => number
@@ -54,6 +54,8 @@ type Verdict = 'serve' | 'pass' | 'refuse'
 
 /** Behind all levels there are. */
 const NO_LEVEL = Number.MAX_SAFE_INTEGER
+
+const TIMEOUT = '408 Request Timeout'
 
 export class PullQueue {
   readonly #parts: PullQueueParts
@@ -81,7 +83,7 @@ export class PullQueue {
   /** Returns false, and tells the client, when too many wait already. */
   add(reply: string, request: PullRequest): boolean {
     const { waitingMax } = this.#parts
-    if (this.#queue.length >= waitingMax) this.#dropDeaf()
+    if (this.#queue.length >= waitingMax) this.dropDeaf()
     if (this.#queue.length >= waitingMax) {
       // A client with a heartbeat would ask again at once and spin: it notices the silence instead.
       if (request.heartbeatMs === 0) this.refuse(reply, '409 Exceeded MaxWaiting')
@@ -89,9 +91,9 @@ export class PullQueue {
     }
     const waiting = this.#waitingOf(reply, request)
     if (request.expiresMs > 0) {
-      waiting.cancelExpiry = this.#clock.after(request.expiresMs, () => this.#expire(waiting))
+      waiting.cancelExpiry = this.#clock.after(request.expiresMs, () => this.#timedOut(waiting))
     }
-    if (request.expiresMs < 0) this.#clock.soon(() => this.#expire(waiting))
+    if (request.expiresMs < 0) this.#clock.soon(() => this.#timedOut(waiting))
     if (request.heartbeatMs > 0) {
       waiting.cancelHeartbeat = every(this.#clock, request.heartbeatMs, () => this.#beat(waiting))
     }
@@ -112,7 +114,7 @@ export class PullQueue {
       const waiting = this.#queue[0]
       if (waiting === undefined) return undefined
       if (waiting.expiresAtMs <= nowMs) {
-        this.#expire(waiting)
+        this.#end(waiting, TIMEOUT, true)
         continue
       }
       if (policy !== undefined) {
@@ -167,6 +169,13 @@ export class PullQueue {
   /** Ends all requests with one status. */
   endAll(status: string, hasCounts: boolean): void {
     for (const waiting of [...this.#queue]) this.#end(waiting, status, hasCounts)
+  }
+
+  /** Those that nobody listens for any more are not waiting. */
+  dropDeaf(): void {
+    for (const waiting of [...this.#queue]) {
+      if (!this.#port.hasInterest(waiting.reply)) this.#remove(waiting)
+    }
   }
 
   #waitingOf(reply: string, request: PullRequest): Waiting {
@@ -239,9 +248,11 @@ export class PullQueue {
     }
   }
 
-  #expire(waiting: Waiting): void {
+  /** Those that do not wait are looked at as well: what holds them up may be no message, but what is pending. */
+  #timedOut(waiting: Waiting): void {
     if (!this.#queue.includes(waiting)) return
-    this.#end(waiting, '408 Request Timeout', true)
+    this.#end(waiting, TIMEOUT, true)
+    this.endOfStream()
   }
 
   #beat(waiting: Waiting): void {
@@ -252,7 +263,7 @@ export class PullQueue {
       // It has something, and the rest waits for acknowledgements.
       this.#end(waiting, '404 No Messages', false)
     } else if (this.#port.hasInterest(waiting.reply)) {
-      const { consumerSeq, streamSeq } = this.#parts.delivered()
+      const { consumerSeq, streamSeq } = this.#parts.passed()
       const headers = statusHeaders('100 Idle Heartbeat', [
         ['Nats-Last-Consumer', consumerSeq],
         ['Nats-Last-Stream', streamSeq],
@@ -277,12 +288,6 @@ export class PullQueue {
       ['Nats-Pending-Bytes', waiting.bytesLeft],
     ])
     this.#port.publish(waiting.reply, '', headers, NO_BYTES)
-  }
-
-  #dropDeaf(): void {
-    for (const waiting of [...this.#queue]) {
-      if (!this.#port.hasInterest(waiting.reply)) this.#remove(waiting)
-    }
   }
 
   #remove(waiting: Waiting): void {

@@ -19,7 +19,7 @@ export interface PullTargetParts {
   readonly events: ConsumerEvents
   /** Some characters that nobody guesses. */
   readonly newToken: () => string
-  readonly delivered: () => SequencePair
+  readonly passed: () => SequencePair
   /** Messages that are there, those that are due again among them. */
   readonly takeable: () => number
   readonly pendingAcks: () => number
@@ -60,7 +60,7 @@ export class PullTarget implements DeliveryTarget {
       waitingMax: config().max_waiting ?? WAITING_PULLS,
       pin: this.#pin,
       policy: () => config().priority_policy,
-      delivered: parts.delivered,
+      passed: parts.passed,
       takeable: parts.takeable,
       pendingAcks: parts.pendingAcks,
       onIdle: parts.onIdle,
@@ -76,6 +76,7 @@ export class PullTarget implements DeliveryTarget {
   }
 
   get waiting(): number {
+    this.#queue.dropDeaf()
     return this.#queue.size
   }
 

@@ -32,7 +32,7 @@ export interface PushTargetParts {
   readonly newToken: () => string
   /** How much a limited rate may take at once. */
   readonly burstBytes: number
-  readonly delivered: () => SequencePair
+  readonly passed: () => SequencePair
   readonly pendingAcks: () => number
   /** It may be ready now. */
   readonly onReady: () => void
@@ -199,8 +199,8 @@ export class PushTarget implements DeliveryTarget {
 
   #beat(): void {
     if (!this.#watch.isInterested) return
-    const { delivered, config, pendingAcks } = this.#parts
-    const { consumerSeq, streamSeq } = delivered()
+    const { passed, config, pendingAcks } = this.#parts
+    const { consumerSeq, streamSeq } = passed()
     const question = this.#window?.question ?? ''
     this.#send(
       this.#subject,
