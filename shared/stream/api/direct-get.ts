@@ -47,7 +47,7 @@ export async function directGet(context: ApiContext, request: ApiRequest): Promi
     // Who publishes to the origin asks the mirror at once: what has come from there counts.
     if (stream.config.mirror !== undefined) await stream.settled()
     if ((asked.multi_last ?? []).length > 0) await sendLast(stream, asked, answer)
-    else if ((asked.batch ?? 0) > 0) await sendBatch(stream, asked, answer)
+    else if ((asked.batch ?? 0) !== 0) await sendBatch(stream, asked, answer)
     else await sendOne(stream, asked, answer)
   } catch (error) {
     answer.status(`500 ${messageOf(error).replace(/[\r\n]+/g, ' ')}`)
@@ -170,7 +170,8 @@ async function sendBatch(stream: Stream, asked: GetRequest, answer: DirectAnswer
     const isWhole = left > 0 && bytes > 0
     seq = isWhole ? read.nextSeq : lastSeq + 1
   }
-  if (lastSeq === 0) {
+  // Who asks for less than nothing is told how much there is.
+  if (lastSeq === 0 && batch > 0) {
     answer.status(NOT_FOUND)
     return
   }
