@@ -264,6 +264,8 @@ export interface JetStreamFacts {
   readonly apiRequests: number
   readonly apiErrors: number
   readonly apiInflight: number
+  /** Publishes since the start whose message ids no duplicate window had room for. */
+  readonly messageIdsRefused: number
   readonly store: StoreFacts
   /** Accounts that may have streams. */
   accounts(): Iterable<JetStreamAccountFacts>

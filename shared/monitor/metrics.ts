@@ -83,8 +83,14 @@ function* ownMetrics(reports: Reports): Generator<Metric> {
   yield one('petiole_resident_memory_bytes', 'Memory of the process', memoryBytes)
   yield one('petiole_heap_used_bytes', 'JavaScript heap in use', heapBytes)
   yield count('petiole_cpu_seconds_total', 'CPU time of the process', cpuSeconds)
-  const store = reports.sources.jetStream()?.store
-  if (store === undefined) return
+  const jetStream = reports.sources.jetStream()
+  if (jetStream === undefined) return
+  const { store, messageIdsRefused } = jetStream
+  yield count(
+    'petiole_message_ids_refused_total',
+    'Publishes whose message ids no duplicate window had room for',
+    messageIdsRefused,
+  )
   yield count('petiole_store_commits_total', 'Commits to the journal', store.commits)
   yield count(
     'petiole_store_syncs_total',

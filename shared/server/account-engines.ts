@@ -54,6 +54,11 @@ export class AccountEngines {
     return this.#engines
   }
 
+  /** What streams refused for want of room, since the start. */
+  get refused(): { readonly messageIds: number } {
+    return this.#serverLimits.refused
+  }
+
   /** Throws PETIOLE_NO_STORE when JetStream is off: for parts that cannot do without. */
   of(account: string): StreamEngine {
     const engine = this.#engines.get(account)

@@ -4,6 +4,7 @@ import type { JetStreamConfig, JetStreamLimitsConfig } from '../config/index.ts'
 import {
   type AccountLimits,
   type BatchLimits,
+  DEDUP_IDS_MAX,
   NO_TIER_LIMITS,
   type ServerLimits,
   type StreamEngine,
@@ -37,6 +38,8 @@ export class LimitsNow implements AccountLimits {
 
 export class ServerLimitsNow implements ServerLimits {
   readonly held = { memory: 0 }
+  readonly messageIdsMax = DEDUP_IDS_MAX
+  readonly refused = { messageIds: 0 }
   readonly #config: () => JetStreamConfig
   readonly #engines: ReadonlyMap<string, StreamEngine>
 

@@ -51,6 +51,9 @@ export class ServerCore implements Core {
   readonly limitsOf: Core['limitsOf'] = (account) => this.broker.limitsOf(account)
   #config: CoreConfig
   readonly #options: ServerCoreOptions
+  readonly engines: ReadonlyMap<string, StreamEngine>
+  /** What streams refused for want of room, since the start. */
+  readonly refused: { readonly messageIds: number }
   readonly #engines: AccountEngines
   readonly #clients: OwnClients
   readonly #gone: GoneAccounts
@@ -94,6 +97,8 @@ export class ServerCore implements Core {
       jetstream: () => this.#config.jetstream,
       describeRequester: describeRequesters(describeClients(this.broker), this.#place),
     })
+    this.engines = this.#engines.all
+    this.refused = this.#engines.refused
     this.imports = this.#makeImports()
     this.links = new ServerLinks(
       {
@@ -119,7 +124,7 @@ export class ServerCore implements Core {
       if (after === undefined && before !== undefined) this.#clients.askNoMore(before.name)
     })
     const { broker, links } = this
-    const [clients, engines] = [this.#clients, this.#engines.all]
+    const [clients, engines] = [this.#clients, this.engines]
     this.#gone = new GoneAccounts({ clock, book: accounts.book, broker, links, clients, engines })
   }
 
@@ -188,10 +193,6 @@ export class ServerCore implements Core {
 
   get acceptor(): LinkAcceptor {
     return this.links.acceptor
-  }
-
-  get engines(): ReadonlyMap<string, StreamEngine> {
-    return this.#engines.all
   }
 
   /** Throws PETIOLE_NO_STORE when the account has no streams: for parts that cannot do without. */

@@ -24,6 +24,7 @@ export function jetStreamFacts(core: ServerCore, store: Store, roomBytes: number
     apiRequests: counted('total'),
     apiErrors: counted('errors'),
     apiInflight: counted('inflight'),
+    messageIdsRefused: core.refused.messageIds,
     store: { ...store.stats, condition: store.condition.name },
     *accounts() {
       for (const [name, { apiCounts }] of engines) {

@@ -5,6 +5,7 @@
  */
 import type { StreamConfig } from './config/stream-config.ts'
 import { JetStreamError } from './jetstream-error.ts'
+import { DEDUP_IDS_MAX } from './limits.ts'
 import type { StreamTotals } from './stream-totals.ts'
 
 /** What the streams of one tier may take together, keys as on the wire. -1, and mostly 0, is no limit. */
@@ -40,6 +41,9 @@ export interface ServerLimits {
   /** What may wait for the disk in one stream. */
   readonly bufferedMessagesMax: number
   readonly bufferedBytesMax: number
+  /** Message ids in the duplicate window of each stream, and what all streams refused for want of room there. */
+  readonly messageIdsMax: number
+  readonly refused: { messageIds: number }
   readonly batches: BatchLimits
   /** How long what is acknowledged may wait for the disk, for streams that do not say; 0: not at all. */
   readonly syncEveryMs: number
@@ -87,6 +91,8 @@ export const UNLIMITED: AccountLimits = {
     apiInfosMax: 0,
     bufferedMessagesMax: 0,
     bufferedBytesMax: 0,
+    messageIdsMax: DEDUP_IDS_MAX,
+    refused: { messageIds: 0 },
     batches: { perStreamMax: 0, perServerMax: 0, messagesMax: 0, idleMs: 0 },
     syncEveryMs: 0,
     isStrict: true,

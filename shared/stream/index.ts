@@ -21,6 +21,7 @@ export type { StreamConfig } from './config/stream-config.ts'
 export type { StreamRequest } from './config/stream-request.ts'
 export { StreamEngine, type StreamEngineOptions } from './engine.ts'
 export { JetStreamError } from './jetstream-error.ts'
+export { DEDUP_IDS_MAX } from './limits.ts'
 export type {
   CapturedMessage,
   Flow,

@@ -94,6 +94,8 @@ export const RESTORE_WAITING_BYTES = 64 * 1024 * 1024
 export const RESTORE_ENTRY_BYTES_MAX = 72 * 1024 * 1024
 /** Message ids remembered per stream, some 50 bytes each; publishes with further ones are refused while so many are in the window. */
 export const DEDUP_IDS_MAX = 10_000_000
+/** How often a stream may say that it refuses them. */
+export const DEDUP_FULL_TOLD_MS = 60_000
 /** From so many on they are spread over so many tables, none of which takes long to grow. */
 export const DEDUP_SPREAD_IDS = 4_096
 export const DEDUP_SHARDS = 256

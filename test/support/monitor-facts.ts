@@ -90,6 +90,7 @@ export function monitorSources(changes: Partial<MonitorSources> = {}): MonitorSo
       apiErrors: 1,
       apiLevel: 5,
       apiInflight: 0,
+      messageIdsRefused: 3,
       store: {
         commits: 7,
         syncs: 7,

@@ -9,17 +9,17 @@
  * sizes come behind those, because only then it is known what would be stored; and a lifetime must be one where nobody is
  * interested in the message, too.
  */
-import type { Clock, Random } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
 import type { Store, StreamStore } from '../../store/index.ts'
 import { isValidSubject, SubjectFilter } from '../../subject/index.ts'
 import type { StreamMode } from '../config/stored-config.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
 import { NO_BYTES, withHeader, withoutHeaders, withoutStatus } from '../headers.ts'
 import { JetStreamError } from '../jetstream-error.ts'
-import { DEDUP_IDS_MAX, HEADER_BYTES_MAX, NS_PER_MS, NS_PER_SECOND } from '../limits.ts'
+import { HEADER_BYTES_MAX, NS_PER_MS, NS_PER_SECOND } from '../limits.ts'
 import type { CapturedMessage } from '../port.ts'
 import { type Counted, Counters, parseIncrement } from './counters.ts'
-import { DedupWindow } from './dedup-window.ts'
+import { MessageIds, type MessageIdsParts } from './message-ids.ts'
 import { NEVER, parseMessageTtl } from './message-ttl.ts'
 import { messageIdOf, NOTHING_ASKED, type PublishHeaders } from './publish-headers.ts'
 import { checkSchedule, checkScheduler } from './schedule/schedule-checks.ts'
@@ -54,7 +54,6 @@ export interface Origin {
   readonly isTrusted: boolean
 }
 
-const TOO_MANY_IDS = `the duplicate window holds ${DEDUP_IDS_MAX} message ids, no more are taken until some leave it`
 const CLIENT: Origin = { isTrusted: false }
 
 export class Admission {
@@ -63,7 +62,7 @@ export class Admission {
   readonly #stream: AdmittingStream
   readonly #clock: Clock
   readonly #root: Store
-  readonly #dedup: DedupWindow
+  readonly #ids: MessageIds
   readonly #rewrite: SubjectRewrite
   /** Whether the last message of a subject, if there is one, is a schedule. */
   readonly #isScheduleOn: (subject: string) => boolean
@@ -71,7 +70,7 @@ export class Admission {
 
   constructor(
     stream: AdmittingStream,
-    parts: { readonly clock: Clock; readonly random: Random; readonly root: Store },
+    parts: MessageIdsParts & { readonly root: Store },
     isScheduleOn: (subject: string) => boolean,
   ) {
     this.#stream = stream
@@ -79,17 +78,13 @@ export class Admission {
     this.#root = parts.root
     this.#isScheduleOn = isScheduleOn
     this.#rewrite = new SubjectRewrite(stream.config.subject_transform, parts.random)
-    this.#dedup = new DedupWindow(
-      stream.config.duplicate_window / NS_PER_MS,
-      DEDUP_IDS_MAX,
-      parts.random,
-    )
+    this.#ids = new MessageIds(stream.name, parts, stream.config.duplicate_window / NS_PER_MS)
   }
 
   /** The stream's configuration is another now. */
   configured(): void {
     const { duplicate_window, subject_transform } = this.#stream.config
-    this.#dedup.windowMs = duplicate_window / NS_PER_MS
+    this.#ids.windowMs = duplicate_window / NS_PER_MS
     this.#rewrite.configure(subject_transform)
   }
 
@@ -102,9 +97,8 @@ export class Admission {
     const windowMs = config.duplicate_window / NS_PER_MS
     if (windowMs === 0 || lastSeq === 0) return
     const wallMs = this.#clock.wallMs()
-    const nowMs = this.#clock.monotonicMs()
     for (const { id, seq, timeMs } of await store.recentIds(wallMs - windowMs)) {
-      this.#dedup.remember(id, seq, nowMs - Math.max(0, wallMs - timeMs))
+      this.#ids.remember(id, seq, Math.max(0, wallMs - timeMs))
     }
   }
 
@@ -138,12 +132,9 @@ export class Admission {
       throw new JetStreamError(10166)
     }
     if (asked.msgId !== undefined) {
-      const seq = this.#dedup.find(asked.msgId, this.#clock.monotonicMs())
+      const seq = this.#ids.find(asked.msgId)
       if (seq !== undefined) return seq
-      // To forget one would break the promise that it was given.
-      if (!origin.isTrusted && this.#dedup.isFull(this.#clock.monotonicMs())) {
-        throw new JetStreamError(10077, TOO_MANY_IDS)
-      }
+      if (!origin.isTrusted) this.#ids.requireRoom()
     }
     this.#checkExpected(renamed, asked)
     const dueMs = origin.isTrusted ? undefined : this.#checkSchedules(renamed, asked)
@@ -178,7 +169,7 @@ export class Admission {
     const before = this.#lastMsgId
     const { msgId } = asked
     this.stageSubject(seq, this.#stream.mode.isCapturing ? draft.subject : '')
-    if (msgId !== undefined) this.#dedup.remember(msgId, seq, this.#clock.monotonicMs())
+    if (msgId !== undefined) this.#ids.remember(msgId, seq)
     if (draft.counted !== undefined) this.counters.staged(draft.subject, seq, draft.counted)
     this.#lastMsgId = msgId ?? ''
     return before
@@ -205,14 +196,14 @@ export class Admission {
 
   /** Its commit failed, or its transaction was undone. @param before what `stage` returned */
   undo(seq: number, draft: Draft, { msgId }: PublishHeaders, before: string): void {
-    if (msgId !== undefined) this.#dedup.forget(msgId, seq)
+    if (msgId !== undefined) this.#ids.forget(msgId, seq)
     if (this.#lastMsgId === (msgId ?? '')) this.#lastMsgId = before
     if (draft.counted !== undefined) this.counters.undone(draft.subject)
   }
 
   /** An id that came with a message that its owner decided on. */
   remember(msgId: string, seq: number): void {
-    this.#dedup.remember(msgId, seq, this.#clock.monotonicMs())
+    this.#ids.remember(msgId, seq)
   }
 
   /** The store committed, or gave sequences back. */

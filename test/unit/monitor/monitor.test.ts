@@ -253,6 +253,7 @@ describe('monitor', () => {
       'gnatsd_accstatz_received_messages{server_id="NABC",account="$G",account_id="$G",account_name="$G"} 30',
       'gnatsd_healthz_status{server_id="NABC"} 0',
       'jetstream_server_total_messages{server_id="NABC",server_name="hub-eu",cluster="",domain="hub-eu",meta_leader="",is_meta_leader="true"} 10',
+      'petiole_message_ids_refused_total{server_id="NABC",server_name="hub-eu"} 3',
       'petiole_store_commits_total{server_id="NABC",server_name="hub-eu"} 7',
       'petiole_leaves{region="eu \\"1\\""} 4',
     ]) {
