@@ -35,7 +35,7 @@ import {
 } from './consumer-records.ts'
 import { checkCount, checkPartition, checkWorkQueue } from './consumer-room.ts'
 import { isStored } from './consumer-rules.ts'
-import { startPoint } from './consumer-start.ts'
+import { comingSeq, startPoint } from './consumer-start.ts'
 import { Removals } from './removals.ts'
 import { eraseState, storedState, storeState } from './state-copies.ts'
 import { StreamInterest } from './stream-interest.ts'
@@ -150,7 +150,7 @@ export class ConsumerSet {
 
   /** Begins again at `seq`, see Consumer.reset: what it is past by that may be wanted by nobody. */
   async reset(consumer: Consumer, seq: number): Promise<number> {
-    const from = await consumer.reset(seq)
+    const from = await consumer.reset(comingSeq(seq, this.#parts.stream.store))
     if (from > this.#parts.stream.store.state.lastSeq + 1) return from
     this.interest.owe()
     this.#interestLost()

@@ -3,7 +3,7 @@ import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { joinedFilters } from '../joined-filters.ts'
-import { LAST_PER_SUBJECT_MAX } from '../limits.ts'
+import { FIRST_SEQ_MAX, LAST_PER_SUBJECT_MAX } from '../limits.ts'
 import { parseTime } from '../timestamp.ts'
 
 /** Where a new consumer begins. */
@@ -28,8 +28,7 @@ export async function startPoint(
     case 'new':
       return { seq: lastSeq + 1 }
     case 'by_start_sequence':
-      // It may be one that is still to come: what comes before it is not the consumer's.
-      return { seq: Math.max(config.opt_start_seq ?? 1, firstSeq, 1) }
+      return { seq: comingSeq(Math.max(config.opt_start_seq ?? 1, firstSeq, 1), store) }
     case 'by_start_time': {
       const timeMs = parseTime(config.opt_start_time ?? '') ?? 0
       return { seq: within(await store.seqAtTime(timeMs)) }
@@ -52,6 +51,11 @@ export async function startPoint(
       return listed.length === 0 ? { seq: within(lastSeq) } : { seq: lastSeq + 1, listed }
     }
   }
+}
+
+/** `seq` may be one that is still to come, and what comes before it is not the consumer's; but some never come. */
+export function comingSeq(seq: number, { state }: StreamStore): number {
+  return Math.min(seq, Math.max(FIRST_SEQ_MAX, state.lastSeq + 1))
 }
 
 function listedOf(seqs: readonly number[] | undefined): readonly number[] {

@@ -77,7 +77,20 @@ describe('the places of a consumer', () => {
     assert.deepEqual([(await info()).num_pending, (await info()).delivered.stream_seq], [0, 3])
     await publish('s.d', 's.e')
     assert.equal((await info()).num_pending, 2)
+    await world.crash()
+    assert.equal((await info()).num_pending, 2)
     assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [4, 5])
+  })
+
+  it('may begin with a message that never comes', async () => {
+    await begin({ deliver_policy: 'by_start_sequence', opt_start_seq: 2 ** 60 })
+    await publish('s.a')
+    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [])
+    assert.equal((await info()).delivered.stream_seq, 2 ** 52 - 1)
+    assert.equal(await reset({ seq: 2 ** 61 }), 2 ** 52)
+    await world.crash()
+    assert.deepEqual(seqs(await pull({ batch: 9, no_wait: true })), [])
+    assert.equal((await info()).delivered.stream_seq, 2 ** 52 - 1)
   })
 
   it('go back to the floor that is told of', async () => {
