@@ -125,7 +125,7 @@ function drawStep(
 ): Step {
   switch (isCalm ? 3 + random.below(21) : random.below(24)) {
     case 0:
-      return api('STREAM.PURGE.S', drawPurge(random))
+      return api('STREAM.PURGE.S', drawPurge(random, consumer))
     case 1:
     case 2:
       return api('STREAM.MSG.DELETE.S', { seq: 1 + random.below(30), no_erase: true })
@@ -140,7 +140,10 @@ function drawStep(
     }
     case 5:
       // One that was made of an empty stream is not heard of again at nats-server.
-      if (consumer['deliver_policy'] === 'last_per_subject') return drawPublish(random)
+      // And where one goes back to shows when its filter changes: before or behind what does not match.
+      if (consumer['deliver_policy'] === 'last_per_subject' || hasFilter(consumer)) {
+        return drawPublish(random)
+      }
       // What it is past by that and is acknowledged again leaves a work queue there.
       return api(
         'CONSUMER.RESET.S.c',
@@ -173,8 +176,9 @@ function drawStep(
           '+ACK',
           '+ACK',
           '',
-          '-NAK',
-          '-NAK',
+          // What was delivered too often is pending at nats-server until somebody pulls.
+          isCalm ? '-NAK' : '+WPI',
+          isCalm ? '-NAK' : '',
           '-NAK {"delay": 3600000000000}',
           '+TERM',
           '+TERM for a reason',
@@ -217,9 +221,17 @@ function drawPull(
   return request
 }
 
-/** Not by a subject: nats-server then waits with what is pending and gone until that is to be delivered again. */
-function drawPurge(random: Random): object {
+/**
+ * Not by a subject: nats-server then waits with what is pending and gone until that is to be delivered again. And all of
+ * it where there is a filter: of a part nats-server does not count what matches.
+ */
+function drawPurge(random: Random, consumer: Readonly<Record<string, unknown>>): object {
+  if (hasFilter(consumer)) return {}
   return pick(random, [{ seq: 1 + random.below(25) }, { keep: random.below(4) }, {}])
+}
+
+function hasFilter(consumer: Readonly<Record<string, unknown>>): boolean {
+  return 'filter_subject' in consumer || 'filter_subjects' in consumer
 }
 
 function drawUpdate(
@@ -234,12 +246,11 @@ function drawUpdate(
   ]
   const limits = [{ max_deliver: 1 + random.below(4) }, { max_deliver: -1 }]
   // What nats-server counts of removals goes by the filters of now; and once all below are acknowledged at once, so does a reset.
-  const hasFilter = 'filter_subject' in consumer || 'filter_subjects' in consumer
   const isFiltered =
     isCalm &&
-    hasFilter &&
+    hasFilter(consumer) &&
     consumer['ack_policy'] !== 'all' &&
-    consumer['deliver_policy'] !== 'last_per_subject'
+    !['last_per_subject', 'by_start_time'].includes(String(consumer['deliver_policy']))
   const changed = pick<Record<string, unknown>>(random, [
     ...(isFiltered ? filters : []),
     ...(isCalm ? [] : limits),
