@@ -5,6 +5,7 @@ import {
   ENCRYPTION_BYTES,
   type SegmentCipher,
 } from './encryption/segment-cipher.ts'
+import { SEGMENT_ID_MAX } from './limits.ts'
 import { AS_WRITTEN, type Opening } from './opening.ts'
 import { headerBytes, type SegmentHeader } from './segment-header.ts'
 import type { ByteRange } from './segment-scan.ts'
@@ -83,10 +84,11 @@ export function indexPath(directory: string, id: number): string {
   return path.join(directory, `${String(id).padStart(10, '0')}.idx`)
 }
 
-/** The id in a segment's file name; undefined for every other file. */
+/** The id in a segment's file name; undefined for every other file, one that no journal gets to included. */
 export function segmentIdOf(name: string): number | undefined {
   const match = /^(\d{10})\.log$/.exec(name)
-  return match === null ? undefined : Number(match[1])
+  const id = match === null ? Number.POSITIVE_INFINITY : Number(match[1])
+  return id <= SEGMENT_ID_MAX ? id : undefined
 }
 
 /** A new file that was not finished before a crash, and would hold its space for good. */
