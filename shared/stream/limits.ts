@@ -174,3 +174,5 @@ export const SCHEDULES_FIRED = 256
  * what is published. nats-server counts to 2^64.
  */
 export const FIRST_SEQ_MAX = 2 ** 52
+/** What is restored may have come as far as this: a trillion messages below where numbers end. */
+export const RESTORED_SEQ_MAX = 2 ** 53 - 2 ** 40

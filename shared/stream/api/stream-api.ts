@@ -128,13 +128,13 @@ async function purgeStream(context: ApiContext, request: ApiRequest) {
   const fields = decodeFields(body, PURGE_FIELDS, 'JSApiStreamPurgeRequest')
   const { filter = '', seq = 0, keep = 0 } = fields
   if (seq > 0 && keep > 0) throw new JetStreamError(10003)
-  if (seq > FIRST_SEQ_MAX) {
-    throw new JetStreamError(10110, `sequence can not be larger than ${FIRST_SEQ_MAX}`)
-  }
   const stream = await settledStreamOf(context, request)
   // What a buffer holds is on its way to the hub: only its owner may let go of it.
   refuseManaged(stream)
   const isWhole = filter === '' || filter === '>'
+  if (isWhole && seq > Math.max(FIRST_SEQ_MAX, stream.store.assignedSeq + 1)) {
+    throw new JetStreamError(10110, `sequence can not be larger than ${FIRST_SEQ_MAX}`)
+  }
   const purged = await stream.purge({
     ...(isWhole ? {} : { filter: new SubjectFilter(filter) }),
     // JetStream keeps the sequence that is named, the store's bound goes with the rest.

@@ -7,7 +7,7 @@
  *   | name | headers | payload
  */
 
-import { FIRST_SEQ_MAX } from '../limits.ts'
+import { RESTORED_SEQ_MAX } from '../limits.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { corrupt } from './s2-block.ts'
 
@@ -133,7 +133,7 @@ function readNumbers(bytes: Uint8Array): Numbers | undefined {
     values.push(value)
   }
   const [name = 0n, zigzag = 0n, seq = 0n, headers = 0n, payload = 0n] = values
-  const most = BigInt(FIRST_SEQ_MAX)
+  const most = BigInt(RESTORED_SEQ_MAX)
   if ([name, seq, headers, payload].some((value) => value > most)) corrupt('too large a number')
   return {
     bytes: at,

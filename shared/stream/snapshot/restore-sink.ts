@@ -12,7 +12,7 @@ import { encodeConsumerState } from '../consumer/consumer-state.ts'
 import { storeState } from '../consumer/state-copies.ts'
 import { JetStreamError } from '../jetstream-error.ts'
 import { isObject, parseJson } from '../json-fields.ts'
-import { FIRST_SEQ_MAX, RECORD_OVERHEAD_BYTES, RESTORE_LOST_NAMED_MAX } from '../limits.ts'
+import { RECORD_OVERHEAD_BYTES, RESTORE_LOST_NAMED_MAX, RESTORED_SEQ_MAX } from '../limits.ts'
 import { parseMessageTtl } from '../publish/message-ttl.ts'
 import { parsePublishHeaders } from '../publish/publish-headers.ts'
 import { RestoredPlaces } from '../sourcing/restored-places.ts'
@@ -179,7 +179,7 @@ export class RestoreSink {
 function countOf(value: unknown): number {
   if (value === undefined) return 0
   const isCount =
-    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= FIRST_SEQ_MAX
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= RESTORED_SEQ_MAX
   return isCount ? value : invalid('error in state.json')
 }
 

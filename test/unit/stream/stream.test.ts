@@ -183,5 +183,6 @@ describe('Stream', () => {
     assert.equal((await publish('s.a')).seq, 1)
     assert.equal((await world.port.api('STREAM.PURGE.S', { seq: last })).error, undefined)
     assert.deepEqual([(await publish('s.a')).seq, (await publish('s.a')).seq], [last, last + 1])
+    assert.equal((await world.port.api('STREAM.PURGE.S', { seq: last + 1 }))['purged'], 1)
   })
 })
