@@ -44,6 +44,7 @@ export function carryDamaged(
   segment: Segment,
   damaged: readonly ByteRange[],
   catalog: Catalog,
+  writer: Writer,
 ): void {
   const isHit = (at: { segmentId: number; offset: number } | undefined): boolean =>
     at?.segmentId === segment.id &&
@@ -58,6 +59,8 @@ export function carryDamaged(
     if (isHit(stream.configAt)) stream.stageDefinition(stream.newestDefinition, 0)
     if (isHit(stream.floorAt)) stream.stageFloor(stream.index.floor)
   }
+  // Without it a stream that was removed would be there again, as older segments have it.
+  for (const [id, at] of catalog.tombstones) if (isHit(at)) writeTombstone(writer, id)
   if (damaged.length === 0) return
   for (const { stream, runs } of deadRunsOf(segment, catalog)) {
     if (!stream.isRemoved) stream.stageKnownDeletes(runs)
@@ -68,10 +71,10 @@ export function carryDamaged(
  * What is said in the first page of the segment that is written, and nowhere else, is said once more: with that page a disk
  * would lose configurations, which stores of one segment have there, and sequences would be given out again.
  */
-export function repeatFirstPage(segment: Segment, catalog: Catalog): void {
+export function repeatFirstPage(segment: Segment, catalog: Catalog, writer: Writer): void {
   if (segment.isFirstPageRepeated || segment.size < FIRST_PAGE_BYTES) return
   segment.isFirstPageRepeated = true
-  carryDamaged(segment, [{ from: 0, to: FIRST_PAGE_BYTES }], catalog)
+  carryDamaged(segment, [{ from: 0, to: FIRST_PAGE_BYTES }], catalog, writer)
   carryLastSeqs(segment, catalog)
 }
 

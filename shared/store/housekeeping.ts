@@ -186,11 +186,11 @@ export class Housekeeping {
 
   /** What the first page of the newest segment alone would say is somewhere else, too. */
   async #keepHead(): Promise<void> {
-    const { committer, catalog, heads } = this.#parts
+    const { committer, catalog, heads, writer } = this.#parts
     if (this.#isFull || this.#isStopped) return
     await heads.keep()
     const { currentSegment } = committer
-    if (currentSegment !== undefined) repeatFirstPage(currentSegment, catalog)
+    if (currentSegment !== undefined) repeatFirstPage(currentSegment, catalog, writer)
   }
 
   #retryLater(): void {

@@ -246,6 +246,31 @@ describe('store that lost the first page of a segment', function () {
     }
   })
 
+  it('leaves a stream removed whose removal lay there', async () => {
+    const disk = new SimDisk({ random: new SeededRandom(1), isRecording: true })
+    const store = await open(disk, {})
+    const left = store.createStream('left', bytes('config'), noLimits)
+    const gone = store.createStream('gone', bytes('config'), noLimits)
+    await appendDurably(gone, 's', 'removed')
+    while (store.stats.segments < 2) await appendDurably(left, 's', 'x'.repeat(200))
+    // The index of the first segment knows of no removal.
+    clock.advance(1_000)
+    await settle(200)
+    store.removeStream('gone')
+    const newest = `${journal}/0000000002.log`
+    while (content(disk, newest) < 2 * PAGE) await appendDurably(left, 's', 'x'.repeat(200))
+    clock.advance(1_000)
+    await settle(200)
+    await committed(store)
+    assert.equal(store.stats.segments, 2)
+    const copy = disk.powerCutAt(disk.recorded, new SeededRandom(1))
+    await store.destroy()
+    lose(copy, newest, 0, PAGE, 'zeros')
+    const again = await open(copy, {})
+    assert.deepEqual([...again.streams.keys()], ['left'])
+    await again.destroy()
+  })
+
   it('says that the newest segment is gone, or all that was in it, and gives its number to no other', async () => {
     const store = await written({}, { segments: 2, isKilled: false }, new SeededRandom(2))
     const file = `${journal}/${store.newest}`

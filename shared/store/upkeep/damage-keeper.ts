@@ -14,6 +14,7 @@ import type { Room } from '../room.ts'
 import { type Segment, segmentPath } from '../segment.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import type { Span } from '../span.ts'
+import type { Writer } from '../writer.ts'
 import type { Quarantine } from './quarantine.ts'
 
 export interface DamageKeeperParts {
@@ -24,6 +25,7 @@ export interface DamageKeeperParts {
   readonly room: Room
   readonly quarantine: Quarantine
   readonly log: Log
+  readonly writer: Writer
 }
 
 export class DamageKeeper {
@@ -43,7 +45,7 @@ export class DamageKeeper {
   /** Never rejects: what cannot be read must not keep other segments from being looked after. */
   async keep(segment: Segment): Promise<void> {
     if (segment.damage !== 'found') return
-    const { disk, directory, catalog, log } = this.#parts
+    const { disk, directory, catalog, log, writer } = this.#parts
     const known = this.#knownIn(segment)
     const { size } = segment
     let bytes: Uint8Array
@@ -61,7 +63,7 @@ export class DamageKeeper {
     })
     this.#takeOut(segment, known, found)
     this.#noteOthers(segment, chunk.bytes, damaged)
-    carryDamaged(segment, [...damaged, ...segment.cut], catalog)
+    carryDamaged(segment, [...damaged, ...segment.cut], catalog, writer)
     segment.damage = 'kept'
     await this.keepRanges(segment, chunk.bytes, damaged)
   }
