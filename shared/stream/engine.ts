@@ -110,9 +110,8 @@ export class StreamEngine {
   async start(): Promise<void> {
     if (this.#isStarted) return
     this.#isStarted = true
-    const prefix = `${this.account}/`
     for (const [key, store] of this.#store.streams) {
-      if (key.startsWith(prefix)) await this.#recover(key, store)
+      if (key.startsWith(this.#key(''))) await this.#recover(key, store)
     }
     for (const stream of this.#streams.byName.values()) await stream.openCaptures()
     this.#subscribe()
@@ -236,6 +235,7 @@ export class StreamEngine {
   }
 
   async #create(config: StreamConfig, mode: StreamMode): Promise<Stream> {
+    if (this.#isClosed) throw new JetStreamError(10008)
     if (this.#streams.byName.size >= this.#judge.streamsMax) throw new JetStreamError(10027)
     if (this.#restores.has(config.name)) throw new JetStreamError(10058)
     checkOverlap(config, mode, this.#streams, this.#plan)
@@ -268,6 +268,7 @@ export class StreamEngine {
   }
 
   async #update(stream: Stream, config: StreamConfig): Promise<Stream> {
+    if (this.#isClosed) throw new JetStreamError(10008)
     const updated = updatedConfig(stream.config, config)
     checkOverlap(updated, stream.mode, this.#streams, this.#plan)
     await stream.update(updated, () => this.#streams.changed(stream))
@@ -345,7 +346,6 @@ export class StreamEngine {
   #apiContext(): ApiContext {
     const { port, domain, limits, clock, serverVersion = SERVER_VERSION } = this.#options
     const { serverName, describeRequester: describe = () => undefined } = this.#options
-    const advisories = this.#advisories
     return {
       port,
       domain,
@@ -355,7 +355,7 @@ export class StreamEngine {
       counts: this.apiCounts,
       nowMs: () => clock.wallMs(),
       snapshots: this.#snapshots,
-      audit: new ApiAudit({ port, advisories, serverName, describe }),
+      audit: new ApiAudit({ port, advisories: this.#advisories, serverName, describe }),
       stream: (name) => this.#streams.get(name),
       streams: () => this.streams(),
       fedBy: (origin) => this.#streams.fedBy(origin),
@@ -365,7 +365,7 @@ export class StreamEngine {
       newName: () => newAssetName(this.#options.random),
       turn: this.#turn,
       pages: new SubjectPages(this.#turn),
-      advise: (event, type, facts) => advisories.publish(event, type, facts),
+      advise: (event, type, facts) => this.#advisories.publish(event, type, facts),
     }
   }
 

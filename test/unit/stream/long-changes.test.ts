@@ -149,6 +149,22 @@ describe('long changes of streams', function () {
     assert.equal(listening.captured.size, 0)
   })
 
+  it('do not begin when the server has stopped meanwhile', async () => {
+    for (const action of ['CREATE', 'UPDATE'] as const) {
+      const world = await StreamWorld.start()
+      const listening = new Listening(world)
+      const first = world.port.api('STREAM.CREATE.B', { name: 'B', subjects: ['t'] })
+      await eachAnswered(world, [first])
+      const name = action === 'CREATE' ? 'A' : 'B'
+      const asked = world.port.api(`STREAM.${action}.${name}`, { name, ...CONFIGS[0] })
+      await world.engine.destroy()
+      await eachAnswered(world, [asked])
+      assert.ok((await asked).error !== undefined)
+      assert.equal(listening.captured.size, 0, action)
+      assert.deepEqual([...world.store.streams.keys()], ['A/B'])
+    }
+  })
+
   /** What was due when it is called, and nothing that comes of it. */
   async function oneTurn({ loop }: StreamWorld): Promise<void> {
     let isOver = false
