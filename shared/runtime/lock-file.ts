@@ -5,7 +5,8 @@ import { codeOf, PetioleError } from './petiole-error.ts'
 /**
  * The lock file of a directory. It says who holds it: `pid boot-id start-time inode`. A pid alone is not
  * enough: after a power cut another process may have the dead holder's, and the leaf must still
- * start. The inode is the file's own: in a copy of the directory the lock holds nothing. Where the system does not
+ * start. The inode is the file's own: in a copy of the directory the lock holds nothing. The file stays open
+ * while it is held: FAT and some others number a file anew when nobody has it open. Where the system does not
  * tell (not Linux), `-` stands in and the pid decides.
  *
  * A lock that is given back stays, filled with blanks, and a stale one is written over in place: a
@@ -18,15 +19,16 @@ const RECORD_BYTES = 96
 const WORDS = 3
 
 /** What this process holds: its own pid in a file proves nothing, a restarted container has it again. */
-const held = new Set<string>()
+const held = new Map<string, fs.FileHandle | undefined>()
 
 /** Takes the lock; rejects with PETIOLE_STORE_LOCKED when a living process has it. */
 export async function takeLock(file: string): Promise<() => Promise<void>> {
   const path = resolve(file)
   if (held.has(path)) throw lockedBy(file, process.pid)
-  held.add(path)
+  held.set(path, undefined)
   try {
     await takeFromOthers(file)
+    held.set(path, await fs.open(file, 'r'))
   } catch (error) {
     held.delete(path)
     throw error
@@ -38,6 +40,7 @@ export async function takeLock(file: string): Promise<() => Promise<void>> {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
     }
+    await held.get(path)?.close()
     held.delete(path)
   }
 }

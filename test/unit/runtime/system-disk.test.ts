@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,6 +120,27 @@ describe('system disk', () => {
       await (await disk.lock(path))()
       assert.deepEqual(await readdir(directory), ['lock'])
     })
+
+    onLinux(
+      'keeps the file open, so that no file system numbers it anew while it is held',
+      async () => {
+        const path = join(directory, 'lock')
+        const isOpen = async (): Promise<boolean> => {
+          const open = await Promise.all(
+            (await readdir('/proc/self/fd')).map((fd) =>
+              readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+            ),
+          )
+          return open.includes(path)
+        }
+        for (const _ of ['new', 'held before']) {
+          const release = await disk.lock(path)
+          assert.ok(await isOpen())
+          await release()
+          assert.ok(!(await isOpen()))
+        }
+      },
+    )
 
     it('needs no new block when it was held before: the file is the same all the time', async () => {
       const path = join(directory, 'lock')
