@@ -24,8 +24,11 @@ interface Configuration<State> {
   readonly done: ReadonlySet<Operation<State>>
 }
 
-/** More than any true history needs: one that needs it cannot be judged. */
-const CONFIGURATIONS_MAX = 200_000
+/** Far more than most histories need. */
+const CONFIGURATIONS_MAX = 50_000
+
+/** So many orders are possible that it would take hours: whoever drew the history draws another one. */
+export class UndecidedError extends Error {}
 
 export interface Verdict<State> {
   /** What no order had a place for; undefined: there is an order. */
@@ -71,6 +74,7 @@ class Search<State> {
   readonly #keyOf: (state: State) => string
   readonly #ids: ReadonlyMap<Operation<State>, number>
   readonly #pending = new Set<Operation<State>>()
+  #tried = 0
   #configurations: Configuration<State>[]
 
   constructor(
@@ -105,7 +109,7 @@ class Search<State> {
       const key = this.#key(next)
       if (seen.has(key)) continue
       seen.add(key)
-      if (seen.size > CONFIGURATIONS_MAX) throw new Error('a history with too many possible orders')
+      if (++this.#tried > CONFIGURATIONS_MAX) throw new UndecidedError('too many possible orders')
       const { state, done } = next
       const isDone = done.has(operation)
       if (isDone || operation.isOptional) {

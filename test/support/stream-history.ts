@@ -177,7 +177,7 @@ class SequenceLine {
 
   /** The first sequence of the next write that has a place. */
   nextFirst(lastSeq: number): number {
-    return this.#firsts.find((first) => first > lastSeq) ?? Infinity
+    return this.#firsts[firstWhere(this.#firsts, (first) => first > lastSeq)] ?? Infinity
   }
 
   messageAt(state: State, seq: number): Placed | undefined {
@@ -193,9 +193,20 @@ class SequenceLine {
   /** The newest message's sequence; 0: there is none. */
   newestOn(state: State, subject: string): number {
     const isThere = ({ seq }: Placed): boolean => this.messageAt(state, seq) !== undefined
-    const known = this.#bySubject.get(subject)?.find(isThere)
+    const known = this.#newestKnown(state, this.#bySubject.get(subject) ?? [])
     const unseen = state.unseen.findLast((one) => one.subject === subject && isThere(one))
     return Math.max(known?.seq ?? 0, unseen?.seq ?? 0)
+  }
+
+  /** @param own of one subject, the newest first */
+  #newestKnown(state: State, own: readonly Placed[]): Placed | undefined {
+    for (let i = firstWhere(own, ({ seq }) => seq <= state.lastSeq); i < own.length; i++) {
+      const one = own[i] as Placed
+      if (this.messageAt(state, one.seq) !== undefined) return one
+      // So is all that is older.
+      if (one.rolledUpAt <= state.lastSeq) return undefined
+    }
+    return undefined
   }
 
   /** Where what nobody saw is rolled up. */
@@ -237,6 +248,17 @@ class SequenceLine {
     const [best = []] = words.sort((a, b) => a.length - b.length)
     return best.slice(0, 20).join(', ')
   }
+}
+
+/** The index of the first for which it holds, as for all behind it; the length when there is none. */
+function firstWhere<Item>(items: readonly Item[], holds: (item: Item) => boolean): number {
+  let [from, to] = [0, items.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (holds(items[middle] as Item)) to = middle
+    else from = middle + 1
+  }
+  return from
 }
 
 type Step = Operation<State>
