@@ -43,7 +43,6 @@ export interface ConsumerParts {
   readonly streamName: string
   /** `max_msg_size` of the stream; -1: none. */
   readonly messageBytesMax: () => number
-  /** Characters that nobody guesses. */
   readonly newToken: () => string
   /** Nobody has used an ephemeral consumer for its `inactive_threshold`. */
   readonly onInactive: (consumer: Consumer) => void
@@ -320,6 +319,7 @@ export class Consumer {
       passed: () => this.#ledger.passed,
       takeable: () => this.#reader.remaining + this.#ledger.dueCount,
       pendingAcks: () => this.#ledger.pending.size,
+      isDelivering: () => this.#delivery.isRunning,
       onReady: () => this.#delivery.wake(),
       onIdle: () => this.#inactivity.active(),
       onInterest: () => {

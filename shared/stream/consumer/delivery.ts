@@ -83,6 +83,11 @@ export class Delivery {
     this.wake()
   }
 
+  /** What is there is on its way to those who wait, though it may have to be read first. */
+  get isRunning(): boolean {
+    return this.#isRunning
+  }
+
   /** Something may be deliverable now. Cheap when nobody waits. */
   wake(): void {
     if (!this.#target.isReady || !this.#isStarted || !this.#isFree) return

@@ -94,6 +94,26 @@ describe('Consumer', () => {
     assert.deepEqual([seqs(exact), exact.length], [[4], 1])
   })
 
+  it('ends no pull that does not wait while what it is to get is read', async () => {
+    await consumer()
+    const store = world.engine.stream('S')?.store
+    assert.ok(store)
+    const read = store.read.bind(store)
+    store.read = async (...asked) => {
+      const found = await read(...asked)
+      await new Promise<void>((resolve) => world.loop.after(200, 'disk', resolve))
+      return found
+    }
+    const short = { batch: 1, expires: 50e6 }
+    const expired = pull(short)
+    await publish('s.a', 's.a')
+    const [first, ...others] = await pull({ batch: 2, no_wait: true }, '_INBOX.hasty')
+    assert.deepEqual([first, others], [undefined, []], 'it is read')
+    assert.match((await expired)[0]?.headers ?? '', /^NATS\/1\.0 408 /)
+    await world.pass(400)
+    assert.deepEqual(seqs(world.port.inboxes.get('_INBOX.hasty') ?? []), [1, 2])
+  })
+
   it('ends a pull that does not wait and is held up by acknowledgements at its heartbeat', async () => {
     await consumer({ max_ack_pending: 2 })
     await publish('s.a', 's.a', 's.a')

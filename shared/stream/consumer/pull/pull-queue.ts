@@ -46,6 +46,7 @@ export interface PullQueueParts {
   /** Messages that are there, the one that is about to be taken among them. */
   readonly takeable: () => number
   readonly pendingAcks: () => number
+  readonly isDelivering: () => boolean
   /** A request has left other than by being served. */
   readonly onIdle: () => void
 }
@@ -252,7 +253,7 @@ export class PullQueue {
   #timedOut(waiting: Waiting): void {
     if (!this.#queue.includes(waiting)) return
     this.#end(waiting, TIMEOUT, true)
-    this.endOfStream()
+    if (!this.#parts.isDelivering()) this.endOfStream()
   }
 
   #beat(waiting: Waiting): void {

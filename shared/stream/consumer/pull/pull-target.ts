@@ -23,6 +23,8 @@ export interface PullTargetParts {
   /** Messages that are there, those that are due again among them. */
   readonly takeable: () => number
   readonly pendingAcks: () => number
+  /** Something is on its way that may have to be read first. */
+  readonly isDelivering: () => boolean
   /** A request has left other than by being served. */
   readonly onIdle: () => void
   /** Somebody who was passed over may be served now. */
@@ -63,6 +65,7 @@ export class PullTarget implements DeliveryTarget {
       passed: parts.passed,
       takeable: parts.takeable,
       pendingAcks: parts.pendingAcks,
+      isDelivering: parts.isDelivering,
       onIdle: parts.onIdle,
     })
   }
