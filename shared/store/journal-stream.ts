@@ -233,6 +233,7 @@ export class JournalStream extends ReadSide implements StreamStore {
     // What was skipped counts also before its own record is committed: this one replaces that.
     const lastSeq = Math.max(this.index.lastSeq, this.stage.skippedTo - 1)
     const draft = floorDraft(this.id, floor, lastSeq, this.index.lastTimeMs)
+    this.stage.purge(floor)
     this.#write(isTwice ? [draft, draft] : [draft], committed, syncWithinMs)
   }
 

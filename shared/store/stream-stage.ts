@@ -12,6 +12,8 @@ export class StreamStage implements Staging, StagedBytes {
   skippedTo = 0
   readonly messages = new StagedMessages()
   readonly deletes = new Set<number>()
+  /** All up to here is to leave. */
+  #floor = 0
   readonly #index: StreamIndex
   readonly #writer: Writer
   readonly #listeners = new Set<() => void>()
@@ -61,6 +63,18 @@ export class StreamStage implements Staging, StagedBytes {
     return !this.#isStaged
   }
 
+  isLeaving(seq: number): boolean {
+    return seq <= this.#floor || this.deletes.has(seq)
+  }
+
+  purge(floor: number): void {
+    const before = this.#floor
+    this.#floor = Math.max(before, floor)
+    this.#writer.onUndo(() => {
+      this.#floor = before
+    })
+  }
+
   delete(runs: readonly SeqRun[]): void {
     const seqs: number[] = []
     for (const [first, last] of runs) for (let seq = first; seq <= last; seq++) seqs.push(seq)
@@ -85,6 +99,7 @@ export class StreamStage implements Staging, StagedBytes {
     this.assignedSeq = this.#index.lastSeq
     this.skippedTo = this.#committedSkip
     this.deletes.clear()
+    this.#floor = 0
     this.settled()
     this.#tellTakenBack()
   }

@@ -133,6 +133,8 @@ export interface StagedBytes {
   readonly bytes: number
   /** With what is stored. */
   readonly heldBytes: number
+  /** Whether the removal of a message that is stored is on its way to the disk. */
+  isLeaving(seq: number): boolean
   /** Called whenever something will not be stored after all: its commit failed, or its transaction threw. */
   onTakenBack(listener: () => void): () => void
 }

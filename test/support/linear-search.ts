@@ -25,7 +25,7 @@ interface Configuration<State> {
 }
 
 /** Far more than most histories need. */
-const CONFIGURATIONS_MAX = 50_000
+const CONFIGURATIONS_MAX = 500_000
 
 /** So many orders are possible that it would take hours: whoever drew the history draws another one. */
 export class UndecidedError extends Error {}

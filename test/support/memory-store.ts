@@ -220,6 +220,7 @@ export class MemoryStream implements StreamStore {
   #lastSeq = 0
   #hasChanged = false
   readonly #commitListeners = new Set<() => void>()
+  readonly #leaving = new Set<number>()
   readonly #takenBackListeners = new Set<() => void>()
   readonly stage: { bytes: number } & StagedBytes
   readonly #evictListeners = new Set<(eviction: Eviction) => void>()
@@ -243,6 +244,7 @@ export class MemoryStream implements StreamStore {
       get heldBytes() {
         return storedBytes() + this.bytes
       },
+      isLeaving: (seq) => this.#leaving.has(seq),
       onTakenBack: (listener) => {
         this.#takenBackListeners.add(listener)
         return () => this.#takenBackListeners.delete(listener)
@@ -443,9 +445,15 @@ export class MemoryStream implements StreamStore {
   }
 
   remove(seq: number, committed?: Committed): boolean {
-    const isThere = this.#messages.has(seq)
-    if (isThere) this.#store.stage({ apply: () => this.#drop(seq), undo: () => {}, committed, seq })
-    return isThere
+    if (!this.#messages.has(seq)) return false
+    this.#leaving.add(seq)
+    const undo = (): unknown => this.#leaving.delete(seq)
+    const apply = (): void => {
+      undo()
+      this.#drop(seq)
+    }
+    this.#store.stage({ apply, undo, committed, seq })
+    return true
   }
 
   removeLazily(seq: number): boolean {

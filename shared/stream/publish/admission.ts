@@ -224,11 +224,14 @@ export class Admission {
     // Nothing is ever stored on what is no subject.
     if (!isValidSubject(subject)) return 0
     const filter = new SubjectFilter(subject)
-    if (filter.isLiteral) {
-      return Math.max(this.staged.lastSeqOf(subject), store.lastSeqOf(subject))
+    const staged = filter.isLiteral
+      ? this.staged.lastSeqOf(subject)
+      : this.staged.lastSeqWhere((other) => filter.matchesText(other))
+    let stored = filter.isLiteral ? store.lastSeqOf(subject) : store.lastSeqMatching(filter)
+    while (stored > staged && store.stage.isLeaving(stored)) {
+      stored = store.lastSeqMatching(filter, stored - 1)
     }
-    const staged = this.staged.lastSeqWhere((other) => filter.matchesText(other))
-    return Math.max(staged, store.lastSeqMatching(filter))
+    return Math.max(staged, stored)
   }
 
   #checkPlain(message: Message): Message {

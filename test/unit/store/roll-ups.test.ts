@@ -105,6 +105,21 @@ describe('store, roll-ups', () => {
     })
   }
 
+  it('says which messages are to leave, until that is undone', async () => {
+    await appendDurably(stream, 's', '1')
+    const undone = (): void => {
+      stream.rollUp(append('s', '2'), undefined, [])
+      assert.ok(stream.stage.isLeaving(1))
+      throw new Error('undone')
+    }
+    assert.throws(() => store.transaction(undone), /undone/)
+    assert.ok(!stream.stage.isLeaving(1))
+    stream.remove(1)
+    assert.ok(stream.stage.isLeaving(1))
+    await committed(store)
+    assert.deepEqual(await readAll(stream), [])
+  })
+
   it('leaves room on a subject that it took, although other messages wait still', () => {
     const index = new StreamIndex(new Boots(), () => {})
     const staged = new StagedMessages()

@@ -80,6 +80,7 @@ describe('room of an account', () => {
   class Held implements StagedBytes {
     readonly bytes = 0
     heldBytes = 0
+    readonly isLeaving = () => false
     #listener = (): void => {}
 
     onTakenBack(listener: () => void): () => void {
