@@ -3,11 +3,9 @@ import { resolve } from 'node:path'
 import { codeOf, PetioleError } from './petiole-error.ts'
 
 /**
- * The lock file of a directory. It says who holds it: `pid boot-id start-time inode`. A pid alone is not
+ * The lock file of a directory. It says who holds it: `pid boot-id start-time`. A pid alone is not
  * enough: after a power cut another process may have the dead holder's, and the leaf must still
- * start. The inode is the file's own: in a copy of the directory the lock holds nothing. The file stays open
- * while it is held: FAT and some others number a file anew when nobody has it open. Where the system does not
- * tell (not Linux), `-` stands in and the pid decides.
+ * start. Where the system tells neither (not Linux), `-` stands in and the pid decides.
  *
  * A lock that is given back stays, filled with blanks, and a stale one is written over in place: a
  * server must be able to start on a full disk, where no new file gets a block.
@@ -19,16 +17,15 @@ const RECORD_BYTES = 96
 const WORDS = 3
 
 /** What this process holds: its own pid in a file proves nothing, a restarted container has it again. */
-const held = new Map<string, fs.FileHandle | undefined>()
+const held = new Set<string>()
 
 /** Takes the lock; rejects with PETIOLE_STORE_LOCKED when a living process has it. */
 export async function takeLock(file: string): Promise<() => Promise<void>> {
   const path = resolve(file)
   if (held.has(path)) throw lockedBy(file, process.pid)
-  held.set(path, undefined)
+  held.add(path)
   try {
     await takeFromOthers(file)
-    held.set(path, await fs.open(file, 'r'))
   } catch (error) {
     held.delete(path)
     throw error
@@ -40,7 +37,6 @@ export async function takeLock(file: string): Promise<() => Promise<void>> {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
     }
-    await held.get(path)?.close()
     held.delete(path)
   }
 }
@@ -50,45 +46,33 @@ async function takeFromOthers(file: string): Promise<void> {
   for (let attempt = 0; attempt < 3; attempt++) {
     const found = await contentOf(file)
     if (found === undefined) {
-      if (await createWhole(file, token)) return
+      if (await createWhole(file, padded(token))) return
       continue
     }
-    const owner = await ownerOf(found.text, found.inode)
+    const owner = await ownerOf(found)
     if (owner !== undefined) throw lockedBy(file, owner)
-    if (await takeStale(file, found.text, token)) return
+    if (await takeStale(file, found, token)) return
   }
   throw new PetioleError('PETIOLE_STORE_LOCKED', `${file} was taken by another process just now`)
 }
 
-async function contentOf(file: string): Promise<{ text: string; inode: string } | undefined> {
-  let handle: fs.FileHandle
+async function contentOf(file: string): Promise<string | undefined> {
   try {
-    handle = await fs.open(file, 'r')
+    return await fs.readFile(file, 'latin1')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
-  try {
-    return { text: await handle.readFile('latin1'), inode: await inodeOf(handle) }
-  } finally {
-    await handle.close()
-  }
-}
-
-async function inodeOf(handle: fs.FileHandle): Promise<string> {
-  const { ino } = await handle.stat({ bigint: true })
-  return ino === 0n ? UNKNOWN : String(ino)
 }
 
 function padded(text: string): string {
   return `${text.padEnd(RECORD_BYTES - 1)}\n`
 }
 
-/** Changes who the file says it is held by, '' for nobody, without a new block for it. */
-async function overwrite(file: string, holder: string): Promise<void> {
+/** Changes what the file says without a new block for it. */
+async function overwrite(file: string, text: string): Promise<void> {
   const handle = await fs.open(file, 'r+')
   try {
-    const text = holder === '' ? '' : `${holder} ${await inodeOf(handle)}`
     const bytes = Buffer.from(padded(text), 'latin1')
     await handle.write(bytes, 0, bytes.length, 0)
     await handle.truncate(bytes.length)
@@ -98,26 +82,24 @@ async function overwrite(file: string, holder: string): Promise<void> {
 }
 
 /** Creates the file with its content in one step; false when it is there already. */
-async function createWhole(file: string, token: string): Promise<boolean> {
+async function createWhole(file: string, text: string): Promise<boolean> {
   const draft = `${file}.${process.pid}`
-  await fs.writeFile(draft, padded(''), { mode: FILE_MODE })
+  await fs.writeFile(draft, text, { mode: FILE_MODE })
   try {
-    await overwrite(draft, token)
     await fs.link(draft, file)
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
-    return await createPlainly(file, token)
+    return await createPlainly(file, text)
   } finally {
     await fs.rm(draft, { force: true })
   }
 }
 
 /** For file systems without hard links, FAT for one. */
-async function createPlainly(file: string, token: string): Promise<boolean> {
+async function createPlainly(file: string, text: string): Promise<boolean> {
   try {
-    await fs.writeFile(file, padded(token), { flag: 'wx', mode: FILE_MODE })
-    await overwrite(file, token)
+    await fs.writeFile(file, text, { flag: 'wx', mode: FILE_MODE })
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
@@ -151,18 +133,17 @@ async function takeStale(file: string, stale: string, token: string): Promise<bo
   } finally {
     await fs.rm(aside, { force: true })
   }
-  return await createPlainly(file, token)
+  return await createPlainly(file, padded(token))
 }
 
 /** The living process that wrote `text`, if there is one. */
-async function ownerOf(text: string, inode: string): Promise<number | undefined> {
+async function ownerOf(text: string): Promise<number | undefined> {
   const words = text.trim().split(' ')
   // A blank record in which a byte was damaged may read like a pid, and whose that is nobody can say.
   if (words.length < WORDS && text.length >= RECORD_BYTES) return undefined
-  const [pidText = '', boot = UNKNOWN, startTime = UNKNOWN, own = UNKNOWN] = words
+  const [pidText = '', boot = UNKNOWN, startTime = UNKNOWN] = words
   const pid = Number.parseInt(pidText, 10)
   if (!(pid > 0) || pid === process.pid || !isAlive(pid)) return undefined
-  if (differs(own, inode)) return undefined
   if (differs(boot, await bootId()) || differs(startTime, await startTimeOf(pid))) return undefined
   return pid
 }

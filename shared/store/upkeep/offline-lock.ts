@@ -27,7 +27,7 @@ export async function lockOffline({
     }
     throw new PetioleError(
       'PETIOLE_STORE_LOCKED',
-      `${directory} is in use (${messageOf(error)}): stop that server first, or look at a copy of the directory`,
+      `${directory} is in use (${messageOf(error)}): stop that server first, or look at a copy of the directory without its file lock`,
       { cause: error },
     )
   }

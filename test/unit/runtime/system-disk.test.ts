@@ -2,16 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import {
-  copyFile,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -121,27 +112,6 @@ describe('system disk', () => {
       assert.deepEqual(await readdir(directory), ['lock'])
     })
 
-    onLinux(
-      'keeps the file open, so that no file system numbers it anew while it is held',
-      async () => {
-        const path = join(directory, 'lock')
-        const isOpen = async (): Promise<boolean> => {
-          const open = await Promise.all(
-            (await readdir('/proc/self/fd')).map((fd) =>
-              readlink(`/proc/self/fd/${fd}`).catch(() => ''),
-            ),
-          )
-          return open.includes(path)
-        }
-        for (const _ of ['new', 'held before']) {
-          const release = await disk.lock(path)
-          assert.ok(await isOpen())
-          await release()
-          assert.ok(!(await isOpen()))
-        }
-      },
-    )
-
     it('needs no new block when it was held before: the file is the same all the time', async () => {
       const path = join(directory, 'lock')
       await (await disk.lock(path))()
@@ -177,19 +147,6 @@ describe('system disk', () => {
       await withLivingProcess(async (pid) => {
         await writeFile(path, `${pid} ${await bootId()} ${await startTime(pid)}\n`)
         await assert.rejects(disk.lock(path), { code: 'PETIOLE_STORE_LOCKED' })
-      })
-    })
-
-    onLinux('holds nothing in a copy of the directory', async () => {
-      const path = join(directory, 'lock')
-      const copy = join(directory, 'copy')
-      await withLivingProcess(async (pid) => {
-        const own = `${pid} ${await bootId()} ${await startTime(pid)}`
-        await writeFile(path, '')
-        await writeFile(path, `${own} ${(await stat(path)).ino}\n`)
-        await copyFile(path, copy)
-        await assert.rejects(disk.lock(path), { code: 'PETIOLE_STORE_LOCKED' })
-        await (await disk.lock(copy))()
       })
     })
 
