@@ -85,8 +85,10 @@ export const RECENT_BYTES = 8 * MIB
 export const RECENT_READ_BYTES = 16 * KIB
 /** Sealed segments whose file is held open for reading. */
 export const OPEN_FILES_MAX = 32
-/** Headers have 32 bits for an id. A file with a larger one than this was put there by somebody else, and is left alone. */
+/** Headers have 32 bits for an id. A file with a larger one than this was put there by somebody else. */
 export const SEGMENT_ID_MAX = 2 ** 31
+/** So many messages that are leaving are looked around, one by one. */
+export const LEAVING_MAX = 64
 /** Sequences in one delete record. */
 export const DELETE_SEQS_MAX = 16 * KIB
 

@@ -19,7 +19,7 @@ import { DAMAGE_NAMED_MAX } from './limits.ts'
 import { readAround } from './read-around.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { Chunk } from './record.ts'
-import { indexPath, isDraft, Segment, segmentIdOf, segmentPath } from './segment.ts'
+import { indexPath, isDraft, Segment, segmentIdsOf, segmentPath } from './segment.ts'
 import {
   decodeSegmentHeader,
   isUnborn,
@@ -93,7 +93,7 @@ export class Recovery {
     for (const name of names.filter(isDraft)) {
       await this.#disk.remove(join(this.#directory, name))
     }
-    const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
+    const ids = segmentIdsOf(names)
     const heads = await this.#readHeads()
     const lastId = Math.max(ids[ids.length - 1] ?? 0, heads.lastId)
     const known = new Set(names)

@@ -1,5 +1,6 @@
 /** A segment file: which it is, and what is known of it. */
 import * as path from 'node:path'
+import { PetioleError } from '../runtime/index.ts'
 import {
   type CipherHeader,
   ENCRYPTION_BYTES,
@@ -84,11 +85,18 @@ export function indexPath(directory: string, id: number): string {
   return path.join(directory, `${String(id).padStart(10, '0')}.idx`)
 }
 
-/** The id in a segment's file name; undefined for every other file, one that no journal gets to included. */
-export function segmentIdOf(name: string): number | undefined {
-  const match = /^(\d{10})\.log$/.exec(name)
-  const id = match === null ? Number.POSITIVE_INFINITY : Number(match[1])
-  return id <= SEGMENT_ID_MAX ? id : undefined
+/** The ids of the segments among the files of a journal, rising. Throws PETIOLE_STORE_FOREIGN for one that no journal gets to. */
+export function segmentIdsOf(names: readonly string[]): number[] {
+  const ids = names.flatMap((name) => {
+    const match = /^(\d{10})\.log$/.exec(name)
+    return match === null ? [] : [Number(match[1])]
+  })
+  const foreign = ids.find((id) => id > SEGMENT_ID_MAX)
+  if (foreign === undefined) return ids
+  throw new PetioleError(
+    'PETIOLE_STORE_FOREIGN',
+    `${segmentPath('', foreign)} is no file of this journal, which counts from 1: take it away`,
+  )
 }
 
 /** A new file that was not finished before a crash, and would hold its space for good. */

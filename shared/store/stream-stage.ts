@@ -1,5 +1,6 @@
 /** What a stream has given to the commit that gathers, and takes back when that does not come about. */
 import type { SeqRun } from './delete-runs.ts'
+import { LEAVING_MAX } from './limits.ts'
 import { StagedMessages } from './staged-messages.ts'
 import type { StreamIndex } from './stream-index.ts'
 import type { StagedBytes } from './stream-store.ts'
@@ -65,6 +66,14 @@ export class StreamStage implements Staging, StagedBytes {
 
   isLeaving(seq: number): boolean {
     return seq <= this.#floor || this.deletes.has(seq)
+  }
+
+  get leavingThrough(): number {
+    return this.#floor
+  }
+
+  get isClearing(): boolean {
+    return this.#floor > this.#index.floor || this.deletes.size > LEAVING_MAX
   }
 
   purge(floor: number): void {

@@ -135,6 +135,10 @@ export interface StagedBytes {
   readonly heldBytes: number
   /** Whether the removal of a message that is stored is on its way to the disk. */
   isLeaving(seq: number): boolean
+  /** All up to here is leaving, or has left. */
+  readonly leavingThrough: number
+  /** So much is leaving that it takes long to look around it: it is done with the next commit. */
+  readonly isClearing: boolean
   /** Called whenever something will not be stored after all: its commit failed, or its transaction threw. */
   onTakenBack(listener: () => void): () => void
 }

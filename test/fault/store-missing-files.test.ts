@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { silentLog } from '../../shared/log/index.ts'
 import { SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
@@ -45,17 +45,14 @@ describe('store whose files are gone or something else', () => {
     await assert.rejects(folder.open(), told)
   })
 
-  it('leaves a file alone that is named as no segment of a journal ever is', async () => {
-    const file = join(folder.journal, '9999999999.log')
-    writeFileSync(file, '')
-    assert.deepEqual((await check()).problems, [])
-    const store = await folder.open({ segmentBytes: 1024 })
-    const stream = store.streams.get('a')
-    assert.ok(stream)
-    assert.equal(await appendDurably(stream, 's', 'next'), 41)
-    await store.drain()
-    assert.deepEqual(readFileSync(file), Buffer.alloc(0))
-  })
+  for (const name of ['9999999999.log', '2147483649.log']) {
+    it(`names ${name}, to which no journal comes`, async () => {
+      writeFileSync(join(folder.journal, name), '')
+      const told = { code: 'PETIOLE_STORE_FOREIGN', message: new RegExp(name) }
+      await assert.rejects(check(), told)
+      await assert.rejects(folder.open(), told)
+    })
+  }
 
   it('tells what an encrypted segment lost that was cut, and without its key that it was', async () => {
     const encryption = { key: bytes('k'.repeat(32)) }

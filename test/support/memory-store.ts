@@ -245,6 +245,8 @@ export class MemoryStream implements StreamStore {
         return storedBytes() + this.bytes
       },
       isLeaving: (seq) => this.#leaving.has(seq),
+      leavingThrough: 0,
+      isClearing: false,
       onTakenBack: (listener) => {
         this.#takenBackListeners.add(listener)
         return () => this.#takenBackListeners.delete(listener)

@@ -1,7 +1,7 @@
 /** What is said of a store whose key is not here: which key is wanted, by which files, and what to do. */
 import { type Disk, PetioleError } from '../../runtime/index.ts'
 import { readAround } from '../read-around.ts'
-import { segmentIdOf, segmentPath } from '../segment.ts'
+import { segmentIdsOf, segmentPath } from '../segment.ts'
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES_MAX } from '../segment-header.ts'
 import { readHeads } from '../segment-heads.ts'
 import type { Keyring } from './keyring.ts'
@@ -14,9 +14,7 @@ export async function lockedSegments(
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const locked = new Map<string, number[]>()
   const { headers } = await readHeads(disk, journalDirectory)
-  for (const name of await disk.list(journalDirectory)) {
-    const id = segmentIdOf(name)
-    if (id === undefined) continue
+  for (const id of segmentIdsOf(await disk.list(journalDirectory))) {
     const path = segmentPath(journalDirectory, id)
     const file = await disk.open(path, 'read')
     try {

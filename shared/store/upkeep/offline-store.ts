@@ -15,7 +15,7 @@ import type { SegmentCipher } from '../encryption/segment-cipher.ts'
 import { type IndexFit, loadIndex } from '../index-file.ts'
 import { readFileAround } from '../read-around.ts'
 import { Chunk, type RecordCursor } from '../record.ts'
-import { indexPath, Segment, segmentIdOf, segmentPath } from '../segment.ts'
+import { indexPath, Segment, segmentIdsOf, segmentPath } from '../segment.ts'
 import { isUnborn, type SegmentHeader } from '../segment-header.ts'
 import { HEADS_FILE, type Heads, lostWithHeader, readHeads } from '../segment-heads.ts'
 import { type ByteRange, scanSegment } from '../segment-scan.ts'
@@ -91,7 +91,7 @@ export async function readOffline(options: OfflineOptions): Promise<OfflineReadi
     if (codeOf(error) === 'ENOENT') return []
     throw error
   })
-  const ids = names.map(segmentIdOf).filter((id) => id !== undefined)
+  const ids = segmentIdsOf(names)
   const locked =
     ids.length === 0 ? new Map() : await lockedSegments(disk, journalDirectory, memory.keys)
   const { keys } = memory

@@ -28,7 +28,9 @@ type Abandoned = 'timeout' | 'large' | 'incomplete' | 'unsupported'
 export class AtomicBatches extends OpenBatches<AtomicBatch> {
   /** Resolves once a commit can be checked; undefined when it can be now. */
   prepare({ id, commit }: BatchHeaders, last: Message): Promise<void> | undefined {
-    if (commit === 'no' || this.stream.config.allow_msg_counter !== true) return undefined
+    const { config, store } = this.stream
+    const isCounting = config.allow_msg_counter === true
+    if (commit === 'no' || !(isCounting || store.stage.isClearing)) return undefined
     return this.#prepareFrom(0, [...(this.batches.get(id)?.messages ?? []), last])
   }
 

@@ -109,6 +109,8 @@ export class Admission {
 
   /** Resolves once the message can be checked; undefined when it can be now. */
   prepare(message: Message, asked: PublishHeaders): Promise<void> | undefined {
+    const isExpecting = asked.expectedLastSubjectSeq !== undefined
+    if (isExpecting && this.#stream.store.stage.isClearing) return this.#barrier()
     if (asked.increment === undefined || this.#stream.config.allow_msg_counter !== true) {
       return undefined
     }
@@ -228,10 +230,13 @@ export class Admission {
       ? this.staged.lastSeqOf(subject)
       : this.staged.lastSeqWhere((other) => filter.matchesText(other))
     let stored = filter.isLiteral ? store.lastSeqOf(subject) : store.lastSeqMatching(filter)
-    while (stored > staged && store.stage.isLeaving(stored)) {
+    const { stage } = store
+    // Who asks while more than a few are leaving has waited in `prepare`.
+    while (stored > staged && !stage.isClearing && stage.isLeaving(stored)) {
       stored = store.lastSeqMatching(filter, stored - 1)
     }
-    return Math.max(staged, stored)
+    const last = Math.max(staged, stored)
+    return last <= stage.leavingThrough ? 0 : last
   }
 
   #checkPlain(message: Message): Message {

@@ -109,15 +109,18 @@ describe('store, roll-ups', () => {
     await appendDurably(stream, 's', '1')
     const undone = (): void => {
       stream.rollUp(append('s', '2'), undefined, [])
-      assert.ok(stream.stage.isLeaving(1))
+      assert.ok(stream.stage.isLeaving(1) && stream.stage.isClearing)
       throw new Error('undone')
     }
     assert.throws(() => store.transaction(undone), /undone/)
-    assert.ok(!stream.stage.isLeaving(1))
+    assert.ok(!stream.stage.isLeaving(1) && !stream.stage.isClearing)
     stream.remove(1)
-    assert.ok(stream.stage.isLeaving(1))
+    assert.ok(stream.stage.isLeaving(1) && !stream.stage.isClearing)
+    store.transaction(() => stream.rollUp(append('s', '3'), undefined, []))
+    assert.deepEqual([stream.stage.leavingThrough, stream.stage.isClearing], [1, true])
     await committed(store)
-    assert.deepEqual(await readAll(stream), [])
+    assert.equal(stream.stage.isClearing, false)
+    assert.deepEqual(await readAll(stream), ['2 s 3'])
   })
 
   it('leaves room on a subject that it took, although other messages wait still', () => {

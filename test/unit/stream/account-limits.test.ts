@@ -81,6 +81,8 @@ describe('room of an account', () => {
     readonly bytes = 0
     heldBytes = 0
     readonly isLeaving = () => false
+    readonly leavingThrough = 0
+    readonly isClearing = false
     #listener = (): void => {}
 
     onTakenBack(listener: () => void): () => void {
