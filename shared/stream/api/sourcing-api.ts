@@ -88,7 +88,8 @@ export async function resetConsumer(context: ApiContext, request: ApiRequest) {
     payload.length === 0 ? {} : decodeOne(payload, { seq: 'uint' }, 'JSApiConsumerResetRequest')
   if (seq > 0) await checkReset(consumer, stream, seq)
   const from = await stream.consumers.reset(consumer, seq)
-  return { ...consumerInfo(consumer, context.level), reset_seq: from }
+  // It was bounded where it lies so far ahead that no message ever comes.
+  return { ...consumerInfo(consumer, context.level), reset_seq: Math.max(from, seq) }
 }
 
 async function checkReset({ config }: Consumer, stream: Stream, seq: number): Promise<void> {
