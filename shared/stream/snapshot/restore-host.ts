@@ -31,6 +31,8 @@ export class RestoreHost {
   readonly room: AccountRoom
   readonly #account: RestoreAccount
   readonly #names = new Set<string>()
+  /** Of those, the ones that are not to be. */
+  readonly #discarded = new Set<string>()
 
   constructor(account: RestoreAccount) {
     this.#account = account
@@ -80,9 +82,11 @@ export class RestoreHost {
     const { streams, checkFree, open, made } = this.#account
     checkFree(config)
     await this.#show(store, config)
+    this.#checkWanted(config)
     const stream = open(store, config)
     try {
       await stream.recover()
+      this.#checkWanted(config)
       checkFree(config)
     } catch (error) {
       stream.close('409 Consumer Deleted', false)
@@ -96,9 +100,16 @@ export class RestoreHost {
     return stream
   }
 
+  /** Somebody may have ended it meanwhile. */
+  #checkWanted({ name }: StreamConfig): void {
+    const isWanted = this.#names.has(name) && !this.#discarded.has(name)
+    if (!isWanted) throw new JetStreamError(10062, 'restore was ended')
+  }
+
   /** Removes what there is of it. */
   async discard(name: string): Promise<void> {
     const { root, key } = this.#account
+    this.#discarded.add(name)
     try {
       if (root.streams.has(key(name))) {
         await new Promise<void>((resolve, reject) => {
@@ -106,6 +117,7 @@ export class RestoreHost {
         })
       }
     } finally {
+      this.#discarded.delete(name)
       this.#names.delete(name)
     }
   }

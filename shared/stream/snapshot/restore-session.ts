@@ -37,6 +37,8 @@ export class RestoreSession {
   #waitingBytes = 0
   #bytes = 0
   #isBusy = false
+  /** The end has come: what comes behind it is no part of the backup. */
+  #isWhole = false
   #isOver = false
   #cancelStall: Cancel | undefined
 
@@ -52,7 +54,7 @@ export class RestoreSession {
   }
 
   #receive(piece: PortMessage): void {
-    if (this.#isOver) return
+    if (this.#isOver || this.#isWhole) return
     if (piece.reply === '') {
       const { title } = this.#parts
       const problem = `restore for stream '${title}' requires reply subject for each chunk`
@@ -101,6 +103,7 @@ export class RestoreSession {
 
   async #finish(reply: string): Promise<void> {
     if (!this.#reader.isAtEnd) invalid('unexpected EOF')
+    this.#isWhole = true
     const stream = await this.#parts.sink.finish()
     if (this.#isOver) return
     this.#end({ reply, bytes: this.#bytes, outcome: { stream } })

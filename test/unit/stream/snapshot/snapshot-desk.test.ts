@@ -105,6 +105,43 @@ describe('SnapshotDesk', () => {
     assert.equal(stream?.store.state.lastSeq, 21)
   })
 
+  it('takes nothing behind its end for a part of a restore', async () => {
+    const bytes = await wholeBackup()
+    const subject = await beginRestore()
+    await upload(subject, bytes)
+    world.store.isAuto = false
+    const ended = upload(subject, NO_BYTES)
+    world.port.publish(subject, '', NO_BYTES, Buffer.from('x'))
+    for (let i = 0; i < 10; i++) {
+      world.store.commit()
+      await world.pass(1)
+      world.port.publish(subject, '', NO_BYTES, Buffer.from('x'))
+    }
+    assert.match(await ended, /"messages":20/)
+    assert.equal(world.store.streams.get('A/S'), world.engine.stream('S')?.store)
+  })
+
+  for (let commits = 0; commits < 5; commits++) {
+    it(`shows no stream that an end after ${commits} commits took away`, async () => {
+      const bytes = await wholeBackup()
+      const subject = await beginRestore()
+      await upload(subject, bytes)
+      world.store.isAuto = false
+      world.port.publish(subject, 'answers', NO_BYTES, NO_BYTES)
+      for (let i = 0; i < commits; i++) {
+        world.store.commit()
+        await world.pass(1)
+      }
+      const isThere = world.engine.stream('S') !== undefined
+      await world.engine.destroy()
+      world.store.isAuto = true
+      world.store.commit()
+      await world.pass(100)
+      assert.equal(world.store.streams.has('A/S'), isThere)
+      assert.equal(world.engine.stream('S') !== undefined, isThere)
+    })
+  }
+
   it('holds no more of a restore than it says', async () => {
     await world.engine.remove('S')
     const subject = await beginRestore()
