@@ -29,6 +29,7 @@ import {
   HOUSEKEEPING_DELAY_MS,
   HOUSEKEEPING_RETRY_MS,
 } from './limits.ts'
+import { onDisk } from './on-disk.ts'
 import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
 import { isOutOfFiles, type Room } from './room.ts'
@@ -320,9 +321,7 @@ export class Housekeeping {
   }
 
   #barrier(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#parts.writer.barrier((error) => (error === undefined ? resolve() : reject(error)))
-    })
+    return onDisk((done) => this.#parts.writer.barrier(done))
   }
 
   #ageLater(delayMs: number): void {

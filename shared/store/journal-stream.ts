@@ -7,6 +7,7 @@ import { StreamCompression } from './compression/stream-compression.ts'
 import { decodeRuns, runsOf, type SeqRun } from './delete-runs.ts'
 import { EvictionLog } from './eviction-log.ts'
 import { hasMessageId } from './message-id.ts'
+import { onDisk } from './on-disk.ts'
 import { carryOut, type Purge, type PurgeHost, seqsOn } from './purge.ts'
 import { ReadSide } from './read-side.ts'
 import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
@@ -391,8 +392,6 @@ export class JournalStream extends ReadSide implements StreamStore {
   }
 
   #barrier(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#host.writer.barrier((error) => (error === undefined ? resolve() : reject(error)))
-    })
+    return onDisk((done) => this.#host.writer.barrier(done))
   }
 }

@@ -1,5 +1,5 @@
 /** All streams of one account removed at once, as an operator asks for with ACCOUNT.PURGE. */
-import type { Store } from '../store/index.ts'
+import { onDisk, type Store } from '../store/index.ts'
 import type { StreamEngine } from './engine.ts'
 import { JetStreamError } from './jetstream-error.ts'
 import { refuseManaged } from './stream-plan.ts'
@@ -32,9 +32,7 @@ export async function purgeAccount(
 async function removeLeft(store: Store, prefix: string): Promise<number> {
   const keys = [...store.streams.keys()].filter((key) => key.startsWith(prefix))
   for (const key of keys) {
-    await new Promise<void>((resolve, reject) => {
-      store.removeStream(key, (error) => (error === undefined ? resolve() : reject(error)))
-    })
+    await onDisk((done) => store.removeStream(key, done))
   }
   return keys.length
 }

@@ -4,7 +4,7 @@
  */
 import type { Log } from '../log/index.ts'
 import { type Clock, messageOf, type Random } from '../runtime/index.ts'
-import type { Committed, Store, StreamStore } from '../store/index.ts'
+import { onDisk, type Store, type StreamStore } from '../store/index.ts'
 import { SERVER_VERSION } from '../wire/index.ts'
 import type { AccountLimits } from './account-limits.ts'
 import { Advisories } from './advisories.ts'
@@ -110,8 +110,9 @@ export class StreamEngine {
   async start(): Promise<void> {
     if (this.#isStarted) return
     this.#isStarted = true
+    const prefix = this.#key('')
     for (const [key, store] of this.#store.streams) {
-      if (key.startsWith(this.#key(''))) await this.#recover(key, store)
+      if (key.startsWith(prefix)) await this.#recover(key, store)
     }
     for (const stream of this.#streams.byName.values()) await stream.openCaptures()
     this.#subscribe()
@@ -241,9 +242,8 @@ export class StreamEngine {
     checkOverlap(config, mode, this.#streams, this.#plan)
     let stream: Stream | undefined
     let opened: Promise<void> | undefined
-    await new Promise<void>((resolve, reject) => {
+    await onDisk((done) => {
       const key = this.#key(config.name)
-      const done = settle(resolve, reject)
       const everyMs = mode.isCapturing ? this.#judge.syncEveryMs : 0
       const store = createStreamStore(this.#store, key, config, mode, done, everyMs)
       stream = this.#open(store, config, mode)
@@ -392,8 +392,4 @@ export class StreamEngine {
       return this.#update(stream, this.#judge.updated(stream, config))
     })
   }
-}
-
-function settle(resolve: () => void, reject: (error: unknown) => void): Committed {
-  return (error) => (error === undefined ? resolve() : reject(error))
 }

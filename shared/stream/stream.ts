@@ -5,7 +5,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../log/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
-import type { Committed, Store, StreamStore, SyncPolicy } from '../store/index.ts'
+import {
+  type Committed,
+  onDisk,
+  type Store,
+  type StreamStore,
+  type SyncPolicy,
+} from '../store/index.ts'
 import type { SubjectFilter } from '../subject/index.ts'
 import type { AccountLimits } from './account-limits.ts'
 import { type AccountRoom, StreamRoom } from './account-room.ts'
@@ -129,9 +135,7 @@ export class Stream {
     const hasLetGo = isLarge(this.#config)
     if (hasLetGo) await this.#take(this.#lettingGo())
     try {
-      await new Promise<void>((resolve, reject) => {
-        erase((error) => (error === undefined ? resolve() : reject(error)))
-      })
+      await onDisk(erase)
     } catch (error) {
       if (hasLetGo) await this.openCaptures()
       throw error

@@ -1,4 +1,5 @@
 /** `$JS.API.STREAM.*`: streams as a whole. */
+import { onDisk } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { decodeStreamRequest } from '../config/stream-request.ts'
 import { JetStreamError } from '../jetstream-error.ts'
@@ -147,9 +148,7 @@ async function purgeStream(context: ApiContext, request: ApiRequest) {
 }
 
 function skipTo({ store }: Stream, seq: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    store.skipTo(seq, (error) => (error === undefined ? resolve() : reject(error)))
-  })
+  return onDisk((done) => store.skipTo(seq, done))
 }
 
 async function page(context: ApiContext, request: ApiRequest, limit: number, typeName: string) {

@@ -10,7 +10,7 @@
  * interested in the message, too.
  */
 import type { Clock } from '../../runtime/index.ts'
-import type { Store, StreamStore } from '../../store/index.ts'
+import { onDisk, type Store, type StreamStore } from '../../store/index.ts'
 import { isValidSubject, SubjectFilter } from '../../subject/index.ts'
 import type { StreamMode } from '../config/stored-config.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
@@ -348,9 +348,7 @@ export class Admission {
   }
 
   #barrier(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#root.barrier((error) => (error === undefined ? resolve() : reject(error)))
-    })
+    return onDisk((done) => this.#root.barrier(done))
   }
 
   async #readCounter(subject: string, seq: number): Promise<void> {

@@ -2,7 +2,7 @@
  * The account that a backup is restored into: keeps the name while the backup comes in, and makes the stream
  * in two steps, hidden first.
  */
-import type { Committed, Store, StreamStore } from '../../store/index.ts'
+import { type Committed, onDisk, type Store, type StreamStore } from '../../store/index.ts'
 import type { AccountRoom } from '../account-room.ts'
 import { encodeConfig, limitsOf, syncOf } from '../config/stored-config.ts'
 import type { StreamConfig } from '../config/stream-config.ts'
@@ -72,9 +72,7 @@ export class RestoreHost {
   /** Resolves when all that was written before is on disk. */
   settled(): Promise<void> {
     const { root } = this.#account
-    return new Promise((resolve, reject) => {
-      root.barrier((error) => (error === undefined ? resolve() : reject(error)))
-    })
+    return onDisk((done) => root.barrier(done))
   }
 
   /** Shows the stream to everybody. */
@@ -112,9 +110,7 @@ export class RestoreHost {
     this.#discarded.add(name)
     try {
       if (root.streams.has(key(name))) {
-        await new Promise<void>((resolve, reject) => {
-          root.removeStream(key(name), (error) => (error === undefined ? resolve() : reject(error)))
-        })
+        await onDisk((done) => root.removeStream(key(name), done))
       }
     } finally {
       this.#discarded.delete(name)
@@ -123,12 +119,9 @@ export class RestoreHost {
   }
 
   #show(store: StreamStore, config: StreamConfig): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done: Committed = (error) => (error === undefined ? resolve() : reject(error))
-      const bytes = encodeConfig(config, CAPTURING)
-      const sync = syncOf(config, this.#account.judge.syncEveryMs)
-      store.configure(bytes, limitsOf(config), done, { sync })
-    })
+    const bytes = encodeConfig(config, CAPTURING)
+    const sync = syncOf(config, this.#account.judge.syncEveryMs)
+    return onDisk((done) => store.configure(bytes, limitsOf(config), done, { sync }))
   }
 }
 
