@@ -103,7 +103,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   onDrain(): void {
-    this.#session?.flushQueue()
+    this.#session?.subscriber.flushQueue()
     this.#resumeIfRoom()
   }
 
@@ -152,10 +152,10 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
       const publishWill = (): void => {
         const will = this.#takeWill()
         if (will === undefined || this.#session === undefined) resolve()
-        else this.#session.publishWill(will, () => resolve())
+        else this.#session.inbound.publishWill(will, () => resolve())
       }
       if (this.#session === undefined) resolve()
-      else this.#session.whenIdle(publishWill)
+      else this.#session.inbound.whenIdle(publishWill)
     })
   }
 
@@ -180,10 +180,10 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     let violation: Violation | undefined
     switch (frame.type) {
       case PACKET.publish:
-        violation = session.publish(bytes, frame)
+        violation = session.inbound.publish(bytes, frame)
         break
       case PACKET.puback:
-        violation = session.acknowledgedByClient(bytes, frame)
+        violation = session.subscriber.acknowledgedByClient(bytes, frame)
         break
       case PACKET.pingreq:
         if (frame.bodyEnd > frame.bodyStart) violation = VIOLATIONS.trailingBytes
@@ -283,7 +283,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #subscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
     const packet = decodeSubscribe(bytes, frame, session.level)
     if ('rule' in packet) return packet
-    this.channel.write(encodeSuback(session.subscribe(packet), session.level))
+    this.channel.write(encodeSuback(session.subscriber.subscribe(packet), session.level))
     this.#input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
     return undefined
   }
@@ -291,7 +291,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   #unsubscribe(session: Session, bytes: Uint8Array, frame: Frame): Violation | undefined {
     const packet = decodeUnsubscribe(bytes, frame, session.level)
     if ('rule' in packet) return packet
-    this.channel.write(encodeUnsuback(session.unsubscribe(packet), session.level))
+    this.channel.write(encodeUnsuback(session.subscriber.unsubscribe(packet), session.level))
     this.#input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
     return undefined
   }
@@ -328,7 +328,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
   }
 
   #pauseIfFull(): void {
-    const unacknowledged = this.#session?.unacknowledged ?? 0
+    const unacknowledged = this.#session?.inbound.unacknowledged ?? 0
     if (
       unacknowledged >= this.#context.limits.inboundUnackedMax ||
       this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX
@@ -339,7 +339,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
 
   #resumeIfRoom(): void {
     if (!this.#input.isClosedFor('full') || this.#isEnded) return
-    const unacknowledged = this.#session?.unacknowledged ?? 0
+    const unacknowledged = this.#session?.inbound.unacknowledged ?? 0
     if (unacknowledged * 2 > this.#context.limits.inboundUnackedMax) return
     if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return
     this.#input.open('full')
@@ -393,7 +393,7 @@ export class Connection implements ChannelHandler, ClientConnection, SessionLine
     }
     session.close()
     const will = this.#takeWill()
-    if (will !== undefined) session.publishWill(will)
+    if (will !== undefined) session.inbound.publishWill(will)
     this.#log.debug({ ...fields, client: session.clientId, reason }, 'client gone')
   }
 }
