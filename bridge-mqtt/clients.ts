@@ -2,11 +2,11 @@ import { current, type Identity } from '../shared/account/index.ts'
 import type { Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
 import type { Channel } from '../shared/transport/index.ts'
-import { CONNACK, type ConnectPacket } from './codec/index.ts'
+import { CONNACK, type ConnectPacket, REASON } from './codec/index.ts'
 import type { MqttCounters } from './counters.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Notices } from './notices.ts'
-import type { Admission, ClientConnection } from './session/index.ts'
+import { type Admission, type ClientConnection, ENDING, type Refusal } from './session/index.ts'
 
 const ASSIGNED_ID_BYTES = 12
 
@@ -58,13 +58,10 @@ export class Clients {
   }
 
   admit(packet: ConnectPacket, claimed: Identity | undefined, client: ClientConnection): Admission {
-    if (packet.clientId === '' && !packet.isClean) {
-      return refusal(CONNACK.identifierRejected, 'client id is empty without a clean session')
-    }
     // Others may have been asked about him, and a reload may have come before their answer.
     const identity = current(this.#core.authenticator, claimed)
     if (identity === undefined) {
-      return refusal(CONNACK.notAuthorized, 'user name or password is wrong')
+      return refused(REFUSAL.unknown)
     }
     const clientId = packet.clientId === '' ? assignId(this.#core.machine.random) : packet.clientId
     const key = `${identity.account}\0${clientId}`
@@ -72,13 +69,13 @@ export class Clients {
     const { counters, limits, notices } = this.#options
     if (elder === undefined && this.#byKey.size >= limits.clientsMax) {
       notices.warn({ max: limits.clientsMax }, 'too many clients: refusing connections')
-      return refusal(CONNACK.serverUnavailable, 'too many clients')
+      return refused(REFUSAL.tooMany)
     }
     // Who comes in somebody's place takes his seat: there may be no other.
     const eldersSeat = elder && this.#seats.get(elder)
     const leaveSeat = eldersSeat ?? this.#core.takeSeat(identity.account, () => this.#noRoom(key))
     if (leaveSeat === undefined) {
-      return refusal(CONNACK.serverUnavailable, 'maximum connections exceeded')
+      return refused(REFUSAL.noSeat)
     }
     this.#seats.set(client, leaveSeat)
     if (elder !== undefined) {
@@ -95,7 +92,8 @@ export class Clients {
     this.#keys.set(client, key)
     counters.clients = this.#byKey.size
     counters.clientsTotal++
-    return { kind: 'admitted', clientId, identity, space: this.#core.space(identity.account) }
+    const space = this.#core.space(identity.account)
+    return { kind: 'admitted', clientId, key, identity, space }
   }
 
   left(client: ClientConnection): void {
@@ -109,7 +107,7 @@ export class Clients {
 
   /** Seats pass on with their client id: whoever has it now must go. */
   #noRoom(key: string): void {
-    this.#byKey.get(key)?.end('maximum account active connections exceeded')
+    this.#byKey.get(key)?.end(ENDING.noSeat)
   }
 
   #leaveSeat(client: ClientConnection): void {
@@ -118,8 +116,26 @@ export class Clients {
   }
 }
 
-function refusal(returnCode: number, reason: string): Admission {
-  return { kind: 'refused', returnCode, reason }
+const REFUSAL = {
+  unknown: {
+    returnCode: CONNACK.notAuthorized,
+    reason: REASON.notAuthorized,
+    text: 'user name or password is wrong',
+  },
+  tooMany: {
+    returnCode: CONNACK.serverUnavailable,
+    reason: REASON.quotaExceeded,
+    text: 'too many clients',
+  },
+  noSeat: {
+    returnCode: CONNACK.serverUnavailable,
+    reason: REASON.quotaExceeded,
+    text: 'maximum connections exceeded',
+  },
+} as const satisfies Readonly<Record<string, Refusal>>
+
+function refused(refusal: Refusal): Admission {
+  return { kind: 'refused', refusal }
 }
 
 function assignId(random: Random): string {

@@ -6,15 +6,17 @@ import type { Core, DoorTraffic, FrontDoor } from '../shared/server/index.ts'
 import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
 import { MqttCounters } from './counters.ts'
-import { DEFAULT_LIMITS, type MqttLimits, STRANGERS_MAX } from './limits.ts'
+import { DEFAULT_LIMITS, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
 import {
   type ClientConnection,
   Connection,
+  ENDING,
   type MqttContext,
   Scratch,
   sessionLimits,
+  WillDesk,
 } from './session/index.ts'
 import { Translator } from './translator.ts'
 
@@ -111,7 +113,7 @@ export class MqttFrontDoor implements FrontDoor {
     for (const connection of this.#connections) {
       const { kind, tls: facts } = connection.channel
       const listener = tls?.of(kind === 'websocket' ? 'websocket' : 'mqtt')
-      if (listener?.isUnpinned(facts) === true) connection.end('certificate is pinned no longer')
+      if (listener?.isUnpinned(facts) === true) connection.end(ENDING.unpinned)
     }
   }
 
@@ -137,7 +139,7 @@ export class MqttFrontDoor implements FrontDoor {
       const settled = [...this.#connections].map((connection) => connection.settle())
       await Promise.race([Promise.all(settled), timeout])
       const emptied = this.#whenEmpty()
-      for (const connection of this.#connections) connection.end()
+      for (const connection of this.#connections) connection.end(ENDING.shutDown)
       await Promise.race([emptied, timeout])
       deadline.abort()
     }
@@ -173,7 +175,9 @@ export class MqttFrontDoor implements FrontDoor {
       notices,
       translator: new Translator(),
       scratch: new Scratch(),
+      wills: new WillDesk(core.machine.clock),
       payloadBytesMax: core.payloadBytesMax,
+      packetBytesMax: core.payloadBytesMax + PACKET_OVERHEAD_BYTES,
       get ackPendingMax() {
         return ackPendingMax()
       },

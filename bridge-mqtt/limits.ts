@@ -6,9 +6,28 @@ export interface MqttLimits {
   readonly clientsMax: number
   /** How long a connection may take until its CONNECT is complete. */
   readonly connectTimeoutMs: number
+  /** The longest keep alive of a client; 0: as it asks. */
+  readonly keepAliveMaxMs: number
+  /** Whether a client may come without an identifier and be given one. */
+  readonly allowsEmptyClientId: boolean
+  /** Where MQTT 5 clients are sent in lame duck, as DISCONNECT names it; empty: nowhere. */
+  readonly serverReference: string
+  /** Topic aliases of one client. */
+  readonly topicAliasMax: number
+  /** The longest packet; 0: what `max_payload` needs. */
+  readonly packetBytesMax: number
+  /** The highest QoS of a publish. */
+  readonly publishQosMax: number
+  /** How long a session outlives its connection at most; 0: as its client asks. */
+  readonly sessionExpiryMaxMs: number
+  /** Retained messages of an account; 0: none are kept. */
+  readonly retainedMax: number
   /** Filters that one client may be subscribed to; the next one is answered 0x80. */
   readonly filtersPerClientMax: number
-  /** QoS 1 publishes of one client that wait for their commit: at this many its input is paused. */
+  /**
+   * Publishes of one client at QoS 1 and 2 that are not seen to their end: told to MQTT 5, which keeps to
+   * it; before, at this many that wait for their commit the input is paused.
+   */
   readonly inboundUnackedMax: number
   /** Messages and bytes that wait for one slow QoS 1 subscriber; the newest beyond are dropped. */
   readonly queuedMessagesMax: number
@@ -22,6 +41,14 @@ export interface MqttLimits {
 export const DEFAULT_LIMITS: MqttLimits = {
   clientsMax: 10_000,
   connectTimeoutMs: 10_000,
+  keepAliveMaxMs: 0,
+  allowsEmptyClientId: true,
+  serverReference: '',
+  topicAliasMax: 32,
+  packetBytesMax: 0,
+  publishQosMax: 2,
+  sessionExpiryMaxMs: 0,
+  retainedMax: 1_000_000,
   filtersPerClientMax: 10_000,
   inboundUnackedMax: 1_024,
   queuedMessagesMax: 1_000,

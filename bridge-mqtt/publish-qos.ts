@@ -12,8 +12,9 @@ const HEADER_NATS_SERVER = 'Nmqtt-Pub'
 
 export const NO_HEADERS: Uint8Array = new Uint8Array(0)
 
-/** The headers of a QoS 1 publish. */
+/** The headers of a publish at QoS 1 and at QoS 2. */
 export const QOS1_HEADERS: Uint8Array = Buffer.from(`NATS/1.0\r\n${HEADER}: 1\r\n\r\n`)
+export const QOS2_HEADERS: Uint8Array = Buffer.from(`NATS/1.0\r\n${HEADER}: 2\r\n\r\n`)
 
 const NAMES = [HEADER, HEADER_NATS_SERVER].map((name) => Buffer.from(`\r\n${name}:`))
 const SPACE = 32

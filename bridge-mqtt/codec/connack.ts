@@ -6,7 +6,7 @@ import { PACKET } from './packet-types.ts'
 import { PacketWriter } from './packet-writer.ts'
 import { writeProperties } from './properties.ts'
 import { PLACE, type Properties } from './property-table.ts'
-import { assertReasonCode, CONNACK, isReasonCode, REASON } from './reason-codes.ts'
+import { assertReasonCode, CONNACK, isReasonCode } from './reason-codes.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
 export interface ConnackPacket {
@@ -33,14 +33,9 @@ export function encodeConnackCode(code: number, level: Level): Uint8Array {
   return encodeConnack({ code, isSessionPresent: false, properties: NO_PROPERTIES }, level)
 }
 
-/**
- * The answer to a version that is not served [MQTT-3.1.2-2]. A client of MQTT 5 gets it in its own
- * format, so that it can tell its user or try 3.1.1.
- */
-export function encodeVersionRefusal(level: number): Uint8Array {
-  return level === LEVEL.v5
-    ? encodeConnackCode(REASON.unsupportedProtocolVersion, LEVEL.v5)
-    : encodeConnackCode(CONNACK.unacceptableProtocolVersion, LEVEL.v311)
+/** The answer to a version that is not served, in the format that all know [MQTT-3.1.2-2]. */
+export function encodeVersionRefusal(): Uint8Array {
+  return encodeConnackCode(CONNACK.unacceptableProtocolVersion, LEVEL.v311)
 }
 
 export function decodeConnack(

@@ -115,6 +115,18 @@ export const VIOLATIONS = {
     REASON.qosNotSupported,
     'QoS 2 is not served: publish at QoS 1 or 0',
   ),
+  publishRetain: refused(
+    'MQTT-3.3.1-5',
+    'MQTT-3.2.2-14',
+    REASON.retainNotSupported,
+    'nothing is retained here: publish without RETAIN',
+  ),
+  payloadFormat: refused(
+    'MQTT-3.3.2',
+    'MQTT-3.3.2.3.2',
+    REASON.payloadFormatInvalid,
+    'payload is not the UTF-8 that it is said to be',
+  ),
   payloadTooLarge: refused(
     'MQTT-4.8.0-1',
     'MQTT-3.2.2-15',
@@ -157,6 +169,10 @@ export const VIOLATIONS = {
   pubrelCode: badProperty('MQTT-3.6.2-1', 'PUBREL with a code that it has not'),
   pubcompCode: badProperty('MQTT-3.7.2-1', 'PUBCOMP with a code that it has not'),
   disconnectCode: badProperty('MQTT-3.14.2-1', 'DISCONNECT with a code that it has not'),
+  sessionExpiryRaised: badProperty(
+    'MQTT-3.14.2-2',
+    'session expiry of a session that was to end with its connection',
+  ),
   authCode: badProperty('MQTT-3.15.2-1', 'AUTH with a code that it has not'),
   authMethodMissing: badProperty('MQTT-4.12.0-5', 'AUTH without a method'),
   authDataAlone: badProperty('MQTT-3.1.2.11.10', 'authentication data without a method'),

@@ -9,7 +9,10 @@ import type { MqttLimits } from '../limits.ts'
 import type { Notices } from '../notices.ts'
 import { NO_HEADERS } from '../publish-qos.ts'
 import type { Translator } from '../translator.ts'
+import type { Ending } from './connection-ending.ts'
+import type { PublishFacts } from './inbound-publisher.ts'
 import type { SessionLimits } from './session-guard.ts'
+import type { WillDesk } from './will-desk.ts'
 
 /** What all connections of a front door share. */
 export interface MqttContext {
@@ -19,8 +22,12 @@ export interface MqttContext {
   readonly notices: Notices
   readonly translator: Translator
   readonly scratch: Scratch
+  /** Wills that wait for their delay. */
+  readonly wills: WillDesk
   /** Headers and payload of one message at most. */
   readonly payloadBytesMax: number
+  /** Of a packet of any client. */
+  readonly packetBytesMax: number
   /** QoS 1 deliveries of one client that wait for its PUBACK. */
   readonly ackPendingMax: number
   nextPeerId(): number
@@ -49,7 +56,7 @@ export interface ClientConnection {
   /** Reads no more, waits for commits that are on their way, publishes the will and waits for it. */
   settle(): Promise<void>
   /** Says what is left to say, then closes. */
-  end(reason?: string): void
+  end(ending: Ending): void
   /** Ends it at once, without its will. */
   destroy(): void
   /** Ends it when its user may stay no longer, or holds it to what the user may do now; of one account, or any. */
@@ -62,10 +69,19 @@ export type Admission =
   | {
       readonly kind: 'admitted'
       readonly clientId: string
+      /** Of the session among all that there are. */
+      readonly key: string
       readonly identity: Identity
       readonly space: SubjectSpace
     }
-  | { readonly kind: 'refused'; readonly returnCode: number; readonly reason: string }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Why a client is not let in: what CONNACK says before MQTT 5 and in it, and the log. */
+export interface Refusal {
+  readonly returnCode: number
+  readonly reason: number
+  readonly text: string
+}
 
 /**
  * Objects that are filled for one packet and read at once. Packets are handled one after the other
@@ -80,5 +96,11 @@ export class Scratch {
     reply: NO_HEADERS,
     headers: NO_HEADERS,
     payload: NO_HEADERS,
+  }
+  readonly facts: PublishFacts = {
+    qos: 0,
+    isRetain: false,
+    headers: NO_HEADERS,
+    reply: NO_HEADERS,
   }
 }

@@ -1,5 +1,5 @@
 import { type Frame, type Level, PACKET, VIOLATIONS, type Violation } from '../codec/index.ts'
-import { CONNECT_BYTES_MAX, PACKET_OVERHEAD_BYTES } from '../limits.ts'
+import { CONNECT_BYTES_MAX } from '../limits.ts'
 
 /**
  * What can be told from the fixed header, as soon as it is here.
@@ -9,12 +9,9 @@ import { CONNECT_BYTES_MAX, PACKET_OVERHEAD_BYTES } from '../limits.ts'
 export function headerViolation(
   frame: Frame,
   level: Level | undefined,
-  payloadBytesMax: number,
+  packetBytesMax: number,
 ): Violation | undefined {
   const isStranger = level === undefined
   if (isStranger && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
-  return frame.violation(
-    level,
-    isStranger ? CONNECT_BYTES_MAX : payloadBytesMax + PACKET_OVERHEAD_BYTES,
-  )
+  return frame.violation(level, isStranger ? CONNECT_BYTES_MAX : packetBytesMax)
 }

@@ -1,28 +1,32 @@
-import type { PublishCommitted, PublishOptions } from '../../shared/broker/index.ts'
 import { invariant, type PetioleError } from '../../shared/runtime/index.ts'
+import { REASON } from '../codec/index.ts'
 import { UNACKED_RING_MAX } from '../limits.ts'
+import { PublishWaits } from './inbound-waits.ts'
 
 /** Whoever owns the acknowledgements. */
 export interface AckOwner {
-  /** PUBACK for `packetId` may leave now. Called in the order of the PUBLISH packets. */
-  acknowledge(packetId: number): void
-  /** A publish could not be stored. No acknowledgement leaves after this. */
+  /** PUBACK or PUBREC may leave now. Called in the order of the PUBLISH packets. */
+  acknowledge(entry: AckEntry): void
+  /** What a client of MQTT 5 is told of the error; 0: its version has no word for it. */
+  reasonOf(error: PetioleError): number
+  /** A publish could not be stored, and the client cannot be told. No acknowledgement leaves after this. */
   uncommitted(error: PetioleError): void
 }
 
 const RING_MIN = 8
 
 /**
- * QoS 1 publishes of one client that wait for their commit, in the order of their packets: a ring
- * whose oldest entry is at `#head`. Commits may come in any order, because a message that nobody
- * stores is committed at once; PUBACKs leave in the order of the PUBLISH packets [MQTT-4.6.0-2].
+ * Publishes of one client at QoS 1 and 2 that wait for their commit, in the order of their packets: a
+ * ring whose oldest entry is at `#head`. Commits may come in any order, because a message that nobody
+ * stores is committed at once; PUBACKs and PUBRECs leave in the order of the PUBLISH packets
+ * [MQTT-4.6.0-2, 4.6.0-3].
  *
  * Entries are made once and used again, each with its own callback, so that a publish allocates
  * nothing and a callback always finds the message it speaks of.
  */
 export class InboundAcks {
   readonly #owner: AckOwner
-  #ring: (AckEntry | undefined)[] = new Array(RING_MIN)
+  #ring: (AckEntry | undefined)[] = []
   #head = 0
   #count = 0
   #hasFailed = false
@@ -39,8 +43,8 @@ export class InboundAcks {
     return this.#count === UNACKED_RING_MAX
   }
 
-  /** Options for the publish of `packetId`: its commit is waited for. */
-  open(packetId: number): PublishOptions {
+  /** The publish of `packetId`: its commit is waited for. */
+  open(packetId: number, qos: number): AckEntry {
     invariant(
       !this.isFull,
       'more publishes wait for their commit than there are packet identifiers',
@@ -52,47 +56,81 @@ export class InboundAcks {
       entry = new AckEntry(this)
       this.#ring[index] = entry
     }
-    entry.packetId = packetId
-    entry.isCommitted = false
+    entry.open(packetId, qos)
     this.#count++
     return entry
   }
 
-  settled(entry: AckEntry, error: PetioleError | undefined): void {
+  /**
+   * The entry's publish was undone: who promised to call back may do so yet, or never. The entry is
+   * theirs from now on, and another one stands in the ring for the packet, with the error.
+   */
+  abandon(entry: AckEntry, error: PetioleError): void {
+    const index = this.#ring.indexOf(entry)
+    if (index < 0) return
+    const heir = new AckEntry(this)
+    heir.open(entry.packetId, entry.qos)
+    this.#ring[index] = heir
+    entry.disown()
+    heir.committed(error)
+  }
+
+  settled(entry: AckEntry): void {
+    const { error } = entry
+    if (this.#hasFailed) return
     if (error !== undefined) {
-      if (this.#hasFailed) return
-      this.#hasFailed = true
-      this.#owner.uncommitted(error)
-      return
+      entry.reason = this.#owner.reasonOf(error)
+      if (entry.reason === REASON.success) {
+        this.#hasFailed = true
+        this.#owner.uncommitted(error)
+        return
+      }
     }
-    entry.isCommitted = true
-    if (!this.#hasFailed) this.#release()
+    this.#release()
   }
 
   #release(): void {
     while (this.#count > 0) {
       const entry = this.#ring[this.#head]
-      if (entry === undefined || !entry.isCommitted) return
+      if (entry?.isSettled !== true) return
       this.#head = (this.#head + 1) & (this.#ring.length - 1)
       this.#count--
-      this.#owner.acknowledge(entry.packetId)
+      this.#owner.acknowledge(entry)
     }
   }
 
   #grow(): void {
     const oldest = this.#ring.slice(this.#head)
     this.#ring = oldest.concat(this.#ring.slice(0, this.#head))
-    this.#ring.length *= 2
+    this.#ring.length = Math.max(RING_MIN, this.#ring.length * 2)
     this.#head = 0
   }
 }
 
-class AckEntry implements PublishOptions {
+export class AckEntry extends PublishWaits {
   packetId = 0
-  isCommitted = false
-  readonly committed: PublishCommitted
+  qos = 1
+  /** Of the acknowledgement, from the routing or from an error. */
+  reason: number = REASON.success
+  #acks: InboundAcks | undefined
 
   constructor(acks: InboundAcks) {
-    this.committed = (error) => acks.settled(this, error)
+    super()
+    this.#acks = acks
+  }
+
+  open(packetId: number, qos: number): void {
+    this.packetId = packetId
+    this.qos = qos
+    this.reason = REASON.success
+    this.begin()
+  }
+
+  disown(): void {
+    this.#acks = undefined
+  }
+
+  protected override settled(): void {
+    this.#acks?.settled(this)
   }
 }

@@ -1,43 +1,42 @@
-import type {
-  Peer,
-  PublishCommitted,
-  PublishOptions,
-  SubjectSpace,
-} from '../../shared/broker/index.ts'
+import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
-import { arenaBytes } from '../../shared/transport/index.ts'
 import {
-  ACK_SIZE,
   type Frame,
+  InboundAliases,
+  LEVEL,
   PACKET,
+  type PublishReader,
   REASON,
   VIOLATIONS,
   type Violation,
-  type WillMessage,
-  writeAck,
 } from '../codec/index.ts'
-import { NO_HEADERS, QOS1_HEADERS } from '../publish-qos.ts'
+import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../publish-qos.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
-import { type AckOwner, InboundAcks } from './inbound-acks.ts'
+import { type AckEntry, type AckOwner, InboundAcks } from './inbound-acks.ts'
+import { Publisher } from './inbound-publisher.ts'
+import { ReceivedIds } from './inbound-received.ts'
+import { reasonOf } from './inbound-refusal.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
 
-const WILL_QOS_MAX = 1
+const HEADERS_OF_QOS = [NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS] as const
 
 /** What a client publishes: routed at once, acknowledged when it is committed. */
 export class Inbound implements AckOwner {
-  /** The topic and QoS of the message that is being routed now: other sessions ask for them. */
-  publishing: Topic | undefined
-  publishingQos = 0
   receivedMessages = 0
   receivedBytes = 0
+  readonly publisher: Publisher
   readonly #context: MqttContext
   readonly #space: SubjectSpace
   readonly #line: SessionLine
   readonly #owner: SessionOwner
-  readonly #peer: Peer
   readonly #acks: InboundAcks
+  readonly #received = new ReceivedIds()
+  /** Made with the first alias that comes. */
+  #aliases: InboundAliases<Topic> | undefined
+  /** What the client's send quota counts: PUBLISH packets of QoS 1 and 2 not seen to their end. */
+  #underWay = 0
   #lastTopic: Topic | undefined
   #isClosed = false
   #idle: (() => void) | undefined
@@ -54,60 +53,55 @@ export class Inbound implements AckOwner {
     this.#space = space
     this.#line = line
     this.#owner = owner
-    this.#peer = peer
+    this.publisher = new Publisher(context, space, peer)
     this.#acks = new InboundAcks(this)
   }
 
-  /** QoS 1 publishes that wait for their commit. */
+  /** Publishes at QoS 1 and 2 that wait for their commit. */
   get unacknowledged(): number {
     return this.#acks.pending
   }
 
-  /** Routes one PUBLISH. Its PUBACK leaves when the message is committed. */
+  /** Publishes at QoS 1 and 2 that are not seen to their end. */
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  /** Routes one PUBLISH. Its PUBACK or PUBREC leaves when the message is committed. */
   publish(bytes: Uint8Array, frame: Frame): Violation | undefined {
     const packet = this.#context.scratch.publish
     const violation = packet.read(bytes, frame, this.#owner.level, 'client')
     if (violation !== undefined) return violation
-    if (packet.qos === 2) return VIOLATIONS.publishQos2
-    let topic = this.#lastTopic
-    if (topic === undefined || !isSame(topic.bytes, bytes, packet.topicStart, packet.topicEnd)) {
-      const found = this.#context.translator.topic(bytes, packet.topicStart, packet.topicEnd)
-      if ('rule' in found) return found
-      topic = found
-      this.#lastTopic = topic
+    const topic = this.#topicOf(bytes, packet)
+    if ('rule' in topic) return topic
+    if (packet.qos > 0) {
+      if (packet.qos === 2 && this.#received.has(packet.packetId)) return this.#repeated(packet)
+      const excess = this.#quotaViolation(packet)
+      if (excess !== undefined) return excess
     }
-    if (packet.qos === 1 && this.#acks.isFull) return VIOLATIONS.tooManyUnacked
     const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
     // The header that QoS 1 adds is ours: buffers and links have room for it beside a full payload.
     if (payload.length > this.#owner.guard.payloadBytesMax) return VIOLATIONS.payloadTooLarge
     if (packet.isRetain) this.#noticeRetain()
-    const { counters } = this.#context
-    this.receivedMessages++
-    this.receivedBytes += payload.length
-    counters.receivedMessages++
-    counters.receivedBytes += payload.length
-    const options = packet.qos === 0 ? undefined : this.#acks.open(packet.packetId)
+    this.#count(payload.length)
+    const entry = packet.qos === 0 ? undefined : this.#open(packet)
     const subject = this.#space.mappedSubject(topic.subject)
-    if (this.#isDenied(topic, subject)) this.#deny(topic, options)
-    else this.#route(topic, subject, packet.qos, payload, options)
+    if (this.#isDenied(topic, subject)) this.#deny(topic, entry)
+    else this.#route(topic, subject, packet, payload, entry)
     return undefined
   }
 
-  publishWill(will: WillMessage, committed?: PublishCommitted): void {
-    const topic = this.#context.translator.topic(will.topic, 0, will.topic.length)
-    if ('rule' in topic) {
-      committed?.(undefined)
-      return
-    }
-    const options = committed === undefined ? undefined : { committed }
-    const subject = this.#space.mappedSubject(topic.subject)
-    if (this.#isDenied(topic, subject)) {
-      this.#deny(topic, options)
-      return
-    }
-    if (will.isRetain) this.#noticeRetain()
-    this.#context.counters.wills++
-    this.#route(topic, subject, Math.min(will.qos, WILL_QOS_MAX), will.payload, options)
+  /** The client lets go of a QoS 2 publish: from now on its identifier means another message. */
+  pubrel(bytes: Uint8Array, frame: Frame): Violation | undefined {
+    const { ack } = this.#context.scratch
+    const violation = ack.read(bytes, frame, this.#owner.level, 'client')
+    if (violation !== undefined) return violation
+    const { packetId } = ack
+    const isKnown = this.#received.delete(packetId)
+    if (isKnown) this.#underWay--
+    const reason = isKnown ? REASON.success : REASON.packetIdentifierNotFound
+    this.#line.answers.ack(PACKET.pubcomp, packetId, reason)
+    return undefined
   }
 
   /** Calls `idle` once, when no publish waits for its commit any more or none will be committed. */
@@ -122,20 +116,32 @@ export class Inbound implements AckOwner {
     this.#becameIdle()
   }
 
-  acknowledge(packetId: number): void {
-    this.#context.counters.acknowledged++
+  acknowledge(entry: AckEntry): void {
+    const { packetId, qos, error } = entry
+    let { reason } = entry
+    if (reason < REASON.unspecified) this.#context.counters.acknowledged++
     if (this.#isClosed) return
-    const { channel } = this.#line
-    const at = channel.reserve(ACK_SIZE)
-    if (at >= 0) {
-      channel.commit(writeAck(arenaBytes, at, PACKET.puback, packetId, REASON.success))
-    } else {
-      const puback = new Uint8Array(ACK_SIZE)
-      writeAck(puback, 0, PACKET.puback, packetId, REASON.success)
-      channel.write(puback)
+    if (qos === 1) {
+      this.#underWay--
+    } else if (reason >= REASON.unspecified) {
+      // Its identifier is free at once [MQTT-4.3.3-9].
+      if (this.#received.delete(packetId)) this.#underWay--
+    } else if (!this.#received.has(packetId)) {
+      // A repetition that came before its first was refused.
+      reason = REASON.unspecified
     }
+    const type = qos === 1 ? PACKET.puback : PACKET.pubrec
+    this.#line.answers.ack(type, packetId, reason, error?.code)
     this.#line.acknowledged()
     if (this.#acks.pending === 0) this.#becameIdle()
+  }
+
+  reasonOf(error: PetioleError): number {
+    if (this.#owner.level !== LEVEL.v5) return REASON.success
+    this.#context.counters.uncommitted++
+    const fields = { client: this.#owner.clientId, err: error }
+    this.#context.notices.warn(fields, 'publish not stored: its publisher is told')
+    return reasonOf(error)
   }
 
   uncommitted(error: PetioleError): void {
@@ -150,6 +156,59 @@ export class Inbound implements AckOwner {
     idle?.()
   }
 
+  #count(payloadBytes: number): void {
+    const { counters } = this.#context
+    this.receivedMessages++
+    this.receivedBytes += payloadBytes
+    counters.receivedMessages++
+    counters.receivedBytes += payloadBytes
+  }
+
+  #topicOf(bytes: Uint8Array, packet: PublishReader): Topic | Violation {
+    const { topicStart, topicEnd, topicAlias } = packet
+    if (topicStart === topicEnd) {
+      return this.#aliases?.get(topicAlias) ?? this.#unknownAlias(topicAlias)
+    }
+    let topic = this.#lastTopic
+    if (topic === undefined || !isSame(topic.bytes, bytes, topicStart, topicEnd)) {
+      const found = this.#context.translator.topic(bytes, topicStart, topicEnd)
+      if ('rule' in found) return found
+      topic = found
+      this.#lastTopic = topic
+    }
+    if (topicAlias === 0) return topic
+    this.#aliases ??= new InboundAliases(this.#owner.terms.inboundAliasMax)
+    return this.#aliases.set(topicAlias, topic) ?? topic
+  }
+
+  #unknownAlias(alias: number): Violation {
+    return alias > this.#owner.terms.inboundAliasMax
+      ? VIOLATIONS.topicAliasTooHigh
+      : VIOLATIONS.topicAliasUnknown
+  }
+
+  /** Before MQTT 5 nobody has told the client how much it may send: it is not read on instead. */
+  #quotaViolation({ qos }: PublishReader): Violation | undefined {
+    const { level, inboundQosMax, inboundUnackedMax } = this.#owner.terms
+    if (qos > inboundQosMax) return VIOLATIONS.publishQos2
+    if (this.#acks.isFull) return VIOLATIONS.tooManyUnacked
+    const isOver = level === LEVEL.v5 && this.#underWay >= inboundUnackedMax
+    return isOver ? VIOLATIONS.tooManyUnacked : undefined
+  }
+
+  #open({ packetId, qos }: PublishReader): AckEntry {
+    this.#underWay++
+    if (qos === 2) this.#received.add(packetId)
+    return this.#acks.open(packetId, qos)
+  }
+
+  /** Its PUBREC leaves behind that of the first, whose commit may be on its way. */
+  #repeated({ packetId }: PublishReader): Violation | undefined {
+    if (this.#acks.isFull) return VIOLATIONS.tooManyUnacked
+    this.#acks.open(packetId, 2).committed(undefined)
+    return undefined
+  }
+
   #isDenied(topic: Topic, subject: Uint8Array): boolean {
     const { guard } = this.#owner
     return topic.isReserved || (subject.length > 0 && !guard.mayPublish(topic, subject))
@@ -159,30 +218,33 @@ export class Inbound implements AckOwner {
   #route(
     topic: Topic,
     subject: Uint8Array,
-    qos: number,
+    packet: PublishReader,
     payload: Uint8Array,
-    options: PublishOptions | undefined,
+    entry: AckEntry | undefined,
   ): void {
     if (subject.length === 0) {
-      options?.committed?.(undefined)
+      entry?.committed(undefined)
       return
     }
-    const { publication } = this.#context.scratch
-    publication.subject = subject
-    publication.headers = qos === 0 ? NO_HEADERS : QOS1_HEADERS
-    publication.payload = payload
-    this.publishing = topic
-    this.publishingQos = qos
-    this.#space.publish(this.#peer, publication, options)
-    this.publishing = undefined
-    publication.payload = NO_HEADERS
+    const { facts } = this.#context.scratch
+    facts.qos = packet.qos
+    facts.isRetain = packet.isRetain
+    facts.headers = HEADERS_OF_QOS[packet.qos] ?? NO_HEADERS
+    facts.reply = NO_HEADERS
+    // Nothing is acknowledged before it is known whether anybody took it.
+    entry?.hold()
+    const isTaken = this.publisher.route(topic, subject, facts, payload, entry)
+    if (entry === undefined) return
+    if (!isTaken) entry.reason = REASON.noMatchingSubscribers
+    entry.committed(undefined)
   }
 
   /**
-   * 3.1.1 cannot refuse a publish: the server acknowledges it or closes the connection [MQTT-3.3.5-2].
-   * Closing would make the device send it again for ever, so it is acknowledged and goes nowhere.
+   * MQTT 5 is told. 3.1.1 cannot refuse a publish: the server acknowledges it or closes the connection
+   * [MQTT-3.3.5-2]. Closing would make the device send it again for ever, so it is acknowledged and
+   * goes nowhere.
    */
-  #deny(topic: Topic, options: PublishOptions | undefined): void {
+  #deny(topic: Topic, entry: AckEntry | undefined): void {
     this.#context.counters.deniedPublishes++
     const fields = {
       client: this.#owner.clientId,
@@ -191,7 +253,9 @@ export class Inbound implements AckOwner {
     const { notices } = this.#context
     if (topic.isReserved) notices.warn(fields, 'publish to a topic of the server is dropped')
     else notices.warn(fields, 'publish without permission is dropped')
-    options?.committed?.(undefined)
+    if (entry === undefined) return
+    entry.reason = REASON.notAuthorized
+    entry.committed(undefined)
   }
 
   #noticeRetain(): void {

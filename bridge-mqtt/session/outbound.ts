@@ -1,5 +1,5 @@
 import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
-import { publishHeadSize, writePublishHead } from '../codec/index.ts'
+import { type PublishProperties, publishHeadSize, writePublishHead } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
 import { DELIVERY_PENDING_BYTES_MAX } from '../limits.ts'
 
@@ -35,13 +35,21 @@ export class Outbound {
   readonly #channel: Channel
   readonly #limits: OutboundLimits
   readonly #counters: MqttCounters
+  readonly #properties: PublishProperties | undefined
   readonly #unacked = new Set<number>()
   #lastPacketId = 0
   #queue: Queued[] = []
   #queueHead = 0
   #queuedBytes = 0
 
-  constructor(channel: Channel, limits: OutboundLimits, counters: MqttCounters) {
+  /** @param properties of each PUBLISH, in MQTT 5 */
+  constructor(
+    channel: Channel,
+    limits: OutboundLimits,
+    counters: MqttCounters,
+    properties?: PublishProperties,
+  ) {
+    this.#properties = properties
     this.#channel = channel
     this.#limits = limits
     this.#counters = counters
@@ -108,15 +116,26 @@ export class Outbound {
   }
 
   #write(topic: Uint8Array, payload: Uint8Array, packetId: number): void {
-    const headSize = publishHeadSize(topic.length, payload.length, packetId === 0 ? 0 : 1)
+    const qos = packetId === 0 ? 0 : 1
+    const flags = qos << 1
+    const properties = this.#properties
+    const headSize = publishHeadSize(topic.length, payload.length, qos, properties)
     const at = this.#channel.reserve(headSize + payload.length)
     if (at >= 0) {
-      const body = writePublishHead(arenaBytes, at, topic, payload.length, packetId)
+      const body = writePublishHead(
+        arenaBytes,
+        at,
+        topic,
+        payload.length,
+        packetId,
+        flags,
+        properties,
+      )
       arenaBytes.set(payload, body)
       this.#channel.commit(body + payload.length)
     } else {
       const head = Buffer.allocUnsafe(headSize)
-      writePublishHead(head, 0, topic, payload.length, packetId)
+      writePublishHead(head, 0, topic, payload.length, packetId, flags, properties)
       this.#channel.write(head)
       this.#channel.write(payload)
     }

@@ -1,19 +1,29 @@
 import { type Identity, publishRulesOf } from '../../shared/account/index.ts'
-import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
+import type {
+  Message,
+  Peer,
+  PublishCommitted,
+  SubjectSpace,
+  Subscription,
+} from '../../shared/broker/index.ts'
 import type { SubjectPermissionConfig } from '../../shared/config/index.ts'
 import type { PeerTraffic } from '../../shared/monitor/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
-import type { Level } from '../codec/index.ts'
+import type { Level, WillMessage } from '../codec/index.ts'
 import type { Topic } from '../translator.ts'
+import type { Answers } from './connection-answers.ts'
+import type { Terms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { Inbound } from './inbound.ts'
 import type { SessionGuard } from './session-guard.ts'
 import { Subscriber } from './subscriber.ts'
+import { Will } from './will.ts'
 
 /** What a session asks of the connection it is attached to. */
 export interface SessionLine {
   readonly channel: Channel
+  readonly answers: Answers
   /** A commit made room: input that was paused may flow again. */
   acknowledged(): void
   /** A publish could not be stored; it must not be acknowledged, and the client must send it again. */
@@ -23,9 +33,12 @@ export interface SessionLine {
 /** Whose session it is. */
 export interface SessionOwner {
   readonly clientId: string
+  /** Of the session among all that there are. */
+  readonly key: string
   /** What the client speaks. */
   readonly level: Level
   readonly guard: SessionGuard
+  readonly terms: Terms
 }
 
 /**
@@ -41,15 +54,23 @@ export class Session implements Peer {
   readonly level: Level
   readonly inbound: Inbound
   readonly subscriber: Subscriber
+  readonly terms: Terms
+  readonly #context: MqttContext
   readonly #space: SubjectSpace
+  readonly #owner: SessionOwner
   readonly #guard: SessionGuard
+  /** How long it is kept without a connection. */
+  #expirySeconds = 0
   #isClosed = false
 
   constructor(context: MqttContext, space: SubjectSpace, line: SessionLine, owner: SessionOwner) {
+    this.#context = context
     this.#space = space
+    this.#owner = owner
     this.id = context.nextPeerId()
     this.clientId = owner.clientId
     this.level = owner.level
+    this.terms = owner.terms
     this.#guard = owner.guard
     this.inbound = new Inbound(context, space, line, owner, this)
     this.subscriber = new Subscriber(context, space, line, owner, this)
@@ -72,11 +93,20 @@ export class Session implements Peer {
   }
 
   get publishing(): Topic | undefined {
-    return this.inbound.publishing
+    return this.inbound.publisher.topic
   }
 
   get publishingQos(): number {
-    return this.inbound.publishingQos
+    return this.inbound.publisher.qos
+  }
+
+  get publishingRetain(): boolean {
+    return this.inbound.publisher.isRetain
+  }
+
+  /** The acknowledgement of the publish that is being routed waits for one more; undefined: nobody waits. */
+  hold(): PublishCommitted | undefined {
+    return this.inbound.publisher.hold()
   }
 
   get traffic(): PeerTraffic {
@@ -91,7 +121,8 @@ export class Session implements Peer {
 
   deliver(subscription: Subscription, message: Message): void {
     const { origin } = message
-    this.subscriber.deliver(subscription, message, origin instanceof Session ? origin : undefined)
+    const isOurs = origin instanceof Session || origin instanceof Will
+    this.subscriber.deliver(subscription, message, isOurs ? origin : undefined)
   }
 
   /** Whether its user belongs to the account, or to any. */
@@ -103,6 +134,30 @@ export class Session implements Peer {
   renew(identity: Identity): boolean {
     this.#guard.renew(identity)
     return this.subscriber.recheck()
+  }
+
+  /** False when a session that was to end with its connection is to be kept all at once. */
+  setExpiry(seconds: number): boolean {
+    if (seconds > 0 && this.terms.asksNoExpiry) return false
+    this.#expirySeconds = Math.min(this.#expirySeconds, seconds)
+    return true
+  }
+
+  /** How long a will waits for its client to come back: no longer than its session [MQTT-3.1.3-9]. */
+  delaySecondsOf({ properties }: WillMessage): number {
+    return Math.min(properties.willDelaySeconds ?? 0, this.#expirySeconds)
+  }
+
+  /** @param done called when it is committed, or will never be */
+  publishWill(will: WillMessage, done?: () => void): void {
+    new Will(this.#context, this.#space, this.#owner).publish(will, done)
+  }
+
+  /** The client is gone: publishes its will, or has it wait for its delay. */
+  leaveWill(will: WillMessage): void {
+    const delayMs = this.delaySecondsOf(will) * 1_000
+    if (delayMs === 0) this.publishWill(will)
+    else this.#context.wills.keep(this.#owner.key, delayMs, () => this.publishWill(will))
   }
 
   /** Receives and acknowledges nothing from now on. */

@@ -1,7 +1,10 @@
 import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import {
   type Frame,
+  LEVEL,
   NO_PROPERTIES,
+  PublishProperties,
+  REASON,
   SUBACK_FAILURE,
   type SubackPacket,
   type SubscribePacket,
@@ -42,7 +45,8 @@ export class Subscriber {
     this.#owner = owner
     const { queuedMessagesMax, queuedBytesMax } = context.limits
     const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
-    this.#outbound = new Outbound(line.channel, limits, context.counters)
+    const properties = owner.level === LEVEL.v5 ? new PublishProperties() : undefined
+    this.#outbound = new Outbound(line.channel, limits, context.counters, properties)
     this.#filters = new ClientFilters(space, peer, owner.guard)
   }
 
@@ -104,10 +108,12 @@ export class Subscriber {
   }
 
   unsubscribe(packet: UnsubscribePacket): SubackPacket {
-    for (const filter of packet.filters) {
-      if (this.#filters.delete(filter)) this.#context.counters.filters--
-    }
-    return { packetId: packet.packetId, codes: [], properties: NO_PROPERTIES }
+    const codes = packet.filters.map((filter) => {
+      if (!this.#filters.delete(filter)) return REASON.noSubscriptionExisted
+      this.#context.counters.filters--
+      return REASON.success
+    })
+    return { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
   }
 
   /**

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { MqttCounters } from '../../../../bridge-mqtt/counters.ts'
-import { ANSWERS_PENDING_BYTES_MAX, DEFAULT_LIMITS } from '../../../../bridge-mqtt/limits.ts'
+import {
+  ANSWERS_PENDING_BYTES_MAX,
+  DEFAULT_LIMITS,
+  PACKET_OVERHEAD_BYTES,
+} from '../../../../bridge-mqtt/limits.ts'
 import { Notices } from '../../../../bridge-mqtt/notices.ts'
-import { Connection, Scratch, sessionLimits } from '../../../../bridge-mqtt/session/index.ts'
+import {
+  Connection,
+  Scratch,
+  sessionLimits,
+  WillDesk,
+} from '../../../../bridge-mqtt/session/index.ts'
 import { Translator } from '../../../../bridge-mqtt/translator.ts'
 import type { Expulsion, Identity } from '../../../../shared/account/index.ts'
 import { AccountSpace } from '../../../../shared/broker/index.ts'
@@ -17,6 +26,7 @@ import { RecordingChannel } from '../../../support/recording-channel.ts'
 const ROOM = 64 * 1024
 const CONNACK = '20020000'
 const ANYBODY: Identity = { user: '', account: '$G' }
+const UNKNOWN = { returnCode: 5, reason: 0x87, text: 'unknown' }
 const LIMITLESS = { connections: -1, subscriptions: -1, payloadBytes: -1, expiresMs: undefined }
 
 describe('connection', () => {
@@ -49,14 +59,16 @@ describe('connection', () => {
       notices: new Notices(clock, log),
       translator: new Translator(),
       scratch: new Scratch(),
+      wills: new WillDesk(clock),
       payloadBytesMax: 1024,
+      packetBytesMax: 1024 + PACKET_OVERHEAD_BYTES,
       ackPendingMax: 10,
       nextPeerId: () => 1,
       authenticate: () => identity(),
       admit: (_packet: unknown, who: Identity | undefined) =>
         who === undefined
-          ? ({ kind: 'refused', returnCode: 5, reason: 'unknown' } as const)
-          : ({ kind: 'admitted', clientId: 'c', identity: who, space } as const),
+          ? ({ kind: 'refused', refusal: UNKNOWN } as const)
+          : ({ kind: 'admitted', clientId: 'c', key: 'c', identity: who, space } as const),
       recheck: () => expulsion,
       limitsOf: (who: Identity) =>
         sessionLimits({ payloadBytesMax: 1024, filtersMax: 100 }, LIMITLESS, who),

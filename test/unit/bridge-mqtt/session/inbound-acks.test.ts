@@ -6,7 +6,7 @@ import { PetioleError, SeededRandom } from '../../../../shared/runtime/index.ts'
 describe('inbound acknowledgements', () => {
   it('leave in the order of the publishes, whatever commits first [MQTT-4.6.0-2]', () => {
     const { acks, sent } = recorder()
-    const [first, second, third] = [1, 2, 3].map((id) => acks.open(id))
+    const [first, second, third] = [1, 2, 3].map((id) => acks.open(id, 1))
     third?.committed?.(undefined)
     second?.committed?.(undefined)
     assert.deepEqual(sent, [])
@@ -17,7 +17,7 @@ describe('inbound acknowledgements', () => {
 
   it('do not leave any more after one that could not be stored', () => {
     const { acks, sent, errors } = recorder()
-    const open = [1, 2, 3].map((id) => acks.open(id))
+    const open = [1, 2, 3].map((id) => acks.open(id, 1))
     open[0]?.committed?.(undefined)
     open[1]?.committed?.(new PetioleError('PETIOLE_STORE_FULL', 'full'))
     open[2]?.committed?.(undefined)
@@ -33,7 +33,7 @@ describe('inbound acknowledgements', () => {
     let opened = 0
     while (opened < 20_000 || waiting.length > 0) {
       if (opened < 20_000 && random.below(5) < 3) {
-        waiting.push(acks.open((opened++ % 65_535) + 1))
+        waiting.push(acks.open((opened++ % 65_535) + 1, 1))
       } else if (waiting.length > 0) {
         // Mostly near the front, as a group commit is, sometimes anywhere.
         const index = random.below(10) === 0 ? random.below(waiting.length) : 0
@@ -51,7 +51,7 @@ describe('inbound acknowledgements', () => {
     const { acks } = recorder()
     const seen = new Set<PublishOptions>()
     for (let i = 0; i < 1_000; i++) {
-      const entry = acks.open(1)
+      const entry = acks.open(1, 1)
       seen.add(entry)
       entry.committed?.(undefined)
     }
@@ -63,7 +63,8 @@ function recorder() {
   const sent: number[] = []
   const errors: string[] = []
   const acks = new InboundAcks({
-    acknowledge: (packetId) => sent.push(packetId),
+    acknowledge: ({ packetId }) => sent.push(packetId),
+    reasonOf: () => 0,
     uncommitted: (error) => errors.push(error.code),
   })
   return { acks, sent, errors }

@@ -1,0 +1,93 @@
+import { WORK_UNITS } from '../../shared/broker/index.ts'
+import type { Channel } from '../../shared/transport/index.ts'
+import {
+  decodeDisconnect,
+  decodeSubscribe,
+  decodeUnsubscribe,
+  type Frame,
+  PACKET,
+  PINGRESP_BYTES,
+  type ReasonPacket,
+  VIOLATIONS,
+  type Violation,
+} from '../codec/index.ts'
+import type { InputGate } from './input-gate.ts'
+import type { Session, SessionLine } from './session.ts'
+
+/** The connection that the packets of a session come by. */
+export interface PacketLine extends SessionLine {
+  readonly channel: Channel
+  readonly input: InputGate
+  /** The client says that it goes. */
+  disconnected(packet: ReasonPacket): Violation | undefined
+}
+
+/** One whole packet of a client that was let in: what it asks for is done and answered. */
+export function readSessionPacket(
+  session: Session,
+  line: PacketLine,
+  bytes: Uint8Array,
+  frame: Frame,
+): Violation | undefined {
+  switch (frame.type) {
+    case PACKET.publish:
+      return session.inbound.publish(bytes, frame)
+    case PACKET.pubrel:
+      return session.inbound.pubrel(bytes, frame)
+    case PACKET.puback:
+      return session.subscriber.acknowledgedByClient(bytes, frame)
+    case PACKET.pingreq:
+      if (frame.bodyEnd > frame.bodyStart) return VIOLATIONS.trailingBytes
+      line.channel.write(PINGRESP_BYTES)
+      return undefined
+    case PACKET.subscribe:
+      return subscribe(session, line, bytes, frame)
+    case PACKET.unsubscribe:
+      return unsubscribe(session, line, bytes, frame)
+    case PACKET.disconnect:
+      return disconnect(session, line, bytes, frame)
+    case PACKET.connect:
+      return VIOLATIONS.secondConnect
+    case PACKET.pubrec:
+    case PACKET.pubcomp:
+      return VIOLATIONS.publishQos2
+    default:
+      return VIOLATIONS.wrongDirection
+  }
+}
+
+function subscribe(
+  session: Session,
+  line: PacketLine,
+  bytes: Uint8Array,
+  frame: Frame,
+): Violation | undefined {
+  const packet = decodeSubscribe(bytes, frame, session.level)
+  if ('rule' in packet) return packet
+  line.answers.suback(session.subscriber.subscribe(packet))
+  line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
+  return undefined
+}
+
+function unsubscribe(
+  session: Session,
+  line: PacketLine,
+  bytes: Uint8Array,
+  frame: Frame,
+): Violation | undefined {
+  const packet = decodeUnsubscribe(bytes, frame, session.level)
+  if ('rule' in packet) return packet
+  line.answers.unsuback(session.subscriber.unsubscribe(packet))
+  line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
+  return undefined
+}
+
+function disconnect(
+  session: Session,
+  line: PacketLine,
+  bytes: Uint8Array,
+  frame: Frame,
+): Violation | undefined {
+  const packet = decodeDisconnect(bytes, frame, session.level, 'client')
+  return 'rule' in packet ? packet : line.disconnected(packet)
+}

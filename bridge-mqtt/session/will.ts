@@ -1,0 +1,98 @@
+import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
+import type { WillMessage } from '../codec/index.ts'
+import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../publish-qos.ts'
+import type { Topic } from '../translator.ts'
+import type { MqttContext } from './context.ts'
+import { Publisher } from './inbound-publisher.ts'
+import { PublishWaits } from './inbound-waits.ts'
+import type { SessionGuard } from './session-guard.ts'
+import type { MqttOrigin } from './subscriber.ts'
+
+const HEADERS_OF_QOS = [NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS] as const
+
+/** In whose name a will is published. */
+export interface WillOwner {
+  readonly clientId: string
+  /** undefined: whether he may was found out when he left his will. */
+  readonly guard: SessionGuard | undefined
+}
+
+/**
+ * The last word of a client that is gone, and may be gone for long: a peer of its own, for the one
+ * publish.
+ */
+export class Will extends PublishWaits implements Peer, MqttOrigin {
+  readonly kind = 'mqtt'
+  readonly echo = true
+  readonly id: number
+  readonly clientId: string
+  readonly #context: MqttContext
+  readonly #space: SubjectSpace
+  readonly #owner: WillOwner
+  readonly #publisher: Publisher
+  #done: (() => void) | undefined
+
+  constructor(context: MqttContext, space: SubjectSpace, owner: WillOwner) {
+    super()
+    this.id = context.nextPeerId()
+    this.clientId = owner.clientId
+    this.#context = context
+    this.#space = space
+    this.#owner = owner
+    this.#publisher = new Publisher(context, space, this)
+  }
+
+  get publishing(): Topic | undefined {
+    return this.#publisher.topic
+  }
+
+  get publishingQos(): number {
+    return this.#publisher.qos
+  }
+
+  get publishingRetain(): boolean {
+    return this.#publisher.isRetain
+  }
+
+  /** Nothing is ever delivered to it. */
+  deliver(): void {}
+
+  /** @param done called when the message is committed, or will never be; perhaps before this returns */
+  publish(message: WillMessage, done?: () => void): void {
+    this.#done = done
+    this.begin()
+    this.#route(message)
+    this.committed(undefined)
+  }
+
+  protected override settled(): void {
+    const { error } = this
+    if (error !== undefined) {
+      this.#context.notices.warn({ client: this.clientId, err: error }, 'will not stored')
+    }
+    this.#done?.()
+  }
+
+  #route(message: WillMessage): void {
+    const topic = this.#context.translator.topic(message.topic, 0, message.topic.length)
+    if ('rule' in topic) return
+    const subject = this.#space.mappedSubject(topic.subject)
+    const { guard } = this.#owner
+    if (topic.isReserved || (subject.length > 0 && guard?.mayPublish(topic, subject) === false)) {
+      this.#context.counters.deniedPublishes++
+      const fields = { client: this.clientId, topic: Buffer.from(topic.bytes).toString() }
+      this.#context.notices.warn(fields, 'will without permission is dropped')
+      return
+    }
+    this.#context.counters.wills++
+    if (subject.length === 0) return
+    const { facts } = this.#context.scratch
+    facts.qos = Math.min(message.qos, this.#context.limits.publishQosMax)
+    facts.isRetain = message.isRetain
+    facts.headers = HEADERS_OF_QOS[facts.qos] ?? NO_HEADERS
+    facts.reply = NO_HEADERS
+    // One call for the router; `publish` itself owes the other.
+    this.hold()
+    this.#publisher.route(topic, subject, facts, message.payload, this)
+  }
+}
