@@ -38,7 +38,13 @@ export { LEVEL, type Level, type Side } from './level.ts'
 export { PACKET } from './packet-types.ts'
 export { decodeProperties, encodeProperties, encodeWithin } from './properties.ts'
 export { PropertyCursor } from './property-cursor.ts'
-export { PLACE, type Place, type Properties, type UserProperty } from './property-table.ts'
+export {
+  PLACE,
+  type Place,
+  PROPERTY,
+  type Properties,
+  type UserProperty,
+} from './property-table.ts'
 export {
   PINGRESP_BYTES,
   PUBLISH_FLAG,

@@ -94,7 +94,9 @@ export interface PropertyRule {
 export const PROPERTY = {
   payloadFormat: 0x01,
   messageExpiry: 0x02,
+  contentType: 0x03,
   responseTopic: 0x08,
+  correlationData: 0x09,
   subscriptionId: 0x0b,
   topicAlias: 0x23,
   userProperty: 0x26,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { QOS1_HEADERS, qosOfHeaders } from '../../../bridge-mqtt/publish-qos.ts'
+import { QOS1_HEADERS, QOS2_HEADERS, qosOfHeaders } from '../../../../bridge-mqtt/headers/index.ts'
 
 const BLOCKS: readonly (readonly [string, number])[] = [
   ['', 0],
@@ -23,5 +23,8 @@ describe('publish QoS in headers', () => {
 
   it('reads what it writes', () => {
     assert.equal(qosOfHeaders(QOS1_HEADERS), 1)
+    assert.equal(qosOfHeaders(Buffer.from(QOS1_HEADERS)), 1)
+    assert.equal(qosOfHeaders(QOS2_HEADERS), 2)
+    assert.equal(qosOfHeaders(Buffer.from(QOS2_HEADERS)), 2)
   })
 })

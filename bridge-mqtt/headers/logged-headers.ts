@@ -1,0 +1,108 @@
+import { writeEscaped } from './escapes.ts'
+import { HeaderCursor } from './header-cursor.ts'
+import { FIELD, type Field, knownField } from './header-names.ts'
+import { plainHeaders, QOS1_HEADERS, QOS2_HEADERS, qosOfHeaders } from './published-headers.ts'
+
+/** What a message is kept with beside its own headers, to be delivered later as it would be now. */
+export interface LoggedFacts {
+  /** With which it counts as published. */
+  readonly qos: number
+  readonly isRetain: boolean
+  /** The client that published it, for its subscriptions with no local; '' when it has none. */
+  readonly from: string
+  /** The topic of its reply subject; undefined when it has none. */
+  readonly replyTopic: Uint8Array | undefined
+}
+
+const VERSION = Buffer.from('NATS/1.0\r\n')
+const LINE_END = Buffer.from('\r\n')
+const BLOCK_END = Buffer.from('\r\n\r\n')
+const LF = 10
+const ESCAPED_MAX = 3
+const OWN_BYTES = 128
+/** What only this server says: others who send it are not believed. */
+const OWN = [FIELD.retain, FIELD.from].map((name) => Buffer.from(`\n${name}:`))
+
+const cursor = new HeaderCursor()
+
+/**
+ * The headers of a message with the facts about it, in place of what its sender may have said of them.
+ * The block that came, when it says all of it.
+ */
+export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Array {
+  const { qos, isRetain, from, replyTopic } = facts
+  if (!isRetain && from === '' && replyTopic === undefined) {
+    if (headers.length === 0) return plainHeaders(qos)
+    if (qosOfHeaders(headers) === qos && !claimsOwn(headers)) return headers
+  }
+  const client = Buffer.from(from)
+  const grown = ESCAPED_MAX * (client.length + (replyTopic?.length ?? 0))
+  const block = new Block(VERSION.length + headers.length + grown + OWN_BYTES)
+  block.put(VERSION)
+  if (qos > 0) block.line(FIELD.qos, Buffer.from(`${qos}`))
+  if (isRetain) block.line(FIELD.retain, Buffer.from('1'))
+  if (client.length > 0) block.line(FIELD.from, client)
+  if (replyTopic !== undefined) block.line(FIELD.responseTopic, replyTopic)
+  putOthers(block, headers, replyTopic !== undefined)
+  return block.finish()
+}
+
+function claimsOwn(headers: Uint8Array): boolean {
+  if (headers === QOS1_HEADERS || headers === QOS2_HEADERS) return false
+  return OWN.some((line) => Buffer.prototype.includes.call(headers, line))
+}
+
+/** All lines but those that were written anew. */
+function putOthers(block: Block, headers: Uint8Array, hasReplyTopic: boolean): void {
+  cursor.begin(headers)
+  const isEnded = BLOCK_END.equals(headers.subarray(-BLOCK_END.length))
+  const end = isEnded ? headers.length - LINE_END.length : headers.length
+  let kept = cursor.lineEnd
+  while (cursor.next()) {
+    const field = knownField(headers, cursor.nameStart, cursor.nameEnd)
+    const isOut = field !== undefined && isReplaced(field, hasReplyTopic)
+    if (!isOut) continue
+    block.put(headers, kept, cursor.nameStart)
+    kept = cursor.lineEnd
+  }
+  if (kept >= end) return
+  block.put(headers, kept, end)
+  if (headers[end - 1] !== LF) block.put(LINE_END)
+}
+
+function isReplaced(field: Field, hasReplyTopic: boolean): boolean {
+  switch (field) {
+    case FIELD.qos:
+    case FIELD.qosOfNatsServer:
+    case FIELD.retain:
+    case FIELD.from:
+      return true
+    default:
+      return hasReplyTopic && field === FIELD.responseTopic
+  }
+}
+
+class Block {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(sizeMax: number) {
+    this.#bytes = Buffer.allocUnsafe(sizeMax)
+  }
+
+  put(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    for (let at = start; at < end; at++) this.#bytes[this.#at++] = bytes[at] ?? 0
+  }
+
+  line(field: Field, value: Uint8Array): void {
+    this.#at += this.#bytes.write(`${field}: `, this.#at, 'latin1')
+    const roomEnd = this.#bytes.length
+    this.#at = writeEscaped(this.#bytes, this.#at, roomEnd, value, 0, value.length, false)
+    this.put(LINE_END)
+  }
+
+  finish(): Uint8Array {
+    this.put(LINE_END)
+    return this.#bytes.subarray(0, this.#at)
+  }
+}
