@@ -6,7 +6,7 @@ import type { Core, DoorTraffic, FrontDoor } from '../shared/server/index.ts'
 import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
 import { MqttCounters } from './counters.ts'
-import { DEFAULT_LIMITS, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from './limits.ts'
+import { limitsOf, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
 import {
@@ -28,7 +28,8 @@ export class MqttFrontDoor implements FrontDoor {
   readonly name = 'mqtt'
   readonly counters = new MqttCounters()
   #config: MqttConfig
-  readonly #limits: MqttLimits
+  #limits: MqttLimits
+  readonly #givenLimits: Partial<MqttLimits>
   readonly #connections = new Set<ClientConnection>()
   #listener: Listener | undefined
   #core: Core | undefined
@@ -39,7 +40,8 @@ export class MqttFrontDoor implements FrontDoor {
 
   constructor(config: MqttConfig, limits: Partial<MqttLimits> = {}) {
     this.#config = config
-    this.#limits = { ...DEFAULT_LIMITS, ...limits }
+    this.#givenLimits = limits
+    this.#limits = { ...limitsOf(config), ...limits }
   }
 
   /** The clients that are connected, for monitoring. */
@@ -108,7 +110,10 @@ export class MqttFrontDoor implements FrontDoor {
 
   /** Clients that come from now on get its limits; those whose certificate is pinned no longer go. */
   reload({ mqtt }: CoreConfig): void {
-    if (mqtt !== undefined) this.#config = mqtt
+    if (mqtt !== undefined) {
+      this.#config = mqtt
+      this.#limits = { ...limitsOf(mqtt), ...this.#givenLimits }
+    }
     const { tls } = this.#core ?? {}
     for (const connection of this.#connections) {
       const { kind, tls: facts } = connection.channel
@@ -162,24 +167,30 @@ export class MqttFrontDoor implements FrontDoor {
 
   #makeContext(core: Core, log: Log): MqttContext {
     const notices = new Notices(core.machine.clock, log)
+    const limits = (): MqttLimits => this.#limits
     const clients = new Clients(core, {
-      limits: this.#limits,
+      get limits() {
+        return limits()
+      },
       counters: this.counters,
       notices,
     })
-    const ackPendingMax = (): number => this.#config.max_ack_pending
     return {
       clock: core.machine.clock,
-      limits: this.#limits,
+      get limits() {
+        return limits()
+      },
       counters: this.counters,
       notices,
       translator: new Translator(),
       scratch: new Scratch(),
       wills: new WillDesk(core.machine.clock),
       payloadBytesMax: core.payloadBytesMax,
-      packetBytesMax: core.payloadBytesMax + PACKET_OVERHEAD_BYTES,
+      get packetBytesMax() {
+        return limits().packetBytesMax || core.payloadBytesMax + PACKET_OVERHEAD_BYTES
+      },
       get ackPendingMax() {
-        return ackPendingMax()
+        return limits().ackPendingMax
       },
       nextPeerId: () => core.nextPeerId(),
       authenticate: (packet, channel) => clients.authenticate(packet, channel),

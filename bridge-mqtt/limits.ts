@@ -1,61 +1,90 @@
+import { MQTT_DEFAULTS, type MqttLimitsConfig } from '../shared/config/index.ts'
 import { OUTPUT_HIGH_WATER_BYTES } from '../shared/transport/index.ts'
 
-/** Limits of the MQTT front door. Those of `MqttLimits` can be given to it; the others are fixed. */
+/**
+ * Limits of the MQTT front door: what the configuration says, and what is fixed. Tests may give others. A reload
+ * changes them for those who come from then on; where sessions and retained messages are kept, a restart.
+ */
 export interface MqttLimits {
-  /** Connections at a time; one more gets CONNACK 3. */
+  /** Connections at a time; one more is refused: CONNACK 3, of MQTT 5 0x97. */
   readonly clientsMax: number
   /** How long a connection may take until its CONNECT is complete. */
   readonly connectTimeoutMs: number
-  /** The longest keep alive of a client; 0: as it asks. */
+  /** The longest Keep Alive that a client gets; 0: what it asks for. */
   readonly keepAliveMaxMs: number
-  /** Whether a client may come without an identifier and be given one. */
+  /** Whether the server gives an id to who has none [MQTT-3.1.3-6]. */
   readonly allowsEmptyClientId: boolean
-  /** Where MQTT 5 clients are sent in lame duck, as DISCONNECT names it; empty: nowhere. */
+  /** Where clients are sent in lame duck (MQTT 5, 4.11); '' for nowhere. */
   readonly serverReference: string
-  /** Topic aliases of one client. */
-  readonly topicAliasMax: number
-  /** The longest packet; 0: what `max_payload` needs. */
-  readonly packetBytesMax: number
-  /** The highest QoS of a publish. */
-  readonly publishQosMax: number
-  /** How long a session outlives its connection at most; 0: as its client asks. */
-  readonly sessionExpiryMaxMs: number
-  /** Retained messages of an account; 0: none are kept. */
-  readonly retainedMax: number
-  /** Filters that one client may be subscribed to; the next one is answered 0x80. */
+  /** Filters that one client may be subscribed to; the next one is answered 0x80, of MQTT 5 0x97. */
   readonly filtersPerClientMax: number
-  /**
-   * Publishes of one client at QoS 1 and 2 that are not seen to their end: told to MQTT 5, which keeps to
-   * it; before, at this many that wait for their commit the input is paused.
-   */
+  /** QoS 1 and 2 publishes of one client that are under way: its Receive Maximum [MQTT-3.3.4-7]. */
   readonly inboundUnackedMax: number
-  /** Messages and bytes that wait for one slow QoS 1 subscriber; the newest beyond are dropped. */
+  /** Topic aliases that a client may use [MQTT-3.2.2-17]. */
+  readonly topicAliasMax: number
+  /** The longest packet of a client [MQTT-3.2.2-15]; 0: what the largest payload needs. */
+  readonly packetBytesMax: number
+  /** Unacknowledged deliveries per session. */
+  readonly ackPendingMax: number
+  /** Messages and bytes that wait for one slow client without a durable session; the newest beyond are dropped. */
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
+  /** Publishes of one client per second; 0: no limit. */
+  readonly publishRateMax: number
+  /** The highest QoS of a publish, and of what a subscription is granted. */
+  readonly publishQosMax: 1 | 2
+  readonly grantedQosMax: 1 | 2
+  /** Durable sessions of one account. */
+  readonly sessionsMax: number
+  /** How long a session may outlive its connection; 0: as long as its client asks. */
+  readonly sessionExpiryMaxMs: number
+  /** What is stored for the durable sessions of one account; beyond it the oldest goes. */
+  readonly backlogBytesMax: number
+  /** Retained messages of one account, and their bytes; 0: none are kept. */
+  readonly retainedMax: number
+  readonly retainedBytesMax: number
+  /** From one report on the topics under `$SYS` to the next; 0: none are made. */
+  readonly sysIntervalMs: number
+  /** Whether AUTH with SCRAM-SHA-256 is offered. */
+  readonly offersScram: boolean
   /** A publish that could not be stored closes its connection after this, to slow the retries down. */
   readonly refusedCloseMs: number
   /** How long `drain` waits for commits that are on their way. */
   readonly drainMs: number
 }
 
-export const DEFAULT_LIMITS: MqttLimits = {
-  clientsMax: 10_000,
-  connectTimeoutMs: 10_000,
-  keepAliveMaxMs: 0,
-  allowsEmptyClientId: true,
-  serverReference: '',
-  topicAliasMax: 32,
-  packetBytesMax: 0,
-  publishQosMax: 2,
-  sessionExpiryMaxMs: 0,
-  retainedMax: 1_000_000,
-  filtersPerClientMax: 10_000,
-  inboundUnackedMax: 1_024,
-  queuedMessagesMax: 1_000,
-  queuedBytesMax: 8 * 1024 * 1024,
-  refusedCloseMs: 1_000,
-  drainMs: 5_000,
+/** The limits that a configuration stands for. */
+export function limitsOf(config: MqttLimitsConfig): MqttLimits {
+  return {
+    clientsMax: config.max_connections,
+    connectTimeoutMs: config.connect_timeout,
+    keepAliveMaxMs: config.max_keepalive,
+    allowsEmptyClientId: config.allow_zero_length_clientid,
+    serverReference: config.server_reference,
+    filtersPerClientMax: config.max_subscriptions,
+    inboundUnackedMax: config.receive_maximum,
+    topicAliasMax: config.topic_alias_maximum,
+    packetBytesMax: config.max_packet_size,
+    ackPendingMax: config.max_ack_pending,
+    queuedMessagesMax: config.max_queued_messages,
+    queuedBytesMax: config.max_queued_bytes,
+    publishRateMax: config.max_rate,
+    publishQosMax: config.reject_qos2_publish ? 1 : 2,
+    grantedQosMax: config.downgrade_qos2_subscribe ? 1 : 2,
+    sessionsMax: config.max_sessions,
+    sessionExpiryMaxMs: config.max_session_expiry,
+    backlogBytesMax: config.max_backlog_bytes,
+    retainedMax: config.max_retained,
+    retainedBytesMax: config.max_retained_bytes,
+    sysIntervalMs: config.sys_interval,
+    offersScram: config.scram,
+    refusedCloseMs: 1_000,
+    drainMs: 5_000,
+  }
 }
+
+/** Those of a configuration that says nothing. */
+export const DEFAULT_LIMITS: MqttLimits = limitsOf(MQTT_DEFAULTS)
 
 /**
  * Output that waits for one slow subscriber: above this QoS 0 is dropped and QoS 1 is queued. It is the

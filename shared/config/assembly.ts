@@ -19,14 +19,13 @@ import {
 } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { LeafNodesFile, RemoteFile } from './leafnodes-schema.ts'
-import { CONSUMERS_PER_STREAM, SUBJECTS_IN_MEMORY } from './limits.ts'
+import { CONSUMERS_PER_STREAM, MQTT_DEFAULTS, SUBJECTS_IN_MEMORY } from './limits.ts'
 import { isSecureUrl } from './remote-url.ts'
 import type { HubFile, LeafFile } from './schema.ts'
 import { DIALLED_TLS, peerTlsOf, tlsOf } from './tls-assembly.ts'
 
 const HOST_DEFAULT = '0.0.0.0'
 const PORT_DEFAULT = 4222
-const ACKS_PENDING_DEFAULT = 1024
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
 
 /** A checked file as the configuration that the role runs on: what depends on several keys is settled here. */
@@ -217,10 +216,11 @@ function websocketOf(file: NonNullable<CoreFile['websocket']>, core: CoreFile): 
 }
 
 function mqttOf(file: NonNullable<CoreFile['mqtt']>, core: CoreFile): MqttConfig {
+  const { host: _host, port: _port, listen: _listen, ...rest } = file
   return {
+    ...rest,
     listen: listenOf(file),
-    ack_wait: file.ack_wait,
-    max_ack_pending: file.max_ack_pending || ACKS_PENDING_DEFAULT,
+    max_ack_pending: file.max_ack_pending || MQTT_DEFAULTS.max_ack_pending,
     tls: file.tls && tlsOf(file.tls),
     no_auth_user: file.no_auth_user || core.no_auth_user,
     authorization: ownAuthorizationOf(file.authorization, file.tls, file.no_auth_user),

@@ -1,5 +1,6 @@
 import type { AccountConfig, AuthorizationConfig, OperatorConfig } from './account-config.ts'
 import type { ClusterConfig, GatewayConfig } from './cluster-config.ts'
+import type { MqttLimitsConfig } from './mqtt-config.ts'
 import type { TlsConfig } from './tls-config.ts'
 
 /**
@@ -147,12 +148,10 @@ export interface WebSocketConfig {
   readonly ping_interval: number
 }
 
-export interface MqttConfig {
+export interface MqttConfig extends MqttLimitsConfig {
   readonly listen: ListenConfig
   /** How long a QoS 1 delivery waits for its PUBACK before it is sent again. */
   readonly ack_wait: number
-  /** Unacknowledged QoS 1 deliveries per session. */
-  readonly max_ack_pending: number
   readonly tls: TlsConfig | undefined
   readonly no_auth_user: string
   readonly authorization: AuthorizationConfig | undefined

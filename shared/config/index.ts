@@ -38,6 +38,7 @@ export type {
 } from './config.ts'
 export { ROOT_ACCOUNT, SYSTEM_ACCOUNT } from './config.ts'
 export { type FlagReading, flagsHelp, flagsToOverrides } from './flags.ts'
+export { MQTT_DEFAULTS } from './limits.ts'
 export {
   type Checked,
   checkConfig,
@@ -46,6 +47,7 @@ export {
   parseConfig,
   roleOfFile,
 } from './load.ts'
+export type { MqttLimitsConfig } from './mqtt-config.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'
 export { type Comparison, compareConfigs } from './reload.ts'
 export type { TlsConfig } from './tls-config.ts'

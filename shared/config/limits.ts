@@ -1,3 +1,5 @@
+import type { MqttLimitsConfig } from './mqtt-config.ts'
+
 /** Blocks and lists inside one another. Real configurations stay under ten. */
 export const NESTING_MAX = 100
 /** Files that include one another. */
@@ -14,3 +16,31 @@ export const SUBJECTS_IN_MEMORY_MAX = 100_000_000
 export const CONSUMERS_PER_STREAM = 1_000
 /** How far a misspelt key may be from the key that is suggested for it. */
 export const SUGGESTION_DISTANCE_MAX = 3
+/** The least that `mqtt.max_packet_size` may say: a CONNECT with its names must pass. */
+export const MQTT_PACKET_BYTES_MIN = 1024
+
+/** What MQTT clients may take when the file does not say. */
+export const MQTT_DEFAULTS: MqttLimitsConfig = {
+  max_connections: 10_000,
+  connect_timeout: 10_000,
+  max_keepalive: 0,
+  allow_zero_length_clientid: true,
+  server_reference: '',
+  receive_maximum: 1_024,
+  topic_alias_maximum: 32,
+  max_packet_size: 0,
+  max_subscriptions: 10_000,
+  max_ack_pending: 1_024,
+  max_queued_messages: 1_000,
+  max_queued_bytes: 8 * 1024 * 1024,
+  max_rate: 0,
+  reject_qos2_publish: false,
+  downgrade_qos2_subscribe: false,
+  max_sessions: 100_000,
+  max_session_expiry: 0,
+  max_backlog_bytes: 1024 * 1024 * 1024,
+  max_retained: 1_000_000,
+  max_retained_bytes: 1024 * 1024 * 1024,
+  sys_interval: 10_000,
+  scram: true,
+}

@@ -3,6 +3,7 @@ import { checkAccount, checkAuthorization, type Known } from './authorization-ch
 import type { Role } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { Findings, Keys } from './findings.ts'
+import { MQTT_PACKET_BYTES_MIN } from './limits.ts'
 import type { TlsFile } from './tls-schema.ts'
 
 /** Headers that belong to the upgrade itself. */
@@ -13,6 +14,7 @@ export function checkListeners(findings: Findings, file: CoreFile, known: Known,
   checkServerTls(findings, file)
   checkWebSocket(findings, file, known)
   checkDoorUsers(findings, file, known, 'mqtt')
+  checkMqttLimits(findings, file)
   checkLeafNodes(findings, file, known, role)
   checkPeers(findings, file, role)
 }
@@ -136,6 +138,27 @@ function checkDoorUsers(
   for (const key of ['user', 'token'] as const) {
     if (own[key] === undefined) continue
     findings.problem([...keys, key], 'and users of the server exclude each other')
+  }
+}
+
+/** Where 0 has a meaning of its own, and what is above it a lowest value. */
+const MQTT_LOWEST = {
+  max_keepalive: [1_000, 'must be 0 for as long as clients ask, or at least 1s'],
+  max_session_expiry: [1_000, 'must be 0 for as long as clients ask, or at least 1s'],
+  max_packet_size: [MQTT_PACKET_BYTES_MIN, `must be 0, or at least ${MQTT_PACKET_BYTES_MIN} bytes`],
+  sys_interval: [1_000, 'must be 0 for never, or at least 1s'],
+} as const
+
+function checkMqttLimits(findings: Findings, file: CoreFile): void {
+  const { mqtt } = file
+  if (mqtt === undefined) return
+  for (const [key, [min, message]] of Object.entries(MQTT_LOWEST)) {
+    const value = mqtt[key as keyof typeof MQTT_LOWEST]
+    if (value > 0 && value < min) findings.problem(['mqtt', key], message)
+  }
+  if (mqtt.max_queued_bytes < file.max_payload) {
+    const message = 'is below max_payload: a larger message waits for nobody, it is dropped'
+    findings.warning(['mqtt', 'max_queued_bytes'], message)
   }
 }
 

@@ -2,6 +2,8 @@
 import * as v from 'valibot'
 import { doorAuthorization } from './authorization-schema.ts'
 import { block, namedValues } from './block.ts'
+import { MQTT_DEFAULTS } from './limits.ts'
+import { MQTT_ALIASES, MQTT_LIMITS } from './mqtt-schema.ts'
 import { MQTT_OPTIONS } from './server-options.ts'
 import { tls } from './tls-schema.ts'
 import { count, duration, flag, port, reading, shown, text, word } from './values.ts'
@@ -79,7 +81,8 @@ export const mqtt = block(
     ...listener,
     tls: v.optional(tls),
     ack_wait: v.optional(duration(100), '30s'),
-    max_ack_pending: v.optional(count(0, 65_535), 1024),
+    max_ack_pending: v.optional(count(0, 65_535), MQTT_DEFAULTS.max_ack_pending),
+    ...MQTT_LIMITS,
     no_auth_user: v.optional(text(), ''),
     authorization: v.optional(doorAuthorization),
   },
@@ -89,6 +92,7 @@ export const mqtt = block(
       ackwait: 'ack_wait',
       max_pending: 'max_ack_pending',
       max_inflight: 'max_ack_pending',
+      ...MQTT_ALIASES,
       authentication: 'authorization',
     },
     ...MQTT_OPTIONS,

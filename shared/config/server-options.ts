@@ -75,8 +75,6 @@ export const MQTT_OPTIONS: ServerOptions = {
     'consumer_memory_storage',
     'consumer_inactive_threshold',
     'consumer_auto_cleanup',
-    'reject_qos2_publish',
-    'downgrade_qos2_subscribe',
   ],
 }
 

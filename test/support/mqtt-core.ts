@@ -9,7 +9,7 @@ import {
   type SubjectSpace,
   type Subscription,
 } from '../../shared/broker/index.ts'
-import type { MqttConfig } from '../../shared/config/index.ts'
+import { MQTT_DEFAULTS, type MqttConfig } from '../../shared/config/index.ts'
 import type { Log, LogFields } from '../../shared/log/index.ts'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { Core } from '../../shared/server/index.ts'
@@ -90,6 +90,7 @@ export class MqttCore implements Core {
 }
 
 export const MQTT_CONFIG: MqttConfig = {
+  ...MQTT_DEFAULTS,
   listen: { host: '127.0.0.1', port: 0 },
   ack_wait: 30_000,
   max_ack_pending: 100,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../../bridge-mqtt/index.ts'
 import { StaticAccountBook } from '../../../shared/account/index.ts'
-import type { AccountConfig } from '../../../shared/config/index.ts'
+import { type AccountConfig, parseConfig } from '../../../shared/config/index.ts'
 import { RawClient } from '../../support/broker-harness.ts'
 import { eventually } from '../../support/link-node.ts'
 import { MQTT_CONFIG, MqttCore } from '../../support/mqtt-core.ts'
@@ -74,6 +74,18 @@ describe('room for MQTT clients', () => {
     assert.equal(core.broker.accountTotals('$G').connections, 2)
     assert.equal(second.isClosed, false)
     assert.equal(door.counters.clients, 1)
+  })
+
+  it('is for who comes after a reload as the configuration has it', async () => {
+    const given = (block: object) => parseConfig({ mqtt: { port: -1, ...block } }, 'hub')
+    await start({})
+    await mqtt('a')
+    door.reload(given({ max_connections: 1 }))
+    assert.equal((await mqtt('b'))[1], NO_ROOM)
+    door.reload(given({ max_connections: 2, max_subscriptions: 2 }))
+    const [second, welcome] = await mqtt('b')
+    second.send(subscribePacket(1, ['a', 0], ['b', 0], ['c', 0]))
+    assert.deepEqual([welcome, await second.take(7)], [ACCEPTED, '90050001000080'])
   })
 
   it('goes with other limits of the account: payload and filters, as they are now', async () => {
