@@ -96,6 +96,16 @@ export class Clients {
     return { kind: 'admitted', clientId, key, identity, space }
   }
 
+  /** Those of one account, or of all, in the order in which their ids came first. */
+  *connected(account?: string): Generator<ClientConnection> {
+    const prefix = account === undefined ? '' : `${account}\0`
+    for (const [key, client] of this.#byKey) if (key.startsWith(prefix)) yield client
+  }
+
+  find(account: string, clientId: string): ClientConnection | undefined {
+    return this.#byKey.get(`${account}\0${clientId}`)
+  }
+
   left(client: ClientConnection): void {
     this.#leaveSeat(client)
     const key = this.#keys.get(client)

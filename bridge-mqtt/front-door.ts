@@ -6,9 +6,11 @@ import type { Core, DoorTraffic, FrontDoor } from '../shared/server/index.ts'
 import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
 import { MqttCounters } from './counters.ts'
+import { DoorDirectory } from './door-directory.ts'
 import { limitsOf, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
+import { OperationsDesk } from './operations/index.ts'
 import {
   type ClientConnection,
   Connection,
@@ -35,6 +37,7 @@ export class MqttFrontDoor implements FrontDoor {
   #core: Core | undefined
   #context: MqttContext | undefined
   #log: Log | undefined
+  #operations: OperationsDesk | undefined
   #ending: Promise<void> | undefined
   #emptied: (() => void) | undefined
 
@@ -82,6 +85,7 @@ export class MqttFrontDoor implements FrontDoor {
     const options = { protocol: 'tcp', host, port, tls } as const
     this.#listener = await core.machine.network.listen(options, (channel) => this.accept(channel))
     const at = `${this.#listener.host}:${this.#listener.port}`
+    this.#operations?.start()
     log.info({}, `Listening for MQTT clients on ${tls === undefined ? 'mqtt' : 'tls'}://${at}`)
   }
 
@@ -130,12 +134,14 @@ export class MqttFrontDoor implements FrontDoor {
 
   /** Closes at once: wills are not published, what is not acknowledged stays so. Idempotent. */
   async destroy(): Promise<void> {
+    this.#operations?.stop()
     const closed = this.#listener?.close()
     for (const connection of this.#connections) connection.destroy()
     await closed
   }
 
   async #drain(): Promise<void> {
+    this.#operations?.stop()
     const closed = this.#listener?.close()
     if (this.#core !== undefined) {
       const deadline = new AbortController()
@@ -175,8 +181,11 @@ export class MqttFrontDoor implements FrontDoor {
       counters: this.counters,
       notices,
     })
+    const { clock } = core.machine
+    const directory = new DoorDirectory({ clock, book: core.accounts.book, clients })
+    this.#operations = new OperationsDesk({ core, directory, log })
     return {
-      clock: core.machine.clock,
+      clock,
       get limits() {
         return limits()
       },

@@ -129,3 +129,15 @@ export const STRANGERS_MAX = 1_000
 /** Of each client with a filter wider than it may receive: subjects whose answer is remembered. */
 export const RECEIVABLE_SUBJECTS_MAX = 256
 export const RECEIVABLE_SUBJECT_BYTES = 256
+
+/** Entries of one answer to an operator, and their bytes. */
+export const PAGE_ENTRIES_MAX = 1_000
+export const ANSWER_BYTES_MAX = 512 * 1024
+/** What stands around the entries: names of server and account, counts. */
+export const ANSWER_OVERHEAD_BYTES = 1_024
+
+/** Requests of operators that wait for their turn, and those of one account among them. */
+export const REQUESTS_WAITING_MAX = 1_024
+export const REQUESTS_WAITING_PER_ACCOUNT_MAX = 32
+/** The longest client id, when each of its bytes is escaped in JSON, has room in one. */
+export const REQUEST_BYTES_MAX = 6 * 65_535 + 1_024

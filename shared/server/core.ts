@@ -1,4 +1,4 @@
-import type { Authenticator } from '../account/index.ts'
+import type { AccountBook, Authenticator } from '../account/index.ts'
 import type { AccountLimits, SubjectSpace } from '../broker/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
@@ -20,6 +20,10 @@ export interface Core {
   readonly machine: Machine
   readonly log: Log
   readonly serverName: string
+  /** Petiole's own version. */
+  readonly version: string
+  readonly identity: { readonly id: string }
+  readonly accounts: { readonly book: AccountBook }
   readonly authenticator: Authenticator
   readonly payloadBytesMax: number
   /** Certificates of the listeners that have some. */

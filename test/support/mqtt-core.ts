@@ -1,4 +1,8 @@
-import type { AccountBook, Authenticator } from '../../shared/account/index.ts'
+import {
+  type AccountBook,
+  type Authenticator,
+  StaticAccountBook,
+} from '../../shared/account/index.ts'
 import {
   type AccountLimits,
   BROKER_DEFAULTS,
@@ -14,11 +18,15 @@ import type { Log, LogFields } from '../../shared/log/index.ts'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { Core } from '../../shared/server/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
+import { accountConfig } from '../unit/account/setup.ts'
 import { userDoor } from './user-door.ts'
 
 /** A core without streams: real sockets and the real router, for tests of the MQTT front door. */
 export class MqttCore implements Core {
   readonly serverName = 'mqtt-test'
+  readonly version = '0.0.0'
+  readonly identity = { id: 'NMQTT' }
+  readonly accounts: { readonly book: AccountBook }
   readonly payloadBytesMax: number
   readonly authenticator: Authenticator
   readonly log = new RecordingLog()
@@ -37,6 +45,8 @@ export class MqttCore implements Core {
   ) {
     this.authenticator = options.authenticator ?? userDoor()
     this.payloadBytesMax = options.payloadBytesMax ?? 1024 * 1024
+    const book = options.accounts ?? new StaticAccountBook([accountConfig('$G')], '')
+    this.accounts = { book }
     const clock = new SystemClock()
     const random = new SeededRandom(1)
     const network = new SystemNetwork({ clock, onTrouble: () => {} })
