@@ -1,5 +1,6 @@
 import type { ConnectionType } from '../config/index.ts'
 import type { Permissions } from './permissions.ts'
+import type { ScramChallenge } from './scram-users.ts'
 
 /** What a peer's certificate says, as far as it was verified. Source: RFC 5280, RFC 2253. */
 export interface TlsFacts {
@@ -37,6 +38,8 @@ export interface Credentials {
   readonly jwt?: string
   /** Of the nonce, base64url. */
   readonly signature?: string
+  /** A password that was proven and not said; then there is none. */
+  readonly scram?: ScramChallenge
   readonly proxySignature?: string
   /** What INFO asked to sign; absent when it asked for nothing. */
   readonly nonce?: string
@@ -108,6 +111,11 @@ export interface Authenticator {
    * somebody else must be asked (bcrypt, a resolver, an auth callout); it never rejects.
    */
   authenticate(credentials: Credentials): Identity | undefined | Promise<Identity | undefined>
+  /**
+   * What a user who will not say his password has to prove; he is authenticated with it afterwards. There is one
+   * for unknown users too, which nobody passes. undefined, or absent: nobody here can log in like this.
+   */
+  challenge?(credentials: Credentials): ScramChallenge | undefined
   /** Why somebody was refused, where it is more than that nobody knows him; for monitoring. */
   refusalOf?(credentials: Credentials): ProxyRefusal | undefined
   /** Whether the identity, given out earlier, still holds: after a reload or an account's update. */

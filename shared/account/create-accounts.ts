@@ -38,6 +38,7 @@ export function createAuthenticator(
     isRequired: login.isRequired,
     needsNonce: login.hasKeys,
     authenticate: (credentials) => login.check(credentials, { kind: 'none' }),
+    challenge: ({ user = '' }) => login.challenge(user),
     recheck: () => undefined,
   }
 }

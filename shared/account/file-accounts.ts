@@ -90,6 +90,8 @@ export class FileAccounts implements Accounts {
       },
       authenticate: (credentials) =>
         this.#authenticate(only ?? listenerOf(credentials.connectionType), credentials),
+      challenge: ({ connectionType, user = '' }) =>
+        this.#logins[only ?? listenerOf(connectionType)].challenge(user),
       refusalOf: (credentials) => {
         const listener = only ?? listenerOf(credentials.connectionType)
         const proxy = checkProxy(credentials, this.#config.authorization.trusted_proxies)
@@ -131,7 +133,9 @@ export class FileAccounts implements Accounts {
     identity: Identity | undefined,
   ): Verdict {
     const callout = this.#calloutOf(listener)
-    const { connectionType = 'STANDARD' } = credentials
+    const { connectionType = 'STANDARD', scram } = credentials
+    // There is no password that a service could look at: this server has the only proof, or none any more.
+    if (scram !== undefined && identity === undefined) return undefined
     if (callout === undefined) return this.#admit(identity, login, listener, connectionType)
     const account = identity?.account ?? GLOBAL_ACCOUNT
     const isDelegated =

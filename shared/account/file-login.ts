@@ -11,6 +11,7 @@ import { compilePermissions } from './compiled-permissions.ts'
 import { isNonceSigned } from './nkey.ts'
 import type { Secret, Secrets } from './password.ts'
 import type { ProxyCheck } from './proxy-check.ts'
+import { type ScramChallenge, ScramUsers } from './scram-users.ts'
 
 export type Verdict = Identity | undefined | Promise<Identity | undefined>
 
@@ -52,6 +53,7 @@ export class FileLogin {
   readonly #token: Secret | undefined
   readonly #open: Identity
   readonly #isOpen: boolean
+  #scramUsers: ScramUsers | undefined
 
   constructor(options: FileLoginOptions) {
     const { authorization, secrets, openAccount } = options
@@ -80,6 +82,13 @@ export class FileLogin {
     const vouched = (identity: Identity | undefined): Identity | undefined =>
       identity === undefined ? undefined : { ...identity, proxyKey: proxy.key }
     return verdict instanceof Promise ? verdict.then(vouched) : vouched(verdict)
+  }
+
+  /** @param user as he calls himself */
+  challenge(user: string): ScramChallenge | undefined {
+    const { authorization, secrets } = this.#options
+    this.#scramUsers ??= new ScramUsers(authorization.users, secrets)
+    return this.#scramUsers.challenge(user)
   }
 
   /** What is asked of proxies comes before what is asked of users. */
@@ -184,6 +193,8 @@ export class FileLogin {
 
   #comparePassword(member: Member, credentials: Credentials, proxy: ProxyCheck): Verdict {
     const admitted = admits(member, credentials, proxy)
+    const { scram } = credentials
+    if (scram !== undefined) return scram.isProofOf(member.config) ? admitted : undefined
     return settle(member.secret.matches(credentials.password ?? '', credentials), admitted)
   }
 

@@ -1,6 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { parseScramVerifier } from '../config/index.ts'
 import type { PasswordHashes } from '../runtime/index.ts'
 import { type Asker, HashTurns } from './hash-turns.ts'
+import { saslprep } from './saslprep.ts'
 
 const BCRYPT = /^\$2[abxy]\$\d{2}\$/
 const KEY_BYTES = 32
@@ -34,6 +36,13 @@ export class Secrets {
       return {
         isBcrypt: true,
         matches: (presented, asker) => this.#hashes.matches(presented, secret, asker),
+      }
+    }
+    if (parseScramVerifier(secret) !== undefined) {
+      return {
+        isBcrypt: false,
+        matches: (presented, asker) =>
+          this.#hashes.matches(saslprep(presented) ?? presented, secret, asker),
       }
     }
     const digest = this.digest(secret)

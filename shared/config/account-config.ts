@@ -28,7 +28,7 @@ export interface PermissionsConfig {
 /** A user with a password, or one with an nkey; exactly one of `user` and `nkey` is not ''. */
 export interface UserConfig {
   readonly user: string
-  /** Plain, or a bcrypt hash. */
+  /** Plain, a bcrypt hash, or a SCRAM verifier. */
   readonly password: string
   /** Public user nkey, `U…`. */
   readonly nkey: string

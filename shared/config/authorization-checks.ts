@@ -4,6 +4,7 @@ import type { AuthorizationFile, UserFile } from './authorization-schema.ts'
 import { ROOT_ACCOUNT, SYSTEM_ACCOUNT } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { Findings, Keys } from './findings.ts'
+import { parseScramVerifier, SCRAM_VERIFIER_START } from './scram-verifier.ts'
 
 /** Names and nkeys of all users, and of all accounts, as far as they are in the file. */
 export interface Known {
@@ -75,6 +76,9 @@ export function checkAuthorization(
   for (const [i, one] of users.entries()) checkUser(findings, one, [...keys, 'users', i], names)
 }
 
+const NO_VERIFIER =
+  'is no SCRAM verifier: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> in base64, of 4096 to 1000000 iterations'
+
 function checkUser(
   findings: Findings,
   { user, password, nkey }: Pick<UserFile, 'user' | 'password' | 'nkey'>,
@@ -95,6 +99,9 @@ function checkUser(
   if (password === undefined || password === '') {
     const message = `the user "${user}" has no password: whoever knows the name may log in`
     findings.warning(keys, message)
+  } else if (password.startsWith(SCRAM_VERIFIER_START) && !parseScramVerifier(password)) {
+    // Else it would be a password as it stands, which nobody meant.
+    findings.problem([...keys, 'password'], NO_VERIFIER)
   }
   findings.repeated(names, user, [...keys, 'user'])
 }

@@ -50,4 +50,10 @@ export {
 export type { MqttLimitsConfig } from './mqtt-config.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'
 export { type Comparison, compareConfigs } from './reload.ts'
+export {
+  parseScramVerifier,
+  SCRAM_ITERATIONS_MIN,
+  SCRAM_VERIFIER_START,
+  type ScramVerifier,
+} from './scram-verifier.ts'
 export type { TlsConfig } from './tls-config.ts'

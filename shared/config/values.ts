@@ -231,8 +231,9 @@ export function shown(input: unknown): string {
   return whole.length > 60 ? `${whole.slice(0, 60)}…` : whole
 }
 
-/** An nkey seed or private key, a JWT, a bcrypt hash, a URL with a password: put where it does not belong. */
-const SECRETIVE = /^(S[ACNOUX][A-Z2-7]{20,}|P[A-Z2-7]{50,}|eyJ|\$2[abxy]\$)|:\/\/.*@/s
+/** An nkey seed or private key, a JWT, a hash of a password, a URL with one: put where it does not belong. */
+const SECRETIVE =
+  /^(S[ACNOUX][A-Z2-7]{20,}|P[A-Z2-7]{50,}|eyJ|\$2[abxy]\$|SCRAM-SHA-256\$)|:\/\/.*@/s
 
 function readText(input: unknown): Reading<string> {
   if (typeof input === 'string') return { value: input }

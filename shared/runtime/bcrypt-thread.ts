@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import type { Cancel, Clock } from './clock.ts'
 
-/** Checks passwords against bcrypt hashes, which is meant to take long. */
+/** Checks passwords against bcrypt hashes and SCRAM verifiers, which is meant to take long. */
 export interface PasswordHashes {
   /** False too for a hash that is none, and when more are waiting than may; never rejects. */
   matches(password: string, hash: string): Promise<boolean>
@@ -18,16 +18,25 @@ const IDLE_MS = 10_000
 /** The thread is given as text because a file would have another name compiled than in the sources. */
 const THREAD = `
   const { parentPort, workerData } = require('node:worker_threads')
+  const { createHash, createHmac, pbkdf2Sync, timingSafeEqual } = require('node:crypto')
   const bcrypt = require(workerData)
+  function compare(password, hash) {
+    const verifier = /^SCRAM-SHA-256\\$(\\d+):(.+)\\$(.+):/.exec(hash)
+    if (verifier === null) return bcrypt.compareSync(password, hash)
+    const [salt, storedKey] = verifier.slice(2).map((part) => Buffer.from(part, 'base64'))
+    const salted = pbkdf2Sync(password, salt, Number(verifier[1]), 32, 'sha256')
+    const clientKey = createHmac('sha256', salted).update('Client Key').digest()
+    return timingSafeEqual(createHash('sha256').update(clientKey).digest(), storedKey)
+  }
   parentPort.on('message', ({ password, hash }) => {
     let matches = false
-    try { matches = bcrypt.compareSync(password, hash) } catch {}
+    try { matches = compare(password, hash) } catch {}
     parentPort.postMessage(matches)
   })
 `
 
 /**
- * One thread for all bcrypt comparisons, since each takes some tenth of a second that the event loop
+ * One thread for all these comparisons, since each takes some tenth of a second that the event loop
  * does not have. It is started by the first and ends when there was nothing to do for a while.
  */
 export class BcryptThread implements PasswordHashes {
@@ -46,7 +55,7 @@ export class BcryptThread implements PasswordHashes {
     const thread = this.#thread ?? this.#start()
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
-      thread.postMessage({ password, hash: `${hash.slice(0, 2)}${minorOf(hash)}${hash.slice(3)}` })
+      thread.postMessage({ password, hash: readable(hash) })
     })
   }
 
@@ -85,6 +94,6 @@ export class BcryptThread implements PasswordHashes {
 }
 
 /** All revisions mean the same for valid UTF-8; the library knows them but for `x` (crypt_blowfish's old bug). */
-function minorOf(hash: string): string {
-  return hash[2] === 'x' ? 'b' : (hash[2] ?? '')
+function readable(hash: string): string {
+  return hash.startsWith('$2x') ? `$2b${hash.slice(3)}` : hash
 }
