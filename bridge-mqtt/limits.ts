@@ -141,3 +141,9 @@ export const REQUESTS_WAITING_MAX = 1_024
 export const REQUESTS_WAITING_PER_ACCOUNT_MAX = 32
 /** The longest client id, when each of its bytes is escaped in JSON, has room in one. */
 export const REQUEST_BYTES_MAX = 6 * 65_535 + 1_024
+
+/** Who may publish so many messages a second may send those of this time at once, after a while of quiet. */
+export const RATE_BURST_MS = 1_000
+
+/** A client that is too fast waits at least so long: one timer then lets in several publishes. */
+export const RATE_PAUSE_MS = 10

@@ -10,6 +10,8 @@ export type Wait =
   | 'login'
   /** Others have their turn of the loop. */
   | 'turn'
+  /** It publishes faster than it may. */
+  | 'rate'
   /** Nothing that it sends is looked at any more. */
   | 'deaf'
 
@@ -40,7 +42,8 @@ export class InputGate {
 
   /** Whether the next packet may be looked at, when it has been read already. */
   get isPassing(): boolean {
-    return !this.isHeld && !this.#waits.has('login') && !this.#waits.has('deaf')
+    if (this.isHeld || this.#waits.size === 0) return !this.isHeld
+    return !this.#waits.has('login') && !this.#waits.has('deaf') && !this.#waits.has('rate')
   }
 
   close(wait: Wait): void {
