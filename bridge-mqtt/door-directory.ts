@@ -11,7 +11,7 @@ import {
   type SessionEntry,
   takePage,
 } from './operations/index.ts'
-import type { ClientConnection } from './session/index.ts'
+import { type ClientConnection, ENDING } from './session/index.ts'
 
 const NOTHING: Page<never> = { entries: [], total: 0, next: null }
 
@@ -54,7 +54,7 @@ export class DoorDirectory implements MqttDirectory {
 
   kick(account: string, clientId: string): boolean {
     const client = this.#parts.clients.find(account, clientId)
-    client?.end('kicked by an operator')
+    client?.end(ENDING.kicked)
     return client !== undefined
   }
 

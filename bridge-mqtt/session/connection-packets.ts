@@ -35,7 +35,9 @@ export function readSessionPacket(
     case PACKET.pubrel:
       return session.inbound.pubrel(bytes, frame)
     case PACKET.puback:
-      return session.subscriber.acknowledgedByClient(bytes, frame)
+    case PACKET.pubrec:
+    case PACKET.pubcomp:
+      return session.subscriber.acknowledged(bytes, frame)
     case PACKET.pingreq:
       if (frame.bodyEnd > frame.bodyStart) return VIOLATIONS.trailingBytes
       line.channel.write(PINGRESP_BYTES)
@@ -48,9 +50,6 @@ export function readSessionPacket(
       return disconnect(session, line, bytes, frame)
     case PACKET.connect:
       return VIOLATIONS.secondConnect
-    case PACKET.pubrec:
-    case PACKET.pubcomp:
-      return VIOLATIONS.publishQos2
     default:
       return VIOLATIONS.wrongDirection
   }
@@ -64,7 +63,7 @@ function subscribe(
 ): Violation | undefined {
   const packet = decodeSubscribe(bytes, frame, session.level)
   if ('rule' in packet) return packet
-  line.answers.suback(session.subscriber.subscribe(packet))
+  session.subscriber.subscribe(packet)
   line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
   return undefined
 }
@@ -77,7 +76,7 @@ function unsubscribe(
 ): Violation | undefined {
   const packet = decodeUnsubscribe(bytes, frame, session.level)
   if ('rule' in packet) return packet
-  line.answers.unsuback(session.subscriber.unsubscribe(packet))
+  session.subscriber.unsubscribe(packet)
   line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
   return undefined
 }

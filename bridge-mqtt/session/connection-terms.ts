@@ -63,6 +63,16 @@ export function termsOf(packet: ConnectPacket, limits: MqttLimits): Terms {
   }
 }
 
+/** What a subscriber has to know of them. */
+export function deliveryTerms(terms: Terms) {
+  return {
+    receiveMaximum: terms.receiveMaximum,
+    packetSizeMax: terms.packetBytesMax,
+    topicAliasMax: terms.topicAliasMaximum,
+    wantsProblemInfo: terms.wantsReasons,
+  }
+}
+
 /** What a client is told of the terms: what differs from what it would take for granted. */
 export function connackProperties(
   terms: Terms,

@@ -20,6 +20,7 @@ import { ENDING, type Ending } from './connection-ending.ts'
 import { connectionFacts } from './connection-facts.ts'
 import { type Admitted, Handshake, type Newcomer } from './connection-handshake.ts'
 import { type PacketLine, readSessionPacket } from './connection-packets.ts'
+import { deliveryTerms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { headerViolation } from './header-check.ts'
 import { InputGate } from './input-gate.ts'
@@ -126,7 +127,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
     const { clientId, key, space, identity } = admission
     const { clock } = this.#context
     const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it))
-    const owner = { clientId, key, level: packet.level, guard, terms }
+    const owner = { clientId, key, level: packet.level, guard, terms, ...deliveryTerms(terms) }
     this.#handshake = undefined
     this.#answers = answers
     this.#session = new Session(this.#context, space, this, owner)
@@ -134,6 +135,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
     this.#will = packet.will
     this.#keepAlive = new KeepAlive(clock, terms.keepAliveSeconds, () => this.#keepAliveExpired())
     this.#keepAlive.start()
+    this.#session.subscriber.begin()
     this.#log.debug({ client: clientId, user: packet.user }, 'client connected')
   }
 

@@ -7,7 +7,7 @@ import { AckReader, type ConnectPacket, Frame, PublishReader } from '../codec/in
 import type { MqttCounters } from '../counters.ts'
 import type { MqttLimits } from '../limits.ts'
 import type { Notices } from '../notices.ts'
-import { NO_HEADERS } from '../publish-qos.ts'
+import { NO_HEADERS } from '../message-headers.ts'
 import type { Translator } from '../translator.ts'
 import type { Ending } from './connection-ending.ts'
 import type { PublishFacts } from './inbound-publisher.ts'

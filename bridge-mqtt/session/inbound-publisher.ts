@@ -1,5 +1,5 @@
 import type { Peer, PublishCommitted, SubjectSpace } from '../../shared/broker/index.ts'
-import { NO_HEADERS } from '../publish-qos.ts'
+import { NO_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import type { PublishWaits } from './inbound-waits.ts'

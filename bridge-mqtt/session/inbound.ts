@@ -11,7 +11,7 @@ import {
   VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
-import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../publish-qos.ts'
+import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { type AckEntry, type AckOwner, InboundAcks } from './inbound-acks.ts'

@@ -18,6 +18,7 @@ import type { MqttContext } from './context.ts'
 import { Inbound } from './inbound.ts'
 import type { SessionGuard } from './session-guard.ts'
 import { Subscriber } from './subscriber.ts'
+import type { RetainedSource, SubscriberLog } from './subscriber-ports.ts'
 import { Will } from './will.ts'
 
 /** What a session asks of the connection it is attached to. */
@@ -39,6 +40,20 @@ export interface SessionOwner {
   readonly level: Level
   readonly guard: SessionGuard
   readonly terms: Terms
+  /** Of CONNECT: QoS 1 and 2 messages that the client takes at a time; not given: 65,535. */
+  readonly receiveMaximum?: number
+  /** The longest packet that it takes; not given: any. */
+  readonly packetSizeMax?: number
+  /** Topic aliases that it takes; not given: none. */
+  readonly topicAliasMax?: number
+  /** Whether answers may have a reason string; not given: they may. */
+  readonly wantsProblemInfo?: boolean
+  /** What outlasts the connection; undefined: a clean session. */
+  readonly durable?: SubscriberLog
+  /** undefined: nothing is retained. */
+  readonly retained?: RetainedSource
+  /** Whether a stream or buffer stores the subject: what NATS clients publish there has QoS 2. */
+  readonly isStored?: (subject: Uint8Array) => boolean
 }
 
 /**
@@ -120,9 +135,13 @@ export class Session implements Peer {
   }
 
   deliver(subscription: Subscription, message: Message): void {
+    this.offer(subscription, message)
+  }
+
+  offer(subscription: Subscription, message: Message): boolean {
     const { origin } = message
     const isOurs = origin instanceof Session || origin instanceof Will
-    this.subscriber.deliver(subscription, message, isOurs ? origin : undefined)
+    return this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
   }
 
   /** Whether its user belongs to the account, or to any. */

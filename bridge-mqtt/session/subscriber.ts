@@ -1,17 +1,19 @@
 import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import {
+  encodeSuback,
+  encodeUnsuback,
   type Frame,
   LEVEL,
   NO_PROPERTIES,
+  PACKET,
   PublishProperties,
   REASON,
   SUBACK_FAILURE,
-  type SubackPacket,
   type SubscribePacket,
   type UnsubscribePacket,
   type Violation,
 } from '../codec/index.ts'
-import { qosOfHeaders } from '../publish-qos.ts'
+import { qosOfHeaders } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import { ClientFilters } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
@@ -24,11 +26,13 @@ const QOS_GRANTED_MAX = 1
 export interface MqttOrigin {
   readonly publishing: Topic | undefined
   readonly publishingQos: number
+  readonly publishingRetain: boolean
 }
 
 /** What a client is subscribed to, and what of it is sent. */
 export class Subscriber {
   readonly #context: MqttContext
+  readonly #line: SessionLine
   readonly #owner: SessionOwner
   readonly #outbound: Outbound
   readonly #filters: ClientFilters
@@ -42,6 +46,7 @@ export class Subscriber {
     peer: Peer,
   ) {
     this.#context = context
+    this.#line = line
     this.#owner = owner
     const { queuedMessagesMax, queuedBytesMax } = context.limits
     const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
@@ -62,35 +67,30 @@ export class Subscriber {
     return this.#outbound.sentBytes
   }
 
-  /** @param origin undefined: it was not published by an MQTT client of this server */
-  deliver(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): void {
-    const subject = message.subjectBytes
-    const granted = this.#filters.grantedQos(subscription, subject)
-    if (granted < 0) return
-    let topic: Uint8Array | undefined
-    let qos = 0
-    if (origin !== undefined) {
-      const { publishing } = origin
-      topic = publishing?.subject === subject ? publishing.bytes : undefined
-      qos = origin.publishingQos
-    } else if (granted > 0) {
-      qos = qosOfHeaders(message.headers)
-    }
-    topic ??= this.#context.translator.topicOf(subject)
-    if (topic === undefined) this.#context.counters.untranslatable++
-    else this.#outbound.send(topic, message.payload, Math.min(granted, qos))
+  /** The client has its CONNACK: what its session had before goes on. */
+  begin(): void {}
+
+  /**
+   * Whether it takes the message; of those that are not shared it takes all.
+   *
+   * @param origin undefined: it was not published by an MQTT client of this server
+   */
+  offer(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): boolean {
+    this.#deliver(subscription, message, origin)
+    return true
   }
 
-  /** PUBACK of the client for a delivery. */
-  acknowledgedByClient(bytes: Uint8Array, frame: Frame): Violation | undefined {
+  /** PUBACK, PUBREC or PUBCOMP of the client for a delivery. */
+  acknowledged(bytes: Uint8Array, frame: Frame): Violation | undefined {
     const { ack } = this.#context.scratch
     const violation = ack.read(bytes, frame, this.#owner.level, 'client')
-    if (violation === undefined) this.#outbound.acknowledged(ack.packetId)
-    return violation
+    if (violation !== undefined) return violation
+    if (frame.type === PACKET.puback) this.#outbound.acknowledged(ack.packetId)
+    return undefined
   }
 
-  /** Return codes in the order of the filters [MQTT-3.9.3-1]. */
-  subscribe(packet: SubscribePacket): SubackPacket {
+  /** Answers with a code for each filter, in their order [MQTT-3.9.3-1]. */
+  subscribe(packet: SubscribePacket): void {
     const { counters, notices } = this.#context
     const { clientId, guard } = this.#owner
     const before = this.#filters.size
@@ -104,16 +104,18 @@ export class Subscriber {
       return this.#filters.set(filter, granted) ? granted : SUBACK_FAILURE
     })
     counters.filters += this.#filters.size - before
-    return { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
+    const answer = { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
+    this.#line.channel.write(encodeSuback(answer, this.#owner.level))
   }
 
-  unsubscribe(packet: UnsubscribePacket): SubackPacket {
+  unsubscribe(packet: UnsubscribePacket): void {
     const codes = packet.filters.map((filter) => {
       if (!this.#filters.delete(filter)) return REASON.noSubscriptionExisted
       this.#context.counters.filters--
       return REASON.success
     })
-    return { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
+    const answer = { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
+    this.#line.channel.write(encodeUnsuback(answer, this.#owner.level))
   }
 
   /**
@@ -138,5 +140,23 @@ export class Subscriber {
   close(): void {
     this.#context.counters.filters -= this.#filters.size
     this.#filters.clear()
+  }
+
+  #deliver(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): void {
+    const subject = message.subjectBytes
+    const granted = this.#filters.grantedQos(subscription, subject)
+    if (granted < 0) return
+    let topic: Uint8Array | undefined
+    let qos = 0
+    if (origin !== undefined) {
+      const { publishing } = origin
+      topic = publishing?.subject === subject ? publishing.bytes : undefined
+      qos = origin.publishingQos
+    } else if (granted > 0) {
+      qos = qosOfHeaders(message.headers)
+    }
+    topic ??= this.#context.translator.topicOf(subject)
+    if (topic === undefined) this.#context.counters.untranslatable++
+    else this.#outbound.send(topic, message.payload, Math.min(granted, qos))
   }
 }

@@ -1,6 +1,6 @@
 import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
 import type { WillMessage } from '../codec/index.ts'
-import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../publish-qos.ts'
+import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { Publisher } from './inbound-publisher.ts'
