@@ -1,14 +1,13 @@
-import { current, type Identity } from '../shared/account/index.ts'
+import { type Credentials, current, type Identity } from '../shared/account/index.ts'
 import type { Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
 import type { Channel } from '../shared/transport/index.ts'
+import { Authentication } from './auth/index.ts'
 import { CONNACK, type ConnectPacket, REASON } from './codec/index.ts'
 import type { MqttCounters } from './counters.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Notices } from './notices.ts'
 import { type Admission, type ClientConnection, ENDING, type Refusal } from './session/index.ts'
-
-const ASSIGNED_ID_BYTES = 12
 
 type Verdict = Identity | undefined | Promise<Identity | undefined>
 
@@ -37,24 +36,21 @@ export class Clients {
    * nothing else.
    */
   authenticate(packet: ConnectPacket, channel: Channel): Verdict {
-    const { clientId, user } = packet
+    const { user } = packet
     const password = packet.password && Buffer.from(packet.password).toString()
     return this.#core.authenticator.authenticate({
+      ...this.#credentialsOf(packet, channel),
       ...(user === undefined ? {} : { user }),
       ...(password === undefined ? {} : { password, token: password }),
-      connectionType: channel.kind === 'websocket' ? 'MQTT_WS' : 'MQTT',
-      remoteAddress: channel.remoteAddress,
-      applicant: channel,
-      tls: channel.tls,
-      client: {
-        id: this.#core.nextPeerId(),
-        name: '',
-        lang: '',
-        version: '',
-        protocol: 0,
-        mqttClientId: clientId,
-      },
     })
+  }
+
+  /** For a CONNECT that names an authentication method; undefined: none is offered. */
+  enhanced(packet: ConnectPacket, channel: Channel): Authentication | undefined {
+    if (!this.#options.limits.offersScram) return undefined
+    const { authenticator, machine } = this.#core
+    const credentials = this.#credentialsOf(packet, channel)
+    return new Authentication(authenticator, machine.random, credentials)
   }
 
   admit(packet: ConnectPacket, claimed: Identity | undefined, client: ClientConnection): Admission {
@@ -115,6 +111,24 @@ export class Clients {
     this.#options.counters.clients = this.#byKey.size
   }
 
+  /** Where and how a client comes. */
+  #credentialsOf({ clientId }: ConnectPacket, channel: Channel): Credentials {
+    return {
+      connectionType: channel.kind === 'websocket' ? 'MQTT_WS' : 'MQTT',
+      remoteAddress: channel.remoteAddress,
+      applicant: channel,
+      tls: channel.tls,
+      client: {
+        id: this.#core.nextPeerId(),
+        name: '',
+        lang: '',
+        version: '',
+        protocol: 0,
+        mqttClientId: clientId,
+      },
+    }
+  }
+
   /** Seats pass on with their client id: whoever has it now must go. */
   #noRoom(key: string): void {
     this.#byKey.get(key)?.end(ENDING.noSeat)
@@ -148,6 +162,22 @@ function refused(refusal: Refusal): Admission {
   return { kind: 'refused', refusal }
 }
 
+/** `auto-` and a random UUID, which is the form that mosquitto's clients know. */
 function assignId(random: Random): string {
-  return `auto-${Buffer.from(random.bytes(ASSIGNED_ID_BYTES)).toString('base64url')}`
+  const bytes = Buffer.from(random.bytes(UUID_BYTES))
+  bytes.writeUInt8(((bytes[6] ?? 0) & 0x0f) | 0x40, 6)
+  bytes.writeUInt8(((bytes[8] ?? 0) & 0x3f) | 0x80, 8)
+  const hex = bytes.toString('hex')
+  const groups = UUID_GROUPS.map(([start, end]) => hex.slice(start, end))
+  return `auto-${groups.join('-')}`
 }
+
+/** Version and variant of a random one stand in bytes 6 and 8 [RFC 9562, 5.4]. */
+const UUID_BYTES = 16
+const UUID_GROUPS = [
+  [0, 8],
+  [8, 12],
+  [12, 16],
+  [16, 20],
+  [20, 32],
+] as const

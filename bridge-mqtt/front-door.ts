@@ -1,3 +1,4 @@
+import { current } from '../shared/account/index.ts'
 import type { CoreConfig, MqttConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import type { ConnectionFacts, Metric } from '../shared/monitor/index.ts'
@@ -203,6 +204,8 @@ export class MqttFrontDoor implements FrontDoor {
       },
       nextPeerId: () => core.nextPeerId(),
       authenticate: (packet, channel) => clients.authenticate(packet, channel),
+      enhanced: (packet, channel) => clients.enhanced(packet, channel),
+      current: (identity) => current(core.authenticator, identity),
       admit: (packet, identity, client) => clients.admit(packet, identity, client),
       recheck: (identity) =>
         core.authenticator.recheck(identity) ?? core.authenticator.renewed?.(identity),

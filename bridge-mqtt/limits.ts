@@ -123,6 +123,9 @@ export const NOTICE_INTERVAL_MS = 10_000
 /** What a packet may hold beside a payload: the fixed header, the longest topic, an identifier. */
 export const PACKET_OVERHEAD_BYTES = 5 + 2 + 65_535 + 2
 
+/** Headers that may stand beside a payload of full size: links and buffers have room for so many. */
+export const ADDED_HEADERS_BYTES_MAX = 256
+
 /** Connections beyond `clientsMax`: room for those whose CONNECT has not come yet. */
 export const STRANGERS_MAX = 1_000
 

@@ -11,8 +11,21 @@ export interface Topic {
   readonly isReserved: boolean
 }
 
-/** First levels that belong to the server: its API, its fleet protocol, its own reports. */
-const RESERVED_LEVELS: ReadonlySet<string> = new Set(['$SYS', '$JS', '$JSC', '$FLEET', '$MQTT'])
+/**
+ * First levels that belong to the server: its API, its fleet protocol, its own reports, and the one that
+ * in filters stands for something else.
+ */
+const RESERVED_LEVELS: ReadonlySet<string> = new Set([
+  '$SYS',
+  '$JS',
+  '$JSC',
+  '$FLEET',
+  '$MQTT',
+  '$share',
+])
+
+/** Bridges of mosquitto say there whether they are connected, and give up when they may not. */
+const BRIDGE_STATE = /^\$SYS\/broker\/connection\/[^/]+\/state$/
 
 const UNTRANSLATABLE = new Uint8Array(0)
 const TOPIC_BYTES_MAX = 65_535
@@ -57,5 +70,6 @@ function translate(subject: Uint8Array): Uint8Array {
 function isReserved(topic: Buffer): boolean {
   if (topic[0] !== 0x24) return false
   const end = topic.indexOf('/')
-  return RESERVED_LEVELS.has(topic.toString('utf8', 0, end < 0 ? topic.length : end))
+  if (!RESERVED_LEVELS.has(topic.toString('utf8', 0, end < 0 ? topic.length : end))) return false
+  return !BRIDGE_STATE.test(topic.toString())
 }

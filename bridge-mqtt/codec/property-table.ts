@@ -145,8 +145,13 @@ function bits(places: readonly Place[]): number {
   return places.reduce<number>((mask, place) => mask | (1 << place), 0)
 }
 
-/** MQTT 5, table 2-4, with what each packet's section says of values and repetition. */
+/**
+ * MQTT 5, table 2-4, with what each packet's section says of values and repetition. Properties are written
+ * in this order, which is by identifier but for two of CONNACK: where mosquitto writes them, whose suite
+ * compares bytes.
+ */
 export const PROPERTIES: readonly PropertyRule[] = [
+  property(0x22, 'topicAliasMaximum', UINT16, connect, connack),
   property(0x01, 'payloadFormat', FLAG, ...PUBLISHED),
   property(0x02, 'messageExpirySeconds', UINT32, ...PUBLISHED),
   property(0x03, 'contentType', STRING, ...PUBLISHED),
@@ -195,8 +200,6 @@ export const PROPERTIES: readonly PropertyRule[] = [
     disconnectOfServer,
   ),
   property(0x1f, 'reasonString', STRING, ...ANSWERS),
-  property(0x21, 'receiveMaximum', { ...UINT16, min: 1 }, connect, connack),
-  property(0x22, 'topicAliasMaximum', UINT16, connect, connack),
   property(
     0x23,
     'topicAlias',
@@ -211,6 +214,7 @@ export const PROPERTIES: readonly PropertyRule[] = [
   property(0x28, 'wildcardSubscriptionAvailable', FLAG, connack),
   property(0x29, 'subscriptionIdAvailable', FLAG, connack),
   property(0x2a, 'sharedSubscriptionAvailable', FLAG, connack),
+  property(0x21, 'receiveMaximum', { ...UINT16, min: 1 }, connect, connack),
 ]
 
 /** By identifier; all of them are below 0x40. */

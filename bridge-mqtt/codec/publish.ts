@@ -27,6 +27,11 @@ export class PublishReader {
   topicAlias = 0
   /** Seconds, -1 when the message does not expire. */
   messageExpiry = -1
+  /** The payload is said to be UTF-8 [MQTT-3.3.2.3.2]. */
+  isText = false
+  /** The response topic; `responseEnd` is 0 when there is none. */
+  responseStart = 0
+  responseEnd = 0
   /** The properties, with their length; an empty range before MQTT 5. */
   propertiesStart = 0
   payloadStart = 0
@@ -52,6 +57,8 @@ export class PublishReader {
     this.propertiesStart = this.payloadStart
     this.topicAlias = 0
     this.messageExpiry = -1
+    this.isText = false
+    this.responseEnd = 0
     if (level === LEVEL.v5) {
       const violation = this.#readProperties(bytes, from)
       if (violation !== undefined) return violation
@@ -68,6 +75,11 @@ export class PublishReader {
       const id = cursor.rule?.id
       if (id === PROPERTY.topicAlias) this.topicAlias = cursor.number
       else if (id === PROPERTY.messageExpiry) this.messageExpiry = cursor.number
+      else if (id === PROPERTY.payloadFormat) this.isText = cursor.number === 1
+      else if (id === PROPERTY.responseTopic) {
+        this.responseStart = cursor.start
+        this.responseEnd = cursor.end
+      }
     }
     this.payloadStart = cursor.sectionEnd
     return cursor.violation

@@ -173,6 +173,8 @@ export const VIOLATIONS = {
     'MQTT-3.14.2-2',
     'session expiry of a session that was to end with its connection',
   ),
+  beforeConnack: badProperty('MQTT-3.1.2-30', 'packet is neither AUTH nor DISCONNECT'),
+  authWithoutMethod: badProperty('MQTT-4.12.0-7', 'AUTH, and CONNECT has named no method'),
   authCode: badProperty('MQTT-3.15.2-1', 'AUTH with a code that it has not'),
   authMethodMissing: badProperty('MQTT-4.12.0-5', 'AUTH without a method'),
   authDataAlone: badProperty('MQTT-3.1.2.11.10', 'authentication data without a method'),

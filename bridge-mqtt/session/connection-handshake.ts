@@ -3,17 +3,23 @@ import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import {
+  type Answer,
   CONNACK,
   type ConnectPacket,
   decodeConnect,
   encodeVersionRefusal,
   type Frame,
   LEVEL,
+  type Level,
   NO_PROPERTIES,
+  PACKET,
+  type Properties,
   REASON,
+  VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
 import { Answers } from './connection-answers.ts'
+import { Exchange, type ExchangeOutcome } from './connection-exchange.ts'
 import { connackProperties, type Terms, termsOf } from './connection-terms.ts'
 import type { Admission, ClientConnection, MqttContext, Refusal } from './context.ts'
 import type { InputGate } from './input-gate.ts'
@@ -25,6 +31,8 @@ export interface Admitted {
   readonly terms: Terms
   readonly answers: Answers
   readonly admission: Extract<Admission, { kind: 'admitted' }>
+  /** By which the client may prove itself again; undefined: its CONNECT named no method. */
+  readonly exchange: Exchange | undefined
 }
 
 /** The connection of a stranger. */
@@ -37,15 +45,24 @@ export interface Newcomer extends ClientConnection {
   enter(admitted: Admitted): void
   /** The answer has left, if there is one. */
   turnAway(fields: Readonly<Record<string, unknown>>, text: string): void
-  /** CONNECT broke a rule; `level` is 0 when nobody knows what the client speaks. */
-  violated(violation: Violation, level: number): void
+  /**
+   * A packet broke a rule.
+   *
+   * @param level 0 when nobody knows what the client speaks
+   * @param answer how it is told; not given: as its version has it
+   */
+  violated(violation: Violation, level: number, answer?: Answer): void
 }
 
 /** From CONNECT to CONNACK: who is there, whether he may come in, and on what terms. */
-export class Handshake {
+export class Handshake implements ExchangeOutcome {
   readonly #context: MqttContext
   readonly #newcomer: Newcomer
   readonly #log: Log
+  #packet: ConnectPacket | undefined
+  #terms: Terms | undefined
+  #answers: Answers | undefined
+  #exchange: Exchange | undefined
 
   constructor(context: MqttContext, newcomer: Newcomer, log: Log) {
     this.#context = context
@@ -53,14 +70,53 @@ export class Handshake {
     this.#log = log
   }
 
-  connect(bytes: Uint8Array, frame: Frame): void {
+  get isGone(): boolean {
+    return this.#newcomer.isGone
+  }
+
+  /** What the client speaks; undefined before its CONNECT. */
+  get level(): Level | undefined {
+    return this.#packet?.level
+  }
+
+  /** CONNECT, and then what an exchange asks for and nothing else [MQTT-3.1.2-30]. */
+  read(bytes: Uint8Array, frame: Frame): void {
+    if (this.#exchange === undefined) {
+      this.#connect(bytes, frame)
+      return
+    }
+    if (frame.type === PACKET.disconnect) {
+      this.#newcomer.turnAway({}, 'client gave up before it was let in')
+      return
+    }
+    const isAuth = frame.type === PACKET.auth
+    const violation = isAuth ? this.#exchange.read(bytes, frame) : VIOLATIONS.beforeConnack
+    if (violation !== undefined) this.#newcomer.violated(violation, LEVEL.v5)
+  }
+
+  proven(identity: Identity | undefined, proof: Properties): void {
+    this.#admit(identity, proof)
+  }
+
+  failed(reason: number, text: string): void {
+    this.#refuse({ returnCode: CONNACK.notAuthorized, reason, text })
+  }
+
+  broke(error: unknown): void {
+    this.#log.error({ err: error }, 'client login failed')
+    this.#newcomer.destroy()
+  }
+
+  #connect(bytes: Uint8Array, frame: Frame): void {
     const result = decodeConnect(bytes, frame)
     if (result.kind === 'version') {
       this.#context.counters.refused++
       this.#newcomer.channel.write(encodeVersionRefusal())
       this.#newcomer.turnAway({ level: result.level }, 'protocol version is not served')
     } else if (result.kind === 'violation') {
-      this.#newcomer.violated(result.violation, result.level)
+      // Who knows what it is: a CONNACK may say what is wrong, but need not (MQTT 5, 3.1.4), and the
+      // devices' own suites expect to hear nothing.
+      this.#newcomer.violated(result.violation, result.level, 'close')
     } else {
       this.#receive(result.packet)
     }
@@ -68,80 +124,82 @@ export class Handshake {
 
   #receive(packet: ConnectPacket): void {
     const { limits } = this.#context
-    const terms = termsOf(packet, limits)
-    const answers = new Answers(this.#newcomer.channel, terms)
+    this.#packet = packet
+    this.#terms = termsOf(packet, limits)
+    this.#answers = new Answers(this.#newcomer.channel, this.#terms)
     const refusal =
       identifierRefusal(packet, limits.allowsEmptyClientId) ?? willRefusal(packet, limits)
-    if (refusal !== undefined) this.#refuse(packet, answers, refusal)
-    else this.#authenticate(packet, terms, answers)
+    if (refusal !== undefined) this.#refuse(refusal)
+    else this.#authenticate(packet, this.#answers)
   }
 
   /** Reads no further until it is known who this is: what follows CONNECT may need to be allowed. */
-  #authenticate(packet: ConnectPacket, terms: Terms, answers: Answers): void {
+  #authenticate(packet: ConnectPacket, answers: Answers): void {
     const { input, channel } = this.#newcomer
     input.turn.spend(WORK_UNITS.login)
-    if (packet.properties.authenticationMethod !== undefined) {
-      this.#refuse(packet, answers, UNKNOWN_METHOD)
+    if (packet.properties.authenticationMethod === undefined) {
+      const answer = this.#context.authenticate(packet, channel)
+      if (answer instanceof Promise) this.#await(answer)
+      else this.#admit(answer, NO_PROPERTIES)
       return
     }
-    const answer = this.#context.authenticate(packet, channel)
-    if (answer instanceof Promise) this.#await(packet, terms, answers, answer)
-    else this.#admit(packet, terms, answers, answer)
+    const authentication = this.#context.enhanced(packet, channel)
+    if (authentication === undefined) {
+      this.#refuse(UNKNOWN_METHOD)
+      return
+    }
+    this.#exchange = new Exchange(authentication, answers, input, this)
+    this.#exchange.begin(packet)
   }
 
-  #await(
-    packet: ConnectPacket,
-    terms: Terms,
-    answers: Answers,
-    answer: Promise<Identity | undefined>,
-  ): void {
+  #await(answer: Promise<Identity | undefined>): void {
     this.#newcomer.input.close('login')
     const admit = (identity: Identity | undefined): void => {
-      if (this.#newcomer.isGone) return
-      this.#admit(packet, terms, answers, identity)
+      if (this.isGone) return
+      this.#admit(identity, NO_PROPERTIES)
       this.#newcomer.input.open('login')
     }
-    answer.then(admit).catch((err: unknown) => {
-      this.#log.error({ err }, 'client login failed')
-      this.#newcomer.destroy()
-    })
+    answer.then(admit).catch((error: unknown) => this.broke(error))
   }
 
-  #admit(
-    packet: ConnectPacket,
-    terms: Terms,
-    answers: Answers,
-    identity: Identity | undefined,
-  ): void {
+  #admit(identity: Identity | undefined, proof: Properties): void {
+    const packet = this.#packet
+    const terms = this.#terms
+    const answers = this.#answers
+    if (packet === undefined || terms === undefined || answers === undefined) return
     const admission = this.#context.admit(packet, identity, this.#newcomer)
     if (admission.kind === 'refused') {
-      this.#refuse(packet, answers, admission.refusal)
+      this.#refuse(admission.refusal)
       return
     }
     this.#newcomer.input.turn.owner = admission.identity.account
     const assigned = packet.clientId === '' ? { assignedClientId: admission.clientId } : {}
     const { limits, packetBytesMax } = this.#context
     const granted = { packetBytesMax, sessionExpirySeconds: 0 }
-    const properties = { ...connackProperties(terms, packet, limits, granted), ...assigned }
-    const connack = { code: REASON.success, isSessionPresent: false, properties }
-    if (answers.connack(connack)) this.#newcomer.enter({ packet, terms, answers, admission })
-    else
+    const told = { ...connackProperties(terms, packet, limits, granted), ...assigned, ...proof }
+    const properties = packet.level === LEVEL.v5 ? told : NO_PROPERTIES
+    const exchange = this.#exchange
+    if (answers.connack({ code: REASON.success, isSessionPresent: false, properties })) {
+      this.#newcomer.enter({ packet, terms, answers, admission, exchange })
+    } else {
       this.#newcomer.turnAway({ client: packet.clientId }, 'client takes no CONNACK of that size')
+    }
   }
 
-  #refuse({ clientId, level }: ConnectPacket, answers: Answers, refusal: Refusal): void {
+  #refuse(refusal: Refusal): void {
     this.#context.counters.refused++
-    const code = level === LEVEL.v5 ? refusal.reason : refusal.returnCode
-    const properties = level === LEVEL.v5 ? { reasonString: refusal.text } : NO_PROPERTIES
-    answers.connack({ code, isSessionPresent: false, properties })
-    this.#newcomer.turnAway({ client: clientId, code }, refusal.text)
+    const isOf5 = this.level === LEVEL.v5
+    const code = isOf5 ? refusal.reason : refusal.returnCode
+    const properties = isOf5 ? { reasonString: refusal.text } : NO_PROPERTIES
+    this.#answers?.connack({ code, isSessionPresent: false, properties })
+    this.#newcomer.turnAway({ client: this.#packet?.clientId, code }, refusal.text)
   }
 }
 
 const UNKNOWN_METHOD: Refusal = {
   returnCode: CONNACK.notAuthorized,
   reason: REASON.badAuthenticationMethod,
-  text: 'authentication method is not one of ours',
+  text: 'authentication method is not served',
 }
 
 /** Before MQTT 5 a client without an identifier must ask for a clean session [MQTT-3.1.3-7]. */

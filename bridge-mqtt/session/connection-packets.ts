@@ -11,6 +11,7 @@ import {
   VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
+import type { Exchange } from './connection-exchange.ts'
 import type { InputGate } from './input-gate.ts'
 import type { Session, SessionLine } from './session.ts'
 
@@ -18,6 +19,8 @@ import type { Session, SessionLine } from './session.ts'
 export interface PacketLine extends SessionLine {
   readonly channel: Channel
   readonly input: InputGate
+  /** undefined: CONNECT has named no authentication method. */
+  readonly exchange: Exchange | undefined
   /** The client says that it goes. */
   disconnected(packet: ReasonPacket): Violation | undefined
 }
@@ -48,6 +51,9 @@ export function readSessionPacket(
       return unsubscribe(session, line, bytes, frame)
     case PACKET.disconnect:
       return disconnect(session, line, bytes, frame)
+    case PACKET.auth:
+      if (line.exchange === undefined) return VIOLATIONS.authWithoutMethod
+      return line.exchange.read(bytes, frame)
     case PACKET.connect:
       return VIOLATIONS.secondConnect
     default:

@@ -41,6 +41,8 @@ export interface Terms {
 /** Session Expiry Interval of a session that does not expire (MQTT 5, 3.1.2.11.2). */
 export const SESSION_NEVER_EXPIRES = 0xffff_ffff
 
+/** No packet is much longer (MQTT 5, 2.1.4): who is allowed so much is told of no limit. */
+const PACKET_BYTES_UNLIMITED = 256 * 1024 * 1024
 const RECEIVE_MAXIMUM_DEFAULT = 65_535
 
 /** @param limits what the server offers at the moment */
@@ -89,7 +91,7 @@ export function connackProperties(
     ...(inboundUnackedMax === RECEIVE_MAXIMUM_DEFAULT ? {} : { receiveMaximum: inboundUnackedMax }),
     ...(terms.inboundQosMax < 2 ? { maximumQos: terms.inboundQosMax } : {}),
     ...(limits.retainedMax === 0 ? { retainAvailable: 0 } : {}),
-    maximumPacketSize: packetBytesMax,
+    ...(packetBytesMax >= PACKET_BYTES_UNLIMITED ? {} : { maximumPacketSize: packetBytesMax }),
     ...(inboundAliasMax === 0 ? {} : { topicAliasMaximum: inboundAliasMax }),
     ...(terms.isKeepAliveOurs ? { serverKeepAliveSeconds: keepAliveSeconds } : {}),
   }

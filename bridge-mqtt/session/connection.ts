@@ -1,13 +1,17 @@
+import type { Identity } from '../../shared/account/index.ts'
 import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import { type Cancel, invariant, type PetioleError } from '../../shared/runtime/index.ts'
 import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
 import {
+  type Answer,
   answerTo,
   encodeConnackCode,
   type Frame,
   LEVEL,
+  PACKET,
+  type Properties,
   REASON,
   type ReasonPacket,
   VIOLATIONS,
@@ -17,6 +21,7 @@ import {
 import { ANSWERS_PENDING_BYTES_MAX } from '../limits.ts'
 import type { Answers } from './connection-answers.ts'
 import { ENDING, type Ending } from './connection-ending.ts'
+import type { Exchange, ExchangeOutcome } from './connection-exchange.ts'
 import { connectionFacts } from './connection-facts.ts'
 import { type Admitted, Handshake, type Newcomer } from './connection-handshake.ts'
 import { type PacketLine, readSessionPacket } from './connection-packets.ts'
@@ -26,6 +31,7 @@ import { headerViolation } from './header-check.ts'
 import { InputGate } from './input-gate.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { PacketCollector } from './packet-collector.ts'
+import { RateLimit } from './rate-limit.ts'
 import { Session } from './session.ts'
 import { SessionGuard } from './session-guard.ts'
 
@@ -38,17 +44,19 @@ type Fields = Readonly<Record<string, unknown>>
  * The will is kept here, because it is the connection's way of ending that decides about it: a
  * DISCONNECT without a fault discards it [MQTT-3.14.4-3], everything else publishes it [MQTT-3.1.2-8].
  */
-export class Connection implements ChannelHandler, Newcomer, PacketLine {
+export class Connection implements ChannelHandler, Newcomer, PacketLine, ExchangeOutcome {
   readonly channel: Channel
   readonly input: InputGate
   readonly #context: MqttContext
   readonly #log: Log
   readonly #collector = new PacketCollector()
   #handshake: Handshake | undefined
+  #exchange: Exchange | undefined
   #session: Session | undefined
   #answers: Answers | undefined
   #will: WillMessage | undefined
   #keepAlive: KeepAlive | undefined
+  #rate: RateLimit | undefined
   #cancelTimer: Cancel | undefined
   #startedMs = 0
   #isEnded = false
@@ -70,6 +78,10 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
 
   get isGone(): boolean {
     return this.#isEnded || this.#isDeaf
+  }
+
+  get exchange(): Exchange | undefined {
+    return this.#exchange
   }
 
   /** Those of the session: nothing asks before there is one. */
@@ -123,13 +135,18 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
     this.#context.closed(this)
   }
 
-  enter({ packet, terms, answers, admission }: Admitted): void {
+  enter({ packet, terms, answers, admission, exchange }: Admitted): void {
     const { clientId, key, space, identity } = admission
-    const { clock } = this.#context
+    const { clock, limits } = this.#context
     const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it))
     const owner = { clientId, key, level: packet.level, guard, terms, ...deliveryTerms(terms) }
     this.#handshake = undefined
     this.#answers = answers
+    this.#exchange = exchange
+    if (exchange !== undefined) exchange.outcome = this
+    if (limits.publishRateMax > 0) {
+      this.#rate = new RateLimit(clock, this.input, limits.publishRateMax)
+    }
     this.#session = new Session(this.#context, space, this, owner)
     this.#expectExpiry(guard.expiresMs)
     this.#will = packet.will
@@ -141,6 +158,29 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
 
   turnAway(fields: Fields, text: string): void {
     this.#end({ reason: 0, text }, fields)
+  }
+
+  /** The client has proven itself again: its user may have other rights meanwhile. */
+  proven(identity: Identity | undefined, proof: Properties): void {
+    const session = this.#session
+    const found = identity && this.#context.current(identity)
+    if (session === undefined || found?.account !== session.identity.account) {
+      this.#end(ENDING.unwelcome)
+    } else if (!session.renew(found)) {
+      this.#end(ENDING.tooManyFilters)
+    } else {
+      this.#expectExpiry(session.expiresMs)
+      this.#answers?.auth(REASON.success, proof)
+    }
+  }
+
+  failed(reason: number, text: string): void {
+    this.#end({ reason, text })
+  }
+
+  broke(error: unknown): void {
+    this.#log.error({ err: error }, 'client login failed')
+    this.destroy()
   }
 
   takeOver(): void {
@@ -212,8 +252,11 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
     this.channel.destroy()
   }
 
-  /** @param level what is known of the client's version; 0: nothing */
-  violated(violation: Violation, level: number = this.#session?.level ?? 0): void {
+  violated(
+    violation: Violation,
+    level: number = this.#session?.level ?? 0,
+    answer: Answer = answerTo(violation, level, this.#session !== undefined),
+  ): void {
     this.#context.counters.violations++
     const { reason, text } = violation
     const rule = level === LEVEL.v5 ? violation.rule5 : violation.rule
@@ -224,7 +267,6 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
       reason: text,
     }
     this.#context.notices.warn(fields, 'packet breaks the protocol: closing')
-    const answer = answerTo(violation, level, this.#session !== undefined)
     if (answer === 'connack') this.channel.write(encodeConnackCode(reason, LEVEL.v5))
     this.#end({ reason: answer === 'disconnect' ? reason : 0, text }, { rule })
   }
@@ -232,8 +274,11 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
   #readPacket(bytes: Uint8Array, frame: Frame): void {
     let violation = this.#headerViolation(frame)
     if (violation === undefined) {
-      if (this.#session === undefined) this.#handshake?.connect(bytes, frame)
-      else violation = readSessionPacket(this.#session, this, bytes, frame)
+      if (this.#session === undefined) this.#handshake?.read(bytes, frame)
+      else {
+        violation = readSessionPacket(this.#session, this, bytes, frame)
+        if (frame.type === PACKET.publish) this.#rate?.spend()
+      }
     }
     if (violation !== undefined) this.violated(violation)
   }
@@ -265,7 +310,9 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
   }
 
   #headerViolation(frame: Frame): Violation | undefined {
-    return headerViolation(frame, this.#session?.level, this.#context.packetBytesMax)
+    const level = this.#session?.level ?? this.#handshake?.level
+    const isStranger = this.#session === undefined
+    return headerViolation(frame, level, isStranger, this.#context.packetBytesMax)
   }
 
   #pauseIfFull(): void {
@@ -310,6 +357,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine {
     this.#isEnded = true
     this.#cancelTimer?.()
     this.#keepAlive?.stop()
+    this.#rate?.stop()
     if (ending.reason !== 0) this.#answers?.disconnect(ending)
     this.channel.end()
     const session = this.#session

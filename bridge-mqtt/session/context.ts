@@ -3,11 +3,12 @@ import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
+import type { Authentication } from '../auth/index.ts'
 import { AckReader, type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
 import type { MqttLimits } from '../limits.ts'
-import type { Notices } from '../notices.ts'
 import { NO_HEADERS } from '../message-headers.ts'
+import type { Notices } from '../notices.ts'
 import type { Translator } from '../translator.ts'
 import type { Ending } from './connection-ending.ts'
 import type { PublishFacts } from './inbound-publisher.ts'
@@ -36,8 +37,12 @@ export interface MqttContext {
     packet: ConnectPacket,
     channel: Channel,
   ): Identity | undefined | Promise<Identity | undefined>
+  /** For a CONNECT that names an authentication method; undefined: there is none here. */
+  enhanced(packet: ConnectPacket, channel: Channel): Authentication | undefined
   /** Lets a client in, closing an elder connection of the same client id, or says why not. */
   admit(packet: ConnectPacket, identity: Identity | undefined, client: ClientConnection): Admission
+  /** The identity as it is now: others were asked about him, and a reload may have come meanwhile. */
+  current(identity: Identity): Identity | undefined
   /** Why a client that was let in may stay no longer, or who it is now; undefined: all is as it was. */
   recheck(identity: Identity): Expulsion | Identity | undefined
   /** The lowest of what server, account and user allow, as it is now. */

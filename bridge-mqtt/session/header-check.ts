@@ -4,14 +4,15 @@ import { CONNECT_BYTES_MAX } from '../limits.ts'
 /**
  * What can be told from the fixed header, as soon as it is here.
  *
- * @param level undefined before there is a session
+ * @param level undefined before CONNECT
+ * @param isStranger there is no CONNACK yet
  */
 export function headerViolation(
   frame: Frame,
   level: Level | undefined,
+  isStranger: boolean,
   packetBytesMax: number,
 ): Violation | undefined {
-  const isStranger = level === undefined
-  if (isStranger && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
+  if (level === undefined && frame.type !== PACKET.connect) return VIOLATIONS.firstPacket
   return frame.violation(level, isStranger ? CONNECT_BYTES_MAX : packetBytesMax)
 }

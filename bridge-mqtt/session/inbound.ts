@@ -1,9 +1,11 @@
+import { isUtf8 } from 'node:buffer'
 import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
 import {
   type Frame,
   InboundAliases,
+  isReasonCode,
   LEVEL,
   PACKET,
   type PublishReader,
@@ -11,16 +13,15 @@ import {
   VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
-import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../message-headers.ts'
+import { ADDED_HEADERS_BYTES_MAX } from '../limits.ts'
+import { headersOfPublish, NO_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { type AckEntry, type AckOwner, InboundAcks } from './inbound-acks.ts'
-import { Publisher } from './inbound-publisher.ts'
+import { Publisher, type PublishFacts } from './inbound-publisher.ts'
 import { ReceivedIds } from './inbound-received.ts'
 import { reasonOf } from './inbound-refusal.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
-
-const HEADERS_OF_QOS = [NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS] as const
 
 /** What a client publishes: routed at once, acknowledged when it is committed. */
 export class Inbound implements AckOwner {
@@ -80,14 +81,22 @@ export class Inbound implements AckOwner {
       if (excess !== undefined) return excess
     }
     const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
-    // The header that QoS 1 adds is ours: buffers and links have room for it beside a full payload.
-    if (payload.length > this.#owner.guard.payloadBytesMax) return VIOLATIONS.payloadTooLarge
-    if (packet.isRetain) this.#noticeRetain()
+    const headers = headersOfPublish(packet.qos, bytes, packet.propertiesStart, packet.payloadStart)
+    const fault = this.#messageViolation(packet, payload, headers)
+    if (fault !== undefined && !isToldByAck(fault, packet.qos)) return fault
     this.#count(payload.length)
     const entry = packet.qos === 0 ? undefined : this.#open(packet)
     const subject = this.#space.mappedSubject(topic.subject)
-    if (this.#isDenied(topic, subject)) this.#deny(topic, entry)
-    else this.#route(topic, subject, packet, payload, entry)
+    if (fault !== undefined) this.#refuse(entry, fault.reason)
+    else if (this.#isDenied(topic, subject)) this.#deny(topic, entry)
+    else if ('length' in headers) {
+      const { facts } = this.#context.scratch
+      facts.qos = packet.qos
+      facts.isRetain = packet.isRetain
+      facts.headers = headers
+      facts.reply = packet.responseEnd === 0 ? NO_HEADERS : this.#replyOf(bytes, packet)
+      this.#route(topic, subject, facts, payload, entry)
+    }
     return undefined
   }
 
@@ -137,7 +146,7 @@ export class Inbound implements AckOwner {
   }
 
   reasonOf(error: PetioleError): number {
-    if (this.#owner.level !== LEVEL.v5) return REASON.success
+    if (!this.#isOf5) return REASON.success
     this.#context.counters.uncommitted++
     const fields = { client: this.#owner.clientId, err: error }
     this.#context.notices.warn(fields, 'publish not stored: its publisher is told')
@@ -148,6 +157,10 @@ export class Inbound implements AckOwner {
     this.#context.counters.uncommitted++
     if (!this.#isClosed) this.#line.uncommitted(error)
     this.#becameIdle()
+  }
+
+  get #isOf5(): boolean {
+    return this.#owner.level === LEVEL.v5
   }
 
   #becameIdle(): void {
@@ -218,7 +231,7 @@ export class Inbound implements AckOwner {
   #route(
     topic: Topic,
     subject: Uint8Array,
-    packet: PublishReader,
+    facts: Readonly<PublishFacts>,
     payload: Uint8Array,
     entry: AckEntry | undefined,
   ): void {
@@ -226,16 +239,12 @@ export class Inbound implements AckOwner {
       entry?.committed(undefined)
       return
     }
-    const { facts } = this.#context.scratch
-    facts.qos = packet.qos
-    facts.isRetain = packet.isRetain
-    facts.headers = HEADERS_OF_QOS[packet.qos] ?? NO_HEADERS
-    facts.reply = NO_HEADERS
     // Nothing is acknowledged before it is known whether anybody took it.
     entry?.hold()
     const isTaken = this.publisher.route(topic, subject, facts, payload, entry)
     if (entry === undefined) return
-    if (!isTaken) entry.reason = REASON.noMatchingSubscribers
+    // PUBREC may say it too; mosquitto's does not, whose suite compares bytes.
+    if (!isTaken && facts.qos === 1) entry.reason = REASON.noMatchingSubscribers
     entry.committed(undefined)
   }
 
@@ -253,15 +262,44 @@ export class Inbound implements AckOwner {
     const { notices } = this.#context
     if (topic.isReserved) notices.warn(fields, 'publish to a topic of the server is dropped')
     else notices.warn(fields, 'publish without permission is dropped')
+    this.#refuse(entry, REASON.notAuthorized)
+  }
+
+  #refuse(entry: AckEntry | undefined, reason: number): void {
     if (entry === undefined) return
-    entry.reason = REASON.notAuthorized
+    entry.reason = reason
     entry.committed(undefined)
   }
 
-  #noticeRetain(): void {
-    this.#context.notices.once(
-      { client: this.#owner.clientId },
-      'retained publishes are delivered to present subscribers and not kept',
-    )
+  #messageViolation(
+    packet: PublishReader,
+    payload: Uint8Array,
+    headers: Uint8Array | Violation,
+  ): Violation | undefined {
+    const bytesMax = this.#owner.guard.payloadBytesMax
+    if (payload.length > bytesMax) return VIOLATIONS.payloadTooLarge
+    if ('rule' in headers) return headers
+    // The headers of a QoS are ours: buffers and links have room for them beside a full payload.
+    if (payload.length + headers.length > bytesMax + ADDED_HEADERS_BYTES_MAX) {
+      return VIOLATIONS.payloadTooLarge
+    }
+    if (packet.isRetain && this.#context.limits.retainedMax === 0 && this.#isOf5) {
+      return VIOLATIONS.publishRetain
+    }
+    return packet.isText && !isUtf8(payload) ? VIOLATIONS.payloadFormat : undefined
   }
+
+  /**
+   * Where the answer to a request goes, as NATS clients and ours understand it. Empty for a topic of the
+   * server: whoever answers may be allowed more than who asks.
+   */
+  #replyOf(bytes: Uint8Array, { responseStart, responseEnd }: PublishReader): Uint8Array {
+    const topic = this.#context.translator.topic(bytes, responseStart, responseEnd)
+    return 'rule' in topic || topic.isReserved ? NO_HEADERS : topic.subject
+  }
+}
+
+/** A message that is not taken, of a client that may go on: its acknowledgement says why. */
+function isToldByAck({ reason }: Violation, qos: number): boolean {
+  return qos > 0 && isReasonCode(PACKET.puback, reason, 'server', LEVEL.v5)
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { CONNACK, type ConnectPacket, LEVEL, REASON } from '../codec/index.ts'
 import type { MqttLimits } from '../limits.ts'
+import { headersOf } from '../message-headers.ts'
 import type { Refusal } from './context.ts'
 
 const UTF8 = 1
@@ -16,6 +17,9 @@ export function willRefusal(
   }
   if (will.isRetain && retainedMax === 0) {
     return refusal(REASON.retainNotSupported, 'will is retained, and nothing is')
+  }
+  if ('rule' in headersOf(will.qos, will.properties)) {
+    return refusal(REASON.quotaExceeded, 'will has too many properties')
   }
   if (will.properties.payloadFormat === UTF8 && !isUtf8(will.payload)) {
     return refusal(

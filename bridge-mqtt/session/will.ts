@@ -1,14 +1,12 @@
 import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
 import type { WillMessage } from '../codec/index.ts'
-import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../message-headers.ts'
+import { headersOf, NO_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { Publisher } from './inbound-publisher.ts'
 import { PublishWaits } from './inbound-waits.ts'
 import type { SessionGuard } from './session-guard.ts'
 import type { MqttOrigin } from './subscriber.ts'
-
-const HEADERS_OF_QOS = [NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS] as const
 
 /** In whose name a will is published. */
 export interface WillOwner {
@@ -84,15 +82,29 @@ export class Will extends PublishWaits implements Peer, MqttOrigin {
       this.#context.notices.warn(fields, 'will without permission is dropped')
       return
     }
+    if (guard !== undefined && message.payload.length > guard.payloadBytesMax) {
+      this.#context.notices.warn({ client: this.clientId }, 'will above max_payload is dropped')
+      return
+    }
     this.#context.counters.wills++
-    if (subject.length === 0) return
+    const qos = Math.min(message.qos, this.#context.limits.publishQosMax)
+    const headers = headersOf(qos, message.properties)
+    // What a will may carry was found out at its CONNECT.
+    if (subject.length === 0 || 'rule' in headers) return
     const { facts } = this.#context.scratch
-    facts.qos = Math.min(message.qos, this.#context.limits.publishQosMax)
+    facts.qos = qos
     facts.isRetain = message.isRetain
-    facts.headers = HEADERS_OF_QOS[facts.qos] ?? NO_HEADERS
-    facts.reply = NO_HEADERS
+    facts.headers = headers
+    facts.reply = this.#replyOf(message)
     // One call for the router; `publish` itself owes the other.
     this.hold()
     this.#publisher.route(topic, subject, facts, message.payload, this)
+  }
+
+  #replyOf({ properties }: WillMessage): Uint8Array {
+    if (properties.responseTopic === undefined) return NO_HEADERS
+    const bytes = Buffer.from(properties.responseTopic)
+    const topic = this.#context.translator.topic(bytes, 0, bytes.length)
+    return 'rule' in topic || topic.isReserved ? NO_HEADERS : topic.subject
   }
 }

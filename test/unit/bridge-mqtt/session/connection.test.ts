@@ -65,6 +65,8 @@ describe('connection', () => {
       ackPendingMax: 10,
       nextPeerId: () => 1,
       authenticate: () => identity(),
+      enhanced: () => undefined,
+      current: (who: Identity) => who,
       admit: (_packet: unknown, who: Identity | undefined) =>
         who === undefined
           ? ({ kind: 'refused', refusal: UNKNOWN } as const)
