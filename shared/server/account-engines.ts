@@ -135,7 +135,7 @@ export class AccountEngines {
   /** Asks for the accounts whose streams are on disk: with them they start. */
   async #findOwners(store: Store, config: CoreConfig): Promise<void> {
     const { book, log } = this.#parts
-    const owners = new Set([...store.streams.keys()].map((key) => key.slice(0, key.indexOf('/'))))
+    const owners = ownersOf(store.streams.keys())
     for (const { name } of book.accounts()) owners.add(name)
     const names = [...owners].filter((name) => !this.#engines.has(name))
     for (let first = 0; first < names.length; first += ACCOUNTS_ASKED_MAX) {
@@ -220,4 +220,14 @@ export class AccountEngines {
       limits: new LimitsNow(() => book.get(account), this.#serverLimits),
     })
   }
+}
+
+/** The accounts that streams belong to. What has no `/` in its name is no stream of anybody's, but a front door's. */
+function ownersOf(keys: Iterable<string>): Set<string> {
+  const owners = new Set<string>()
+  for (const key of keys) {
+    const end = key.indexOf('/')
+    if (end >= 0) owners.add(key.slice(0, end))
+  }
+  return owners
 }

@@ -4,6 +4,7 @@ import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { ConnectionFacts, MetricSource, PeerTraffic } from '../monitor/index.ts'
 import type { Clock, Disk, Random } from '../runtime/index.ts'
+import type { Store } from '../store/index.ts'
 import type { Channel, Network, TlsSettings } from '../transport/index.ts'
 import type { TlsListener } from './server-tls.ts'
 
@@ -26,6 +27,8 @@ export interface Core {
   readonly accounts: { readonly book: AccountBook }
   readonly authenticator: Authenticator
   readonly payloadBytesMax: number
+  /** undefined: nothing is kept. */
+  readonly store: Store | undefined
   /** Certificates of the listeners that have some. */
   readonly tls: { of(listener: TlsListener): TlsSettings | undefined }
   space(account: string): SubjectSpace
@@ -62,6 +65,8 @@ export interface FrontDoor {
   reload?(config: CoreConfig): void
   /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */
   accept?(channel: Channel): void
+  /** Brings back what it keeps in the store, before any port is open: what is published from then on reaches that. */
+  open?(core: Core): Promise<void>
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
   start(core: Core): Promise<void>
   /** Stops accepting, finishes what is in hand. Idempotent, as `destroy`, which does not finish it. */

@@ -239,9 +239,10 @@ export class ServerCore implements Core {
       const { monitor, services } = this.#makeSystem()
       const { tls, accounts, frontDoors } = this
       const parts = { config, machine, log, tls, accounts, broker, acceptor, frontDoors, monitor }
+      for (const door of frontDoors) await door.open?.(this)
       const ports = await this.#listeners.open(parts)
-      for (const door of this.#options.frontDoors) await door.start(this)
-      const doors = this.#options.frontDoors.map(({ name, port }) => [name, port] as const)
+      for (const door of frontDoors) await door.start(this)
+      const doors = frontDoors.map(({ name, port }) => [name, port] as const)
       this.#ports = { ...ports, frontDoors: Object.fromEntries(doors) }
       services.start()
       return this.#ports

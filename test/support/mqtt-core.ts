@@ -17,6 +17,7 @@ import { MQTT_DEFAULTS, type MqttConfig } from '../../shared/config/index.ts'
 import type { Log, LogFields } from '../../shared/log/index.ts'
 import { SeededRandom, SystemClock, SystemDisk } from '../../shared/runtime/index.ts'
 import type { Core } from '../../shared/server/index.ts'
+import type { Store } from '../../shared/store/index.ts'
 import { type Listener, SystemNetwork } from '../../shared/transport/index.ts'
 import { accountConfig } from '../unit/account/setup.ts'
 import { userDoor } from './user-door.ts'
@@ -32,6 +33,7 @@ export class MqttCore implements Core {
   readonly log = new RecordingLog()
   readonly tls = { of: () => undefined }
   readonly machine: Core['machine']
+  readonly store: Store | undefined
   readonly broker: Broker
   #natsListener: Listener | undefined
 
@@ -41,8 +43,10 @@ export class MqttCore implements Core {
       accounts?: AccountBook
       payloadBytesMax?: number
       connectionsMax?: number
+      store?: Store
     } = {},
   ) {
+    this.store = options.store
     this.authenticator = options.authenticator ?? userDoor()
     this.payloadBytesMax = options.payloadBytesMax ?? 1024 * 1024
     const book = options.accounts ?? new StaticAccountBook([accountConfig('$G')], '')
