@@ -1,0 +1,26 @@
+/**
+ * Messages for one session alone lie in the log on `$MQTT.to.<session key>.<subject>`: only that session's
+ * cursor matches it.
+ */
+const PREFIX = '$MQTT.to.'
+const OWN = Buffer.from('$MQTT.')
+
+/** What the subjects of such messages begin with; with `>` behind it, what matches them. */
+export function addressOf(key: string): Uint8Array {
+  return Buffer.from(`${PREFIX}${key}.`)
+}
+
+export function addressed(address: Uint8Array, subject: Uint8Array): Uint8Array {
+  return Buffer.concat([address, subject])
+}
+
+/** The key of the session that a message on this subject is for; undefined: it is for all that match. */
+export function addresseeOf(subject: string): string | undefined {
+  if (!subject.startsWith(PREFIX)) return undefined
+  return subject.slice(PREFIX.length, subject.indexOf('.', PREFIX.length))
+}
+
+/** Subjects of the server's own, that no message may bring into the log. */
+export function isOwn(subject: Uint8Array): boolean {
+  return subject[0] === OWN[0] && OWN.equals(subject.subarray(0, OWN.length))
+}

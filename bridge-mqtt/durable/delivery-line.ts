@@ -1,0 +1,42 @@
+import type { Message } from '../../shared/broker/index.ts'
+
+/** A topic filter as it was asked for (`$share/g/f` too), with what was granted. */
+export interface StoredFilter {
+  readonly filter: string
+  readonly qos: number
+  readonly isNoLocal: boolean
+  readonly isRetainAsPublished: boolean
+  /** 0 for none. */
+  readonly subscriptionId: number
+  readonly retainHandling: number
+}
+
+/** A message out of the log, on its way to one session. One object is filled again and again. */
+export interface LoggedMessage {
+  readonly seq: number
+  readonly subject: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+  /** Wall time at which it was stored, repaired when the clock was wrong at the time. */
+  readonly storedMs: number
+  /** To deliver with. */
+  readonly qos: number
+  /** Of the session's filters that match [MQTT-3.3.4-4]. */
+  readonly subscriptionIds: readonly number[]
+  readonly isRetainAsPublished: boolean
+}
+
+/** The connection of a durable session, as far as the log needs it. */
+export interface DeliveryLine {
+  readonly clientId: string
+  /** Its output is full: nothing is sent until `wake`. */
+  readonly isBehind: boolean
+  /**
+   * Writes a PUBLISH. False: it is nothing for this client (it has expired, is larger than the client
+   * takes, may not be received any more) and counts as done. `packetId` is 0 at QoS 0.
+   */
+  publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean
+  pubrel(packetId: number): void
+  /** A QoS 0 message for a shared subscription that this session was chosen for. */
+  direct(message: Message, filter: StoredFilter): void
+}

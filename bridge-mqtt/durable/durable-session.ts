@@ -1,0 +1,350 @@
+import type { Message } from '../../shared/broker/index.ts'
+import type { PetioleError } from '../../shared/runtime/index.ts'
+import type { Store } from '../../shared/store/index.ts'
+import { FilterUnion, SubjectFilter } from '../../shared/subject/index.ts'
+import type { WillMessage } from '../codec/index.ts'
+import type { SendWindow } from '../send-window.ts'
+import { addressOf } from './address.ts'
+import { Delivery, type DeliveryHost } from './delivery.ts'
+import type { DeliveryLine, StoredFilter } from './delivery-line.ts'
+import { FilterJournal, type SessionCommitted } from './filter-journal.ts'
+import { NEVER_EXPIRES } from './limits.ts'
+import type { InterestedSession, LogInterests } from './log-interest.ts'
+import { ReceivedIds } from './received-ids.ts'
+import { SessionCursor } from './session-cursor.ts'
+import { type FilterEntry, SessionFilters } from './session-filters.ts'
+import { type FoundSession, SessionRecords } from './session-records.ts'
+import type { SharedGroups, SharingSession } from './shared-groups.ts'
+import type { StateWriter } from './state-writer.ts'
+
+/** What a session needs of the log it belongs to. */
+export interface SessionHost extends DeliveryHost {
+  readonly store: Store
+  readonly records: SessionRecords
+  readonly writer: StateWriter
+  readonly interests: LogInterests
+  readonly groups: SharedGroups
+  /** By a clock that can be trusted; 0 when there is none. */
+  nowMs(): number
+  /** Appends a message for one session. False: it could not be stored, and its publisher was told. */
+  appendTo(session: DurableSession, message: Message, qos: number): boolean
+  /** The same for what no publisher waits for. Throws what the store throws. */
+  keepFor(session: DurableSession, message: KeptMessage, committed?: SessionCommitted): void
+  /** Its client has gone, or comes to have an end at another time. */
+  left(session: DurableSession): void
+  ended(session: DurableSession): void
+  /** Messages may be needed by nobody any more. */
+  sweep(): void
+  publishWill(session: DurableSession, will: WillMessage): void
+}
+
+export interface KeptMessage {
+  readonly subject: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+}
+
+export interface SessionIdentity {
+  readonly clientId: string
+  readonly key: string
+  readonly createdMs: number
+  readonly expirySeconds: number
+}
+
+/**
+ * The session of a client that outlives its connections: its filters, a cursor on the log of its account,
+ * what is in flight, and what it received at QoS 2. While its client is away no publish touches it.
+ */
+export class DurableSession implements InterestedSession, SharingSession {
+  readonly clientId: string
+  readonly key: string
+  readonly createdMs: number
+  readonly #host: SessionHost
+  readonly #filters: SessionFilters
+  readonly #filterJournal: FilterJournal
+  readonly #cursor: SessionCursor
+  readonly #received: ReceivedIds
+  #delivery: Delivery | undefined
+  #expirySeconds: number
+  #will: WillMessage | undefined
+  #hasEnded = false
+  /** Wall time at which the client left; 0 while it is here, and when no clock could be trusted. */
+  #leftMs = 0
+  /** The same by the monotonic clock, reckoned back for a session of an earlier process. */
+  #leftAtMs: number
+
+  constructor({ clientId, key, createdMs, expirySeconds }: SessionIdentity, host: SessionHost) {
+    this.clientId = clientId
+    this.key = key
+    this.createdMs = createdMs
+    this.#expirySeconds = expirySeconds
+    this.#host = host
+    this.#filters = new SessionFilters(this, host.interests, host.groups)
+    this.#filterJournal = new FilterJournal(key, this.#filters, host, () =>
+      this.#delivery?.filtersChanged(),
+    )
+    this.#cursor = new SessionCursor(SessionRecords.cursorKey(key), host.writer, (seq) =>
+      host.done(seq),
+    )
+    this.#received = new ReceivedIds(host.records.states, SessionRecords.receivedKey(key))
+    this.#leftAtMs = host.clock.monotonicMs()
+  }
+
+  /** All its filters, those of QoS 0 too, as they were granted. */
+  get filters(): ReadonlyMap<string, StoredFilter> {
+    return this.#filters.all
+  }
+
+  get expirySeconds(): number {
+    return this.#expirySeconds
+  }
+
+  /** Packet identifiers of this session, whatever they are for. */
+  get window(): SendWindow {
+    return this.#cursor.window
+  }
+
+  get isOnline(): boolean {
+    return this.#delivery !== undefined
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  get will(): WillMessage | undefined {
+    return this.#will
+  }
+
+  /** When its client left, by the monotonic clock; undefined while it is here. */
+  get leftAtMs(): number | undefined {
+    return this.isOnline ? undefined : this.#leftAtMs
+  }
+
+  get hasRoom(): boolean {
+    return this.#delivery?.hasRoom ?? false
+  }
+
+  get inflight(): number {
+    return this.#cursor.inflight.size
+  }
+
+  /** Messages that wait, those in flight included. Goes through an index: for people who ask. */
+  get backlog(): number {
+    this.#delivery?.settle()
+    const filter = new FilterUnion([
+      new SubjectFilter(`${Buffer.from(addressOf(this.key))}>`),
+      ...this.#filters.logged(),
+    ])
+    const { stream } = this.#host
+    return this.inflight + stream.countFrom(this.#cursor.passedSeq + 1, filter)
+  }
+
+  /** Takes what was found of it on disk; before anybody is attached. */
+  restore({ record, filters, will, cursor }: FoundSession, leftAtMs: number): void {
+    if (cursor !== undefined) this.#cursor.restore(cursor)
+    for (const [number, { stored, sinceSeq }] of filters) {
+      this.#filters.set(stored, number, sinceSeq)
+    }
+    this.#will = will
+    this.#leftMs = record.leftMs
+    this.#leftAtMs = leftAtMs
+  }
+
+  /**
+   * Adds filters, or changes what they ask for. At QoS 1 and 2 they get what is stored from now on; those
+   * that were there go on. SUBACK leaves after `committed`; with an error none of them has been changed.
+   */
+  subscribe(filters: readonly StoredFilter[], committed: SessionCommitted): void {
+    this.#filterJournal.add(filters, committed)
+  }
+
+  /** UNSUBACK leaves after `committed`; what is in flight goes on [MQTT-3.10.4-3]. */
+  unsubscribe(filters: readonly string[], committed: SessionCommitted): void {
+    this.#filterJournal.remove(filters, committed)
+  }
+
+  /** Kept with the session until the client says that it leaves, or it has been published. */
+  setWill(will: WillMessage | undefined): void {
+    if (will === undefined && this.#will === undefined) return
+    this.#will = will
+    const { records } = this.#host
+    if (will === undefined) records.removeWill(this.key)
+    else records.writeWill(this.key, will)
+  }
+
+  /** 0 ends it when its client leaves; NEVER_EXPIRES is for ever. */
+  setExpiry(seconds: number): void {
+    if (seconds === this.#expirySeconds) return
+    this.#expirySeconds = seconds
+    this.save()
+    if (!this.isOnline) this.#host.left(this)
+  }
+
+  /** Whether a QoS 2 publish with this identifier was stored and not released. */
+  hasReceived(packetId: number): boolean {
+    return this.#received.has(packetId)
+  }
+
+  /** Part of the transaction that stores the message: both are there, or neither. */
+  received(packetId: number): void {
+    this.#received.add(packetId)
+  }
+
+  /** PUBREL: PUBCOMP leaves after `committed`. */
+  released(packetId: number, committed: SessionCommitted): void {
+    this.#received.release(packetId, committed)
+  }
+
+  /** Stores a message for this session alone (a retained one), and delivers it in turn. Throws what the store throws. */
+  keep(message: KeptMessage, committed?: SessionCommitted): void {
+    this.#host.keepFor(this, message, committed)
+  }
+
+  /** Its client is here: what is in flight is sent again, then it goes on from its cursor. */
+  attach(line: DeliveryLine): void {
+    this.#delivery?.close()
+    this.#delivery = new Delivery({
+      host: this.#host,
+      cursor: this.#cursor,
+      filters: this.#filters,
+      key: this.key,
+      line,
+    })
+    this.#cursor.user = this.#delivery
+    this.#filters.cameOnline()
+    this.#leftMs = 0
+    if (this.#countsTime) this.save()
+    this.#delivery.start()
+  }
+
+  /** Its client has gone: its time begins to run, and that of its will, if it has one still. */
+  detach(): void {
+    if (this.#delivery === undefined || this.#hasEnded) return
+    this.#delivery.close()
+    this.#cursor.wentOffline()
+    this.#delivery = undefined
+    this.#filters.wentOffline()
+    this.#leftMs = this.#host.nowMs()
+    this.#leftAtMs = this.#host.clock.monotonicMs()
+    if (this.#countsTime && this.#expirySeconds > 0) this.save()
+    this.#host.left(this)
+  }
+
+  /** Forgets everything. A will that waits for its time is published [MQTT-3.1.3-9]. */
+  end(committed?: SessionCommitted): void {
+    if (this.#hasEnded) {
+      committed?.(undefined)
+      return
+    }
+    if (!this.isOnline) this.publishWill()
+    this.#hasEnded = true
+    this.#delivery?.close()
+    this.#delivery = undefined
+    this.#cursor.user = undefined
+    this.#cursor.forget()
+    const numbers = [...this.#filters.all.values()].map(({ number }) => number)
+    this.#filters.clear()
+    const { store, records } = this.#host
+    try {
+      store.transaction(() => records.remove(this.key, numbers, committed))
+    } catch (error) {
+      committed?.(error as PetioleError)
+    }
+    this.#host.ended(this)
+  }
+
+  /** Publishes the will, if there is one: that, and that there is none any more, is stored as one. */
+  publishWill(): void {
+    const will = this.#will
+    if (will === undefined) return
+    this.#will = undefined
+    const { store, records } = this.#host
+    const publish = (): void => {
+      records.removeWill(this.key)
+      this.#host.publishWill(this, will)
+    }
+    try {
+      store.transaction(publish)
+    } catch {
+      // A store that takes nothing keeps nobody from hearing of it.
+      this.#host.publishWill(this, will)
+    }
+  }
+
+  /** The line has room again. */
+  wake(): void {
+    this.#delivery?.pump()
+  }
+
+  /** These three: false when it is not in flight here. It may be of a message that did not come from the log. */
+  puback(packetId: number, _reason: number): boolean {
+    const entry = this.#cursor.inflight.get(packetId)
+    if (entry === undefined || entry.qos !== 1) return false
+    this.#cursor.finish(entry)
+    this.#delivery?.finished(entry)
+    return true
+  }
+
+  /** With a reason that is an error the client has thrown the message away [MQTT-4.3.3-4]. */
+  pubrec(packetId: number, reason: number): boolean {
+    const entry = this.#cursor.inflight.get(packetId)
+    if (entry === undefined || entry.qos !== 2) return false
+    if (entry.phase === 'released') {
+      const isKnown = entry.version <= this.#cursor.writtenVersion
+      if (isKnown) this.#delivery?.released(entry)
+    } else if (reason < REASON_ERROR) this.#cursor.release(entry)
+    else {
+      this.#cursor.finish(entry)
+      this.#delivery?.finished(entry)
+    }
+    return true
+  }
+
+  pubcomp(packetId: number): boolean {
+    const entry = this.#cursor.inflight.get(packetId)
+    if (entry === undefined || entry.phase !== 'released') return false
+    this.#cursor.finish(entry)
+    this.#delivery?.finished(entry)
+    return true
+  }
+
+  appended(seq: number): void {
+    this.#delivery?.appended(seq)
+  }
+
+  takenBack(assignedSeq: number): void {
+    this.#delivery?.takenBack(assignedSeq)
+  }
+
+  needs(seq: number): boolean {
+    return this.#cursor.needs(seq)
+  }
+
+  take(message: Message, qos: number): boolean {
+    return this.#host.appendTo(this, message, qos)
+  }
+
+  direct(message: Message, entry: FilterEntry): void {
+    this.#delivery?.line.direct(message, entry)
+  }
+
+  /** Writes down what it is. */
+  save(): void {
+    const { clientId, createdMs } = this
+    const record = {
+      clientId,
+      createdMs,
+      expirySeconds: this.#expirySeconds,
+      leftMs: this.#leftMs,
+    }
+    this.#host.records.writeSession(this.key, record)
+  }
+
+  /** Whether it matters when its client left. */
+  get #countsTime(): boolean {
+    return this.#expirySeconds !== NEVER_EXPIRES || this.#will !== undefined
+  }
+}
+
+const REASON_ERROR = 0x80

@@ -1,0 +1,124 @@
+import { SendWindow } from '../send-window.ts'
+import { Inflight, type InflightMessage } from './inflight.ts'
+import { WINDOW_DEFAULT } from './limits.ts'
+import { type CursorRecord, encodeCursor, type InflightRecord } from './session-codec.ts'
+import type { StateWriter, WrittenState } from './state-writer.ts'
+
+/** Who delivers for a cursor, while its client is connected. */
+export interface CursorUser {
+  /** Brings `passedSeq` up to where it is. */
+  settle(): void
+  /** More of the state is on disk. */
+  stateWritten(): void
+  /** The client's PUBREC for it is on disk. */
+  released(entry: InflightMessage): void
+}
+
+/**
+ * How far one session is in the log: all up to `passedSeq` was delivered or did not concern it, but for what
+ * is in flight. At QoS 2 its state on disk is never behind what has left: the identifier before PUBLISH, the
+ * PUBREC before PUBREL and before the message counts as done. So nothing is delivered twice, whenever the
+ * process ends.
+ */
+export class SessionCursor implements WrittenState {
+  readonly stateKey: string
+  passedSeq = 0
+  readonly inflight = new Inflight()
+  version = 0
+  writtenVersion = 0
+  isWriting = false
+  user: CursorUser | undefined
+  readonly #writer: StateWriter
+  readonly #done: (seq: number) => void
+  #window: SendWindow | undefined
+  /** PUBRECs that are on their way to the disk, in their order. */
+  #releasing: InflightMessage[] = []
+
+  /** @param done called when the session needs a message no more */
+  constructor(stateKey: string, writer: StateWriter, done: (seq: number) => void) {
+    this.stateKey = stateKey
+    this.#writer = writer
+    this.#done = done
+  }
+
+  get window(): SendWindow {
+    this.#window ??= new SendWindow(WINDOW_DEFAULT)
+    return this.#window
+  }
+
+  restore({ passedSeq, inflight }: CursorRecord): void {
+    this.passedSeq = passedSeq
+    for (const { packetId, seq, qos, isReleased } of inflight) {
+      const entry = this.inflight.add(packetId, seq, qos)
+      entry.wasSent = true
+      if (isReleased) {
+        this.inflight.release(entry)
+        this.inflight.letGo(entry)
+      }
+      this.window.reserve(packetId)
+    }
+  }
+
+  needs(seq: number): boolean {
+    this.user?.settle()
+    return seq > this.passedSeq || this.inflight.holds(seq)
+  }
+
+  encode(): Uint8Array {
+    this.user?.settle()
+    const records: InflightRecord[] = []
+    for (const entry of this.inflight.released) records.push({ ...entry, isReleased: true })
+    for (const entry of this.inflight.published) records.push({ ...entry, isReleased: false })
+    return encodeCursor(this.passedSeq, records)
+  }
+
+  touch(): void {
+    this.#writer.touch(this)
+  }
+
+  /** Returns the version to wait for. */
+  touchNow(): number {
+    return this.#writer.touchNow(this)
+  }
+
+  /** The client has the message; PUBREL leaves when that is on disk. */
+  release(entry: InflightMessage): void {
+    this.inflight.release(entry)
+    entry.version = this.touchNow()
+    this.#releasing.push(entry)
+  }
+
+  /** Its packet identifier is free. */
+  finish(entry: InflightMessage): void {
+    const wasHeld = this.inflight.holds(entry.seq)
+    this.inflight.delete(entry)
+    this.#window?.release(entry.packetId)
+    this.touch()
+    if (wasHeld) this.#done(entry.seq)
+  }
+
+  onWritten(): void {
+    while (this.#releasing.length > 0) {
+      const entry = this.#releasing[0] as InflightMessage
+      if (entry.version > this.writtenVersion) break
+      this.#releasing.shift()
+      if (this.inflight.get(entry.packetId) !== entry) continue
+      this.inflight.letGo(entry)
+      this.#done(entry.seq)
+      this.user?.released(entry)
+    }
+    this.user?.stateWritten()
+  }
+
+  /** Gives back what an idle session does not need. */
+  wentOffline(): void {
+    this.user?.settle()
+    this.user = undefined
+    if (this.inflight.size === 0 && this.#window?.inflight === 0) this.#window = undefined
+  }
+
+  forget(): void {
+    this.#writer.forget(this)
+    this.#releasing = []
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * When sessions end and their wills are due. Time is counted by the monotonic clock from the moment in which
+ * the client left, so a wall clock that jumps ends nothing early; over a restart it goes on by a wall clock
+ * that can be trusted, and where there is none it begins anew.
+ */
+import type { Cancel, Clock } from '../../shared/runtime/index.ts'
+import type { DurableSession } from './durable-session.ts'
+import { EXPIRY_LOOK_MAX_MS, EXPIRY_TURN_SESSIONS, NEVER_EXPIRES } from './limits.ts'
+
+const SECOND_MS = 1_000
+
+export class SessionDeadlines {
+  readonly #clock: Clock
+  readonly #sessions: () => Iterable<DurableSession>
+  /** No will is due before. */
+  #willsFromMs = 0
+  #dueMs = Number.POSITIVE_INFINITY
+  #cancel: Cancel | undefined
+  #isClosed = false
+
+  constructor(clock: Clock, sessions: () => Iterable<DurableSession>) {
+    this.#clock = clock
+    this.#sessions = sessions
+  }
+
+  /** At a start: clients have so long to come back before their wills are published. */
+  graceWills(graceMs: number): void {
+    this.#willsFromMs = this.#clock.monotonicMs() + graceMs
+  }
+
+  /** Its client has gone. What is due at once is done at once. */
+  left(session: DurableSession): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (this.#settle(session, nowMs)) this.#arm(this.#nextOf(session))
+  }
+
+  /** Looks at all of them. */
+  look(): void {
+    this.#cancel = undefined
+    this.#dueMs = Number.POSITIVE_INFINITY
+    const nowMs = this.#clock.monotonicMs()
+    let ended = 0
+    let dueMs = Number.POSITIVE_INFINITY
+    for (const session of [...this.#sessions()]) {
+      if (ended >= EXPIRY_TURN_SESSIONS) {
+        dueMs = nowMs
+        break
+      }
+      if (this.#settle(session, nowMs)) dueMs = Math.min(dueMs, this.#nextOf(session))
+      else ended++
+    }
+    this.#arm(dueMs)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#cancel?.()
+  }
+
+  /** Does what is due; false when the session has ended. */
+  #settle(session: DurableSession, nowMs: number): boolean {
+    if (this.#endOf(session) <= nowMs) {
+      session.end()
+      return false
+    }
+    if (this.#willOf(session) <= nowMs) session.publishWill()
+    return !session.hasEnded
+  }
+
+  #nextOf(session: DurableSession): number {
+    return Math.min(this.#endOf(session), this.#willOf(session))
+  }
+
+  #endOf({ leftAtMs, expirySeconds }: DurableSession): number {
+    if (leftAtMs === undefined || expirySeconds === NEVER_EXPIRES) return Number.POSITIVE_INFINITY
+    return leftAtMs + expirySeconds * SECOND_MS
+  }
+
+  #willOf({ leftAtMs, will }: DurableSession): number {
+    if (leftAtMs === undefined || will === undefined) return Number.POSITIVE_INFINITY
+    const delaySeconds = will.properties.willDelaySeconds ?? 0
+    return Math.max(leftAtMs + delaySeconds * SECOND_MS, this.#willsFromMs)
+  }
+
+  #arm(dueMs: number): void {
+    if (this.#isClosed || dueMs >= this.#dueMs) return
+    this.#cancel?.()
+    this.#dueMs = dueMs
+    const delayMs = Math.max(0, dueMs - this.#clock.monotonicMs())
+    // Timers may be late after a machine slept: they are set anew from time to time.
+    this.#cancel = this.#clock.after(Math.min(delayMs, EXPIRY_LOOK_MAX_MS), () => this.look())
+  }
+}

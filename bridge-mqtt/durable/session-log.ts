@@ -1,0 +1,298 @@
+import type {
+  Message,
+  Peer,
+  PublishCommitted,
+  SubjectSpace,
+  Subscription,
+} from '../../shared/broker/index.ts'
+import type { Log } from '../../shared/log/index.ts'
+import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
+import type { Committed, RetentionClock, Store, StreamStore } from '../../shared/store/index.ts'
+import type { WillMessage } from '../codec/index.ts'
+import { qosOfHeaders } from '../publish-qos.ts'
+import { addressed, addresseeOf, addressOf, isOwn } from './address.ts'
+import type { Delivery } from './delivery.ts'
+import type { DurableSession, KeptMessage, SessionHost } from './durable-session.ts'
+import type { SessionCommitted } from './filter-journal.ts'
+import { TROUBLE_INTERVAL_MS } from './limits.ts'
+import { loggedHeaders } from './log-headers.ts'
+import { type LogInterest, LogInterests } from './log-interest.ts'
+import { LogSweep } from './log-sweep.ts'
+import { type MqttPublisher, publisherOf } from './publisher.ts'
+import { RecentLog } from './recent-log.ts'
+import { SessionRecords } from './session-records.ts'
+import { SharedGroups } from './shared-groups.ts'
+import { StateWriter } from './state-writer.ts'
+import type { StoredSubjects } from './stored-subjects.ts'
+
+export interface SessionLogParts {
+  readonly store: Store
+  readonly stream: StreamStore
+  readonly space: SubjectSpace
+  readonly stored: StoredSubjects
+  readonly retention: RetentionClock
+  readonly clock: Clock
+  readonly log: Log
+  readonly peerId: number
+  /** By key. */
+  readonly sessions: ReadonlyMap<string, DurableSession>
+  readonly left: (session: DurableSession) => void
+  readonly ended: (session: DurableSession) => void
+  readonly publishWill: (session: DurableSession, will: WillMessage) => void
+}
+
+/**
+ * The log of one account's durable sessions: each message of QoS 1 or 2 that any of them is to have is stored
+ * once, whoever published it. It is a peer of the account's subject space, with one subscription for each
+ * distinct subject that sessions have; of those that match a message the eldest appends it.
+ *
+ * A publish touches the sessions whose clients are connected and match, and no other.
+ */
+export class SessionLog implements Peer, SessionHost {
+  readonly kind = 'mqtt'
+  readonly echo = true
+  readonly id: number
+  readonly store: Store
+  readonly stream: StreamStore
+  readonly clock: Clock
+  readonly log: Log
+  readonly recent = new RecentLog()
+  readonly records: SessionRecords
+  readonly writer: StateWriter
+  readonly interests: LogInterests
+  readonly groups: SharedGroups
+  readonly sweeping: LogSweep
+  /** Messages stored since the start, and those that could not be. */
+  readonly counters = { appended: 0, refused: 0 }
+  readonly #parts: SessionLogParts
+  readonly #stops: readonly (() => void)[]
+  /** Those who wait for the next commit. */
+  #waiting: Delivery[] = []
+  #waitingBefore: Delivery[] = []
+  #troubleMs = Number.NEGATIVE_INFINITY
+
+  constructor(parts: SessionLogParts) {
+    const { store, stream, space, clock, log, sessions } = parts
+    this.#parts = parts
+    this.id = parts.peerId
+    this.store = store
+    this.stream = stream
+    this.clock = clock
+    this.log = log
+    this.records = new SessionRecords(stream.states)
+    this.writer = new StateWriter({ states: stream.states, clock, log })
+    this.interests = new LogInterests(space, this)
+    this.groups = new SharedGroups(space, this, (message) => this.qosOf(message))
+    this.sweeping = new LogSweep({
+      stream,
+      clock,
+      log,
+      isNeeded: (seq, subject) => this.#isNeeded(seq, subject),
+    })
+    this.#stops = [
+      stream.onCommit(() => this.#wake()),
+      stream.stage.onTakenBack(() => {
+        this.recent.takenBack(stream.assignedSeq)
+        for (const session of sessions.values()) session.takenBack(stream.assignedSeq)
+      }),
+    ]
+  }
+
+  deliver(subscription: Subscription, message: Message): void {
+    const subject = message.subjectBytes
+    const matched = this.interests.match(subject)
+    if (matched[0]?.subscription !== subscription || isOwn(subject)) return
+    const publisher = publisherOf(message.origin)
+    const qos = publisher?.publishingQos ?? this.qosOf(message)
+    if (qos === 0) return
+    const committed = publisher?.hold()
+    const headers = headersFor(message, qos, publisher)
+    const seq = this.#append(subject, headers, message.payload, committed)
+    if (seq === 0) return
+    let isAwaited = false
+    for (const { online } of matched) if (online.size > 0) isAwaited = true
+    if (!isAwaited) return
+    this.recent.add(seq, subject, headers, message.payload, this.clock.wallMs())
+    for (const interest of matched) tellOnline(interest, seq)
+  }
+
+  /** For shared subscriptions, whose members may pass a message over. */
+  offer(subscription: Subscription, message: Message): boolean {
+    const taken = isOwn(message.subjectBytes) ? false : this.groups.offer(subscription, message)
+    if (taken !== undefined) return taken
+    this.deliver(subscription, message)
+    return true
+  }
+
+  /** What a message is worth: what its publisher says, else its headers; what is stored is worth the most. */
+  qosOf(message: Message): number {
+    const publisher = publisherOf(message.origin)
+    if (publisher !== undefined) return publisher.publishingQos
+    const qos = qosOfHeaders(message.headers)
+    return qos === 0 && this.#parts.stored.isStored(message.subjectBytes) ? 2 : qos
+  }
+
+  appendTo(session: DurableSession, message: Message, qos: number): boolean {
+    const publisher = publisherOf(message.origin)
+    const committed = publisher?.hold()
+    const headers = headersFor(message, qos, undefined)
+    return this.#appendTo(session, { ...partsOf(message), headers }, committed)
+  }
+
+  keepFor(session: DurableSession, message: KeptMessage, committed?: SessionCommitted): void {
+    const subject = addressed(addressOf(session.key), message.subject)
+    const told: Committed | undefined = committed && ((error) => committed(error))
+    const { headers, payload } = message
+    const seq = this.stream.append(subject, headers, payload, told)
+    this.#tell(session, seq, subject, headers, payload)
+  }
+
+  awaitCommit(delivery: Delivery): void {
+    if (delivery.isListed) return
+    delivery.isListed = true
+    this.#waiting.push(delivery)
+  }
+
+  done(seq: number): void {
+    this.sweeping.done(seq)
+  }
+
+  sweep(): void {
+    this.sweeping.walk()
+  }
+
+  nowMs(): number {
+    return this.#parts.retention.nowMs() ?? 0
+  }
+
+  left(session: DurableSession): void {
+    this.#parts.left(session)
+  }
+
+  ended(session: DurableSession): void {
+    this.#parts.ended(session)
+    this.sweeping.walk()
+  }
+
+  publishWill(session: DurableSession, will: WillMessage): void {
+    this.#parts.publishWill(session, will)
+  }
+
+  /** Writes down what has changed, and takes no message any more. */
+  close(): void {
+    this.writer.close()
+    this.destroy()
+  }
+
+  destroy(): void {
+    this.writer.destroy()
+    this.sweeping.close()
+    for (const stop of this.#stops) stop()
+    this.interests.close()
+    this.groups.close()
+    this.recent.clear()
+  }
+
+  #appendTo(session: DurableSession, message: KeptMessage, committed?: PublishCommitted): boolean {
+    const subject = addressed(addressOf(session.key), message.subject)
+    const { headers, payload } = message
+    const seq = this.#append(subject, headers, payload, committed)
+    if (seq > 0) this.#tell(session, seq, subject, headers, payload)
+    return true
+  }
+
+  #tell(
+    session: DurableSession,
+    seq: number,
+    subject: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+  ): void {
+    if (!session.isOnline) return
+    this.recent.add(seq, subject, headers, payload, this.clock.wallMs())
+    session.appended(seq)
+  }
+
+  /** Returns the sequence; 0 when the store takes nothing, and the publisher was told. */
+  #append(
+    subject: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    committed: PublishCommitted | undefined,
+  ): number {
+    try {
+      const seq = this.stream.append(
+        subject,
+        headers,
+        payload,
+        this.#committed,
+        undefined,
+        false,
+        false,
+        committed,
+      )
+      this.counters.appended++
+      return seq
+    } catch (error) {
+      this.#refused(error)
+      committed?.(error as PetioleError)
+      return 0
+    }
+  }
+
+  /** One for all messages: `whom` is who waits for this one. */
+  readonly #committed: Committed = (error, _seq, whom) => {
+    if (error !== undefined) this.#refused(error)
+    const committed = whom as PublishCommitted | undefined
+    committed?.(error)
+  }
+
+  #refused(error: unknown): void {
+    this.counters.refused++
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - this.#troubleMs < TROUBLE_INTERVAL_MS) return
+    this.#troubleMs = nowMs
+    this.log.warn({ err: messageOf(error) }, 'messages for durable sessions not stored')
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = this.#waitingBefore
+    this.#waitingBefore = waiting
+    for (const delivery of waiting) delivery.isListed = false
+    for (const delivery of waiting) delivery.pump()
+    waiting.length = 0
+  }
+
+  #isNeeded(seq: number, subject: string): boolean {
+    const key = addresseeOf(subject)
+    if (key !== undefined) return this.#parts.sessions.get(key)?.needs(seq) ?? false
+    for (const interest of this.interests.match(Buffer.from(subject))) {
+      if (interest.isNeeded(seq)) return true
+    }
+    return false
+  }
+}
+
+function tellOnline({ online }: LogInterest, seq: number): void {
+  for (const session of online) session.appended(seq)
+}
+
+function partsOf({ subjectBytes, payload }: Message): Omit<KeptMessage, 'headers'> {
+  return { subject: subjectBytes, payload }
+}
+
+/** Constant blocks stay as they are: most messages have nothing that the log must add. */
+function headersFor(
+  message: Message,
+  qos: number,
+  publisher: MqttPublisher | undefined,
+): Uint8Array {
+  const { headers, replyBytes } = message
+  const isRetain = publisher?.publishingRetain === true
+  const from = publisher?.hasNoLocal === true ? publisher.clientId : ''
+  if (!isRetain && from === '' && replyBytes.length === 0 && qosOfHeaders(headers) === qos) {
+    return headers
+  }
+  return loggedHeaders(headers, { qos, isRetain, from, reply: replyBytes })
+}

@@ -1,0 +1,125 @@
+/**
+ * Shared subscriptions of durable sessions: `$share/g/f` is a member of queue group `g` on the subjects of
+ * `f`, so MQTT clients and NATS clients share one group. The router asks members from a random one on until
+ * one takes the message:
+ *
+ * - one whose client is connected takes it, unless it has no room and another one has;
+ * - one whose client is away takes it only when nobody else of the group is here.
+ *
+ * What is taken at QoS 1 or 2 is stored, addressed to the session that took it.
+ */
+import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
+import { beginsWithDollar } from '../topic-map.ts'
+import { SHARED_MEMBERS_ASKED } from './limits.ts'
+import type { FilterEntry } from './session-filters.ts'
+
+/** A session, as far as shared subscriptions need it. */
+export interface SharingSession {
+  readonly isOnline: boolean
+  /** Its client is connected, and something could be sent to it now. */
+  readonly hasRoom: boolean
+  /** Stores a message for this session alone. False: it could not be stored, and its publisher was told. */
+  take(message: Message, qos: number): boolean
+  /** A QoS 0 message; only when there is room. */
+  direct(message: Message, entry: FilterEntry): void
+}
+
+export interface SharedMember {
+  readonly session: SharingSession
+  readonly entry: FilterEntry
+  readonly subscription: Subscription
+  readonly group: SharedGroup
+}
+
+/** The members of one queue group on one subject whose clients are connected. */
+export class SharedGroup {
+  readonly name: string
+  readonly key: string
+  readonly online = new Set<SharedMember>()
+  size = 0
+
+  constructor(name: string, key: string) {
+    this.name = name
+    this.key = key
+  }
+
+  /** Whether another one has room; of very many not all are asked. */
+  hasOtherWithRoom(than: SharingSession): boolean {
+    let asked = 0
+    for (const { session } of this.online) {
+      if (session !== than && session.hasRoom) return true
+      if (++asked > SHARED_MEMBERS_ASKED) return false
+    }
+    return false
+  }
+}
+
+export class SharedGroups {
+  readonly #space: SubjectSpace
+  readonly #peer: Peer
+  readonly #qosOf: (message: Message) => number
+  readonly #bySubscription = new Map<Subscription, SharedMember>()
+  readonly #groups = new Map<string, SharedGroup>()
+
+  constructor(space: SubjectSpace, peer: Peer, qosOf: (message: Message) => number) {
+    this.#space = space
+    this.#peer = peer
+    this.#qosOf = qosOf
+  }
+
+  join(name: string, subject: string, session: SharingSession, entry: FilterEntry): SharedMember {
+    const key = `${name}\0${subject}`
+    let group = this.#groups.get(key)
+    if (group === undefined) {
+      group = new SharedGroup(name, key)
+      this.#groups.set(key, group)
+    }
+    group.size++
+    const subscription = this.#space.subscribe(this.#peer, { subject, queue: name })
+    const member: SharedMember = { session, entry, subscription, group }
+    this.#bySubscription.set(subscription, member)
+    return member
+  }
+
+  leave(member: SharedMember): void {
+    const { group, subscription } = member
+    if (!this.#bySubscription.delete(subscription)) return
+    this.#space.unsubscribe(subscription)
+    group.online.delete(member)
+    if (--group.size === 0) this.#groups.delete(group.key)
+  }
+
+  /** Undefined when the subscription is none of a shared one. */
+  offer(subscription: Subscription, message: Message): boolean | undefined {
+    const member = this.#bySubscription.get(subscription)
+    if (member === undefined) return undefined
+    const { session, entry, group } = member
+    if (entry.skipsDollar && beginsWithDollar(message.subjectBytes)) return false
+    const qos = Math.min(this.#qosOf(message), entry.qos)
+    if (qos === 0) {
+      if (!session.hasRoom) return false
+      session.direct(message, entry)
+      return true
+    }
+    if (session.isOnline) {
+      if (!session.hasRoom && group.hasOtherWithRoom(session)) return false
+    } else if (group.online.size > 0 || this.#isServedBy(group.name, message)) return false
+    return session.take(message, qos)
+  }
+
+  close(): void {
+    for (const subscription of this.#bySubscription.keys()) this.#space.unsubscribe(subscription)
+    this.#bySubscription.clear()
+    this.#groups.clear()
+  }
+
+  /** Whether the group has a member that is no durable session: a client that is connected. */
+  #isServedBy(name: string, message: Message): boolean {
+    return this.#space
+      .matching(message.subject)
+      .some(({ queue, peer }) => queue === name && peer !== this.#peer && IS_HERE.has(peer.kind))
+  }
+}
+
+/** Members behind a link are asked when nobody here takes a message. */
+const IS_HERE: ReadonlySet<string> = new Set(['client', 'mqtt', 'local'])
