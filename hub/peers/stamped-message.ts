@@ -15,6 +15,10 @@ export class StampedMessage implements Message {
     this.headers = withStamp(message.headers, rootOf(message.origin).publishRules)
   }
 
+  get serial(): number {
+    return this.#message.serial
+  }
+
   get origin(): Peer {
     return this.#message.origin
   }

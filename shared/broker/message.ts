@@ -96,6 +96,8 @@ export type PublishCommitted = (error: PetioleError | undefined) => void
  * is valid during `deliver` or `forward` only, and each getter makes its value on first use.
  */
 export interface Message {
+  /** Differs from message to message: what a receiver finds out about one holds for the next receiver. */
+  readonly serial: number
   readonly origin: Peer
   readonly subject: string
   readonly subjectBytes: Uint8Array

@@ -16,6 +16,7 @@ import type { TraceSpan } from './message-tracer.ts'
  *   as a frame, under the subject that receivers are shown, when the first client is interested.
  */
 export class RoutedMessage implements Message {
+  serial = 0
   origin: Peer = NOBODY
   committed: PublishCommitted | undefined = undefined
   trace: TraceSpan | undefined = undefined
@@ -98,6 +99,7 @@ export class RoutedMessage implements Message {
   }
 
   setParts(origin: Peer, publication: Publication): void {
+    this.serial = ++lastSerial
     this.origin = origin
     this.isFrame = false
     this.#subjectText = undefined
@@ -113,6 +115,7 @@ export class RoutedMessage implements Message {
 
   /** The offsets are the caller's to set. @param subject when that is known as text */
   setFrame(origin: Peer, subject?: string): void {
+    this.serial = ++lastSerial
     this.origin = origin
     this.isFrame = true
     this.#subjectText = subject
@@ -171,6 +174,7 @@ const NOBODY: Peer = { kind: 'local', id: 0, echo: true, deliver: () => {} }
  */
 const POOL: RoutedMessage[] = []
 let inFlight = 0
+let lastSerial = 0
 
 /** Whether publications are nested as deep as they may be: routing goes in a circle, or nearly so. */
 export function isNestedTooDeep(): boolean {
