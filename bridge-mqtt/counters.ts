@@ -22,6 +22,9 @@ export class MqttCounters {
   /** Deliveries dropped for a slow subscriber. */
   droppedQos0 = 0
   droppedQos1 = 0
+  /** Not delivered: above the packet size that the client takes, or expired while they waited. */
+  droppedTooLarge = 0
+  expired = 0
   /** Publishes to topics of the server itself, acknowledged and dropped. */
   deniedPublishes = 0
   /** Deliveries whose subject no topic can carry. */

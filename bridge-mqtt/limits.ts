@@ -150,3 +150,22 @@ export const RATE_BURST_MS = 1_000
 
 /** A client that is too fast waits at least so long: one timer then lets in several publishes. */
 export const RATE_PAUSE_MS = 10
+
+/** Topic aliases that are set at one client, which may take up to 65,535: each costs both ends memory. */
+export const OUTBOUND_ALIASES_MAX = 64
+
+/** Packets up to this long are laid out once for all receivers. */
+export const SHARED_PACKET_BYTES_MAX = 4096
+
+/** As mosquitto has it: matching costs time and depth by the level. */
+export const FILTER_LEVELS_MAX = 201
+
+/** Filters of one client whose overlaps are known pair by pair; with more, each may overlap with any. */
+export const COMPARED_FILTERS_MAX = 256
+
+/** Of each client with filters that overlap: subjects for which the matching ones are remembered. */
+export const MERGED_SUBJECTS_MAX = 256
+export const MERGED_SUBJECT_BYTES = 256
+
+/** Messages of QoS 1 and 2 that a member of a shared subscription has waiting when its output is behind. */
+export const SHARED_BEHIND_QUEUED_MAX = 100

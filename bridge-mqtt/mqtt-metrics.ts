@@ -24,6 +24,8 @@ const COUNTERS: readonly Figure[] = [
   ['wills_total', 'Wills published', (it) => it.wills],
   ['dropped_qos0_total', 'Dropped for slow subscribers, QoS 0', (it) => it.droppedQos0],
   ['dropped_qos1_total', 'Dropped for slow subscribers, QoS 1', (it) => it.droppedQos1],
+  ['dropped_too_large_total', 'Larger than their receiver takes', (it) => it.droppedTooLarge],
+  ['expired_total', 'Expired before they could be delivered', (it) => it.expired],
   [
     'denied_publishes_total',
     'Publishes to topics of the server itself',

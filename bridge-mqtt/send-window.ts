@@ -8,6 +8,11 @@ const PACKET_ID_MAX = 65_535
 export class SendWindow {
   /** A client that comes back may take less than is in flight: then nothing is sent until there is room. */
   max: number
+  /**
+   * Taken by messages of QoS 2 that a connection has sent and that nobody remembers after it: they are
+   * free when the client has answered a PUBREL.
+   */
+  readonly orphans = new Set<number>()
   readonly #taken = new Set<number>()
   #last = 0
 

@@ -160,6 +160,17 @@ export const VIOLATIONS = {
     'MQTT-3.10.3-2',
     'UNSUBSCRIBE without a topic filter',
   ),
+  filterWildcard: malformed(
+    'MQTT-4.7.1-2',
+    'MQTT-4.7.1-1',
+    'topic filter with a misplaced wildcard',
+  ),
+  filterLevels: malformed('MQTT-4.8.0-1', 'MQTT-4.13.1-1', 'topic filter of too many levels'),
+  ackKind: forbidden(
+    'MQTT-4.3.3-1',
+    'MQTT-4.3.3-2',
+    'acknowledgement is not of the kind that the message has',
+  ),
   emptySuback: forbidden('MQTT-3.9.3-1', 'MQTT-3.8.4-6', 'SUBACK without a reason code'),
   subackCode: forbidden('MQTT-3.9.3-2', 'MQTT-3.9.3-2', 'SUBACK with a code that it has not'),
   emptyUnsuback: badProperty('MQTT-3.11.3-1', 'UNSUBACK without a reason code'),

@@ -1,48 +1,76 @@
 import type { Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
-import { isValidSubject, overlaps, SubjectFilter } from '../../shared/subject/index.ts'
-import { isShared } from '../codec/index.ts'
-import { beginsWithDollar, filterToSubjects } from '../topic-map.ts'
+import { isValidSubject, SubjectFilter } from '../../shared/subject/index.ts'
+import { isShared, parseShared, VIOLATIONS, type Violation } from '../codec/index.ts'
+import { FILTER_LEVELS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
+import { beginsWithDollar, filterToSubjects, topicToSubject } from '../topic-map.ts'
+import { FilterOverlaps, type Grant, type OverlappingFilter } from './filter-overlaps.ts'
 import type { SessionGuard } from './session-guard.ts'
+import type { StoredFilter } from './subscriber-ports.ts'
 
 /** One topic filter of a client, with the subscriptions that stand for it. */
-export interface ClientFilter {
+export interface ClientFilter extends OverlappingFilter {
   readonly filter: string
-  /** Granted; a repeated SUBSCRIBE changes it [MQTT-3.8.4-3]. */
-  qos: number
-  /** Rises with every new filter: the elder of two equals delivers. */
-  readonly age: number
-  readonly skipsDollar: boolean
+  /** Of a shared subscription, which has nothing to do with the client's other filters: the queue group. */
+  readonly group: string | undefined
   /** It matches subjects that the client may not receive. */
+  readonly isFiltered: boolean
+}
+
+interface Entry extends ClientFilter {
+  qos: number
+  isNoLocal: boolean
+  isRetainAsPublished: boolean
+  subscriptionIds: readonly number[]
   isFiltered: boolean
-  readonly subjects: readonly SubjectFilter[]
-  readonly subscriptions: readonly Subscription[]
-  /** Other filters of the client that can match the same topic. */
-  readonly overlapping: Set<ClientFilter>
+  subscriptions: readonly Subscription[]
 }
 
 /**
- * The topic filters of one client. When several match a message, it is delivered once, with the
- * highest QoS among them [MQTT-3.3.5-1], as mosquitto does. Each filter knows the others it overlaps
- * with (mostly none), so that one delivery can tell by itself whether it is the one to be made.
+ * What makes a SUBSCRIBE or UNSUBSCRIBE with this filter malformed. Both versions leave open whether that
+ * is an error of the packet or of the filter; it is the packet's, as in mosquitto.
+ */
+export function filterViolation(filter: string): Violation | undefined {
+  const shared = isShared(filter) ? parseShared(filter) : undefined
+  const plain = shared?.filter ?? filter
+  if (countLevels(plain) > FILTER_LEVELS_MAX) return VIOLATIONS.filterLevels
+  return filterToSubjects(plain) === undefined ? VIOLATIONS.filterWildcard : undefined
+}
+
+/** Why a filter is not granted. */
+export type Refusal = 'invalid' | 'denied'
+
+const NO_IDS: readonly number[] = []
+
+/**
+ * The topic filters of one client. Each is a subscription in the account's space (`a/#` takes two), a
+ * shared one a member of the queue group of its name: so one group has MQTT and NATS clients.
  */
 export class ClientFilters {
   readonly #space: SubjectSpace
   readonly #peer: Peer
   readonly #guard: SessionGuard
-  readonly #byFilter = new Map<string, ClientFilter>()
-  readonly #bySubscription = new Map<Subscription, ClientFilter>()
-  /** Those with wildcards: only they can overlap with another filter. */
-  readonly #wild = new Set<ClientFilter>()
+  readonly #isDurable: boolean
+  readonly #byFilter = new Map<string, Entry>()
+  readonly #bySubscription = new Map<Subscription, Entry>()
+  readonly #overlaps = new FilterOverlaps()
   #age = 0
+  #noLocal = 0
 
-  constructor(space: SubjectSpace, peer: Peer, guard: SessionGuard) {
+  /** @param isDurable the members of shared subscriptions are then those of the account's log */
+  constructor(space: SubjectSpace, peer: Peer, guard: SessionGuard, isDurable: boolean) {
     this.#guard = guard
     this.#space = space
     this.#peer = peer
+    this.#isDurable = isDurable
   }
 
   get size(): number {
     return this.#byFilter.size
+  }
+
+  /** What the client itself publishes must be known as its own. */
+  get hasNoLocal(): boolean {
+    return this.#noLocal > 0
   }
 
   has(filter: string): boolean {
@@ -50,44 +78,33 @@ export class ClientFilters {
   }
 
   /**
-   * False when the filter's wildcards are misplaced, it is of a kind that is not served, or the client
-   * may not subscribe to it: for `a/#` that is `a` as well, as nats-server has it.
+   * Adds a filter, or replaces the options of one that is there [MQTT-3.8.4-3]. Refused when its wildcards
+   * are misplaced or it is too long to be told to others, or the client may not subscribe to it: for `a/#` that is `a` as well, as nats-server
+   * has it.
    */
-  set(filter: string, qos: number): boolean {
-    const known = this.#byFilter.get(filter)
+  set(stored: StoredFilter): ClientFilter | Refusal {
+    const known = this.#byFilter.get(stored.filter)
     if (known !== undefined) {
-      known.qos = qos
-      return true
+      this.#setOptions(known, stored)
+      this.#overlaps.forget()
+      return known
     }
-    // Shared subscriptions come with durable sessions; a filter of that form is not a plain one.
-    const mapped = isShared(filter) ? undefined : filterToSubjects(filter)
-    if (mapped === undefined || !mapped.subjects.every(isValidSubject)) return false
-    if (!this.#mayHave(mapped.subjects)) return false
-    const sid = String(++this.#age)
-    const entry: ClientFilter = {
-      filter,
-      qos,
-      age: this.#age,
-      skipsDollar: mapped.skipsDollar,
-      isFiltered: this.#isFiltered(mapped.subjects),
-      subjects: mapped.subjects.map((subject) => new SubjectFilter(subject)),
-      subscriptions: mapped.subjects.map((subject) =>
-        this.#space.subscribe(this.#peer, { subject, sid }),
-      ),
-      overlapping: new Set(),
-    }
-    this.#byFilter.set(filter, entry)
+    const parts = partsOf(stored.filter)
+    if (parts === undefined) return 'invalid'
+    if (!this.#mayHave(parts.subjects, parts.group)) return 'denied'
+    const entry = this.#newEntry(stored, parts)
+    this.#byFilter.set(stored.filter, entry)
     for (const subscription of entry.subscriptions) this.#bySubscription.set(subscription, entry)
-    this.#link(entry)
-    return true
+    if (entry.group === undefined) this.#overlaps.add(entry)
+    return entry
   }
 
   delete(filter: string): boolean {
     const entry = this.#byFilter.get(filter)
     if (entry === undefined) return false
     this.#byFilter.delete(filter)
-    this.#wild.delete(entry)
-    for (const other of entry.overlapping) other.overlapping.delete(entry)
+    if (entry.isNoLocal) this.#noLocal--
+    if (entry.group === undefined) this.#overlaps.delete(entry)
     for (const subscription of entry.subscriptions) {
       this.#bySubscription.delete(subscription)
       this.#space.unsubscribe(subscription)
@@ -101,7 +118,7 @@ export class ClientFilters {
     for (const entry of [...this.#byFilter.values()]) {
       const subjects = entry.subjects.map(({ subject }) => subject)
       entry.isFiltered = this.#isFiltered(subjects)
-      if (this.#mayHave(subjects)) continue
+      if (this.#mayHave(subjects, entry.group)) continue
       this.delete(entry.filter)
       removed.push(entry.filter)
     }
@@ -112,48 +129,96 @@ export class ClientFilters {
     for (const subscription of this.#bySubscription.keys()) this.#space.unsubscribe(subscription)
     this.#byFilter.clear()
     this.#bySubscription.clear()
-    this.#wild.clear()
+    this.#overlaps.clear()
+    this.#noLocal = 0
   }
 
-  /** The QoS to deliver with, -1 when this subscription is not the one that delivers `subject`, or none may. */
-  grantedQos(subscription: Subscription, subject: Uint8Array): number {
+  /**
+   * How to deliver a message that the router has for `subscription`; undefined when it is not this
+   * subscription that delivers it, or none may.
+   *
+   * @param isOwn the client itself published it
+   */
+  grantOf(subscription: Subscription, subject: Uint8Array, isOwn: boolean): Grant | undefined {
     const entry = this.#bySubscription.get(subscription)
-    if (entry === undefined || (entry.skipsDollar && beginsWithDollar(subject))) return -1
-    for (const other of entry.overlapping) {
-      if (takesPrecedence(other, entry) && matches(other, subject)) return -1
-    }
-    if (entry.isFiltered && !this.#guard.mayReceive(subject)) return -1
-    return entry.qos
+    if (entry === undefined || (entry.skipsDollar && beginsWithDollar(subject))) return undefined
+    if (entry.isFiltered && !this.#guard.mayReceive(subject)) return undefined
+    if (entry.group !== undefined) return entry
+    if (!this.#overlaps.isAlone(entry)) return this.#overlaps.grantOf(entry, subject, isOwn)
+    return isOwn && entry.isNoLocal ? undefined : entry
   }
 
-  #mayHave(subjects: readonly string[]): boolean {
-    return subjects.every((subject) => this.#guard.maySubscribe(subject))
+  #newEntry(stored: StoredFilter, { subjects, group, skipsDollar }: FilterParts): Entry {
+    const sid = String(++this.#age)
+    const queue = group === undefined ? {} : { queue: group }
+    const isOfLog = group !== undefined && this.#isDurable
+    const entry: Entry = {
+      filter: stored.filter,
+      qos: 0,
+      isNoLocal: false,
+      isRetainAsPublished: false,
+      subscriptionIds: NO_IDS,
+      age: this.#age,
+      skipsDollar,
+      group,
+      isFiltered: this.#isFiltered(subjects),
+      subjects: subjects.map((subject) => new SubjectFilter(subject)),
+      overlaps: 0,
+      subscriptions: isOfLog
+        ? []
+        : subjects.map((subject) => this.#space.subscribe(this.#peer, { subject, sid, ...queue })),
+    }
+    this.#setOptions(entry, stored)
+    return entry
+  }
+
+  #setOptions(entry: Entry, stored: StoredFilter): void {
+    this.#noLocal += Number(stored.isNoLocal) - Number(entry.isNoLocal)
+    entry.qos = stored.qos
+    entry.isNoLocal = stored.isNoLocal
+    entry.isRetainAsPublished = stored.isRetainAsPublished
+    entry.subscriptionIds = stored.subscriptionId === 0 ? NO_IDS : [stored.subscriptionId]
+  }
+
+  #mayHave(subjects: readonly string[], group: string | undefined): boolean {
+    return subjects.every((subject) => this.#guard.maySubscribe(subject, group))
   }
 
   #isFiltered(subjects: readonly string[]): boolean {
     return subjects.some((subject) => this.#guard.filtersDeliveries(subject))
   }
-
-  #link(entry: ClientFilter): void {
-    const isWild = entry.subjects.some((subject) => !subject.isLiteral)
-    for (const other of isWild ? this.#byFilter.values() : this.#wild) {
-      if (other === entry || !mayOverlap(other, entry)) continue
-      other.overlapping.add(entry)
-      entry.overlapping.add(other)
-    }
-    if (isWild) this.#wild.add(entry)
-  }
 }
 
-function takesPrecedence(other: ClientFilter, entry: ClientFilter): boolean {
-  return other.qos > entry.qos || (other.qos === entry.qos && other.age < entry.age)
+interface FilterParts {
+  readonly subjects: readonly string[]
+  /** Of a shared subscription: the queue group. */
+  readonly group: string | undefined
+  readonly skipsDollar: boolean
 }
 
-function matches(entry: ClientFilter, subject: Uint8Array): boolean {
-  if (entry.skipsDollar && beginsWithDollar(subject)) return false
-  return entry.subjects.some((filter) => filter.matches(subject))
+function countLevels(filter: string): number {
+  let count = 1
+  for (let at = filter.indexOf('/'); at >= 0; at = filter.indexOf('/', at + 1)) count++
+  return count
 }
 
-function mayOverlap(a: ClientFilter, b: ClientFilter): boolean {
-  return a.subjects.some((x) => b.subjects.some((y) => overlaps(x.subject, y.subject)))
+/** Undefined when no subject stands for it. */
+function partsOf(filter: string): FilterParts | undefined {
+  const shared = isShared(filter) ? parseShared(filter) : { group: undefined, filter }
+  const mapped = shared && filterToSubjects(shared.filter)
+  if (mapped === undefined) return undefined
+  const { subjects, skipsDollar } = mapped
+  const group = shared?.group === undefined ? undefined : queueOf(shared.group)
+  const isTold = subjects.every((subject) => isValidSubject(subject) && isShort(subject, group))
+  return isTold ? { subjects, group, skipsDollar } : undefined
+}
+
+/** As a token of a subject: in a control line a blank in it would be an end. */
+function queueOf(group: string): string | undefined {
+  return topicToSubject(Buffer.from(group))?.toString()
+}
+
+/** Other servers are told of it in one line. */
+function isShort(subject: string, group = ''): boolean {
+  return Buffer.byteLength(subject) + Buffer.byteLength(group) <= SUBJECT_BYTES_MAX
 }

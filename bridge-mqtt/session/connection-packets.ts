@@ -69,9 +69,8 @@ function subscribe(
 ): Violation | undefined {
   const packet = decodeSubscribe(bytes, frame, session.level)
   if ('rule' in packet) return packet
-  session.subscriber.subscribe(packet)
   line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
-  return undefined
+  return session.subscriber.subscribe(packet)
 }
 
 function unsubscribe(
@@ -82,9 +81,8 @@ function unsubscribe(
 ): Violation | undefined {
   const packet = decodeUnsubscribe(bytes, frame, session.level)
   if ('rule' in packet) return packet
-  session.subscriber.unsubscribe(packet)
   line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
-  return undefined
+  return session.subscriber.unsubscribe(packet)
 }
 
 function disconnect(

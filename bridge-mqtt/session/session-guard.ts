@@ -69,8 +69,9 @@ export class SessionGuard {
     return isAllowed
   }
 
-  maySubscribe(subject: string): boolean {
-    return this.#permissions === undefined || this.#permissions.maySubscribe(subject, '')
+  /** @param queue '' for a plain subscription */
+  maySubscribe(subject: string, queue = ''): boolean {
+    return this.#permissions === undefined || this.#permissions.maySubscribe(subject, queue)
   }
 
   /** A filter that is wider than what is denied: `mayReceive` decides about each message. */

@@ -48,6 +48,10 @@ export interface SessionOwner {
   readonly topicAliasMax?: number
   /** Whether answers may have a reason string; not given: they may. */
   readonly wantsProblemInfo?: boolean
+  /** Failures are not explained to the client, neither by a code of their own nor in words. */
+  readonly hidesReasons?: boolean
+  /** A mosquitto that is a bridge: its subscriptions have no local and retain as published. */
+  readonly isBridge?: boolean
   /** What outlasts the connection; undefined: a clean session. */
   readonly durable?: SubscriberLog
   /** undefined: nothing is retained. */
@@ -124,6 +128,11 @@ export class Session implements Peer {
     return this.inbound.publisher.hold()
   }
 
+  /** One of its filters leaves out what it publishes itself. */
+  get hasNoLocal(): boolean {
+    return this.subscriber.hasNoLocal
+  }
+
   get traffic(): PeerTraffic {
     const { sentMessages: outMessages, sentBytes: outBytes } = this.subscriber
     const { receivedMessages: inMessages, receivedBytes: inBytes } = this.inbound
@@ -141,7 +150,9 @@ export class Session implements Peer {
   offer(subscription: Subscription, message: Message): boolean {
     const { origin } = message
     const isOurs = origin instanceof Session || origin instanceof Will
-    return this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
+    const isTaken = this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
+    // Who is subscribed for himself has no successor: he was there, though it was nothing for him.
+    return isTaken || subscription.queue === ''
   }
 
   /** Whether its user belongs to the account, or to any. */

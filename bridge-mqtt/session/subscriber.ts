@@ -2,25 +2,33 @@ import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/bro
 import {
   encodeSuback,
   encodeUnsuback,
+  encodeWithin,
   type Frame,
   LEVEL,
   NO_PROPERTIES,
-  PACKET,
-  PublishProperties,
+  type Properties,
   REASON,
+  type RequestedFilter,
   SUBACK_FAILURE,
+  type SubackPacket,
   type SubscribePacket,
   type UnsubscribePacket,
   type Violation,
 } from '../codec/index.ts'
-import { qosOfHeaders } from '../message-headers.ts'
+import { SHARED_BEHIND_QUEUED_MAX } from '../limits.ts'
+import { NO_HEADERS, qosOfHeaders } from '../message-headers.ts'
+import { SendWindow } from '../send-window.ts'
 import type { Topic } from '../translator.ts'
-import { ClientFilters } from './client-filters.ts'
+import { ClientFilters, filterViolation, type Refusal } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
+
 import { Outbound } from './outbound.ts'
+import { factsOf, isPlain, OutboundMessage } from './outbound-message.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
 
-const QOS_GRANTED_MAX = 1
+const PACKET_SIZE_MAX = Number.POSITIVE_INFINITY
+const RECEIVE_MAXIMUM = 65_535
+const QOS_OF_STORED = 2
 
 /** What a publisher of this server tells of the message that is being routed. */
 export interface MqttOrigin {
@@ -29,13 +37,18 @@ export interface MqttOrigin {
   readonly publishingRetain: boolean
 }
 
+/** Filled for each delivery and sent, or copied, before the next. */
+const outgoing = new OutboundMessage()
+
 /** What a client is subscribed to, and what of it is sent. */
 export class Subscriber {
   readonly #context: MqttContext
   readonly #line: SessionLine
   readonly #owner: SessionOwner
+  readonly #peer: Peer
   readonly #outbound: Outbound
   readonly #filters: ClientFilters
+  readonly #isV5: boolean
 
   /** @param peer whose subscriptions they are */
   constructor(
@@ -48,15 +61,30 @@ export class Subscriber {
     this.#context = context
     this.#line = line
     this.#owner = owner
+    this.#peer = peer
+    this.#isV5 = owner.level === LEVEL.v5
+    const { receiveMaximum = RECEIVE_MAXIMUM, packetSizeMax = PACKET_SIZE_MAX } = owner
     const { queuedMessagesMax, queuedBytesMax } = context.limits
-    const limits = { ackPendingMax: context.ackPendingMax, queuedMessagesMax, queuedBytesMax }
-    const properties = owner.level === LEVEL.v5 ? new PublishProperties() : undefined
-    this.#outbound = new Outbound(line.channel, limits, context.counters, properties)
-    this.#filters = new ClientFilters(space, peer, owner.guard)
+    const options = {
+      level: owner.level,
+      packetSizeMax,
+      topicAliasMax: owner.topicAliasMax ?? 0,
+      window: new SendWindow(Math.min(receiveMaximum, context.ackPendingMax)),
+      isWindowShared: false,
+      queuedMessagesMax,
+      queuedBytesMax,
+    }
+    this.#outbound = new Outbound(line.channel, options, context.counters, context.clock)
+    this.#filters = new ClientFilters(space, peer, owner.guard, false)
   }
 
   get subscriptionCount(): number {
     return this.#filters.size
+  }
+
+  /** One of its filters leaves out what its own client publishes. */
+  get hasNoLocal(): boolean {
+    return this.#filters.hasNoLocal
   }
 
   get sentMessages(): number {
@@ -71,12 +99,32 @@ export class Subscriber {
   begin(): void {}
 
   /**
-   * Whether it takes the message; of those that are not shared it takes all.
+   * Whether it takes a message of the router. A shared subscription passes one over while its client is
+   * behind, so that another member gets it.
    *
    * @param origin undefined: it was not published by an MQTT client of this server
    */
   offer(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): boolean {
-    this.#deliver(subscription, message, origin)
+    const subject = message.subjectBytes
+    const grant = this.#filters.grantOf(subscription, subject, message.origin === this.#peer)
+    if (grant === undefined) return false
+    const qos = grant.qos === 0 ? 0 : Math.min(grant.qos, this.#qosOf(message, origin))
+    if (subscription.queue !== '' && !this.#hasRoomFor(qos)) return false
+    const publishing = origin?.publishing
+    const topic =
+      publishing?.subject === subject ? publishing.bytes : this.#context.translator.topicOf(subject)
+    if (topic === undefined) {
+      this.#context.counters.untranslatable++
+      return false
+    }
+    outgoing.serial = message.serial
+    outgoing.topic = topic
+    outgoing.payload = message.payload
+    outgoing.qos = qos
+    outgoing.isRetain = grant.isRetainAsPublished && origin?.publishingRetain === true
+    outgoing.subscriptionIds = grant.subscriptionIds
+    this.#addFacts(message, qos)
+    this.#outbound.send(outgoing)
     return true
   }
 
@@ -85,37 +133,31 @@ export class Subscriber {
     const { ack } = this.#context.scratch
     const violation = ack.read(bytes, frame, this.#owner.level, 'client')
     if (violation !== undefined) return violation
-    if (frame.type === PACKET.puback) this.#outbound.acknowledged(ack.packetId)
+    return this.#outbound.acknowledged(frame.type, ack.packetId, ack.reason)
+  }
+
+  /** Answers with a code for each filter, in their order [MQTT-3.8.4-6]. */
+  subscribe(packet: SubscribePacket): Violation | undefined {
+    const violation = violationOf(packet.filters.map(({ filter }) => filter))
+    if (violation !== undefined) return violation
+    const before = this.#filters.size
+    const subscriptionId = packet.properties.subscriptionIds?.[0] ?? 0
+    const codes = packet.filters.map((request) => this.#grant(request, subscriptionId))
+    this.#context.counters.filters += this.#filters.size - before
+    this.#answer(encodeSuback, packet.packetId, codes)
     return undefined
   }
 
-  /** Answers with a code for each filter, in their order [MQTT-3.9.3-1]. */
-  subscribe(packet: SubscribePacket): void {
-    const { counters, notices } = this.#context
-    const { clientId, guard } = this.#owner
-    const before = this.#filters.size
-    const codes = packet.filters.map(({ filter, qos }) => {
-      if (this.#filters.size >= guard.filtersMax && !this.#filters.has(filter)) {
-        const fields = { client: clientId, max: guard.filtersMax }
-        notices.warn(fields, 'client has too many topic filters')
-        return SUBACK_FAILURE
-      }
-      const granted = Math.min(qos, QOS_GRANTED_MAX)
-      return this.#filters.set(filter, granted) ? granted : SUBACK_FAILURE
-    })
-    counters.filters += this.#filters.size - before
-    const answer = { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
-    this.#line.channel.write(encodeSuback(answer, this.#owner.level))
-  }
-
-  unsubscribe(packet: UnsubscribePacket): void {
+  unsubscribe(packet: UnsubscribePacket): Violation | undefined {
+    const violation = violationOf(packet.filters)
+    if (violation !== undefined) return violation
     const codes = packet.filters.map((filter) => {
       if (!this.#filters.delete(filter)) return REASON.noSubscriptionExisted
       this.#context.counters.filters--
       return REASON.success
     })
-    const answer = { packetId: packet.packetId, codes, properties: NO_PROPERTIES }
-    this.#line.channel.write(encodeUnsuback(answer, this.#owner.level))
+    this.#answer(encodeUnsuback, packet.packetId, codes)
+    return undefined
   }
 
   /**
@@ -140,23 +182,98 @@ export class Subscriber {
   close(): void {
     this.#context.counters.filters -= this.#filters.size
     this.#filters.clear()
+    this.#outbound.close()
   }
 
-  #deliver(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): void {
-    const subject = message.subjectBytes
-    const granted = this.#filters.grantedQos(subscription, subject)
-    if (granted < 0) return
-    let topic: Uint8Array | undefined
-    let qos = 0
-    if (origin !== undefined) {
-      const { publishing } = origin
-      topic = publishing?.subject === subject ? publishing.bytes : undefined
-      qos = origin.publishingQos
-    } else if (granted > 0) {
-      qos = qosOfHeaders(message.headers)
+  /** What NATS clients publish where it is stored is as good as QoS 2. */
+  #qosOf(message: Message, origin: MqttOrigin | undefined): number {
+    if (origin !== undefined) return origin.publishingQos
+    const { headers } = message
+    const qos = headers.length === 0 ? 0 : qosOfHeaders(headers)
+    if (qos > 0) return qos
+    return this.#owner.isStored?.(message.subjectBytes) === true ? QOS_OF_STORED : 0
+  }
+
+  #hasRoomFor(qos: number): boolean {
+    if (!this.#outbound.isBehind) return !this.#outbound.isFull
+    return qos > 0 && this.#outbound.queued < SHARED_BEHIND_QUEUED_MAX
+  }
+
+  /** Properties are of MQTT 5; that a message expires while it waits, of all. */
+  #addFacts(message: Message, qos: number): void {
+    outgoing.messageExpiry = -1
+    outgoing.shared = NO_HEADERS
+    const { headers } = message
+    if (!this.#isV5) {
+      if (qos === 0 || isPlain(headers)) return
+      outgoing.messageExpiry = factsOf(message, this.#context.translator).messageExpiry
+      return
     }
-    topic ??= this.#context.translator.topicOf(subject)
-    if (topic === undefined) this.#context.counters.untranslatable++
-    else this.#outbound.send(topic, message.payload, Math.min(granted, qos))
+    if (isPlain(headers) && message.replyBytes.length === 0) return
+    const facts = factsOf(message, this.#context.translator)
+    outgoing.messageExpiry = facts.messageExpiry
+    outgoing.shared = facts.shared
+  }
+
+  /** The code for one filter of a SUBSCRIBE: the QoS, or why it is not granted. */
+  #grant(request: RequestedFilter, subscriptionId: number): number {
+    const { guard, clientId } = this.#owner
+    const { filter } = request
+    if (this.#filters.size >= guard.filtersMax && !this.#filters.has(filter)) {
+      const fields = { client: clientId, max: guard.filtersMax }
+      this.#context.notices.warn(fields, 'client has too many topic filters')
+      return this.#failure(REASON.quotaExceeded)
+    }
+    const { isBridge = false } = this.#owner
+    const granted = this.#filters.set({
+      ...request,
+      isNoLocal: request.isNoLocal || isBridge,
+      isRetainAsPublished: request.isRetainAsPublished || isBridge,
+      subscriptionId,
+    })
+    return typeof granted === 'string' ? this.#failure(REFUSALS[granted]) : granted.qos
+  }
+
+  /** MQTT 3.1.1 has one code for all failures; in 5 it says that the server does not tell which. */
+  #failure(reason: number): number {
+    return this.#isV5 && this.#owner.hidesReasons !== true ? reason : SUBACK_FAILURE
+  }
+
+  #answer(
+    encode: (packet: SubackPacket, level: SessionOwner['level']) => Uint8Array,
+    packetId: number,
+    codes: readonly number[],
+  ): void {
+    const { level, packetSizeMax = PACKET_SIZE_MAX } = this.#owner
+    const packet = { packetId, codes, properties: this.#explain(codes) }
+    const bytes = encodeWithin(packetSizeMax, packet, (it) => encode(it, level))
+    if (bytes !== undefined) this.#line.channel.write(bytes)
+  }
+
+  /** In words why the first filter that was refused was. */
+  #explain(codes: readonly number[]): Properties {
+    if (!this.#isV5 || this.#owner.wantsProblemInfo === false) return NO_PROPERTIES
+    const code = codes.find((it) => it >= SUBACK_FAILURE)
+    const reasonString = code === undefined ? undefined : REASONS.get(code)
+    return reasonString === undefined ? NO_PROPERTIES : { reasonString }
   }
 }
+
+function violationOf(filters: readonly string[]): Violation | undefined {
+  for (const filter of filters) {
+    const violation = filterViolation(filter)
+    if (violation !== undefined) return violation
+  }
+  return undefined
+}
+
+const REFUSALS: Readonly<Record<Refusal, number>> = {
+  invalid: REASON.topicFilterInvalid,
+  denied: REASON.notAuthorized,
+}
+
+const REASONS = new Map<number, string>([
+  [REASON.quotaExceeded, 'too many topic filters'],
+  [REASON.topicFilterInvalid, 'topic filter is malformed, or too long'],
+  [REASON.notAuthorized, 'no permission to subscribe'],
+])

@@ -292,19 +292,11 @@ describe('MQTT 3.1.1', () => {
   })
 
   describe('3.8 SUBSCRIBE and 3.10 UNSUBSCRIBE', () => {
-    it('[MQTT-3.8.4-1, 3.8.4-2, 3.8.4-4, 3.8.4-5, 3.9.3-1] answers each filter, QoS 2 with 1, a wrong one with 0x80', async () => {
+    it('[MQTT-3.8.4-1, 3.8.4-2, 3.8.4-4, 3.8.4-5, 3.9.3-1] answers each filter, one that nothing can match with 0x80', async () => {
       const line = await open('subscriber')
       assert.equal(
-        await subscribe(
-          line,
-          ['a', 0],
-          ['b', 1],
-          ['c', 2],
-          ['a/#/b', 1],
-          ['a+', 0],
-          ['$share/g/x', 0],
-        ),
-        '000101808080',
+        await subscribe(line, ['a', 0], ['b', 1], ['c', 2], ['$share/g/x', 0], ['$share/x', 0]),
+        '0001020080',
       )
     })
 

@@ -1,0 +1,174 @@
+import {
+  BytesCache,
+  overlaps,
+  type SubjectFilter,
+  SubjectTree,
+} from '../../shared/subject/index.ts'
+import {
+  COMPARED_FILTERS_MAX,
+  MERGED_SUBJECT_BYTES,
+  MERGED_SUBJECTS_MAX,
+  SUBJECT_BYTES_MAX,
+} from '../limits.ts'
+import { beginsWithDollar } from '../topic-map.ts'
+
+/** How a message is delivered, by what was granted. */
+export interface Grant {
+  readonly qos: number
+  readonly isRetainAsPublished: boolean
+  /** Of all subscriptions that match [MQTT-3.3.4-4]. */
+  readonly subscriptionIds: readonly number[]
+}
+
+/** A filter that may match the same messages as another one of its client. */
+export interface OverlappingFilter extends Grant {
+  /** Rises with every new filter. */
+  readonly age: number
+  readonly isNoLocal: boolean
+  readonly skipsDollar: boolean
+  readonly subjects: readonly SubjectFilter[]
+  /** How many others it overlaps with, as far as that is known. */
+  overlaps: number
+}
+
+/** What all filters say that match one subject. The eldest of them delivers; undefined: none does. */
+interface Merged extends Grant {
+  readonly deliverer: OverlappingFilter | undefined
+}
+
+/**
+ * Which filters of one client overlap, and what they say together: a message is delivered once, at the
+ * highest QoS of those that match [MQTT-3.3.4-2], with the identifiers of all of them. Most overlap with
+ * no other, which is found out when they come, so that a delivery needs to look at nothing else. What
+ * matches a subject is remembered for the next message and for the other filters: a client with
+ * thousands that all match costs a search per subject and not one per filter and message.
+ */
+export class FilterOverlaps {
+  readonly #filters = new Set<OverlappingFilter>()
+  /** Made when there are too many to be compared pair by pair. */
+  #tree: SubjectTree<OverlappingFilter> | undefined
+  #merged: SubjectMemo | undefined
+  /** The same for what the client itself publishes: filters with no local are not among them. */
+  #mergedOwn: SubjectMemo | undefined
+
+  add(filter: OverlappingFilter): void {
+    if (this.#tree === undefined && this.#filters.size >= COMPARED_FILTERS_MAX) this.#plant()
+    if (this.#tree !== undefined) plant(this.#tree, filter)
+    else this.#compare(filter, 1)
+    this.#filters.add(filter)
+    this.forget()
+  }
+
+  delete(filter: OverlappingFilter): void {
+    if (!this.#filters.delete(filter)) return
+    if (this.#tree !== undefined) {
+      for (const { subject } of filter.subjects) this.#tree.remove(subject, filter)
+    } else if (filter.overlaps > 0) {
+      this.#compare(filter, -1)
+    }
+    this.forget()
+  }
+
+  clear(): void {
+    this.#filters.clear()
+    this.#tree = undefined
+    this.forget()
+  }
+
+  /** After the options of one have changed. */
+  forget(): void {
+    this.#merged = undefined
+    this.#mergedOwn = undefined
+  }
+
+  isAlone(filter: OverlappingFilter): boolean {
+    return this.#tree === undefined && filter.overlaps === 0
+  }
+
+  /** Of a filter that is not alone and matches: undefined when another one delivers. */
+  grantOf(filter: OverlappingFilter, subject: Uint8Array, isOwn: boolean): Grant | undefined {
+    const merged = this.#mergedFor(subject, isOwn)
+    return merged.deliverer === filter ? merged : undefined
+  }
+
+  #mergedFor(subject: Uint8Array, isOwn: boolean): Merged {
+    let memo = isOwn ? this.#mergedOwn : this.#merged
+    if (memo === undefined) {
+      memo = new SubjectMemo()
+      if (isOwn) this.#mergedOwn = memo
+      else this.#merged = memo
+    }
+    const known = memo.get(subject)
+    if (known !== undefined) return known
+    const merged = merge(this.#matching(subject).filter((it) => !(isOwn && it.isNoLocal)))
+    memo.add(subject, merged)
+    return merged
+  }
+
+  #matching(subject: Uint8Array): OverlappingFilter[] {
+    if (this.#tree === undefined) return [...this.#filters].filter((it) => matches(it, subject))
+    const found = this.#tree.match(Buffer.from(subject).toString())
+    return beginsWithDollar(subject) ? found.filter((it) => !it.skipsDollar) : found
+  }
+
+  #compare(filter: OverlappingFilter, change: number): void {
+    for (const other of this.#filters) {
+      if (!mayOverlap(other, filter)) continue
+      other.overlaps += change
+      filter.overlaps += change
+    }
+  }
+
+  #plant(): void {
+    this.#tree = new SubjectTree()
+    for (const filter of this.#filters) plant(this.#tree, filter)
+  }
+}
+
+/** By subject; the last one too long for the cache as well, since a message asks once for each filter. */
+class SubjectMemo {
+  readonly #short = new BytesCache<Merged>(MERGED_SUBJECTS_MAX, MERGED_SUBJECT_BYTES)
+  readonly #long = new BytesCache<Merged>(1, LONG_SUBJECT_BYTES)
+
+  get(subject: Uint8Array): Merged | undefined {
+    return this.#of(subject).get(subject, 0, subject.length)
+  }
+
+  add(subject: Uint8Array, merged: Merged): void {
+    this.#of(subject).add(subject, 0, subject.length, merged)
+  }
+
+  #of(subject: Uint8Array): BytesCache<Merged> {
+    return subject.length > MERGED_SUBJECT_BYTES ? this.#long : this.#short
+  }
+}
+
+/** Those that NATS clients publish to may be longer than ours. */
+const LONG_SUBJECT_BYTES = 2 * SUBJECT_BYTES_MAX
+
+function merge(matching: OverlappingFilter[]): Merged {
+  matching.sort((a, b) => a.age - b.age)
+  return {
+    deliverer: matching[0],
+    qos: Math.max(0, ...matching.map(({ qos }) => qos)),
+    isRetainAsPublished: matching.some((it) => it.isRetainAsPublished),
+    subscriptionIds: matching.flatMap((it) => it.subscriptionIds),
+  }
+}
+
+function plant(tree: SubjectTree<OverlappingFilter>, filter: OverlappingFilter): void {
+  for (const { subject } of filter.subjects) tree.add(subject, filter)
+}
+
+function matches(filter: OverlappingFilter, subject: Uint8Array): boolean {
+  if (filter.skipsDollar && beginsWithDollar(subject)) return false
+  return filter.subjects.some((it) => it.matches(subject))
+}
+
+function mayOverlap(a: OverlappingFilter, b: OverlappingFilter): boolean {
+  return a.subjects.some((x) =>
+    b.subjects.some((y) =>
+      x.isLiteral && y.isLiteral ? x.subject === y.subject : overlaps(x.subject, y.subject),
+    ),
+  )
+}

@@ -1,0 +1,65 @@
+import type { Message } from '../../shared/broker/index.ts'
+import { MessageFacts, NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../message-headers.ts'
+import type { Translator } from '../translator.ts'
+
+const NO_IDS: readonly number[] = []
+
+/** One PUBLISH to one client. Those that are sent at once share one object, which is filled for each. */
+export class OutboundMessage {
+  topic: Uint8Array = NO_HEADERS
+  payload: Uint8Array = NO_HEADERS
+  qos = 0
+  isRetain = false
+  /** What is left of its time in seconds, -1 when it does not expire. */
+  messageExpiry = -1
+  /** Properties that are the same for all receivers, encoded; empty for none. */
+  shared: Uint8Array = NO_HEADERS
+  subscriptionIds: readonly number[] = NO_IDS
+  /** Of the router's message: others with the same are the same message. 0 for none. */
+  serial = 0
+  /** By the monotonic clock, when it waits and expires. */
+  queuedMs = 0
+
+  /** A copy to be kept: its payload lies elsewhere. */
+  kept(queuedMs: number): OutboundMessage {
+    const copy = new OutboundMessage()
+    copy.topic = this.topic
+    copy.payload = new Uint8Array(this.payload)
+    copy.qos = this.qos
+    copy.isRetain = this.isRetain
+    copy.messageExpiry = this.messageExpiry
+    copy.shared = this.shared
+    copy.subscriptionIds = this.subscriptionIds
+    // What is sent later is sent alone.
+    copy.serial = 0
+    copy.queuedMs = queuedMs
+    return copy
+  }
+}
+
+const facts = new MessageFacts()
+let serialRead = 0
+
+/**
+ * What a message of the router says beside topic and payload, found out once for all its receivers. The
+ * answer holds until the next call of either function.
+ */
+export function factsOf(message: Message, translator: Translator): MessageFacts {
+  if (message.serial === serialRead) return facts
+  const reply = message.replyBytes
+  facts.read(message.headers, reply.length === 0 ? undefined : translator.topicOf(reply))
+  serialRead = message.serial
+  return facts
+}
+
+/** The same of a message that was stored, whose reply is one of its headers. */
+export function factsOfStored(headers: Uint8Array): MessageFacts {
+  facts.read(headers)
+  serialRead = 0
+  return facts
+}
+
+/** Whether a message has nothing but topic, payload and QoS for its receivers. */
+export function isPlain(headers: Uint8Array): boolean {
+  return headers.length === 0 || headers === QOS1_HEADERS || headers === QOS2_HEADERS
+}
