@@ -1,13 +1,22 @@
 import { type Credentials, current, type Identity } from '../shared/account/index.ts'
-import type { Random } from '../shared/runtime/index.ts'
+import { PetioleError, type Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
 import type { Channel } from '../shared/transport/index.ts'
 import { Authentication } from './auth/index.ts'
 import { CONNACK, type ConnectPacket, REASON } from './codec/index.ts'
 import type { MqttCounters } from './counters.ts'
+import type { DurableLogs } from './durable/index.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Notices } from './notices.ts'
-import { type Admission, type ClientConnection, ENDING, type Refusal } from './session/index.ts'
+import {
+  type Admission,
+  type Applicant,
+  type ClientConnection,
+  ENDING,
+  type Kept,
+  type Refusal,
+  type Terms,
+} from './session/index.ts'
 
 type Verdict = Identity | undefined | Promise<Identity | undefined>
 
@@ -15,7 +24,12 @@ export interface ClientsOptions {
   readonly limits: MqttLimits
   readonly counters: MqttCounters
   readonly notices: Notices
+  /** undefined: nothing outlives a connection. */
+  readonly logs: DurableLogs | undefined
 }
+
+const NOTHING_KEPT =
+  'sessions are kept while connected only: there is no store, which `jetstream` in the configuration makes'
 
 /** Who is connected, by account and client id: lets clients in, one connection for each id. */
 export class Clients {
@@ -53,7 +67,7 @@ export class Clients {
     return new Authentication(authenticator, machine.random, credentials)
   }
 
-  admit(packet: ConnectPacket, claimed: Identity | undefined, client: ClientConnection): Admission {
+  admit({ packet, terms, identity: claimed }: Applicant, client: ClientConnection): Admission {
     // Others may have been asked about him, and a reload may have come before their answer.
     const identity = current(this.#core.authenticator, claimed)
     if (identity === undefined) {
@@ -78,18 +92,48 @@ export class Clients {
       this.#seats.delete(elder)
       elder.takeOver()
     }
-    if (!packet.isClean) {
-      notices.once(
-        { client: clientId },
-        'sessions are kept while connected only, not across connections',
-      )
-    }
     this.#byKey.set(key, client)
     this.#keys.set(client, key)
     counters.clients = this.#byKey.size
+    const session = this.#sessionOf(identity.account, clientId, packet.isClean, terms)
+    if ('refusal' in session) return { kind: 'refused', refusal: session.refusal }
     counters.clientsTotal++
     const space = this.#core.space(identity.account)
-    return { kind: 'admitted', clientId, key, identity, space }
+    return { kind: 'admitted', clientId, identity, space, ...session }
+  }
+
+  /**
+   * What was kept for the client, if it wants that, and what will be kept. A clean start ends what was
+   * [MQTT-3.1.2-4]; an elder connection has left it before.
+   */
+  #sessionOf(
+    account: string,
+    clientId: string,
+    isClean: boolean,
+    { sessionExpirySeconds: expirySeconds }: Terms,
+  ): { readonly kept: Kept; readonly isSessionPresent: boolean } | { readonly refusal: Refusal } {
+    const { logs, notices } = this.#options
+    const log = logs?.of(account)
+    if (log === undefined) {
+      if (expirySeconds > 0) notices.once({ client: clientId }, NOTHING_KEPT)
+      return { kept: {}, isSessionPresent: false }
+    }
+    const isStored = (subject: Uint8Array): boolean => log.isStored(subject)
+    try {
+      const found = log.sessions.get(clientId)
+      if (isClean) found?.end()
+      else if (found !== undefined) {
+        found.setExpiry(expirySeconds)
+        return { kept: { durable: found, isStored }, isSessionPresent: true }
+      }
+      if (expirySeconds === 0) return { kept: { isStored }, isSessionPresent: false }
+      const durable = log.sessions.create(clientId, { expirySeconds })
+      return { kept: { durable, isStored }, isSessionPresent: false }
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+      notices.warn({ client: clientId, err: error }, 'session could not be kept: client refused')
+      return { refusal: REFUSAL.noSession }
+    }
   }
 
   /** Those of one account, or of all, in the order in which their ids came first. */
@@ -150,6 +194,11 @@ const REFUSAL = {
     returnCode: CONNACK.serverUnavailable,
     reason: REASON.quotaExceeded,
     text: 'too many clients',
+  },
+  noSession: {
+    returnCode: CONNACK.serverUnavailable,
+    reason: REASON.quotaExceeded,
+    text: 'session could not be kept',
   },
   noSeat: {
     returnCode: CONNACK.serverUnavailable,

@@ -8,6 +8,7 @@ import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
 import { MqttCounters } from './counters.ts'
 import { DoorDirectory } from './door-directory.ts'
+import { DurableLogs } from './durable/index.ts'
 import { limitsOf, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
@@ -19,7 +20,7 @@ import {
   type MqttContext,
   Scratch,
   sessionLimits,
-  WillDesk,
+  Will,
 } from './session/index.ts'
 import { Translator } from './translator.ts'
 
@@ -37,6 +38,7 @@ export class MqttFrontDoor implements FrontDoor {
   #listener: Listener | undefined
   #core: Core | undefined
   #context: MqttContext | undefined
+  #logs: DurableLogs | undefined
   #log: Log | undefined
   #operations: OperationsDesk | undefined
   #ending: Promise<void> | undefined
@@ -74,12 +76,32 @@ export class MqttFrontDoor implements FrontDoor {
     return this.#listener?.port ?? 0
   }
 
-  /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
-  async start(core: Core): Promise<void> {
+  /** Brings back the sessions that outlive their connections. Once; `start` does it where nobody has. */
+  async open(core: Core): Promise<void> {
     this.#core = core
     const log = core.log.child({ door: this.name })
     this.#log = log
-    this.#context = this.#makeContext(core, log)
+    const context = this.#makeContext(core, log)
+    this.#context = context
+    const { machine, store } = core
+    const { sessionsMax, backlogBytesMax: logBytesMax } = this.#limits
+    this.#logs = await DurableLogs.open({
+      store,
+      clock: machine.clock,
+      random: machine.random,
+      log,
+      limits: { sessionsMax, logBytesMax },
+      space: (account) => core.space(account),
+      nextPeerId: () => core.nextPeerId(),
+      publishWill: (account, clientId, will) => {
+        new Will(context, core.space(account), { clientId, guard: undefined }).publish(will)
+      },
+    })
+  }
+
+  /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
+  async start(core: Core): Promise<void> {
+    if (this.#core === undefined) await this.open(core)
     const { host, port } = this.#config.listen
     const settings = core.tls.of('mqtt')
     const tls = settings && { settings, allowPlain: false }
@@ -87,7 +109,10 @@ export class MqttFrontDoor implements FrontDoor {
     this.#listener = await core.machine.network.listen(options, (channel) => this.accept(channel))
     const at = `${this.#listener.host}:${this.#listener.port}`
     this.#operations?.start()
-    log.info({}, `Listening for MQTT clients on ${tls === undefined ? 'mqtt' : 'tls'}://${at}`)
+    this.#log?.info(
+      {},
+      `Listening for MQTT clients on ${tls === undefined ? 'mqtt' : 'tls'}://${at}`,
+    )
   }
 
   /** A TCP connection, or a WebSocket on the path `/mqtt`. */
@@ -137,6 +162,8 @@ export class MqttFrontDoor implements FrontDoor {
   async destroy(): Promise<void> {
     this.#operations?.stop()
     const closed = this.#listener?.close()
+    // First: what happens to sessions from here on is found out after the next start.
+    this.#logs?.destroy()
     for (const connection of this.#connections) connection.destroy()
     await closed
   }
@@ -156,6 +183,7 @@ export class MqttFrontDoor implements FrontDoor {
       deadline.abort()
     }
     for (const connection of this.#connections) connection.destroy()
+    await this.#logs?.close()
     await closed
   }
 
@@ -175,12 +203,16 @@ export class MqttFrontDoor implements FrontDoor {
   #makeContext(core: Core, log: Log): MqttContext {
     const notices = new Notices(core.machine.clock, log)
     const limits = (): MqttLimits => this.#limits
+    const logs = (): DurableLogs | undefined => (core.store === undefined ? undefined : this.#logs)
     const clients = new Clients(core, {
       get limits() {
         return limits()
       },
       counters: this.counters,
       notices,
+      get logs() {
+        return logs()
+      },
     })
     const { clock } = core.machine
     const directory = new DoorDirectory({ clock, book: core.accounts.book, clients })
@@ -194,7 +226,7 @@ export class MqttFrontDoor implements FrontDoor {
       notices,
       translator: new Translator(),
       scratch: new Scratch(),
-      wills: new WillDesk(core.machine.clock),
+      store: core.store,
       payloadBytesMax: core.payloadBytesMax,
       get packetBytesMax() {
         return limits().packetBytesMax || core.payloadBytesMax + PACKET_OVERHEAD_BYTES
@@ -206,7 +238,7 @@ export class MqttFrontDoor implements FrontDoor {
       authenticate: (packet, channel) => clients.authenticate(packet, channel),
       enhanced: (packet, channel) => clients.enhanced(packet, channel),
       current: (identity) => current(core.authenticator, identity),
-      admit: (packet, identity, client) => clients.admit(packet, identity, client),
+      admit: (applicant, client) => clients.admit(applicant, client),
       recheck: (identity) =>
         core.authenticator.recheck(identity) ?? core.authenticator.renewed?.(identity),
       limitsOf: (identity) => {

@@ -30,6 +30,7 @@ export class SessionDeadlines {
 
   /** Its client has gone. What is due at once is done at once. */
   left(session: DurableSession): void {
+    if (this.#isClosed) return
     const nowMs = this.#clock.monotonicMs()
     if (this.#settle(session, nowMs)) this.#arm(this.#nextOf(session))
   }

@@ -167,7 +167,7 @@ export class Handshake implements ExchangeOutcome {
     const terms = this.#terms
     const answers = this.#answers
     if (packet === undefined || terms === undefined || answers === undefined) return
-    const admission = this.#context.admit(packet, identity, this.#newcomer)
+    const admission = this.#context.admit({ packet, terms, identity }, this.#newcomer)
     if (admission.kind === 'refused') {
       this.#refuse(admission.refusal)
       return
@@ -175,11 +175,15 @@ export class Handshake implements ExchangeOutcome {
     this.#newcomer.input.turn.owner = admission.identity.account
     const assigned = packet.clientId === '' ? { assignedClientId: admission.clientId } : {}
     const { limits, packetBytesMax } = this.#context
-    const granted = { packetBytesMax, sessionExpirySeconds: 0 }
+    const { kept, isSessionPresent } = admission
+    const sessionExpirySeconds = kept.durable?.expirySeconds ?? 0
+    const granted = { packetBytesMax, sessionExpirySeconds }
     const told = { ...connackProperties(terms, packet, limits, granted), ...assigned, ...proof }
     const properties = packet.level === LEVEL.v5 ? told : NO_PROPERTIES
     const exchange = this.#exchange
-    if (answers.connack({ code: REASON.success, isSessionPresent: false, properties })) {
+    // In MQTT 3.1 that flag is reserved.
+    const isTold = isSessionPresent && packet.level !== LEVEL.v31
+    if (answers.connack({ code: REASON.success, isSessionPresent: isTold, properties })) {
       this.#newcomer.enter({ packet, terms, answers, admission, exchange })
     } else {
       this.#newcomer.turnAway({ client: packet.clientId }, 'client takes no CONNACK of that size')

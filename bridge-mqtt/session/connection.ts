@@ -16,7 +16,6 @@ import {
   type ReasonPacket,
   VIOLATIONS,
   type Violation,
-  type WillMessage,
 } from '../codec/index.ts'
 import { ANSWERS_PENDING_BYTES_MAX } from '../limits.ts'
 import type { Answers } from './connection-answers.ts'
@@ -41,8 +40,8 @@ type Fields = Readonly<Record<string, unknown>>
  * One connection: cuts the input into packets, and ends it by the rules. Before an accepted CONNECT there
  * is no session, but a handshake; after the end there is neither, and nothing more is read.
  *
- * The will is kept here, because it is the connection's way of ending that decides about it: a
- * DISCONNECT without a fault discards it [MQTT-3.14.4-3], everything else publishes it [MQTT-3.1.2-8].
+ * Its way of ending decides about the will: a DISCONNECT without a fault discards it [MQTT-3.14.4-3],
+ * everything else publishes it [MQTT-3.1.2-8].
  */
 export class Connection implements ChannelHandler, Newcomer, PacketLine, ExchangeOutcome {
   readonly channel: Channel
@@ -54,7 +53,6 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
   #exchange: Exchange | undefined
   #session: Session | undefined
   #answers: Answers | undefined
-  #will: WillMessage | undefined
   #keepAlive: KeepAlive | undefined
   #rate: RateLimit | undefined
   #cancelTimer: Cancel | undefined
@@ -136,10 +134,11 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
   }
 
   enter({ packet, terms, answers, admission, exchange }: Admitted): void {
-    const { clientId, key, space, identity } = admission
+    const { clientId, space, identity, kept } = admission
     const { clock, limits } = this.#context
     const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it))
-    const owner = { clientId, key, level: packet.level, guard, terms, ...deliveryTerms(terms) }
+    const { level } = packet
+    const owner = { clientId, level, guard, terms, ...deliveryTerms(terms), ...kept }
     this.#handshake = undefined
     this.#answers = answers
     this.#exchange = exchange
@@ -149,7 +148,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     }
     this.#session = new Session(this.#context, space, this, owner)
     this.#expectExpiry(guard.expiresMs)
-    this.#will = packet.will
+    this.#session.setWill(packet.will)
     this.#keepAlive = new KeepAlive(clock, terms.keepAliveSeconds, () => this.#keepAliveExpired())
     this.#keepAlive.start()
     this.#session.subscriber.begin()
@@ -223,7 +222,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     if (sessionExpirySeconds !== undefined && this.#session !== undefined) {
       if (!this.#session.setExpiry(sessionExpirySeconds)) return VIOLATIONS.sessionExpiryRaised
     }
-    if (reason === REASON.success) this.#will = undefined
+    if (reason === REASON.success) this.#session?.setWill(undefined)
     this.#end(ENDING.disconnected, reason === REASON.success ? {} : { code: reason })
     return undefined
   }
@@ -233,12 +232,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     const session = this.#session
     if (session === undefined) return Promise.resolve()
     return new Promise((resolve) => {
-      session.inbound.whenIdle(() => {
-        const will = this.#will
-        if (will === undefined || session.delaySecondsOf(will) > 0) return resolve()
-        this.#will = undefined
-        session.publishWill(will, resolve)
-      })
+      session.inbound.whenIdle(() => session.settleWill(resolve))
     })
   }
 
@@ -247,7 +241,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
   }
 
   destroy(): void {
-    this.#will = undefined
+    this.#session?.abandon()
     this.#end(ENDING.shutDown)
     this.channel.destroy()
   }
@@ -368,9 +362,6 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
       return
     }
     session.close()
-    const will = this.#will
-    this.#will = undefined
-    if (will !== undefined) session.leaveWill(will)
     this.#log.debug({ ...fields, client: session.clientId, reason }, 'client gone')
   }
 }

@@ -2,18 +2,20 @@ import type { Expulsion, Identity } from '../../shared/account/index.ts'
 import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
+import type { Store } from '../../shared/store/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import type { Authentication } from '../auth/index.ts'
 import { AckReader, type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
+import type { DurableSession } from '../durable/index.ts'
 import type { MqttLimits } from '../limits.ts'
 import { NO_HEADERS } from '../message-headers.ts'
 import type { Notices } from '../notices.ts'
 import type { Translator } from '../translator.ts'
 import type { Ending } from './connection-ending.ts'
+import type { Terms } from './connection-terms.ts'
 import type { PublishFacts } from './inbound-publisher.ts'
 import type { SessionLimits } from './session-guard.ts'
-import type { WillDesk } from './will-desk.ts'
 
 /** What all connections of a front door share. */
 export interface MqttContext {
@@ -23,8 +25,8 @@ export interface MqttContext {
   readonly notices: Notices
   readonly translator: Translator
   readonly scratch: Scratch
-  /** Wills that wait for their delay. */
-  readonly wills: WillDesk
+  /** Where durable sessions are; undefined: there are none. */
+  readonly store: Store | undefined
   /** Headers and payload of one message at most. */
   readonly payloadBytesMax: number
   /** Of a packet of any client. */
@@ -40,7 +42,7 @@ export interface MqttContext {
   /** For a CONNECT that names an authentication method; undefined: there is none here. */
   enhanced(packet: ConnectPacket, channel: Channel): Authentication | undefined
   /** Lets a client in, closing an elder connection of the same client id, or says why not. */
-  admit(packet: ConnectPacket, identity: Identity | undefined, client: ClientConnection): Admission
+  admit(applicant: Applicant, client: ClientConnection): Admission
   /** The identity as it is now: others were asked about him, and a reload may have come meanwhile. */
   current(identity: Identity): Identity | undefined
   /** Why a client that was let in may stay no longer, or who it is now; undefined: all is as it was. */
@@ -70,16 +72,33 @@ export interface ClientConnection {
   takeOver(): void
 }
 
+/** Who has said CONNECT, and on what terms. */
+export interface Applicant {
+  readonly packet: ConnectPacket
+  readonly terms: Terms
+  /** undefined: nobody knows him. */
+  readonly identity: Identity | undefined
+}
+
 export type Admission =
   | {
       readonly kind: 'admitted'
       readonly clientId: string
-      /** Of the session among all that there are. */
-      readonly key: string
       readonly identity: Identity
       readonly space: SubjectSpace
+      readonly kept: Kept
+      /** It was there before [MQTT-3.2.2-3]. */
+      readonly isSessionPresent: boolean
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** What there is of a client beyond its connection. */
+export interface Kept {
+  /** Not given: the session ends with the connection. */
+  readonly durable?: DurableSession
+  /** Whether a stream or buffer stores the subject. */
+  readonly isStored?: (subject: Uint8Array) => boolean
+}
 
 /** Why a client is not let in: what CONNACK says before MQTT 5 and in it, and the log. */
 export interface Refusal {

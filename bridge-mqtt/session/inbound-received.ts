@@ -1,8 +1,9 @@
 /**
- * Packet identifiers of the QoS 2 publishes that have come and are not released yet: a PUBLISH with one
- * of them is a repetition and is not routed again [MQTT-4.3.3-10].
+ * Packet identifiers of the QoS 2 publishes that have come by one connection and are not released yet: a
+ * PUBLISH with one of them is a repetition and is not routed again [MQTT-4.3.3-10]. What a durable session
+ * knows of earlier connections it keeps itself.
  */
-export class ReceivedIds {
+export class OpenReceipts {
   /** Made with the first one: most devices never send at QoS 2. */
   #ids: Set<number> | undefined
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
-import type { PetioleError } from '../../shared/runtime/index.ts'
+import { PetioleError } from '../../shared/runtime/index.ts'
+import type { Store } from '../../shared/store/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
 import {
   type Frame,
@@ -19,7 +20,7 @@ import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { type AckEntry, type AckOwner, InboundAcks } from './inbound-acks.ts'
 import { Publisher, type PublishFacts } from './inbound-publisher.ts'
-import { ReceivedIds } from './inbound-received.ts'
+import { OpenReceipts } from './inbound-received.ts'
 import { reasonOf } from './inbound-refusal.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
 
@@ -33,7 +34,7 @@ export class Inbound implements AckOwner {
   readonly #line: SessionLine
   readonly #owner: SessionOwner
   readonly #acks: InboundAcks
-  readonly #received = new ReceivedIds()
+  readonly #received = new OpenReceipts()
   /** Made with the first alias that comes. */
   #aliases: InboundAliases<Topic> | undefined
   /** What the client's send quota counts: PUBLISH packets of QoS 1 and 2 not seen to their end. */
@@ -76,7 +77,7 @@ export class Inbound implements AckOwner {
     const topic = this.#topicOf(bytes, packet)
     if ('rule' in topic) return topic
     if (packet.qos > 0) {
-      if (packet.qos === 2 && this.#received.has(packet.packetId)) return this.#repeated(packet)
+      if (packet.qos === 2 && this.#isKnown(packet.packetId)) return this.#repeated(packet)
       const excess = this.#quotaViolation(packet)
       if (excess !== undefined) return excess
     }
@@ -108,8 +109,15 @@ export class Inbound implements AckOwner {
     const { packetId } = ack
     const isKnown = this.#received.delete(packetId)
     if (isKnown) this.#underWay--
-    const reason = isKnown ? REASON.success : REASON.packetIdentifierNotFound
-    this.#line.answers.ack(PACKET.pubcomp, packetId, reason)
+    const { durable } = this.#owner
+    if (durable?.hasReceived(packetId) === true) {
+      durable.released(packetId, (error) => this.#released(packetId, error))
+    } else {
+      // To a session that comes back it may be the second time, and no fault.
+      const isFault = !isKnown && durable === undefined
+      const reason = isFault ? REASON.packetIdentifierNotFound : REASON.success
+      this.#line.answers.ack(PACKET.pubcomp, packetId, reason)
+    }
     return undefined
   }
 
@@ -135,7 +143,7 @@ export class Inbound implements AckOwner {
     } else if (reason >= REASON.unspecified) {
       // Its identifier is free at once [MQTT-4.3.3-9].
       if (this.#received.delete(packetId)) this.#underWay--
-    } else if (!this.#received.has(packetId)) {
+    } else if (!this.#isKnown(packetId)) {
       // A repetition that came before its first was refused.
       reason = REASON.unspecified
     }
@@ -161,6 +169,16 @@ export class Inbound implements AckOwner {
 
   get #isOf5(): boolean {
     return this.#owner.level === LEVEL.v5
+  }
+
+  #released(packetId: number, error: PetioleError | undefined): void {
+    if (this.#isClosed) return
+    if (error === undefined) this.#line.answers.ack(PACKET.pubcomp, packetId)
+    else this.uncommitted(error)
+  }
+
+  #isKnown(packetId: number): boolean {
+    return this.#received.has(packetId) || this.#owner.durable?.hasReceived(packetId) === true
   }
 
   #becameIdle(): void {
@@ -218,7 +236,11 @@ export class Inbound implements AckOwner {
   /** Its PUBREC leaves behind that of the first, whose commit may be on its way. */
   #repeated({ packetId }: PublishReader): Violation | undefined {
     if (this.#acks.isFull) return VIOLATIONS.tooManyUnacked
-    this.#acks.open(packetId, 2).committed(undefined)
+    const entry = this.#acks.open(packetId, 2)
+    const { store } = this.#context
+    // The first may have come by another connection, whose acknowledgements went with it.
+    if (this.#owner.durable === undefined || store === undefined) entry.committed(undefined)
+    else store.barrier(entry.committed)
     return undefined
   }
 
@@ -241,11 +263,33 @@ export class Inbound implements AckOwner {
     }
     // Nothing is acknowledged before it is known whether anybody took it.
     entry?.hold()
+    const { durable } = this.#owner
+    const { store } = this.#context
+    if (entry?.qos === 2 && durable !== undefined && store !== undefined) {
+      const write = (): void => {
+        durable.received(entry.packetId)
+        this.publisher.route(topic, subject, facts, payload, entry)
+        if (entry.error !== undefined) throw entry.error
+      }
+      this.#transact(store, entry, write)
+      return
+    }
     const isTaken = this.publisher.route(topic, subject, facts, payload, entry)
     if (entry === undefined) return
     // PUBREC may say it too; mosquitto's does not, whose suite compares bytes.
     if (!isTaken && facts.qos === 1) entry.reason = REASON.noMatchingSubscribers
     entry.committed(undefined)
+  }
+
+  /** Message and packet identifier are stored together or not at all: exactly once begins here. */
+  #transact(store: Store, entry: AckEntry, write: () => void): void {
+    try {
+      store.transaction(write)
+      entry.committed(undefined)
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+      this.#acks.abandon(entry, error)
+    }
   }
 
   /**

@@ -1,12 +1,15 @@
 /** Connections and the sessions attached to them. */
 export { Connection } from './connection.ts'
 export { ENDING, type Ending, leavingEnding } from './connection-ending.ts'
+export type { Terms } from './connection-terms.ts'
 export {
   type Admission,
+  type Applicant,
   type ClientConnection,
+  type Kept,
   type MqttContext,
   type Refusal,
   Scratch,
 } from './context.ts'
 export { sessionLimits } from './session-guard.ts'
-export { WillDesk } from './will-desk.ts'
+export { Will } from './will.ts'

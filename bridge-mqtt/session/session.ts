@@ -1,7 +1,6 @@
 import { type Identity, publishRulesOf } from '../../shared/account/index.ts'
 import type {
   Message,
-  Peer,
   PublishCommitted,
   SubjectSpace,
   Subscription,
@@ -11,6 +10,7 @@ import type { PeerTraffic } from '../../shared/monitor/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import type { Level, WillMessage } from '../codec/index.ts'
+import type { DurableSession, MqttPublisher } from '../durable/index.ts'
 import type { Topic } from '../translator.ts'
 import type { Answers } from './connection-answers.ts'
 import type { Terms } from './connection-terms.ts'
@@ -18,7 +18,7 @@ import type { MqttContext } from './context.ts'
 import { Inbound } from './inbound.ts'
 import type { SessionGuard } from './session-guard.ts'
 import { Subscriber } from './subscriber.ts'
-import type { RetainedSource, SubscriberLog } from './subscriber-ports.ts'
+import type { RetainedSource } from './subscriber-ports.ts'
 import { Will } from './will.ts'
 
 /** What a session asks of the connection it is attached to. */
@@ -34,8 +34,6 @@ export interface SessionLine {
 /** Whose session it is. */
 export interface SessionOwner {
   readonly clientId: string
-  /** Of the session among all that there are. */
-  readonly key: string
   /** What the client speaks. */
   readonly level: Level
   readonly guard: SessionGuard
@@ -53,7 +51,7 @@ export interface SessionOwner {
   /** A mosquitto that is a bridge: its subscriptions have no local and retain as published. */
   readonly isBridge?: boolean
   /** What outlasts the connection; undefined: a clean session. */
-  readonly durable?: SubscriberLog
+  readonly durable?: DurableSession
   /** undefined: nothing is retained. */
   readonly retained?: RetainedSource
   /** Whether a stream or buffer stores the subject: what NATS clients publish there has QoS 2. */
@@ -65,7 +63,7 @@ export interface SessionOwner {
  * it is subscribed to (`subscriber`). It lives as long as its connection; it reads no packets and owns
  * no timer.
  */
-export class Session implements Peer {
+export class Session implements MqttPublisher {
   readonly kind = 'mqtt'
   readonly echo = true
   readonly id: number
@@ -78,8 +76,8 @@ export class Session implements Peer {
   readonly #space: SubjectSpace
   readonly #owner: SessionOwner
   readonly #guard: SessionGuard
-  /** How long it is kept without a connection. */
-  #expirySeconds = 0
+  /** Of a clean session. */
+  #will: WillMessage | undefined
   #isClosed = false
 
   constructor(context: MqttContext, space: SubjectSpace, line: SessionLine, owner: SessionOwner) {
@@ -169,32 +167,53 @@ export class Session implements Peer {
   /** False when a session that was to end with its connection is to be kept all at once. */
   setExpiry(seconds: number): boolean {
     if (seconds > 0 && this.terms.asksNoExpiry) return false
-    this.#expirySeconds = Math.min(this.#expirySeconds, seconds)
+    const maxMs = this.#context.limits.sessionExpiryMaxMs
+    this.#owner.durable?.setExpiry(maxMs === 0 ? seconds : Math.min(seconds, maxMs / 1_000))
     return true
   }
 
-  /** How long a will waits for its client to come back: no longer than its session [MQTT-3.1.3-9]. */
-  delaySecondsOf({ properties }: WillMessage): number {
-    return Math.min(properties.willDelaySeconds ?? 0, this.#expirySeconds)
+  /**
+   * What is published when the client is gone without taking leave. A durable session keeps it itself, for
+   * as long as its delay: whoever publishes it then asks nobody about permissions.
+   */
+  setWill(will: WillMessage | undefined): void {
+    const { durable } = this.#owner
+    if (durable === undefined) this.#will = will
+    else
+      durable.setWill(will !== undefined && this.#makeWill().isPermitted(will) ? will : undefined)
   }
 
-  /** @param done called when it is committed, or will never be */
-  publishWill(will: WillMessage, done?: () => void): void {
-    new Will(this.#context, this.#space, this.#owner).publish(will, done)
+  /** The server stops: publishes a will that has not to wait. `done` is called when it is committed. */
+  settleWill(done: () => void): void {
+    const { durable } = this.#owner
+    const will = durable === undefined ? this.#will : durable.will
+    const isDelayed = durable !== undefined && (will?.properties.willDelaySeconds ?? 0) > 0
+    this.#will = undefined
+    if (will === undefined || isDelayed) done()
+    else if (durable === undefined) this.#makeWill().publish(will, done)
+    else {
+      durable.publishWill()
+      done()
+    }
   }
 
-  /** The client is gone: publishes its will, or has it wait for its delay. */
-  leaveWill(will: WillMessage): void {
-    const delayMs = this.delaySecondsOf(will) * 1_000
-    if (delayMs === 0) this.publishWill(will)
-    else this.#context.wills.keep(this.#owner.key, delayMs, () => this.publishWill(will))
-  }
-
-  /** Receives and acknowledges nothing from now on. */
+  /** Receives and acknowledges nothing from now on; of a clean session the will is published. */
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.subscriber.close()
     this.inbound.close()
+    const will = this.#will
+    this.#will = undefined
+    if (will !== undefined) this.#makeWill().publish(will)
+  }
+
+  /** The connection is torn down: of a clean session nothing is left, not even a will. */
+  abandon(): void {
+    this.#will = undefined
+  }
+
+  #makeWill(): Will {
+    return new Will(this.#context, this.#space, this.#owner)
   }
 }

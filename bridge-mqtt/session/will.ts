@@ -1,5 +1,6 @@
-import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
+import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { WillMessage } from '../codec/index.ts'
+import type { MqttPublisher } from '../durable/index.ts'
 import { headersOf, NO_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
@@ -19,7 +20,7 @@ export interface WillOwner {
  * The last word of a client that is gone, and may be gone for long: a peer of its own, for the one
  * publish.
  */
-export class Will extends PublishWaits implements Peer, MqttOrigin {
+export class Will extends PublishWaits implements MqttPublisher, MqttOrigin {
   readonly kind = 'mqtt'
   readonly echo = true
   readonly id: number
@@ -52,6 +53,11 @@ export class Will extends PublishWaits implements Peer, MqttOrigin {
     return this.#publisher.isRetain
   }
 
+  /** A will is published for others. */
+  get hasNoLocal(): boolean {
+    return false
+  }
+
   /** Nothing is ever delivered to it. */
   deliver(): void {}
 
@@ -71,21 +77,38 @@ export class Will extends PublishWaits implements Peer, MqttOrigin {
     this.#done?.()
   }
 
+  /** Whether its client may publish it now: asked when it is to be kept by who knows no permissions. */
+  isPermitted(message: WillMessage): boolean {
+    const { guard } = this.#owner
+    const topic = this.#context.translator.topic(message.topic, 0, message.topic.length)
+    if ('rule' in topic || guard === undefined) return false
+    return this.#isPermitted(message, topic, this.#space.mappedSubject(topic.subject), guard)
+  }
+
+  #isPermitted(
+    message: WillMessage,
+    topic: Topic,
+    subject: Uint8Array,
+    guard: SessionGuard,
+  ): boolean {
+    const { counters, notices } = this.#context
+    if (topic.isReserved || (subject.length > 0 && !guard.mayPublish(topic, subject))) {
+      counters.deniedPublishes++
+      const fields = { client: this.clientId, topic: Buffer.from(topic.bytes).toString() }
+      notices.warn(fields, 'will without permission is dropped')
+      return false
+    }
+    if (message.payload.length <= guard.payloadBytesMax) return true
+    notices.warn({ client: this.clientId }, 'will above max_payload is dropped')
+    return false
+  }
+
   #route(message: WillMessage): void {
     const topic = this.#context.translator.topic(message.topic, 0, message.topic.length)
     if ('rule' in topic) return
     const subject = this.#space.mappedSubject(topic.subject)
     const { guard } = this.#owner
-    if (topic.isReserved || (subject.length > 0 && guard?.mayPublish(topic, subject) === false)) {
-      this.#context.counters.deniedPublishes++
-      const fields = { client: this.clientId, topic: Buffer.from(topic.bytes).toString() }
-      this.#context.notices.warn(fields, 'will without permission is dropped')
-      return
-    }
-    if (guard !== undefined && message.payload.length > guard.payloadBytesMax) {
-      this.#context.notices.warn({ client: this.clientId }, 'will above max_payload is dropped')
-      return
-    }
+    if (guard !== undefined && !this.#isPermitted(message, topic, subject, guard)) return
     this.#context.counters.wills++
     const qos = Math.min(message.qos, this.#context.limits.publishQosMax)
     const headers = headersOf(qos, message.properties)

@@ -7,10 +7,10 @@ import {
 } from '../../../../bridge-mqtt/limits.ts'
 import { Notices } from '../../../../bridge-mqtt/notices.ts'
 import {
+  type Applicant,
   Connection,
   Scratch,
   sessionLimits,
-  WillDesk,
 } from '../../../../bridge-mqtt/session/index.ts'
 import { Translator } from '../../../../bridge-mqtt/translator.ts'
 import type { Expulsion, Identity } from '../../../../shared/account/index.ts'
@@ -26,6 +26,7 @@ import { RecordingChannel } from '../../../support/recording-channel.ts'
 const ROOM = 64 * 1024
 const CONNACK = '20020000'
 const ANYBODY: Identity = { user: '', account: '$G' }
+const NOTHING_KEPT = { kept: {}, isSessionPresent: false }
 const UNKNOWN = { returnCode: 5, reason: 0x87, text: 'unknown' }
 const LIMITLESS = { connections: -1, subscriptions: -1, payloadBytes: -1, expiresMs: undefined }
 
@@ -59,7 +60,7 @@ describe('connection', () => {
       notices: new Notices(clock, log),
       translator: new Translator(),
       scratch: new Scratch(),
-      wills: new WillDesk(clock),
+      store: undefined,
       payloadBytesMax: 1024,
       packetBytesMax: 1024 + PACKET_OVERHEAD_BYTES,
       ackPendingMax: 10,
@@ -67,10 +68,10 @@ describe('connection', () => {
       authenticate: () => identity(),
       enhanced: () => undefined,
       current: (who: Identity) => who,
-      admit: (_packet: unknown, who: Identity | undefined) =>
+      admit: ({ identity: who }: Applicant) =>
         who === undefined
           ? ({ kind: 'refused', refusal: UNKNOWN } as const)
-          : ({ kind: 'admitted', clientId: 'c', key: 'c', identity: who, space } as const),
+          : ({ kind: 'admitted', clientId: 'c', identity: who, space, ...NOTHING_KEPT } as const),
       recheck: () => expulsion,
       limitsOf: (who: Identity) =>
         sessionLimits({ payloadBytesMax: 1024, filtersMax: 100 }, LIMITLESS, who),
