@@ -167,5 +167,9 @@ export const COMPARED_FILTERS_MAX = 256
 export const MERGED_SUBJECTS_MAX = 256
 export const MERGED_SUBJECT_BYTES = 256
 
+/** Retained messages that are read for one client at a time, and when that is tried again if it fails. */
+export const RETAINED_PAGE_MESSAGES = 128
+export const RETAINED_RETRY_MS = 1_000
+
 /** Messages of QoS 1 and 2 that a member of a shared subscription has waiting when its output is behind. */
 export const SHARED_BEHIND_QUEUED_MAX = 100

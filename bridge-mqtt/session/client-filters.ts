@@ -1,11 +1,11 @@
 import type { Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import { isValidSubject, SubjectFilter } from '../../shared/subject/index.ts'
 import { isShared, parseShared, VIOLATIONS, type Violation } from '../codec/index.ts'
+import type { StoredFilter } from '../durable/index.ts'
 import { FILTER_LEVELS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
 import { beginsWithDollar, filterToSubjects, topicToSubject } from '../topic-map.ts'
 import { FilterOverlaps, type Grant, type OverlappingFilter } from './filter-overlaps.ts'
 import type { SessionGuard } from './session-guard.ts'
-import type { StoredFilter } from './subscriber-ports.ts'
 
 /** One topic filter of a client, with the subscriptions that stand for it. */
 export interface ClientFilter extends OverlappingFilter {

@@ -1,32 +1,92 @@
 import type { Message } from '../../shared/broker/index.ts'
-import type { StoredFilter } from './subscriber-ports.ts'
+import {
+  type DeliveryLine,
+  type LoggedMessage,
+  publisherOf,
+  type StoredFilter,
+} from '../durable/index.ts'
+import type { MqttContext } from './context.ts'
+import { type Outbound, secondsLeft } from './outbound.ts'
+import { factsOf, factsOfStored, OutboundMessage } from './outbound-message.ts'
+import type { SessionGuard } from './session-guard.ts'
 
-/** A message of the account's log on its way to one durable session. */
-export interface LoggedMessage {
-  readonly seq: number
-  readonly subject: Uint8Array
-  readonly headers: Uint8Array
-  readonly payload: Uint8Array
-  /** Wall time, repaired when the clock was wrong as it was stored. */
-  readonly storedMs: number
-  /** To deliver with. */
-  readonly qos: number
-  readonly subscriptionIds: readonly number[]
-  /** Of the subscriptions that match: RETAIN is as the publisher had it [MQTT-3.3.1-13]. */
-  readonly isRetainAsPublished: boolean
+export interface LineParts {
+  readonly context: MqttContext
+  readonly clientId: string
+  readonly guard: SessionGuard
+  readonly outbound: Outbound
 }
 
-/** Where the log of an account sends what it has for a client that is here. */
-export interface DeliveryLine {
+const NO_IDS: readonly number[] = []
+/** Filled for each delivery, and sent or copied before the next. */
+const outgoing = new OutboundMessage()
+
+/** What the log of an account has for a client that is here: out of the log, as it is when it is sent. */
+export class ClientLine implements DeliveryLine {
   readonly clientId: string
-  /** The output is full: nothing is sent until the session is woken. */
-  readonly isBehind: boolean
-  /**
-   * Writes a PUBLISH. False: it is nothing for this client (expired, above its maximum packet size, not
-   * permitted any more), and counts as done.
-   */
-  publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean
-  pubrel(packetId: number): void
-  /** A message of QoS 0 for a shared subscription for which this client was chosen. */
-  direct(message: Message, filter: StoredFilter): void
+  readonly #context: MqttContext
+  readonly #guard: SessionGuard
+  readonly #outbound: Outbound
+
+  constructor({ context, clientId, guard, outbound }: LineParts) {
+    this.clientId = clientId
+    this.#context = context
+    this.#guard = guard
+    this.#outbound = outbound
+  }
+
+  get isBehind(): boolean {
+    return this.#outbound.isBehind
+  }
+
+  publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean {
+    const { subject, headers, payload, storedMs } = message
+    const { translator, counters, clock } = this.#context
+    if (!this.#guard.mayReceive(subject)) return false
+    const topic = translator.topicOf(subject)
+    if (topic === undefined) {
+      counters.untranslatable++
+      return false
+    }
+    const facts = factsOfStored(headers)
+    let { messageExpiry } = facts
+    if (messageExpiry >= 0) {
+      messageExpiry = secondsLeft(messageExpiry, clock.wallMs() - storedMs)
+      if (messageExpiry < 0) {
+        counters.expired++
+        return false
+      }
+    }
+    outgoing.topic = topic
+    outgoing.payload = payload
+    outgoing.qos = message.qos
+    outgoing.isRetain = message.isRetainAsPublished && facts.isRetain
+    outgoing.messageExpiry = messageExpiry
+    outgoing.shared = facts.shared
+    outgoing.subscriptionIds = message.subscriptionIds
+    return this.#outbound.publish(outgoing, packetId, isDup)
+  }
+
+  pubrel(packetId: number): void {
+    this.#outbound.pubrel(packetId)
+  }
+
+  direct(message: Message, filter: StoredFilter): void {
+    const { translator, counters } = this.#context
+    const topic = translator.topicOf(message.subjectBytes)
+    if (topic === undefined) {
+      counters.untranslatable++
+      return
+    }
+    const facts = factsOf(message, translator)
+    outgoing.topic = topic
+    outgoing.payload = message.payload
+    outgoing.qos = 0
+    const publisher = publisherOf(message.origin)
+    outgoing.isRetain = filter.isRetainAsPublished && publisher?.publishingRetain === true
+    outgoing.messageExpiry = facts.messageExpiry
+    outgoing.shared = facts.shared
+    outgoing.subscriptionIds = filter.subscriptionId === 0 ? NO_IDS : [filter.subscriptionId]
+    this.#outbound.send(outgoing)
+  }
 }

@@ -19,8 +19,11 @@ export interface OutboundOptions extends OutboundLimits {
 const QUEUED_OVERHEAD_BYTES = 128
 const FAILURE = 0x80
 
-/** What the client has to answer next. QoS 1 in a window of our own is in the window and nowhere else. */
-const AWAITS = { nothing: 0, puback: 1, pubrec: 2, pubcomp: 3 } as const
+/**
+ * What the client has to answer next. QoS 1 in a window of our own is in the window and nowhere else; what is
+ * in a shared one and is not ours is the log's, which was asked first and waits for something else.
+ */
+const AWAITS = { nothing: 0, puback: 1, pubrec: 2, pubcomp: 3, other: 4 } as const
 
 /**
  * What goes to one subscriber directly. QoS 0 goes straight to the output, or is dropped while the output
@@ -69,6 +72,11 @@ export class Outbound {
     return this.#channel.pendingBytes >= DELIVERY_PENDING_BYTES_MAX
   }
 
+  /** Messages of QoS 1 and 2 for which the window has room. */
+  get windowRoom(): number {
+    return Math.max(0, this.#window.max - this.#window.inflight)
+  }
+
   /** A message of QoS 1 or 2 would leave at once. */
   get hasRoom(): boolean {
     return this.#window.hasRoom && !this.isBehind
@@ -112,6 +120,7 @@ export class Outbound {
    */
   acknowledged(type: number, packetId: number, reason: number): Violation | undefined {
     const awaited = this.#awaitedFor(packetId)
+    if (awaited === AWAITS.other) return VIOLATIONS.ackKind
     switch (type) {
       case PACKET.puback:
         if (awaited === AWAITS.pubrec || awaited === AWAITS.pubcomp) return VIOLATIONS.ackKind
@@ -176,8 +185,8 @@ export class Outbound {
   #awaitedFor(packetId: number): number {
     const awaited = this.#awaited.get(packetId)
     if (awaited !== undefined) return awaited
-    const isOurs = !this.#options.isWindowShared && this.#window.has(packetId)
-    return isOurs ? AWAITS.puback : AWAITS.nothing
+    if (!this.#window.has(packetId)) return AWAITS.nothing
+    return this.#options.isWindowShared ? AWAITS.other : AWAITS.puback
   }
 
   /** The client has the message, or refuses it for good [MQTT-4.3.3-4]. */

@@ -1,16 +1,8 @@
 import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import {
-  encodeSuback,
-  encodeUnsuback,
-  encodeWithin,
   type Frame,
   LEVEL,
-  NO_PROPERTIES,
-  type Properties,
-  REASON,
-  type RequestedFilter,
-  SUBACK_FAILURE,
-  type SubackPacket,
+  PACKET,
   type SubscribePacket,
   type UnsubscribePacket,
   type Violation,
@@ -19,12 +11,15 @@ import { SHARED_BEHIND_QUEUED_MAX } from '../limits.ts'
 import { NO_HEADERS, qosOfHeaders } from '../message-headers.ts'
 import { SendWindow } from '../send-window.ts'
 import type { Topic } from '../translator.ts'
-import { ClientFilters, filterViolation, type Refusal } from './client-filters.ts'
+import { ClientFilters } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
-
+import { ClientLine } from './delivery-line.ts'
 import { Outbound } from './outbound.ts'
 import { factsOf, isPlain, OutboundMessage } from './outbound-message.ts'
+import { RetainedReplays } from './retained-replay.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
+import type { SubscriberLog } from './subscriber-ports.ts'
+import { SubscriberRequests } from './subscriber-requests.ts'
 
 const PACKET_SIZE_MAX = Number.POSITIVE_INFINITY
 const RECEIVE_MAXIMUM = 65_535
@@ -40,14 +35,20 @@ export interface MqttOrigin {
 /** Filled for each delivery and sent, or copied, before the next. */
 const outgoing = new OutboundMessage()
 
-/** What a client is subscribed to, and what of it is sent. */
+/**
+ * What a client is subscribed to, and what of it is sent. A clean session gets all from the router, and what
+ * waits for it is lost with it. A durable one gets from the router what has QoS 0; all else comes from
+ * the log of its account (`ClientLine`).
+ */
 export class Subscriber {
   readonly #context: MqttContext
-  readonly #line: SessionLine
   readonly #owner: SessionOwner
   readonly #peer: Peer
   readonly #outbound: Outbound
   readonly #filters: ClientFilters
+  readonly #replays: RetainedReplays
+  readonly #requests: SubscriberRequests
+  readonly #durable: SubscriberLog | undefined
   readonly #isV5: boolean
 
   /** @param peer whose subscriptions they are */
@@ -59,23 +60,18 @@ export class Subscriber {
     peer: Peer,
   ) {
     this.#context = context
-    this.#line = line
     this.#owner = owner
     this.#peer = peer
+    this.#durable = owner.durable
     this.#isV5 = owner.level === LEVEL.v5
-    const { receiveMaximum = RECEIVE_MAXIMUM, packetSizeMax = PACKET_SIZE_MAX } = owner
-    const { queuedMessagesMax, queuedBytesMax } = context.limits
-    const options = {
-      level: owner.level,
-      packetSizeMax,
-      topicAliasMax: owner.topicAliasMax ?? 0,
-      window: new SendWindow(Math.min(receiveMaximum, context.ackPendingMax)),
-      isWindowShared: false,
-      queuedMessagesMax,
-      queuedBytesMax,
-    }
-    this.#outbound = new Outbound(line.channel, options, context.counters, context.clock)
-    this.#filters = new ClientFilters(space, peer, owner.guard, false)
+    this.#outbound = outboundOf(context, line, owner)
+    const { clientId, guard, durable, retained } = owner
+    const filters = new ClientFilters(space, peer, guard, durable !== undefined)
+    const outbound = this.#outbound
+    const replays = new RetainedReplays({ context, clientId, guard, outbound, source: retained })
+    this.#filters = filters
+    this.#replays = replays
+    this.#requests = new SubscriberRequests({ context, line, owner, filters, replays })
   }
 
   get subscriptionCount(): number {
@@ -96,26 +92,36 @@ export class Subscriber {
   }
 
   /** The client has its CONNACK: what its session had before goes on. */
-  begin(): void {}
+  begin(): void {
+    if (this.#durable === undefined) return
+    this.#requests.restore(this.#durable)
+    this.#outbound.resume()
+    const { clientId, guard } = this.#owner
+    const parts = { context: this.#context, clientId, guard, outbound: this.#outbound }
+    this.#durable.attach(new ClientLine(parts))
+  }
 
   /**
-   * Whether it takes a message of the router. A shared subscription passes one over while its client is
-   * behind, so that another member gets it.
+   * Whether it takes a message of the router. A plain subscription does, also when the client is not to
+   * have it after all: somebody is subscribed. A shared one passes it over while the client is behind, so
+   * that another member gets it.
    *
    * @param origin undefined: it was not published by an MQTT client of this server
    */
   offer(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): boolean {
+    const isPlainOne = subscription.queue === ''
     const subject = message.subjectBytes
     const grant = this.#filters.grantOf(subscription, subject, message.origin === this.#peer)
-    if (grant === undefined) return false
+    if (grant === undefined) return isPlainOne
     const qos = grant.qos === 0 ? 0 : Math.min(grant.qos, this.#qosOf(message, origin))
-    if (subscription.queue !== '' && !this.#hasRoomFor(qos)) return false
+    if (qos > 0 && this.#durable !== undefined) return true
+    if (!isPlainOne && !this.#hasRoomFor(qos)) return false
     const publishing = origin?.publishing
     const topic =
       publishing?.subject === subject ? publishing.bytes : this.#context.translator.topicOf(subject)
     if (topic === undefined) {
       this.#context.counters.untranslatable++
-      return false
+      return isPlainOne
     }
     outgoing.serial = message.serial
     outgoing.topic = topic
@@ -133,31 +139,19 @@ export class Subscriber {
     const { ack } = this.#context.scratch
     const violation = ack.read(bytes, frame, this.#owner.level, 'client')
     if (violation !== undefined) return violation
-    return this.#outbound.acknowledged(frame.type, ack.packetId, ack.reason)
+    const { packetId, reason } = ack
+    if (this.#isOfLog(frame.type, packetId, reason)) return undefined
+    const wrong = this.#outbound.acknowledged(frame.type, packetId, reason)
+    if (wrong === undefined) this.#madeRoom()
+    return wrong
   }
 
-  /** Answers with a code for each filter, in their order [MQTT-3.8.4-6]. */
   subscribe(packet: SubscribePacket): Violation | undefined {
-    const violation = violationOf(packet.filters.map(({ filter }) => filter))
-    if (violation !== undefined) return violation
-    const before = this.#filters.size
-    const subscriptionId = packet.properties.subscriptionIds?.[0] ?? 0
-    const codes = packet.filters.map((request) => this.#grant(request, subscriptionId))
-    this.#context.counters.filters += this.#filters.size - before
-    this.#answer(encodeSuback, packet.packetId, codes)
-    return undefined
+    return this.#requests.subscribe(packet)
   }
 
   unsubscribe(packet: UnsubscribePacket): Violation | undefined {
-    const violation = violationOf(packet.filters)
-    if (violation !== undefined) return violation
-    const codes = packet.filters.map((filter) => {
-      if (!this.#filters.delete(filter)) return REASON.noSubscriptionExisted
-      this.#context.counters.filters--
-      return REASON.success
-    })
-    this.#answer(encodeUnsuback, packet.packetId, codes)
-    return undefined
+    return this.#requests.unsubscribe(packet)
   }
 
   /**
@@ -165,24 +159,35 @@ export class Subscriber {
    * more left than are allowed.
    */
   recheck(): boolean {
-    for (const filter of this.#filters.recheck()) {
-      this.#context.counters.filters--
-      const fields = { client: this.#owner.clientId, filter }
-      this.#context.notices.warn(fields, 'topic filter removed: not allowed any more')
-    }
+    this.#requests.recheck()
     return this.#filters.size <= this.#owner.guard.filtersMax
   }
 
   /** The output has room again. */
   flushQueue(): void {
     this.#outbound.flushQueue()
+    this.#madeRoom()
   }
 
   /** Receives nothing from now on. */
   close(): void {
-    this.#context.counters.filters -= this.#filters.size
-    this.#filters.clear()
+    this.#replays.close()
+    this.#requests.close()
     this.#outbound.close()
+    this.#durable?.detach()
+  }
+
+  /** There may be room for what the log has, and for what is retained. */
+  #madeRoom(): void {
+    this.#durable?.wake()
+    this.#replays.goOn()
+  }
+
+  #isOfLog(type: number, packetId: number, reason: number): boolean {
+    if (this.#durable === undefined) return false
+    if (type === PACKET.puback) return this.#durable.puback(packetId, reason)
+    if (type === PACKET.pubrec) return this.#durable.pubrec(packetId, reason)
+    return this.#durable.pubcomp(packetId)
   }
 
   /** What NATS clients publish where it is stored is as good as QoS 2. */
@@ -195,7 +200,7 @@ export class Subscriber {
   }
 
   #hasRoomFor(qos: number): boolean {
-    if (!this.#outbound.isBehind) return !this.#outbound.isFull
+    if (!this.#outbound.isBehind) return qos === 0 || !this.#outbound.isFull
     return qos > 0 && this.#outbound.queued < SHARED_BEHIND_QUEUED_MAX
   }
 
@@ -214,66 +219,16 @@ export class Subscriber {
     outgoing.messageExpiry = facts.messageExpiry
     outgoing.shared = facts.shared
   }
-
-  /** The code for one filter of a SUBSCRIBE: the QoS, or why it is not granted. */
-  #grant(request: RequestedFilter, subscriptionId: number): number {
-    const { guard, clientId } = this.#owner
-    const { filter } = request
-    if (this.#filters.size >= guard.filtersMax && !this.#filters.has(filter)) {
-      const fields = { client: clientId, max: guard.filtersMax }
-      this.#context.notices.warn(fields, 'client has too many topic filters')
-      return this.#failure(REASON.quotaExceeded)
-    }
-    const { isBridge = false } = this.#owner
-    const granted = this.#filters.set({
-      ...request,
-      isNoLocal: request.isNoLocal || isBridge,
-      isRetainAsPublished: request.isRetainAsPublished || isBridge,
-      subscriptionId,
-    })
-    return typeof granted === 'string' ? this.#failure(REFUSALS[granted]) : granted.qos
-  }
-
-  /** MQTT 3.1.1 has one code for all failures; in 5 it says that the server does not tell which. */
-  #failure(reason: number): number {
-    return this.#isV5 && this.#owner.hidesReasons !== true ? reason : SUBACK_FAILURE
-  }
-
-  #answer(
-    encode: (packet: SubackPacket, level: SessionOwner['level']) => Uint8Array,
-    packetId: number,
-    codes: readonly number[],
-  ): void {
-    const { level, packetSizeMax = PACKET_SIZE_MAX } = this.#owner
-    const packet = { packetId, codes, properties: this.#explain(codes) }
-    const bytes = encodeWithin(packetSizeMax, packet, (it) => encode(it, level))
-    if (bytes !== undefined) this.#line.channel.write(bytes)
-  }
-
-  /** In words why the first filter that was refused was. */
-  #explain(codes: readonly number[]): Properties {
-    if (!this.#isV5 || this.#owner.wantsProblemInfo === false) return NO_PROPERTIES
-    const code = codes.find((it) => it >= SUBACK_FAILURE)
-    const reasonString = code === undefined ? undefined : REASONS.get(code)
-    return reasonString === undefined ? NO_PROPERTIES : { reasonString }
-  }
 }
 
-function violationOf(filters: readonly string[]): Violation | undefined {
-  for (const filter of filters) {
-    const violation = filterViolation(filter)
-    if (violation !== undefined) return violation
-  }
-  return undefined
+function outboundOf(context: MqttContext, line: SessionLine, owner: SessionOwner): Outbound {
+  const { level, durable, packetSizeMax = PACKET_SIZE_MAX, topicAliasMax = 0 } = owner
+  const { queuedMessagesMax, queuedBytesMax } = context.limits
+  const windowMax = Math.min(owner.receiveMaximum ?? RECEIVE_MAXIMUM, context.ackPendingMax)
+  const window = durable?.window ?? new SendWindow(windowMax)
+  window.max = windowMax
+  const isWindowShared = durable !== undefined
+  const limits = { queuedMessagesMax, queuedBytesMax, packetSizeMax, topicAliasMax }
+  const options = { ...limits, level, window, isWindowShared }
+  return new Outbound(line.channel, options, context.counters, context.clock)
 }
-
-const REFUSALS: Readonly<Record<Refusal, number>> = {
-  invalid: REASON.topicFilterInvalid,
-  denied: REASON.notAuthorized,
-}
-
-const REASONS = new Map<number, string>([
-  [REASON.quotaExceeded, 'too many topic filters'],
-  [REASON.topicFilterInvalid, 'topic filter is malformed, or too long'],
-  [REASON.notAuthorized, 'no permission to subscribe'],
-])

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
+import type { StoredFilter } from '../../../../bridge-mqtt/durable/index.ts'
 import { COMPARED_FILTERS_MAX, SUBJECT_BYTES_MAX } from '../../../../bridge-mqtt/limits.ts'
 import { ClientFilters } from '../../../../bridge-mqtt/session/client-filters.ts'
 import type { Grant } from '../../../../bridge-mqtt/session/filter-overlaps.ts'
 import { SessionGuard } from '../../../../bridge-mqtt/session/session-guard.ts'
-import type { StoredFilter } from '../../../../bridge-mqtt/session/subscriber-ports.ts'
 import { topicToSubject } from '../../../../bridge-mqtt/topic-map.ts'
 import {
   AccountSpace,

@@ -1,0 +1,146 @@
+import type { Cancel } from '../../shared/runtime/index.ts'
+import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
+import type { ClientFilter } from './client-filters.ts'
+import type { MqttContext } from './context.ts'
+import type { Outbound } from './outbound.ts'
+import { factsOfStored, OutboundMessage } from './outbound-message.ts'
+import type { SessionGuard } from './session-guard.ts'
+import type { RetainedMessage, RetainedPages, RetainedSource } from './subscriber-ports.ts'
+
+export interface ReplayParts {
+  readonly context: MqttContext
+  readonly clientId: string
+  readonly guard: SessionGuard
+  readonly outbound: Outbound
+  /** undefined: nothing is retained. */
+  readonly source: RetainedSource | undefined
+}
+
+interface Replay {
+  readonly filter: ClientFilter
+  readonly pages: RetainedPages
+  /** As the SUBSCRIBE has it that asked for them. */
+  readonly qos: number
+  readonly subscriptionIds: readonly number[]
+}
+
+/** Filled for each message, and sent or copied before the next. */
+const outgoing = new OutboundMessage()
+
+/**
+ * Retained messages for the new subscriptions of one client, one subscription after the other. The client
+ * sets the pace: a page is read when what it may hold can leave at once, so that a hundred thousand of them
+ * fill no memory; each page is a turn of its own, so that nobody waits for them. What is published meanwhile
+ * is sent in between. A page holds what is the newest as it is sent: no value comes behind the one that
+ * has replaced it.
+ */
+export class RetainedReplays {
+  readonly #parts: ReplayParts
+  readonly #waiting = new Map<string, Replay>()
+  /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
+  #held = 0
+  #isReading = false
+  #isClosed = false
+  #cancelRetry: Cancel | undefined
+
+  constructor(parts: ReplayParts) {
+    this.#parts = parts
+  }
+
+  /** Called in the turn that subscribes. A filter that is subscribed again begins anew. */
+  add(filter: ClientFilter): void {
+    const { source } = this.#parts
+    if (source === undefined) return
+    const { subjects, skipsDollar, qos, subscriptionIds } = filter
+    const pages = source.replay(subjects, skipsDollar)
+    this.#waiting.delete(filter.filter)
+    this.#waiting.set(filter.filter, { filter, pages, qos, subscriptionIds })
+  }
+
+  /** Nothing more is sent for it [MQTT-3.10.4-2]. */
+  cancel(filter: string): void {
+    this.#waiting.delete(filter)
+  }
+
+  hold(): void {
+    this.#held++
+  }
+
+  release(): void {
+    this.#held--
+    this.goOn()
+  }
+
+  /** Sends what there is room for; called when there is more. */
+  goOn(): void {
+    if (this.#waiting.size === 0 || this.#held > 0 || this.#isReading || this.#isClosed) return
+    for (const replay of this.#waiting.values()) {
+      const room = this.#roomFor(replay)
+      if (room > 0) this.#read(replay, room)
+      return
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#cancelRetry?.()
+    this.#waiting.clear()
+  }
+
+  /** Messages that can leave now; those that wait already go first. */
+  #roomFor({ qos }: Replay): number {
+    const { outbound } = this.#parts
+    if (outbound.isBehind) return 0
+    if (qos === 0) return RETAINED_PAGE_MESSAGES
+    return outbound.queued > 0 ? 0 : Math.min(outbound.windowRoom, RETAINED_PAGE_MESSAGES)
+  }
+
+  #read(replay: Replay, room: number): void {
+    this.#isReading = true
+    replay.pages.next(room).then(
+      (page) => {
+        this.#isReading = false
+        this.#sendPage(replay, page)
+      },
+      (err: unknown) => this.#failed(err),
+    )
+  }
+
+  #sendPage(replay: Replay, page: readonly RetainedMessage[]): void {
+    const { filter } = replay.filter
+    const isWanted = !this.#isClosed && this.#waiting.get(filter) === replay
+    if (isWanted) {
+      for (const message of page) this.#send(replay, message)
+      if (page.length === 0) this.#waiting.delete(filter)
+    }
+    this.#parts.context.clock.soon(() => this.goOn())
+  }
+
+  #send({ filter, qos, subscriptionIds }: Replay, message: RetainedMessage): void {
+    const { context, guard, outbound } = this.#parts
+    const { subjectBytes, headers, payload } = message
+    if (filter.isFiltered && !guard.mayReceive(subjectBytes)) return
+    const topic = context.translator.topicOf(subjectBytes)
+    if (topic === undefined) return
+    const facts = factsOfStored(headers)
+    outgoing.topic = topic
+    outgoing.payload = payload
+    outgoing.qos = Math.min(qos, facts.qos)
+    outgoing.isRetain = true
+    outgoing.messageExpiry = message.expirySeconds
+    outgoing.shared = facts.shared
+    outgoing.subscriptionIds = subscriptionIds
+    // There was room when the page was asked for: a live message in between must not cost one of these.
+    if (outgoing.qos === 0) outbound.publish(outgoing, 0, false)
+    else outbound.send(outgoing)
+  }
+
+  #failed(err: unknown): void {
+    this.#isReading = false
+    if (this.#isClosed) return
+    const { context, clientId } = this.#parts
+    context.notices.warn({ client: clientId, err }, 'retained messages cannot be read')
+    this.#cancelRetry?.()
+    this.#cancelRetry = context.clock.after(RETAINED_RETRY_MS, () => this.goOn())
+  }
+}

@@ -1,0 +1,241 @@
+import type { PetioleError } from '../../shared/runtime/index.ts'
+import {
+  encodeSuback,
+  encodeUnsuback,
+  encodeWithin,
+  LEVEL,
+  type Level,
+  NO_PROPERTIES,
+  type Properties,
+  REASON,
+  SUBACK_FAILURE,
+  type SubackPacket,
+  type SubscribePacket,
+  type UnsubscribePacket,
+  type Violation,
+} from '../codec/index.ts'
+import type { StoredFilter } from '../durable/index.ts'
+import { type ClientFilters, filterViolation, type Refusal } from './client-filters.ts'
+import type { MqttContext } from './context.ts'
+import type { RetainedReplays } from './retained-replay.ts'
+import type { SessionLine, SessionOwner } from './session.ts'
+import type { SubscriberLog } from './subscriber-ports.ts'
+
+export interface RequestParts {
+  readonly context: MqttContext
+  readonly line: SessionLine
+  readonly owner: SessionOwner
+  readonly filters: ClientFilters
+  readonly replays: RetainedReplays
+}
+
+/** Retain handling: with each SUBSCRIBE, or with the first of a filter [MQTT-3.3.1-9, 3.3.1-10]. */
+const RETAIN = { always: 0, new: 1 } as const
+
+/**
+ * SUBSCRIBE and UNSUBSCRIBE. What they ask for is so at once; of a durable session the answer waits until it
+ * is on disk, and when it does not get there, all is as it was before.
+ */
+export class SubscriberRequests {
+  readonly #parts: RequestParts
+  readonly #durable: SubscriberLog | undefined
+  readonly #isV5: boolean
+  #isClosed = false
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts
+    this.#durable = parts.owner.durable
+    this.#isV5 = parts.owner.level === LEVEL.v5
+  }
+
+  /** Answers with a code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow. */
+  subscribe({ packetId, filters, properties }: SubscribePacket): Violation | undefined {
+    const violation = violationOf(filters.map(({ filter }) => filter))
+    if (violation !== undefined) return violation
+    const { replays } = this.#parts
+    const subscriptionId = properties.subscriptionIds?.[0] ?? 0
+    const granted: StoredFilter[] = []
+    replays.hold()
+    const codes = this.#counted(() =>
+      filters.map((request) => {
+        const outcome = this.#grant({ ...request, subscriptionId })
+        if (typeof outcome === 'number') return this.#failure(outcome)
+        granted.push(outcome)
+        return outcome.qos
+      }),
+    )
+    const answer = (): void => {
+      this.#answer(encodeSuback, packetId, codes)
+      replays.release()
+    }
+    if (this.#durable === undefined || granted.length === 0) {
+      answer()
+      return undefined
+    }
+    const names = granted.map(({ filter }) => filter)
+    this.#durable.subscribe(granted, (error) => {
+      if (this.#isClosed) return
+      if (error !== undefined) {
+        this.#takeBack(names, error)
+        codes.forEach((code, i) => {
+          if (code < SUBACK_FAILURE) codes[i] = this.#failure(REASON.implementationSpecific)
+        })
+      }
+      answer()
+    })
+    return undefined
+  }
+
+  /** Answers as well when there is no such subscription [MQTT-3.10.4-5]. */
+  unsubscribe({ packetId, filters }: UnsubscribePacket): Violation | undefined {
+    const violation = violationOf(filters)
+    if (violation !== undefined) return violation
+    let codes: readonly number[] = this.#counted(() =>
+      filters.map((filter) =>
+        this.#remove(filter) ? REASON.success : REASON.noSubscriptionExisted,
+      ),
+    )
+    const answer = (): void => this.#answer(encodeUnsuback, packetId, codes)
+    if (this.#durable === undefined) {
+      answer()
+      return undefined
+    }
+    this.#durable.unsubscribe(filters, (error) => {
+      if (this.#isClosed) return
+      if (error !== undefined) {
+        this.#takeBack(filters, error)
+        codes = codes.map(() => REASON.implementationSpecific)
+      }
+      // MQTT 3.1.1 cannot say that it is subscribed still.
+      if (error !== undefined && !this.#isV5) this.#parts.line.uncommitted(error)
+      else answer()
+    })
+    return undefined
+  }
+
+  /** Of a session that was here before, but for what its user may not have any more. */
+  restore(durable: SubscriberLog): void {
+    const refused = this.#counted(() =>
+      [...durable.filters.values()].filter(
+        (stored) => typeof this.#parts.filters.set(stored) === 'string',
+      ),
+    )
+    this.#forget(refused.map(({ filter }) => filter))
+  }
+
+  /** The user may do other things now: what is not allowed any more ends. */
+  recheck(): void {
+    this.#forget(this.#counted(() => this.#parts.filters.recheck()))
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#counted(() => this.#parts.filters.clear())
+  }
+
+  #grant(request: StoredFilter): StoredFilter | number {
+    const { context, owner, filters, replays } = this.#parts
+    const { guard, clientId, isBridge = false } = owner
+    const { filter, retainHandling } = request
+    const isNew = !filters.has(filter)
+    if (isNew && filters.size >= guard.filtersMax) {
+      const fields = { client: clientId, max: guard.filtersMax }
+      context.notices.warn(fields, 'client has too many topic filters')
+      return REASON.quotaExceeded
+    }
+    const stored = {
+      ...request,
+      isNoLocal: request.isNoLocal || isBridge,
+      isRetainAsPublished: request.isRetainAsPublished || isBridge,
+    }
+    const entry = filters.set(stored)
+    if (typeof entry === 'string') return REFUSALS[entry]
+    const isReplayed = retainHandling === RETAIN.always || (retainHandling === RETAIN.new && isNew)
+    // A shared subscription gets none: each member would have them all.
+    if (isReplayed && entry.group === undefined) replays.add(entry)
+    return stored
+  }
+
+  #remove(filter: string): boolean {
+    this.#parts.replays.cancel(filter)
+    return this.#parts.filters.delete(filter)
+  }
+
+  #forget(removed: readonly string[]): void {
+    if (removed.length === 0) return
+    const { context, owner, replays } = this.#parts
+    this.#durable?.unsubscribe(removed, () => {})
+    for (const filter of removed) {
+      replays.cancel(filter)
+      const fields = { client: owner.clientId, filter }
+      context.notices.warn(fields, 'topic filter removed: not allowed any more')
+    }
+  }
+
+  /** What the session has is what counts. */
+  #takeBack(filters: readonly string[], err: PetioleError): void {
+    const { context, owner, filters: present } = this.#parts
+    context.notices.warn({ client: owner.clientId, err }, 'topic filters could not be stored')
+    this.#counted(() => {
+      for (const filter of filters) {
+        const stored = this.#durable?.filters.get(filter)
+        if (stored === undefined) this.#remove(filter)
+        else present.set(stored)
+      }
+    })
+  }
+
+  #counted<Result>(change: () => Result): Result {
+    const { context, filters } = this.#parts
+    const before = filters.size
+    const result = change()
+    context.counters.filters += filters.size - before
+    return result
+  }
+
+  /** MQTT 3.1.1 has one code for all failures; in 5 it says that the server does not tell which. */
+  #failure(reason: number): number {
+    return this.#isV5 && this.#parts.owner.hidesReasons !== true ? reason : SUBACK_FAILURE
+  }
+
+  #answer(
+    encode: (packet: SubackPacket, level: Level) => Uint8Array,
+    packetId: number,
+    codes: readonly number[],
+  ): void {
+    const { line, owner } = this.#parts
+    const { level, packetSizeMax = Number.POSITIVE_INFINITY } = owner
+    const packet = { packetId, codes, properties: this.#explain(codes) }
+    const bytes = encodeWithin(packetSizeMax, packet, (it) => encode(it, level))
+    if (bytes !== undefined) line.channel.write(bytes)
+  }
+
+  /** In words why the first filter that was refused was. */
+  #explain(codes: readonly number[]): Properties {
+    const { wantsProblemInfo = true, hidesReasons = false } = this.#parts.owner
+    if (!this.#isV5 || !wantsProblemInfo || hidesReasons) return NO_PROPERTIES
+    const code = codes.find((it) => it >= SUBACK_FAILURE)
+    const reasonString = code === undefined ? undefined : REASONS.get(code)
+    return reasonString === undefined ? NO_PROPERTIES : { reasonString }
+  }
+}
+
+function violationOf(filters: readonly string[]): Violation | undefined {
+  for (const filter of filters) {
+    const violation = filterViolation(filter)
+    if (violation !== undefined) return violation
+  }
+  return undefined
+}
+
+const REFUSALS: Readonly<Record<Refusal, number>> = {
+  invalid: REASON.topicFilterInvalid,
+  denied: REASON.notAuthorized,
+}
+
+const REASONS = new Map<number, string>([
+  [REASON.quotaExceeded, 'too many topic filters'],
+  [REASON.topicFilterInvalid, 'shared subscription without a name or a filter, or filter too long'],
+  [REASON.notAuthorized, 'no permission to subscribe'],
+  [REASON.implementationSpecific, 'the session could not be stored'],
+])
