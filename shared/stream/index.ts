@@ -32,5 +32,6 @@ export type {
   PortMessage,
   StreamPort,
 } from './port.ts'
+export { Deadlines } from './publish/deadlines.ts'
 export { type AppendSubject, Stream } from './stream.ts'
 export { Turns } from './turns.ts'

@@ -1,0 +1,4 @@
+/** Retained messages: the newest of each topic, for who subscribes later. */
+export type { RetainedLimits } from './limits.ts'
+export type { RetainedMessage, RetainedReplay, RetainedStore } from './retained-store.ts'
+export { RetainedStores, type RetainedStoresParts } from './retained-stores.ts'

@@ -1,0 +1,250 @@
+/**
+ * The retained messages of one account as a stream of the journal that keeps one message for each subject.
+ * An empty message that removes another is stored like any other, so that the order of the journal is the
+ * order of what was published, and taken away again, lazily, when it is on disk: after a crash it may be
+ * there once more, in front of nothing, and is taken away at the start. It is marked for that, as messages
+ * that expire are.
+ */
+import type { PublishCommitted } from '../../shared/broker/index.ts'
+import { type Clock, codeOf } from '../../shared/runtime/index.ts'
+import type {
+  Committed,
+  RetentionClock,
+  Store,
+  StoredMessage,
+  StreamLimits,
+  StreamStore,
+} from '../../shared/store/index.ts'
+import type { SubjectFilter } from '../../shared/subject/index.ts'
+import { beginsWithDollar } from '../topic-map.ts'
+import { JournalReplay } from './journal-replay.ts'
+import { MESSAGE_OVERHEAD_BYTES, type RetainedLimits } from './limits.ts'
+import { expiryOf, NEVER, secondsLeft } from './message-expiry.ts'
+import type { PageLine } from './page-line.ts'
+import { RetainedExpiry } from './retained-expiry.ts'
+import { retainedFull } from './retained-full.ts'
+import {
+  firstOf,
+  type RetainedMessage,
+  type RetainedReplay,
+  type RetainedStore,
+} from './retained-store.ts'
+
+export interface JournalParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly retentionClock: RetentionClock
+  readonly limits: RetainedLimits
+  readonly pages: PageLine
+}
+
+/** A message that has no commit yet. */
+interface Pending {
+  readonly subject: string
+  readonly isRemoval: boolean
+  readonly expirySeconds: number
+  readonly committed: PublishCommitted | undefined
+}
+
+const NOTHING = new Uint8Array(0)
+const NO_MESSAGES: readonly RetainedMessage[] = []
+
+export class JournalRetained implements RetainedStore {
+  readonly #name: string
+  readonly #parts: JournalParts
+  readonly #expiry: RetainedExpiry
+  #stopListening: (() => void) | undefined
+  /** The newest sequence of each subject that waits for its commit. */
+  readonly #onTheWay = new Map<string, number>()
+
+  /** @param name of the stream, which is made with the first message */
+  constructor(name: string, parts: JournalParts) {
+    this.#name = name
+    this.#parts = parts
+    this.#expiry = new RetainedExpiry(
+      {
+        has: (seq) => this.#stream?.has(seq) === true,
+        // After a crash they may be there again, and due.
+        expire: (seqs) => {
+          for (const seq of seqs) this.#stream?.removeLazily(seq)
+        },
+      },
+      parts.clock,
+    )
+  }
+
+  get count(): number {
+    return this.#stream?.state.messages ?? 0
+  }
+
+  get bytes(): number {
+    return this.#stream?.state.bytes ?? 0
+  }
+
+  /** Goes on with what is on disk. */
+  async recover(): Promise<void> {
+    const { store } = this.#parts
+    const stream = this.#stream
+    if (stream === undefined) return
+    this.#attach(stream)
+    const limits = this.#streamLimits
+    // A store that takes nothing has its old limits until there is room again at a start.
+    if (store.condition.name === 'open' && !isSameLimits(stream.limits, limits)) {
+      stream.configure(stream.config, limits)
+    }
+    const nowMs = this.#parts.retentionClock.nowMs()
+    for await (const { seq, timeMs, headers, payload } of stream.marked()) {
+      if (payload.length === 0) stream.removeLazily(seq)
+      else this.#expiry.add(seq, secondsLeft(expiryOf(headers), timeMs, nowMs))
+    }
+  }
+
+  set(
+    subject: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    committed?: PublishCommitted,
+  ): void {
+    const expirySeconds = expiryOf(headers)
+    if (payload.length === 0 || expirySeconds === 0) this.remove(subject, committed)
+    else this.#append(subject, headers, payload, expirySeconds, committed)
+  }
+
+  remove(subject: Uint8Array, committed?: PublishCommitted): void {
+    if (this.#mayHave(subject)) this.#append(subject, NOTHING, NOTHING, NEVER, committed)
+    else committed?.(undefined)
+  }
+
+  replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay {
+    const stream = this.#stream
+    if (stream === undefined) return { next: () => Promise.resolve(NO_MESSAGES) }
+    const { pages, store } = this.#parts
+    return new JournalReplay(filters, {
+      stream,
+      pages,
+      onDisk: () => new Promise((resolve) => store.barrier(() => resolve())),
+      shown: (message) =>
+        skipsDollar && beginsWithDollar(message.subjectBytes) ? undefined : this.#shown(message),
+    })
+  }
+
+  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {
+    return firstOf(this.replay([filter], false), max)
+  }
+
+  close(): void {
+    this.#stopListening?.()
+    this.#expiry.close()
+  }
+
+  /** Asked for each time: a commit that fails takes a new one back, and a purge of the account an old one. */
+  get #stream(): StreamStore | undefined {
+    return this.#parts.store.streams.get(this.#name)
+  }
+
+  get #streamLimits(): StreamLimits {
+    const { messagesMax, bytesMax } = this.#parts.limits
+    return {
+      messagesMax,
+      bytesMax,
+      ageMaxMs: 0,
+      messagesPerSubjectMax: 1,
+      messageBytesMax: 0,
+      // A subject's own message still makes room for its next one.
+      discard: 'new',
+      overhead: { always: MESSAGE_OVERHEAD_BYTES, withHeaders: 0 },
+    }
+  }
+
+  #append(
+    subject: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    expirySeconds: number,
+    committed: PublishCommitted | undefined,
+  ): void {
+    const { limits } = this.#parts
+    const isRemoval = payload.length === 0
+    // To the store 0 is no limit at all.
+    if (!isRemoval && limits.messagesMax * limits.bytesMax === 0) throw retainedFull(limits)
+    const key = textOf(subject)
+    const pending: Pending = { subject: key, isRemoval, expirySeconds, committed }
+    const isMarked = isRemoval || expirySeconds !== NEVER
+    const stream = this.#stream ?? this.#create()
+    try {
+      const seq = stream.append(
+        subject,
+        headers,
+        payload,
+        this.#settled,
+        undefined,
+        isMarked,
+        false,
+        pending,
+      )
+      this.#onTheWay.set(key, seq)
+    } catch (error) {
+      if (codeOf(error) === 'PETIOLE_STREAM_FULL') throw retainedFull(limits, error)
+      throw error
+    }
+  }
+
+  /** One for all messages, in the order of their commits. */
+  readonly #settled: Committed = (error, seq, whom) => {
+    const { subject, isRemoval, expirySeconds, committed } = whom as Pending
+    if (this.#onTheWay.get(subject) === seq) this.#onTheWay.delete(subject)
+    if (error === undefined) {
+      if (isRemoval) this.#stream?.removeLazily(seq)
+      else if (expirySeconds !== NEVER) this.#expiry.add(seq, expirySeconds)
+    }
+    committed?.(error)
+  }
+
+  #create(): StreamStore {
+    const stream = this.#parts.store.createStream(this.#name, NOTHING, this.#streamLimits)
+    this.#expiry.clear()
+    this.#attach(stream)
+    return stream
+  }
+
+  #attach(stream: StreamStore): void {
+    this.#stopListening?.()
+    // Sequences of a transaction that threw are given out again.
+    this.#stopListening = stream.stage.onTakenBack(() => {
+      for (const [subject, seq] of this.#onTheWay) {
+        if (seq > stream.assignedSeq) this.#onTheWay.delete(subject)
+      }
+    })
+  }
+
+  #mayHave(subject: Uint8Array): boolean {
+    const stream = this.#stream
+    if (stream === undefined) return false
+    return stream.assignedSeq > stream.lastSeq || stream.lastSeqOf(textOf(subject)) > 0
+  }
+
+  /** What a client gets of a stored message; undefined when that is nothing, or a newer one. */
+  #shown({
+    seq,
+    subject,
+    subjectBytes,
+    headers,
+    payload,
+    timeMs,
+  }: StoredMessage): RetainedMessage | undefined {
+    if (payload.length === 0 || this.#stream?.has(seq) !== true) return undefined
+    if ((this.#onTheWay.get(subject) ?? seq) !== seq) return undefined
+    const nowMs = this.#parts.retentionClock.nowMs()
+    const expirySeconds = secondsLeft(expiryOf(headers), timeMs, nowMs)
+    if (expirySeconds === 0) return undefined
+    return { subject, subjectBytes, headers, payload, expirySeconds }
+  }
+}
+
+function textOf(subject: Uint8Array): string {
+  return Buffer.from(subject.buffer, subject.byteOffset, subject.length).toString()
+}
+
+function isSameLimits(a: StreamLimits, b: StreamLimits): boolean {
+  return a.messagesMax === b.messagesMax && a.bytesMax === b.bytesMax
+}

@@ -1,0 +1,67 @@
+import type { PublishCommitted } from '../../shared/broker/index.ts'
+import type { SubjectFilter } from '../../shared/subject/index.ts'
+
+/** The newest retained message of a subject. Its bytes are the receiver's to keep. */
+export interface RetainedMessage {
+  readonly subject: string
+  readonly subjectBytes: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+  /** What is left of its time, in seconds, at least 1; -1 when it does not expire [MQTT-3.3.2-6]. */
+  readonly expirySeconds: number
+}
+
+/** The retained messages for one subscription, piece by piece: who receives them decides about the pace. */
+export interface RetainedReplay {
+  /**
+   * The next ones, `max` at most, and fewer when they are large; none at the end. They are the newest of their
+   * subjects when this resolves: what the subscription has been given a newer message of meanwhile is not
+   * among them, so nothing is sent behind what replaced it if they are sent in the same turn. Rejects when the
+   * disk cannot be read; the next call goes on from the same place.
+   */
+  next(max: number): Promise<readonly RetainedMessage[]>
+}
+
+/** The retained messages of one account: the newest of each subject, until an empty one comes. */
+export interface RetainedStore {
+  readonly count: number
+  readonly bytes: number
+  /**
+   * Keeps a message in place of the one that its subject has; an empty payload, or one whose time is
+   * over at once, removes that [MQTT-3.3.1-6]. `committed` is called when it is on disk, which may be before
+   * this returns when there was nothing to remove. Copies its arguments; within `Store.transaction` it is part
+   * of that. Throws PETIOLE_RETAINED_FULL above a limit of the account (a larger message needs
+   * room beside the one that it replaces), and what `StreamStore.append` throws; then all is as it was.
+   */
+  set(
+    subject: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    committed?: PublishCommitted,
+  ): void
+  /** The same as an empty message. */
+  remove(subject: Uint8Array, committed?: PublishCommitted): void
+  /**
+   * What is kept now of the subjects that match, also what is not on disk yet. To be asked for in the turn that
+   * subscribes: later messages come to the subscription by themselves.
+   *
+   * @param skipsDollar the filter begins with a wildcard, so subjects with `$` do not match [MQTT-4.7.2-1]
+   */
+  replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay
+  /** For people: `max` of those that match at most. */
+  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]>
+}
+
+/** The first `max` of a replay, or all. */
+export async function firstOf(
+  replay: RetainedReplay,
+  max: number,
+): Promise<readonly RetainedMessage[]> {
+  const all: RetainedMessage[] = []
+  while (all.length < max) {
+    const page = await replay.next(max - all.length)
+    if (page.length === 0) break
+    all.push(...page)
+  }
+  return all
+}
