@@ -3,7 +3,7 @@ import { EncodedProperties } from './encoded-properties.ts'
 import { writeUnescaped } from './escapes.ts'
 import { HeaderCursor } from './header-cursor.ts'
 import { FIELD, isReservedName, knownField } from './header-names.ts'
-import { NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS, qosOfHeaders } from './published-headers.ts'
+import { NO_HEADERS, plainQos, qosOfHeaders } from './published-headers.ts'
 
 const NO_TOPIC = NO_HEADERS
 const NO_EXPIRY = -1
@@ -51,10 +51,8 @@ export class MessageFacts {
     this.#headers = headers
     this.#replyTopic = replyTopic
     this.#shared = replyTopic.length === 0 ? NO_HEADERS : undefined
-    if (headers.length === 0) this.qos = 0
-    else if (isSame(headers, QOS1_HEADERS)) this.qos = 1
-    else if (isSame(headers, QOS2_HEADERS)) this.qos = 2
-    else this.#readFields(headers)
+    this.qos = plainQos(headers)
+    if (this.qos === 0 && headers.length > 0) this.#readFields(headers)
   }
 
   /**
@@ -104,14 +102,6 @@ export class MessageFacts {
     this.omitted += encoded.omitted
     return encoded.finish()
   }
-}
-
-function isSame(headers: Uint8Array, known: Uint8Array): boolean {
-  if (headers === known) return true
-  if (headers.length !== known.length) return false
-  // They differ in the digit, which stands near the end.
-  for (let i = known.length - 1; i >= 0; i--) if (headers[i] !== known[i]) return false
-  return true
 }
 
 /** The number in bytes [start, end), -1 when they are none or more than 32 bits hold. */

@@ -50,6 +50,7 @@ const TAB = 9
 const SPACE = 32
 const ZERO = 48
 const QOS_MAX = 2
+const DIGIT_AT = QOS1_HEADERS.length - '1\r\n\r\n'.length
 
 /**
  * The headers of a PUBLISH whose properties, with their length, are in bytes [start, end) and have been
@@ -95,10 +96,22 @@ export function headersOf(
 
 /** The QoS that a header block tells, 0 when it tells none. */
 export function qosOfHeaders(headers: Uint8Array): number {
-  if (headers.length === 0 || headers === QOS1_HEADERS) return headers.length === 0 ? 0 : 1
-  if (headers === QOS2_HEADERS) return 2
+  if (headers.length === 0) return 0
+  const plain = plainQos(headers)
+  if (plain > 0) return plain
   const own = qosAfter(headers, QOS_LINE)
   return own < 0 ? Math.max(qosAfter(headers, QOS_LINE_OF_NATS_SERVER), 0) : own
+}
+
+/** The QoS of a block that says nothing else, 0 for all others: most that have come over a link are such. */
+export function plainQos(headers: Uint8Array): number {
+  if (headers.length !== QOS1_HEADERS.length) return 0
+  const qos = (headers[DIGIT_AT] ?? 0) - ZERO
+  if (qos !== 1 && qos !== 2) return 0
+  for (let i = 0; i < headers.length; i++) {
+    if (i !== DIGIT_AT && headers[i] !== QOS1_HEADERS[i]) return 0
+  }
+  return qos
 }
 
 export function plainHeaders(qos: number): Uint8Array {
