@@ -13,6 +13,7 @@ import { limitsOf, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from 
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
 import { OperationsDesk } from './operations/index.ts'
+import { RetainedStores } from './retained/index.ts'
 import {
   type ClientConnection,
   Connection,
@@ -39,6 +40,7 @@ export class MqttFrontDoor implements FrontDoor {
   #core: Core | undefined
   #context: MqttContext | undefined
   #logs: DurableLogs | undefined
+  #retained: RetainedStores | undefined
   #log: Log | undefined
   #operations: OperationsDesk | undefined
   #ending: Promise<void> | undefined
@@ -85,6 +87,12 @@ export class MqttFrontDoor implements FrontDoor {
     this.#context = context
     const { machine, store } = core
     const { sessionsMax, backlogBytesMax: logBytesMax } = this.#limits
+    const { retainedMax: messagesMax, retainedBytesMax: bytesMax } = this.#limits
+    this.#retained = await RetainedStores.open({
+      store,
+      clock: machine.clock,
+      limits: { messagesMax, bytesMax },
+    })
     this.#logs = await DurableLogs.open({
       store,
       clock: machine.clock,
@@ -164,6 +172,7 @@ export class MqttFrontDoor implements FrontDoor {
     const closed = this.#listener?.close()
     // First: what happens to sessions from here on is found out after the next start.
     this.#logs?.destroy()
+    this.#retained?.close()
     for (const connection of this.#connections) connection.destroy()
     await closed
   }
@@ -184,6 +193,7 @@ export class MqttFrontDoor implements FrontDoor {
     }
     for (const connection of this.#connections) connection.destroy()
     await this.#logs?.close()
+    this.#retained?.close()
     await closed
   }
 
@@ -227,6 +237,8 @@ export class MqttFrontDoor implements FrontDoor {
       translator: new Translator(),
       scratch: new Scratch(),
       store: core.store,
+      retainedOf: (account) =>
+        limits().retainedMax === 0 ? undefined : this.#retained?.of(account),
       payloadBytesMax: core.payloadBytesMax,
       get packetBytesMax() {
         return limits().packetBytesMax || core.payloadBytesMax + PACKET_OVERHEAD_BYTES

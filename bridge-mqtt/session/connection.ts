@@ -138,7 +138,9 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     const { clock, limits } = this.#context
     const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it))
     const { level } = packet
-    const owner = { clientId, level, guard, terms, ...deliveryTerms(terms), ...kept }
+    const source = this.#context.retainedOf(space.account)
+    const retained = source === undefined ? {} : { retained: source }
+    const owner = { clientId, level, guard, terms, ...deliveryTerms(terms), ...kept, ...retained }
     this.#handshake = undefined
     this.#answers = answers
     this.#exchange = exchange

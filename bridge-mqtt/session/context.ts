@@ -11,6 +11,7 @@ import type { DurableSession } from '../durable/index.ts'
 import type { MqttLimits } from '../limits.ts'
 import { NO_HEADERS } from '../message-headers.ts'
 import type { Notices } from '../notices.ts'
+import type { RetainedStore } from '../retained/index.ts'
 import type { Translator } from '../translator.ts'
 import type { Ending } from './connection-ending.ts'
 import type { Terms } from './connection-terms.ts'
@@ -27,6 +28,8 @@ export interface MqttContext {
   readonly scratch: Scratch
   /** Where durable sessions are; undefined: there are none. */
   readonly store: Store | undefined
+  /** The retained messages of an account; undefined: none are kept. */
+  retainedOf(account: string): RetainedStore | undefined
   /** Headers and payload of one message at most. */
   readonly payloadBytesMax: number
   /** Of a packet of any client. */

@@ -1,8 +1,12 @@
 import type { Peer, PublishCommitted, SubjectSpace } from '../../shared/broker/index.ts'
+import { PetioleError } from '../../shared/runtime/index.ts'
 import { NO_HEADERS } from '../message-headers.ts'
+import type { RetainedStore } from '../retained/index.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import type { PublishWaits } from './inbound-waits.ts'
+
+const NOT_RETAINED = 'retained publish is delivered, and not kept'
 
 /** What is routed beside topic and payload. */
 export interface PublishFacts {
@@ -22,16 +26,24 @@ export class Publisher {
   topic: Topic | undefined
   qos = 0
   isRetain = false
+  /** undefined: nothing is retained. */
+  readonly retained: RetainedStore | undefined
   readonly #context: MqttContext
   readonly #space: SubjectSpace
   readonly #peer: Peer
+  readonly #tellsReasons: boolean
   #waits: PublishWaits | undefined
 
-  /** @param peer in whose name it is published */
-  constructor(context: MqttContext, space: SubjectSpace, peer: Peer) {
+  /**
+   * @param peer in whose name it is published
+   * @param tellsReasons its acknowledgements can say what went wrong
+   */
+  constructor(context: MqttContext, space: SubjectSpace, peer: Peer, tellsReasons: boolean) {
     this.#context = context
     this.#space = space
     this.#peer = peer
+    this.#tellsReasons = tellsReasons
+    this.retained = context.retainedOf(space.account)
   }
 
   /** Whoever stores the message that is being routed owes a call of the result; undefined: nobody waits. */
@@ -41,7 +53,8 @@ export class Publisher {
 
   /**
    * @param subject not empty
-   * @returns whether anybody took it, or it is kept as retained
+   * @param waits who acknowledges it; not settled before this returns
+   * @returns whether anybody took it; that it is retained does not count
    */
   route(
     topic: Topic,
@@ -61,11 +74,28 @@ export class Publisher {
     this.isRetain = facts.isRetain
     this.#waits = waits
     const taken = this.#space.publish(this.#peer, publication, waits)
+    if (facts.isRetain) this.#keep(subject, headers, payload)
     this.topic = undefined
     this.#waits = undefined
     publication.reply = NO_HEADERS
     publication.headers = NO_HEADERS
     publication.payload = NO_HEADERS
     return taken > 0
+  }
+
+  /** It has been delivered. What cannot be kept is told to whom it can be told, and else to the operator. */
+  #keep(subject: Uint8Array, headers: Uint8Array, payload: Uint8Array): void {
+    const { retained } = this
+    if (retained === undefined) return
+    const kept = this.#waits?.hold()
+    try {
+      retained.set(subject, headers, payload, kept)
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+      this.#context.notices.warn({ account: this.#space.account, err: error }, NOT_RETAINED)
+      // Whoever cannot be told would be closed for it, and send it again for ever.
+      const isTolerated = error.code === 'PETIOLE_RETAINED_FULL' && !this.#tellsReasons
+      kept?.(isTolerated ? undefined : error)
+    }
   }
 }

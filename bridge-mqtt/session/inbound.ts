@@ -55,7 +55,7 @@ export class Inbound implements AckOwner {
     this.#space = space
     this.#line = line
     this.#owner = owner
-    this.publisher = new Publisher(context, space, peer)
+    this.publisher = new Publisher(context, space, peer, owner.level === LEVEL.v5)
     this.#acks = new InboundAcks(this)
   }
 

@@ -148,9 +148,7 @@ export class Session implements MqttPublisher {
   offer(subscription: Subscription, message: Message): boolean {
     const { origin } = message
     const isOurs = origin instanceof Session || origin instanceof Will
-    const isTaken = this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
-    // Who is subscribed for himself has no successor: he was there, though it was nothing for him.
-    return isTaken || subscription.queue === ''
+    return this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
   }
 
   /** Whether its user belongs to the account, or to any. */

@@ -38,7 +38,7 @@ export class Will extends PublishWaits implements MqttPublisher, MqttOrigin {
     this.#context = context
     this.#space = space
     this.#owner = owner
-    this.#publisher = new Publisher(context, space, this)
+    this.#publisher = new Publisher(context, space, this, true)
   }
 
   get publishing(): Topic | undefined {

@@ -61,6 +61,7 @@ describe('connection', () => {
       translator: new Translator(),
       scratch: new Scratch(),
       store: undefined,
+      retainedOf: () => undefined,
       payloadBytesMax: 1024,
       packetBytesMax: 1024 + PACKET_OVERHEAD_BYTES,
       ackPendingMax: 10,
