@@ -186,9 +186,13 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#received.has(packetId)
   }
 
-  /** Part of the transaction that stores the message: both are there, or neither. */
-  received(packetId: number): void {
-    this.#received.add(packetId)
+  /**
+   * Part of the transaction that stores the message: both are there, or neither. When the store refuses the
+   * message, throw within the transaction; else the message is lost and its repetition taken for one.
+   * `committed` is not called when the transaction is taken back.
+   */
+  received(packetId: number, committed?: SessionCommitted): void {
+    this.#received.add(packetId, committed)
   }
 
   /** PUBREL: PUBCOMP leaves after `committed`. */

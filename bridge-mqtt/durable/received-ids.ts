@@ -27,10 +27,10 @@ export class ReceivedIds {
   }
 
   /** Writes it down with whatever else is in the transaction that is going on. */
-  add(packetId: number): void {
+  add(packetId: number, committed: Released | undefined): void {
     const ids = this.#known()
     ids.add(packetId)
-    this.#store(undefined)
+    this.#store(committed)
   }
 
   /** All of one turn are one record. */
