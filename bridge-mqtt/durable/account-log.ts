@@ -66,6 +66,8 @@ export class AccountLog {
   readonly #byClient = new Map<string, DurableSession>()
   readonly #byKey = new Map<string, DurableSession>()
   #log: SessionLog | undefined
+  /** The newest time that records of sessions tell: a clock far ahead of it is not believed at once. */
+  #newestMs = 0
 
   constructor(parts: AccountLogParts) {
     this.account = parts.account
@@ -99,11 +101,13 @@ export class AccountLog {
   /** Brings back the sessions of an earlier process; before anybody comes. */
   recover(store: Store, stream: StreamStore): void {
     const log = this.#makeLog(store, stream)
+    const sessions = log.records.recover(this.#parts.log)
+    for (const { record } of sessions) {
+      this.#newestMs = Math.max(this.#newestMs, record.createdMs, record.leftMs)
+    }
     const nowMs = log.nowMs()
     const monotonicMs = this.#parts.clock.monotonicMs()
-    for (const found of log.records.recover(this.#parts.log)) {
-      this.#restore(found, log, monotonicMs - awayMs(found, nowMs))
-    }
+    for (const found of sessions) this.#restore(found, log, monotonicMs - awayMs(found, nowMs))
     this.#deadlines.graceWills(WILL_RESTART_GRACE_MS)
     log.sweep()
     this.#deadlines.look()
@@ -139,7 +143,7 @@ export class AccountLog {
     return session
   }
 
-  #restore({ ...found }: FoundSession, log: SessionLog, leftAtMs: number): void {
+  #restore(found: FoundSession, log: SessionLog, leftAtMs: number): void {
     const session = new DurableSession({ key: found.key, ...found.record }, log)
     session.restore(found, leftAtMs)
     this.#byClient.set(session.clientId, session)
@@ -174,7 +178,7 @@ export class AccountLog {
       stream,
       space,
       stored: this.#stored,
-      retention: new RetentionClock(clock, () => stream.state.lastTimeMs),
+      retention: new RetentionClock(clock, () => Math.max(this.#newestMs, stream.state.lastTimeMs)),
       clock,
       log,
       peerId: nextPeerId(),

@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict'
+import { NO_PROPERTIES, type WillMessage } from '../../../../bridge-mqtt/codec/index.ts'
+import { NEVER_EXPIRES } from '../../../../bridge-mqtt/durable/index.ts'
+import { DurableWorld, filterOf } from '../../../support/durable-world.ts'
+import { MemoryStore } from '../../../support/memory-store.ts'
+import { RecordingLog } from '../../../support/mqtt-core.ts'
+import { StoreClock, settle } from '../../../support/store-clock.ts'
+
+function willOf(payload: string, delaySeconds?: number): WillMessage {
+  return {
+    topic: Buffer.from('will/topic'),
+    payload: Buffer.from(payload),
+    qos: 1,
+    isRetain: true,
+    properties:
+      delaySeconds === undefined
+        ? NO_PROPERTIES
+        : { willDelaySeconds: delaySeconds, contentType: 'text/plain' },
+  }
+}
+
+describe('mqtt durable: life of a session', () => {
+  let clock: StoreClock
+  let store: MemoryStore
+  let world: DurableWorld
+  let log: RecordingLog
+
+  beforeEach(async () => {
+    clock = new StoreClock()
+    log = new RecordingLog()
+    store = new MemoryStore(() => clock.wallMs())
+    world = await DurableWorld.start({ store, clock, log })
+  })
+
+  afterEach(() => world.logs.destroy())
+
+  /** @param awayMs how long nothing runs */
+  async function restart(awayMs = 0): Promise<void> {
+    await settle()
+    world.logs.destroy()
+    store = store.restarted()
+    const { wall } = clock
+    clock = new StoreClock()
+    clock.wall = wall + awayMs
+    world = await DurableWorld.start({ store, clock, log, seed: 2 })
+    await settle()
+  }
+
+  it('comes back with its filters, its expiry and when it was made', async () => {
+    const options = { isNoLocal: true, isRetainAsPublished: true, subscriptionId: 268_435_455 }
+    const asked = [
+      filterOf('a/+', 2, { ...options, retainHandling: 2 }),
+      filterOf('$share/g/b', 1),
+      filterOf('q0', 0),
+    ]
+    world.session('c/*> \u{1f600}', 1_000)
+    await world.subscribe('c/*> \u{1f600}', ...asked)
+    const { createdMs } = world.session('c/*> \u{1f600}')
+    await restart(5)
+    const found = world.log.sessions.get('c/*> \u{1f600}')
+    assert.ok(found)
+    assert.equal(found.expirySeconds, 1_000)
+    assert.equal(found.createdMs, createdMs)
+    for (const one of asked) {
+      const filter = found.filters.get(one.filter)
+      for (const [name, value] of Object.entries(one)) {
+        assert.equal(filter?.[name as 'qos'], value, `${one.filter} ${name}`)
+      }
+    }
+    assert.equal(world.log.stats.sessions, 1)
+    assert.deepEqual(log.messages(), [])
+  })
+
+  it('forgets everything when it ends', async () => {
+    await world.subscribe('c', 'a', 'b/#')
+    world.session('c').setWill(willOf('x'))
+    world.session('c').received(5)
+    world.attach('c')
+    await world.publish('a', '1')
+    await settle()
+    await new Promise((resolve) => world.session('c').end(resolve))
+    assert.equal(world.log.sessions.size, 0)
+    clock.advance(2_000)
+    await settle()
+    const [stream] = store.streams.values()
+    assert.deepEqual([...(stream?.states.entries() ?? [])], [])
+    assert.equal(world.log.stats.messages, 0)
+    await world.publish('a', 'nobody is there for it')
+    assert.equal(world.log.stats.messages, 0)
+    await restart()
+    assert.equal(world.log.sessions.size, 0)
+    assert.equal(world.wills.length, 0)
+  })
+
+  it('ends when its client was away for its time, and not while it is here', async () => {
+    world.session('c', 10)
+    world.session('for ever', NEVER_EXPIRES).detach()
+    world.attach('c')
+    clock.advance(20_000)
+    assert.ok(world.log.sessions.get('c'))
+    world.session('c').detach()
+    clock.advance(9_000)
+    world.attach('c')
+    clock.advance(9_000)
+    world.session('c').detach()
+    clock.advance(9_999)
+    assert.ok(world.log.sessions.get('c'))
+    clock.advance(2)
+    assert.equal(world.log.sessions.get('c'), undefined)
+    assert.ok(world.log.sessions.get('for ever'))
+  })
+
+  it('with another expiry ends by that one; with none at once', async () => {
+    world.session('c', NEVER_EXPIRES)
+    world.attach('c')
+    world.session('c').setExpiry(5)
+    world.session('c').detach()
+    clock.advance(5_001)
+    assert.equal(world.log.sessions.get('c'), undefined)
+    world.session('d', 100)
+    world.attach('d')
+    world.session('d').setExpiry(0)
+    world.session('d').detach()
+    assert.equal(world.log.sessions.get('d'), undefined)
+  })
+
+  it('is not ended by a wall clock that jumps, and over a restart by one that can be trusted', async () => {
+    world.session('c', 100)
+    world.attach('c')
+    world.session('c').detach()
+    clock.wall += 365 * 24 * 3_600_000
+    clock.advance(50_000)
+    assert.ok(world.log.sessions.get('c'))
+    clock.wall -= 365 * 24 * 3_600_000
+    await restart(40_000)
+    assert.ok(world.log.sessions.get('c'))
+    clock.advance(9_000)
+    assert.ok(world.log.sessions.get('c'))
+    clock.advance(2_000)
+    assert.equal(world.log.sessions.get('c'), undefined)
+  })
+
+  it('counts its time anew after a crash while its client was here, and where no clock was right', async () => {
+    world.session('c', 10)
+    world.attach('c')
+    await restart(1_000_000)
+    assert.ok(world.log.sessions.get('c'))
+    clock.wall = 5_000
+    world.attach('c')
+    world.session('c').detach()
+    await restart(3_000_000_000_000)
+    assert.ok(world.log.sessions.get('c'))
+    clock.advance(10_001)
+    assert.equal(world.log.sessions.get('c'), undefined)
+  })
+
+  it('many sessions end in turns', async () => {
+    for (let i = 0; i < 300; i++) world.session(`c${i}`, 1)
+    for (let i = 0; i < 300; i++) {
+      world.attach(`c${i}`)
+      world.session(`c${i}`).detach()
+    }
+    clock.advance(1_001)
+    clock.advance(1)
+    assert.equal(world.log.sessions.size, 0)
+  })
+
+  it('publishes a will at once, after its delay, or never when its client says good-bye or comes back', async () => {
+    for (const [id, delay] of [
+      ['now', undefined],
+      ['later', 5],
+      ['back', 5],
+      ['bye', 5],
+    ] as const) {
+      world.session(id, 1_000)
+      world.attach(id)
+      world.session(id).setWill(willOf(id, delay))
+    }
+    world.session('bye').setWill(undefined)
+    for (const id of ['now', 'later', 'back', 'bye']) world.session(id).detach()
+    const wills = (): string[] => world.wills.map(({ clientId }) => clientId)
+    assert.deepEqual(wills(), ['now'])
+    world.attach('back')
+    clock.advance(5_001)
+    assert.deepEqual(wills(), ['now', 'later'])
+    world.session('back').setWill(undefined)
+    await restart()
+    clock.advance(100_000)
+    assert.deepEqual(wills(), [], 'one that was published is not there any more')
+  })
+
+  it('publishes a will when its session ends before its delay', async () => {
+    world.session('c', 3)
+    world.attach('c')
+    world.session('c').setWill(willOf('x', 100))
+    world.session('c').detach()
+    clock.advance(3_001)
+    assert.equal(world.wills.length, 1)
+    world.session('d', 1_000)
+    world.attach('d')
+    world.session('d').setWill(willOf('y', 100))
+    world.session('d').detach()
+    world.session('d').end()
+    assert.equal(world.wills.length, 2)
+  })
+
+  it('publishes a will after a crash, when its client does not come back', async () => {
+    for (const id of ['c', 'd']) {
+      world.session(id)
+      world.attach(id)
+      world.session(id).setWill(willOf(id, 60))
+    }
+    await restart(1_000)
+    world.attach('d')
+    clock.advance(59_000)
+    assert.equal(world.wills.length, 0)
+    clock.advance(2_000)
+    assert.deepEqual(
+      world.wills.map(({ clientId, will: { topic, payload, ...rest } }) => [
+        clientId,
+        Buffer.from(topic).toString(),
+        Buffer.from(payload).toString(),
+        rest,
+      ]),
+      [
+        [
+          'c',
+          'will/topic',
+          'c',
+          {
+            qos: 1,
+            isRetain: true,
+            properties: { willDelaySeconds: 60, contentType: 'text/plain' },
+          },
+        ],
+      ],
+    )
+  })
+
+  it('refuses more sessions than there may be, and any where nothing is stored', async () => {
+    const small = await DurableWorld.start({ store, clock, limits: { sessionsMax: 2 }, log })
+    small.session('a')
+    small.session('b')
+    assert.throws(() => small.session('c'), { code: 'PETIOLE_SESSIONS_FULL' })
+    small.session('a').end()
+    small.session('c')
+    small.logs.destroy()
+  })
+
+  it('remembers QoS 2 publishes until they are released, and nothing of a transaction that is taken back', async () => {
+    const session = world.session('c')
+    store.transaction(() => session.received(7))
+    assert.equal(session.hasReceived(7), true)
+    assert.throws(() =>
+      store.transaction(() => {
+        session.received(8)
+        throw new Error('refused')
+      }),
+    )
+    assert.equal(session.hasReceived(8), false)
+    for (const id of [9, 1, 65_535]) store.transaction(() => session.received(id))
+    await settle()
+    store.isAuto = false
+    store.transaction(() => session.received(20))
+    assert.equal(session.hasReceived(20), true)
+    store.failCommit()
+    assert.equal(session.hasReceived(20), false)
+    store.isAuto = true
+    const releases = [7, 1].map((id) => new Promise((resolve) => session.released(id, resolve)))
+    assert.deepEqual(await Promise.all(releases), [undefined, undefined])
+    await restart()
+    const found = world.session('c')
+    assert.deepEqual(
+      [1, 7, 8, 9, 20, 65_535].filter((id) => found.hasReceived(id)),
+      [9, 65_535],
+    )
+  })
+
+  it('begins at its oldest message when its progress is damaged, and is not there without what it is', async () => {
+    await world.subscribe('c', 'a')
+    world.session('d')
+    world.attach('c')
+    await world.publish('a', '1')
+    await settle()
+    clock.advance(1_000)
+    await settle()
+    const [stream] = store.streams.values()
+    assert.ok(stream)
+    const keys = [...stream.states.entries()].map(([key]) => key)
+    const cKey = keys.find((key) => key.startsWith('c/')) ?? ''
+    stream.states.set(cKey, Buffer.from([1, 2, 3]))
+    for (const [key, bytes] of stream.states.entries()) {
+      if (key.startsWith('s/')) stream.states.set(key, bytes.subarray(3))
+    }
+    await restart()
+    assert.deepEqual(new Set(log.messages()), new Set(['damaged state of a session']))
+    assert.equal(world.log.stats.sessions, 2, 'what it is lies there twice')
+    const line = world.attach('c')
+    await settle()
+    assert.deepEqual(line.payloads, ['1'])
+  })
+})
