@@ -16,19 +16,21 @@ export interface ReplayParts {
 const NO_MESSAGES: readonly RetainedMessage[] = []
 
 /**
- * Goes through the messages of a stream that match, from the oldest on, up to where it ended when this
- * began. Few subjects are looked up, and their sequences kept; for many the stream is read page by page, so
- * that a replay of everything takes no more memory than one of a page.
+ * Goes through the messages of a stream that match, up to where it ended when this began. Few subjects are
+ * looked up, and their sequences kept; for many the stream is read page by page, so that a replay of
+ * everything takes no more memory than one of a page.
  */
 export class JournalReplay implements RetainedReplay {
   readonly #filters: readonly SubjectFilter[]
   readonly #parts: ReplayParts
   readonly #throughSeq: number
   #isBegun = false
-  /** Sequences that are to be read, when they are few. */
-  #seqs: readonly number[] | undefined
-  /** Where in `#seqs`, or which filter, is next. */
-  #next = 0
+  /** Sequences that are to be read, rising, and which of them is next. */
+  #seqs: readonly number[] = []
+  #nextSeq = 0
+  /** Filters by which the stream is gone through then, and which of them, and from where on, is next. */
+  #scans: readonly SubjectFilter[] = []
+  #nextScan = 0
   #fromSeq = 1
 
   constructor(filters: readonly SubjectFilter[], parts: ReplayParts) {
@@ -53,39 +55,47 @@ export class JournalReplay implements RetainedReplay {
   }
 
   get #isAtEnd(): boolean {
-    return this.#next >= (this.#seqs ?? this.#filters).length
+    return this.#nextSeq >= this.#seqs.length && this.#nextScan >= this.#scans.length
   }
 
   async #begin(): Promise<void> {
     const { stream, onDisk } = this.#parts
     // What a client has published and then subscribes to is to be seen, though nothing was told of it yet.
     if (stream.lastSeq < this.#throughSeq) await onDisk()
-    const options = { throughSeq: stream.lastSeq, max: FEW_SUBJECTS_MAX }
-    this.#seqs = await stream.lastSeqsInTurns(this.#filters, options)
+    const seqs = this.#filters.map((filter) => literalSeq(stream, filter))
+    const wide = this.#filters.filter(({ isLiteral }) => !isLiteral)
+    if (wide.length > 0) {
+      const options = { throughSeq: stream.lastSeq, max: FEW_SUBJECTS_MAX }
+      const few = await stream.lastSeqsInTurns(wide, options)
+      if (few === undefined) this.#scans = wide
+      else seqs.push(...few)
+    }
+    this.#seqs = seqs.filter((seq) => seq > 0).sort((a, b) => a - b)
     this.#isBegun = true
   }
 
   #page(max: number): Promise<readonly StoredMessage[]> {
-    return this.#seqs === undefined ? this.#readOn(max) : this.#readSome(this.#seqs, max)
+    return this.#nextSeq < this.#seqs.length ? this.#readSome(max) : this.#readOn(max)
   }
 
-  async #readSome(seqs: readonly number[], max: number): Promise<readonly StoredMessage[]> {
+  async #readSome(max: number): Promise<readonly StoredMessage[]> {
+    const seqs = this.#seqs
     const page: StoredMessage[] = []
     let bytes = 0
-    while (page.length < max && bytes < PAGE_BYTES && this.#next < seqs.length) {
-      const end = this.#next + Math.min(READ_TOGETHER, max - page.length)
-      for (const message of await this.#parts.stream.readAt(seqs.slice(this.#next, end))) {
+    while (page.length < max && bytes < PAGE_BYTES && this.#nextSeq < seqs.length) {
+      const end = this.#nextSeq + Math.min(READ_TOGETHER, max - page.length)
+      for (const message of await this.#parts.stream.readAt(seqs.slice(this.#nextSeq, end))) {
         page.push(message)
         bytes += message.headers.length + message.payload.length
       }
-      this.#next = end
+      this.#nextSeq = end
     }
     return page
   }
 
   /** Filters of one replay match no subject twice, and are gone through one after the other. */
   async #readOn(max: number): Promise<readonly StoredMessage[]> {
-    const filter = this.#filters[this.#next]
+    const filter = this.#scans[this.#nextScan]
     const { messages, nextSeq } = await this.#parts.stream.read({
       fromSeq: this.#fromSeq,
       messagesMax: max,
@@ -94,9 +104,14 @@ export class JournalReplay implements RetainedReplay {
     })
     this.#fromSeq = nextSeq
     if (nextSeq > this.#throughSeq) {
-      this.#next++
+      this.#nextScan++
       this.#fromSeq = 1
     }
     return messages
   }
+}
+
+/** 0: no message, or no literal filter. */
+function literalSeq(stream: StreamStore, { isLiteral, subject }: SubjectFilter): number {
+  return isLiteral ? stream.lastSeqOf(subject) : 0
 }

@@ -203,6 +203,16 @@ describe('retained messages on disk', () => {
     )
   })
 
+  it('of one topic are found without going through those of others', async () => {
+    await scene.set('a.b', '1')
+    await scene.set('a.c', '2')
+    const stream = [...(scene.store?.streams.values() ?? [])][0]!
+    stream.lastSeqsInTurns = () => assert.fail('all subjects were gone through')
+    assert.deepEqual(await scene.replayed('a/b'), ['a.b=1'])
+    assert.deepEqual(await scene.replayed('a/d'), [])
+    await assert.rejects(scene.replayed('a/#'))
+  })
+
   it('of few subjects are read in pages of limited size, too', async () => {
     for (let i = 0; i < 20; i++) await scene.set(`a.${i}`, 'x'.repeat(20_000))
     const replay = scene.replay('#')
