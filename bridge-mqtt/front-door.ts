@@ -1,4 +1,5 @@
 import { current } from '../shared/account/index.ts'
+import { closeOneByOne, type LameDuckOptions } from '../shared/broker/index.ts'
 import type { CoreConfig, MqttConfig } from '../shared/config/index.ts'
 import type { Log } from '../shared/log/index.ts'
 import type { ConnectionFacts, Metric } from '../shared/monitor/index.ts'
@@ -18,6 +19,7 @@ import {
   type ClientConnection,
   Connection,
   ENDING,
+  leavingEnding,
   type MqttContext,
   Scratch,
   sessionLimits,
@@ -43,6 +45,7 @@ export class MqttFrontDoor implements FrontDoor {
   #retained: RetainedStores | undefined
   #log: Log | undefined
   #operations: OperationsDesk | undefined
+  #isLeaving = false
   #ending: Promise<void> | undefined
   #emptied: (() => void) | undefined
 
@@ -126,7 +129,7 @@ export class MqttFrontDoor implements FrontDoor {
   /** A TCP connection, or a WebSocket on the path `/mqtt`. */
   accept(channel: Channel): void {
     const context = this.#context
-    if (context === undefined || this.#log === undefined || this.#ending !== undefined) {
+    if (context === undefined || this.#log === undefined || this.#isLeaving) {
       channel.destroy()
       return
     }
@@ -160,8 +163,28 @@ export class MqttFrontDoor implements FrontDoor {
     }
   }
 
+  /** Clients are told where else to go, if the configuration says so [MQTT-4.11.0-1]. */
+  async leave(options: LameDuckOptions): Promise<void> {
+    if (this.#core === undefined || this.#ending !== undefined) return
+    const ending = leavingEnding(this.#limits.serverReference)
+    this.#isLeaving = true
+    const closed = this.#listener?.close()
+    const { clock, random } = this.#core.machine
+    const clients = [...this.#connections].map((connection) => ({
+      end: () => {
+        connection
+          .settle()
+          .then(() => connection.end(ending))
+          .catch((err: unknown) => this.#log?.error({ err }, 'client could not be sent away'))
+      },
+    }))
+    await closeOneByOne(clients, options, clock, random)
+    await closed
+  }
+
   /** Acknowledges what is being stored, publishes wills, closes. Idempotent. */
   drain(): Promise<void> {
+    this.#isLeaving = true
     this.#ending ??= this.#drain()
     return this.#ending
   }

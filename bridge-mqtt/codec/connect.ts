@@ -19,6 +19,8 @@ export interface ConnectPacket {
   readonly password: Uint8Array | undefined
   readonly will: WillMessage | undefined
   readonly properties: Properties
+  /** A broker of mosquitto that bridges: it says so by a bit of the level. */
+  readonly isBridge?: boolean
 }
 
 export interface WillMessage {
@@ -50,6 +52,8 @@ const FLAG = {
 const WILL_QOS_SHIFT = 3
 const NAME = 'MQTT'
 const NAME_31 = 'MQIsdp'
+/** Of the level, before MQTT 5: mosquitto's `try_private`. What it gets it has not sent, with RETAIN as it was. */
+const BRIDGE = 0x80
 
 /**
  * Decodes the body of a whole CONNECT frame. The name and the level are read first, because what
@@ -68,10 +72,13 @@ export function decodeConnect(bytes: Uint8Array, frame: Frame): ConnectResult {
   const packet = readFields(walk, level)
   const violation = walk.end()
   if (violation !== undefined) return { kind: 'violation', level, violation }
-  return { kind: 'connect', level, packet }
+  const isBridge = (byte & BRIDGE) !== 0
+  return { kind: 'connect', level, packet: isBridge ? { ...packet, isBridge } : packet }
 }
 
-function levelOf(name: string, level: number): Level | undefined {
+function levelOf(name: string, byte: number): Level | undefined {
+  const level = byte & ~BRIDGE
+  if (level === LEVEL.v5 && byte !== level) return undefined
   if (name === NAME_31) return level === LEVEL.v31 ? level : undefined
   return level === LEVEL.v311 || level === LEVEL.v5 ? level : undefined
 }

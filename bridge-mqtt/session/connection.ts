@@ -140,7 +140,16 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     const { level } = packet
     const source = this.#context.retainedOf(space.account)
     const retained = source === undefined ? {} : { retained: source }
-    const owner = { clientId, level, guard, terms, ...deliveryTerms(terms), ...kept, ...retained }
+    const owner = {
+      clientId,
+      level,
+      guard,
+      terms,
+      ...deliveryTerms(terms),
+      ...kept,
+      ...retained,
+      isBridge: packet.isBridge === true,
+    }
     this.#handshake = undefined
     this.#answers = answers
     this.#exchange = exchange

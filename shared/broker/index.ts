@@ -9,7 +9,7 @@ export type { CloseReason } from './close-reason.ts'
 export type { Door } from './connection-context.ts'
 export { type ClosedConnection, type ConnectionFacts, factsOf } from './connection-facts.ts'
 export { forwardAs, handOver, passedOn } from './hand-over.ts'
-export type { LameDuckOptions } from './lame-duck.ts'
+export { closeOneByOne, type LameDuckOptions } from './lame-duck.ts'
 export type {
   InterestObserver,
   LaidOutMessage,

@@ -1,5 +1,4 @@
 import { type Clock, type Random, wait } from '../runtime/index.ts'
-import type { ClientConnection } from './client-connection.ts'
 import { LAME_DUCK_STEP_MAX_MS } from './limits.ts'
 
 export interface LameDuckOptions {
@@ -17,7 +16,7 @@ export interface LameDuckOptions {
  * connections than milliseconds they go in batches.
  */
 export async function closeOneByOne(
-  connections: readonly ClientConnection[],
+  connections: readonly { end(): void }[],
   { graceMs, durationMs, onClosing }: LameDuckOptions,
   clock: Clock,
   random: Random,

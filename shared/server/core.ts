@@ -1,5 +1,5 @@
 import type { AccountBook, Authenticator } from '../account/index.ts'
-import type { AccountLimits, SubjectSpace } from '../broker/index.ts'
+import type { AccountLimits, LameDuckOptions, SubjectSpace } from '../broker/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { ConnectionFacts, MetricSource, PeerTraffic } from '../monitor/index.ts'
@@ -69,6 +69,8 @@ export interface FrontDoor {
   open?(core: Core): Promise<void>
   /** Rejects with PETIOLE_PORT_TAKEN or PETIOLE_LISTEN_FAILED. */
   start(core: Core): Promise<void>
+  /** Lame duck: takes nobody more and sends away who is here, one after the other; resolves when all are told. */
+  leave?(options: LameDuckOptions): Promise<void>
   /** Stops accepting, finishes what is in hand. Idempotent, as `destroy`, which does not finish it. */
   drain(): Promise<void>
   destroy(): Promise<void>

@@ -9,10 +9,12 @@ export async function leaveAsLameDuck(core: ServerCore): Promise<void> {
   log.info({}, 'Entering lame duck mode, stop accepting new clients')
   await core.stopAccepting()
   const { lame_duck_grace_period: graceMs, lame_duck_duration: durationMs } = config
-  await broker.lameDuck({
+  const clients = broker.lameDuck({
     graceMs,
     durationMs,
     onClosing: () => log.info({}, 'Closing existing clients'),
   })
+  const others = core.frontDoors.map((door) => door.leave?.({ graceMs, durationMs }))
+  await Promise.all([clients, ...others])
   log.info({}, 'Initiating Shutdown...')
 }

@@ -15,7 +15,6 @@ const BEFORE_CONNECT: readonly (readonly [string, string, string, string])[] = [
   ['MQTT-3.1.2-1', 'protocol name mqtt', '10 0d 0004 6d717474 04 02 0000 0001 61', ''],
   ['MQTT-3.1.2-2', 'level 6', '10 0d 0004 4d515454 06 02 0000 0001 61', '20020001'],
   ['MQTT-3.1.2-2', 'level 0', '10 0d 0004 4d515454 00 02 0000 0001 61', '20020001'],
-  ['MQTT-3.1.2-2', 'mosquitto bridge bit', '10 0d 0004 4d515454 84 02 0000 0001 61', '20020001'],
   ['MQTT-3.1.2-3', 'reserved connect flag', '10 0d 0004 4d515454 04 03 0000 0001 61', ''],
   ['MQTT-3.1.2-11', 'will retain without will', '10 0d 0004 4d515454 04 22 0000 0001 61', ''],
   ['MQTT-3.1.2-13', 'will QoS without will', '10 0d 0004 4d515454 04 0a 0000 0001 61', ''],
