@@ -123,7 +123,6 @@ export class Clients {
       const found = log.sessions.get(clientId)
       if (isClean) found?.end()
       else if (found !== undefined) {
-        found.setExpiry(expirySeconds)
         return { kept: { durable: found, isStored }, isSessionPresent: true }
       }
       if (expirySeconds === 0) return { kept: { isStored }, isSessionPresent: false }

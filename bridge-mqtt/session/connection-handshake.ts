@@ -176,7 +176,7 @@ export class Handshake implements ExchangeOutcome {
     const assigned = packet.clientId === '' ? { assignedClientId: admission.clientId } : {}
     const { limits, packetBytesMax } = this.#context
     const { kept, isSessionPresent } = admission
-    const sessionExpirySeconds = kept.durable?.expirySeconds ?? 0
+    const sessionExpirySeconds = kept.durable === undefined ? 0 : terms.sessionExpirySeconds
     const granted = { packetBytesMax, sessionExpirySeconds }
     const told = { ...connackProperties(terms, packet, limits, granted), ...assigned, ...proof }
     const properties = packet.level === LEVEL.v5 ? told : NO_PROPERTIES

@@ -159,10 +159,9 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     }
     this.#session = new Session(this.#context, space, this, owner)
     this.#expectExpiry(guard.expiresMs)
-    this.#session.setWill(packet.will)
     this.#keepAlive = new KeepAlive(clock, terms.keepAliveSeconds, () => this.#keepAliveExpired())
     this.#keepAlive.start()
-    this.#session.subscriber.begin()
+    this.#session.begin(packet.will)
     this.#log.debug({ client: clientId, user: packet.user }, 'client connected')
   }
 

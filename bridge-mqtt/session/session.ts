@@ -7,7 +7,7 @@ import type {
 } from '../../shared/broker/index.ts'
 import type { SubjectPermissionConfig } from '../../shared/config/index.ts'
 import type { PeerTraffic } from '../../shared/monitor/index.ts'
-import type { PetioleError } from '../../shared/runtime/index.ts'
+import { PetioleError } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import type { Level, WillMessage } from '../codec/index.ts'
 import type { DurableSession, MqttPublisher } from '../durable/index.ts'
@@ -160,6 +160,22 @@ export class Session implements MqttPublisher {
   renew(identity: Identity): boolean {
     this.#guard.renew(identity)
     return this.subscriber.recheck()
+  }
+
+  /** The client has its CONNACK: what its session had before goes on, and it ends as the client now says. */
+  begin(will: WillMessage | undefined): void {
+    const { durable } = this.#owner
+    try {
+      this.setWill(will)
+      this.subscriber.begin()
+      // Behind that: a session whose client is away would end at once by an expiry of 0.
+      durable?.setExpiry(this.terms.sessionExpirySeconds)
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+      // A store that takes nothing keeps nobody from what is stored for him.
+      const fields = { client: this.clientId, err: error }
+      this.#context.notices.warn(fields, 'session goes on as it was: its changes are not stored')
+    }
   }
 
   /** False when a session that was to end with its connection is to be kept all at once. */
