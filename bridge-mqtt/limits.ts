@@ -14,6 +14,8 @@ export interface MqttLimits {
   readonly keepAliveMaxMs: number
   /** Whether the server gives an id to who has none [MQTT-3.1.3-6]. */
   readonly allowsEmptyClientId: boolean
+  /** Whether clients of MQTT 5 are told why: as far as the specification leaves that open. */
+  readonly revealsReasons: boolean
   /** Where clients are sent in lame duck (MQTT 5, 4.11); '' for nowhere. */
   readonly serverReference: string
   /** Filters that one client may be subscribed to; the next one is answered 0x80, of MQTT 5 0x97. */
@@ -60,6 +62,7 @@ export function limitsOf(config: MqttLimitsConfig): MqttLimits {
     connectTimeoutMs: config.connect_timeout,
     keepAliveMaxMs: config.max_keepalive,
     allowsEmptyClientId: config.allow_zero_length_clientid,
+    revealsReasons: config.reveal_reasons,
     serverReference: config.server_reference,
     filtersPerClientMax: config.max_subscriptions,
     inboundUnackedMax: config.receive_maximum,

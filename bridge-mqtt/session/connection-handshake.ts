@@ -114,9 +114,10 @@ export class Handshake implements ExchangeOutcome {
       this.#newcomer.channel.write(encodeVersionRefusal())
       this.#newcomer.turnAway({ level: result.level }, 'protocol version is not served')
     } else if (result.kind === 'violation') {
-      // Who knows what it is: a CONNACK may say what is wrong, but need not (MQTT 5, 3.1.4), and the
-      // devices' own suites expect to hear nothing.
-      this.#newcomer.violated(result.violation, result.level, 'close')
+      const { violation, level } = result
+      // A CONNACK may say what is wrong, but need not (MQTT 5, 3.1.4).
+      const { revealsReasons } = this.#context.limits
+      this.#newcomer.violated(violation, level, revealsReasons ? undefined : 'close')
     } else {
       this.#receive(result.packet)
     }

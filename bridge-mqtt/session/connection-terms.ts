@@ -54,7 +54,7 @@ export function termsOf(packet: ConnectPacket, limits: MqttLimits): Terms {
     receiveMaximum: properties.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT,
     packetBytesMax: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     topicAliasMaximum: properties.topicAliasMaximum ?? 0,
-    wantsReasons: properties.requestsProblems === 1,
+    wantsReasons: limits.revealsReasons && properties.requestsProblems === 1,
     inboundUnackedMax: limits.inboundUnackedMax,
     inboundAliasMax: level === LEVEL.v5 ? limits.topicAliasMax : 0,
     inboundQosMax: limits.publishQosMax,

@@ -149,6 +149,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
       ...kept,
       ...retained,
       isBridge: packet.isBridge === true,
+      hidesReasons: !limits.revealsReasons,
     }
     this.#handshake = undefined
     this.#answers = answers

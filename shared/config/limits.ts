@@ -25,6 +25,7 @@ export const MQTT_DEFAULTS: MqttLimitsConfig = {
   connect_timeout: 10_000,
   max_keepalive: 0,
   allow_zero_length_clientid: true,
+  reveal_reasons: true,
   server_reference: '',
   receive_maximum: 1_024,
   topic_alias_maximum: 32,

@@ -8,6 +8,7 @@ export interface MqttLimitsConfig {
   readonly max_keepalive: number
   /** Whether the server names clients that come without an id [MQTT-3.1.3-6]. */
   readonly allow_zero_length_clientid: boolean
+  readonly reveal_reasons: boolean
   /** Where clients are sent in lame duck: `host:port`, several in a row; '' for nowhere. */
   readonly server_reference: string
   /** Publishes of one client at QoS 1 and 2 that may be under way. */

@@ -43,6 +43,7 @@ export const MQTT_LIMITS = {
   connect_timeout: v.optional(duration(100, 300_000), '10s'),
   max_keepalive: v.optional(duration(0, UINT16_MAX * 1000), '0s'),
   allow_zero_length_clientid: v.optional(flag(), MQTT_DEFAULTS.allow_zero_length_clientid),
+  reveal_reasons: v.optional(flag(), MQTT_DEFAULTS.reveal_reasons),
   server_reference: v.optional(serverReference(), ''),
   receive_maximum: v.optional(count(1, UINT16_MAX), MQTT_DEFAULTS.receive_maximum),
   topic_alias_maximum: v.optional(count(0, UINT16_MAX), MQTT_DEFAULTS.topic_alias_maximum),

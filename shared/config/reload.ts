@@ -38,6 +38,7 @@ const RELOADABLE = [
   'max_payload',
   'mqtt.ack_wait',
   'mqtt.allow_zero_length_clientid',
+  'mqtt.reveal_reasons',
   'mqtt.authorization',
   'mqtt.connect_timeout',
   'mqtt.downgrade_qos2_subscribe',

@@ -48,6 +48,7 @@ describe('config: what MQTT clients may take', () => {
     ['server_keep_alive: 90', 'max_keepalive', 90_000],
     ['max_keepalive: 5m', 'max_keepalive', 300_000],
     ['allow_zero_length_clientid: false', 'allow_zero_length_clientid', false],
+    ['reveal_reasons: false', 'reveal_reasons', false],
     ['server_reference: "b.example:1883"', 'server_reference', 'b.example:1883'],
     ['server_reference: ["b:1883", "[::1]:1884"]', 'server_reference', 'b:1883 [::1]:1884'],
     ['receive_maximum: 20', 'receive_maximum', 20],
@@ -117,6 +118,7 @@ describe('config: what MQTT clients may take', () => {
     }
     const other: Record<string, unknown> = {
       allow_zero_length_clientid: false,
+      reveal_reasons: false,
       connect_timeout: '1s',
       downgrade_qos2_subscribe: true,
       max_ack_pending: 7,
