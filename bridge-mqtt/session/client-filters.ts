@@ -117,7 +117,7 @@ export class ClientFilters {
     const removed: string[] = []
     for (const entry of [...this.#byFilter.values()]) {
       const subjects = entry.subjects.map(({ subject }) => subject)
-      entry.isFiltered = this.#isFiltered(subjects)
+      entry.isFiltered = this.#isFiltered(subjects, entry.group)
       if (this.#mayHave(subjects, entry.group)) continue
       this.delete(entry.filter)
       removed.push(entry.filter)
@@ -142,7 +142,7 @@ export class ClientFilters {
   grantOf(subscription: Subscription, subject: Uint8Array, isOwn: boolean): Grant | undefined {
     const entry = this.#bySubscription.get(subscription)
     if (entry === undefined || (entry.skipsDollar && beginsWithDollar(subject))) return undefined
-    if (entry.isFiltered && !this.#guard.mayReceive(subject)) return undefined
+    if (entry.isFiltered && !this.#guard.mayReceive(subject, entry.group)) return undefined
     if (entry.group !== undefined) return entry
     if (!this.#overlaps.isAlone(entry)) return this.#overlaps.grantOf(entry, subject, isOwn)
     return isOwn && entry.isNoLocal ? undefined : entry
@@ -161,7 +161,7 @@ export class ClientFilters {
       age: this.#age,
       skipsDollar,
       group,
-      isFiltered: this.#isFiltered(subjects),
+      isFiltered: this.#isFiltered(subjects, group),
       subjects: subjects.map((subject) => new SubjectFilter(subject)),
       overlaps: 0,
       subscriptions: isOfLog
@@ -184,8 +184,8 @@ export class ClientFilters {
     return subjects.every((subject) => this.#guard.maySubscribe(subject, group))
   }
 
-  #isFiltered(subjects: readonly string[]): boolean {
-    return subjects.some((subject) => this.#guard.filtersDeliveries(subject))
+  #isFiltered(subjects: readonly string[], group: string | undefined): boolean {
+    return subjects.some((subject) => this.#guard.filtersDeliveries(subject, group))
   }
 }
 

@@ -1,11 +1,12 @@
 import type { Cancel } from '../../shared/runtime/index.ts'
 import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
+import type { RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import type { Outbound } from './outbound.ts'
 import { factsOfStored, OutboundMessage } from './outbound-message.ts'
 import type { SessionGuard } from './session-guard.ts'
-import type { RetainedMessage, RetainedPages, RetainedSource } from './subscriber-ports.ts'
+import type { RetainedSource } from './subscriber-ports.ts'
 
 export interface ReplayParts {
   readonly context: MqttContext
@@ -18,7 +19,7 @@ export interface ReplayParts {
 
 interface Replay {
   readonly filter: ClientFilter
-  readonly pages: RetainedPages
+  readonly pages: RetainedReplay
   /** As the SUBSCRIBE has it that asked for them. */
   readonly qos: number
   readonly subscriptionIds: readonly number[]

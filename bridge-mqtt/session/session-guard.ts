@@ -21,7 +21,7 @@ export class SessionGuard {
   #limits: SessionLimits
   #publishable = new WeakMap<Topic, boolean>()
   /** Made when a filter is wider than what the user may receive, which few are. */
-  #receivable: BytesCache<boolean> | undefined
+  #receivable: Map<string, BytesCache<boolean>> | undefined
 
   constructor(identity: Identity, limitsOf: (identity: Identity) => SessionLimits) {
     this.#identity = identity
@@ -75,19 +75,29 @@ export class SessionGuard {
   }
 
   /** A filter that is wider than what is denied: `mayReceive` decides about each message. */
-  filtersDeliveries(subject: string): boolean {
-    return this.#permissions?.filtersDeliveries(subject) === true
+  filtersDeliveries(subject: string, queue = ''): boolean {
+    return this.#permissions?.filtersDeliveries(subject, queue) === true
   }
 
   /** Remembered per subject: asked for every delivery of a filter that is too wide. */
-  mayReceive(subject: Uint8Array): boolean {
+  mayReceive(subject: Uint8Array, queue = ''): boolean {
     if (this.#permissions === undefined) return true
-    this.#receivable ??= new BytesCache(RECEIVABLE_SUBJECTS_MAX, RECEIVABLE_SUBJECT_BYTES)
-    const known = this.#receivable.get(subject, 0, subject.length)
+    const receivable = this.#receivableBy(queue)
+    const known = receivable.get(subject, 0, subject.length)
     if (known !== undefined) return known
-    const isAllowed = this.#permissions.mayReceive(Buffer.from(subject).toString())
-    this.#receivable.add(subject, 0, subject.length, isAllowed)
+    const isAllowed = this.#permissions.mayReceive(Buffer.from(subject).toString(), queue)
+    receivable.add(subject, 0, subject.length, isAllowed)
     return isAllowed
+  }
+
+  #receivableBy(queue: string): BytesCache<boolean> {
+    this.#receivable ??= new Map()
+    let receivable = this.#receivable.get(queue)
+    if (receivable === undefined) {
+      receivable = new BytesCache(RECEIVABLE_SUBJECTS_MAX, RECEIVABLE_SUBJECT_BYTES)
+      this.#receivable.set(queue, receivable)
+    }
+    return receivable
   }
 }
 

@@ -1,0 +1,199 @@
+/** Subscribed clients without connections, on a router: what they are sent, packet by packet. */
+import {
+  Frame,
+  LEVEL,
+  type Level,
+  NO_PROPERTIES,
+  PACKET,
+  type Properties,
+  REASON,
+  writeAck,
+} from '../../bridge-mqtt/codec/index.ts'
+import { MqttCounters } from '../../bridge-mqtt/counters.ts'
+import { DEFAULT_LIMITS, type MqttLimits } from '../../bridge-mqtt/limits.ts'
+import { headersOf, NO_HEADERS } from '../../bridge-mqtt/message-headers.ts'
+import { Notices } from '../../bridge-mqtt/notices.ts'
+import { type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
+import { Session, type SessionOwner } from '../../bridge-mqtt/session/session.ts'
+import { SessionGuard } from '../../bridge-mqtt/session/session-guard.ts'
+import { Translator } from '../../bridge-mqtt/translator.ts'
+import type { Identity } from '../../shared/account/index.ts'
+import { AccountSpace, type Peer } from '../../shared/broker/index.ts'
+import { type PetioleError, SeededRandom } from '../../shared/runtime/index.ts'
+import { allocate, release } from '../../shared/transport/index.ts'
+import { ManualClock } from './manual-clock.ts'
+import { readPacket } from './mqtt-codec.ts'
+import { RecordingLog } from './mqtt-core.ts'
+import { RecordingChannel } from './recording-channel.ts'
+import { RecordingPeer } from './recording-peer.ts'
+
+const ROOM = 64 * 1024
+
+export interface SentPublish {
+  readonly topic: string
+  readonly payload: string
+  readonly qos: number
+  readonly isDup: boolean
+  readonly isRetain: boolean
+  readonly packetId: number
+  readonly topicAlias: number
+  readonly properties: Properties
+}
+
+/** A client as its subscriber sees it. */
+export class SubscribedClient {
+  readonly channel: RecordingChannel
+  readonly session: Session
+  readonly uncommitted: PetioleError[] = []
+  readonly #level: Level
+  readonly #frame = new Frame()
+  #read = 0
+
+  constructor(context: MqttContext, space: AccountSpace, at: number, owner: SessionOwner) {
+    this.channel = new RecordingChannel(at)
+    this.#level = owner.level
+    const { uncommitted, channel } = this
+    const line = {
+      channel,
+      acknowledged: () => {},
+      uncommitted: (error: PetioleError) => uncommitted.push(error),
+    }
+    this.session = new Session(context, space, line, owner)
+    this.session.subscriber.begin()
+  }
+
+  /** What it was sent since this was asked the last time. */
+  take(): object[] {
+    const bytes = Buffer.concat(this.channel.written)
+    const packets: object[] = []
+    while (this.#read < bytes.length) {
+      const verdict = readPacket(bytes, this.#level, 'server', { at: this.#read })
+      if (typeof verdict === 'string' || 'violation' in verdict) {
+        throw new Error(`sent ${bytes.subarray(this.#read).toString('hex')}`)
+      }
+      packets.push(verdict.packet as object)
+      this.#read = verdict.end
+    }
+    return packets
+  }
+
+  publishes(): SentPublish[] {
+    return this.take()
+      .filter((packet) => 'topic' in packet)
+      .map((packet) => {
+        const publish = packet as SentPublish
+        return { ...publish, payload: Buffer.from(publish.payload, 'hex').toString() }
+      })
+  }
+
+  payloads(): string[] {
+    return this.publishes().map(({ payload }) => payload)
+  }
+
+  subscribe(
+    filters: Readonly<Record<string, number | { qos?: number; [option: string]: unknown }>>,
+    properties: Properties = NO_PROPERTIES,
+  ): void {
+    const requests = Object.entries(filters).map(([filter, options]) => ({
+      filter,
+      qos: 0,
+      isNoLocal: false,
+      isRetainAsPublished: false,
+      retainHandling: 0,
+      ...(typeof options === 'number' ? { qos: options } : options),
+    }))
+    this.session.subscriber.subscribe({ packetId: 1, filters: requests, properties })
+  }
+
+  unsubscribe(...filters: string[]): void {
+    this.session.subscriber.unsubscribe({ packetId: 2, filters, properties: NO_PROPERTIES })
+  }
+
+  acknowledge(type: 'puback' | 'pubrec' | 'pubcomp', packetId: number, reason = 0): unknown {
+    const bytes = new Uint8Array(8)
+    const end = writeAck(bytes, 0, PACKET[type], packetId, reason)
+    this.#frame.read(bytes, 0, end)
+    return this.session.subscriber.acknowledged(bytes, this.#frame)
+  }
+
+  /** Acknowledges all that came at QoS 1, and that too which this makes room for. */
+  acknowledgeAll(): SentPublish[] {
+    const all: SentPublish[] = []
+    for (let got = this.publishes(); got.length > 0; got = this.publishes()) {
+      all.push(...got)
+      for (const { packetId } of got) {
+        if (packetId !== 0) this.acknowledge('puback', packetId, REASON.success)
+      }
+    }
+    return all
+  }
+}
+
+export interface SceneOptions {
+  readonly space?: AccountSpace
+  readonly limits?: Partial<MqttLimits>
+  readonly ackPendingMax?: number
+}
+
+export class SubscriberScene {
+  readonly clock = new ManualClock()
+  readonly counters = new MqttCounters()
+  readonly log = new RecordingLog()
+  readonly space: AccountSpace
+  readonly #context: MqttContext
+  readonly #output = allocate(ROOM)
+  readonly #publisher = new RecordingPeer('client')
+  #ids = 0
+
+  constructor({ space, limits, ackPendingMax = 10 }: SceneOptions = {}) {
+    this.space = space ?? new AccountSpace(new SeededRandom(1), '$G')
+    const { clock, counters } = this
+    const parts: Partial<MqttContext> = {
+      clock,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      counters,
+      notices: new Notices(clock, this.log),
+      translator: new Translator(),
+      scratch: new Scratch(),
+      payloadBytesMax: 1024 * 1024,
+      ackPendingMax,
+      nextPeerId: () => ++this.#ids,
+    }
+    this.#context = parts as MqttContext
+  }
+
+  close(): void {
+    release(this.#output, ROOM)
+  }
+
+  client(
+    clientId: string,
+    {
+      filtersMax = 1_000,
+      identity = { user: '', account: '$G' },
+      ...owner
+    }: Partial<SessionOwner> & { filtersMax?: number; identity?: Identity } = {},
+  ): SubscribedClient {
+    const limits = { payloadBytesMax: 1024, filtersMax, expiresMs: Number.POSITIVE_INFINITY }
+    const guard = new SessionGuard(identity, () => limits)
+    const whole = { clientId, level: LEVEL.v5, guard, ...owner }
+    return new SubscribedClient(this.#context, this.space, this.#output, whole)
+  }
+
+  /** As somebody who is no MQTT client of this server, unless `origin` is one. */
+  publish(
+    subject: string,
+    payload: string | Buffer,
+    options: { qos?: number; properties?: Properties; reply?: string; origin?: Peer } = {},
+  ): number {
+    const { qos = 0, properties, reply = '', origin = this.#publisher } = options
+    const headers = qos === 0 && properties === undefined ? NO_HEADERS : headersOf(qos, properties)
+    if ('rule' in headers) throw new Error(headers.text)
+    return this.space.publish(origin, {
+      subject: Buffer.from(subject),
+      reply: Buffer.from(reply),
+      headers,
+      payload: Buffer.from(payload),
+    })
+  }
+}
