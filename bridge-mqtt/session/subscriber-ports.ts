@@ -1,5 +1,6 @@
 import type { DurableSession } from '../durable/index.ts'
 import type { RetainedStore } from '../retained/index.ts'
+import type { SessionLine, SessionOwner } from './session.ts'
 
 /** What a subscriber asks of the durable session that it serves. */
 export type SubscriberLog = Pick<
@@ -15,6 +16,13 @@ export type SubscriberLog = Pick<
   | 'pubrec'
   | 'pubcomp'
 >
+
+/** Whose subscriptions they are. */
+export type SubscriberOwner = Omit<SessionOwner, 'terms' | 'durable'> & {
+  readonly durable?: SubscriberLog
+}
+
+export type SubscriberLine = Pick<SessionLine, 'channel' | 'uncommitted'>
 
 /** The retained messages of an account, as far as a subscriber gets them. */
 export type RetainedSource = Pick<RetainedStore, 'replay'>

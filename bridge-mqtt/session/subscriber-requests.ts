@@ -18,13 +18,12 @@ import type { StoredFilter } from '../durable/index.ts'
 import { type ClientFilters, filterViolation, type Refusal } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import type { RetainedReplays } from './retained-replay.ts'
-import type { SessionLine, SessionOwner } from './session.ts'
-import type { SubscriberLog } from './subscriber-ports.ts'
+import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 
 export interface RequestParts {
   readonly context: MqttContext
-  readonly line: SessionLine
-  readonly owner: SessionOwner
+  readonly line: SubscriberLine
+  readonly owner: SubscriberOwner
   readonly filters: ClientFilters
   readonly replays: RetainedReplays
 }

@@ -17,8 +17,7 @@ import { ClientLine } from './delivery-line.ts'
 import { Outbound } from './outbound.ts'
 import { factsOf, isPlain, OutboundMessage } from './outbound-message.ts'
 import { RetainedReplays } from './retained-replay.ts'
-import type { SessionLine, SessionOwner } from './session.ts'
-import type { SubscriberLog } from './subscriber-ports.ts'
+import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 import { SubscriberRequests } from './subscriber-requests.ts'
 
 const PACKET_SIZE_MAX = Number.POSITIVE_INFINITY
@@ -42,7 +41,7 @@ const outgoing = new OutboundMessage()
  */
 export class Subscriber {
   readonly #context: MqttContext
-  readonly #owner: SessionOwner
+  readonly #owner: SubscriberOwner
   readonly #peer: Peer
   readonly #outbound: Outbound
   readonly #filters: ClientFilters
@@ -55,8 +54,8 @@ export class Subscriber {
   constructor(
     context: MqttContext,
     space: SubjectSpace,
-    line: SessionLine,
-    owner: SessionOwner,
+    line: SubscriberLine,
+    owner: SubscriberOwner,
     peer: Peer,
   ) {
     this.#context = context
@@ -221,7 +220,7 @@ export class Subscriber {
   }
 }
 
-function outboundOf(context: MqttContext, line: SessionLine, owner: SessionOwner): Outbound {
+function outboundOf(context: MqttContext, line: SubscriberLine, owner: SubscriberOwner): Outbound {
   const { level, durable, packetSizeMax = PACKET_SIZE_MAX, topicAliasMax = 0 } = owner
   const { queuedMessagesMax, queuedBytesMax } = context.limits
   const windowMax = Math.min(owner.receiveMaximum ?? RECEIVE_MAXIMUM, context.ackPendingMax)

@@ -14,11 +14,17 @@ import { DEFAULT_LIMITS, type MqttLimits } from '../../bridge-mqtt/limits.ts'
 import { headersOf, NO_HEADERS } from '../../bridge-mqtt/message-headers.ts'
 import { Notices } from '../../bridge-mqtt/notices.ts'
 import { type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
-import { Session, type SessionOwner } from '../../bridge-mqtt/session/session.ts'
 import { SessionGuard } from '../../bridge-mqtt/session/session-guard.ts'
+import { type MqttOrigin, Subscriber } from '../../bridge-mqtt/session/subscriber.ts'
+import type { SubscriberOwner } from '../../bridge-mqtt/session/subscriber-ports.ts'
 import { Translator } from '../../bridge-mqtt/translator.ts'
 import type { Identity } from '../../shared/account/index.ts'
-import { AccountSpace, type Peer } from '../../shared/broker/index.ts'
+import {
+  AccountSpace,
+  type Message,
+  type Peer,
+  type Subscription,
+} from '../../shared/broker/index.ts'
 import { type PetioleError, SeededRandom } from '../../shared/runtime/index.ts'
 import { allocate, release } from '../../shared/transport/index.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -41,25 +47,39 @@ export interface SentPublish {
 }
 
 /** A client as its subscriber sees it. */
-export class SubscribedClient {
+export class SubscribedClient implements Peer, MqttOrigin {
   readonly channel: RecordingChannel
-  readonly session: Session
+  readonly subscriber: Subscriber
+  readonly kind = 'mqtt'
+  readonly echo = true
+  readonly id: number
+  /** Of what it publishes itself. */
+  readonly publishing = undefined
+  publishingQos = 0
+  publishingRetain = false
   readonly uncommitted: PetioleError[] = []
   readonly #level: Level
   readonly #frame = new Frame()
   #read = 0
 
-  constructor(context: MqttContext, space: AccountSpace, at: number, owner: SessionOwner) {
+  constructor(context: MqttContext, space: AccountSpace, at: number, owner: SubscriberOwner) {
     this.channel = new RecordingChannel(at)
     this.#level = owner.level
     const { uncommitted, channel } = this
-    const line = {
-      channel,
-      acknowledged: () => {},
-      uncommitted: (error: PetioleError) => uncommitted.push(error),
-    }
-    this.session = new Session(context, space, line, owner)
-    this.session.subscriber.begin()
+    const line = { channel, uncommitted: (error: PetioleError) => uncommitted.push(error) }
+    this.id = context.nextPeerId()
+    this.subscriber = new Subscriber(context, space, line, owner, this)
+    this.subscriber.begin()
+  }
+
+  deliver(subscription: Subscription, message: Message): void {
+    this.offer(subscription, message)
+  }
+
+  offer(subscription: Subscription, message: Message): boolean {
+    const { origin } = message
+    const publisher = origin instanceof SubscribedClient ? origin : undefined
+    return this.subscriber.offer(subscription, message, publisher)
   }
 
   /** What it was sent since this was asked the last time. */
@@ -102,18 +122,18 @@ export class SubscribedClient {
       retainHandling: 0,
       ...(typeof options === 'number' ? { qos: options } : options),
     }))
-    this.session.subscriber.subscribe({ packetId: 1, filters: requests, properties })
+    this.subscriber.subscribe({ packetId: 1, filters: requests, properties })
   }
 
   unsubscribe(...filters: string[]): void {
-    this.session.subscriber.unsubscribe({ packetId: 2, filters, properties: NO_PROPERTIES })
+    this.subscriber.unsubscribe({ packetId: 2, filters, properties: NO_PROPERTIES })
   }
 
   acknowledge(type: 'puback' | 'pubrec' | 'pubcomp', packetId: number, reason = 0): unknown {
     const bytes = new Uint8Array(8)
     const end = writeAck(bytes, 0, PACKET[type], packetId, reason)
     this.#frame.read(bytes, 0, end)
-    return this.session.subscriber.acknowledged(bytes, this.#frame)
+    return this.subscriber.acknowledged(bytes, this.#frame)
   }
 
   /** Acknowledges all that came at QoS 1, and that too which this makes room for. */
@@ -172,7 +192,7 @@ export class SubscriberScene {
       filtersMax = 1_000,
       identity = { user: '', account: '$G' },
       ...owner
-    }: Partial<SessionOwner> & { filtersMax?: number; identity?: Identity } = {},
+    }: Partial<SubscriberOwner> & { filtersMax?: number; identity?: Identity } = {},
   ): SubscribedClient {
     const limits = { payloadBytesMax: 1024, filtersMax, expiresMs: Number.POSITIVE_INFINITY }
     const guard = new SessionGuard(identity, () => limits)

@@ -151,7 +151,7 @@ describe('retained replay', () => {
     const before = client.publishes().length
     assert.ok(before <= RETAINED_PAGE_MESSAGES)
     client.channel.pendingBytes = 0
-    client.session.subscriber.flushQueue()
+    client.subscriber.flushQueue()
     assert.equal((await payloadsOf(client, 1_001 - before)).length, 1_001 - before)
     assert.equal(scene.counters.droppedQos0, 0)
   })
@@ -189,7 +189,7 @@ describe('retained replay', () => {
     for (let i = 0; i < 5; i++) await turn()
     assert.deepEqual(client.payloads(), [])
     client.subscribe({ 'a/#': 0 })
-    client.session.close()
+    client.subscriber.close()
     for (let i = 0; i < 5; i++) await turn()
     assert.deepEqual(client.payloads(), [])
   })

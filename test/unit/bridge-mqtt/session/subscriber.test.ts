@@ -79,7 +79,7 @@ describe('subscriber', () => {
     })
 
     it('ends on misplaced wildcards and too many levels, and subscribes to none of a packet', () => {
-      const { subscriber } = scene.client('c').session
+      const { subscriber } = scene.client('c')
       const options = { qos: 0, isNoLocal: false, isRetainAsPublished: false, retainHandling: 0 }
       const subscribe = (filter: string) =>
         subscriber.subscribe({
@@ -172,22 +172,21 @@ describe('subscriber', () => {
     it('not what the client itself published, with no local [MQTT-3.8.3-3]', () => {
       const client = scene.client('c')
       client.subscribe({ 'a/+': { isNoLocal: true }, 'a/b': {} })
-      const { session } = client
-      assert.equal(session.hasNoLocal, true)
-      assert.equal(scene.publish('a.c', 'own', { origin: session }), 1, 'somebody is subscribed')
-      scene.publish('a.b', 'own too', { origin: session })
+      assert.equal(client.subscriber.hasNoLocal, true)
+      assert.equal(scene.publish('a.c', 'own', { origin: client }), 1, 'somebody is subscribed')
+      scene.publish('a.b', 'own too', { origin: client })
       scene.publish('a.c', 'theirs')
       assert.deepEqual(client.payloads(), ['own too', 'theirs'])
       client.unsubscribe('a/+')
-      assert.equal(session.hasNoLocal, false)
+      assert.equal(client.subscriber.hasNoLocal, false)
     })
 
     it('RETAIN as it was published, when the subscription says so [MQTT-3.3.1-12, 3.3.1-13]', () => {
-      const publisher = scene.client('p').session
+      const publisher = scene.client('p')
       const bridge = scene.client('bridge', { isBridge: true })
       const plain = scene.client('plain')
       for (const client of [bridge, plain]) client.subscribe({ a: 0 })
-      publisher.inbound.publishingRetain = true
+      publisher.publishingRetain = true
       scene.publish('a', 'x', { origin: publisher })
       assert.equal(bridge.publishes()[0]?.isRetain, true)
       assert.equal(plain.publishes()[0]?.isRetain, false)
@@ -263,7 +262,7 @@ describe('subscriber', () => {
       }
       assert.equal(taken, 2 * SHARED_BEHIND_QUEUED_MAX)
       two.channel.pendingBytes = 0
-      two.session.subscriber.flushQueue()
+      two.subscriber.flushQueue()
       assert.equal(two.acknowledgeAll().length, SHARED_BEHIND_QUEUED_MAX)
     })
   })
