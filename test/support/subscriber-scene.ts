@@ -25,7 +25,7 @@ import {
   type Peer,
   type Subscription,
 } from '../../shared/broker/index.ts'
-import { type PetioleError, SeededRandom } from '../../shared/runtime/index.ts'
+import { type Clock, type PetioleError, SeededRandom } from '../../shared/runtime/index.ts'
 import { allocate, release } from '../../shared/transport/index.ts'
 import { ManualClock } from './manual-clock.ts'
 import { readPacket } from './mqtt-codec.ts'
@@ -153,10 +153,13 @@ export interface SceneOptions {
   readonly space?: AccountSpace
   readonly limits?: Partial<MqttLimits>
   readonly ackPendingMax?: number
+  readonly clock?: MovedClock
 }
 
+type MovedClock = Clock & { advance(ms: number): void }
+
 export class SubscriberScene {
-  readonly clock = new ManualClock()
+  readonly clock: MovedClock
   readonly counters = new MqttCounters()
   readonly log = new RecordingLog()
   readonly space: AccountSpace
@@ -165,7 +168,8 @@ export class SubscriberScene {
   readonly #publisher = new RecordingPeer('client')
   #ids = 0
 
-  constructor({ space, limits, ackPendingMax = 10 }: SceneOptions = {}) {
+  constructor({ space, limits, ackPendingMax = 10, clock: moved }: SceneOptions = {}) {
+    this.clock = moved ?? new ManualClock()
     this.space = space ?? new AccountSpace(new SeededRandom(1), '$G')
     const { clock, counters } = this
     const parts: Partial<MqttContext> = {
