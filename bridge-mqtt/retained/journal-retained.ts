@@ -24,10 +24,10 @@ import type { PageLine } from './page-line.ts'
 import { RetainedExpiry } from './retained-expiry.ts'
 import { retainedFull } from './retained-full.ts'
 import {
-  firstOf,
   type RetainedMessage,
   type RetainedReplay,
   type RetainedStore,
+  someOf,
 } from './retained-store.ts'
 
 export interface JournalParts {
@@ -44,6 +44,9 @@ interface Pending {
   readonly isRemoval: boolean
   readonly expirySeconds: number
   readonly committed: PublishCommitted | undefined
+  seq: number
+  /** The one of the subject before it, as long as that may be the newest again. */
+  before: Pending | undefined
 }
 
 const NOTHING = new Uint8Array(0)
@@ -54,8 +57,8 @@ export class JournalRetained implements RetainedStore {
   readonly #parts: JournalParts
   readonly #expiry: RetainedExpiry
   #stopListening: (() => void) | undefined
-  /** The newest sequence of each subject that waits for its commit. */
-  readonly #onTheWay = new Map<string, number>()
+  /** Of each subject the newest message that waits for its commit. */
+  readonly #onTheWay = new Map<string, Pending>()
 
   /** @param name of the stream, which is made with the first message */
   constructor(name: string, parts: JournalParts) {
@@ -110,9 +113,11 @@ export class JournalRetained implements RetainedStore {
     else this.#append(subject, headers, payload, expirySeconds, committed)
   }
 
-  remove(subject: Uint8Array, committed?: PublishCommitted): void {
-    if (this.#mayHave(subject)) this.#append(subject, NOTHING, NOTHING, NEVER, committed)
+  remove(subject: Uint8Array, committed?: PublishCommitted): boolean {
+    const mayBeThere = this.#mayHave(subject)
+    if (mayBeThere) this.#append(subject, NOTHING, NOTHING, NEVER, committed)
     else committed?.(undefined)
+    return mayBeThere
   }
 
   replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay {
@@ -128,8 +133,8 @@ export class JournalRetained implements RetainedStore {
     })
   }
 
-  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {
-    return firstOf(this.replay([filter], false), max)
+  list(filter: SubjectFilter, max: number, offset = 0): Promise<readonly RetainedMessage[]> {
+    return someOf(this.replay([filter], false), max, offset)
   }
 
   close(): void {
@@ -168,11 +173,12 @@ export class JournalRetained implements RetainedStore {
     // To the store 0 is no limit at all.
     if (!isRemoval && limits.messagesMax * limits.bytesMax === 0) throw retainedFull(limits)
     const key = textOf(subject)
-    const pending: Pending = { subject: key, isRemoval, expirySeconds, committed }
+    const before = this.#onTheWay.get(key)
+    const pending: Pending = { subject: key, isRemoval, expirySeconds, committed, seq: 0, before }
     const isMarked = isRemoval || expirySeconds !== NEVER
     const stream = this.#stream ?? this.#create()
     try {
-      const seq = stream.append(
+      pending.seq = stream.append(
         subject,
         headers,
         payload,
@@ -182,7 +188,7 @@ export class JournalRetained implements RetainedStore {
         false,
         pending,
       )
-      this.#onTheWay.set(key, seq)
+      this.#onTheWay.set(key, pending)
     } catch (error) {
       if (codeOf(error) === 'PETIOLE_STREAM_FULL') throw retainedFull(limits, error)
       throw error
@@ -191,8 +197,10 @@ export class JournalRetained implements RetainedStore {
 
   /** One for all messages, in the order of their commits. */
   readonly #settled: Committed = (error, seq, whom) => {
-    const { subject, isRemoval, expirySeconds, committed } = whom as Pending
-    if (this.#onTheWay.get(subject) === seq) this.#onTheWay.delete(subject)
+    const pending = whom as Pending
+    const { subject, isRemoval, expirySeconds, committed } = pending
+    pending.before = undefined
+    if (this.#onTheWay.get(subject) === pending) this.#onTheWay.delete(subject)
     if (error === undefined) {
       if (isRemoval) this.#stream?.removeLazily(seq)
       else if (expirySeconds !== NEVER) this.#expiry.add(seq, expirySeconds)
@@ -209,18 +217,22 @@ export class JournalRetained implements RetainedStore {
 
   #attach(stream: StreamStore): void {
     this.#stopListening?.()
-    // Sequences of a transaction that threw are given out again.
-    this.#stopListening = stream.stage.onTakenBack(() => {
-      for (const [subject, seq] of this.#onTheWay) {
-        if (seq > stream.assignedSeq) this.#onTheWay.delete(subject)
-      }
-    })
+    this.#stopListening = stream.stage.onTakenBack(() => this.#takeBack(stream.assignedSeq))
+  }
+
+  /** A transaction threw: what it had set is not on the way, and the sequences are given out again. */
+  #takeBack(assignedSeq: number): void {
+    for (const [subject, newest] of this.#onTheWay) {
+      let pending: Pending | undefined = newest
+      while (pending !== undefined && pending.seq > assignedSeq) pending = pending.before
+      if (pending === undefined) this.#onTheWay.delete(subject)
+      else this.#onTheWay.set(subject, pending)
+    }
   }
 
   #mayHave(subject: Uint8Array): boolean {
-    const stream = this.#stream
-    if (stream === undefined) return false
-    return stream.assignedSeq > stream.lastSeq || stream.lastSeqOf(textOf(subject)) > 0
+    const key = textOf(subject)
+    return this.#onTheWay.has(key) || (this.#stream?.lastSeqOf(key) ?? 0) > 0
   }
 
   /** What a client gets of a stored message; undefined when that is nothing, or a newer one. */
@@ -233,11 +245,11 @@ export class JournalRetained implements RetainedStore {
     timeMs,
   }: StoredMessage): RetainedMessage | undefined {
     if (payload.length === 0 || this.#stream?.has(seq) !== true) return undefined
-    if ((this.#onTheWay.get(subject) ?? seq) !== seq) return undefined
+    if ((this.#onTheWay.get(subject)?.seq ?? seq) !== seq) return undefined
     const nowMs = this.#parts.retentionClock.nowMs()
     const expirySeconds = secondsLeft(expiryOf(headers), timeMs, nowMs)
     if (expirySeconds === 0) return undefined
-    return { subject, subjectBytes, headers, payload, expirySeconds }
+    return { subject, subjectBytes, headers, payload, storedMs: timeMs, expirySeconds }
   }
 }
 

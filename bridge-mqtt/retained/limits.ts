@@ -24,6 +24,8 @@ export const FEW_SUBJECTS_MAX = 1_024
 export const READ_TOGETHER = 8
 /** Pages that are read from disk at a time, for all replays: many thousand clients may come back at once. */
 export const PAGES_AT_ONCE = 16
+/** Messages that are read together to be listed. */
+export const LISTED_AT_ONCE = 256
 /** What a replay in memory looks at before others have their turn. */
 export const STEPS_IN_TURN = 2_048
 

@@ -11,10 +11,10 @@ import { expiryOf, NEVER } from './message-expiry.ts'
 import { RetainedExpiry } from './retained-expiry.ts'
 import { retainedFull } from './retained-full.ts'
 import {
-  firstOf,
   type RetainedMessage,
   type RetainedReplay,
   type RetainedStore,
+  someOf,
 } from './retained-store.ts'
 import { SubjectShelf } from './subject-shelf.ts'
 
@@ -24,6 +24,8 @@ interface Kept {
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  readonly storedMs: number
+  /** The same by the monotonic clock. */
   readonly keptMs: number
   readonly expirySeconds: number
 }
@@ -67,6 +69,7 @@ export class MemoryRetained implements RetainedStore {
       subjectBytes: Buffer.from(subject),
       headers: Buffer.from(headers),
       payload: Buffer.from(payload),
+      storedMs: this.#clock.wallMs(),
       keptMs: this.#clock.monotonicMs(),
       expirySeconds,
     }
@@ -83,10 +86,11 @@ export class MemoryRetained implements RetainedStore {
     committed?.(undefined)
   }
 
-  remove(subject: Uint8Array, committed?: PublishCommitted): void {
+  remove(subject: Uint8Array, committed?: PublishCommitted): boolean {
     const kept = this.#shelf.get(Buffer.from(subject).toString())
     if (kept !== undefined) this.#take(kept)
     committed?.(undefined)
+    return kept !== undefined
   }
 
   replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay {
@@ -99,8 +103,8 @@ export class MemoryRetained implements RetainedStore {
     return { next: (max) => this.#page(found, isWanted, max) }
   }
 
-  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {
-    return firstOf(this.replay([filter], false), max)
+  list(filter: SubjectFilter, max: number, offset = 0): Promise<readonly RetainedMessage[]> {
+    return someOf(this.replay([filter], false), max, offset)
   }
 
   close(): void {
@@ -162,18 +166,11 @@ export class MemoryRetained implements RetainedStore {
     }
   }
 
-  #shown({
-    subject,
-    subjectBytes,
-    headers,
-    payload,
-    keptMs,
-    expirySeconds: all,
-  }: Kept): RetainedMessage | undefined {
-    const passedMs = this.#clock.monotonicMs() - keptMs
-    const expirySeconds = all === NEVER ? NEVER : Math.ceil(all - passedMs / 1000)
-    if (expirySeconds !== NEVER && expirySeconds <= 0) return undefined
-    return { subject, subjectBytes, headers, payload, expirySeconds }
+  #shown(kept: Kept): RetainedMessage | undefined {
+    if (kept.expirySeconds === NEVER) return kept
+    const passedMs = this.#clock.monotonicMs() - kept.keptMs
+    const expirySeconds = Math.ceil(kept.expirySeconds - passedMs / 1000)
+    return expirySeconds <= 0 ? undefined : { ...kept, expirySeconds }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { PublishCommitted } from '../../shared/broker/index.ts'
 import type { SubjectFilter } from '../../shared/subject/index.ts'
+import { LISTED_AT_ONCE } from './limits.ts'
 
 /** The newest retained message of a subject. Its bytes are the receiver's to keep. */
 export interface RetainedMessage {
@@ -7,6 +8,8 @@ export interface RetainedMessage {
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /** Wall time at which it was stored, ms since the epoch. */
+  readonly storedMs: number
   /** What is left of its time, in seconds, at least 1; -1 when it does not expire [MQTT-3.3.2-6]. */
   readonly expirySeconds: number
 }
@@ -39,8 +42,8 @@ export interface RetainedStore {
     payload: Uint8Array,
     committed?: PublishCommitted,
   ): void
-  /** The same as an empty message. */
-  remove(subject: Uint8Array, committed?: PublishCommitted): void
+  /** The same as an empty message; false when the subject has none, neither on disk nor on the way there. */
+  remove(subject: Uint8Array, committed?: PublishCommitted): boolean
   /**
    * What is kept now of the subjects that match, also what is not on disk yet. To be asked for in the turn that
    * subscribes: later messages come to the subscription by themselves.
@@ -48,20 +51,23 @@ export interface RetainedStore {
    * @param skipsDollar the filter begins with a wildcard, so subjects with `$` do not match [MQTT-4.7.2-1]
    */
   replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay
-  /** For people: `max` of those that match at most. */
-  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]>
+  /** For people: `max` of those that match at most, behind the first `offset`, in an order that stays. */
+  list(filter: SubjectFilter, max: number, offset?: number): Promise<readonly RetainedMessage[]>
 }
 
-/** The first `max` of a replay, or all. */
-export async function firstOf(
+/** `max` of a replay at most, behind the first `offset`. */
+export async function someOf(
   replay: RetainedReplay,
   max: number,
+  offset: number,
 ): Promise<readonly RetainedMessage[]> {
-  const all: RetainedMessage[] = []
-  while (all.length < max) {
-    const page = await replay.next(max - all.length)
+  const some: RetainedMessage[] = []
+  let left = offset
+  while (some.length < max) {
+    const page = await replay.next(LISTED_AT_ONCE)
     if (page.length === 0) break
-    all.push(...page)
+    some.push(...page.slice(left, left + max - some.length))
+    left = Math.max(0, left - page.length)
   }
-  return all
+  return some
 }

@@ -138,6 +138,10 @@ describe('retained messages on disk', () => {
     await scene.set('a', '')
     await scene.set('b', '3')
     assert.deepEqual(await scene.replayed(), ['b=3', 'c=2'])
+    const waiting = scene.set('d', '4')
+    attempt('d', 'never')
+    await Promise.all([waiting, scene.set('d', '')])
+    assert.deepEqual(await scene.replayed(), ['b=3', 'c=2'], 'what was on its way is removed')
   })
 
   it('are part of a transaction', async () => {

@@ -44,7 +44,11 @@ for (const kind of ['journal', 'memory'] as const) {
       assert.equal(scene.retained.count, 1)
       assert.ok(scene.retained.bytes > 0 && scene.retained.bytes < bytes)
       await scene.set('never', '')
-      await new Promise<void>((resolve) => scene.retained.remove(Buffer.from('b'), () => resolve()))
+      const gone = new Promise<void>((resolve) => {
+        assert.ok(scene.retained.remove(Buffer.from('b'), () => resolve()))
+      })
+      await gone
+      assert.equal(scene.retained.remove(Buffer.from('b')), false)
       assert.equal(scene.retained.count, 0)
       assert.equal(scene.retained.bytes, 0)
       await scene.set('a', '3')
@@ -202,6 +206,10 @@ for (const kind of ['journal', 'memory'] as const) {
       for (let i = 0; i < 10; i++) await scene.set(`$a.${i}`, `${i}`)
       const listed = await scene.retained.list(new SubjectFilter('>'), 3)
       assert.deepEqual(listed.map(shownAs), ['$a.0=0', '$a.1=1', '$a.2=2'])
+      assert.ok(listed.every(({ storedMs }) => storedMs === scene.clock.wallMs()))
+      const others = await scene.retained.list(new SubjectFilter('$a.*'), 5, 8)
+      assert.deepEqual(others.map(shownAs), ['$a.8=8', '$a.9=9'])
+      assert.deepEqual(await scene.retained.list(new SubjectFilter('>'), 5, 300), [])
     })
 
     it('keep what they were given though its memory is used again', async () => {
