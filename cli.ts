@@ -18,7 +18,6 @@ import {
  * stderr, but for what they asked for.
  */
 
-const FLEET_DEADLINE_MS = 5_000
 const WATCH_INTERVAL_MS = 2_000
 /** Of `petiole store …`. */
 const KEYS_HELP = `
@@ -53,6 +52,7 @@ try {
 /** What a process may be asked that is no server; of the roles it knows what the help says. */
 async function commandLine(): Promise<Command> {
   const { Command, Option } = await import('commander')
+  const { addMqttCommands } = await import('./commands/index.ts')
   const program = new Command('petiole')
     .description(
       'Edge-to-cloud messaging: MQTT and NATS at the leaf, synced to the hub exactly once',
@@ -90,6 +90,7 @@ async function commandLine(): Promise<Command> {
       fleetRelease(name, options),
     )
 
+  addMqttCommands(program, print)
   addStoreCommands(program)
 
   program
@@ -298,45 +299,13 @@ async function fleetRelease(
 }
 
 async function askHub(hub: string, subject: string, body: string): Promise<string> {
-  const { connect } = await import('@nats-io/transport-node')
-  const credentials = credentialsOf(hub)
-  const { servers } = credentials
-  const connection = await connect({ ...credentials, timeout: FLEET_DEADLINE_MS }).catch(
-    (error: unknown) => {
-      const reason = messageOf(error)
-      const advice = /authoriz/i.test(reason)
-        ? 'Give user and password: --hub nats://user:password@host:port'
-        : 'Is it running? Name another with --hub URL'
-      throw new Error(`no answer from a hub at ${servers}: ${reason}. ${advice}`)
-    },
-  )
+  const { reach } = await import('./commands/index.ts')
+  const server = await reach(hub, 'hub')
   try {
-    return (await connection.request(subject, body, { timeout: FLEET_DEADLINE_MS })).string()
-  } catch (error) {
-    const isAbsent = codeOf(error) === '503' || /no responders/i.test(messageOf(error))
-    throw new Error(
-      isAbsent
-        ? `${servers} is no Petiole hub, or these credentials may not ask for ${subject}`
-        : `${servers} did not answer: ${messageOf(error)}`,
-    )
+    return await server.ask(subject, body)
   } finally {
-    await connection.close()
+    await server.close()
   }
-}
-
-function credentialsOf(hub: string) {
-  const text = hub.includes('://') ? hub : `nats://${hub}`
-  if (!URL.canParse(text)) {
-    throw new Error(`--hub ${hub} is no address: write nats://[user:password@]host[:port]`)
-  }
-  const url = new URL(text)
-  const user = decodeURIComponent(url.username)
-  const pass = decodeURIComponent(url.password)
-  return {
-    servers: `${url.hostname}:${url.port || 4222}`,
-    ...(user !== '' && pass !== '' ? { user, pass } : {}),
-    ...(user !== '' && pass === '' ? { token: user } : {}),
-  } as { servers: string; user?: string; pass?: string; token?: string }
 }
 
 async function configCheck(file: string, asked: 'hub' | 'leaf' | undefined): Promise<void> {

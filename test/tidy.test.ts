@@ -33,6 +33,7 @@ const RANKS: Readonly<Record<string, number>> = {
   leaf: 7,
   'bridge-mqtt': 7,
   process: 8,
+  commands: 8,
   '.': 9,
 }
 
@@ -51,7 +52,7 @@ interface Source {
   readonly text: string
 }
 
-const sources = ['shared', 'hub', 'leaf', 'bridge-mqtt', 'process']
+const sources = ['shared', 'hub', 'leaf', 'bridge-mqtt', 'process', 'commands']
   .flatMap((folder) => walk(folder))
   .concat(['cli.ts', 'index.ts'])
   .map(read)

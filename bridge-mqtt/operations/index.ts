@@ -1,5 +1,14 @@
 /** What operators see and do: lists of clients, sessions and retained messages, and the requests for them. */
 export {
+  type Act,
+  act,
+  type Listing,
+  type ListName,
+  type ListOptions,
+  listOf,
+  type OperatorLine,
+} from './command.ts'
+export {
   type ClientEntry,
   type MqttDirectory,
   type Page,
@@ -9,3 +18,4 @@ export {
   takePage,
 } from './directory.ts'
 export { OPERATIONS, OperationsDesk } from './operations-desk.ts'
+export { renderDone, renderListing } from './tables.ts'

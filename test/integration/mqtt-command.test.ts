@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import * as path from 'node:path'
+import type { Running } from '../../index.ts'
+import { AccountFleetWorld } from '../support/account-fleet-world.ts'
+import { until } from '../support/fleet-harness.ts'
+import { MqttLine } from '../support/mqtt-line.ts'
+import { connectPacket } from '../support/mqtt-packets.ts'
+import { DEADLINE_MS } from '../support/patience.ts'
+
+/** `petiole mqtt …` as operators use it: against a hub with accounts, and a leaf that is linked to it. */
+
+const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js')
+
+interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+describe('petiole mqtt', function () {
+  this.timeout(60_000)
+  let world: AccountFleetWorld
+
+  before(async () => {
+    world = await AccountFleetWorld.create()
+    const accountOf = (user: string) => ({ users: [{ user, password: user }] })
+    await world.startHub({
+      mqtt: { host: '127.0.0.1', port: -1 },
+      accounts: { A: accountOf('a'), B: accountOf('b'), SYS: accountOf('sys') },
+      system_account: 'SYS',
+    })
+  })
+  after(() => world.end())
+
+  function petiole(user: string, ...args: string[]): Promise<Outcome> {
+    const server = `nats://${user}:${user}@127.0.0.1:${world.port}`
+    const env = { ...process.env, PETIOLE_SERVER: server }
+    return new Promise((resolve) => {
+      execFile(process.execPath, [CLI, 'mqtt', ...args], { env }, (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), out, err })
+      })
+    })
+  }
+
+  function device(at: Running, user: string, clientId: string): Promise<MqttLine> {
+    const login = user === '' ? {} : { username: user, password: Buffer.from(user) }
+    return MqttLine.client(at.ports.frontDoors['mqtt'] ?? 0, connectPacket(clientId, login))
+  }
+
+  it('lists clients of the account, and of all to the system account', async () => {
+    await device(world.hub, 'a', 'press-1')
+    await device(world.hub, 'b', 'press-2')
+    const own = await petiole('a', 'clients')
+    assert.equal(own.code, 0, own.err)
+    assert.match(own.out, /^1 client at hub\n\nCLIENT +USER +ADDRESS/)
+    assert.match(own.out, /\npress-1 +a +127\.0\.0\.1:\d+/)
+    const all = await petiole('sys', 'clients', '--json')
+    const listing = JSON.parse(all.out)
+    assert.deepEqual([listing.server.name, listing.total], ['hub', 2])
+    assert.deepEqual(
+      listing.clients.map((each: Record<string, unknown>) => [each['account'], each['client_id']]),
+      [
+        ['A', 'press-1'],
+        ['B', 'press-2'],
+      ],
+    )
+    assert.match((await petiole('sys', 'clients', '--account', 'B')).out, /^1 client at hub/)
+    assert.match((await petiole('sys', 'clients', 'press-1')).out, /^1 client at hub/)
+    assert.match(
+      (await petiole('sys', 'clients', '--limit', '1')).out,
+      /^2 clients at hub, 1 shown/,
+    )
+    assert.match((await petiole('a', 'sessions')).out, /^0 sessions at hub/)
+    assert.match((await petiole('a', 'retained', 'a/#')).out, /^0 retained messages at hub/)
+  })
+
+  it('kicks a client', async () => {
+    const line = await device(world.hub, 'a', 'press-3')
+    const { code, out } = await petiole('a', 'kick', 'press-3')
+    assert.deepEqual([code, out], [0, 'kicked press-3 (account A)\n'])
+    await line.rest()
+  })
+
+  const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+    [['kick', 'nobody'], /^petiole: no client nobody is connected\n$/],
+    [['kick', 'press-2', '--account', 'B'], /^petiole: the system account alone may name another/],
+    [['end', 'nobody'], /^petiole: there is no session nobody\n$/],
+    [['forget', 'a/b'], /^petiole: nothing is retained on a\/b\n$/],
+    [['clients', '--limit', '0'], /^petiole: --limit 0 is no number of entries\n$/],
+    [['clients', '--at', 'nowhere'], /^petiole: no server nowhere answers; those that do: hub\n$/],
+    [
+      ['clients', '--server', 'nats://127.0.0.1:1'],
+      /^petiole: no answer from a server at .*Is it running\?/,
+    ],
+    [['clients', '--server', 'a b'], /^petiole: --server a b is no address/],
+  ]
+  for (const [args, message] of wrong) {
+    it(`says what is wrong with ${args.join(' ')}`, async () => {
+      const { code, err } = await petiole('a', ...args)
+      assert.equal(code, 1)
+      assert.match(err, message)
+    })
+  }
+
+  it('reaches a leaf over its link, and a leaf changes nothing at the hub', async () => {
+    const leaf = await world.startLeaf('leaf', 'a:a', { mqtt: { host: '127.0.0.1', port: -1 } })
+    const line = await device(leaf, '', 'sensor')
+    const { out } = await until(
+      'the leaf to answer',
+      () => petiole('a', 'clients', '--at', 'press-7'),
+      ({ code }) => code === 0,
+      DEADLINE_MS,
+    )
+    assert.match(out, /^1 client at press-7\n(?:.*\n)*sensor /)
+    assert.match((await petiole('a', 'kick', 'sensor', '--at', 'press-7')).out, /^kicked sensor/)
+    await line.rest()
+
+    await device(world.hub, 'a', 'press-4')
+    const fromLeaf = ['--server', `nats://127.0.0.1:${leaf.ports.client.port}`, '--at', 'hub']
+    const refused = await petiole('a', 'kick', 'press-4', ...fromLeaf)
+    assert.match(refused.err, /a leaf changes nothing here/)
+  })
+})
