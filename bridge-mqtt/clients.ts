@@ -1,4 +1,5 @@
 import { type Credentials, current, type Identity } from '../shared/account/index.ts'
+import type { PeerTraffic } from '../shared/monitor/index.ts'
 import { PetioleError, type Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
 import type { Channel } from '../shared/transport/index.ts'
@@ -17,6 +18,7 @@ import {
   type Refusal,
   type Terms,
 } from './session/index.ts'
+import type { Tallies } from './tallies.ts'
 
 type Verdict = Identity | undefined | Promise<Identity | undefined>
 
@@ -26,6 +28,7 @@ export interface ClientsOptions {
   readonly notices: Notices
   /** undefined: nothing outlives a connection. */
   readonly logs: DurableLogs | undefined
+  readonly tallies: Tallies
 }
 
 const NOTHING_KEPT =
@@ -94,6 +97,7 @@ export class Clients {
     }
     this.#byKey.set(key, client)
     this.#keys.set(client, key)
+    this.#options.tallies.entered(identity.account)
     counters.clients = this.#byKey.size
     const session = this.#sessionOf(identity.account, clientId, packet.isClean, terms)
     if ('refusal' in session) return { kind: 'refused', refusal: session.refusal }
@@ -145,13 +149,14 @@ export class Clients {
     return this.#byKey.get(`${account}\0${clientId}`)
   }
 
-  left(client: ClientConnection): void {
+  left(client: ClientConnection, moved: PeerTraffic | undefined): void {
     this.#leaveSeat(client)
     const key = this.#keys.get(client)
     if (key === undefined) return
     this.#keys.delete(client)
     this.#byKey.delete(key)
     this.#options.counters.clients = this.#byKey.size
+    this.#options.tallies.left(accountOf(key), moved)
   }
 
   /** Where and how a client comes. */
@@ -181,6 +186,10 @@ export class Clients {
     this.#seats.get(client)?.()
     this.#seats.delete(client)
   }
+}
+
+function accountOf(key: string): string {
+  return key.slice(0, key.indexOf('\0'))
 }
 
 const REFUSAL = {

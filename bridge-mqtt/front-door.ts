@@ -8,12 +8,11 @@ import type { Core, DoorTraffic, FrontDoor } from '../shared/server/index.ts'
 import type { Channel, Listener } from '../shared/transport/index.ts'
 import { Clients } from './clients.ts'
 import { MqttCounters } from './counters.ts'
-import { DoorDirectory } from './door-directory.ts'
+import { DoorOperations } from './door-operations.ts'
 import { DurableLogs } from './durable/index.ts'
 import { limitsOf, type MqttLimits, PACKET_OVERHEAD_BYTES, STRANGERS_MAX } from './limits.ts'
 import { mqttMetrics } from './mqtt-metrics.ts'
 import { Notices } from './notices.ts'
-import { OperationsDesk } from './operations/index.ts'
 import { RetainedStores } from './retained/index.ts'
 import {
   type ClientConnection,
@@ -25,6 +24,7 @@ import {
   sessionLimits,
   Will,
 } from './session/index.ts'
+import { Tallies } from './tallies.ts'
 import { Translator } from './translator.ts'
 
 /**
@@ -44,7 +44,7 @@ export class MqttFrontDoor implements FrontDoor {
   #logs: DurableLogs | undefined
   #retained: RetainedStores | undefined
   #log: Log | undefined
-  #operations: OperationsDesk | undefined
+  #operations: DoorOperations | undefined
   #isLeaving = false
   #ending: Promise<void> | undefined
   #emptied: (() => void) | undefined
@@ -154,6 +154,7 @@ export class MqttFrontDoor implements FrontDoor {
     if (mqtt !== undefined) {
       this.#config = mqtt
       this.#limits = { ...limitsOf(mqtt), ...this.#givenLimits }
+      this.#operations?.reconfigure()
     }
     const { tls } = this.#core ?? {}
     for (const connection of this.#connections) {
@@ -237,6 +238,7 @@ export class MqttFrontDoor implements FrontDoor {
     const notices = new Notices(core.machine.clock, log)
     const limits = (): MqttLimits => this.#limits
     const logs = (): DurableLogs | undefined => (core.store === undefined ? undefined : this.#logs)
+    const tallies = new Tallies()
     const clients = new Clients(core, {
       get limits() {
         return limits()
@@ -246,10 +248,11 @@ export class MqttFrontDoor implements FrontDoor {
       get logs() {
         return logs()
       },
+      tallies,
     })
     const { clock } = core.machine
-    const directory = new DoorDirectory({ clock, book: core.accounts.book, clients })
-    this.#operations = new OperationsDesk({ core, directory, log })
+    const { counters } = this
+    this.#operations = new DoorOperations({ core, log, clients, tallies, counters, limits })
     return {
       clock,
       get limits() {
@@ -281,7 +284,7 @@ export class MqttFrontDoor implements FrontDoor {
         const server = { payloadBytesMax: core.payloadBytesMax, filtersMax }
         return sessionLimits(server, core.limitsOf(identity.account), identity)
       },
-      left: (client) => clients.left(client),
+      left: (client, moved) => clients.left(client, moved),
       closed: (client) => this.#closed(client),
     }
   }

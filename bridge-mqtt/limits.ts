@@ -176,3 +176,7 @@ export const RETAINED_RETRY_MS = 1_000
 
 /** Messages of QoS 1 and 2 that a member of a shared subscription has waiting when its output is behind. */
 export const SHARED_BEHIND_QUEUED_MAX = 100
+
+/** For `$SYS` topics: clients that are counted in one turn of the event loop, and how long that is good for. */
+export const CLIENTS_COUNTED_PER_TURN = 2_000
+export const FIGURES_AGE_MAX_MS = 1_000

@@ -366,7 +366,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     if (ending.reason !== 0) this.#answers?.disconnect(ending)
     this.channel.end()
     const session = this.#session
-    this.#context.left(this)
+    this.#context.left(this, session?.traffic)
     const reason = ending.text
     if (session === undefined) {
       this.#log.debug({ ...fields, reason }, 'connection ended before a session')

@@ -1,6 +1,6 @@
 import type { Expulsion, Identity } from '../../shared/account/index.ts'
 import type { SubjectSpace } from '../../shared/broker/index.ts'
-import type { ConnectionFacts } from '../../shared/monitor/index.ts'
+import type { ConnectionFacts, PeerTraffic } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
@@ -52,8 +52,11 @@ export interface MqttContext {
   recheck(identity: Identity): Expulsion | Identity | undefined
   /** The lowest of what server, account and user allow, as it is now. */
   limitsOf(identity: Identity): SessionLimits
-  /** The connection has ended: its client id is free. */
-  left(client: ClientConnection): void
+  /**
+   * The connection has ended: its client id is free.
+   * @param moved by its session; undefined when there was none
+   */
+  left(client: ClientConnection, moved: PeerTraffic | undefined): void
   /** Its channel is gone as well. */
   closed(client: ClientConnection): void
 }
