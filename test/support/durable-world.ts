@@ -84,7 +84,8 @@ export class TestPublisher implements MqttPublisher {
   publishingQos = 0
   publishingRetain = false
   hasNoLocal = false
-  #held: PublishCommitted[] = []
+  /** Of the publish that is being routed. */
+  #waits = 0
   #told: PublishCommitted = () => {}
 
   constructor(id: number, clientId = 'publisher') {
@@ -95,13 +96,8 @@ export class TestPublisher implements MqttPublisher {
   deliver(): void {}
 
   hold(): PublishCommitted {
-    const told = this.#told
-    const held: PublishCommitted = (error) => {
-      this.#held.splice(this.#held.indexOf(held), 1)
-      told(error)
-    }
-    this.#held.push(held)
-    return held
+    this.#waits++
+    return this.#told
   }
 
   /** Calls `committed` when all that stores it has; at once when nobody does. */
@@ -112,33 +108,23 @@ export class TestPublisher implements MqttPublisher {
     qos: number,
     committed: PublishCommitted = () => {},
   ): void {
-    let waits = 0
-    let isRouted = false
+    let waits = Number.POSITIVE_INFINITY
+    let told = 0
     let failure: Parameters<PublishCommitted>[0]
-    const settle = (): void => {
-      if (isRouted && waits === 0) committed(failure)
+    this.#waits = 0
+    this.#told = (error) => {
+      failure ??= error
+      if (++told === waits) committed(failure)
     }
     this.publishingQos = qos
-    this.#told = (error) => {
-      waits--
-      failure ??= error
-      settle()
-    }
-    const hold = this.hold.bind(this)
-    this.hold = () => {
-      waits++
-      return hold()
-    }
-    const headers = qos === 0 ? NOTHING : Buffer.from(`NATS/1.0\r\nPetiole-Qos: ${qos}\r\n\r\n`)
     space.publish(this, {
       subject: Buffer.from(subject),
       reply: NOTHING,
-      headers,
+      headers: qos === 0 ? NOTHING : Buffer.from(`NATS/1.0\r\nPetiole-Qos: ${qos}\r\n\r\n`),
       payload: Buffer.from(payload),
     })
-    this.hold = hold
-    isRouted = true
-    settle()
+    waits = this.#waits
+    if (told === waits) committed(failure)
   }
 }
 
