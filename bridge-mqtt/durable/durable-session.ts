@@ -61,9 +61,9 @@ export class DurableSession implements InterestedSession, SharingSession {
   readonly createdMs: number
   readonly #host: SessionHost
   readonly #filters: SessionFilters
-  readonly #filterJournal: FilterJournal
   readonly #cursor: SessionCursor
-  readonly #received: ReceivedIds
+  /** Made for the first that asks. */
+  #receivedIds: ReceivedIds | undefined
   #delivery: Delivery | undefined
   #expirySeconds: number
   #will: WillMessage | undefined
@@ -80,13 +80,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#expirySeconds = expirySeconds
     this.#host = host
     this.#filters = new SessionFilters(this, host.interests, host.groups)
-    this.#filterJournal = new FilterJournal(key, this.#filters, host, () =>
-      this.#delivery?.filtersChanged(),
-    )
-    this.#cursor = new SessionCursor(SessionRecords.cursorKey(key), host.writer, (seq) =>
-      host.done(seq),
-    )
-    this.#received = new ReceivedIds(host.records.states, SessionRecords.receivedKey(key))
+    this.#cursor = new SessionCursor(SessionRecords.cursorKey(key), host)
     this.#leftAtMs = host.clock.monotonicMs()
   }
 
@@ -126,7 +120,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   }
 
   get inflight(): number {
-    return this.#cursor.inflight.size
+    return this.#cursor.inflightCount
   }
 
   /** Messages that wait, those in flight included. Goes through an index: for people who ask. */
@@ -156,12 +150,12 @@ export class DurableSession implements InterestedSession, SharingSession {
    * that were there go on. SUBACK leaves after `committed`; with an error none of them has been changed.
    */
   subscribe(filters: readonly StoredFilter[], committed: SessionCommitted): void {
-    this.#filterJournal.add(filters, committed)
+    this.#journal.add(filters, committed)
   }
 
   /** UNSUBACK leaves after `committed`; what is in flight goes on [MQTT-3.10.4-3]. */
   unsubscribe(filters: readonly string[], committed: SessionCommitted): void {
-    this.#filterJournal.remove(filters, committed)
+    this.#journal.remove(filters, committed)
   }
 
   /** Kept with the session until the client says that it leaves, or it has been published. */
@@ -343,6 +337,18 @@ export class DurableSession implements InterestedSession, SharingSession {
       leftMs: this.#leftMs,
     }
     this.#host.records.writeSession(this.key, record)
+  }
+
+  get #journal(): FilterJournal {
+    return new FilterJournal(this.key, this.#filters, this.#host, () =>
+      this.#delivery?.filtersChanged(),
+    )
+  }
+
+  get #received(): ReceivedIds {
+    const { states } = this.#host.records
+    this.#receivedIds ??= new ReceivedIds(states, SessionRecords.receivedKey(this.key))
+    return this.#receivedIds
   }
 
   /** Whether it matters when its client left. */

@@ -14,6 +14,14 @@ export interface CursorUser {
   released(entry: InflightMessage): void
 }
 
+export interface CursorHost {
+  readonly writer: StateWriter
+  /** The session needs a message no more. */
+  done(seq: number): void
+}
+
+const NONE: InflightMessage[] = []
+
 /**
  * How far one session is in the log: all up to `passedSeq` was delivered or did not concern it, but for what
  * is in flight. At QoS 2 its state on disk is never behind what has left: the identifier before PUBLISH, the
@@ -23,22 +31,29 @@ export interface CursorUser {
 export class SessionCursor implements WrittenState {
   readonly stateKey: string
   passedSeq = 0
-  readonly inflight = new Inflight()
   version = 0
   writtenVersion = 0
   isWriting = false
   user: CursorUser | undefined
-  readonly #writer: StateWriter
-  readonly #done: (seq: number) => void
+  readonly #host: CursorHost
+  // Of ten thousand sessions that are away most have none of these.
+  #inflight: Inflight | undefined
   #window: SendWindow | undefined
   /** PUBRECs that are on their way to the disk, in their order. */
-  #releasing: InflightMessage[] = []
+  #releasing: InflightMessage[] = NONE
 
-  /** @param done called when the session needs a message no more */
-  constructor(stateKey: string, writer: StateWriter, done: (seq: number) => void) {
+  constructor(stateKey: string, host: CursorHost) {
     this.stateKey = stateKey
-    this.#writer = writer
-    this.#done = done
+    this.#host = host
+  }
+
+  get inflight(): Inflight {
+    this.#inflight ??= new Inflight()
+    return this.#inflight
+  }
+
+  get inflightCount(): number {
+    return this.#inflight?.size ?? 0
   }
 
   get window(): SendWindow {
@@ -61,7 +76,7 @@ export class SessionCursor implements WrittenState {
 
   needs(seq: number): boolean {
     this.user?.settle()
-    return seq > this.passedSeq || this.inflight.holds(seq)
+    return seq > this.passedSeq || this.#inflight?.holds(seq) === true
   }
 
   encode(): Uint8Array {
@@ -73,18 +88,19 @@ export class SessionCursor implements WrittenState {
   }
 
   touch(): void {
-    this.#writer.touch(this)
+    this.#host.writer.touch(this)
   }
 
   /** Returns the version to wait for. */
   touchNow(): number {
-    return this.#writer.touchNow(this)
+    return this.#host.writer.touchNow(this)
   }
 
   /** The client has the message; PUBREL leaves when that is on disk. */
   release(entry: InflightMessage): void {
     this.inflight.release(entry)
     entry.version = this.touchNow()
+    if (this.#releasing === NONE) this.#releasing = []
     this.#releasing.push(entry)
   }
 
@@ -94,7 +110,7 @@ export class SessionCursor implements WrittenState {
     this.inflight.delete(entry)
     this.#window?.release(entry.packetId)
     this.touch()
-    if (wasHeld) this.#done(entry.seq)
+    if (wasHeld) this.#host.done(entry.seq)
   }
 
   onWritten(): void {
@@ -104,7 +120,7 @@ export class SessionCursor implements WrittenState {
       this.#releasing.shift()
       if (this.inflight.get(entry.packetId) !== entry) continue
       this.inflight.letGo(entry)
-      this.#done(entry.seq)
+      this.#host.done(entry.seq)
       this.user?.released(entry)
     }
     this.user?.stateWritten()
@@ -114,11 +130,14 @@ export class SessionCursor implements WrittenState {
   wentOffline(): void {
     this.user?.settle()
     this.user = undefined
-    if (this.inflight.size === 0 && this.#window?.inflight === 0) this.#window = undefined
+    if (this.inflight.size > 0 || this.#releasing.length > 0) return
+    this.#inflight = undefined
+    this.#releasing = NONE
+    if (this.#window?.inflight === 0) this.#window = undefined
   }
 
   forget(): void {
-    this.#writer.forget(this)
-    this.#releasing = []
+    this.#host.writer.forget(this)
+    this.#releasing = NONE
   }
 }

@@ -29,8 +29,11 @@ export interface FilterMatch {
 
 interface Attached extends FilterEntry {
   readonly interests: readonly LogInterest[]
-  readonly shares: readonly SharedMember[]
+  shares: readonly SharedMember[]
 }
+
+const NO_SHARES: readonly SharedMember[] = []
+const NO_INTERESTS: readonly LogInterest[] = []
 
 /** The topic filters of one durable session, and its part in what the log is interested in. */
 export class SessionFilters {
@@ -71,8 +74,8 @@ export class SessionFilters {
     const isLogged = stored.qos > 0 && group === ''
     const interests = isLogged
       ? subjects.map((subject) => this.#interests.join(subject, this.#session, sinceSeq))
-      : []
-    const entry = {
+      : NO_INTERESTS
+    const entry: Attached = {
       ...stored,
       number,
       sinceSeq,
@@ -82,12 +85,12 @@ export class SessionFilters {
         ? interests.map(({ filter }) => filter)
         : subjects.map((subject) => new SubjectFilter(subject)),
       interests,
-      shares: [] as SharedMember[],
+      shares: NO_SHARES,
     }
     if (group !== '') {
-      for (const subject of subjects) {
-        entry.shares.push(this.#groups.join(group, subject, this.#session, entry))
-      }
+      entry.shares = subjects.map((subject) =>
+        this.#groups.join(group, subject, this.#session, entry),
+      )
     }
     this.#byFilter.set(stored.filter, entry)
     this.#tree = undefined
