@@ -1,7 +1,7 @@
 import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import { type Clock, PetioleError, type Random } from '../../shared/runtime/index.ts'
-import { RetentionClock, type Store, type StreamStore } from '../../shared/store/index.ts'
+import { onDisk, RetentionClock, type Store, type StreamStore } from '../../shared/store/index.ts'
 import type { WillMessage } from '../codec/index.ts'
 import { DurableSession } from './durable-session.ts'
 import { type DurableLimits, WILL_RESTART_GRACE_MS } from './limits.ts'
@@ -111,6 +111,19 @@ export class AccountLog {
     this.#deadlines.graceWills(WILL_RESTART_GRACE_MS)
     log.sweep()
     this.#deadlines.look()
+  }
+
+  /** Ends all sessions, without their wills, and removes the log from the store. */
+  async purge(): Promise<void> {
+    const { store, streamName } = this.#parts
+    for (const session of [...this.#byKey.values()]) {
+      session.setWill(undefined)
+      session.end()
+    }
+    this.#log?.destroy()
+    this.#log = undefined
+    if (store?.streams.has(streamName) !== true) return
+    await onDisk((done) => store.removeStream(streamName, done))
   }
 
   /** Writes down what has changed. Idempotent, as `destroy`, which does not. */

@@ -61,6 +61,11 @@ export class DurableLogs {
     return made
   }
 
+  /** Ends all sessions of an account and removes its log. Nobody may be attached to them any more. */
+  async purge(account: string): Promise<void> {
+    await this.#all.get(account)?.purge()
+  }
+
   /** Writes down how far all sessions are: before the store is drained. Idempotent, as `destroy`, which does not. */
   async close(): Promise<void> {
     for (const log of this.#all.values()) log.close()

@@ -237,6 +237,22 @@ describe('mqtt durable: life of a session', () => {
     )
   })
 
+  it('a purge leaves nothing of an account, and sessions can be made again', async () => {
+    await world.subscribe('c', 'a')
+    world.session('c').setWill(willOf('x'))
+    await world.publish('a', '1')
+    await world.logs.purge('A')
+    assert.equal(store.streams.size, 0)
+    assert.equal(world.log.stats.sessions, 0)
+    assert.equal([...world.space.subscriptions()].length, 0)
+    await world.subscribe('c', 'a')
+    await world.publish('a', '2')
+    const line = world.attach('c')
+    await settle()
+    assert.deepEqual(line.payloads, ['2'])
+    assert.equal(world.wills.length, 0)
+  })
+
   it('refuses more sessions than there may be, and any where nothing is stored', async () => {
     const small = await DurableWorld.start({ store, clock, limits: { sessionsMax: 2 }, log })
     small.session('a')
