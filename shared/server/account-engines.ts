@@ -24,6 +24,8 @@ export interface AccountEnginesParts {
   readonly nextPeerId: () => number
   /** The server's part of the configuration as it stands now. */
   readonly jetstream: () => JetStreamConfig
+  /** Removes what front doors keep for an account. */
+  readonly purgeOthers: (account: string) => Promise<void>
   readonly describeRequester: DescribeRequester
 }
 
@@ -76,11 +78,15 @@ export class AccountEngines {
     return this.#turns.take(account, async () => this.#engines.get(account))
   }
 
-  /** Removes all streams of an account, known or not. Rejects with why not. */
+  /** Removes all streams of an account, known or not, and what front doors keep for it. Rejects with why not. */
   purge(account: string): Promise<number> {
-    const { store } = this.#parts
+    const { store, purgeOthers } = this.#parts
     if (store === undefined) return Promise.resolve(0)
-    return this.#turns.take(account, () => purgeAccount(store, account, this.#engines.get(account)))
+    return this.#turns.take(account, async () => {
+      const streams = await purgeAccount(store, account, this.#engines.get(account))
+      await purgeOthers(account)
+      return streams
+    })
   }
 
   /** Recovers the streams of the accounts that have some: at the start. */

@@ -61,6 +61,8 @@ export interface FrontDoor {
   readonly metrics?: MetricSource
   /** Looks again at who may stay: accounts or users have changed. */
   recheck?(account?: string): void
+  /** Forgets what it keeps for an account: all of that is removed. */
+  purge?(account: string): Promise<void>
   /** Goes on with another configuration; the listener stays as it is. */
   reload?(config: CoreConfig): void
   /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */

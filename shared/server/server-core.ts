@@ -13,6 +13,7 @@ import { brokerSettings, clusterNameOf } from './broker-settings.ts'
 import { checkServerConfig } from './config-check.ts'
 import type { Core, FrontDoor, Machine } from './core.ts'
 import { type DurableParts, openDurableParts, troubleOf } from './durable-parts.ts'
+import { FrontDoors } from './front-doors.ts'
 import { GoneAccounts } from './gone-accounts.ts'
 import { ADDED_HEADERS_BYTES_MAX } from './limits.ts'
 import { Listeners, type ServerPorts } from './listeners.ts'
@@ -58,6 +59,7 @@ export class ServerCore implements Core {
   readonly #clients: OwnClients
   readonly #gone: GoneAccounts
   readonly #listeners = new Listeners()
+  readonly #doors: FrontDoors
   #ports: ServerPorts | undefined
   #system: SystemParts | undefined
   readonly #lameDuckListeners: (() => void)[] = []
@@ -69,6 +71,7 @@ export class ServerCore implements Core {
     const { durable, accounts, tls } = opened
     const { config, machine, log } = options
     this.#options = options
+    this.#doors = new FrontDoors(options.frontDoors)
     this.machine = machine
     this.log = log
     this.#config = config
@@ -95,6 +98,7 @@ export class ServerCore implements Core {
       space: (account) => this.space(account),
       nextPeerId: () => this.nextPeerId(),
       jetstream: () => this.#config.jetstream,
+      purgeOthers: (account) => this.#doors.purge(account),
       describeRequester: describeRequesters(describeClients(this.broker), this.#place),
     })
     this.engines = this.#engines.all
@@ -180,7 +184,7 @@ export class ServerCore implements Core {
   }
 
   get frontDoors(): readonly FrontDoor[] {
-    return this.#options.frontDoors
+    return this.#doors.all
   }
 
   get ports(): ServerPorts | undefined {
@@ -239,11 +243,7 @@ export class ServerCore implements Core {
       const { monitor, services } = this.#makeSystem()
       const { tls, accounts, frontDoors } = this
       const parts = { config, machine, log, tls, accounts, broker, acceptor, frontDoors, monitor }
-      for (const door of frontDoors) await door.open?.(this)
-      const ports = await this.#listeners.open(parts)
-      for (const door of frontDoors) await door.start(this)
-      const doors = frontDoors.map(({ name, port }) => [name, port] as const)
-      this.#ports = { ...ports, frontDoors: Object.fromEntries(doors) }
+      this.#ports = await this.#doors.open(this, () => this.#listeners.open(parts))
       services.start()
       return this.#ports
     } catch (error) {
@@ -275,7 +275,7 @@ export class ServerCore implements Core {
     // Users come and go without their accounts changing.
     this.#recheckOthers()
     closeUnpinned(this)
-    for (const door of this.frontDoors) door.reload?.(config)
+    this.#doors.reload(config)
     this.store?.limit(config.jetstream.max_file)
   }
 
@@ -302,7 +302,7 @@ export class ServerCore implements Core {
     this.#gone.stop()
     await this.#system?.services.destroy()
     this.imports.destroy()
-    await Promise.all(this.#options.frontDoors.map((door) => door.destroy()))
+    await this.#doors.destroy()
     await this.#listeners.close()
     await this.links.destroy(STOPPING)
     this.#clients.destroy()
@@ -317,7 +317,7 @@ export class ServerCore implements Core {
     await this.#system?.services.drain()
     await this.#listeners.close()
     // Devices first: their last messages still reach buffers, streams and links.
-    await Promise.all(this.#options.frontDoors.map((door) => door.drain()))
+    await this.#doors.drain()
     await this.#clients.drain()
     await this.links.drain(STOPPING)
     // Streams before clients: those who wait for messages are told that the server stops.
@@ -331,7 +331,7 @@ export class ServerCore implements Core {
   /** Of one account, or of all; the broker looks after its own clients. */
   #recheckOthers(account?: string): void {
     this.acceptor.recheck(account)
-    for (const door of this.frontDoors) door.recheck?.(account)
+    this.#doors.recheck(account)
   }
 
   #makeSystem(): SystemParts {

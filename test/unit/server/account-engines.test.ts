@@ -55,6 +55,7 @@ describe('engines of an operator’s accounts', () => {
       nextPeerId: () => 1,
       describeRequester: () => undefined,
       jetstream: () => parseConfig({}, 'hub').jetstream,
+      purgeOthers: async () => {},
     })
     const config = { ...parseConfig({}, 'hub'), accounts: [], operator: {} }
     await engines.start(config as never)
