@@ -28,8 +28,9 @@ import { Tallies } from './tallies.ts'
 import { Translator } from './translator.ts'
 
 /**
- * The MQTT listener. MQTT 3.1.1 and 3.1 clients publish into and subscribe from the subject space of
- * their account, at QoS 0 and 1; a PUBACK means that whoever stores the subject has it on disk.
+ * The MQTT listener. Clients of MQTT 3.1, 3.1.1 and 5 publish into and subscribe from the subject space of
+ * their account; a PUBACK or PUBREC means that whoever stores the subject has it on disk. Sessions that
+ * outlive their connections, and retained messages, are in the server's store.
  */
 export class MqttFrontDoor implements FrontDoor {
   readonly name = 'mqtt'
@@ -41,6 +42,7 @@ export class MqttFrontDoor implements FrontDoor {
   #listener: Listener | undefined
   #core: Core | undefined
   #context: MqttContext | undefined
+  #clients: Clients | undefined
   #logs: DurableLogs | undefined
   #retained: RetainedStores | undefined
   #log: Log | undefined
@@ -149,6 +151,13 @@ export class MqttFrontDoor implements FrontDoor {
     for (const connection of this.#connections) connection.recheck(account)
   }
 
+  /** Ends the account's connections, which hold what is removed, and then forgets all that was kept for it. */
+  async purge(account: string): Promise<void> {
+    for (const client of [...(this.#clients?.connected(account) ?? [])]) client.end(ENDING.purged)
+    await this.#logs?.purge(account)
+    await this.#retained?.purge(account)
+  }
+
   /** Clients that come from now on get its limits; those whose certificate is pinned no longer go. */
   reload({ mqtt }: CoreConfig): void {
     if (mqtt !== undefined) {
@@ -250,6 +259,7 @@ export class MqttFrontDoor implements FrontDoor {
       },
       tallies,
     })
+    this.#clients = clients
     const { clock } = core.machine
     const { counters } = this
     this.#operations = new DoorOperations({ core, log, clients, tallies, counters, limits })

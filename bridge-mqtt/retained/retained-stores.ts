@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/runtime/index.ts'
-import { RetentionClock, type Store } from '../../shared/store/index.ts'
+import { onDisk, RetentionClock, type Store } from '../../shared/store/index.ts'
 import { JournalRetained } from './journal-retained.ts'
 import { RETAINED_DEFAULTS, type RetainedLimits } from './limits.ts'
 import { MemoryRetained } from './memory-retained.ts'
@@ -63,6 +63,17 @@ export class RetainedStores {
     const made = this.#make(account)
     this.#stores.set(account, made)
     return made
+  }
+
+  /** Removes all that is kept for an account. */
+  async purge(account: string): Promise<void> {
+    const { store } = this.#parts
+    this.#stores.get(account)?.close()
+    this.#stores.delete(account)
+    const name = PREFIX + encodeURIComponent(account)
+    if (store?.streams.has(name) === true) {
+      await onDisk((done) => store.removeStream(name, done))
+    }
   }
 
   /** Nothing expires any more. Before the store is closed. */

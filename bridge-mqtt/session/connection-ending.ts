@@ -23,6 +23,7 @@ export const ENDING = {
   silent: told(REASON.keepAliveTimeout, 'nothing came for one and a half keep-alive intervals'),
   notStored: silent('publish could not be stored'),
   kicked: told(REASON.administrativeAction, 'ended by an administrator'),
+  purged: told(REASON.administrativeAction, 'all that was kept for its account is removed'),
   shutDown: told(REASON.serverShuttingDown, 'server is shutting down'),
 } as const satisfies Readonly<Record<string, Ending>>
 
