@@ -64,17 +64,18 @@ export class Publisher {
     waits: PublishWaits | undefined,
   ): boolean {
     const { publication } = this.#context.scratch
-    const { headers } = facts
+    // One object for all: whatever is published from within a delivery fills it anew.
+    const { headers, isRetain } = facts
     publication.subject = subject
     publication.reply = facts.reply
     publication.headers = headers
     publication.payload = payload
     this.topic = topic
     this.qos = facts.qos
-    this.isRetain = facts.isRetain
+    this.isRetain = isRetain
     this.#waits = waits
     const taken = this.#space.publish(this.#peer, publication, waits)
-    if (facts.isRetain) this.#keep(subject, headers, payload)
+    if (isRetain) this.#keep(subject, headers, payload)
     this.topic = undefined
     this.#waits = undefined
     publication.reply = NO_HEADERS

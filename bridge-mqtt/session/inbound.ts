@@ -24,6 +24,11 @@ import { OpenReceipts } from './inbound-received.ts'
 import { reasonOf } from './inbound-refusal.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
 
+/** A peer that may be subscribed to what it publishes. */
+interface PublishingPeer extends Peer {
+  holdDeliveries(isHeld: boolean): void
+}
+
 /** What a client publishes: routed at once, acknowledged when it is committed. */
 export class Inbound implements AckOwner {
   receivedMessages = 0
@@ -33,6 +38,7 @@ export class Inbound implements AckOwner {
   readonly #space: SubjectSpace
   readonly #line: SessionLine
   readonly #owner: SessionOwner
+  readonly #peer: PublishingPeer
   readonly #acks: InboundAcks
   readonly #received = new OpenReceipts()
   /** Made with the first alias that comes. */
@@ -49,8 +55,9 @@ export class Inbound implements AckOwner {
     space: SubjectSpace,
     line: SessionLine,
     owner: SessionOwner,
-    peer: Peer,
+    peer: PublishingPeer,
   ) {
+    this.#peer = peer
     this.#context = context
     this.#space = space
     this.#line = line
@@ -274,11 +281,14 @@ export class Inbound implements AckOwner {
       this.#transact(store, entry, write)
       return
     }
+    // Who gets his own message back gets its PUBREC first, as from mosquitto, if it has not to wait.
+    if (entry?.qos === 2) this.#peer.holdDeliveries(true)
     const isTaken = this.publisher.route(topic, subject, facts, payload, entry)
     if (entry === undefined) return
     // PUBREC may say it too; mosquitto's does not, whose suite compares bytes.
-    if (!isTaken && facts.qos === 1) entry.reason = REASON.noMatchingSubscribers
+    if (!isTaken && entry.qos === 1) entry.reason = REASON.noMatchingSubscribers
     entry.committed(undefined)
+    if (entry.qos === 2) this.#peer.holdDeliveries(false)
   }
 
   /** Message and packet identifier are stored together or not at all: exactly once begins here. */

@@ -44,6 +44,8 @@ export class Outbound {
   readonly #clock: Clock
   readonly #window: SendWindow
   readonly #writer: OutboundWriter
+  /** What has QoS 1 or 2 waits in the queue: something else is to leave first. */
+  isHeld = false
   readonly #awaited = new Map<number, number>()
   #queue: OutboundMessage[] = []
   #queueHead = 0
@@ -79,7 +81,7 @@ export class Outbound {
 
   /** A message of QoS 1 or 2 would leave at once. */
   get hasRoom(): boolean {
-    return this.#window.hasRoom && !this.isBehind
+    return this.#window.hasRoom && !this.isHeld && !this.isBehind
   }
 
   /** What is sent later is copied before this returns, but for its topic and properties. */

@@ -151,6 +151,11 @@ export class Session implements MqttPublisher {
     return this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
   }
 
+  /** Whether deliveries to the client wait. */
+  holdDeliveries(isHeld: boolean): void {
+    this.subscriber.hold(isHeld)
+  }
+
   /** Whether its user belongs to the account, or to any. */
   isOf(account: string | undefined): boolean {
     return account === undefined || this.identity.account === account

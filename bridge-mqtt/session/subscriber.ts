@@ -162,6 +162,12 @@ export class Subscriber {
     return this.#filters.size <= this.#owner.guard.filtersMax
   }
 
+  /** Deliveries wait while its own client's publish is routed: what acknowledges that leaves before them. */
+  hold(isHeld: boolean): void {
+    this.#outbound.isHeld = isHeld
+    if (!isHeld) this.#outbound.flushQueue()
+  }
+
   /** The output has room again. */
   flushQueue(): void {
     this.#outbound.flushQueue()
