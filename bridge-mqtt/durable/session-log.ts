@@ -9,13 +9,14 @@ import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
 import type { Committed, RetentionClock, Store, StreamStore } from '../../shared/store/index.ts'
 import type { WillMessage } from '../codec/index.ts'
+import { loggedHeaders } from '../headers/index.ts'
 import { qosOfHeaders } from '../message-headers.ts'
+import { subjectToTopic } from '../topic-map.ts'
 import { addressed, addresseeOf, addressOf, isOwn } from './address.ts'
 import type { Delivery } from './delivery.ts'
 import type { DurableSession, KeptMessage, SessionHost } from './durable-session.ts'
 import type { SessionCommitted } from './filter-journal.ts'
 import { TROUBLE_INTERVAL_MS } from './limits.ts'
-import { loggedHeaders } from './log-headers.ts'
 import { type LogInterest, LogInterests } from './log-interest.ts'
 import { LogSweep } from './log-sweep.ts'
 import { type MqttPublisher, publisherOf } from './publisher.ts'
@@ -291,8 +292,6 @@ function headersFor(
   const { headers, replyBytes } = message
   const isRetain = publisher?.publishingRetain === true
   const from = publisher?.hasNoLocal === true ? publisher.clientId : ''
-  if (!isRetain && from === '' && replyBytes.length === 0 && qosOfHeaders(headers) === qos) {
-    return headers
-  }
-  return loggedHeaders(headers, { qos, isRetain, from, reply: replyBytes })
+  const replyTopic = replyBytes.length === 0 ? undefined : subjectToTopic(replyBytes)
+  return loggedHeaders(headers, { qos, isRetain, from, replyTopic })
 }

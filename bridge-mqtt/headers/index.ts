@@ -1,5 +1,5 @@
 /** What a message of MQTT says beside topic and payload, as a NATS header block and back. */
-export { type LoggedFacts, loggedHeaders } from './logged-headers.ts'
+export { isFrom, type LoggedFacts, loggedHeaders } from './logged-headers.ts'
 export { MessageFacts } from './message-facts.ts'
 export {
   headersOf,

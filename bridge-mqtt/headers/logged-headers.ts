@@ -1,7 +1,7 @@
 import { writeEscaped } from './escapes.ts'
 import { HeaderCursor } from './header-cursor.ts'
 import { FIELD, type Field, knownField } from './header-names.ts'
-import { plainHeaders, QOS1_HEADERS, QOS2_HEADERS, qosOfHeaders } from './published-headers.ts'
+import { plainHeaders, plainQos, qosOfHeaders } from './published-headers.ts'
 
 /** What a message is kept with beside its own headers, to be delivered later as it would be now. */
 export interface LoggedFacts {
@@ -21,7 +21,8 @@ const LF = 10
 const ESCAPED_MAX = 3
 const OWN_BYTES = 128
 /** What only this server says: others who send it are not believed. */
-const OWN = [FIELD.retain, FIELD.from].map((name) => Buffer.from(`\n${name}:`))
+const FROM_LINE = Buffer.from(`\n${FIELD.from}:`)
+const OWN = [Buffer.from(`\n${FIELD.retain}:`), FROM_LINE]
 
 const cursor = new HeaderCursor()
 
@@ -47,8 +48,18 @@ export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Arr
   return block.finish()
 }
 
+/** Whether a logged message was published by this client, and said so. */
+export function isFrom(headers: Uint8Array, clientId: string): boolean {
+  if (headers.length === 0 || plainQos(headers) > 0) return false
+  const at = Buffer.prototype.indexOf.call(headers, FROM_LINE)
+  if (at < 0) return false
+  const line = new Block(ESCAPED_MAX * Buffer.byteLength(clientId) + OWN_BYTES)
+  line.line(FIELD.from, Buffer.from(clientId))
+  return line.isAt(headers, at + 1)
+}
+
 function claimsOwn(headers: Uint8Array): boolean {
-  if (headers === QOS1_HEADERS || headers === QOS2_HEADERS) return false
+  if (plainQos(headers) > 0) return false
   return OWN.some((line) => Buffer.prototype.includes.call(headers, line))
 }
 
@@ -99,6 +110,11 @@ class Block {
     const roomEnd = this.#bytes.length
     this.#at = writeEscaped(this.#bytes, this.#at, roomEnd, value, 0, value.length, false)
     this.put(LINE_END)
+  }
+
+  /** Whether what was written so far stands there. */
+  isAt(bytes: Uint8Array, at: number): boolean {
+    return this.#bytes.subarray(0, this.#at).equals(bytes.subarray(at, at + this.#at))
   }
 
   finish(): Uint8Array {

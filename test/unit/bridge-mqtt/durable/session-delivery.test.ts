@@ -205,7 +205,7 @@ describe('mqtt durable: delivery to a session', () => {
     await settle()
     assert.equal(
       line.sent[0]?.headers,
-      'NATS/1.0\r\nPetiole-Qos: 1\r\nx: y\r\nPetiole-Retain: 1\r\nMqtt-Response-Topic: answers/to/\r\n\r\n',
+      'NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Retain: 1\r\nMqtt-Response-Topic: answers/to/\r\nx: y\r\n\r\n',
     )
   })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
+  isFrom,
   type LoggedFacts,
   loggedHeaders,
   MessageFacts,
@@ -62,6 +63,18 @@ describe('headers of a logged message', () => {
       logged(block, { replyTopic: Buffer.from('b') }),
       'NATS/1.0\r\nPetiole-Qos: 1\r\nMqtt-Response-Topic: b\r\n\r\n',
     )
+  })
+
+  it('say whose the message is', () => {
+    const clients = ['device', 'device-7', 'größe', 'a b', ' a\r\n%', '😀']
+    for (const from of clients) {
+      const block = loggedHeaders(Buffer.from('NATS/1.0\r\na: b\r\n\r\n'), { ...PLAIN, from })
+      for (const client of clients) assert.equal(isFrom(block, client), client === from)
+    }
+    assert.equal(isFrom(NO_HEADERS, ''), false)
+    assert.equal(isFrom(QOS1_HEADERS, ''), false)
+    assert.equal(isFrom(Buffer.from('NATS/1.0\r\nX-Petiole-From: a\r\n\r\n'), 'a'), false)
+    assert.equal(isFrom(Buffer.from('NATS/1.0\r\nPetiole-From: a'), 'a'), false)
   })
 
   it('are a block, whatever came', () => {
