@@ -262,7 +262,12 @@ export class MqttFrontDoor implements FrontDoor {
     this.#clients = clients
     const { clock } = core.machine
     const { counters } = this
-    this.#operations = new DoorOperations({ core, log, clients, tallies, counters, limits })
+    const translator = new Translator()
+    const operations = new DoorOperations({
+      ...{ core, log, clients, tallies, counters, translator, limits },
+      kept: () => ({ logs: logs(), retained: this.#retained }),
+    })
+    this.#operations = operations
     return {
       clock,
       get limits() {
@@ -270,11 +275,12 @@ export class MqttFrontDoor implements FrontDoor {
       },
       counters: this.counters,
       notices,
-      translator: new Translator(),
+      translator,
       scratch: new Scratch(),
       store: core.store,
       retainedOf: (account) =>
         limits().retainedMax === 0 ? undefined : this.#retained?.of(account),
+      replaySource: (account) => operations.replaySource(account),
       payloadBytesMax: core.payloadBytesMax,
       get packetBytesMax() {
         return limits().packetBytesMax || core.payloadBytesMax + PACKET_OVERHEAD_BYTES

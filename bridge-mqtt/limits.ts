@@ -139,6 +139,11 @@ export const RECEIVABLE_SUBJECT_BYTES = 256
 /** Entries of one answer to an operator, and their bytes. */
 export const PAGE_ENTRIES_MAX = 1_000
 export const ANSWER_BYTES_MAX = 512 * 1024
+/** How long a page may take to be made: what is behind is for the next one. */
+export const PAGE_TIME_MAX_MS = 20
+/** Lists of retained messages that are kept where a page of them ended, and how many are read at once. */
+export const CONTINUED_LISTS_MAX = 32
+export const RETAINED_LIST_READ = 128
 /** What stands around the entries: names of server and account, counts. */
 export const ANSWER_OVERHEAD_BYTES = 1_024
 

@@ -39,7 +39,8 @@ export interface AccountLogStats {
   readonly bytes: number
   readonly sessions: number
   readonly online: number
-  /** Since the start: stored, and what the store did not take. */
+  /** Since the start: sessions whose time was over, what was stored, and what the store did not take. */
+  readonly expired: number
   readonly appended: number
   readonly refused: number
 }
@@ -90,7 +91,8 @@ export class AccountLog {
     const { appended, refused } = this.#log?.counters ?? { appended: 0, refused: 0 }
     let online = 0
     for (const session of this.#byClient.values()) if (session.isOnline) online++
-    return { messages, bytes, sessions: this.#byClient.size, online, appended, refused }
+    const { expired } = this.#deadlines
+    return { messages, bytes, sessions: this.#byClient.size, online, expired, appended, refused }
   }
 
   /** Whether a stream or a buffer stores what is published on a subject, here or at another hub. */

@@ -10,6 +10,8 @@ import { EXPIRY_LOOK_MAX_MS, EXPIRY_TURN_SESSIONS, NEVER_EXPIRES } from './limit
 const SECOND_MS = 1_000
 
 export class SessionDeadlines {
+  /** Sessions that ended because their time was over. */
+  expired = 0
   readonly #clock: Clock
   readonly #sessions: () => Iterable<DurableSession>
   /** No will is due before. */
@@ -61,6 +63,7 @@ export class SessionDeadlines {
   /** Does what is due; false when the session has ended. */
   #settle(session: DurableSession, nowMs: number): boolean {
     if (this.#endOf(session) <= nowMs) {
+      this.expired++
       session.end()
       return false
     }

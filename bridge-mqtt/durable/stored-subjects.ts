@@ -1,5 +1,6 @@
 import type { SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import { BytesCache, SubjectTree } from '../../shared/subject/index.ts'
+import { SYS_PREFIX } from '../sys-topics/index.ts'
 import { KNOWN_SUBJECT_BYTES, KNOWN_SUBJECTS_MAX } from './limits.ts'
 
 /**
@@ -28,7 +29,8 @@ export class StoredSubjects {
     const known = this.#known.get(subject, 0, subject.length)
     if (known !== undefined) return known
     const text = Buffer.from(subject.buffer, subject.byteOffset, subject.length).toString()
-    const isStored = this.#captures.match(text).length > 0
+    // What the server says of itself is sent past streams, those of `>` too.
+    const isStored = !text.startsWith(SYS_PREFIX) && this.#captures.match(text).length > 0
     this.#known.add(subject, 0, subject.length, isStored)
     return isStored
   }

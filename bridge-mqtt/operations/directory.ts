@@ -5,6 +5,8 @@
 export interface ClientEntry {
   readonly account: string
   readonly client_id: string
+  /** Of MQTT: 3.1, 3.1.1 or 5. */
+  readonly version: string
   /** The id that `/connz` shows, and that the server's logs name. */
   readonly cid: number
   readonly user: string
@@ -27,7 +29,9 @@ export interface SessionEntry {
   readonly client_id: string
   readonly connected: boolean
   readonly created_at: string
-  /** How long it may outlive its connection; null: for ever. */
+  /** How long its client has been away; null: it is here. */
+  readonly away_s: number | null
+  /** How long that may be; null: for ever. */
   readonly expiry_s: number | null
   readonly subscriptions: number
   /** Sent and not acknowledged. */
@@ -42,6 +46,8 @@ export interface RetainedEntry {
   readonly bytes: number
   readonly qos: number
   readonly stored_at: string
+  /** What is left of its time; null: it does not expire. */
+  readonly expiry_s: number | null
 }
 
 /** Which part of a list is asked for. */
@@ -85,11 +91,13 @@ export interface MqttDirectory {
  * One page of a list, of which no more is made than is shown: `items` may be a hundred thousand. Who comes or
  * goes between two pages may be missed, or be there twice, as in `/connz`.
  * @param entryOf undefined: it is gone, and not shown
+ * @param isLate the page has taken long enough, and ends here when it shows anything
  */
 export function takePage<Item, Entry>(
   items: Iterable<Item>,
   query: PageQuery,
   entryOf: (item: Item) => Entry | undefined,
+  isLate: () => boolean = () => false,
 ): Page<Entry> {
   const { offset, limit, bytesMax } = query
   const entries: Entry[] = []
@@ -99,8 +107,11 @@ export function takePage<Item, Entry>(
   for (const item of items) {
     const at = total++
     if (at < offset || next >= 0) continue
-    const entry = entries.length < limit ? entryOf(item) : undefined
-    if (entries.length >= limit) next = at
+    if (entries.length >= limit || (entries.length > 0 && isLate())) {
+      next = at
+      continue
+    }
+    const entry = entryOf(item)
     if (entry === undefined) continue
     bytes += Buffer.byteLength(JSON.stringify(entry)) + 1
     // One that is too large by itself is shown alone: who asks for the next page must come further.

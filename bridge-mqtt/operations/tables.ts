@@ -16,6 +16,7 @@ const ACCOUNT: Column = { title: 'ACCOUNT', of: ({ account }) => text(account) }
 const COLUMNS: Readonly<Record<ListName, readonly Column[]>> = {
   clients: [
     { title: 'CLIENT', of: (it) => text(it['client_id']) },
+    { title: 'MQTT', of: (it) => text(it['version']) },
     { title: 'USER', of: (it) => text(it['user']) || '-' },
     { title: 'ADDRESS', of: addressOf },
     { title: 'CID', isNumber: true, of: (it) => text(it['cid']) },
@@ -30,6 +31,11 @@ const COLUMNS: Readonly<Record<ListName, readonly Column[]>> = {
     { title: 'CLIENT', of: (it) => text(it['client_id']) },
     { title: 'STATE', of: (it) => (it['connected'] === true ? 'connected' : 'offline') },
     { title: 'AGE', isNumber: true, of: (it, nowMs) => age(it['created_at'], nowMs) },
+    {
+      title: 'AWAY',
+      isNumber: true,
+      of: (it) => (it['away_s'] === null ? '-' : duration(it['away_s'])),
+    },
     { title: 'EXPIRY', isNumber: true, of: expiryOf },
     { title: 'SUBS', isNumber: true, of: (it) => count(it['subscriptions']) },
     { title: 'INFLIGHT', isNumber: true, of: (it) => count(it['inflight']) },
@@ -40,6 +46,7 @@ const COLUMNS: Readonly<Record<ListName, readonly Column[]>> = {
     { title: 'QOS', isNumber: true, of: (it) => text(it['qos']) },
     { title: 'BYTES', isNumber: true, of: (it) => bytes(it['bytes']) },
     { title: 'AGE', isNumber: true, of: (it, nowMs) => age(it['stored_at'], nowMs) },
+    { title: 'EXPIRY', isNumber: true, of: expiryOf },
   ],
 }
 

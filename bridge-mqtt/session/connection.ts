@@ -10,6 +10,7 @@ import {
   encodeConnackCode,
   type Frame,
   LEVEL,
+  type Level,
   PACKET,
   type Properties,
   REASON,
@@ -88,6 +89,10 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     return this.#answers
   }
 
+  get level(): Level | undefined {
+    return this.#session?.level
+  }
+
   start(): void {
     const { clock, limits } = this.#context
     this.#startedMs = clock.monotonicMs()
@@ -138,8 +143,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     const { clock, limits } = this.#context
     const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it))
     const { level } = packet
-    const source = this.#context.retainedOf(space.account)
-    const retained = source === undefined ? {} : { retained: source }
+    const retained = this.#context.replaySource(space.account)
     const owner = {
       clientId,
       level,
@@ -147,7 +151,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
       terms,
       ...deliveryTerms(terms),
       ...kept,
-      ...retained,
+      retained,
       isBridge: packet.isBridge === true,
       hidesReasons: !limits.revealsReasons,
     }

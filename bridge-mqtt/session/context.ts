@@ -5,7 +5,7 @@ import type { Clock } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import type { Authentication } from '../auth/index.ts'
-import { AckReader, type ConnectPacket, Frame, PublishReader } from '../codec/index.ts'
+import { AckReader, type ConnectPacket, Frame, type Level, PublishReader } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
 import type { DurableSession } from '../durable/index.ts'
 import type { MqttLimits } from '../limits.ts'
@@ -17,6 +17,7 @@ import type { Ending } from './connection-ending.ts'
 import type { Terms } from './connection-terms.ts'
 import type { PublishFacts } from './inbound-publisher.ts'
 import type { SessionLimits } from './session-guard.ts'
+import type { RetainedSource } from './subscriber-ports.ts'
 
 /** What all connections of a front door share. */
 export interface MqttContext {
@@ -30,6 +31,8 @@ export interface MqttContext {
   readonly store: Store | undefined
   /** The retained messages of an account; undefined: none are kept. */
   retainedOf(account: string): RetainedStore | undefined
+  /** What a new subscription in the account gets at once: `$SYS` topics too. */
+  replaySource(account: string): RetainedSource
   /** Headers and payload of one message at most. */
   readonly payloadBytesMax: number
   /** Of a packet of any client. */
@@ -66,6 +69,8 @@ export interface ClientConnection {
   readonly channel: Pick<Channel, 'kind' | 'tls'>
   /** For monitoring; undefined while there is no session. */
   readonly facts: ConnectionFacts | undefined
+  /** What its client speaks; undefined while there is no session. */
+  readonly level: Level | undefined
   /** Reads no more, waits for commits that are on their way, publishes the will and waits for it. */
   settle(): Promise<void>
   /** Says what is left to say, then closes. */

@@ -12,22 +12,26 @@ export interface CountedClient {
     | undefined
 }
 
-/** What an account keeps beside its connections. */
+/** What is asked of a session that outlives its connections. */
+export interface CountedSession {
+  readonly isOnline: boolean
+  readonly filters: { readonly size: number }
+  readonly inflight: number
+}
+
+/** What an account keeps on disk. */
 export interface KeptFigures {
-  readonly clientsDisconnected: number
   readonly clientsExpired: number
-  /** Of those who are away. */
-  readonly subscriptions: number
   readonly retained: number
   readonly storedMessages: number
   readonly storedBytes: number
-  readonly inflight: number
 }
 
 export interface FigureBookParts {
   readonly clock: Clock
   readonly tallies: Tallies
   readonly clients: () => Iterable<CountedClient>
+  readonly sessions: () => Iterable<readonly [account: string, session: CountedSession]>
   /** By account; nothing where nothing is kept. */
   readonly kept: () => Iterable<readonly [account: string, kept: KeptFigures]>
   /** Deliveries that were dropped, of all accounts: nobody counts them one by one. */
@@ -74,7 +78,7 @@ export class FigureBook implements FigureSource {
   }
 
   async #make(): Promise<void> {
-    const { clock, clients, dropped, kept, tallies } = this.#parts
+    const { clock, clients, dropped, kept, sessions, tallies } = this.#parts
     const byAccount = new Map<string, Sums>()
     const sumsOf = (account: string): Sums => {
       const known = byAccount.get(account) ?? emptySums()
@@ -95,6 +99,10 @@ export class FigureBook implements FigureSource {
         sums.subscriptions += facts.subscriptions
         addTraffic(sums, facts)
       }
+      if (++counted % CLIENTS_COUNTED_PER_TURN === 0) await nextTurn(clock)
+    }
+    for (const [account, session] of sessions()) {
+      addSession(sumsOf(account), session)
       if (++counted % CLIENTS_COUNTED_PER_TURN === 0) await nextTurn(clock)
     }
     for (const [account, { connected }] of tallies) sumsOf(account).clientsConnected = connected
@@ -132,6 +140,14 @@ function addTraffic(sums: Sums, { inMessages, inBytes, outMessages, outBytes }: 
   sums.receivedBytes += inBytes
   sums.sentMessages += outMessages
   sums.sentBytes += outBytes
+}
+
+/** Filters of who is here are counted with him. */
+function addSession(sums: Sums, { isOnline, filters, inflight }: CountedSession): void {
+  sums.inflight += inflight
+  if (isOnline) return
+  sums.clientsDisconnected++
+  sums.subscriptions += filters.size
 }
 
 /** Who leaves while the others are counted may be missed this time: a sum never shrinks for it. */

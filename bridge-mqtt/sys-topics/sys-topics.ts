@@ -2,6 +2,7 @@ import type { AccountBook } from '../../shared/account/index.ts'
 import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
 import type { Cancel, Clock } from '../../shared/runtime/index.ts'
 import { overlaps, type SubjectFilter } from '../../shared/subject/index.ts'
+import type { RetainedMessage } from '../retained/index.ts'
 import {
   type BrokerFigures,
   type ProcessFigures,
@@ -10,6 +11,7 @@ import {
   valuesOf,
 } from './figures.ts'
 import { LoadAverages } from './load-averages.ts'
+import { type ReplaySource, sysRetained } from './sys-retained.ts'
 
 /** Where the figures come from. They may take a few turns of the event loop, and are never older than a moment. */
 export interface FigureSource {
@@ -32,15 +34,6 @@ export interface SysTopicsParts {
   readonly seesProcess: (account: string) => boolean
 }
 
-/** A value, as whoever subscribes gets it at once. */
-export interface SysMessage {
-  readonly subject: string
-  readonly subjectBytes: Uint8Array
-  readonly headers: Uint8Array
-  readonly payload: Uint8Array
-  readonly expirySeconds: number
-}
-
 /** One account in which somebody may listen. */
 interface Audience {
   readonly account: string
@@ -49,6 +42,7 @@ interface Audience {
   readonly loads: LoadAverages
   /** What was told last: only what has changed is told again. */
   readonly told: Map<SysTopic, string>
+  source: ReplaySource | undefined
   readonly unobserve: () => void
 }
 
@@ -109,16 +103,28 @@ export class SysTopics {
     this.#arm()
   }
 
+  /** What new subscriptions get at once: these topics, and what is retained. One for an account. */
+  sourceOf(account: string, retained: ReplaySource | undefined): ReplaySource {
+    const audience = this.#audiences.get(account)
+    const source = audience?.source ?? sysRetained(this, account, retained)
+    if (audience !== undefined) audience.source = source
+    return source
+  }
+
   /** Whether a filter with these subjects may match one of the topics. */
   concerns(filters: readonly SubjectFilter[]): boolean {
     return filters.some(({ subject }) => isBelow(subject))
   }
 
   /** The values that a new subscription is to have at once. */
-  async replay(account: string, filters: readonly SubjectFilter[]): Promise<readonly SysMessage[]> {
+  async replay(
+    account: string,
+    filters: readonly SubjectFilter[],
+  ): Promise<readonly RetainedMessage[]> {
     const audience = this.#audiences.get(account)
     if (audience === undefined || this.#parts.intervalMs() === 0) return []
-    const messages: SysMessage[] = []
+    const messages: RetainedMessage[] = []
+    const storedMs = this.#parts.clock.wallMs()
     for (const [topic, value] of await this.#valuesOf(audience)) {
       if (!filters.some((filter) => filter.matches(topic.subjectBytes))) continue
       const { subject, subjectBytes } = topic
@@ -128,6 +134,7 @@ export class SysTopics {
         subjectBytes,
         headers: NOTHING,
         payload,
+        storedMs,
         expirySeconds: NEVER_EXPIRES,
       })
     }
@@ -151,7 +158,8 @@ export class SysTopics {
       subscriptionRemoved: (subscription) => void listeners.delete(subscription),
     })
     const loads = new LoadAverages(this.#startedMs)
-    this.#audiences.set(account, { account, space, listeners, loads, told, unobserve })
+    const source = undefined
+    this.#audiences.set(account, { account, space, listeners, loads, told, source, unobserve })
   }
 
   #leave(account: string): void {

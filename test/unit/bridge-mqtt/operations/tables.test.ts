@@ -14,6 +14,7 @@ describe('tables of petiole mqtt', () => {
       ...{
         account: 'A',
         client_id: 'sensor-1',
+        version: '5',
         cid: 12,
         user: 'plant',
         ip: '10.0.0.7',
@@ -27,30 +28,30 @@ describe('tables of petiole mqtt', () => {
       [
         '1 client at press-7',
         '',
-        'CLIENT    USER   ADDRESS         CID     UP  IDLE  SUBS      IN  OUT  PENDING',
-        'sensor-1  plant  10.0.0.7:50111   12  2h05m    3s     2  12,345    0     2.0K',
+        'CLIENT    MQTT  USER   ADDRESS         CID     UP  IDLE  SUBS      IN  OUT  PENDING',
+        'sensor-1  5     plant  10.0.0.7:50111   12  2h05m    3s     2  12,345    0     2.0K',
         '',
       ].join('\n'),
     )
     const others = render('clients', [entry, { ...entry, account: 'B', user: '', ip: '::1' }], 9)
     assert.match(others, /^9 clients at press-7, 2 shown\n\nACCOUNT {2}CLIENT/)
-    assert.match(others, /\nB {8}sensor-1 {2}- {6}\[::1\]:50111/)
+    assert.match(others, /\nB {8}sensor-1 {2}5 {5}- {6}\[::1\]:50111/)
   })
 
   it('sessions and retained messages', () => {
     const session = {
       ...{ account: 'A', client_id: 'a', connected: false, created_at: '2029-12-31T23:00:00.000Z' },
-      ...{ expiry_s: 7_260, subscriptions: 1, inflight: 2, backlog_msgs: 1_000_000 },
+      ...{ away_s: 90, expiry_s: 7_260, subscriptions: 1, inflight: 2, backlog_msgs: 1_000_000 },
     }
-    const forever = { ...session, client_id: 'b', connected: true, expiry_s: null }
+    const forever = { ...session, client_id: 'b', connected: true, away_s: null, expiry_s: null }
     assert.equal(
       render('sessions', [session, forever]),
       [
         '2 sessions at press-7',
         '',
-        'CLIENT  STATE        AGE  EXPIRY  SUBS  INFLIGHT    BACKLOG',
-        'a       offline    1d01h   2h01m     1         2  1,000,000',
-        'b       connected  1d01h   never     1         2  1,000,000',
+        'CLIENT  STATE        AGE   AWAY  EXPIRY  SUBS  INFLIGHT    BACKLOG',
+        'a       offline    1d01h  1m30s   2h01m     1         2  1,000,000',
+        'b       connected  1d01h      -   never     1         2  1,000,000',
         '',
       ].join('\n'),
     )
@@ -59,17 +60,18 @@ describe('tables of petiole mqtt', () => {
       topic: 'a/b',
       bytes: 5e9,
       qos: 1,
-      stored_at: '2030-01-01T23:59:01.000Z',
+      stored_at: '2030-01-01T23:58:00.000Z',
+      expiry_s: 59,
     }
     assert.equal(
       render('retained', [retained]),
-      '1 retained message at press-7\n\nTOPIC  QOS  BYTES  AGE\na/b      1   4.7G  59s\n',
+      '1 retained message at press-7\n\nTOPIC  QOS  BYTES    AGE  EXPIRY\na/b      1   4.7G  2m00s     59s\n',
     )
     assert.equal(render('retained', []), '0 retained messages at press-7\n')
   })
 
   it('what is not known is a question mark', () => {
-    assert.match(render('clients', [{ client_id: null }]), /\n\? +\? +\?:\? +\?/)
+    assert.match(render('clients', [{ client_id: null }]), /\n\? +\? +\? +\?:\? +\?/)
   })
 
   it('a device cannot write to the terminal with its name', () => {

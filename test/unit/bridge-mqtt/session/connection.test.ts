@@ -62,6 +62,7 @@ describe('connection', () => {
       scratch: new Scratch(),
       store: undefined,
       retainedOf: () => undefined,
+      replaySource: () => ({ replay: () => ({ next: () => Promise.resolve([]) }) }),
       payloadBytesMax: 1024,
       packetBytesMax: 1024 + PACKET_OVERHEAD_BYTES,
       ackPendingMax: 10,

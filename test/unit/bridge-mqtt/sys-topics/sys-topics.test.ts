@@ -60,6 +60,7 @@ describe('$SYS topics', () => {
         return []
       },
       kept: () => [],
+      sessions: () => [],
       dropped: () => 7,
       heapBytes: () => 1_000,
     })
@@ -180,7 +181,9 @@ describe('$SYS topics', () => {
     tallies.entered('A')
     clock.advance(2_000)
     const messages = await topics.replay('A', all())
-    const replayed = new Map(messages.map(({ subject, payload }) => [subject, String(payload)]))
+    const replayed = new Map(
+      messages.map(({ subjectBytes, payload }) => [String(subjectBytes), String(payload)]),
+    )
     assert.equal(replayed.get('$SYS.broker.clients.connected'), '2')
     assert.equal(replayed.get('$SYS.broker.version'), 'petiole version 1.2.3')
     assert.equal(early.told.get('$SYS.broker.clients.connected'), '1')
@@ -258,7 +261,14 @@ describe('figures for $SYS topics', () => {
     for (const _ of clients) tallies.entered('A')
     const present = new Set(clients)
     const book = new FigureBook({
-      ...{ clock, tallies, kept: () => [], dropped: () => 0, heapBytes: () => 0 },
+      ...{
+        clock,
+        tallies,
+        sessions: () => [],
+        kept: () => [],
+        dropped: () => 0,
+        heapBytes: () => 0,
+      },
       clients: () => present,
     })
     async function figures() {

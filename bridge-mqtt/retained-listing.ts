@@ -1,0 +1,148 @@
+import type { Clock } from '../shared/runtime/index.ts'
+import { SubjectFilter } from '../shared/subject/index.ts'
+import {
+  CONTINUED_LISTS_MAX,
+  PAGE_ENTRIES_MAX,
+  PAGE_TIME_MAX_MS,
+  RETAINED_LIST_READ,
+} from './limits.ts'
+import { qosOfHeaders } from './message-headers.ts'
+import type { Page, PageQuery, RetainedEntry } from './operations/index.ts'
+import type { RetainedMessage, RetainedStores } from './retained/index.ts'
+import { type FilterSubjects, filterToSubjects } from './topic-map.ts'
+import type { Translator } from './translator.ts'
+
+type Entries = AsyncGenerator<RetainedEntry, void, void>
+
+/** A list that was shown in part: the next page goes on here, and nothing is read twice. */
+interface Continued {
+  readonly entries: Entries
+  /** Read, and no more shown for want of room. */
+  readonly held: RetainedEntry | undefined
+}
+
+const EVERYTHING: FilterSubjects = { subjects: ['>'], skipsDollar: false }
+
+/**
+ * Retained messages for operators. They lie on disk, so that a page is not found by skipping those before it: the
+ * list is kept where it ended, for some who ask at a time. One that is not there any more begins anew and
+ * skips.
+ */
+export class RetainedListing {
+  readonly #clock: Clock
+  readonly #translator: Translator
+  readonly #stores: () => RetainedStores | undefined
+  /** By what was asked for and how far it came; the eldest first. */
+  readonly #continued = new Map<string, Continued>()
+
+  constructor(clock: Clock, translator: Translator, stores: () => RetainedStores | undefined) {
+    this.#clock = clock
+    this.#translator = translator
+    this.#stores = stores
+  }
+
+  async page(query: PageQuery): Promise<Page<RetainedEntry>> {
+    const { offset, limit, bytesMax } = query
+    const { entries, held } = this.#take(query) ?? (await this.#skippedTo(query))
+    const startedMs = this.#clock.monotonicMs()
+    const isLate = (): boolean => this.#clock.monotonicMs() - startedMs > PAGE_TIME_MAX_MS
+    const shown: RetainedEntry[] = []
+    let bytes = 0
+    let next = held ?? (await following(entries))
+    while (next !== undefined && shown.length < limit && !(isLate() && shown.length > 0)) {
+      bytes += Buffer.byteLength(JSON.stringify(next)) + 1
+      if (bytes > bytesMax && shown.length > 0) break
+      shown.push(next)
+      next = await following(entries)
+    }
+    const total = query.filter === '' ? this.#count(query.account) : null
+    if (next === undefined) return { entries: shown, total, next: null }
+    const end = offset + shown.length
+    this.#keep(keyOf(query, end), { entries, held: next })
+    return { entries: shown, total, next: end }
+  }
+
+  /** Resolves to false when nothing is retained there. */
+  async remove(account: string, topic: string): Promise<boolean> {
+    const bytes = Buffer.from(topic)
+    const named = this.#translator.topic(bytes, 0, bytes.length)
+    const store = this.#stores()?.all.get(account)
+    if (store === undefined || 'rule' in named) return false
+    const { subject } = named
+    let isFound = false
+    await new Promise<void>((resolve, reject) => {
+      isFound = store.remove(subject, (error) => (error === undefined ? resolve() : reject(error)))
+    })
+    return isFound
+  }
+
+  #count(account: string | undefined): number {
+    let count = 0
+    for (const [name, store] of this.#stores()?.all ?? []) {
+      if (account === undefined || account === name) count += store.count
+    }
+    return count
+  }
+
+  #take(query: PageQuery): Continued | undefined {
+    if (query.offset === 0) return undefined
+    const key = keyOf(query, query.offset)
+    const found = this.#continued.get(key)
+    this.#continued.delete(key)
+    return found
+  }
+
+  #keep(key: string, list: Continued): void {
+    this.#continued.delete(key)
+    this.#continued.set(key, list)
+    const [eldest] = this.#continued.keys()
+    if (eldest !== undefined && this.#continued.size > CONTINUED_LISTS_MAX) {
+      this.#continued.delete(eldest)
+    }
+  }
+
+  async #skippedTo(query: PageQuery): Promise<Continued> {
+    const entries = this.#all(query)
+    for (let skipped = 0; skipped < query.offset; skipped++) {
+      if ((await following(entries)) === undefined) break
+      if (skipped % PAGE_ENTRIES_MAX === 0) await new Promise<void>((go) => this.#clock.soon(go))
+    }
+    return { entries, held: undefined }
+  }
+
+  async *#all({ account, filter }: PageQuery): Entries {
+    const mapped = filter === '' ? EVERYTHING : filterToSubjects(filter)
+    if (mapped === undefined) return
+    const filters = mapped.subjects.map((subject) => new SubjectFilter(subject))
+    for (const [name, store] of [...(this.#stores()?.all ?? [])]) {
+      if (account !== undefined && account !== name) continue
+      const replay = store.replay(filters, mapped.skipsDollar)
+      for (;;) {
+        const messages = await replay.next(RETAINED_LIST_READ)
+        if (messages.length === 0) break
+        for (const message of messages) yield this.#entryOf(name, message)
+      }
+    }
+  }
+
+  #entryOf(account: string, message: RetainedMessage): RetainedEntry {
+    const { subject, subjectBytes, headers, payload, storedMs, expirySeconds } = message
+    const topic = this.#translator.topicOf(subjectBytes)
+    return {
+      account,
+      topic: topic === undefined ? subject : Buffer.from(topic).toString(),
+      bytes: payload.length,
+      qos: qosOfHeaders(headers),
+      stored_at: new Date(storedMs).toISOString(),
+      expiry_s: expirySeconds < 0 ? null : expirySeconds,
+    }
+  }
+}
+
+function keyOf({ account, filter }: PageQuery, offset: number): string {
+  return JSON.stringify([account ?? null, filter, offset])
+}
+
+async function following(entries: Entries): Promise<RetainedEntry | undefined> {
+  return (await entries.next()).value ?? undefined
+}
