@@ -144,6 +144,7 @@ export class SubscriberRequests {
     }
     const stored = {
       ...request,
+      qos: Math.min(request.qos, context.limits.grantedQosMax),
       isNoLocal: request.isNoLocal || isBridge,
       isRetainAsPublished: request.isRetainAsPublished || isBridge,
     }
