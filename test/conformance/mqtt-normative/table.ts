@@ -79,7 +79,7 @@ function doorTests(isOfVersion: (file: string) => boolean): Map<string, string> 
 
 const SAID: Readonly<Record<string, (id: string, version: Version) => string>> = {
   codec: () => 'codec',
-  both: () => 'codec; session not yet',
+  both: (id, { door }) => `codec; ${path.basename(door.get(id) ?? '')}`,
   door: (id, { door }) => path.basename(door.get(id) ?? ''),
   session: () => 'not yet',
   client: () => 'not yet: for clients',
@@ -96,11 +96,9 @@ export function document(): string {
     'when it is not true any more: a statement that a row, a proof or a test is said to show must be named by one, and one that is',
     'said not to be kept yet must not be.',
     '',
-    '- **codec**: rows of packets, or proofs, in `test/conformance/mqtt-normative/`. The codec reads and writes MQTT 5; the front door',
-    '  does not serve it yet, see [mqtt.md](mqtt.md).',
-    '  **codec; session not yet**: it has what the session will need for that.',
-    '- the name of a test file: the front door does it.',
-    '- **not yet**: waits for the session; **for clients**: what clients have to keep, for when a leaf is one.',
+    '- **codec**: rows of packets, or proofs, in `test/conformance/mqtt-normative/`.',
+    '- the name of a test file: the front door does it; **codec;** before it: both have their part.',
+    '- **not yet**: nothing shows it; **for clients**: what clients have to keep, for when a leaf is one.',
     '- **no test**: the words say why.',
     '',
   ]

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { MqttHub } from '../support/mqtt-hub.ts'
+import { PacketClient } from '../support/packet-client.ts'
+
+describe('MQTT 5: retained messages', () => {
+  let hub: MqttHub
+  let publisher: PacketClient
+  let client: PacketClient
+  let count = 0
+  let topic: string
+
+  before(async () => {
+    hub = await MqttHub.start()
+    const first = await PacketClient.client(hub.port, { clientId: 'first' })
+    first.publish('sentinel', 'x', { retain: true, messageId: 1 })
+    await first.next('puback')
+    await first.disconnect()
+  })
+
+  after(() => hub.remove())
+
+  beforeEach(async () => {
+    count++
+    topic = `retained/${count}`
+    publisher = await PacketClient.client(hub.port, { clientId: `publisher-${count}` })
+    client = await PacketClient.client(hub.port, { clientId: `subscriber-${count}` })
+  })
+
+  afterEach(async () => {
+    await publisher.destroy()
+    await client.destroy()
+  })
+
+  async function retain(payload: string, properties = {}): Promise<void> {
+    publisher.publish(topic, payload, { messageId: 1, retain: true, properties })
+    const { reasonCode = 0 } = await publisher.next('puback')
+    assert.ok(reasonCode < 0x80, `${reasonCode}`)
+  }
+
+  /**
+   * What a SUBSCRIBE must bring, and no more: another one behind it brings the next that is replayed.
+   *
+   * @param rh retain handling
+   */
+  async function replays(expected: readonly string[], rh = 0, filter = topic): Promise<void> {
+    await client.subscribe(9, [{ topic: filter, qos: 1, rh }])
+    const payloads: string[] = []
+    for (const _ of expected) {
+      const packet = await client.next('publish')
+      assert.equal(packet.retain, true)
+      client.ack('puback', packet.messageId ?? 0)
+      payloads.push(`${packet.payload}`)
+    }
+    assert.deepEqual(payloads, expected)
+    await client.subscribe(10, [{ topic: 'sentinel', qos: 0 }])
+    assert.equal(await client.message(), 'sentinel x')
+  }
+
+  it('[MQTT-3.3.1-5] the newest replaces the one before, and comes with its properties', async () => {
+    await retain('old', { contentType: 'a' })
+    await retain('new', { contentType: 'b', userProperties: { n: '1' } })
+    await client.subscribe(1, [{ topic: 'retained/+', qos: 2 }], 3)
+    const packet = await client.next('publish')
+    assert.deepEqual([`${packet.payload}`, packet.retain, packet.qos], ['new', true, 1])
+    assert.equal(packet.properties?.contentType, 'b')
+    assert.equal(packet.properties.subscriptionIdentifier, 3)
+    await retain('')
+  })
+
+  it('[MQTT-3.3.1-6, 3.3.1-7] an empty one removes it, and is not kept itself', async () => {
+    await retain('x')
+    await retain('')
+    await replays([])
+    publisher.publish(topic, '', { retain: true })
+    const packet = await client.next('publish')
+    assert.deepEqual([packet.payload.length, packet.retain], [0, false], 'it is delivered')
+  })
+
+  it('[MQTT-3.3.1-8] without RETAIN nothing is kept or removed', async () => {
+    publisher.publish(topic, 'not kept', { messageId: 1 })
+    await publisher.next('puback')
+    await replays([])
+    await client.unsubscribe(1, topic)
+    await retain('kept')
+    publisher.publish(topic, '', { messageId: 1 })
+    await publisher.next('puback')
+    publisher.publish(topic, 'other', { messageId: 1 })
+    await publisher.next('puback')
+    await replays(['kept'])
+    await retain('')
+  })
+
+  it('[MQTT-3.3.1-9, 3.8.4-4] retain handling 0: with each SUBSCRIBE', async () => {
+    await retain('x')
+    await replays(['x'], 0)
+    await replays(['x'], 0)
+    await retain('')
+  })
+
+  it('[MQTT-3.3.1-10] retain handling 1: with a new subscription', async () => {
+    await retain('x')
+    await replays(['x'], 1)
+    await replays([], 1)
+    await client.unsubscribe(1, topic)
+    await replays(['x'], 1)
+    await retain('')
+  })
+
+  it('[MQTT-3.3.1-11] retain handling 2: never', async () => {
+    await retain('x')
+    await replays([], 2)
+    await retain('')
+  })
+
+  it('a shared subscription gets none', async () => {
+    await retain('x')
+    await replays([], 0, `$share/g/${topic}`)
+    await retain('')
+  })
+
+  it('an expired one is not sent, and another says what is left', async () => {
+    await retain('short', { messageExpiryInterval: 60 })
+    hub.clock.skip(61_000)
+    await replays([])
+    await client.unsubscribe(1, topic)
+    await retain('long', { messageExpiryInterval: 600 })
+    hub.clock.skip(60_000)
+    await client.subscribe(2, [topic])
+    const left = (await client.next('publish')).properties?.messageExpiryInterval ?? 0
+    assert.ok(left <= 540 && left > 500, `${left}`)
+    await retain('')
+  })
+
+  it('they outlive a restart', async () => {
+    await retain('x')
+    await Promise.all([publisher.destroy(), client.destroy()])
+    await hub.restart()
+    publisher = await PacketClient.client(hub.port, { clientId: 'publisher' })
+    client = await PacketClient.client(hub.port, { clientId: 'subscriber' })
+    await replays(['x'])
+    await retain('')
+  })
+})
