@@ -207,12 +207,17 @@ const UNKNOWN_METHOD: Refusal = {
   text: 'authentication method is not served',
 }
 
-/** Before MQTT 5 a client without an identifier must ask for a clean session [MQTT-3.1.3-7]. */
+/**
+ * A client without an identifier must ask for a clean session in MQTT 3.1.1 [MQTT-3.1.3-7]; in 3.1 each has
+ * one of a character at least.
+ */
 function identifierRefusal(
   { clientId, isClean, level }: ConnectPacket,
   allowsEmpty: boolean,
 ): Refusal | undefined {
-  if (clientId !== '' || (allowsEmpty && (isClean || level === LEVEL.v5))) return undefined
+  if (clientId !== '') return undefined
+  const isPermitted = level === LEVEL.v5 || (level === LEVEL.v311 && isClean)
+  if (allowsEmpty && isPermitted) return undefined
   return {
     returnCode: CONNACK.identifierRejected,
     reason: REASON.clientIdentifierNotValid,
