@@ -9,6 +9,7 @@ import { coreFigures } from './core-figures.ts'
 import { runLoad } from './load-process.ts'
 import { findPeers, type MachineFacts, machineFacts, type Peers } from './machine.ts'
 import { benchMqtt } from './mqtt.ts'
+import { benchBrokers, brokerFigures } from './mqtt-brokers.ts'
 import { count, type Figure, ROOT, ratio, table, writeResult } from './results.ts'
 import type { StoreBenchOptions, StoreBenchResult } from './store.ts'
 import { benchStreams } from './streams.ts'
@@ -35,13 +36,19 @@ async function core({ natsServer }: Peers, isQuick: boolean): Promise<Outcome> {
   return { title: 'Core: NATS clients over a hub', figures: coreFigures(result), result }
 }
 
-async function mqtt({ mosquitto }: Peers, isQuick: boolean): Promise<Outcome> {
+async function mqtt({ mosquitto, natsServer }: Peers, isQuick: boolean): Promise<Outcome> {
+  const binaries = {
+    ours: '',
+    ...(mosquitto === undefined ? {} : { mosquitto }),
+    ...(natsServer === undefined ? {} : { nats: natsServer }),
+  }
+  const brokers = await benchBrokers({ binaries, isQuick })
   const measureMs = isQuick ? 1_500 : 3_000
   const result = await benchMqtt({ mosquitto, rounds: isQuick ? 2 : 5, measureMs })
   const figures = result.ingest.map((shape): Figure => {
     const publishers = shape.publishers === 1 ? '1 publisher' : `${shape.publishers} publishers`
     return {
-      name: `QoS 1, 128 B, ${publishers}, ${count(shape.inFlightTogether)} in flight`,
+      name: `ingest at a leaf, QoS 1, ${publishers}, ${count(shape.inFlightTogether)} in flight`,
       value: `${count(shape.leaf)} msgs/s, p99 ${shape.leafP99Ms.toFixed(1)} ms`,
       peer: peer('mosquitto', shape.mosquitto, shape.ratio),
       aim: `>= ${INGEST_RATIO_AIM}x`,
@@ -52,8 +59,12 @@ async function mqtt({ mosquitto }: Peers, isQuick: boolean): Promise<Outcome> {
     name: '  the same 50, while the hub takes them',
     value: `${count(result.whileSyncing)} msgs/s`,
   })
-  const title = 'MQTT: acknowledged when on the disk of the leaf (mosquitto: in memory)'
-  return { title, figures, result }
+  const title = 'MQTT: acknowledged when on disk (mosquitto, nats-server: as they are by default)'
+  return {
+    title,
+    figures: [...brokerFigures(brokers), ...figures],
+    result: { brokers, ...result },
+  }
 }
 
 async function streams({ natsServer }: Peers, isQuick: boolean): Promise<Outcome> {
