@@ -43,6 +43,8 @@ export interface AccountLogStats {
   readonly expired: number
   readonly appended: number
   readonly refused: number
+  /** Taken away by the limit of the log, or by damage, before all had them. */
+  readonly evicted: number
 }
 
 /** The sessions of an account, as front doors see them. */
@@ -88,11 +90,10 @@ export class AccountLog {
 
   get stats(): AccountLogStats {
     const { messages = 0, bytes = 0 } = this.#log?.stream.state ?? {}
-    const { appended, refused } = this.#log?.counters ?? { appended: 0, refused: 0 }
-    let online = 0
-    for (const session of this.#byClient.values()) if (session.isOnline) online++
+    const counters = this.#log?.counters ?? { appended: 0, refused: 0, evicted: 0 }
+    const online = this.#log?.deliveries.size ?? 0
     const { expired } = this.#deadlines
-    return { messages, bytes, sessions: this.#byClient.size, online, expired, appended, refused }
+    return { messages, bytes, sessions: this.#byClient.size, online, expired, ...counters }
   }
 
   /** Whether a stream or a buffer stores what is published on a subject, here or at another hub. */
@@ -103,7 +104,9 @@ export class AccountLog {
   /** Brings back the sessions of an earlier process; before anybody comes. */
   recover(store: Store, stream: StreamStore): void {
     const log = this.#makeLog(store, stream)
-    const sessions = log.records.recover(this.#parts.log)
+    const sessions = log.records
+      .recover(this.#parts.log)
+      .sort((a, b) => a.record.createdMs - b.record.createdMs)
     for (const { record } of sessions) {
       this.#newestMs = Math.max(this.#newestMs, record.createdMs, record.leftMs)
     }
@@ -161,6 +164,10 @@ export class AccountLog {
   #restore(found: FoundSession, log: SessionLog, leftAtMs: number): void {
     const session = new DurableSession({ key: found.key, ...found.record }, log)
     session.restore(found, leftAtMs)
+    // The end of an elder one of the client may not have got to the disk.
+    const elder = this.#byClient.get(session.clientId)
+    elder?.setWill(undefined)
+    elder?.end()
     this.#byClient.set(session.clientId, session)
     this.#byKey.set(session.key, session)
   }

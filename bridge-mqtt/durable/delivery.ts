@@ -32,6 +32,8 @@ export interface DeliveryHost {
   readonly recent: RecentLog
   readonly clock: Clock
   readonly log: Log
+  /** All of the log. */
+  readonly deliveries: Set<Delivery>
   /** Has `committed` called after the next commit of the log. */
   awaitCommit(delivery: Delivery): void
   /** The session needs a message no more. */
@@ -88,6 +90,7 @@ export class Delivery implements CursorUser {
     )
     this.#readyFrom = host.stream.assignedSeq + 1
     this.#reader.seek(cursor.passedSeq + 1)
+    host.deliveries.add(this)
     this.#resending = new Resending(
       host.stream,
       [...cursor.inflight.published],
@@ -107,6 +110,7 @@ export class Delivery implements CursorUser {
   close(): void {
     this.settle()
     this.#isClosed = true
+    this.#host.deliveries.delete(this)
     this.#reader.seek(this.#cursor.passedSeq + 1)
     this.#outgoing = []
   }

@@ -1,5 +1,5 @@
 import type { Message } from '../../shared/broker/index.ts'
-import type { PetioleError } from '../../shared/runtime/index.ts'
+import { invariant, type PetioleError } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
 import { FilterUnion, SubjectFilter } from '../../shared/subject/index.ts'
 import type { WillMessage } from '../codec/index.ts'
@@ -150,17 +150,19 @@ export class DurableSession implements InterestedSession, SharingSession {
    * that were there go on. SUBACK leaves after `committed`; with an error none of them has been changed.
    */
   subscribe(filters: readonly StoredFilter[], committed: SessionCommitted): void {
-    this.#journal.add(filters, committed)
+    if (this.#hasEnded) committed(undefined)
+    else this.#journal.add(filters, committed)
   }
 
   /** UNSUBACK leaves after `committed`; what is in flight goes on [MQTT-3.10.4-3]. */
   unsubscribe(filters: readonly string[], committed: SessionCommitted): void {
-    this.#journal.remove(filters, committed)
+    if (this.#hasEnded) committed(undefined)
+    else this.#journal.remove(filters, committed)
   }
 
   /** Kept with the session until the client says that it leaves, or it has been published. */
   setWill(will: WillMessage | undefined): void {
-    if (will === undefined && this.#will === undefined) return
+    if (this.#hasEnded || (will === undefined && this.#will === undefined)) return
     this.#will = will
     const { records } = this.#host
     if (will === undefined) records.removeWill(this.key)
@@ -169,7 +171,7 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   /** 0 ends it when its client leaves; NEVER_EXPIRES is for ever. */
   setExpiry(seconds: number): void {
-    if (seconds === this.#expirySeconds) return
+    if (this.#hasEnded || seconds === this.#expirySeconds) return
     this.#expirySeconds = seconds
     this.save()
     if (!this.isOnline) this.#host.left(this)
@@ -186,12 +188,14 @@ export class DurableSession implements InterestedSession, SharingSession {
    * `committed` is not called when the transaction is taken back.
    */
   received(packetId: number, committed?: SessionCommitted): void {
+    invariant(!this.#hasEnded, 'a session that has ended receives nothing')
     this.#received.add(packetId, committed)
   }
 
   /** PUBREL: PUBCOMP leaves after `committed`. */
   released(packetId: number, committed: SessionCommitted): void {
-    this.#received.release(packetId, committed)
+    if (this.#hasEnded) committed(undefined)
+    else this.#received.release(packetId, committed)
   }
 
   /** Stores a message for this session alone (a retained one), and delivers it in turn. Throws what the store throws. */
@@ -201,6 +205,7 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   /** Its client is here: what is in flight is sent again, then it goes on from its cursor. */
   attach(line: DeliveryLine): void {
+    invariant(!this.#hasEnded, 'nobody is attached to a session that has ended')
     this.#delivery?.close()
     this.#delivery = new Delivery({
       host: this.#host,
@@ -216,9 +221,13 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#delivery.start()
   }
 
-  /** Its client has gone: its time begins to run, and that of its will, if it has one still. */
-  detach(): void {
+  /**
+   * Its client has gone: its time begins to run, and that of its will, if it has one still. Nothing happens
+   * when another line is attached by now.
+   */
+  detach(line?: DeliveryLine): void {
     if (this.#delivery === undefined || this.#hasEnded) return
+    if (line !== undefined && this.#delivery.line !== line) return
     this.#delivery.close()
     this.#cursor.wentOffline()
     this.#delivery = undefined
@@ -309,10 +318,6 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   appended(seq: number): void {
     this.#delivery?.appended(seq)
-  }
-
-  takenBack(assignedSeq: number): void {
-    this.#delivery?.takenBack(assignedSeq)
   }
 
   needs(seq: number): boolean {

@@ -1,8 +1,11 @@
 import type { Peer, PublishCommitted } from '../../shared/broker/index.ts'
+import { rootOf } from '../../shared/imports/index.ts'
 
 /** A publisher of this server, asked by the log while its message is on its way (`message.origin`). */
 export interface MqttPublisher extends Peer {
   readonly clientId: string
+  /** undefined: of the account that it publishes in. */
+  readonly account?: string
   /** Of the message that is being routed. */
   readonly publishingQos: number
   readonly publishingRetain: boolean
@@ -16,7 +19,8 @@ export interface MqttPublisher extends Peer {
   hold(): PublishCommitted | undefined
 }
 
-/** The origin of a message as a publisher of this server; undefined for all others. */
+/** The origin of a message as a publisher of this server, of another account too; undefined for all others. */
 export function publisherOf(origin: Peer): MqttPublisher | undefined {
-  return origin.kind === 'mqtt' && 'publishingQos' in origin ? (origin as MqttPublisher) : undefined
+  const root = origin.kind === 'mqtt' ? origin : rootOf(origin)
+  return root.kind === 'mqtt' && 'publishingQos' in root ? (root as MqttPublisher) : undefined
 }

@@ -39,6 +39,7 @@ export class SessionCursor implements WrittenState {
   // Of ten thousand sessions that are away most have none of these.
   #inflight: Inflight | undefined
   #window: SendWindow | undefined
+  #isForgotten = false
   /** PUBRECs that are on their way to the disk, in their order. */
   #releasing: InflightMessage[] = NONE
 
@@ -88,12 +89,12 @@ export class SessionCursor implements WrittenState {
   }
 
   touch(): void {
-    this.#host.writer.touch(this)
+    if (!this.#isForgotten) this.#host.writer.touch(this)
   }
 
   /** Returns the version to wait for. */
   touchNow(): number {
-    return this.#host.writer.touchNow(this)
+    return this.#isForgotten ? this.version + 1 : this.#host.writer.touchNow(this)
   }
 
   /** The client has the message; PUBREL leaves when that is on disk. */
@@ -136,7 +137,9 @@ export class SessionCursor implements WrittenState {
     if (this.#window?.inflight === 0) this.#window = undefined
   }
 
+  /** Its session has ended: nothing is written any more. */
   forget(): void {
+    this.#isForgotten = true
     this.#host.writer.forget(this)
     this.#releasing = NONE
   }

@@ -63,8 +63,9 @@ export class SessionLog implements Peer, SessionHost {
   readonly interests: LogInterests
   readonly groups: SharedGroups
   readonly sweeping: LogSweep
-  /** Messages stored since the start, and those that could not be. */
-  readonly counters = { appended: 0, refused: 0 }
+  readonly deliveries = new Set<Delivery>()
+  /** Messages stored since the start, those that could not be, and those that limits or damage took away. */
+  readonly counters = { appended: 0, refused: 0, evicted: 0 }
   readonly #parts: SessionLogParts
   readonly #stops: readonly (() => void)[]
   /** Those who wait for the next commit. */
@@ -73,7 +74,7 @@ export class SessionLog implements Peer, SessionHost {
   #troubleMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: SessionLogParts) {
-    const { store, stream, space, clock, log, sessions } = parts
+    const { store, stream, space, clock, log } = parts
     this.#parts = parts
     this.id = parts.peerId
     this.store = store
@@ -94,8 +95,9 @@ export class SessionLog implements Peer, SessionHost {
       stream.onCommit(() => this.#wake()),
       stream.stage.onTakenBack(() => {
         this.recent.takenBack(stream.assignedSeq)
-        for (const session of sessions.values()) session.takenBack(stream.assignedSeq)
+        for (const delivery of this.deliveries) delivery.takenBack(stream.assignedSeq)
       }),
+      stream.onEvict(({ messages, cause }) => this.#evicted(messages, cause)),
     ]
   }
 
@@ -107,7 +109,7 @@ export class SessionLog implements Peer, SessionHost {
     const qos = publisher?.publishingQos ?? this.qosOf(message)
     if (qos === 0) return
     const committed = publisher?.hold()
-    const headers = headersFor(message, qos, publisher)
+    const headers = headersFor(message, qos, publisher, this.#parts.space.account)
     const seq = this.#append(subject, headers, message.payload, committed)
     if (seq === 0) return
     let isAwaited = false
@@ -136,7 +138,7 @@ export class SessionLog implements Peer, SessionHost {
   appendTo(session: DurableSession, message: Message, qos: number): boolean {
     const publisher = publisherOf(message.origin)
     const committed = publisher?.hold()
-    const headers = headersFor(message, qos, undefined)
+    const headers = headersFor(message, qos, publisher, NOBODYS)
     return this.#appendTo(session, { ...partsOf(message), headers }, committed)
   }
 
@@ -250,10 +252,21 @@ export class SessionLog implements Peer, SessionHost {
 
   #refused(error: unknown): void {
     this.counters.refused++
-    const nowMs = this.clock.monotonicMs()
-    if (nowMs - this.#troubleMs < TROUBLE_INTERVAL_MS) return
-    this.#troubleMs = nowMs
+    if (!this.#isToldAgain()) return
     this.log.warn({ err: messageOf(error) }, 'messages for durable sessions not stored')
+  }
+
+  #evicted(messages: number, cause: string): void {
+    this.counters.evicted += messages
+    if (!this.#isToldAgain()) return
+    this.log.warn({ messages, cause }, 'durable sessions have lost messages that they had not got')
+  }
+
+  #isToldAgain(): boolean {
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - this.#troubleMs < TROUBLE_INTERVAL_MS) return false
+    this.#troubleMs = nowMs
+    return true
   }
 
   #wake(): void {
@@ -283,15 +296,21 @@ function partsOf({ subjectBytes, payload }: Message): Omit<KeptMessage, 'headers
   return { subject: subjectBytes, payload }
 }
 
+/** No client has no-local at a shared subscription [MQTT-3.8.3-4], so it does not matter whose a message is. */
+const NOBODYS = ''
+
 /** Constant blocks stay as they are: most messages have nothing that the log must add. */
 function headersFor(
   message: Message,
   qos: number,
   publisher: MqttPublisher | undefined,
+  account: string,
 ): Uint8Array {
   const { headers, replyBytes } = message
   const isRetain = publisher?.publishingRetain === true
-  const from = publisher?.hasNoLocal === true ? publisher.clientId : ''
+  // Another account's client may have the same name.
+  const isOfAccount = publisher?.hasNoLocal === true && (publisher.account ?? account) === account
+  const from = isOfAccount ? publisher.clientId : ''
   const replyTopic = replyBytes.length === 0 ? undefined : subjectToTopic(replyBytes)
   return loggedHeaders(headers, { qos, isRetain, from, replyTopic })
 }

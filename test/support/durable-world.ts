@@ -81,6 +81,7 @@ export class TestPublisher implements MqttPublisher {
   readonly echo = true
   readonly id: number
   readonly clientId: string
+  account = 'A'
   publishingQos = 0
   publishingRetain = false
   hasNoLocal = false

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { ImportedOrigin } from '../../../../shared/imports/index.ts'
 import { DurableWorld, filterOf, TestPublisher } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
 import { StoreClock, settle } from '../../../support/store-clock.ts'
@@ -89,11 +90,15 @@ describe('mqtt durable: delivery to a session', () => {
     own.publish(world.space, 'a.x', 'own', 1)
     own.publish(world.space, 'a.both', 'by the other filter', 1)
     await world.publish('a.x', 'of another')
+    const stranger = new TestPublisher(78, 'c/é\r\n')
+    stranger.hasNoLocal = true
+    stranger.account = 'B'
+    stranger.publish(world.space, 'a.x', 'of another account', 1)
     const line = world.attach('c/é\r\n')
     const other = world.attach('d')
     await settle()
-    assert.deepEqual(line.payloads, ['by the other filter', 'of another'])
-    assert.equal(other.sent.length, 3)
+    assert.deepEqual(line.payloads, ['by the other filter', 'of another', 'of another account'])
+    assert.equal(other.sent.length, 4)
   })
 
   it('what is nothing for the client counts as done', async () => {
@@ -207,6 +212,26 @@ describe('mqtt durable: delivery to a session', () => {
       line.sent[0]?.headers,
       'NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Retain: 1\r\nMqtt-Response-Topic: answers/to/\r\nx: y\r\n\r\n',
     )
+  })
+
+  it('a publisher of another account waits for the log, too', async () => {
+    const none = new Uint8Array(0)
+    await world.subscribe('c', filterOf('a', 1))
+    let held = 0
+    const foreign = new TestPublisher(79)
+    foreign.hold = () => {
+      held++
+      return () => {}
+    }
+    foreign.publishingQos = 1
+    const origin = new ImportedOrigin(foreign, { service: {}, share: false })
+    world.space.publish(origin, {
+      subject: Buffer.from('a'),
+      reply: none,
+      headers: none,
+      payload: none,
+    })
+    assert.equal(held, 1)
   })
 
   it('what a stream stores is worth QoS 2, and what nobody does is not stored here either', async () => {

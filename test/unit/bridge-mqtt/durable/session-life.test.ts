@@ -253,6 +253,66 @@ describe('mqtt durable: life of a session', () => {
     assert.equal(world.wills.length, 0)
   })
 
+  it('an old connection neither ends nor detaches what another one has by now', async () => {
+    await world.subscribe('c', 'a')
+    const session = world.session('c')
+    const old = world.attach('c')
+    const line = world.attach('c')
+    session.detach(old)
+    await world.publish('a', '1')
+    await settle()
+    assert.deepEqual(line.payloads, ['1'])
+    session.detach(line)
+    assert.equal(session.isOnline, false)
+  })
+
+  it('writes nothing of a session that has ended', async () => {
+    await world.subscribe('c', 'a')
+    const session = world.session('c')
+    world.attach('c')
+    await world.publish('a', '1')
+    await settle()
+    session.end()
+    session.puback(1, 0)
+    session.setWill(willOf('x'))
+    session.setExpiry(5)
+    await new Promise((resolve) => session.released(1, resolve))
+    await new Promise((resolve) => session.subscribe([filterOf('b')], resolve))
+    await new Promise((resolve) => session.unsubscribe(['a'], resolve))
+    clock.advance(1_000)
+    await settle()
+    const [stream] = store.streams.values()
+    assert.deepEqual([...(stream?.states.entries() ?? [])], [])
+  })
+
+  it('of two sessions of one client the younger one stays', async () => {
+    world.session('c', 1_000)
+    const [stream] = store.streams.values()
+    const [key = '', bytes = new Uint8Array(0)] = [...(stream?.states.entries() ?? [])][0] ?? []
+    const older = JSON.parse(Buffer.from(bytes).toString()) as { createdMs: number }
+    older.createdMs -= 1
+    stream?.states.set(key.replace(/.$/, 'x'), Buffer.from(JSON.stringify(older)))
+    const { createdMs } = world.session('c')
+    await restart()
+    assert.equal(world.log.sessions.size, 1)
+    assert.equal(world.session('c').createdMs, createdMs)
+    await restart()
+    assert.equal(world.log.sessions.size, 1)
+  })
+
+  it('goes on behind what the limit of the log took away, and says so', async () => {
+    await world.subscribe('c', 'a')
+    for (let i = 0; i < 10; i++) await world.publish('a', `${i}`)
+    const [stream] = store.streams.values()
+    stream?.configure(stream.config, { ...stream.limits, messagesMax: 4 })
+    await settle()
+    assert.equal(world.log.stats.evicted, 6)
+    assert.deepEqual(log.messages(), ['durable sessions have lost messages that they had not got'])
+    const line = world.attach('c')
+    await settle()
+    assert.deepEqual(line.payloads, ['6', '7', '8', '9'])
+  })
+
   it('refuses more sessions than there may be, and any where nothing is stored', async () => {
     const small = await DurableWorld.start({ store, clock, limits: { sessionsMax: 2 }, log })
     small.session('a')

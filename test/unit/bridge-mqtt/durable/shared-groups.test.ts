@@ -101,6 +101,14 @@ describe('mqtt durable: shared subscriptions', () => {
     assert.equal(line.sent.length, 2)
   })
 
+  it('delivers with no more than was granted, and says what was published with RETAIN', async () => {
+    const line = world.attach('c')
+    world.publisher.publishingRetain = true
+    await publish(1, 2)
+    assert.equal(line.sent[0]?.qos, 1)
+    assert.match(line.sent[0]?.headers ?? '', /Petiole-Retain: 1/)
+  })
+
   it('what was for a session that has ended is removed', async () => {
     await publish(10)
     world.session('c').end()
