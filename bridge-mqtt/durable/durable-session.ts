@@ -68,6 +68,8 @@ export class DurableSession implements InterestedSession, SharingSession {
   #expirySeconds: number
   #will: WillMessage | undefined
   #hasEnded = false
+  /** What it is did not get to the disk. */
+  #isUnsaved = false
   /** Wall time at which the client left; 0 while it is here, and when no clock could be trusted. */
   #leftMs = 0
   /** The same by the monotonic clock, reckoned back for a session of an earlier process. */
@@ -151,7 +153,10 @@ export class DurableSession implements InterestedSession, SharingSession {
    */
   subscribe(filters: readonly StoredFilter[], committed: SessionCommitted): void {
     if (this.#hasEnded) committed(undefined)
-    else this.#journal.add(filters, committed)
+    else {
+      this.#saveAgain()
+      this.#journal.add(filters, committed)
+    }
   }
 
   /** UNSUBACK leaves after `committed`; what is in flight goes on [MQTT-3.10.4-3]. */
@@ -164,6 +169,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   setWill(will: WillMessage | undefined): void {
     if (this.#hasEnded || (will === undefined && this.#will === undefined)) return
     this.#will = will
+    this.#saveAgain()
     const { records } = this.#host
     if (will === undefined) records.removeWill(this.key)
     else records.writeWill(this.key, will)
@@ -189,6 +195,7 @@ export class DurableSession implements InterestedSession, SharingSession {
    */
   received(packetId: number, committed?: SessionCommitted): void {
     invariant(!this.#hasEnded, 'a session that has ended receives nothing')
+    this.#saveAgain()
     this.#received.add(packetId, committed)
   }
 
@@ -341,7 +348,15 @@ export class DurableSession implements InterestedSession, SharingSession {
       expirySeconds: this.#expirySeconds,
       leftMs: this.#leftMs,
     }
-    this.#host.records.writeSession(this.key, record)
+    this.#isUnsaved = false
+    this.#host.records.writeSession(this.key, record, (error) => {
+      if (error !== undefined) this.#isUnsaved = true
+    })
+  }
+
+  /** What is written for a session that is not there itself would be nobody's. */
+  #saveAgain(): void {
+    if (this.#isUnsaved) this.save()
   }
 
   get #journal(): FilterJournal {
