@@ -29,6 +29,9 @@ export const FEW_FILTERS_MAX = 8
 
 /** Messages that wait in memory for sessions that are connected: the newest ones. */
 export const RECENT_BYTES_MAX = 4 * MIB
+/** Of the newest messages of a log in memory; powers of two. */
+export const RECENT_PLACES_MIN = 64
+export const RECENT_PLACES_MAX = 16_384
 
 /** Sequences that wait for one connected session; with more it reads the log until it has caught up. */
 export const READY_MAX = 1_024

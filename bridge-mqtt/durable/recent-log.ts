@@ -1,5 +1,5 @@
 import type { StoredMessage } from '../../shared/store/index.ts'
-import { RECENT_BYTES_MAX } from './limits.ts'
+import { RECENT_BYTES_MAX, RECENT_PLACES_MAX, RECENT_PLACES_MIN } from './limits.ts'
 
 /** A message of the log in memory. */
 export type LogEntry = Pick<
@@ -7,14 +7,20 @@ export type LogEntry = Pick<
   'seq' | 'subjectBytes' | 'headers' | 'payload' | 'timeMs'
 >
 
-/** The newest messages of a log that somebody who is connected waits for: most are read from here. */
+/**
+ * The newest messages of a log that somebody who is connected waits for: most are read from here. Each has its
+ * place by its sequence, so that the oldest are let go without a search; sequences rise, and may have gaps.
+ */
 export class RecentLog {
-  /** In the order of their sequences. */
-  readonly #entries = new Map<number, LogEntry>()
+  #places: (LogEntry | undefined)[] = new Array(RECENT_PLACES_MIN)
+  /** Nothing has a lower sequence. */
+  #oldestSeq = 0
+  #newestSeq = 0
   #bytes = 0
 
   get(seq: number): LogEntry | undefined {
-    return this.#entries.get(seq)
+    const entry = this.#places[seq & (this.#places.length - 1)]
+    return entry?.seq === seq ? entry : undefined
   }
 
   /** Copies what it is given into one piece of memory. */
@@ -25,39 +31,59 @@ export class RecentLog {
     payload: Uint8Array,
     timeMs: number,
   ): void {
+    if (this.#bytes === 0) this.#oldestSeq = seq
+    if (seq - this.#oldestSeq >= this.#places.length) this.#makeRoom(seq)
     const headersAt = subject.length
     const payloadAt = headersAt + headers.length
     const bytes = Buffer.allocUnsafe(payloadAt + payload.length)
     bytes.set(subject, 0)
     bytes.set(headers, headersAt)
     bytes.set(payload, payloadAt)
-    this.#entries.set(seq, {
+    this.#places[seq & (this.#places.length - 1)] = {
       seq,
       subjectBytes: bytes.subarray(0, headersAt),
       headers: bytes.subarray(headersAt, payloadAt),
       payload: bytes.subarray(payloadAt),
       timeMs,
-    })
-    this.#bytes += bytes.length
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#bytes <= RECENT_BYTES_MAX || oldest === seq) break
-      this.#entries.delete(oldest)
-      this.#bytes -= sizeOf(entry)
     }
+    this.#newestSeq = seq
+    this.#bytes += bytes.length
+    while (this.#bytes > RECENT_BYTES_MAX && this.#oldestSeq < seq) this.#letGo(this.#oldestSeq++)
   }
 
   /** What has a higher sequence will not be stored after all. */
   takenBack(assignedSeq: number): void {
-    for (const [seq, entry] of this.#entries) {
-      if (seq <= assignedSeq) continue
-      this.#entries.delete(seq)
-      this.#bytes -= sizeOf(entry)
-    }
+    const from = Math.max(assignedSeq + 1, this.#oldestSeq)
+    for (let seq = from; seq <= this.#newestSeq; seq++) this.#letGo(seq)
+    this.#newestSeq = Math.min(this.#newestSeq, assignedSeq)
   }
 
   clear(): void {
-    this.#entries.clear()
+    this.#places = new Array(RECENT_PLACES_MIN)
     this.#bytes = 0
+  }
+
+  /** For one more behind the newest: more places up to a limit, and then those of the oldest. */
+  #makeRoom(seq: number): void {
+    const before = this.#places
+    let places = before.length
+    while (seq - this.#oldestSeq >= places && places < RECENT_PLACES_MAX) places *= 2
+    const keptFrom = Math.max(this.#oldestSeq, seq - places + 1)
+    const last = Math.min(keptFrom - 1, this.#newestSeq)
+    for (let gone = this.#oldestSeq; gone <= last; gone++) this.#letGo(gone)
+    this.#oldestSeq = keptFrom
+    if (places === before.length) return
+    this.#places = new Array(places)
+    for (const entry of before) {
+      if (entry !== undefined) this.#places[entry.seq & (places - 1)] = entry
+    }
+  }
+
+  #letGo(seq: number): void {
+    const entry = this.get(seq)
+    if (entry === undefined) return
+    this.#places[seq & (this.#places.length - 1)] = undefined
+    this.#bytes -= sizeOf(entry)
   }
 }
 
