@@ -33,11 +33,21 @@ export interface CursorRecord {
   readonly inflight: readonly InflightRecord[]
 }
 
-export interface InflightRecord {
+export interface InflightEntry {
   readonly packetId: number
   readonly seq: number
   readonly qos: 1 | 2
+}
+
+export interface InflightRecord extends InflightEntry {
   readonly isReleased: boolean
+}
+
+/** What is in flight: `size` is of both together. */
+export interface EncodedInflight {
+  readonly size: number
+  readonly released: Iterable<InflightEntry>
+  readonly published: Iterable<InflightEntry>
 }
 
 export interface FilterRecord {
@@ -106,20 +116,32 @@ export function decodeWill(bytes: Uint8Array): WillMessage | undefined {
   }
 }
 
-export function encodeCursor(passedSeq: number, inflight: readonly InflightRecord[]): Uint8Array {
-  const bytes = new Uint8Array(CURSOR_HEAD + inflight.length * INFLIGHT_SIZE)
+/** Made each time that a session's progress is written: of what is in flight nothing is copied first. */
+export function encodeCursor(passedSeq: number, inflight: EncodedInflight): Uint8Array {
+  const bytes = new Uint8Array(CURSOR_HEAD + inflight.size * INFLIGHT_SIZE)
   const view = new DataView(bytes.buffer)
   view.setUint8(0, VERSION)
   view.setFloat64(1, passedSeq, true)
-  view.setUint16(9, inflight.length, true)
-  let at = CURSOR_HEAD
-  for (const { packetId, seq, qos, isReleased } of inflight) {
+  view.setUint16(9, inflight.size, true)
+  const at = writeInflight(view, CURSOR_HEAD, inflight.released, RELEASED)
+  writeInflight(view, at, inflight.published, 0)
+  return bytes
+}
+
+function writeInflight(
+  view: DataView,
+  start: number,
+  entries: Iterable<InflightEntry>,
+  flag: number,
+): number {
+  let at = start
+  for (const { packetId, seq, qos } of entries) {
     view.setUint16(at, packetId, true)
     view.setFloat64(at + 2, seq, true)
-    view.setUint8(at + 10, qos | (isReleased ? RELEASED : 0))
+    view.setUint8(at + 10, qos | flag)
     at += INFLIGHT_SIZE
   }
-  return bytes
+  return at
 }
 
 export function decodeCursor(bytes: Uint8Array): CursorRecord | undefined {

@@ -1,7 +1,7 @@
 import { SendWindow } from '../send-window.ts'
 import { Inflight, type InflightMessage } from './inflight.ts'
 import { WINDOW_DEFAULT } from './limits.ts'
-import { type CursorRecord, encodeCursor, type InflightRecord } from './session-codec.ts'
+import { type CursorRecord, type EncodedInflight, encodeCursor } from './session-codec.ts'
 import type { StateWriter, WrittenState } from './state-writer.ts'
 
 /** Who delivers for a cursor, while its client is connected. */
@@ -21,6 +21,7 @@ export interface CursorHost {
 }
 
 const NONE: InflightMessage[] = []
+const NOTHING: EncodedInflight = { size: 0, released: NONE, published: NONE }
 
 /**
  * How far one session is in the log: all up to `passedSeq` was delivered or did not concern it, but for what
@@ -82,10 +83,7 @@ export class SessionCursor implements WrittenState {
 
   encode(): Uint8Array {
     this.user?.settle()
-    const records: InflightRecord[] = []
-    for (const entry of this.inflight.released) records.push({ ...entry, isReleased: true })
-    for (const entry of this.inflight.published) records.push({ ...entry, isReleased: false })
-    return encodeCursor(this.passedSeq, records)
+    return encodeCursor(this.passedSeq, this.#inflight ?? NOTHING)
   }
 
   touch(): void {
