@@ -8,6 +8,7 @@ import { AccountEngines } from '../../../shared/server/account-engines.ts'
 import type { StreamStore } from '../../../shared/store/index.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
+import { noLimits } from '../../support/opened-store.ts'
 import { DEADLINE_MS } from '../../support/patience.ts'
 
 class BrokenStore extends MemoryStore {
@@ -70,5 +71,40 @@ describe('engines of an operator’s accounts', () => {
     await engines.drain()
     assert.deepEqual([...engines.all.keys()], ['A'])
     assert.equal(errors.length, 1)
+  })
+
+  it('ask for those whose streams are on disk, and for none by what a front door keeps', async () => {
+    const clock = new ManualClock()
+    const random = new SeededRandom(1)
+    const asked: string[] = []
+    const purged: string[] = []
+    const book = {
+      accounts: () => [],
+      get: () => undefined,
+      fetch: async (name: string) => void asked.push(name),
+      onChange: () => () => {},
+    } as unknown as AccountBook
+    const store = new MemoryStore(() => clock.wallMs())
+    for (const name of ['A/S', 'A/T', 'B/S', 'mqtt-log:C', 'mqtt-log:A']) {
+      store.createStream(name, new Uint8Array(0), noLimits)
+    }
+    const engines = new AccountEngines({
+      machine: { clock, random, disk: new SystemDisk() } as never,
+      log: silentLog,
+      serverName: 's',
+      store,
+      book,
+      space: () => new AccountSpace(random, 'A'),
+      nextPeerId: () => 1,
+      describeRequester: () => undefined,
+      jetstream: () => parseConfig({}, 'hub').jetstream,
+      purgeOthers: async (account) => void purged.push(account),
+    })
+    await engines.start({ ...parseConfig({}, 'hub'), accounts: [], operator: {} } as never)
+    assert.deepEqual(asked, ['A', 'B'])
+    assert.equal(await engines.purge('A'), 2)
+    assert.deepEqual(purged, ['A'])
+    assert.deepEqual([...store.streams.keys()], ['B/S', 'mqtt-log:C', 'mqtt-log:A'])
+    await engines.drain()
   })
 })
