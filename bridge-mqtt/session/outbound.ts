@@ -141,6 +141,7 @@ export class Outbound {
 
   /** Sends from the queue what the window and the output have room for. */
   flushQueue(): void {
+    if (this.#queue.length === 0) return
     while (this.hasRoom) {
       const next = this.#queue[this.#queueHead]
       if (next === undefined) break

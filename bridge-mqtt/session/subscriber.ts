@@ -7,8 +7,8 @@ import {
   type UnsubscribePacket,
   type Violation,
 } from '../codec/index.ts'
-import { SHARED_BEHIND_QUEUED_MAX } from '../limits.ts'
-import { NO_HEADERS, qosOfHeaders } from '../message-headers.ts'
+import { SHARED_BEHIND_QUEUED_MAX, SHARED_PACKET_BYTES_MAX } from '../limits.ts'
+import { qosOfHeaders } from '../message-headers.ts'
 import { SendWindow } from '../send-window.ts'
 import type { Topic } from '../translator.ts'
 import { ClientFilters } from './client-filters.ts'
@@ -31,8 +31,20 @@ export interface MqttOrigin {
   readonly publishingRetain: boolean
 }
 
-/** Filled for each delivery and sent, or copied, before the next. */
+const NOTHING = new Uint8Array(0)
+
+/**
+ * The message that is being delivered, found out about for its first receiver and filled in for each; sent, or
+ * copied, before the next. Its topic is empty when there is none.
+ */
 const outgoing = new OutboundMessage()
+const published = { qos: 0, isRetain: false }
+
+/** A long payload must not outlive its delivery. */
+function forget(): void {
+  outgoing.serial = 0
+  outgoing.payload = NOTHING
+}
 
 /**
  * What a client is subscribed to, and what of it is sent. A clean session gets all from the router, and what
@@ -109,27 +121,23 @@ export class Subscriber {
    */
   offer(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): boolean {
     const isPlainOne = subscription.queue === ''
-    const subject = message.subjectBytes
-    const grant = this.#filters.grantOf(subscription, subject, message.origin === this.#peer)
+    const isOwn = message.origin === this.#peer
+    const grant = this.#filters.grantOf(subscription, message.subjectBytes, isOwn)
     if (grant === undefined) return isPlainOne
-    const qos = grant.qos === 0 ? 0 : Math.min(grant.qos, this.#qosOf(message, origin))
+    if (message.serial !== outgoing.serial) this.#begin(message, origin)
+    const qos = Math.min(grant.qos, published.qos)
     if (qos > 0 && this.#durable !== undefined) return true
     if (!isPlainOne && !this.#hasRoomFor(qos)) return false
-    const publishing = origin?.publishing
-    const topic =
-      publishing?.subject === subject ? publishing.bytes : this.#context.translator.topicOf(subject)
-    if (topic === undefined) {
+    if (outgoing.topic.length === 0) {
       this.#context.counters.untranslatable++
       return isPlainOne
     }
-    outgoing.serial = message.serial
-    outgoing.topic = topic
-    outgoing.payload = message.payload
     outgoing.qos = qos
-    outgoing.isRetain = grant.isRetainAsPublished && origin?.publishingRetain === true
+    outgoing.isRetain = grant.isRetainAsPublished && published.isRetain
     outgoing.subscriptionIds = grant.subscriptionIds
     this.#addFacts(message, qos)
     this.#outbound.send(outgoing)
+    if (outgoing.payload.length > SHARED_PACKET_BYTES_MAX) forget()
     return true
   }
 
@@ -195,9 +203,22 @@ export class Subscriber {
     return this.#durable.pubcomp(packetId)
   }
 
+  /** What is the same for all receivers. */
+  #begin(message: Message, origin: MqttOrigin | undefined): void {
+    const subject = message.subjectBytes
+    const publishing = origin?.publishing
+    outgoing.serial = message.serial
+    outgoing.topic =
+      publishing?.subject === subject
+        ? publishing.bytes
+        : (this.#context.translator.topicOf(subject) ?? NOTHING)
+    outgoing.payload = message.payload
+    published.qos = origin?.publishingQos ?? this.#qosOf(message)
+    published.isRetain = origin?.publishingRetain === true
+  }
+
   /** What NATS clients publish where it is stored is as good as QoS 2. */
-  #qosOf(message: Message, origin: MqttOrigin | undefined): number {
-    if (origin !== undefined) return origin.publishingQos
+  #qosOf(message: Message): number {
     const { headers } = message
     const qos = headers.length === 0 ? 0 : qosOfHeaders(headers)
     if (qos > 0) return qos
@@ -212,7 +233,7 @@ export class Subscriber {
   /** Properties are of MQTT 5; that a message expires while it waits, of all. */
   #addFacts(message: Message, qos: number): void {
     outgoing.messageExpiry = -1
-    outgoing.shared = NO_HEADERS
+    outgoing.shared = NOTHING
     const { headers } = message
     if (!this.#isV5) {
       if (qos === 0 || isPlain(headers)) return
