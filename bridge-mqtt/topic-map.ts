@@ -95,6 +95,14 @@ export function filterToSubjects(filter: string): FilterSubjects | undefined {
   }
 }
 
+/**
+ * The queue group of a shared subscription's name, which holds no `/` and no wildcard: a token like that of a
+ * topic level, since a blank would end it in the lines that tell other servers of it.
+ */
+export function shareNameToQueue(name: string): string {
+  return topicToSubject(Buffer.from(name))?.toString() ?? ''
+}
+
 export function beginsWithDollar(subject: Uint8Array): boolean {
   return subject[0] === DOLLAR
 }

@@ -1,6 +1,6 @@
 import { isValidSubject, SubjectFilter, SubjectTree } from '../../shared/subject/index.ts'
 import { isShared, parseShared } from '../codec/index.ts'
-import { beginsWithDollar, filterToSubjects } from '../topic-map.ts'
+import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
 import type { StoredFilter } from './delivery-line.ts'
 import { FEW_FILTERS_MAX } from './limits.ts'
 import type { InterestedSession, LogInterest, LogInterests } from './log-interest.ts'
@@ -205,5 +205,5 @@ function partsOf(filter: string): FilterParts | undefined {
   const mapped = shared && filterToSubjects(shared.filter)
   if (shared === undefined || mapped === undefined) return undefined
   if (!mapped.subjects.every(isValidSubject)) return undefined
-  return { group: shared.group, ...mapped }
+  return { group: shareNameToQueue(shared.group), ...mapped }
 }

@@ -3,7 +3,7 @@ import { isValidSubject, SubjectFilter } from '../../shared/subject/index.ts'
 import { isShared, parseShared, VIOLATIONS, type Violation } from '../codec/index.ts'
 import type { StoredFilter } from '../durable/index.ts'
 import { FILTER_LEVELS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
-import { beginsWithDollar, filterToSubjects, topicToSubject } from '../topic-map.ts'
+import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
 import { FilterOverlaps, type Grant, type OverlappingFilter } from './filter-overlaps.ts'
 import type { SessionGuard } from './session-guard.ts'
 
@@ -208,14 +208,9 @@ function partsOf(filter: string): FilterParts | undefined {
   const mapped = shared && filterToSubjects(shared.filter)
   if (mapped === undefined) return undefined
   const { subjects, skipsDollar } = mapped
-  const group = shared?.group === undefined ? undefined : queueOf(shared.group)
+  const group = shared?.group === undefined ? undefined : shareNameToQueue(shared.group)
   const isTold = subjects.every((subject) => isValidSubject(subject) && isShort(subject, group))
   return isTold ? { subjects, group, skipsDollar } : undefined
-}
-
-/** As a token of a subject: in a control line a blank in it would be an end. */
-function queueOf(group: string): string | undefined {
-  return topicToSubject(Buffer.from(group))?.toString()
 }
 
 /** Other servers are told of it in one line. */
