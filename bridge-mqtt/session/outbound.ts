@@ -74,6 +74,11 @@ export class Outbound {
     return this.#channel.pendingBytes >= DELIVERY_PENDING_BYTES_MAX
   }
 
+  /** Messages that the client has to answer; where the window is our own, only those of QoS 2 are counted. */
+  get unanswered(): number {
+    return this.#awaited.size
+  }
+
   /** Messages of QoS 1 and 2 for which the window has room. */
   get windowRoom(): number {
     return Math.max(0, this.#window.max - this.#window.inflight)

@@ -38,6 +38,8 @@ const outgoing = new OutboundMessage()
 export class RetainedReplays {
   readonly #parts: ReplayParts
   readonly #waiting = new Map<string, Replay>()
+  /** Filters whose last messages may be in flight. */
+  readonly #sent = new Set<string>()
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
   #isReading = false
@@ -58,9 +60,16 @@ export class RetainedReplays {
     this.#waiting.set(filter.filter, { filter, pages, qos, subscriptionIds })
   }
 
+  /** The filters whose retained messages were not all sent, or may not have arrived. */
+  get unfinished(): readonly string[] {
+    const unanswered = this.#parts.outbound.unanswered > 0 ? this.#sent : []
+    return [...this.#waiting.keys(), ...unanswered]
+  }
+
   /** Nothing more is sent for it [MQTT-3.10.4-2]. */
   cancel(filter: string): void {
     this.#waiting.delete(filter)
+    this.#sent.delete(filter)
   }
 
   hold(): void {
@@ -86,6 +95,7 @@ export class RetainedReplays {
     this.#isClosed = true
     this.#cancelRetry?.()
     this.#waiting.clear()
+    this.#sent.clear()
   }
 
   /** Messages that can leave now; those that wait already go first. */
@@ -112,9 +122,15 @@ export class RetainedReplays {
     const isWanted = !this.#isClosed && this.#waiting.get(filter) === replay
     if (isWanted) {
       for (const message of page) this.#send(replay, message)
-      if (page.length === 0) this.#waiting.delete(filter)
+      if (page.length === 0) this.#finish(replay)
     }
     this.#parts.context.clock.soon(() => this.goOn())
+  }
+
+  #finish({ filter, qos }: Replay): void {
+    this.#waiting.delete(filter.filter)
+    if (this.#parts.outbound.unanswered === 0) this.#sent.clear()
+    else if (qos > 0) this.#sent.add(filter.filter)
   }
 
   #send({ filter, qos, subscriptionIds }: Replay, message: RetainedMessage): void {

@@ -32,6 +32,12 @@ export interface RequestParts {
 const RETAIN = { always: 0, new: 1 } as const
 
 /**
+ * The filters of sessions whose clients have gone before they had all that was retained: they get it from the
+ * beginning when they come back, since nobody asks for it a second time. It is not kept over a restart.
+ */
+const CUT_REPLAYS = new WeakMap<SubscriberLog, readonly string[]>()
+
+/**
  * SUBSCRIBE and UNSUBSCRIBE. What they ask for is so at once; of a durable session the answer waits until it
  * is on disk, and when it does not get there, all is as it was before.
  */
@@ -114,12 +120,19 @@ export class SubscriberRequests {
 
   /** Of a session that was here before, but for what its user may not have any more. */
   restore(durable: SubscriberLog): void {
-    const refused = this.#counted(() =>
-      [...durable.filters.values()].filter(
-        (stored) => typeof this.#parts.filters.set(stored) === 'string',
-      ),
-    )
-    this.#forget(refused.map(({ filter }) => filter))
+    const { filters, replays } = this.#parts
+    const cut = CUT_REPLAYS.get(durable)
+    CUT_REPLAYS.delete(durable)
+    const refused: string[] = []
+    this.#counted(() => {
+      for (const stored of durable.filters.values()) {
+        const entry = filters.set(stored)
+        if (typeof entry === 'string') refused.push(stored.filter)
+        else if (cut?.includes(stored.filter) === true) replays.add(entry)
+      }
+    })
+    this.#forget(refused)
+    replays.goOn()
   }
 
   /** The user may do other things now: what is not allowed any more ends. */
@@ -129,6 +142,11 @@ export class SubscriberRequests {
 
   close(): void {
     this.#isClosed = true
+    const { unfinished } = this.#parts.replays
+    if (this.#durable !== undefined && unfinished.length > 0) {
+      CUT_REPLAYS.set(this.#durable, unfinished)
+    }
+    this.#parts.replays.close()
     this.#counted(() => this.#parts.filters.clear())
   }
 

@@ -184,7 +184,6 @@ export class Subscriber {
 
   /** Receives nothing from now on. */
   close(): void {
-    this.#replays.close()
     this.#requests.close()
     this.#outbound.close()
     this.#durable?.detach()

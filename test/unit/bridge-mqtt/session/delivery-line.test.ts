@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { NO_PROPERTIES } from '../../../../bridge-mqtt/codec/index.ts'
 import { DELIVERY_PENDING_BYTES_MAX } from '../../../../bridge-mqtt/limits.ts'
+import { QOS2_HEADERS } from '../../../../bridge-mqtt/message-headers.ts'
+import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
 import { compilePermissions } from '../../../../shared/account/index.ts'
 import { DurableWorld } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
@@ -208,7 +210,9 @@ describe('subscriber of a durable session', () => {
 
   it('leaves shared subscriptions to the log, and is chosen by it', async () => {
     const client = connect()
-    await subscribe(client, { '$share/g/a': 1 }, { subscriptionIds: [7] })
+    await subscribe(client, { '$share/my group/a': 1 }, { subscriptionIds: [7] })
+    const [member] = world.space.matching('a')
+    assert.deepEqual([member?.subject, member?.queue], ['a', 'my/%20group'])
     await world.publish('a', 'stored', 1)
     await world.publish('a', 'passing', 0)
     await settle()
@@ -233,6 +237,46 @@ describe('subscriber of a durable session', () => {
     assert.ok(client.acknowledge('puback', 2))
     assert.ok(client.acknowledge('pubcomp', 2))
     assert.equal(client.acknowledge('puback', 1), undefined)
+  })
+
+  it('gets what is retained when it comes back, if it was gone before it had all of it', async () => {
+    const stores = await RetainedStores.open({ store: undefined, clock })
+    const retained = stores.of('A')
+    for (const name of ['a', 'b', 'c']) {
+      retained.set(Buffer.from(`r.${name}`), QOS2_HEADERS, Buffer.from(name))
+    }
+    const client = connect('c', { retained, receiveMaximum: 2 })
+    await subscribe(client, { 'r/#': 2 })
+    client.subscriber.close()
+    for (let i = 0; i < 2; i++) {
+      const again = connect('c', { retained, receiveMaximum: 2 })
+      await settle()
+      const pubrels = again.take()
+      assert.equal(pubrels.length, 2, 'identifiers of before are freed first')
+      for (const packetId of [1, 2]) again.acknowledge('pubcomp', 2 * i + packetId)
+      assert.deepEqual(await got(again), ['a', 'b'])
+      again.subscriber.close()
+    }
+    const last = connect('c', { retained })
+    await settle()
+    for (const packetId of [5, 6]) last.acknowledge('pubcomp', packetId)
+    await settle()
+    const publishes = last.publishes()
+    assert.deepEqual(
+      publishes.map(({ payload, isDup }) => [payload, isDup]),
+      [
+        ['a', false],
+        ['b', false],
+        ['c', false],
+      ],
+    )
+    for (const { packetId } of publishes) {
+      last.acknowledge('pubrec', packetId)
+      last.acknowledge('pubcomp', packetId)
+    }
+    last.subscriber.close()
+    assert.deepEqual(await got(connect('c', { retained })), [])
+    stores.close()
   })
 
   it('answers before its retained messages, also when the disk is slow', async () => {
