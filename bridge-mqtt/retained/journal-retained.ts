@@ -24,10 +24,10 @@ import type { PageLine } from './page-line.ts'
 import { RetainedExpiry } from './retained-expiry.ts'
 import { retainedFull } from './retained-full.ts'
 import {
+  firstOf,
   type RetainedMessage,
   type RetainedReplay,
   type RetainedStore,
-  someOf,
 } from './retained-store.ts'
 
 export interface JournalParts {
@@ -133,8 +133,8 @@ export class JournalRetained implements RetainedStore {
     })
   }
 
-  list(filter: SubjectFilter, max: number, offset = 0): Promise<readonly RetainedMessage[]> {
-    return someOf(this.replay([filter], false), max, offset)
+  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {
+    return firstOf(this.replay([filter], false), max)
   }
 
   close(): void {

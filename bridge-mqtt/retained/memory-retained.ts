@@ -11,10 +11,10 @@ import { expiryOf, NEVER } from './message-expiry.ts'
 import { RetainedExpiry } from './retained-expiry.ts'
 import { retainedFull } from './retained-full.ts'
 import {
+  firstOf,
   type RetainedMessage,
   type RetainedReplay,
   type RetainedStore,
-  someOf,
 } from './retained-store.ts'
 import { SubjectShelf } from './subject-shelf.ts'
 
@@ -103,8 +103,8 @@ export class MemoryRetained implements RetainedStore {
     return { next: (max) => this.#page(found, isWanted, max) }
   }
 
-  list(filter: SubjectFilter, max: number, offset = 0): Promise<readonly RetainedMessage[]> {
-    return someOf(this.replay([filter], false), max, offset)
+  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {
+    return firstOf(this.replay([filter], false), max)
   }
 
   close(): void {

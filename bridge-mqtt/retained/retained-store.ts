@@ -51,23 +51,20 @@ export interface RetainedStore {
    * @param skipsDollar the filter begins with a wildcard, so subjects with `$` do not match [MQTT-4.7.2-1]
    */
   replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay
-  /** For people: `max` of those that match at most, behind the first `offset`, in an order that stays. */
-  list(filter: SubjectFilter, max: number, offset?: number): Promise<readonly RetainedMessage[]>
+  /** For people: `max` of those that match at most. */
+  list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]>
 }
 
-/** `max` of a replay at most, behind the first `offset`. */
-export async function someOf(
+/** The first `max` of a replay, or all. */
+export async function firstOf(
   replay: RetainedReplay,
   max: number,
-  offset: number,
 ): Promise<readonly RetainedMessage[]> {
   const some: RetainedMessage[] = []
-  let left = offset
   while (some.length < max) {
-    const page = await replay.next(LISTED_AT_ONCE)
+    const page = await replay.next(Math.min(max - some.length, LISTED_AT_ONCE))
     if (page.length === 0) break
-    some.push(...page.slice(left, left + max - some.length))
-    left = Math.max(0, left - page.length)
+    some.push(...page)
   }
   return some
 }

@@ -207,9 +207,7 @@ for (const kind of ['journal', 'memory'] as const) {
       const listed = await scene.retained.list(new SubjectFilter('>'), 3)
       assert.deepEqual(listed.map(shownAs), ['$a.0=0', '$a.1=1', '$a.2=2'])
       assert.ok(listed.every(({ storedMs }) => storedMs === scene.clock.wallMs()))
-      const others = await scene.retained.list(new SubjectFilter('$a.*'), 5, 8)
-      assert.deepEqual(others.map(shownAs), ['$a.8=8', '$a.9=9'])
-      assert.deepEqual(await scene.retained.list(new SubjectFilter('>'), 5, 300), [])
+      assert.equal((await scene.retained.list(new SubjectFilter('$a.*'), 300)).length, 10)
     })
 
     it('keep what they were given though its memory is used again', async () => {
