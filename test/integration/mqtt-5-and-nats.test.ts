@@ -8,6 +8,7 @@ import {
   type MqttClient,
 } from 'mqtt'
 import { MqttFrontDoor } from '../../bridge-mqtt/index.ts'
+import { SeededRandom } from '../../shared/runtime/index.ts'
 import { eventually } from '../support/link-node.ts'
 import { MQTT_CONFIG, MqttCore } from '../support/mqtt-core.ts'
 import { StoreFolder } from '../support/opened-store.ts'
@@ -15,6 +16,8 @@ import { connect as connectNats } from '../support/patience.ts'
 
 type PublishProperties = NonNullable<IPublishPacket['properties']>
 
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const RUNS = 10
 const FOR_EVER = { sessionExpiryInterval: 0xffff_ffff }
 
 /** The official clients of MQTT 5 and NATS, on a server with a store: what one says the other hears. */
@@ -268,6 +271,44 @@ describe('MQTT 5 and NATS clients', function () {
         ['now/1', 'new', true],
       ],
     )
+  })
+
+  it(`no retained message comes behind the one that replaced it (seed=${seed})`, async () => {
+    for (let run = 0; run < RUNS; run++) {
+      const random = new SeededRandom(seed + run)
+      const publisher = await open()
+      const published = new Map<string, string[]>()
+      const publish = (value: string): Promise<unknown> => {
+        const topic = `race/${run}/${random.below(60)}`
+        const payload = random.below(5) === 0 ? '' : value
+        published.set(topic, [...(published.get(topic) ?? []), payload])
+        return publisher.publishAsync(topic, payload, { qos: 1, retain: true })
+      }
+      await Promise.all(Array.from({ length: 120 }, (_, i) => publish(`before ${i}`)))
+      const subscriber = await open({ properties: { receiveMaximum: 3 } })
+      const places = new Map<string, number>()
+      const last = new Map<string, string>()
+      const wrong: string[] = []
+      subscriber.on('message', (topic, bytes) => {
+        const payload = bytes.toString()
+        last.set(topic, payload)
+        if (payload === '') return
+        // Each comes once at most: as retained, or as it is published.
+        const place = published.get(topic)?.indexOf(payload) ?? -1
+        if (place <= (places.get(topic) ?? -1)) wrong.push(`${topic} ${payload}`)
+        places.set(topic, place)
+      })
+      const subscribed = subscriber.subscribeAsync(`race/${run}/#`, { qos: 1 })
+      for (let i = 0; i < 150; i++) {
+        const done = publish(`while ${i}`)
+        if (random.below(4) === 0) await done
+      }
+      await subscribed
+      const isAtEnd = (): boolean =>
+        [...published].every(([topic, values]) => (last.get(topic) ?? '') === values.at(-1))
+      await eventually(isAtEnd, `seed=${seed + run}: the last of each topic comes`)
+      assert.deepEqual(wrong, [], `seed=${seed + run}`)
+    }
   })
 })
 
