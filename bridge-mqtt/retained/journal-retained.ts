@@ -40,6 +40,7 @@ export interface JournalParts {
 
 /** A message that has no commit yet. */
 interface Pending {
+  readonly stream: StreamStore
   readonly subject: string
   readonly isRemoval: boolean
   readonly expirySeconds: number
@@ -56,6 +57,7 @@ export class JournalRetained implements RetainedStore {
   readonly #name: string
   readonly #parts: JournalParts
   readonly #expiry: RetainedExpiry
+  #attached: StreamStore | undefined
   #stopListening: (() => void) | undefined
   /** Of each subject the newest message that waits for its commit. */
   readonly #onTheWay = new Map<string, Pending>()
@@ -173,10 +175,11 @@ export class JournalRetained implements RetainedStore {
     // To the store 0 is no limit at all.
     if (!isRemoval && limits.messagesMax * limits.bytesMax === 0) throw retainedFull(limits)
     const key = textOf(subject)
-    const before = this.#onTheWay.get(key)
-    const pending: Pending = { subject: key, isRemoval, expirySeconds, committed, seq: 0, before }
     const isMarked = isRemoval || expirySeconds !== NEVER
     const stream = this.#stream ?? this.#create()
+    if (stream !== this.#attached) this.#attach(stream)
+    const facts = { stream, subject: key, isRemoval, expirySeconds, committed }
+    const pending: Pending = { ...facts, seq: 0, before: this.#onTheWay.get(key) }
     try {
       pending.seq = stream.append(
         subject,
@@ -198,25 +201,27 @@ export class JournalRetained implements RetainedStore {
   /** One for all messages, in the order of their commits. */
   readonly #settled: Committed = (error, seq, whom) => {
     const pending = whom as Pending
-    const { subject, isRemoval, expirySeconds, committed } = pending
+    const { stream, subject, isRemoval, expirySeconds, committed } = pending
     pending.before = undefined
     if (this.#onTheWay.get(subject) === pending) this.#onTheWay.delete(subject)
-    if (error === undefined) {
-      if (isRemoval) this.#stream?.removeLazily(seq)
+    // Another stream may stand in its place, with sequences that were its own.
+    if (error === undefined && stream === this.#attached) {
+      if (isRemoval) stream.removeLazily(seq)
       else if (expirySeconds !== NEVER) this.#expiry.add(seq, expirySeconds)
     }
     committed?.(error)
   }
 
   #create(): StreamStore {
-    const stream = this.#parts.store.createStream(this.#name, NOTHING, this.#streamLimits)
-    this.#expiry.clear()
-    this.#attach(stream)
-    return stream
+    return this.#parts.store.createStream(this.#name, NOTHING, this.#streamLimits)
   }
 
+  /** Sequences are those of this stream from now on. */
   #attach(stream: StreamStore): void {
     this.#stopListening?.()
+    this.#expiry.clear()
+    this.#onTheWay.clear()
+    this.#attached = stream
     this.#stopListening = stream.stage.onTakenBack(() => this.#takeBack(stream.assignedSeq))
   }
 
