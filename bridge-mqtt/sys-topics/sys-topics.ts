@@ -259,4 +259,8 @@ class SysDelivery implements Message {
   takeCommitted(): undefined {
     return undefined
   }
+
+  shareCommitted(): undefined {
+    return undefined
+  }
 }

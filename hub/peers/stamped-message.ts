@@ -51,6 +51,10 @@ export class StampedMessage implements Message {
     return this.#message.payload
   }
 
+  shareCommitted(): PublishCommitted | undefined {
+    return this.#message.shareCommitted()
+  }
+
   takeCommitted(): PublishCommitted | undefined {
     return this.#message.takeCommitted()
   }

@@ -58,7 +58,8 @@ export class Interest {
       else if (!isRemote) locals.push(subscription)
     }
     this.clients = clients
-    this.locals = locals
+    // Who shares the publisher's callback must come before the capture that takes it.
+    this.locals = hasCapture ? locals.toSorted(capturesLast) : locals
     this.links = [...links.values()]
     this.groups = [...groups.values()]
     this.hasCapture = hasCapture
@@ -94,6 +95,10 @@ export interface QueueInterest {
   readonly queue: string
   readonly members: readonly Subscription[]
   readonly links: readonly Subscription[]
+}
+
+function capturesLast(a: Subscription, b: Subscription): number {
+  return Number(a.isCapture) - Number(b.isCapture)
 }
 
 /** A client that is gone is found until its subscriptions are forgotten, piece by piece. */

@@ -118,6 +118,11 @@ export interface Message {
    * when nobody waits, or when a capture has taken it already.
    */
   takeCommitted(): PublishCommitted | undefined
+  /**
+   * For who stores the message beside the captures, which are served after all others: the publisher waits
+   * for this call as well. undefined when nobody waits.
+   */
+  shareCommitted(): PublishCommitted | undefined
 }
 
 /** What a peer other than a NATS client hands to the router. */

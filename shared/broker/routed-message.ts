@@ -98,6 +98,13 @@ export class RoutedMessage implements Message {
     return committed
   }
 
+  shareCommitted(): PublishCommitted | undefined {
+    const { committed } = this
+    if (committed === undefined) return undefined
+    this.committed = sharedByTwo(committed)
+    return this.committed
+  }
+
   setParts(origin: Peer, publication: Publication): void {
     this.serial = ++lastSerial
     this.origin = origin
@@ -250,4 +257,14 @@ function isLastReply(start: number, size: number): boolean {
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+}
+
+/** Two calls make one. An error is told at once: a transaction around the publication may still be taken back. */
+function sharedByTwo(committed: PublishCommitted): PublishCommitted {
+  let waits = 2
+  return (error) => {
+    if (waits === 0) return
+    waits = error === undefined ? waits - 1 : 0
+    if (waits === 0) committed(error)
+  }
 }
