@@ -63,6 +63,8 @@ export interface FrontDoor {
   recheck?(account?: string): void
   /** Forgets what it keeps for an account: all of that is removed. */
   purge?(account: string): Promise<void>
+  /** Throws what keeps a reload from being taken; nothing has changed then. */
+  judge?(config: CoreConfig): void
   /** Goes on with another configuration; the listener stays as it is. */
   reload?(config: CoreConfig): void
   /** Takes a channel that came by WebSocket on the path of the door's name (`/mqtt`). */

@@ -2,6 +2,7 @@ import type { Accounts } from '../account/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { AccountEngines } from './account-engines.ts'
 import { checkServerConfig } from './config-check.ts'
+import type { FrontDoor } from './core.ts'
 import type { ServerLinks } from './server-links.ts'
 import type { ServerTls } from './server-tls.ts'
 
@@ -18,6 +19,7 @@ export interface ReloadedParts {
   readonly links: ServerLinks
   readonly accounts: Accounts
   readonly engines: AccountEngines
+  readonly frontDoors: readonly FrontDoor[]
   /** Takes what cannot fail. */
   readonly goOn: () => void
 }
@@ -25,9 +27,10 @@ export interface ReloadedParts {
 /** Rejects with what cannot be used, and everything is as it was. */
 export async function prepareReload(
   config: CoreConfig,
-  { tls, links, accounts, engines, goOn }: ReloadedParts,
+  { tls, links, accounts, engines, frontDoors, goOn }: ReloadedParts,
 ): Promise<PreparedReload> {
   checkServerConfig(config)
+  for (const door of frontDoors) door.judge?.(config)
   const certificates = tls.prepare(config)
   const remotes = links.prepare(config)
   const users = await accounts.prepare?.(config)

@@ -262,8 +262,8 @@ export class ServerCore implements Core {
    * operators, resolvers, streams. Rejects with what cannot be used, and everything is as it was.
    */
   prepareReload(config: CoreConfig): Promise<PreparedReload> {
-    const { tls, links, accounts } = this
-    const parts = { tls, links, accounts, engines: this.#engines }
+    const { tls, links, accounts, frontDoors } = this
+    const parts = { tls, links, accounts, frontDoors, engines: this.#engines }
     return prepareReload(config, { ...parts, goOn: () => this.#goOnWith(config) })
   }
 
