@@ -18,14 +18,17 @@ export interface UplinkFailure {
 export class FailureLog {
   readonly #log: Log
   readonly #clock: Clock
+  readonly #what: string
   #sinceMs: number | undefined
   #failures = 0
   /** When each reason was logged last in this outage. Several addresses may fail in turn. */
   readonly #logged = new Map<string, number>()
 
-  constructor(log: Log, clock: Clock) {
+  /** @param what is down, for the log */
+  constructor(log: Log, clock: Clock, what = 'uplink') {
     this.#log = log
     this.#clock = clock
+    this.#what = what
   }
 
   failed(failure: UplinkFailure): void {
@@ -46,7 +49,7 @@ export class FailureLog {
         failures: this.#failures,
         downMs: Math.round(now - this.#sinceMs),
       },
-      this.#failures === 1 ? 'uplink down' : 'uplink still down',
+      this.#failures === 1 ? `${this.#what} down` : `${this.#what} still down`,
     )
   }
 

@@ -39,7 +39,7 @@ export function dialTcp(options: DialOptions, roads: TcpRoads, clock: Clock): Di
 
 /** The upgrade is made by `ws`, on a socket that is connected and secured already. */
 export function dialWebSocket(options: DialOptions, clock: Clock): Dialling {
-  const { host, port, path, tls } = options
+  const { host, port, path, tls, subprotocol } = options
   const tcp = connect({ host, port, noDelay: true })
   let webSocket: WebSocket | undefined
   const abandon = (): void => {
@@ -50,7 +50,9 @@ export function dialWebSocket(options: DialOptions, clock: Clock): Dialling {
     const socket = tls === undefined ? tcp : await dialTls(tcp, tls, clock).secured
     const authority = isIPv6(host) ? `[${host}]` : host
     const { WebSocket: Socket } = webSocketPackage()
-    const made = new Socket(`ws://${authority}:${port}${path}`, upgradeOptions(options, socket))
+    const spoken = subprotocol === undefined ? [] : [subprotocol]
+    const at = `ws://${authority}:${port}${path}`
+    const made = new Socket(at, spoken, upgradeOptions(options, socket))
     webSocket = made
     await opened(made)
     return new WebSocketWire(made, {

@@ -45,6 +45,8 @@ export interface DialOptions {
   readonly timeoutMs: number
   /** undefined: plain. */
   readonly tls?: DialSecurity | undefined
+  /** WebSocket only: the protocol that is asked for, `mqtt`. */
+  readonly subprotocol?: string
   /** WebSocket only: asks for permessage-deflate, and not to mask what is sent (leaf links). */
   readonly isCompressed?: boolean
   readonly isUnmasked?: boolean
