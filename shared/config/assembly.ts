@@ -20,6 +20,7 @@ import {
 import type { CoreFile } from './core-schema.ts'
 import type { LeafNodesFile, RemoteFile } from './leafnodes-schema.ts'
 import { CONSUMERS_PER_STREAM, MQTT_DEFAULTS, SUBJECTS_IN_MEMORY } from './limits.ts'
+import { mqttRemotesOf } from './mqtt-remote-assembly.ts'
 import { isSecureUrl } from './remote-url.ts'
 import type { HubFile, LeafFile } from './schema.ts'
 import { DIALLED_TLS, peerTlsOf, tlsOf } from './tls-assembly.ts'
@@ -68,10 +69,11 @@ function assembleCore(file: CoreFile, role: Role, needsStore: boolean): CoreConf
     operator: operatorOf(file),
     cluster: file.cluster && clusterOf(file.cluster, file.gateway),
     gateway: file.gateway && gatewayOf(file.gateway),
-    jetstream: jetstreamOf(file, role, needsStore),
+    jetstream: jetstreamOf(file, role, needsStore || (file.mqtt?.remotes.length ?? 0) > 0),
     leafnodes: leafnodesOf(file.leafnodes),
     websocket: file.websocket && websocketOf(file.websocket, file),
     mqtt: file.mqtt && mqttOf(file.mqtt, file),
+    mqtt_remotes: mqttRemotesOf(file.mqtt?.remotes ?? []),
   }
 }
 
@@ -215,8 +217,10 @@ function websocketOf(file: NonNullable<CoreFile['websocket']>, core: CoreFile): 
   }
 }
 
-function mqttOf(file: NonNullable<CoreFile['mqtt']>, core: CoreFile): MqttConfig {
-  const { host: _host, port: _port, listen: _listen, ...rest } = file
+function mqttOf(file: NonNullable<CoreFile['mqtt']>, core: CoreFile): MqttConfig | undefined {
+  const { host: _host, port: _port, listen: _listen, remotes: _remotes, ...rest } = file
+  // Remotes alone make no listener.
+  if (file.port === undefined && file.listen === undefined) return undefined
   return {
     ...rest,
     listen: listenOf(file),

@@ -1,6 +1,7 @@
 import type { AccountConfig, AuthorizationConfig, OperatorConfig } from './account-config.ts'
 import type { ClusterConfig, GatewayConfig } from './cluster-config.ts'
 import type { MqttLimitsConfig } from './mqtt-config.ts'
+import type { MqttRemoteConfig } from './mqtt-remote-config.ts'
 import type { TlsConfig } from './tls-config.ts'
 
 /**
@@ -224,7 +225,10 @@ export interface CoreConfig extends LogConfig {
   readonly jetstream: JetStreamConfig
   readonly leafnodes: LeafNodesConfig
   readonly websocket: WebSocketConfig | undefined
+  /** undefined: no MQTT listener. */
   readonly mqtt: MqttConfig | undefined
+  /** `mqtt.remotes`, which need no listener. */
+  readonly mqtt_remotes: readonly MqttRemoteConfig[]
 }
 
 /** A stream that the hub makes sure of at start, and that records from leaves go to. */

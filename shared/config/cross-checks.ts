@@ -125,6 +125,7 @@ function checkCore(file: CoreFile, role: Role): Findings {
     findings.problem(['store_dir'], 'is given in jetstream too')
   }
   checkKeys(findings, file)
+  if ((file.mqtt?.remotes.length ?? 0) > 0) needsStore(findings, file, 'mqtt.remotes')
   if (file.max_payload > file.max_pending) {
     const message = `may not be above max_pending, which is ${file.max_pending} bytes`
     findings.problem(['max_payload'], message)

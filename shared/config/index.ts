@@ -48,6 +48,7 @@ export {
   roleOfFile,
 } from './load.ts'
 export type { MqttLimitsConfig } from './mqtt-config.ts'
+export type { BridgedTopicsConfig, MqttRemoteConfig } from './mqtt-remote-config.ts'
 export { ConfigError, formatProblem, type Position, type Problem } from './problem.ts'
 export { type Comparison, compareConfigs } from './reload.ts'
 export {

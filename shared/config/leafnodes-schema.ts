@@ -2,36 +2,17 @@
 import * as v from 'valibot'
 import { leafAuthorization } from './authorization-schema.ts'
 import { block } from './block.ts'
-import type { RemoteUrl } from './config.ts'
 import { userSeed } from './credential-values.ts'
 import { LISTEN_ALIASES, listener } from './listener-schema.ts'
 import { deniedSubjects } from './permission-schema.ts'
 import { readRemoteUrl } from './remote-url.ts'
 import { LEAFNODES_OPTIONS, REMOTE_OPTIONS } from './server-options.ts'
 import { tls } from './tls-schema.ts'
-import { duration, flag, reading, shown, text, word } from './values.ts'
-
-/** One address of a hub or a list of them. */
-function urls() {
-  return reading<readonly RemoteUrl[]>((input) => {
-    const list = typeof input === 'string' ? [input] : input
-    if (!Array.isArray(list) || list.length === 0) {
-      return { fault: `must be a URL or a list of URLs, not ${shown(input)}` }
-    }
-    const read = list.map((url) => readRemoteUrl(String(url).trim()))
-    const faults = read.flatMap((result) => ('fault' in result ? [result.fault] : []))
-    if (faults.length > 0) return { fault: faults.join('; ') }
-    const value = read.flatMap((result) => ('value' in result ? [result.value] : []))
-    if (new Set(value.map((url) => url.protocol)).size > 1) {
-      return { fault: 'must all be WebSocket addresses, or none' }
-    }
-    return { value }
-  })
-}
+import { duration, flag, text, urlList, word } from './values.ts'
 
 const remote = block(
   {
-    url: v.optional(urls()),
+    url: v.optional(urlList(readRemoteUrl)),
     account: v.optional(word()),
     no_randomize: v.optional(flag(), false),
     disabled: v.optional(flag(), false),

@@ -4,6 +4,7 @@ import type { Role } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { Findings, Keys } from './findings.ts'
 import { MQTT_PACKET_BYTES_MIN } from './limits.ts'
+import { checkMqttRemotes } from './mqtt-remote-checks.ts'
 import type { TlsFile } from './tls-schema.ts'
 
 /** Headers that belong to the upgrade itself. */
@@ -15,6 +16,7 @@ export function checkListeners(findings: Findings, file: CoreFile, known: Known,
   checkWebSocket(findings, file, known)
   checkDoorUsers(findings, file, known, 'mqtt')
   checkMqttLimits(findings, file)
+  checkMqttRemotes(findings, file, known)
   checkLeafNodes(findings, file, known, role)
   checkPeers(findings, file, role)
 }
@@ -45,6 +47,8 @@ function checkPorts(findings: Findings, file: CoreFile): void {
   for (const [key, example] of Object.entries(examples)) {
     const block = file[key as keyof typeof examples]
     if (block === undefined || (block.port ?? block.listen?.port) !== undefined) continue
+    // A client of other brokers listens for nobody.
+    if (key === 'mqtt' && (mqtt?.remotes.length ?? 0) > 0) continue
     findings.problem([key], `needs a port, for example port: ${example}`)
   }
   if (file.https_port !== undefined && file.http_port !== undefined) {
@@ -71,6 +75,9 @@ function checkServerTls(findings: Findings, file: CoreFile): void {
   }
   for (const [i, { tls: own }] of leafnodes.remotes.entries()) {
     if (own !== undefined) checkTls(findings, own, ['leafnodes', 'remotes', i, 'tls'])
+  }
+  for (const [i, { tls: own }] of (mqtt?.remotes ?? []).entries()) {
+    if (own !== undefined) checkTls(findings, own, ['mqtt', 'remotes', i, 'tls'])
   }
   const httpsPort = file.https_port ?? file.https?.port
   if (httpsPort !== undefined && tls === undefined) {

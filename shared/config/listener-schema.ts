@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { doorAuthorization } from './authorization-schema.ts'
 import { block, namedValues } from './block.ts'
 import { MQTT_DEFAULTS } from './limits.ts'
+import { mqttRemotes } from './mqtt-remote-schema.ts'
 import { MQTT_ALIASES, MQTT_LIMITS } from './mqtt-schema.ts'
 import { MQTT_OPTIONS } from './server-options.ts'
 import { tls } from './tls-schema.ts'
@@ -79,6 +80,7 @@ export const websocket = block(
 export const mqtt = block(
   {
     ...listener,
+    remotes: v.optional(mqttRemotes, []),
     tls: v.optional(tls),
     ack_wait: v.optional(duration(100), '30s'),
     max_ack_pending: v.optional(count(0, 65_535), MQTT_DEFAULTS.max_ack_pending),

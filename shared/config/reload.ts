@@ -57,6 +57,7 @@ const RELOADABLE = [
   'mqtt.sys_interval',
   'mqtt.tls',
   'mqtt.topic_alias_maximum',
+  'mqtt_remotes',
   'no_fast_producer_stall',
   'operator.default_sentinel',
   'operator.resolver_preload',
@@ -171,6 +172,9 @@ function isReloadable({ path, before, after }: Change): boolean {
     // The buffers belong to the account of the first remote.
     case 'leafnodes.remotes':
       return bufferAccount(before) === bufferAccount(after)
+    // Who has none has nothing that would dial them.
+    case 'mqtt_remotes':
+      return Array.isArray(before) && before.length > 0
     // Connections that came in as that user would be nobody.
     case 'authorization.no_auth_user':
       return before !== '' && after === ''
@@ -194,6 +198,9 @@ function refusal({ path, before, after }: Change): string {
   }
   if (path === 'leafnodes.remotes') {
     return 'config reload not supported for LeafNode: the account of the first remote is that of the buffers'
+  }
+  if (path === 'mqtt_remotes') {
+    return 'config reload not supported for mqtt.remotes: the first of them takes a restart'
   }
   const [block = ''] = path.split('.')
   const field = FIELDS[path] ?? FIELDS[block] ?? path

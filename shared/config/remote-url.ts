@@ -15,6 +15,17 @@ const SCHEMES: Readonly<Record<string, RemoteUrl['protocol']>> = {
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'ws:': 80, 'wss:': 443 }
 const LEAF_PORT = 7422
 
+/** Port and transport of each scheme of a broker's address. */
+const BROKER_SCHEMES: Readonly<Record<string, readonly [number, RemoteUrl['protocol']]>> = {
+  'mqtt:': [1883, 'tcp'],
+  'mqtts:': [8883, 'tcp'],
+  'ws:': [80, 'websocket'],
+  'wss:': [443, 'websocket'],
+}
+const BROKER_PATH = '/mqtt'
+
+const SECURE_SCHEMES = ['tls:', 'wss:', 'mqtts:']
+
 const PEER_SCHEMES = ['nats:', 'nats-route:', 'nats_route:', 'tls:']
 
 /** The address of a hub: `nats-leaf://hub:7422`, `wss://user:password@hub:8443`, `ws://token@hub`. */
@@ -44,6 +55,27 @@ export function readRemoteUrl(written: string): Reading<RemoteUrl> {
   }
 }
 
+/** The address of an MQTT broker: `mqtt://user:password@plant:1883`, `mqtts://plant`, `wss://plant/mqtt`. */
+export function readBrokerUrl(written: string): Reading<RemoteUrl> {
+  const url = parsed(written)
+  if (url === undefined) {
+    return {
+      fault: `"${redacted(written)}" is no URL: write mqtt://host:1883 or mqtts://host:8883`,
+    }
+  }
+  const scheme = BROKER_SCHEMES[url.protocol]
+  if (scheme === undefined) {
+    const known = 'use mqtt://, mqtts://, ws:// or wss://'
+    return { fault: `${url.protocol}// is no scheme for a broker: ${known}` }
+  }
+  const [defaultPort, protocol] = scheme
+  const port = url.port === '' ? defaultPort : Number(url.port)
+  // Brokers serve MQTT there unless they are told otherwise.
+  const path = protocol === 'tcp' ? '' : url.pathname === '/' ? BROKER_PATH : url.pathname
+  const text = `${url.protocol}//${url.hostname}:${port}${path}`
+  return { value: { ...partsOf(url), protocol, port, path, text } }
+}
+
 /** The address of another hub: `nats-route://user:password@hub:6222`. */
 export function readPeerUrl(written: string, defaultPort: number): Reading<PeerUrl> {
   const url = parsed(written)
@@ -62,7 +94,7 @@ export function readPeerUrl(written: string, defaultPort: number): Reading<PeerU
 
 /** Whether an address asks for TLS by its scheme. */
 export function isSecureUrl(url: { readonly text: string }): boolean {
-  return url.text.startsWith('tls:') || url.text.startsWith('wss:')
+  return SECURE_SCHEMES.some((scheme) => url.text.startsWith(scheme))
 }
 
 function parsed(written: string): URL | undefined {

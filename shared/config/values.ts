@@ -4,6 +4,7 @@
  * what it must be.
  */
 import * as v from 'valibot'
+import type { RemoteUrl } from './config.ts'
 import { parseDuration, parseNumber } from './quantity.ts'
 import { captureFault } from './subject-rule.ts'
 
@@ -219,6 +220,24 @@ export function subjects() {
     }
     const faults = list.map(captureFault).filter((fault) => fault !== undefined)
     return faults.length === 0 ? { value: list } : { fault: faults.join('; ') }
+  })
+}
+
+/** One address or a list of them, all of one transport. */
+export function urlList(read: (written: string) => Reading<RemoteUrl>) {
+  return reading<readonly RemoteUrl[]>((input) => {
+    const list = typeof input === 'string' ? [input] : input
+    if (!Array.isArray(list) || list.length === 0) {
+      return { fault: `must be a URL or a list of URLs, not ${shown(input)}` }
+    }
+    const results = list.map((url) => read(String(url).trim()))
+    const faults = results.flatMap((result) => ('fault' in result ? [result.fault] : []))
+    if (faults.length > 0) return { fault: faults.join('; ') }
+    const value = results.flatMap((result) => ('value' in result ? [result.value] : []))
+    if (new Set(value.map((url) => url.protocol)).size > 1) {
+      return { fault: 'must all be WebSocket addresses, or none' }
+    }
+    return { value }
   })
 }
 
