@@ -6,9 +6,9 @@ import { createRequire } from 'node:module'
 import type { NatsClient } from './shared/client/index.ts'
 import {
   type ConfigInput,
+  type CoreConfig,
   type HubConfig,
   type LeafConfig,
-  type MqttConfig,
   parseConfig,
 } from './shared/config/index.ts'
 import { type Log, silentLog } from './shared/log/index.ts'
@@ -77,7 +77,7 @@ export async function startRole(
   config: HubConfig | LeafConfig,
   { log = silentLog, machine = systemMachine(log), ...hooks }: StartOptions = {},
 ): Promise<Running> {
-  const frontDoors = config.mqtt === undefined ? [] : [await mqttFrontDoor(config.mqtt)]
+  const frontDoors = await mqttFrontDoors(config)
   const options = { machine, log, version, frontDoors, ...hooks }
   const running =
     config.role === 'hub'
@@ -88,9 +88,12 @@ export async function startRole(
 }
 
 /** Loaded when there is one, like the roles: a process needs half of them at most. */
-async function mqttFrontDoor(config: MqttConfig): Promise<FrontDoor> {
-  const { MqttFrontDoor } = await import('./bridge-mqtt/index.ts')
-  return new MqttFrontDoor(config)
+async function mqttFrontDoors({ mqtt, mqtt_remotes }: CoreConfig): Promise<FrontDoor[]> {
+  if (mqtt === undefined && mqtt_remotes.length === 0) return []
+  const { MqttFrontDoor, MqttRemotes } = await import('./bridge-mqtt/index.ts')
+  // A reload may bring remotes, but no listener.
+  const remotes = new MqttRemotes(mqtt_remotes)
+  return mqtt === undefined ? [remotes] : [new MqttFrontDoor(mqtt), remotes]
 }
 
 interface Role {

@@ -12,3 +12,4 @@ export {
   renderDone,
   renderListing,
 } from './operations/index.ts'
+export { MqttRemotes } from './remotes/index.ts'

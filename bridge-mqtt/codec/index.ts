@@ -46,6 +46,7 @@ export {
   type UserProperty,
 } from './property-table.ts'
 export {
+  PINGREQ_BYTES,
   PINGRESP_BYTES,
   PUBLISH_FLAG,
   PublishReader,

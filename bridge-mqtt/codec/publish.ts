@@ -86,6 +86,7 @@ export class PublishReader {
   }
 }
 
+export const PINGREQ_BYTES = Uint8Array.of(PACKET.pingreq << 4, 0)
 export const PINGRESP_BYTES = Uint8Array.of(PACKET.pingresp << 4, 0)
 
 /** Bytes of a PUBLISH without its payload. */

@@ -11,5 +11,6 @@ export {
   type Refusal,
   Scratch,
 } from './context.ts'
+export { PacketCollector } from './packet-collector.ts'
 export { sessionLimits } from './session-guard.ts'
 export { Will } from './will.ts'

@@ -1,0 +1,116 @@
+import type { PublishCommitted, PublishOptions } from '../../shared/broker/index.ts'
+import type { PetioleError } from '../../shared/runtime/index.ts'
+
+/** Whoever waits for what one connection to a broker has brought. */
+export interface InboundOwner {
+  /** PUBACK for `packetId` may leave now. Called in the order of the PUBLISH packets [MQTT-4.6.0-2]. */
+  stored(packetId: number): void
+  /** A message could not be stored: it must not be acknowledged, so that the broker sends it again. */
+  unstored(error: PetioleError): void
+  /** It could never be stored: it is acknowledged, and gone. */
+  refused(error: PetioleError): void
+}
+
+/** Errors that are the message's own: sent again it would fail again, and hold up all behind it. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  'PETIOLE_HEADERS_INVALID',
+  'PETIOLE_MESSAGE_TOO_LARGE',
+  'PETIOLE_PUBLICATION_TOO_DEEP',
+  'PETIOLE_SUBJECT_INVALID',
+])
+
+export function isHopeless({ code }: PetioleError): boolean {
+  return HOPELESS.has(code)
+}
+
+/**
+ * QoS 1 messages of one connection that wait for whoever stores them, in the order in which they came.
+ * Entries are made once and used again: `free` holds those that are done.
+ */
+export class InboundWindow {
+  readonly #owner: InboundOwner
+  readonly #waiting: InboundEntry[] = []
+  readonly #free: InboundEntry[] = []
+  #head = 0
+  #isEnded = false
+  #idle: (() => void) | undefined
+
+  constructor(owner: InboundOwner) {
+    this.#owner = owner
+  }
+
+  get pending(): number {
+    return this.#waiting.length - this.#head
+  }
+
+  /** Options for the publication of `packetId`: its acknowledgement waits for their callback. */
+  open(packetId: number): InboundEntry {
+    const entry = this.#free.pop() ?? new InboundEntry(this)
+    entry.packetId = packetId
+    entry.waits = 1
+    this.#waiting.push(entry)
+    return entry
+  }
+
+  /** Nothing is acknowledged any more: the connection has ended, or something was not stored. */
+  end(): void {
+    this.#isEnded = true
+    this.#becameIdle()
+  }
+
+  whenIdle(idle: () => void): void {
+    if (this.pending === 0 || this.#isEnded) idle()
+    else this.#idle = idle
+  }
+
+  settled(entry: InboundEntry, error: PetioleError | undefined): void {
+    if (error !== undefined && !isHopeless(error)) {
+      if (this.#isEnded) return
+      this.end()
+      this.#owner.unstored(error)
+      return
+    }
+    if (error !== undefined) this.#owner.refused(error)
+    entry.waits--
+    if (!this.#isEnded) this.#release()
+  }
+
+  #release(): void {
+    for (;;) {
+      const entry = this.#waiting[this.#head]
+      if (entry === undefined || entry.waits > 0) break
+      this.#head++
+      const { packetId } = entry
+      this.#free.push(entry)
+      this.#owner.stored(packetId)
+    }
+    if (this.#head * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#head)
+      this.#head = 0
+    }
+    if (this.pending === 0) this.#becameIdle()
+  }
+
+  #becameIdle(): void {
+    const idle = this.#idle
+    this.#idle = undefined
+    idle?.()
+  }
+}
+
+export class InboundEntry implements PublishOptions {
+  packetId = 0
+  /** Calls that are still to come. */
+  waits = 0
+  readonly committed: PublishCommitted
+
+  constructor(window: InboundWindow) {
+    this.committed = (error) => window.settled(this, error)
+  }
+
+  /** One more stores the message, beside those that the router tells. */
+  hold(): PublishCommitted {
+    this.waits++
+    return this.committed
+  }
+}
