@@ -101,7 +101,7 @@ describe('examples', function () {
   it('in deploy/examples are taken without a warning', async () => {
     const files = await readdir(EXAMPLES, { recursive: true })
     const found = files.filter((file) => file.endsWith('.conf'))
-    assert.equal(found.length, 8)
+    assert.equal(found.length, 9)
     for (const file of found) {
       const text = await readFile(path.join(EXAMPLES, file), 'utf8')
       const role = path.basename(file) === 'leaf.conf' ? 'leaf' : 'hub'
