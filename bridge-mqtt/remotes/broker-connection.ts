@@ -35,10 +35,10 @@ import {
 import { endingOf, type Refusal, refusalOf } from './answers.ts'
 import { type InboundOwner, InboundWindow } from './inbound-window.ts'
 import { INBOUND_UNACKED_MAX, PUBLISH_OVERHEAD_BYTES } from './limits.ts'
-import { fillOutbound } from './message-forms.ts'
+import { OutboundForm } from './message-forms.ts'
 import { PacketInput, type PacketReader } from './packet-input.ts'
 import { Pinger } from './pinger.ts'
-import type { Outgoing, PublishLine } from './queue-sender.ts'
+import type { Outgoing, Publishing, PublishLine } from './queue-sender.ts'
 import type { RemotePeer } from './remote-peer.ts'
 
 /** What a connection asks of the remote it is for. */
@@ -86,6 +86,7 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
   readonly #publish = new PublishReader()
   readonly #ack = new AckReader()
   readonly #properties = new PublishProperties()
+  readonly #form: OutboundForm
   readonly #pinger: Pinger
   #cancelAnswer: Cancel | undefined
   #packetBytesMax = Number.POSITIVE_INFINITY
@@ -97,6 +98,7 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
     this.#parts = parts
     this.#input = new PacketInput(this, parts.payloadBytesMax + PUBLISH_OVERHEAD_BYTES)
     this.#window = new InboundWindow(this)
+    this.#form = new OutboundForm(parts.via)
     this.#pinger = new Pinger(parts.clock, parts.channel, () =>
       this.fail('no answer to PINGREQ', 'is the network there?'),
     )
@@ -181,14 +183,16 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
   }
 
   /** Each fact of a PUBLISH at its place; `packetId` 0 is QoS 0. */
-  publish({ topic, headers, payload }: Outgoing, packetId: number, isDup: boolean): boolean {
-    const { channel, level, via } = this.#parts
+  publish(message: Outgoing, packetId: number, isDup: boolean): Publishing {
+    const { channel, level } = this.#parts
+    const { topic, headers, payload, waitedMs } = message
+    if (!this.#form.read(headers, waitedMs, this.#properties)) return 'expired'
     const properties = level === LEVEL.v5 ? this.#properties : undefined
-    if (properties !== undefined) fillOutbound(properties, headers, via)
+    if (properties !== undefined) this.#form.fill(properties, headers)
     const qos = packetId === 0 ? 0 : 1
     const headSize = publishHeadSize(topic.length, payload.length, qos, properties)
     const size = headSize + payload.length
-    if (size > this.#packetBytesMax) return false
+    if (size > this.#packetBytesMax) return 'too large'
     const flags = packetId === 0 ? 0 : PUBLISH_FLAG.qos1 | (isDup ? PUBLISH_FLAG.dup : 0)
     const at = channel.reserve(size)
     if (at >= 0) {
@@ -209,7 +213,7 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
       channel.write(head)
       channel.write(payload)
     }
-    return true
+    return 'sent'
   }
 
   /** Ends itself when none comes. */

@@ -1,5 +1,5 @@
 import type { Log } from '../../shared/log/index.ts'
-import { messageOf, type Tasks } from '../../shared/runtime/index.ts'
+import { type Clock, messageOf, type Tasks } from '../../shared/runtime/index.ts'
 import type { StoredMessage, StreamBatch } from '../../shared/store/index.ts'
 import { REASON } from '../codec/index.ts'
 import type { Notices } from '../notices.ts'
@@ -17,16 +17,21 @@ export interface PublishLine {
   readonly isSessionPresent: boolean
   /** Output is full: nothing is sent until `pump` is called again. */
   readonly isBehind: boolean
-  /** False: larger than the broker takes. `packetId` 0 is QoS 0. */
-  publish(message: Outgoing, packetId: number, isDup: boolean): boolean
+  /** `packetId` 0 is QoS 0. */
+  publish(message: Outgoing, packetId: number, isDup: boolean): Publishing
   /** The broker, or our disk, cannot go on: the connection is to be made anew after a while. */
   fail(reason: string, advice: string): void
 }
+
+/** Whether a message has gone out, or why it never will: it is larger than the broker takes, or its time is over. */
+export type Publishing = 'sent' | 'too large' | 'expired'
 
 export interface Outgoing {
   readonly topic: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
+  /** How long it has waited here. */
+  readonly waitedMs: number
 }
 
 interface Sent {
@@ -38,6 +43,7 @@ interface Sent {
 export interface QueueSenderParts {
   readonly queue: RemoteQueue
   readonly inflightMax: number
+  readonly clock: Clock
   readonly tasks: Tasks
   readonly counters: RemoteCounters
   readonly notices: Notices
@@ -147,7 +153,7 @@ export class QueueSender implements DirectSender {
       topic !== undefined &&
       line !== undefined &&
       !line.isBehind &&
-      line.publish({ topic, headers, payload }, 0, false)
+      line.publish({ topic, headers, payload, waitedMs: 0 }, 0, false) === 'sent'
     if (!isSent) {
       counters.refusedOutbound++
       return
@@ -163,15 +169,19 @@ export class QueueSender implements DirectSender {
     this.#again.delete(message.seq)
     if (known !== undefined) this.#window.reserve(known)
     const packetId = known ?? this.#window.take()
-    const { headers, payload } = message
-    if (
-      topic === undefined ||
-      !line.publish({ topic, headers, payload }, packetId, known !== undefined)
-    ) {
+    const { headers, payload, timeMs } = message
+    const waitedMs = this.#parts.clock.wallMs() - timeMs
+    const outcome =
+      topic === undefined
+        ? 'too large'
+        : line.publish({ topic, headers, payload, waitedMs }, packetId, known !== undefined)
+    if (outcome !== 'sent') {
       this.#window.release(packetId)
-      this.#giveUp(message, 'message is larger than the broker takes: dropped', {
-        bytes: payload.length,
-      })
+      if (outcome === 'expired') counters.expired++
+      else {
+        const fields = { bytes: payload.length }
+        this.#giveUp(message, 'message is larger than the broker takes: dropped', fields)
+      }
       this.#remove(message.seq)
       return
     }

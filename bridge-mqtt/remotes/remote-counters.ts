@@ -17,6 +17,8 @@ export class RemoteCounters {
   refusedInbound = 0
   /** For the broker, given up: too large for it, refused by it, no topic can say them, QoS 0 while it was away. */
   refusedOutbound = 0
+  /** For the broker, whose message expiry had passed before it was there. */
+  expired = 0
   /** Left the queue by its limits, or by damage on disk, before they were sent. */
   evicted = 0
   /** Not taken into the queue: it, or the disk, was full. Their publishers were told. */

@@ -26,6 +26,7 @@ const COUNTERS: readonly Figure[] = [
 const DROPS: readonly Figure[] = [
   ['inbound', '', ({ counters }) => counters.refusedInbound],
   ['outbound', '', ({ counters }) => counters.refusedOutbound],
+  ['expired', '', ({ counters }) => counters.expired],
   ['evicted', '', ({ counters }) => counters.evicted],
   ['queue_full', '', ({ counters }) => counters.unqueued],
 ]

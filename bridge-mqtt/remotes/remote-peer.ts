@@ -12,7 +12,7 @@ import type { PublishReader } from '../codec/index.ts'
 import type { Notices } from '../notices.ts'
 import { type BridgedTopics, InboundTopics } from './bridged-topics.ts'
 import type { InboundEntry, InboundWindow } from './inbound-window.ts'
-import { inboundHeaders, NO_HEADERS } from './message-forms.ts'
+import { InboundForm, NO_HEADERS } from './message-forms.ts'
 import type { RemoteCounters } from './remote-counters.ts'
 import type { RemoteQueue } from './remote-queue.ts'
 import { hasPassed, viaOfProperties } from './via.ts'
@@ -48,6 +48,7 @@ export class RemotePeer implements Peer {
   publishingQos = 0
   readonly #parts: RemotePeerParts
   readonly #topics: InboundTopics
+  readonly #form: InboundForm
   readonly #publication: { -readonly [Key in keyof Publication]: Publication[Key] } = {
     subject: NO_HEADERS,
     reply: NO_HEADERS,
@@ -61,6 +62,7 @@ export class RemotePeer implements Peer {
     this.clientId = parts.clientId
     this.#parts = parts
     this.#topics = new InboundTopics(parts.subscribed)
+    this.#form = new InboundForm(parts.via)
   }
 
   deliver(subscription: Subscription, message: Message): void {
@@ -83,8 +85,11 @@ export class RemotePeer implements Peer {
     counters.receivedMessages++
     counters.receivedBytes += payload.length
     const subject = this.#subjectFor(bytes, packet, payload)
-    const headers =
-      subject.length === 0 ? undefined : inboundHeaders(bytes, packet, this.#parts.via)
+    const headers = subject.length === 0 ? NO_HEADERS : this.#form.headers(bytes, packet)
+    if (headers === undefined) {
+      const what = 'message of a broker has too many properties, or too long ones: dropped'
+      this.#refuse({ subject: Buffer.from(subject).toString() }, what)
+    }
     if (subject.length === 0 || headers === undefined) {
       entry?.committed(undefined)
       return

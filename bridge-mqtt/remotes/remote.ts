@@ -90,6 +90,7 @@ export class Remote {
     this.#sender = new QueueSender({
       queue: this.queue,
       inflightMax: config.max_inflight,
+      clock,
       tasks: this.#tasks,
       counters,
       notices,
