@@ -70,6 +70,8 @@ export interface Ending extends Refusal {
   readonly versionFault: VersionFault
 }
 
+/** Before MQTT 5 a broker has no words for it. */
+const CLOSED_ADVICE = 'if it comes again and again: does another client have our client id?'
 const RECEIVE_MAXIMUM_DEFAULT = 65_535
 
 /**
@@ -133,13 +135,9 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
   }
 
   onClose(error: PetioleError | undefined): void {
-    if (this.#isAccepted) this.#end(error?.message ?? 'closed by the broker', '')
-    else
-      this.#end(
-        error?.message ?? 'closed by the broker without an answer to CONNECT',
-        '',
-        'silence',
-      )
+    const reason = error?.message ?? 'closed by the broker'
+    if (this.#isAccepted) this.#end(reason, CLOSED_ADVICE)
+    else this.#end(`${reason} before an answer to CONNECT`, '', 'silence')
   }
 
   packet(bytes: Uint8Array, frame: Frame): void {

@@ -1,5 +1,7 @@
 import type { PublishCommitted, PublishOptions } from '../../shared/broker/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
+import { StreamFullError } from '../../shared/store/index.ts'
+import { JetStreamError } from '../../shared/stream/index.ts'
 
 /** Whoever waits for what one connection to a broker has brought. */
 export interface InboundOwner {
@@ -19,8 +21,17 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'PETIOLE_SUBJECT_INVALID',
 ])
 
-export function isHopeless({ code }: PetioleError): boolean {
-  return HOPELESS.has(code)
+/** Of a stream's refusals those that are told as the publisher's own fault; too many at once is not one. */
+const FAULTS_END = 500
+const TOO_MANY_REQUESTS = 429
+
+/** Whether a message could be sent again for ever and would never be stored. */
+export function isHopeless(error: PetioleError): boolean {
+  if (!(error instanceof JetStreamError)) return HOPELESS.has(error.code)
+  const { cause, status } = error
+  // Its subject has what it may have: there will be room when somebody removes that, if ever.
+  if (cause instanceof StreamFullError) return cause.limit === 'subject'
+  return status < FAULTS_END && status !== TOO_MANY_REQUESTS
 }
 
 /**

@@ -1,11 +1,12 @@
 import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf, type Tasks } from '../../shared/runtime/index.ts'
 import type { StoredMessage, StreamBatch } from '../../shared/store/index.ts'
+import { BytesCache } from '../../shared/subject/index.ts'
 import { REASON } from '../codec/index.ts'
 import type { Notices } from '../notices.ts'
 import { SendWindow } from '../send-window.ts'
 import { subjectToTopic } from '../topic-map.ts'
-import { PAGE_BYTES, PAGE_MESSAGES } from './limits.ts'
+import { CACHED_TOPIC_BYTES, CACHED_TOPICS_MAX, PAGE_BYTES, PAGE_MESSAGES } from './limits.ts'
 import type { RemoteCounters } from './remote-counters.ts'
 import type { DirectSender, RemoteQueue } from './remote-queue.ts'
 
@@ -63,6 +64,7 @@ export class QueueSender implements DirectSender {
   readonly #inflight = new Map<number, Sent>()
   /** Identifiers that messages had on an earlier connection, by sequence. */
   readonly #again = new Map<number, number>()
+  readonly #topics = new BytesCache<Uint8Array>(CACHED_TOPICS_MAX, CACHED_TOPIC_BYTES)
   #page: readonly StoredMessage[] = []
   #pageIndex = 0
   #nextSeq = 0
@@ -147,7 +149,7 @@ export class QueueSender implements DirectSender {
 
   sendNow(topicSubject: Uint8Array, headers: Uint8Array, payload: Uint8Array): void {
     const { counters } = this.#parts
-    const topic = subjectToTopic(topicSubject)
+    const topic = this.#topicOf(topicSubject)
     const line = this.#line
     const isSent =
       topic !== undefined &&
@@ -164,7 +166,7 @@ export class QueueSender implements DirectSender {
 
   #send(line: PublishLine, message: StoredMessage): void {
     const { counters } = this.#parts
-    const topic = subjectToTopic(message.subjectBytes)
+    const topic = this.#topicOf(message.subjectBytes)
     const known = this.#again.get(message.seq)
     this.#again.delete(message.seq)
     if (known !== undefined) this.#window.reserve(known)
@@ -188,6 +190,15 @@ export class QueueSender implements DirectSender {
     if (known !== undefined) counters.resentMessages++
     const { seq, subject } = message
     this.#inflight.set(packetId, { seq, subject, bytes: payload.length })
+  }
+
+  /** The queue took only what has one. */
+  #topicOf(subject: Uint8Array): Uint8Array | undefined {
+    const known = this.#topics.get(subject, 0, subject.length)
+    if (known !== undefined) return known
+    const topic = subjectToTopic(subject)
+    if (topic !== undefined) this.#topics.add(subject, 0, subject.length, topic)
+    return topic
   }
 
   #giveUp({ subject }: { readonly subject: string }, message: string, fields: object): void {

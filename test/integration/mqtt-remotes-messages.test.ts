@@ -93,6 +93,23 @@ describe('mqtt remotes: messages', () => {
     assert.deepEqual(got, [])
   })
 
+  it('drops what no stream will ever take: it would hold up all behind it', async () => {
+    const here = await bridge(
+      { subscribe: ['plant/#'] },
+      {
+        buffers: { all: { subjects: ['plant.>'] } },
+      },
+    )
+    const side = await broker.accept()
+    const hopeless = { userProperties: { 'Nats-Expected-Last-Sequence': '99' } }
+    side.publish('plant/a', 'never', 1, hopeless)
+    side.publish('plant/a', 'behind it', 2)
+    assert.equal((await side.take('puback')).messageId, 1)
+    assert.equal((await side.take('puback')).messageId, 2)
+    assert.equal(await here.metric('dropped_total', 'inbound'), 1)
+    await here.logged('message of a broker cannot be stored: dropped')
+  })
+
   it('drops what has expired, and what is larger than the broker takes', async () => {
     const here = await bridge({ publish: ['cmd/#'] })
     const expired = Buffer.from('NATS/1.0\r\nMqtt-Message-Expiry: 0\r\n\r\n')
