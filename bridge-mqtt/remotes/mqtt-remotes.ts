@@ -54,6 +54,12 @@ export class MqttRemotes implements FrontDoor {
     for (const remote of this.#remotes) remote.start()
   }
 
+  /** What waits for brokers is the account's: it is removed with all else. */
+  async purge(account: string): Promise<void> {
+    const own = this.#remotes.filter(({ config }) => config.account === account)
+    await Promise.all(own.map(({ queue }) => queue.stream.purge({})))
+  }
+
   judge({ mqtt_remotes: configs }: CoreConfig): void {
     if (configs.length > 0 && this.#core?.store === undefined) throw noStore()
     for (const { tls } of configs) if (tls !== undefined) new TlsSettings(tls, 'client')

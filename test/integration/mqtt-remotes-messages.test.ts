@@ -183,6 +183,27 @@ describe('mqtt remotes: messages', () => {
     }
   })
 
+  it('a purge of its account leaves nothing in the queue', async () => {
+    const config = { name: 'plant', url: `mqtt://127.0.0.1:${broker.port}`, publish: ['cmd/#'] }
+    leaf = await BridgingLeaf.start([config, { ...config, name: 'other', account: 'A' }], {
+      accounts: { A: { users: [{ user: 'a', password: 'a' }] } },
+    })
+    await leaf.publish('cmd.a', 'of the default account')
+    await leaf.untilMetric('queued_messages', (value) => value === 1, '"plant"')
+    const published = new Promise<void>((resolve) => {
+      leaf?.running
+        .client('A')
+        .publish('cmd.a', Buffer.from('of A'), { committed: () => resolve() })
+    })
+    await published
+    await leaf.untilMetric('queued_messages', (value) => value === 1, '"other"')
+    await leaf.running
+      .client('$SYS')
+      .request('$JS.API.ACCOUNT.PURGE.A', Buffer.alloc(0), { deadlineMs: 30_000 })
+    await leaf.untilMetric('queued_messages', (value) => value === 0, '"other"')
+    assert.equal(await leaf.metric('queued_messages', '"plant"'), 1)
+  })
+
   it('a reload changes its topics and keeps its queue; others are left alone', async () => {
     const other = await ScriptedBroker.listen()
     try {
