@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connectAsync } from 'mqtt'
 import { parseConfig } from '../../shared/config/index.ts'
 import { BridgingLeaf, fact } from '../support/bridging-leaf.ts'
 import { ScriptedBroker } from '../support/scripted-broker.ts'
@@ -180,6 +181,33 @@ describe('mqtt remotes: messages', () => {
       )
     } finally {
       await far.remove()
+    }
+  })
+
+  it('tells a device at QoS 2 that the queue is full, and keeps nothing of that publish', async () => {
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    const remotes = [{ name: 'plant', url, publish: ['cmd/#'], max_msgs: 1, discard: 'new' }]
+    leaf = await BridgingLeaf.start(remotes, {
+      mqtt: { host: '127.0.0.1', port: -1, remotes },
+      buffers: { cmd: { subjects: ['cmd.>'] } },
+    })
+    const port = leaf.running.ports.frontDoors['mqtt']
+    const device = await connectAsync(`mqtt://127.0.0.1:${port}`, {
+      protocolVersion: 5,
+      clientId: 'device',
+      clean: false,
+      properties: { sessionExpiryInterval: 600 },
+    })
+    try {
+      await device.publishAsync('cmd/a', 'has room', { qos: 2 })
+      await assert.rejects(device.publishAsync('cmd/a', 'has none', { qos: 2 }))
+      assert.equal(await leaf.metric('queued_messages'), 1)
+      const answer = await leaf.running
+        .client()
+        .request('$JS.API.STREAM.INFO.cmd', Buffer.alloc(0), { deadlineMs: 30_000 })
+      assert.equal(JSON.parse(Buffer.from(answer.payload).toString()).state.messages, 1)
+    } finally {
+      await device.endAsync(true)
     }
   })
 
