@@ -6,6 +6,7 @@ import type { MqttCounters } from './counters.ts'
 import { DoorDirectory } from './door-directory.ts'
 import type { DurableLogs } from './durable/index.ts'
 import type { MqttLimits } from './limits.ts'
+import type { KeptTotals } from './mqtt-metrics.ts'
 import { OperationsDesk } from './operations/index.ts'
 import type { RetainedStores } from './retained/index.ts'
 import { FigureBook, type KeptFigures, type ReplaySource, SysTopics } from './sys-topics/index.ts'
@@ -27,6 +28,16 @@ export interface DoorOperationsParts {
   readonly translator: Translator
   readonly limits: () => MqttLimits
   readonly kept: () => Kept
+}
+
+const NOTHING_KEPT: KeptTotals = {
+  sessions: 0,
+  sessionsOffline: 0,
+  sessionsExpired: 0,
+  backlogMessages: 0,
+  backlogBytes: 0,
+  retainedMessages: 0,
+  retainedBytes: 0,
 }
 
 /** What a front door shows to operators and dashboards, and lets them do. */
@@ -64,8 +75,43 @@ export class DoorOperations {
   /** What a new subscription in the account gets at once. */
   replaySource(account: string): ReplaySource {
     const { kept, limits } = this.#parts
-    const isKept = limits().retainedMax > 0
-    return this.#sysTopics.sourceOf(account, isKept ? kept().retained?.of(account) : undefined)
+    return this.#sysTopics.sourceOf(account, () =>
+      limits().retainedMax > 0 ? kept().retained?.of(account) : undefined,
+    )
+  }
+
+  /** What outlives connections, of all accounts. */
+  totals(): KeptTotals {
+    const { logs, retained } = this.#parts.kept()
+    const totals = { ...NOTHING_KEPT }
+    for (const { stats } of logs?.all.values() ?? []) {
+      totals.sessions += stats.sessions
+      totals.sessionsOffline += stats.sessions - stats.online
+      totals.sessionsExpired += stats.expired
+      totals.backlogMessages += stats.messages
+      totals.backlogBytes += stats.bytes
+    }
+    for (const { count, bytes } of retained?.all.values() ?? []) {
+      totals.retainedMessages += count
+      totals.retainedBytes += bytes
+    }
+    return totals
+  }
+
+  /** For `/varz`, with names as those of its other fields. */
+  report(): object {
+    const { counters } = this.#parts
+    const totals = this.totals()
+    return {
+      clients: counters.clients,
+      subscriptions: counters.filters,
+      sessions: totals.sessions,
+      sessions_offline: totals.sessionsOffline,
+      backlog_msgs: totals.backlogMessages,
+      backlog_bytes: totals.backlogBytes,
+      retained_msgs: totals.retainedMessages,
+      retained_bytes: totals.retainedBytes,
+    }
   }
 }
 

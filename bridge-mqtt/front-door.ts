@@ -76,7 +76,10 @@ export class MqttFrontDoor implements FrontDoor {
     }
   }
 
-  readonly metrics = (): readonly Metric[] => mqttMetrics(this.counters)
+  readonly metrics = (): readonly Metric[] =>
+    this.#operations === undefined ? [] : mqttMetrics(this.counters, this.#operations.totals())
+
+  readonly report = (): object => this.#operations?.report() ?? {}
 
   /** The port that is listened on; 0 before `start`. */
   get port(): number {

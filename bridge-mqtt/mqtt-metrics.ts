@@ -1,12 +1,32 @@
 import type { Metric } from '../shared/monitor/index.ts'
 import type { MqttCounters } from './counters.ts'
 
-type Figure = readonly [name: string, help: string, of: (counters: MqttCounters) => number]
+/** What outlives connections. */
+export interface KeptTotals {
+  sessions: number
+  sessionsOffline: number
+  /** Since the start. */
+  sessionsExpired: number
+  /** In the logs of all accounts, each once, however many sessions wait for it. */
+  backlogMessages: number
+  backlogBytes: number
+  retainedMessages: number
+  retainedBytes: number
+}
+
+type Facts = MqttCounters & Readonly<KeptTotals>
+type Figure = readonly [name: string, help: string, of: (facts: Facts) => number]
 
 const GAUGES: readonly Figure[] = [
   ['connections', 'Connections that are open', (it) => it.connections],
   ['clients', 'Connections whose CONNECT was accepted', (it) => it.clients],
   ['filters', 'Topic filters that clients are subscribed to', (it) => it.filters],
+  ['sessions', 'Sessions that outlive their connections', (it) => it.sessions],
+  ['sessions_offline', 'Those of them whose client is away', (it) => it.sessionsOffline],
+  ['backlog_messages', 'Messages stored for sessions, each once', (it) => it.backlogMessages],
+  ['backlog_bytes', 'Bytes stored for sessions', (it) => it.backlogBytes],
+  ['retained_messages', 'Retained messages', (it) => it.retainedMessages],
+  ['retained_bytes', 'Bytes of retained messages', (it) => it.retainedBytes],
 ]
 
 const COUNTERS: readonly Figure[] = [
@@ -21,6 +41,7 @@ const COUNTERS: readonly Figure[] = [
   ['sent_bytes_total', 'Payload bytes to clients', (it) => it.sentBytes],
   ['acknowledged_total', 'Publishes acknowledged as stored', (it) => it.acknowledged],
   ['uncommitted_total', 'Publishes that could not be stored', (it) => it.uncommitted],
+  ['sessions_expired_total', 'Sessions whose time was over', (it) => it.sessionsExpired],
   ['wills_total', 'Wills published', (it) => it.wills],
   ['dropped_qos0_total', 'Dropped for slow subscribers, QoS 0', (it) => it.droppedQos0],
   ['dropped_qos1_total', 'Dropped for slow subscribers, QoS 1', (it) => it.droppedQos1],
@@ -35,13 +56,14 @@ const COUNTERS: readonly Figure[] = [
 ]
 
 /** What the front door adds to `/metrics`. */
-export function mqttMetrics(counters: MqttCounters): Metric[] {
+export function mqttMetrics(counters: MqttCounters, totals: KeptTotals): Metric[] {
+  const facts = { ...counters, ...totals }
   const family = (type: Metric['type'], [name, help, of]: Figure): Metric => ({
     name: `petiole_mqtt_${name}`,
     help,
     type,
     labels: [],
-    samples: [{ values: [], value: of(counters) }],
+    samples: [{ values: [], value: of(facts) }],
   })
   return [
     ...GAUGES.map((figure) => family('gauge', figure)),

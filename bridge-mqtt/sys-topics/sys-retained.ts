@@ -7,16 +7,16 @@ export type ReplaySource = Pick<RetainedStore, 'replay'>
 /**
  * What `$SYS` topics are at a subscription: retained messages, with all that MQTT 5 lets a client ask of those.
  * They come before what is retained, of which hardly anything can match too: devices cannot publish there.
- * @param retained undefined: nothing is kept
+ * @param retained asked each time, since a purge makes another one; undefined: nothing is kept
  */
 export function sysRetained(
   topics: SysTopics,
   account: string,
-  retained: ReplaySource | undefined,
+  retained: () => ReplaySource | undefined,
 ): ReplaySource {
   return {
     replay(filters, skipsDollar) {
-      const kept = retained?.replay(filters, skipsDollar)
+      const kept = retained()?.replay(filters, skipsDollar)
       if (skipsDollar || !topics.concerns(filters)) return kept ?? NOTHING
       let values: readonly RetainedMessage[] | undefined
       return {

@@ -104,7 +104,7 @@ export class SysTopics {
   }
 
   /** What new subscriptions get at once: these topics, and what is retained. One for an account. */
-  sourceOf(account: string, retained: ReplaySource | undefined): ReplaySource {
+  sourceOf(account: string, retained: () => ReplaySource | undefined): ReplaySource {
     const audience = this.#audiences.get(account)
     const source = audience?.source ?? sysRetained(this, account, retained)
     if (audience !== undefined) audience.source = source

@@ -28,6 +28,8 @@ export interface MonitorSources {
   trouble(): string | undefined
   /** Work that stands still until somebody mends something elsewhere: no reason to restart this server. */
   blocked?(): readonly BlockedFacts[]
+  /** What protocols other than NATS tell of themselves, by their names. */
+  doors?(): readonly (readonly [name: string, report: object])[]
 }
 
 /** A buffer whose next record the hub does not take. */

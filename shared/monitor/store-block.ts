@@ -1,13 +1,17 @@
 /**
- * `petiole` in `/varz` and `/jsz`: how the store and its disk are, for whoever looks at two in the morning.
+ * `petiole` in `/varz` and `/jsz`: how the store and its disk are, and front doors, for whoever looks at two in the morning.
  * nats-server has no such block; /metrics has the same figures under names of their own.
  */
 import type { JetStreamFacts, StoreFacts } from './facts.ts'
 import { timeText } from './text.ts'
 
-export function petioleBlock(facts: JetStreamFacts | undefined, petioleVersion: string): object {
+export function petioleBlock(
+  facts: JetStreamFacts | undefined,
+  petioleVersion: string,
+  doors: readonly (readonly [name: string, report: object])[] = [],
+): object {
   const store = facts === undefined ? {} : { store: storeBlock(facts.store) }
-  return { petiole: { version: petioleVersion, ...store } }
+  return { petiole: { version: petioleVersion, ...store, ...Object.fromEntries(doors) } }
 }
 
 function storeBlock(store: StoreFacts): object {

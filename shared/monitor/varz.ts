@@ -74,7 +74,7 @@ export function varz(sources: MonitorSources, context: VarzContext): object {
     http_req_stats: context.requests,
     ...configuration(server),
     ...statistics(sources),
-    ...petioleBlock(sources.jetStream(), server.petioleVersion),
+    ...petioleBlock(sources.jetStream(), server.petioleVersion, sources.doors?.()),
   }
 }
 

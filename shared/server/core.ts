@@ -59,6 +59,8 @@ export interface FrontDoor {
   readonly traffic?: DoorTraffic
   /** What it adds to `/metrics`. */
   readonly metrics?: MetricSource
+  /** What it adds to the block `petiole` of `/varz`, under its name. */
+  readonly report?: () => object
   /** Looks again at who may stay: accounts or users have changed. */
   recheck?(account?: string): void
   /** Forgets what it keeps for an account: all of that is removed. */

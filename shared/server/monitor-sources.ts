@@ -64,6 +64,10 @@ export function monitorSources(
     jetStream: () => core.store && jetStreamFacts(core, core.store, roomBytes),
     trouble: () => core.trouble(),
     blocked,
+    doors: () =>
+      core.frontDoors.flatMap(({ name, report }) =>
+        report === undefined ? [] : [[name, report()]],
+      ),
   }
 }
 

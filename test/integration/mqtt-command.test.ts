@@ -27,6 +27,7 @@ describe('petiole mqtt', function () {
     const accountOf = (user: string) => ({ users: [{ user, password: user }] })
     await world.startHub({
       mqtt: { host: '127.0.0.1', port: -1 },
+      http: '127.0.0.1:-1',
       accounts: { A: accountOf('a'), B: accountOf('b'), SYS: accountOf('sys') },
       system_account: 'SYS',
     })
@@ -53,8 +54,8 @@ describe('petiole mqtt', function () {
     await device(world.hub, 'b', 'press-2')
     const own = await petiole('a', 'clients')
     assert.equal(own.code, 0, own.err)
-    assert.match(own.out, /^1 client at hub\n\nCLIENT +USER +ADDRESS/)
-    assert.match(own.out, /\npress-1 +a +127\.0\.0\.1:\d+/)
+    assert.match(own.out, /^1 client at hub\n\nCLIENT +MQTT +USER +ADDRESS/)
+    assert.match(own.out, /\npress-1 +3\.1\.1 +a +127\.0\.0\.1:\d+/)
     const all = await petiole('sys', 'clients', '--json')
     const listing = JSON.parse(all.out)
     assert.deepEqual([listing.server.name, listing.total], ['hub', 2])
@@ -73,6 +74,25 @@ describe('petiole mqtt', function () {
     )
     assert.match((await petiole('a', 'sessions')).out, /^0 sessions at hub/)
     assert.match((await petiole('a', 'retained', 'a/#')).out, /^0 retained messages at hub/)
+  })
+
+  it('the monitoring port shows the same', async () => {
+    const read = async (page: string) => {
+      const answer = await fetch(`http://127.0.0.1:${world.hub.ports.http?.port}/${page}`)
+      return answer.text()
+    }
+    await device(world.hub, 'b', 'press-9')
+    await until(
+      'the device to be counted',
+      async () => JSON.parse(await read('varz')).petiole.mqtt,
+      (it) => it.clients > 0 && it.sessions === 0 && it.retained_msgs === 0,
+      DEADLINE_MS,
+    )
+    const metrics = await read('metrics')
+    assert.match(metrics, /^petiole_mqtt_clients [1-9]/m)
+    assert.match(metrics, /^petiole_mqtt_sessions_offline 0$/m)
+    const { connections } = JSON.parse(await read('connz?mqtt_client=press-9'))
+    assert.deepEqual([connections.length, connections[0]?.mqtt_client], [1, 'press-9'])
   })
 
   it('kicks a client', async () => {
