@@ -1,4 +1,4 @@
-import type { Clock } from '../shared/runtime/index.ts'
+import { type Clock, PetioleError } from '../shared/runtime/index.ts'
 import { SubjectFilter } from '../shared/subject/index.ts'
 import {
   CONTINUED_LISTS_MAX,
@@ -41,6 +41,7 @@ export class RetainedListing {
     this.#stores = stores
   }
 
+  /** Rejects with PETIOLE_BAD_REQUEST for a filter that is none, and when the disk cannot be read. */
   async page(query: PageQuery): Promise<Page<RetainedEntry>> {
     const { offset, limit, bytesMax } = query
     const { entries, held } = this.#take(query) ?? (await this.#skippedTo(query))
@@ -112,7 +113,9 @@ export class RetainedListing {
 
   async *#all({ account, filter }: PageQuery): Entries {
     const mapped = filter === '' ? EVERYTHING : filterToSubjects(filter)
-    if (mapped === undefined) return
+    if (mapped === undefined) {
+      throw new PetioleError('PETIOLE_BAD_REQUEST', `${filter} is no topic filter`)
+    }
     const filters = mapped.subjects.map((subject) => new SubjectFilter(subject))
     for (const [name, store] of [...(this.#stores()?.all ?? [])]) {
       if (account !== undefined && account !== name) continue
