@@ -205,6 +205,11 @@ export class PacketClient {
     return reasonCode
   }
 
+  /** Bytes that the kernel has not taken yet: the server reads no further. */
+  get unsent(): number {
+    return this.#socket.writableLength
+  }
+
   get isClosed(): boolean {
     return this.#isClosed
   }
