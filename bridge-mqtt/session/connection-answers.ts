@@ -8,14 +8,11 @@ import {
   encodeAuth,
   encodeConnack,
   encodeDisconnect,
-  encodeSuback,
-  encodeUnsuback,
   encodeWithin,
   LEVEL,
   NO_PROPERTIES,
   type Properties,
   REASON,
-  type SubackPacket,
   writeAck,
 } from '../codec/index.ts'
 import type { Ending } from './connection-ending.ts'
@@ -61,14 +58,6 @@ export class Answers {
     const ack = new Uint8Array(size)
     writeAck(ack, 0, type, packetId, code)
     this.#channel.write(ack)
-  }
-
-  suback(packet: SubackPacket): void {
-    this.#send(packet, (it) => encodeSuback(it, this.#terms.level))
-  }
-
-  unsuback(packet: SubackPacket): void {
-    this.#send(packet, (it) => encodeUnsuback(it, this.#terms.level))
   }
 
   auth(reason: number, properties: Properties): void {

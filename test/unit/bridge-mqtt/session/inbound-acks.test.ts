@@ -47,6 +47,42 @@ describe('inbound acknowledgements', () => {
     )
   })
 
+  it('wait for all who store the message', () => {
+    const { acks, sent } = recorder()
+    const entry = acks.open(1, 1)
+    const [log, retained] = [entry.hold(), entry.hold()]
+    entry.committed(undefined)
+    log(undefined)
+    assert.deepEqual(sent, [])
+    retained(undefined)
+    assert.deepEqual(sent, [1])
+  })
+
+  it('tell who can be told of an error, and go on', () => {
+    const { acks, sent, reasons, errors } = recorder(0x97)
+    const [first, second] = [acks.open(1, 1), acks.open(2, 2)]
+    second?.committed(new PetioleError('PETIOLE_STORE_FULL', 'full'))
+    assert.deepEqual(sent, [])
+    first?.committed(undefined)
+    assert.deepEqual(sent, [1, 2])
+    assert.deepEqual(reasons, [0, 0x97])
+    assert.deepEqual(errors, [])
+  })
+
+  it('of a publish that was undone tell its error, whoever calls back for it later', () => {
+    const { acks, sent, reasons } = recorder(0x97)
+    const entry = acks.open(1, 2)
+    const late = entry.hold()
+    acks.abandon(entry, new PetioleError('PETIOLE_STORE_FULL', 'full'))
+    assert.deepEqual([sent, reasons], [[1], [0x97]])
+    const next = acks.open(2, 1)
+    late(undefined)
+    entry.committed(undefined)
+    assert.deepEqual(sent, [1])
+    next.committed(undefined)
+    assert.deepEqual(sent, [1, 2])
+  })
+
   it('use their entries again', () => {
     const { acks } = recorder()
     const seen = new Set<PublishOptions>()
@@ -59,13 +95,18 @@ describe('inbound acknowledgements', () => {
   })
 })
 
-function recorder() {
+/** @param told the reason code of errors; 0: there is none */
+function recorder(told = 0) {
   const sent: number[] = []
+  const reasons: number[] = []
   const errors: string[] = []
   const acks = new InboundAcks({
-    acknowledge: ({ packetId }) => sent.push(packetId),
-    reasonOf: () => 0,
+    acknowledge: ({ packetId, reason }) => {
+      sent.push(packetId)
+      reasons.push(reason)
+    },
+    reasonOf: () => told,
     uncommitted: (error) => errors.push(error.code),
   })
-  return { acks, sent, errors }
+  return { acks, sent, reasons, errors }
 }
