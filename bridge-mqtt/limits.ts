@@ -179,8 +179,8 @@ export const MERGED_SUBJECT_BYTES = 256
 export const RETAINED_PAGE_MESSAGES = 128
 export const RETAINED_RETRY_MS = 1_000
 
-/** Messages of QoS 1 and 2 that a member of a shared subscription has waiting when its output is behind. */
-export const SHARED_BEHIND_QUEUED_MAX = 100
+/** Members of a shared subscription that are asked whether they have room for a message. */
+export const SHARED_MEMBERS_ASKED = 64
 
 /** For `$SYS` topics: clients that are counted in one turn of the event loop, and how long that is good for. */
 export const CLIENTS_COUNTED_PER_TURN = 2_000

@@ -6,6 +6,7 @@ import { FILTER_LEVELS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
 import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
 import { FilterOverlaps, type Grant, type OverlappingFilter } from './filter-overlaps.ts'
 import type { SessionGuard } from './session-guard.ts'
+import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 
 /** One topic filter of a client, with the subscriptions that stand for it. */
 export interface ClientFilter extends OverlappingFilter {
@@ -50,14 +51,25 @@ export class ClientFilters {
   readonly #peer: Peer
   readonly #guard: SessionGuard
   readonly #isDurable: boolean
+  readonly #receiver: SharedReceiver | undefined
   readonly #byFilter = new Map<string, Entry>()
   readonly #bySubscription = new Map<Subscription, Entry>()
   readonly #overlaps = new FilterOverlaps()
   #age = 0
   #noLocal = 0
 
-  /** @param isDurable the members of shared subscriptions are then those of the account's log */
-  constructor(space: SubjectSpace, peer: Peer, guard: SessionGuard, isDurable: boolean) {
+  /**
+   * @param isDurable the members of shared subscriptions are then those of the account's log
+   * @param receiver whoever takes what its members are given
+   */
+  constructor(
+    space: SubjectSpace,
+    peer: Peer,
+    guard: SessionGuard,
+    isDurable: boolean,
+    receiver?: SharedReceiver,
+  ) {
+    this.#receiver = receiver
     this.#guard = guard
     this.#space = space
     this.#peer = peer
@@ -94,7 +106,7 @@ export class ClientFilters {
     if (!this.#mayHave(parts.subjects, parts.group)) return 'denied'
     const entry = this.#newEntry(stored, parts)
     this.#byFilter.set(stored.filter, entry)
-    for (const subscription of entry.subscriptions) this.#bySubscription.set(subscription, entry)
+    for (const subscription of entry.subscriptions) this.#register(subscription, entry)
     if (entry.group === undefined) this.#overlaps.add(entry)
     return entry
   }
@@ -107,7 +119,7 @@ export class ClientFilters {
     if (entry.group === undefined) this.#overlaps.delete(entry)
     for (const subscription of entry.subscriptions) {
       this.#bySubscription.delete(subscription)
-      this.#space.unsubscribe(subscription)
+      this.#end(subscription)
     }
     return true
   }
@@ -126,7 +138,7 @@ export class ClientFilters {
   }
 
   clear(): void {
-    for (const subscription of this.#bySubscription.keys()) this.#space.unsubscribe(subscription)
+    for (const subscription of this.#bySubscription.keys()) this.#end(subscription)
     this.#byFilter.clear()
     this.#bySubscription.clear()
     this.#overlaps.clear()
@@ -146,6 +158,18 @@ export class ClientFilters {
     if (entry.group !== undefined) return entry
     if (!this.#overlaps.isAlone(entry)) return this.#overlaps.grantOf(entry, subject, isOwn)
     return isOwn && entry.isNoLocal ? undefined : entry
+  }
+
+  #register(subscription: Subscription, entry: Entry): void {
+    this.#bySubscription.set(subscription, entry)
+    if (subscription.queue === '' || this.#receiver === undefined) return
+    SharedMembers.of(this.#space, subscription).join(subscription, this.#receiver)
+  }
+
+  #end(subscription: Subscription): void {
+    this.#space.unsubscribe(subscription)
+    if (subscription.queue === '' || this.#receiver === undefined) return
+    SharedMembers.of(this.#space, subscription).leave(subscription)
   }
 
   #newEntry(stored: StoredFilter, { subjects, group, skipsDollar }: FilterParts): Entry {

@@ -7,7 +7,7 @@ import {
   type UnsubscribePacket,
   type Violation,
 } from '../codec/index.ts'
-import { SHARED_BEHIND_QUEUED_MAX, SHARED_PACKET_BYTES_MAX } from '../limits.ts'
+import { SHARED_PACKET_BYTES_MAX } from '../limits.ts'
 import { qosOfHeaders } from '../message-headers.ts'
 import { SendWindow } from '../send-window.ts'
 import type { Topic } from '../translator.ts'
@@ -17,6 +17,7 @@ import { ClientLine } from './delivery-line.ts'
 import { Outbound } from './outbound.ts'
 import { factsOf, isPlain, OutboundMessage } from './outbound-message.ts'
 import { RetainedReplays } from './retained-replay.ts'
+import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 import { SubscriberRequests } from './subscriber-requests.ts'
 
@@ -51,7 +52,8 @@ function forget(): void {
  * waits for it is lost with it. A durable one gets from the router what has QoS 0; all else comes from
  * the log of its account (`ClientLine`).
  */
-export class Subscriber {
+export class Subscriber implements SharedReceiver {
+  readonly #space: SubjectSpace
   readonly #context: MqttContext
   readonly #owner: SubscriberOwner
   readonly #peer: Peer
@@ -70,6 +72,7 @@ export class Subscriber {
     owner: SubscriberOwner,
     peer: Peer,
   ) {
+    this.#space = space
     this.#context = context
     this.#owner = owner
     this.#peer = peer
@@ -77,7 +80,7 @@ export class Subscriber {
     this.#isV5 = owner.level === LEVEL.v5
     this.#outbound = outboundOf(context, line, owner)
     const { clientId, guard, durable, retained } = owner
-    const filters = new ClientFilters(space, peer, guard, durable !== undefined)
+    const filters = new ClientFilters(space, peer, guard, durable !== undefined, this)
     const outbound = this.#outbound
     const replays = new RetainedReplays({ context, clientId, guard, outbound, source: retained })
     this.#filters = filters
@@ -114,12 +117,23 @@ export class Subscriber {
 
   /**
    * Whether it takes a message of the router. A plain subscription does, also when the client is not to
-   * have it after all: somebody is subscribed. A shared one passes it over while the client is behind, so
-   * that another member gets it.
+   * have it after all: somebody is subscribed. A shared one gives it to the member whose turn it is and
+   * who has room.
    *
    * @param origin undefined: it was not published by an MQTT client of this server
    */
   offer(subscription: Subscription, message: Message, origin: MqttOrigin | undefined): boolean {
+    if (subscription.queue === '') return this.take(subscription, message, origin, true)
+    return SharedMembers.of(this.#space, subscription).offer(message, origin)
+  }
+
+  /** @param mayWait a member of a shared subscription takes it also when it cannot leave at once */
+  take(
+    subscription: Subscription,
+    message: Message,
+    origin: MqttOrigin | undefined,
+    mayWait: boolean,
+  ): boolean {
     const isPlainOne = subscription.queue === ''
     const isOwn = message.origin === this.#peer
     const grant = this.#filters.grantOf(subscription, message.subjectBytes, isOwn)
@@ -127,7 +141,7 @@ export class Subscriber {
     if (message.serial !== outgoing.serial) this.#begin(message, origin)
     const qos = Math.min(grant.qos, published.qos)
     if (qos > 0 && this.#durable !== undefined) return true
-    if (!isPlainOne && !this.#hasRoomFor(qos)) return false
+    if (!isPlainOne && !this.#hasRoomFor(qos, mayWait)) return false
     if (outgoing.topic.length === 0) {
       this.#context.counters.untranslatable++
       return isPlainOne
@@ -224,9 +238,10 @@ export class Subscriber {
     return this.#owner.isStored?.(message.subjectBytes) === true ? QOS_OF_STORED : 0
   }
 
-  #hasRoomFor(qos: number): boolean {
-    if (!this.#outbound.isBehind) return qos === 0 || !this.#outbound.isFull
-    return qos > 0 && this.#outbound.queued < SHARED_BEHIND_QUEUED_MAX
+  #hasRoomFor(qos: number, mayWait: boolean): boolean {
+    if (qos === 0) return !this.#outbound.isBehind
+    if (mayWait) return !this.#outbound.isFull
+    return this.#outbound.hasRoom && this.#outbound.queued === 0
   }
 
   /** Properties are of MQTT 5; that a message expires while it waits, of all. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { LEVEL, VIOLATIONS } from '../../../../bridge-mqtt/codec/index.ts'
 import {
+  DEFAULT_LIMITS,
   DELIVERY_PENDING_BYTES_MAX,
   FILTER_LEVELS_MAX,
-  SHARED_BEHIND_QUEUED_MAX,
 } from '../../../../bridge-mqtt/limits.ts'
 import { compilePermissions } from '../../../../shared/account/index.ts'
 import { type SubscribedClient, SubscriberScene } from '../../../support/subscriber-scene.ts'
@@ -239,13 +239,20 @@ describe('subscriber', () => {
       return [pair[0], pair[1]]
     }
 
-    it('give each message to one of the group', () => {
+    it('give each message to one of the group in turn', () => {
       const [one, two] = members()
       const sent = Array.from({ length: 40 }, (_, i) => `${i}`)
       for (const payload of sent) scene.publish('a', payload)
-      const got = [one.payloads(), two.payloads()]
-      assert.deepEqual(got.flat().sort(), [...sent].sort())
-      assert.ok(got.every((payloads) => payloads.length > 0))
+      const isEven = (payload: string) => Number(payload) % 2 === 0
+      assert.deepEqual(one.payloads(), sent.filter(isEven))
+      assert.deepEqual(
+        two.payloads(),
+        sent.filter((payload) => !isEven(payload)),
+      )
+      one.unsubscribe('$share/g/a')
+      two.take()
+      for (const payload of sent) scene.publish('a', payload)
+      assert.deepEqual(two.payloads(), sent)
     })
 
     it('pass over who is behind, until all are', () => {
@@ -256,14 +263,16 @@ describe('subscriber', () => {
       assert.equal(scene.counters.droppedQos0, 0)
       two.channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
       assert.equal(scene.publish('a', 'nobody takes it'), 0)
+      const { queuedMessagesMax } = DEFAULT_LIMITS
       let taken = 0
-      for (let i = 0; i < 3 * SHARED_BEHIND_QUEUED_MAX; i++) {
+      for (let i = 0; i < 3 * queuedMessagesMax; i++) {
         taken += scene.publish('a', `${i}`, { qos: 1 })
       }
-      assert.equal(taken, 2 * SHARED_BEHIND_QUEUED_MAX)
+      assert.equal(taken, 2 * queuedMessagesMax)
+      assert.equal(scene.counters.droppedQos1, 0)
       two.channel.pendingBytes = 0
       two.subscriber.flushQueue()
-      assert.equal(two.acknowledgeAll().length, SHARED_BEHIND_QUEUED_MAX)
+      assert.equal(two.acknowledgeAll().length, queuedMessagesMax)
     })
   })
 })
