@@ -1,6 +1,7 @@
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
+import { LEVEL } from '../codec/index.ts'
 import type { Session } from './session.ts'
 
 /** When things were, by the monotonic clock: a wall clock may jump while a client is connected. */
@@ -9,6 +10,8 @@ export interface ConnectionTimes {
   /** Of the last packet; undefined when nobody looks at it (keep-alive 0). */
   readonly lastMs: number | undefined
 }
+
+const VERSIONS = { [LEVEL.v31]: '3.1', [LEVEL.v311]: '3.1.1', [LEVEL.v5]: '5.0' } as const
 
 /** An MQTT client as `/connz` shows it. The protocol has no round trip that this end could measure. */
 export function connectionFacts(
@@ -38,5 +41,10 @@ export function connectionFacts(
     user,
     account: session.account,
     mqttClient: session.clientId,
+    mqtt: {
+      version: VERSIONS[session.level],
+      sessionExpirySeconds: session.expirySeconds,
+      inflight: session.subscriber.inflight,
+    },
   }
 }

@@ -64,6 +64,10 @@ export class Outbound {
     return this.#queue.length - this.#queueHead
   }
 
+  get inflight(): number {
+    return this.#window.inflight
+  }
+
   /** One more that has to wait would be dropped. */
   get isFull(): boolean {
     return this.queued >= this.#options.queuedMessagesMax

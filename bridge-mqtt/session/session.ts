@@ -97,6 +97,11 @@ export class Session implements MqttPublisher {
     return this.#guard.identity
   }
 
+  /** How long it outlives the connection. */
+  get expirySeconds(): number {
+    return this.#owner.durable?.expirySeconds ?? 0
+  }
+
   get publishRules(): SubjectPermissionConfig | undefined {
     return publishRulesOf(this.identity.permissions)
   }

@@ -97,6 +97,11 @@ export class Subscriber implements SharedReceiver {
     return this.#filters.hasNoLocal
   }
 
+  /** Messages of QoS 1 and 2 that the client has not seen to their end. */
+  get inflight(): number {
+    return this.#outbound.inflight
+  }
+
   get sentMessages(): number {
     return this.#outbound.sentMessages
   }

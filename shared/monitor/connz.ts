@@ -1,6 +1,11 @@
 import { overlaps } from '../subject/index.ts'
 import { type ConnectionOrder, isConnectionOrder, sorted } from './connection-order.ts'
-import type { ConnectionFacts, MonitorSources, SubscriptionFacts } from './facts.ts'
+import type {
+  ConnectionFacts,
+  MonitorSources,
+  MqttConnectionFacts,
+  SubscriptionFacts,
+} from './facts.ts'
 import { given } from './given.ts'
 import { PAGE_DEFAULT, SUBSCRIPTIONS_LISTED_MAX } from './limits.ts'
 import { badQuery, pageOf, type Query } from './query.ts'
@@ -168,7 +173,17 @@ export function connection(
     ...(options.auth ? authorization(facts) : {}),
     ...lists(options.subs, subscriptions, facts.subjects ?? []),
     ...given({ mqtt_client: facts.mqttClient }),
+    ...(facts.mqtt === undefined ? {} : mqtt(facts.mqtt)),
     ...(facts.proxyKey ? { proxy: { key: facts.proxyKey } } : {}),
+  }
+}
+
+/** nats-server knows no more of an MQTT client than its identifier. */
+function mqtt({ version, sessionExpirySeconds, inflight }: MqttConnectionFacts): object {
+  return {
+    mqtt_version: version,
+    mqtt_session_expiry: sessionExpirySeconds,
+    mqtt_inflight: inflight,
   }
 }
 

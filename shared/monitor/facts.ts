@@ -115,6 +115,16 @@ export interface TlsConnectionFacts {
   }[]
 }
 
+/** What an MQTT client has agreed with the server. */
+export interface MqttConnectionFacts {
+  /** `3.1`, `3.1.1` or `5.0`. */
+  readonly version: string
+  /** How long its session outlives the connection, in seconds. */
+  readonly sessionExpirySeconds: number
+  /** Messages of QoS 1 and 2 under way to it. */
+  readonly inflight: number
+}
+
 export interface ConnectionFacts extends PeerTraffic {
   readonly id: number
   readonly kind: 'Client' | 'Leafnode' | 'Gateway'
@@ -139,6 +149,7 @@ export interface ConnectionFacts extends PeerTraffic {
   readonly user: string
   readonly account: string
   readonly mqttClient?: string | undefined
+  readonly mqtt?: MqttConnectionFacts | undefined
   readonly tls?: TlsConnectionFacts | undefined
   readonly jwt?: string | undefined
   readonly issuerKey?: string | undefined

@@ -206,6 +206,17 @@ describe('MQTT 5 clients whose sessions last', () => {
     assert.deepEqual([reasonCode, properties?.serverReference], [0x9c, 'other:1883'])
   })
 
+  it('are shown with their version, the expiry of their session and what is under way', async () => {
+    await visit('device', LASTING)
+    const old = await visit('old', { protocolVersion: 4 })
+    const facts = [...door.connections()].map(({ mqttClient, mqtt }) => ({ mqttClient, ...mqtt }))
+    assert.deepEqual(facts, [
+      { mqttClient: 'device', version: '5.0', sessionExpirySeconds: 0xffff_ffff, inflight: 0 },
+      { mqttClient: 'old', version: '3.1.1', sessionExpirySeconds: 0, inflight: 0 },
+    ])
+    await old.client.endAsync()
+  })
+
   it('lose all of it with a purge of their account', async () => {
     const device = await visit('device', LASTING)
     await device.client.subscribeAsync('cmd', { qos: 1 })
