@@ -125,9 +125,7 @@ export class PacketClient {
     )
     const properties = subscriptionIdentifier === undefined ? {} : { subscriptionIdentifier }
     this.send({ cmd: 'subscribe', messageId: packetId, subscriptions, properties })
-    const suback = await this.next('suback')
-    assert.equal(suback.messageId, packetId)
-    return suback
+    return this.whenever('suback', packetId)
   }
 
   async unsubscribe(packetId: number, ...filters: string[]): Promise<IUnsubackPacket> {
