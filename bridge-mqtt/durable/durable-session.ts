@@ -245,6 +245,11 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#host.left(this)
   }
 
+  /** Wall time by which messages of the log grow older; 0 while no clock can be trusted. */
+  nowMs(): number {
+    return this.#host.nowMs()
+  }
+
   /** Forgets everything. A will that waits for its time is published [MQTT-3.1.3-9]. */
   end(committed?: SessionCommitted): void {
     if (this.#hasEnded) {

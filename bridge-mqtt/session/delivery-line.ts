@@ -15,6 +15,8 @@ export interface LineParts {
   readonly clientId: string
   readonly guard: SessionGuard
   readonly outbound: Outbound
+  /** By a clock that can be trusted; 0 when there is none: then nothing has grown older. */
+  readonly nowMs: () => number
 }
 
 const NO_IDS: readonly number[] = []
@@ -27,12 +29,14 @@ export class ClientLine implements DeliveryLine {
   readonly #context: MqttContext
   readonly #guard: SessionGuard
   readonly #outbound: Outbound
+  readonly #nowMs: () => number
 
-  constructor({ context, clientId, guard, outbound }: LineParts) {
+  constructor({ context, clientId, guard, outbound, nowMs }: LineParts) {
     this.clientId = clientId
     this.#context = context
     this.#guard = guard
     this.#outbound = outbound
+    this.#nowMs = nowMs
   }
 
   get isBehind(): boolean {
@@ -41,7 +45,7 @@ export class ClientLine implements DeliveryLine {
 
   publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean {
     const { subject, headers, payload, storedMs } = message
-    const { translator, counters, clock } = this.#context
+    const { translator, counters } = this.#context
     if (!this.#guard.mayReceive(subject)) return false
     const topic = translator.topicOf(subject)
     if (topic === undefined) {
@@ -51,7 +55,7 @@ export class ClientLine implements DeliveryLine {
     const facts = factsOfStored(headers)
     let { messageExpiry } = facts
     if (messageExpiry >= 0) {
-      messageExpiry = secondsLeft(messageExpiry, clock.wallMs() - storedMs)
+      messageExpiry = secondsLeft(messageExpiry, Math.max(0, this.#nowMs() - storedMs))
       if (messageExpiry < 0) {
         counters.expired++
         return false

@@ -12,6 +12,7 @@ export type SubscriberLog = Pick<
   | 'attach'
   | 'detach'
   | 'wake'
+  | 'nowMs'
   | 'puback'
   | 'pubrec'
   | 'pubcomp'

@@ -62,6 +62,7 @@ export class Subscriber implements SharedReceiver {
   readonly #replays: RetainedReplays
   readonly #requests: SubscriberRequests
   readonly #durable: SubscriberLog | undefined
+  #line: ClientLine | undefined
   readonly #isV5: boolean
 
   /** @param peer whose subscriptions they are */
@@ -112,12 +113,15 @@ export class Subscriber implements SharedReceiver {
 
   /** The client has its CONNACK: what its session had before goes on. */
   begin(): void {
-    if (this.#durable === undefined) return
-    this.#requests.restore(this.#durable)
+    const durable = this.#durable
+    if (durable === undefined) return
+    this.#requests.restore(durable)
     this.#outbound.resume()
     const { clientId, guard } = this.#owner
-    const parts = { context: this.#context, clientId, guard, outbound: this.#outbound }
-    this.#durable.attach(new ClientLine(parts))
+    const nowMs = (): number => durable.nowMs()
+    const parts = { context: this.#context, clientId, guard, outbound: this.#outbound, nowMs }
+    this.#line = new ClientLine(parts)
+    durable.attach(this.#line)
   }
 
   /**
@@ -205,7 +209,7 @@ export class Subscriber implements SharedReceiver {
   close(): void {
     this.#requests.close()
     this.#outbound.close()
-    this.#durable?.detach()
+    if (this.#line !== undefined) this.#durable?.detach(this.#line)
   }
 
   /** There may be room for what the log has, and for what is retained. */

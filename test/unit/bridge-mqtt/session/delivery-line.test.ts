@@ -168,6 +168,20 @@ describe('subscriber of a durable session', () => {
     assert.equal(scene.counters.expired, 1)
   })
 
+  it('drops none for a wall clock that has jumped ahead', async () => {
+    const client = connect()
+    await subscribe(client, { a: 1 })
+    client.subscriber.close()
+    scene.publish('a', 'kept', { qos: 1, properties: { messageExpirySeconds: 60 } })
+    await settle()
+    clock.advance(10_500)
+    clock.wall += 24 * 3_600_000
+    const after = connect()
+    await settle()
+    const [publish] = after.publishes()
+    assert.deepEqual([publish?.payload, publish?.properties.messageExpirySeconds], ['kept', 50])
+  })
+
   it('is sent no more than its window and its output have room for', async () => {
     const client = connect('c', { receiveMaximum: 2 })
     await subscribe(client, { a: 1 })
