@@ -170,6 +170,7 @@ export class AccountLog {
     elder?.end()
     this.#byClient.set(session.clientId, session)
     this.#byKey.set(session.key, session)
+    if (session.hasStrays) log.strays(session)
   }
 
   #newLog(store: Store | undefined): SessionLog {

@@ -1,3 +1,5 @@
+import { SubjectFilter } from '../../shared/subject/index.ts'
+
 /**
  * Messages for one session alone lie in the log on `$MQTT.to.<session key>.<subject>`: only that session's
  * cursor matches it.
@@ -5,9 +7,13 @@
 const PREFIX = '$MQTT.to.'
 const OWN = Buffer.from('$MQTT.')
 
-/** What the subjects of such messages begin with; with `>` behind it, what matches them. */
+/** What the subjects of such messages begin with. */
 export function addressOf(key: string): Uint8Array {
   return Buffer.from(`${PREFIX}${key}.`)
+}
+
+export function addresseeFilter(key: string): SubjectFilter {
+  return new SubjectFilter(`${PREFIX}${key}.>`)
 }
 
 export function addressed(address: Uint8Array, subject: Uint8Array): Uint8Array {

@@ -13,7 +13,7 @@
 import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf } from '../../shared/runtime/index.ts'
 import type { StreamStore } from '../../shared/store/index.ts'
-import { FilterUnion, SubjectFilter } from '../../shared/subject/index.ts'
+import type { SubjectFilter } from '../../shared/subject/index.ts'
 import { isFrom } from '../headers/index.ts'
 import { qosOfHeaders } from '../message-headers.ts'
 import { addressOf } from './address.ts'
@@ -60,6 +60,7 @@ export class Delivery implements CursorUser {
   readonly #host: DeliveryHost
   readonly #cursor: SessionCursor
   readonly #filters: SessionFilters
+  readonly #key: string
   readonly #address: Uint8Array
   readonly #reader: BacklogReader
   readonly #ready = new SeqRing(READY_MAX)
@@ -82,6 +83,7 @@ export class Delivery implements CursorUser {
     this.#cursor = cursor
     this.#filters = filters
     this.line = line
+    this.#key = key
     this.#address = addressOf(key)
     this.#reader = new BacklogReader(
       host.stream,
@@ -252,10 +254,7 @@ export class Delivery implements CursorUser {
   }
 
   #logged(): SubjectFilter {
-    this.#filter ??= new FilterUnion([
-      new SubjectFilter(`${Buffer.from(this.#address)}>`),
-      ...this.#filters.logged(),
-    ])
+    this.#filter ??= this.#filters.logged(this.#key)
     return this.#filter
   }
 

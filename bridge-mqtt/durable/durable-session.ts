@@ -1,10 +1,8 @@
 import type { Message } from '../../shared/broker/index.ts'
 import { invariant, type PetioleError } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
-import { FilterUnion, SubjectFilter } from '../../shared/subject/index.ts'
 import type { WillMessage } from '../codec/index.ts'
 import type { SendWindow } from '../send-window.ts'
-import { addressOf } from './address.ts'
 import { Delivery, type DeliveryHost } from './delivery.ts'
 import type { DeliveryLine, StoredFilter } from './delivery-line.ts'
 import { FilterJournal, type SessionCommitted } from './filter-journal.ts'
@@ -33,6 +31,8 @@ export interface SessionHost extends DeliveryHost {
   /** Its client has gone, or comes to have an end at another time. */
   left(session: DurableSession): void
   ended(session: DurableSession): void
+  /** What it has in flight is needed, though its filters may not match it any more. */
+  strays(session: DurableSession): void
   /** Messages may be needed by nobody any more. */
   sweep(): void
   publishWill(session: DurableSession, will: WillMessage): void
@@ -128,12 +128,24 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Messages that wait, those in flight included. Goes through an index: for people who ask. */
   get backlog(): number {
     this.#delivery?.settle()
-    const filter = new FilterUnion([
-      new SubjectFilter(`${Buffer.from(addressOf(this.key))}>`),
-      ...this.#filters.logged(),
-    ])
+    const filter = this.#filters.logged(this.key)
+    return this.inflight + this.#host.stream.countFrom(this.#cursor.passedSeq + 1, filter)
+  }
+
+  /** Whether it has a message in flight. */
+  holds(seq: number): boolean {
+    return this.#cursor.inflight.holds(seq)
+  }
+
+  /** Whether a message is in flight that none of its filters matches. */
+  get hasStrays(): boolean {
     const { stream } = this.#host
-    return this.inflight + stream.countFrom(this.#cursor.passedSeq + 1, filter)
+    const filter = this.#filters.logged(this.key)
+    for (const { seq } of this.#cursor.inflight.published) {
+      const subject = stream.subjectOf(seq)
+      if (subject !== undefined && !filter.matches(Buffer.from(subject))) return true
+    }
+    return false
   }
 
   /** Takes what was found of it on disk; before anybody is attached. */
@@ -365,6 +377,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   }
 
   get #journal(): FilterJournal {
+    if (this.inflight > 0) this.#host.strays(this)
     return new FilterJournal(this.key, this.#filters, this.#host, () =>
       this.#delivery?.filtersChanged(),
     )

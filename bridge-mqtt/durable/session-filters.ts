@@ -1,6 +1,12 @@
-import { isValidSubject, SubjectFilter, SubjectTree } from '../../shared/subject/index.ts'
+import {
+  FilterUnion,
+  isValidSubject,
+  SubjectFilter,
+  SubjectTree,
+} from '../../shared/subject/index.ts'
 import { isShared, parseShared } from '../codec/index.ts'
 import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
+import { addresseeFilter } from './address.ts'
 import type { StoredFilter } from './delivery-line.ts'
 import { FEW_FILTERS_MAX } from './limits.ts'
 import type { InterestedSession, LogInterest, LogInterests } from './log-interest.ts'
@@ -120,11 +126,13 @@ export class SessionFilters {
     for (const entry of this.#byFilter.values()) this.#setOnline(entry, false)
   }
 
-  /** All that the log may have for the session beside what is addressed to it. */
-  *logged(): Generator<SubjectFilter> {
+  /** All that the log may have for the session: what its filters match, and what is addressed to it. */
+  logged(key: string): SubjectFilter {
+    const filters = [addresseeFilter(key)]
     for (const { interests } of this.#byFilter.values()) {
-      for (const { filter } of interests) yield filter
+      for (const { filter } of interests) filters.push(filter)
     }
+    return new FilterUnion(filters)
   }
 
   /**

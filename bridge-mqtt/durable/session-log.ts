@@ -67,6 +67,8 @@ export class SessionLog implements Peer, SessionHost {
   /** Messages stored since the start, those that could not be, and those that limits or damage took away. */
   readonly counters = { appended: 0, refused: 0, evicted: 0 }
   readonly #parts: SessionLogParts
+  /** Sessions that may have in flight what their filters do not match any more [MQTT-3.10.4-3]. */
+  readonly #strays = new Set<DurableSession>()
   readonly #stops: readonly (() => void)[]
   /** Those who wait for the next commit. */
   #waiting: Delivery[] = []
@@ -173,8 +175,13 @@ export class SessionLog implements Peer, SessionHost {
   }
 
   ended(session: DurableSession): void {
+    this.#strays.delete(session)
     this.#parts.ended(session)
     this.sweeping.walk()
+  }
+
+  strays(session: DurableSession): void {
+    this.#strays.add(session)
   }
 
   publishWill(session: DurableSession, will: WillMessage): void {
@@ -283,6 +290,10 @@ export class SessionLog implements Peer, SessionHost {
     if (key !== undefined) return this.#parts.sessions.get(key)?.needs(seq) ?? false
     for (const interest of this.interests.match(Buffer.from(subject))) {
       if (interest.isNeeded(seq)) return true
+    }
+    for (const session of this.#strays) {
+      if (session.inflight === 0) this.#strays.delete(session)
+      else if (session.holds(seq)) return true
     }
     return false
   }
