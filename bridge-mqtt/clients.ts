@@ -2,11 +2,12 @@ import { type Credentials, current, type Identity } from '../shared/account/inde
 import type { PeerTraffic } from '../shared/monitor/index.ts'
 import { PetioleError, type Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
+import { onDisk } from '../shared/store/index.ts'
 import type { Channel } from '../shared/transport/index.ts'
 import { Authentication } from './auth/index.ts'
 import { CONNACK, type ConnectPacket, REASON } from './codec/index.ts'
 import type { MqttCounters } from './counters.ts'
-import type { DurableLogs } from './durable/index.ts'
+import type { DurableLogs, DurableSession } from './durable/index.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Notices } from './notices.ts'
 import {
@@ -14,7 +15,6 @@ import {
   type Applicant,
   type ClientConnection,
   ENDING,
-  type Kept,
   type Refusal,
   type Terms,
 } from './session/index.ts'
@@ -33,6 +33,12 @@ export interface ClientsOptions {
 
 const NOTHING_KEPT =
   'sessions are kept while connected only: there is no store, which `jetstream` in the configuration makes'
+
+/** What a client comes back to, or begins. */
+type SessionOfClient = Pick<
+  Extract<Admission, { kind: 'admitted' }>,
+  'kept' | 'isSessionPresent' | 'settled'
+>
 
 /** Who is connected, by account and client id: lets clients in, one connection for each id. */
 export class Clients {
@@ -115,7 +121,7 @@ export class Clients {
     clientId: string,
     isClean: boolean,
     { sessionExpirySeconds: expirySeconds }: Terms,
-  ): { readonly kept: Kept; readonly isSessionPresent: boolean } | { readonly refusal: Refusal } {
+  ): SessionOfClient | { readonly refusal: Refusal } {
     const { logs, notices } = this.#options
     const log = logs?.of(account)
     if (log === undefined) {
@@ -123,20 +129,30 @@ export class Clients {
       return { kept: {}, isSessionPresent: false }
     }
     const isStored = (subject: Uint8Array): boolean => log.isStored(subject)
+    let settled: Promise<Refusal | undefined> | undefined
     try {
       const found = log.sessions.get(clientId)
-      if (isClean) found?.end()
+      if (isClean && found !== undefined) settled = this.#end(found)
       else if (found !== undefined) {
         return { kept: { durable: found, isStored }, isSessionPresent: true }
       }
-      if (expirySeconds === 0) return { kept: { isStored }, isSessionPresent: false }
+      if (expirySeconds === 0) return { kept: { isStored }, isSessionPresent: false, settled }
       const durable = log.sessions.create(clientId, { expirySeconds })
-      return { kept: { durable, isStored }, isSessionPresent: false }
+      return { kept: { durable, isStored }, isSessionPresent: false, settled }
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error
       notices.warn({ client: clientId, err: error }, 'session could not be kept: client refused')
       return { refusal: REFUSAL.noSession }
     }
+  }
+
+  #end(session: DurableSession): Promise<Refusal | undefined> {
+    const ended = onDisk((done) => session.end((error) => done(error, 0)))
+    const failed = (err: unknown): Refusal => {
+      this.#options.notices.warn({ client: session.clientId, err }, 'session could not be ended')
+      return REFUSAL.noSession
+    }
+    return ended.then(() => undefined, failed)
   }
 
   /** Those of one account, or of all, in the order in which their ids came first. */

@@ -173,6 +173,26 @@ export class Handshake implements ExchangeOutcome {
       this.#refuse(admission.refusal)
       return
     }
+    const { settled } = admission
+    if (settled === undefined) this.#letIn({ packet, terms, answers, admission }, proof)
+    else this.#awaitEnd(settled, () => this.#letIn({ packet, terms, answers, admission }, proof))
+  }
+
+  /** After a crash the session that a clean start has ended must not be there again. */
+  #awaitEnd(settled: Promise<Refusal | undefined>, letIn: () => void): void {
+    const { input } = this.#newcomer
+    input.close('login')
+    const goOn = (refusal: Refusal | undefined): void => {
+      if (this.isGone) return
+      if (refusal === undefined) letIn()
+      else this.#refuse(refusal)
+      input.open('login')
+    }
+    settled.then(goOn).catch((error: unknown) => this.broke(error))
+  }
+
+  #letIn(admitted: Omit<Admitted, 'exchange'>, proof: Properties): void {
+    const { packet, terms, answers, admission } = admitted
     this.#newcomer.input.turn.owner = admission.identity.account
     const assigned = packet.clientId === '' ? { assignedClientId: admission.clientId } : {}
     const { limits, packetBytesMax } = this.#context
@@ -185,7 +205,7 @@ export class Handshake implements ExchangeOutcome {
     // In MQTT 3.1 that flag is reserved.
     const isTold = isSessionPresent && packet.level !== LEVEL.v31
     if (answers.connack({ code: REASON.success, isSessionPresent: isTold, properties })) {
-      this.#newcomer.enter({ packet, terms, answers, admission, exchange })
+      this.#newcomer.enter({ ...admitted, exchange })
     } else {
       this.#newcomer.turnAway({ client: packet.clientId }, 'client takes no CONNACK of that size')
     }

@@ -100,6 +100,8 @@ export type Admission =
       readonly kept: Kept
       /** It was there before [MQTT-3.2.2-3]. */
       readonly isSessionPresent: boolean
+      /** An elder session has ended: resolves when that is on disk, or with why it is not. */
+      readonly settled?: Promise<Refusal | undefined> | undefined
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 

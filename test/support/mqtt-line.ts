@@ -45,6 +45,11 @@ export class MqttLine {
     )
   }
 
+  /** Bytes that have come and were not taken. */
+  get unread(): number {
+    return this.#received.length
+  }
+
   /** The next `size` bytes as hex; fewer when the server closes before. */
   async take(size: number): Promise<string> {
     await this.#until(() => this.#received.length >= size || this.#isClosed, `${size} bytes`)

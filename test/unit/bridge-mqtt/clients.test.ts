@@ -4,6 +4,7 @@ import { StaticAccountBook } from '../../../shared/account/index.ts'
 import { type AccountConfig, parseConfig } from '../../../shared/config/index.ts'
 import { RawClient } from '../../support/broker-harness.ts'
 import { eventually } from '../../support/link-node.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 import { MQTT_CONFIG, MqttCore } from '../../support/mqtt-core.ts'
 import { MqttLine } from '../../support/mqtt-line.ts'
 import {
@@ -74,6 +75,38 @@ describe('room for MQTT clients', () => {
     assert.equal(core.broker.accountTotals('$G').connections, 2)
     assert.equal(second.isClosed, false)
     assert.equal(door.counters.clients, 1)
+  })
+
+  it('is not told to who starts anew before the elder session has ended on disk', async () => {
+    const store = new MemoryStore(() => Date.UTC(2030, 0, 1))
+    core = new MqttCore({ store })
+    door = new MqttFrontDoor(MQTT_CONFIG)
+    await door.open(core)
+    await door.start(core)
+    const first = await MqttLine.client(door.port, connectPacket('a', { clean: false }))
+    first.send(DISCONNECT)
+    await first.rest()
+    store.isAuto = false
+    const again = await MqttLine.open(door.port)
+    again.send(connectPacket('a'))
+    // Who has nothing to end waits for nothing.
+    assert.equal((await mqtt('b'))[1], ACCEPTED)
+    assert.equal(again.unread, 0)
+    store.commit()
+    assert.equal(await again.take(4), ACCEPTED)
+    again.send(DISCONNECT)
+    await again.rest()
+    const back = await MqttLine.client(door.port, connectPacket('a', { clean: false }))
+    back.send(DISCONNECT)
+    await back.rest()
+    const refused = await MqttLine.open(door.port)
+    refused.send(connectPacket('a'))
+    await eventually(() => {
+      store.failCommit()
+      return refused.unread > 0
+    }, 'CONNACK for a session that could not be ended')
+    assert.equal(await refused.take(4), NO_ROOM)
+    store.isAuto = true
   })
 
   it('is for who comes after a reload as the configuration has it', async () => {
