@@ -136,7 +136,7 @@ class ScriptDraw {
     state.isOnline = true
     state.lasts = isV5 ? expirySeconds > 0 : !isClean
     const will = this.#message(willTopic(client), `will of ${client}`)
-    const isHolding = this.#odds(5)
+    const isHolding = false
     return { do: 'connect', client, isClean, expirySeconds, isHolding, will }
   }
 
@@ -150,7 +150,7 @@ class ScriptDraw {
     if ([...filters.keys()].some((other) => other !== filter && overlap(other, filter)))
       return undefined
     const isV5 = this.#version === 5
-    const noLocal = isV5 && this.#odds(4)
+    const noLocal = isV5 && this.#odds(4) && !isMatch(filter, willTopic(client))
     const retainAsPublished = isV5 && this.#odds(3)
     const options = filters.get(filter) ?? { noLocal, retainAsPublished }
     filters.set(filter, options)
