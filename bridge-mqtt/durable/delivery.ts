@@ -319,8 +319,12 @@ export class Delivery implements CursorUser {
     if (isAddressed(subjectBytes, this.#address)) {
       SENT.subject = subjectBytes.subarray(this.#address.length)
       this.#filters.matchShared(SENT.subject, MATCH)
+      if (MATCH.qos === 0) {
+        // A retained one.
+        this.#filters.match(SENT.subject, Number.POSITIVE_INFINITY, false, MATCH)
+        MATCH.isRetainAsPublished = true
+      }
       // What was granted counted when it was addressed.
-      MATCH.isRetainAsPublished ||= MATCH.qos === 0
       MATCH.qos = 2
     } else {
       SENT.subject = subjectBytes

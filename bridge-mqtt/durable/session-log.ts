@@ -110,7 +110,7 @@ export class SessionLog implements Peer, SessionHost {
     const publisher = publisherOf(message.origin)
     const qos = publisher?.publishingQos ?? this.qosOf(message)
     if (qos === 0) return
-    const committed = publisher?.hold()
+    const committed = publisher === undefined ? message.shareCommitted() : publisher.hold()
     const headers = headersFor(message, qos, publisher, this.#parts.space.account)
     const seq = this.#append(subject, headers, message.payload, committed)
     if (seq === 0) return
@@ -139,7 +139,7 @@ export class SessionLog implements Peer, SessionHost {
 
   appendTo(session: DurableSession, message: Message, qos: number): boolean {
     const publisher = publisherOf(message.origin)
-    const committed = publisher?.hold()
+    const committed = publisher === undefined ? message.shareCommitted() : publisher.hold()
     const headers = headersFor(message, qos, publisher, NOBODYS)
     return this.#appendTo(session, { ...partsOf(message), headers }, committed)
   }

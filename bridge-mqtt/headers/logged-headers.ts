@@ -12,6 +12,8 @@ export interface LoggedFacts {
   readonly from: string
   /** The topic of its reply subject; undefined when it has none. */
   readonly replyTopic: Uint8Array | undefined
+  /** What is left of its time, when it has lain for a while before; else it has what its publisher gave it. */
+  readonly expirySeconds?: number
 }
 
 const VERSION = Buffer.from('NATS/1.0\r\n')
@@ -31,7 +33,7 @@ const cursor = new HeaderCursor()
  * The block that came, when it says all of it.
  */
 export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Array {
-  const { qos, isRetain, from, replyTopic } = facts
+  const { qos, isRetain, from, replyTopic, expirySeconds = -1 } = facts
   if (!isRetain && from === '' && replyTopic === undefined) {
     if (headers.length === 0) return plainHeaders(qos)
     if (qosOfHeaders(headers) === qos && !claimsOwn(headers)) return headers
@@ -44,7 +46,11 @@ export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Arr
   if (isRetain) block.line(FIELD.retain, Buffer.from('1'))
   if (client.length > 0) block.line(FIELD.from, client)
   if (replyTopic !== undefined) block.line(FIELD.responseTopic, replyTopic)
-  putOthers(block, headers, replyTopic !== undefined)
+  if (expirySeconds >= 0) block.line(FIELD.messageExpiry, Buffer.from(`${expirySeconds}`))
+  const isNew = (field: Field): boolean =>
+    (replyTopic !== undefined && field === FIELD.responseTopic) ||
+    (expirySeconds >= 0 && field === FIELD.messageExpiry)
+  putOthers(block, headers, isNew)
   return block.finish()
 }
 
@@ -64,15 +70,14 @@ function claimsOwn(headers: Uint8Array): boolean {
 }
 
 /** All lines but those that were written anew. */
-function putOthers(block: Block, headers: Uint8Array, hasReplyTopic: boolean): void {
+function putOthers(block: Block, headers: Uint8Array, isNew: (field: Field) => boolean): void {
   cursor.begin(headers)
   const isEnded = BLOCK_END.equals(headers.subarray(-BLOCK_END.length))
   const end = isEnded ? headers.length - LINE_END.length : headers.length
   let kept = cursor.lineEnd
   while (cursor.next()) {
     const field = knownField(headers, cursor.nameStart, cursor.nameEnd)
-    const isOut = field !== undefined && isReplaced(field, hasReplyTopic)
-    if (!isOut) continue
+    if (field === undefined || !(isOwn(field) || isNew(field))) continue
     block.put(headers, kept, cursor.nameStart)
     kept = cursor.lineEnd
   }
@@ -81,7 +86,7 @@ function putOthers(block: Block, headers: Uint8Array, hasReplyTopic: boolean): v
   if (headers[end - 1] !== LF) block.put(LINE_END)
 }
 
-function isReplaced(field: Field, hasReplyTopic: boolean): boolean {
+function isOwn(field: Field): boolean {
   switch (field) {
     case FIELD.qos:
     case FIELD.qosOfNatsServer:
@@ -89,7 +94,7 @@ function isReplaced(field: Field, hasReplyTopic: boolean): boolean {
     case FIELD.from:
       return true
     default:
-      return hasReplyTopic && field === FIELD.responseTopic
+      return false
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Cancel } from '../../shared/runtime/index.ts'
 import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
+import { loggedHeaders } from '../message-headers.ts'
 import type { RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import type { Outbound } from './outbound.ts'
 import { factsOfStored, OutboundMessage } from './outbound-message.ts'
 import type { SessionGuard } from './session-guard.ts'
-import type { RetainedSource } from './subscriber-ports.ts'
+import type { RetainedSource, SubscriberLog } from './subscriber-ports.ts'
 
 export interface ReplayParts {
   readonly context: MqttContext
@@ -15,6 +16,8 @@ export interface ReplayParts {
   readonly outbound: Outbound
   /** undefined: nothing is retained. */
   readonly source: RetainedSource | undefined
+  /** Of a client whose session lasts: at QoS 2 its packet identifiers must outlive this process. */
+  readonly log: Pick<SubscriberLog, 'keep'> | undefined
 }
 
 interface Replay {
@@ -43,6 +46,8 @@ export class RetainedReplays {
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
   #isReading = false
+  /** Messages of a page that are on their way to the log. */
+  #keeping = 0
   #isClosed = false
   #cancelRetry: Cancel | undefined
 
@@ -84,6 +89,7 @@ export class RetainedReplays {
   /** Sends what there is room for; called when there is more. */
   goOn(): void {
     if (this.#waiting.size === 0 || this.#held > 0 || this.#isReading || this.#isClosed) return
+    if (this.#keeping > 0) return
     for (const replay of this.#waiting.values()) {
       const room = this.#roomFor(replay)
       if (room > 0) this.#read(replay, room)
@@ -147,9 +153,32 @@ export class RetainedReplays {
     outgoing.messageExpiry = message.expirySeconds
     outgoing.shared = facts.shared
     outgoing.subscriptionIds = subscriptionIds
+    if (outgoing.qos === 2 && this.#keep(message)) return
     // There was room when the page was asked for: a live message in between must not cost one of these.
     if (outgoing.qos === 0) outbound.publish(outgoing, 0, false)
     else outbound.send(outgoing)
+  }
+
+  /** False when it can only be sent as it is: the session ends with its connection, or the store takes nothing. */
+  #keep({ subjectBytes, headers, payload, expirySeconds }: RetainedMessage): boolean {
+    const { log, context, clientId } = this.#parts
+    if (log === undefined) return false
+    const facts = { qos: 2, isRetain: true, from: '', replyTopic: undefined, expirySeconds }
+    const kept = { subject: subjectBytes, headers: loggedHeaders(headers, facts), payload }
+    try {
+      log.keep(kept, () => {
+        this.#keeping--
+        context.clock.soon(() => this.goOn())
+      })
+    } catch (err) {
+      context.notices.warn(
+        { client: clientId, err },
+        'retained message cannot be kept for a session',
+      )
+      return false
+    }
+    this.#keeping++
+    return true
   }
 
   #failed(err: unknown): void {

@@ -13,6 +13,7 @@ export type SubscriberLog = Pick<
   | 'detach'
   | 'wake'
   | 'nowMs'
+  | 'keep'
   | 'puback'
   | 'pubrec'
   | 'pubcomp'

@@ -83,7 +83,11 @@ export class Subscriber implements SharedReceiver {
     const { clientId, guard, durable, retained } = owner
     const filters = new ClientFilters(space, peer, guard, durable !== undefined, this)
     const outbound = this.#outbound
-    const replays = new RetainedReplays({ context, clientId, guard, outbound, source: retained })
+    const replays = new RetainedReplays({
+      ...{ context, clientId, guard, outbound },
+      source: retained,
+      log: durable,
+    })
     this.#filters = filters
     this.#replays = replays
     this.#requests = new SubscriberRequests({ context, line, owner, filters, replays })
@@ -170,10 +174,13 @@ export class Subscriber implements SharedReceiver {
     const violation = ack.read(bytes, frame, this.#owner.level, 'client')
     if (violation !== undefined) return violation
     const { packetId, reason } = ack
-    if (this.#isOfLog(frame.type, packetId, reason)) return undefined
-    const wrong = this.#outbound.acknowledged(frame.type, packetId, reason)
-    if (wrong === undefined) this.#madeRoom()
-    return wrong
+    if (!this.#isOfLog(frame.type, packetId, reason)) {
+      const wrong = this.#outbound.acknowledged(frame.type, packetId, reason)
+      if (wrong !== undefined) return wrong
+    }
+    // One window is for the log and for what does not come from it.
+    this.flushQueue()
+    return undefined
   }
 
   subscribe(packet: SubscribePacket): Violation | undefined {

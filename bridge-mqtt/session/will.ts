@@ -53,9 +53,9 @@ export class Will extends PublishWaits implements MqttPublisher, MqttOrigin {
     return this.#publisher.isRetain
   }
 
-  /** A will is published for others. */
+  /** Not to the client whose it is, should that come back: nobody knows its filters any more. */
   get hasNoLocal(): boolean {
-    return false
+    return true
   }
 
   /** Nothing is ever delivered to it. */

@@ -260,34 +260,30 @@ describe('subscriber of a durable session', () => {
       retained.set(Buffer.from(`r.${name}`), QOS2_HEADERS, Buffer.from(name))
     }
     const client = connect('c', { retained, receiveMaximum: 2 })
-    await subscribe(client, { 'r/#': 2 })
+    client.subscribe({ 'r/#': 2 })
+    assert.deepEqual(await got(client), ['a', 'b'])
     client.subscriber.close()
-    for (let i = 0; i < 2; i++) {
-      const again = connect('c', { retained, receiveMaximum: 2 })
+    const last = connect('c', { retained, receiveMaximum: 2 })
+    const seen: (readonly [string, boolean])[] = []
+    for (let isMore = true; isMore; ) {
       await settle()
-      const pubrels = again.take()
-      assert.equal(pubrels.length, 2, 'identifiers of before are freed first')
-      for (const packetId of [1, 2]) again.acknowledge('pubcomp', 2 * i + packetId)
-      assert.deepEqual(await got(again), ['a', 'b'])
-      again.subscriber.close()
+      const publishes = last.publishes()
+      isMore = publishes.length > 0
+      for (const { payload, isDup, packetId } of publishes) {
+        seen.push([payload, isDup])
+        last.acknowledge('pubrec', packetId)
+        await settle()
+        last.acknowledge('pubcomp', packetId)
+      }
     }
-    const last = connect('c', { retained })
-    await settle()
-    for (const packetId of [5, 6]) last.acknowledge('pubcomp', packetId)
-    await settle()
-    const publishes = last.publishes()
-    assert.deepEqual(
-      publishes.map(({ payload, isDup }) => [payload, isDup]),
-      [
-        ['a', false],
-        ['b', false],
-        ['c', false],
-      ],
-    )
-    for (const { packetId } of publishes) {
-      last.acknowledge('pubrec', packetId)
-      last.acknowledge('pubcomp', packetId)
-    }
+    // What was in flight is sent again, and then all once more: nobody knows how much of it had arrived.
+    assert.deepEqual(seen, [
+      ['a', true],
+      ['b', true],
+      ['a', false],
+      ['b', false],
+      ['c', false],
+    ])
     last.subscriber.close()
     assert.deepEqual(await got(connect('c', { retained })), [])
     stores.close()
