@@ -1,6 +1,6 @@
 import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf, type Tasks } from '../../shared/runtime/index.ts'
-import type { StoredMessage, StreamBatch } from '../../shared/store/index.ts'
+import { RetentionClock, type StoredMessage, type StreamBatch } from '../../shared/store/index.ts'
 import { BytesCache } from '../../shared/subject/index.ts'
 import { REASON } from '../codec/index.ts'
 import type { Notices } from '../notices.ts'
@@ -58,6 +58,7 @@ export interface QueueSenderParts {
  */
 export class QueueSender implements DirectSender {
   readonly #parts: QueueSenderParts
+  readonly #retention: RetentionClock
   #line: PublishLine | undefined
   #window = new SendWindow(0)
   /** By packet identifier, in the order of sending. */
@@ -75,6 +76,8 @@ export class QueueSender implements DirectSender {
 
   constructor(parts: QueueSenderParts) {
     this.#parts = parts
+    const { queue, clock } = parts
+    this.#retention = new RetentionClock(clock, () => queue.stream.state.lastTimeMs)
     this.#stopListening = parts.queue.stream.onCommit(() => this.pump())
   }
 
@@ -172,7 +175,8 @@ export class QueueSender implements DirectSender {
     if (known !== undefined) this.#window.reserve(known)
     const packetId = known ?? this.#window.take()
     const { headers, payload, timeMs } = message
-    const waitedMs = this.#parts.clock.wallMs() - timeMs
+    // A wall clock that jumps ahead must not cost what is certain to be sent.
+    const waitedMs = Math.max(0, (this.#retention.nowMs() ?? timeMs) - timeMs)
     const outcome =
       topic === undefined
         ? 'too large'
