@@ -7,6 +7,8 @@ import { PublishWaits } from './inbound-waits.ts'
 export interface AckOwner {
   /** PUBACK or PUBREC may leave now. Called in the order of the PUBLISH packets. */
   acknowledge(entry: AckEntry): void
+  /** Called at once, whatever waits in front of it. */
+  refused(entry: AckEntry): void
   /** What a client of MQTT 5 is told of the error; 0: its version has no word for it. */
   reasonOf(error: PetioleError): number
   /** A publish could not be stored, and the client cannot be told. No acknowledgement leaves after this. */
@@ -79,6 +81,7 @@ export class InboundAcks {
     const { error } = entry
     if (this.#hasFailed) return
     if (error !== undefined) {
+      this.#owner.refused(entry)
       entry.reason = this.#owner.reasonOf(error)
       if (entry.reason === REASON.success) {
         this.#hasFailed = true

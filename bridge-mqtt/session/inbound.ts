@@ -160,6 +160,17 @@ export class Inbound implements AckOwner {
     if (this.#acks.pending === 0) this.#becameIdle()
   }
 
+  /**
+   * Its identifier is free, on disk too: whoever refused it may have said so when the transaction that holds
+   * it was over, and what comes next with that identifier is another message.
+   */
+  refused({ packetId, qos }: AckEntry): void {
+    if (qos !== 2) return
+    if (this.#received.delete(packetId)) this.#underWay--
+    const { durable } = this.#owner
+    if (durable?.hasReceived(packetId) === true) durable.released(packetId, () => {})
+  }
+
   reasonOf(error: PetioleError): number {
     if (!this.#isOf5) return REASON.success
     this.#context.counters.uncommitted++

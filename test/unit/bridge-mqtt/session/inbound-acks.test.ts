@@ -105,6 +105,7 @@ function recorder(told = 0) {
       sent.push(packetId)
       reasons.push(reason)
     },
+    refused: () => {},
     reasonOf: () => told,
     uncommitted: (error) => errors.push(error.code),
   })
