@@ -24,6 +24,8 @@ export interface LoggedMessage {
   /** Of the session's filters that match [MQTT-3.3.4-4]. */
   readonly subscriptionIds: readonly number[]
   readonly isRetainAsPublished: boolean
+  /** When it was addressed to the session: the queue groups of the filters that match, '' for one that is not shared. */
+  readonly groups: readonly string[]
 }
 
 /** The connection of a durable session, as far as the log needs it. */
@@ -31,6 +33,8 @@ export interface DeliveryLine {
   readonly clientId: string
   /** Its output is full: nothing is sent until `wake`. */
   readonly isBehind: boolean
+  /** Whether its user may receive it as a member of a queue group now. */
+  mayReceive(subject: Uint8Array, group: string): boolean
   /**
    * Writes a PUBLISH. False: it is nothing for this client (it has expired, is larger than the client
    * takes, may not be received any more) and counts as done. `packetId` is 0 at QoS 0.

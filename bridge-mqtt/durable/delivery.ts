@@ -332,6 +332,7 @@ export class Delivery implements CursorUser {
       if (!MATCH.isMatch) MATCH.qos = 0
     }
     SENT.subscriptionIds = MATCH.subscriptionIds
+    SENT.groups = MATCH.groups
     SENT.isRetainAsPublished = MATCH.isRetainAsPublished
     return Math.min(MATCH.qos, qosOfHeaders(headers))
   }
@@ -354,6 +355,7 @@ const MATCH: FilterMatch = {
   qos: 0,
   isRetainAsPublished: false,
   subscriptionIds: [],
+  groups: [],
 }
 const SENT = {
   seq: 0,
@@ -364,6 +366,7 @@ const SENT = {
   qos: 0,
   subscriptionIds: MATCH.subscriptionIds,
   isRetainAsPublished: false,
+  groups: MATCH.groups,
 }
 
 function isAddressed(subject: Uint8Array, address: Uint8Array): boolean {

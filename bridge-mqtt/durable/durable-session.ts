@@ -121,6 +121,10 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#delivery?.hasRoom ?? false
   }
 
+  mayReceive(subject: Uint8Array, group: string): boolean {
+    return this.#delivery?.line.mayReceive(subject, group) ?? true
+  }
+
   get inflight(): number {
     return this.#cursor.inflightCount
   }
@@ -322,8 +326,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     const entry = this.#cursor.inflight.get(packetId)
     if (entry === undefined || entry.qos !== 2) return false
     if (entry.phase === 'released') {
-      const isKnown = entry.version <= this.#cursor.writtenVersion
-      if (isKnown) this.#delivery?.released(entry)
+      if (entry.version <= this.#cursor.writtenVersion) this.#delivery?.released(entry)
     } else if (reason < REASON_ERROR) this.#cursor.release(entry)
     else {
       this.#cursor.finish(entry)
@@ -359,12 +362,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Writes down what it is. */
   save(): void {
     const { clientId, createdMs } = this
-    const record = {
-      clientId,
-      createdMs,
-      expirySeconds: this.#expirySeconds,
-      leftMs: this.#leftMs,
-    }
+    const record = { clientId, createdMs, expirySeconds: this.#expirySeconds, leftMs: this.#leftMs }
     this.#isUnsaved = false
     this.#host.records.writeSession(this.key, record, (error) => {
       if (error !== undefined) this.#isUnsaved = true
@@ -378,9 +376,8 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   get #journal(): FilterJournal {
     if (this.inflight > 0) this.#host.strays(this)
-    return new FilterJournal(this.key, this.#filters, this.#host, () =>
-      this.#delivery?.filtersChanged(),
-    )
+    const changed = (): void => this.#delivery?.filtersChanged()
+    return new FilterJournal(this.key, this.#filters, this.#host, changed)
   }
 
   get #received(): ReceivedIds {

@@ -31,6 +31,8 @@ export interface FilterMatch {
   qos: number
   isRetainAsPublished: boolean
   subscriptionIds: number[]
+  /** Of what is addressed to the session: the groups of all filters that match, shared ones or not. */
+  groups: string[]
 }
 
 interface Attached extends FilterEntry {
@@ -153,7 +155,9 @@ export class SessionFilters {
   matchShared(subject: Uint8Array, match: FilterMatch): void {
     reset(match)
     for (const entry of this.#candidates(subject)) {
-      if (entry.group !== '' && isMatching(entry, subject)) take(match, entry)
+      if (!isMatching(entry, subject)) continue
+      match.groups.push(entry.group)
+      if (entry.group !== '') take(match, entry)
     }
   }
 
@@ -188,6 +192,7 @@ function reset(match: FilterMatch): void {
   match.qos = 0
   match.isRetainAsPublished = false
   if (match.subscriptionIds.length > 0) match.subscriptionIds = []
+  if (match.groups.length > 0) match.groups = []
 }
 
 function take(match: FilterMatch, entry: FilterEntry): void {

@@ -3,8 +3,10 @@
  * `f`, so MQTT clients and NATS clients share one group. The router asks members from a random one on until
  * one takes the message:
  *
- * - one whose client is connected takes it, unless it has no room and another one has;
- * - one whose client is away takes it only when nobody else of the group is here.
+ * - one whose client is connected takes it if its user may receive it, unless it has no room and another
+ *   one has that may;
+ * - one whose client is away takes it only when nobody of the group is here who may. What its user may is
+ *   known when it is back.
  *
  * What is taken at QoS 1 or 2 is stored, addressed to the session that took it.
  */
@@ -18,6 +20,8 @@ export interface SharingSession {
   readonly isOnline: boolean
   /** Its client is connected, and something could be sent to it now. */
   readonly hasRoom: boolean
+  /** True while its client is away: nobody knows. */
+  mayReceive(subject: Uint8Array, group: string): boolean
   /** Stores a message for this session alone. False: it could not be stored, and its publisher was told. */
   take(message: Message, qos: number): boolean
   /** A QoS 0 message; only when there is room. */
@@ -43,11 +47,21 @@ export class SharedGroup {
     this.key = key
   }
 
-  /** Whether another one has room; of very many not all are asked. */
-  hasOtherWithRoom(than: SharingSession): boolean {
+  /** Whether another one takes it now; of very many not all are asked. */
+  hasOtherWithRoom(than: SharingSession, subject: Uint8Array): boolean {
     let asked = 0
     for (const { session } of this.online) {
-      if (session !== than && session.hasRoom) return true
+      if (session !== than && session.hasRoom && session.mayReceive(subject, this.name)) return true
+      if (++asked > SHARED_MEMBERS_ASKED) return false
+    }
+    return false
+  }
+
+  /** Whether somebody is here who may have it, be it later; of very many not all are asked. */
+  hasReceiver(subject: Uint8Array): boolean {
+    let asked = 0
+    for (const { session } of this.online) {
+      if (session.mayReceive(subject, this.name)) return true
       if (++asked > SHARED_MEMBERS_ASKED) return false
     }
     return false
@@ -94,7 +108,9 @@ export class SharedGroups {
     const member = this.#bySubscription.get(subscription)
     if (member === undefined) return undefined
     const { session, entry, group } = member
-    if (entry.skipsDollar && beginsWithDollar(message.subjectBytes)) return false
+    const subject = message.subjectBytes
+    if (entry.skipsDollar && beginsWithDollar(subject)) return false
+    if (!session.mayReceive(subject, group.name)) return false
     const qos = Math.min(this.#qosOf(message), entry.qos)
     if (qos === 0) {
       if (!session.hasRoom) return false
@@ -102,8 +118,8 @@ export class SharedGroups {
       return true
     }
     if (session.isOnline) {
-      if (!session.hasRoom && group.hasOtherWithRoom(session)) return false
-    } else if (group.online.size > 0 || this.#isServedBy(group.name, message)) return false
+      if (!session.hasRoom && group.hasOtherWithRoom(session, subject)) return false
+    } else if (group.hasReceiver(subject) || this.#isServedBy(group.name, message)) return false
     return session.take(message, qos)
   }
 

@@ -43,10 +43,14 @@ export class ClientLine implements DeliveryLine {
     return this.#outbound.isBehind
   }
 
+  mayReceive(subject: Uint8Array, group: string): boolean {
+    return this.#guard.mayReceive(subject, group)
+  }
+
   publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean {
     const { subject, headers, payload, storedMs } = message
     const { translator, counters } = this.#context
-    if (!this.#guard.mayReceive(subject)) return false
+    if (!this.#isAllowed(subject, message.groups)) return false
     const topic = translator.topicOf(subject)
     if (topic === undefined) {
       counters.untranslatable++
@@ -92,5 +96,12 @@ export class ClientLine implements DeliveryLine {
     outgoing.shared = facts.shared
     outgoing.subscriptionIds = filter.subscriptionId === 0 ? NO_IDS : [filter.subscriptionId]
     this.#outbound.send(outgoing)
+  }
+
+  /** What is addressed does not say for which filter: one way in which its user may have it is enough. */
+  #isAllowed(subject: Uint8Array, groups: readonly string[]): boolean {
+    if (groups.length === 0) return this.#guard.mayReceive(subject)
+    for (const group of groups) if (this.#guard.mayReceive(subject, group)) return true
+    return false
   }
 }

@@ -38,11 +38,17 @@ export class TestLine implements DeliveryLine {
   readonly directs: string[] = []
   /** Whether it takes a message. */
   accepts: (message: LoggedMessage) => boolean = () => true
+  /** Whether its user may receive a subject as a member of a queue group. */
+  allows: (subject: string, group: string) => boolean = () => true
   onSent: (sent: Sent) => void = () => {}
   onPubrel: (packetId: number) => void = () => {}
 
   constructor(clientId: string) {
     this.clientId = clientId
+  }
+
+  mayReceive(subject: Uint8Array, group: string): boolean {
+    return this.allows(Buffer.from(subject).toString(), group)
   }
 
   publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean {

@@ -93,6 +93,30 @@ describe('mqtt durable: shared subscriptions', () => {
     assert.equal(c.directs.length + d.directs.length, 0)
   })
 
+  it('one whose user may not receive a message does not take it', async () => {
+    const [c, d] = [world.attach('c'), world.attach('d')]
+    c.allows = (subject, group) => subject !== 'a.x' || group !== 'g'
+    await publish(20)
+    await publish(20, 0)
+    assert.deepEqual([c.sent.length, c.directs.length], [0, 0])
+    assert.deepEqual([d.sent.length, d.directs.length], [20, 20])
+    d.allows = c.allows
+    await publish(20)
+    assert.equal(world.session('c').backlog, 0)
+  })
+
+  it('one whose user may not receive a message keeps nobody else from it', async () => {
+    const [c, d] = [world.attach('c'), world.attach('d')]
+    c.allows = () => false
+    d.isBehind = true
+    await publish(20)
+    assert.equal(world.session('d').backlog, 20, 'waits, though somebody has room')
+    world.session('d').detach()
+    await publish(20)
+    assert.equal(world.session('d').backlog, 40, 'waits, though somebody is here')
+    assert.equal(c.sent.length, 0)
+  })
+
   it('one who has a filter of his own too gets both', async () => {
     await world.subscribe('c', 'a/x')
     await new Promise((resolve) => world.session('d').unsubscribe(['$share/g/a/#'], resolve))

@@ -3,11 +3,21 @@ import { NO_PROPERTIES } from '../../../../bridge-mqtt/codec/index.ts'
 import { DELIVERY_PENDING_BYTES_MAX } from '../../../../bridge-mqtt/limits.ts'
 import { QOS2_HEADERS } from '../../../../bridge-mqtt/message-headers.ts'
 import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
-import { compilePermissions } from '../../../../shared/account/index.ts'
+import { compilePermissions, type Identity } from '../../../../shared/account/index.ts'
 import { DurableWorld } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
 import { StoreClock, settle } from '../../../support/store-clock.ts'
 import { type SubscribedClient, SubscriberScene } from '../../../support/subscriber-scene.ts'
+
+/** A user with these rights to subscribe. */
+function userWith({ deny }: { deny: string[] }): Identity {
+  const permissions = compilePermissions({
+    publish: { allow: undefined, deny: [] },
+    subscribe: { allow: undefined, deny },
+    allow_responses: undefined,
+  })
+  return { user: 'u', account: 'A', permissions }
+}
 
 describe('subscriber of a durable session', () => {
   let clock: StoreClock
@@ -212,12 +222,7 @@ describe('subscriber of a durable session', () => {
     const client = connect()
     await subscribe(client, { 'secret/a': 1, open: 1 })
     client.subscriber.close()
-    const permissions = compilePermissions({
-      publish: { allow: undefined, deny: [] },
-      subscribe: { allow: undefined, deny: ['secret.>'] },
-      allow_responses: undefined,
-    })
-    const after = connect('c', { identity: { user: 'u', account: 'A', permissions } })
+    const after = connect('c', { identity: userWith({ deny: ['secret.>'] }) })
     assert.equal(after.subscriber.subscriptionCount, 1)
     assert.deepEqual([...world.session('c').filters.keys()], ['open'])
   })
@@ -238,6 +243,31 @@ describe('subscriber of a durable session', () => {
         ['passing', 0, [7]],
       ],
     )
+  })
+
+  it('leaves to others of its group what its user may not receive', async () => {
+    const denied = connect('denied', { identity: userWith({ deny: ['secret.>'] }) })
+    const allowed = connect('allowed')
+    for (const client of [denied, allowed]) await subscribe(client, { '$share/g/#': 1 })
+    for (let i = 0; i < 10; i++) {
+      for (const qos of [0, 1]) await world.publish('secret.x', `${i}`, qos)
+    }
+    assert.deepEqual(await got(denied), [])
+    assert.equal((await got(allowed)).length, 20)
+  })
+
+  it('gets nothing that its user may not receive any more as a member of the group', async () => {
+    const client = connect()
+    await subscribe(client, { '$share/g/jobs/+': 1 })
+    client.subscriber.close()
+    for (const name of ['closed', 'open', 'own']) await world.publish(`jobs.${name}`, name)
+    const identity = userWith({ deny: ['jobs.closed g', 'jobs.own g'] })
+    await world.subscribe('c', 'jobs/own')
+    const after = connect('c', { identity })
+    // Its own filter is another way in which it may have the message.
+    assert.deepEqual(await got(after), ['open', 'own'])
+    for (const packetId of [2, 3]) after.acknowledge('puback', packetId)
+    assert.equal(world.session('c').backlog, 0, 'what was not sent is done')
   })
 
   it('takes an acknowledgement of another kind for a violation', async () => {
