@@ -41,7 +41,7 @@ const outgoing = new OutboundMessage()
 export class RetainedReplays {
   readonly #parts: ReplayParts
   readonly #waiting = new Map<string, Replay>()
-  /** Filters whose last messages may be in flight. */
+  /** Filters whose last messages may be in flight, or wait to be. */
   readonly #sent = new Set<string>()
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
@@ -67,8 +67,7 @@ export class RetainedReplays {
 
   /** The filters whose retained messages were not all sent, or may not have arrived. */
   get unfinished(): readonly string[] {
-    const unanswered = this.#parts.outbound.unanswered > 0 ? this.#sent : []
-    return [...this.#waiting.keys(), ...unanswered]
+    return [...this.#waiting.keys(), ...(this.#isAllDone ? [] : this.#sent)]
   }
 
   /** Nothing more is sent for it [MQTT-3.10.4-2]. */
@@ -133,9 +132,15 @@ export class RetainedReplays {
     this.#parts.context.clock.soon(() => this.goOn())
   }
 
+  /** What waits in the queue goes with the connection, like what the client has not answered. */
+  get #isAllDone(): boolean {
+    const { unanswered, queued } = this.#parts.outbound
+    return unanswered === 0 && queued === 0
+  }
+
   #finish({ filter, qos }: Replay): void {
     this.#waiting.delete(filter.filter)
-    if (this.#parts.outbound.unanswered === 0) this.#sent.clear()
+    if (this.#isAllDone) this.#sent.clear()
     else if (qos > 0) this.#sent.add(filter.filter)
   }
 

@@ -7,6 +7,10 @@ import {
 } from '../../../../bridge-mqtt/limits.ts'
 import { headersOf } from '../../../../bridge-mqtt/message-headers.ts'
 import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
+import {
+  type ReplayParts,
+  RetainedReplays,
+} from '../../../../bridge-mqtt/session/retained-replay.ts'
 import type { RetainedSource } from '../../../../bridge-mqtt/session/subscriber-ports.ts'
 import { compilePermissions } from '../../../../shared/account/index.ts'
 import { eventually } from '../../../support/link-node.ts'
@@ -206,6 +210,31 @@ describe('retained replay', () => {
     const client = scene.client('c', { retained: source, identity })
     client.subscribe({ 'a/#': 0 })
     assert.deepEqual(await payloadsOf(client, 1), ['y'])
+  })
+
+  it('is unfinished while something is in flight or waits in the queue', async () => {
+    for (const left of ['unanswered', 'queued'] as const) {
+      const outbound = { isBehind: false, windowRoom: 1, unanswered: 0, queued: 0 }
+      const empty: RetainedSource = {
+        replay: () => ({
+          next: () => {
+            // As if the window had been taken while the store was read.
+            outbound[left] = 1
+            return Promise.resolve([])
+          },
+        }),
+      }
+      const parts = { context: { clock: scene.clock }, outbound, source: empty }
+      const replays = new RetainedReplays(parts as unknown as ReplayParts)
+      const filter = { filter: 'a', subjects: ['a'], skipsDollar: false, qos: 1 }
+      replays.add(filter as unknown as Parameters<RetainedReplays['add']>[0])
+      replays.goOn()
+      await turn()
+      assert.deepEqual(replays.unfinished, ['a'], left)
+      outbound[left] = 0
+      assert.deepEqual(replays.unfinished, [], left)
+      replays.close()
+    }
   })
 
   it('goes on where it was when the disk could not be read', async () => {
