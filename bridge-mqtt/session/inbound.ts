@@ -14,6 +14,7 @@ import {
   VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
+import type { DurableSession } from '../durable/index.ts'
 import { ADDED_HEADERS_BYTES_MAX } from '../limits.ts'
 import { headersOfPublish, NO_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
@@ -117,14 +118,10 @@ export class Inbound implements AckOwner {
     const isKnown = this.#received.delete(packetId)
     if (isKnown) this.#underWay--
     const { durable } = this.#owner
-    if (durable?.hasReceived(packetId) === true) {
-      durable.released(packetId, (error) => this.#released(packetId, error))
-    } else {
-      // To a session that comes back it may be the second time, and no fault.
-      const isFault = !isKnown && durable === undefined
-      const reason = isFault ? REASON.packetIdentifierNotFound : REASON.success
+    if (durable === undefined) {
+      const reason = isKnown ? REASON.success : REASON.packetIdentifierNotFound
       this.#line.answers.ack(PACKET.pubcomp, packetId, reason)
-    }
+    } else this.#releaseOf(durable, packetId)
     return undefined
   }
 
@@ -187,6 +184,18 @@ export class Inbound implements AckOwner {
 
   get #isOf5(): boolean {
     return this.#owner.level === LEVEL.v5
+  }
+
+  /**
+   * To a session that comes back it may be the second PUBREL, and no fault. What the first has taken away may
+   * not be gone on disk yet: told too early, the client would use the identifier again, and after a crash its
+   * next message would be taken for a repetition.
+   */
+  #releaseOf(durable: DurableSession, packetId: number): void {
+    const released = (error: PetioleError | undefined): void => this.#released(packetId, error)
+    const { store } = this.#context
+    if (store === undefined || durable.hasReceived(packetId)) durable.released(packetId, released)
+    else store.barrier(released)
   }
 
   #released(packetId: number, error: PetioleError | undefined): void {
