@@ -294,7 +294,8 @@ export class Inbound implements AckOwner {
     const { store } = this.#context
     if (entry?.qos === 2 && durable !== undefined && store !== undefined) {
       const write = (): void => {
-        durable.received(entry.packetId)
+        // Also when nobody stores the message, its identifier is on disk before PUBREC.
+        durable.received(entry.packetId, entry.hold())
         this.publisher.route(topic, subject, facts, payload, entry)
         if (entry.error !== undefined) throw entry.error
       }

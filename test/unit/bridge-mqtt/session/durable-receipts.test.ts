@@ -51,6 +51,15 @@ describe('QoS 2 to a durable session', () => {
     store.commit()
     assert.equal(await again.take(4), PUBCOMP_1)
   })
+
+  it('PUBREC waits for the identifier, when nobody stores the message too', async () => {
+    const line = await come()
+    store.isAuto = false
+    line.send(publish(1))
+    assert.equal(await line.takeUntilPong(), '')
+    store.commit()
+    assert.equal(await line.take(4), PUBREC_1)
+  })
 })
 
 const PUBREC_1 = '50020001'
