@@ -199,6 +199,11 @@ export class DurableSession implements InterestedSession, SharingSession {
     if (!this.isOnline) this.#host.left(this)
   }
 
+  /** QoS 2 publishes that were stored and not released. */
+  get receivedCount(): number {
+    return this.#received.size
+  }
+
   /** Whether a QoS 2 publish with this identifier was stored and not released. */
   hasReceived(packetId: number): boolean {
     return this.#received.has(packetId)
@@ -362,7 +367,8 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Writes down what it is. */
   save(): void {
     const { clientId, createdMs } = this
-    const record = { clientId, createdMs, expirySeconds: this.#expirySeconds, leftMs: this.#leftMs }
+    const [expirySeconds, leftMs] = [this.#expirySeconds, this.#leftMs]
+    const record = { clientId, createdMs, expirySeconds, leftMs }
     this.#isUnsaved = false
     this.#host.records.writeSession(this.key, record, (error) => {
       if (error !== undefined) this.#isUnsaved = true

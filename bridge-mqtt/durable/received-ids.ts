@@ -14,12 +14,17 @@ export class ReceivedIds {
   readonly #key: string
   #ids = new Set<number>()
   #image: Uint8Array | undefined
-  #releasing: number[] = []
+  #releasing = new Set<number>()
   #waiting: Released[] = []
 
   constructor(states: StateTable, key: string) {
     this.#states = states
     this.#key = key
+  }
+
+  /** Those not released; what a PUBREL of this turn takes away is none of them any more. */
+  get size(): number {
+    return this.#known().size - this.#releasing.size
   }
 
   has(packetId: number): boolean {
@@ -35,7 +40,7 @@ export class ReceivedIds {
 
   /** All of one turn are one record. */
   release(packetId: number, released: Released): void {
-    this.#releasing.push(packetId)
+    this.#releasing.add(packetId)
     this.#waiting.push(released)
     if (this.#waiting.length === 1) queueMicrotask(() => this.#writeReleases())
   }
@@ -44,7 +49,7 @@ export class ReceivedIds {
     const waiting = this.#waiting
     const ids = this.#known()
     for (const packetId of this.#releasing) ids.delete(packetId)
-    this.#releasing = []
+    this.#releasing.clear()
     this.#waiting = []
     try {
       this.#store((error) => {

@@ -245,13 +245,23 @@ export class Inbound implements AckOwner {
       : VIOLATIONS.topicAliasUnknown
   }
 
-  /** Before MQTT 5 nobody has told the client how much it may send: it is not read on instead. */
+  /**
+   * Before MQTT 5 nobody has told the client how much it may send: it is not read on instead. What waits for
+   * its PUBREL would wait for ever then, so that is bounded for all, earlier connections included.
+   */
   #quotaViolation({ qos }: PublishReader): Violation | undefined {
     const { level, inboundQosMax, inboundUnackedMax } = this.#owner.terms
     if (qos > inboundQosMax) return VIOLATIONS.publishQos2
     if (this.#acks.isFull) return VIOLATIONS.tooManyUnacked
-    const isOver = level === LEVEL.v5 && this.#underWay >= inboundUnackedMax
+    const isOver =
+      (level === LEVEL.v5 && this.#underWay >= inboundUnackedMax) ||
+      (qos === 2 && this.#unreleased >= inboundUnackedMax)
     return isOver ? VIOLATIONS.tooManyUnacked : undefined
+  }
+
+  /** Identifiers of QoS 2 that are in use: the session's own hold those of earlier connections too. */
+  get #unreleased(): number {
+    return Math.max(this.#received.size, this.#owner.durable?.receivedCount ?? 0)
   }
 
   #open({ packetId, qos }: PublishReader): AckEntry {

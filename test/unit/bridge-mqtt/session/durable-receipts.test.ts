@@ -1,6 +1,6 @@
 /** What a durable session receives at QoS 2, while the test decides when its store commits. */
 import assert from 'node:assert/strict'
-import type { IConnectPacket } from 'mqtt-packet'
+import type { IConnectPacket, IPublishPacket } from 'mqtt-packet'
 import { generate } from 'mqtt-packet'
 import { MqttFrontDoor } from '../../../../bridge-mqtt/index.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
@@ -60,14 +60,48 @@ describe('QoS 2 to a durable session', () => {
     store.commit()
     assert.equal(await line.take(4), PUBREC_1)
   })
+
+  it('is bounded, by what earlier connections left unreleased too', async () => {
+    const line = await come()
+    line.send(Buffer.concat([publish(1), publish(2), publish(3)]))
+    assert.equal(await line.take(12), `${PUBREC_1}5002000250020003`)
+    line.destroy()
+    const back = await come(true)
+    // A repetition takes no room, and what is released gives it back, in one chunk too.
+    back.send(Buffer.concat([publish(1), publish(4), Buffer.from(PUBREL_1, 'hex'), publish(5)]))
+    const answers = await back.take(16)
+    assert.deepEqual(answers.match(/.{8}/g)?.sort(), [PUBREC_1, '50020004', '50020005', PUBCOMP_1])
+    back.send(publish(6))
+    assert.equal(await back.rest(), '')
+    const five = await MqttLine.open(door.port)
+    five.send(
+      connectPacket('device', {
+        clean: false,
+        protocolVersion: 5,
+        properties: { sessionExpiryInterval: 60 },
+      }),
+    )
+    five.send(publish(7, 5))
+    assert.match(await five.rest(), /^20..0100.*e0..93/)
+  })
+
+  it('is bounded for a clean session of MQTT 3.1.1 as well', async () => {
+    const line = await MqttLine.client(door.port, connectPacket('clean'))
+    line.send(Buffer.concat([1, 2, 3, 4].map((id) => publish(id))))
+    assert.equal((await line.take(16)).length, 32)
+    line.send(Buffer.concat([Buffer.from(PUBREL_1, 'hex'), publish(5)]))
+    assert.equal(await line.take(8), `${PUBCOMP_1}50020005`)
+    line.send(publish(6))
+    assert.equal(await line.rest(), '')
+  })
 })
 
 const PUBREC_1 = '50020001'
 const PUBREL_1 = '62020001'
 const PUBCOMP_1 = '70020001'
 
-function publish(messageId: number): Buffer {
-  return generate({
+function publish(messageId: number, protocolVersion = 4): Buffer {
+  const packet: IPublishPacket = {
     cmd: 'publish',
     topic: 'a',
     payload: 'x',
@@ -75,5 +109,6 @@ function publish(messageId: number): Buffer {
     dup: false,
     retain: false,
     messageId,
-  })
+  }
+  return generate(packet, { protocolVersion })
 }
