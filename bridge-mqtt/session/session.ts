@@ -169,6 +169,7 @@ export class Session implements MqttPublisher {
   /** The user may do other things now. False when it has more filters than are allowed. */
   renew(identity: Identity): boolean {
     this.#guard.renew(identity)
+    this.#recheckWill()
     return this.subscriber.recheck()
   }
 
@@ -235,6 +236,21 @@ export class Session implements MqttPublisher {
   /** The connection is torn down: of a clean session nothing is left, not even a will. */
   abandon(): void {
     this.#will = undefined
+  }
+
+  /** Whoever publishes the will of a durable session asks nobody about permissions. */
+  #recheckWill(): void {
+    const { durable } = this.#owner
+    const will = durable?.will
+    if (this.#isClosed || will === undefined) return
+    if (this.#makeWill().isPermitted(will)) return
+    try {
+      durable?.setWill(undefined)
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+      const fields = { client: this.clientId, err: error }
+      this.#context.notices.warn(fields, 'will is dropped, but its record stays on disk')
+    }
   }
 
   #makeWill(): Will {
