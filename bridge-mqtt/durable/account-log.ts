@@ -158,6 +158,8 @@ export class AccountLog {
     session.save()
     this.#byClient.set(clientId, session)
     this.#byKey.set(key, session)
+    // Its time runs until its client is attached, which may go away before that.
+    this.#deadlines.left(session)
     return session
   }
 

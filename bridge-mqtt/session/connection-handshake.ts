@@ -175,17 +175,24 @@ export class Handshake implements ExchangeOutcome {
     }
     const { settled } = admission
     if (settled === undefined) this.#letIn({ packet, terms, answers, admission }, proof)
-    else this.#awaitEnd(settled, () => this.#letIn({ packet, terms, answers, admission }, proof))
+    else this.#awaitEnd(settled, { packet, terms, answers, admission }, proof)
   }
 
   /** After a crash the session that a clean start has ended must not be there again. */
-  #awaitEnd(settled: Promise<Refusal | undefined>, letIn: () => void): void {
+  #awaitEnd(
+    settled: Promise<Refusal | undefined>,
+    admitted: Omit<Admitted, 'exchange'>,
+    proof: Properties,
+  ): void {
     const { input } = this.#newcomer
     input.close('login')
     const goOn = (refusal: Refusal | undefined): void => {
       if (this.isGone) return
-      if (refusal === undefined) letIn()
-      else this.#refuse(refusal)
+      if (refusal === undefined) this.#letIn(admitted, proof)
+      else {
+        forgetNew(admitted)
+        this.#refuse(refusal)
+      }
       input.open('login')
     }
     settled.then(goOn).catch((error: unknown) => this.broke(error))
@@ -207,6 +214,7 @@ export class Handshake implements ExchangeOutcome {
     if (answers.connack({ code: REASON.success, isSessionPresent: isTold, properties })) {
       this.#newcomer.enter({ ...admitted, exchange })
     } else {
+      forgetNew(admitted)
       this.#newcomer.turnAway({ client: packet.clientId }, 'client takes no CONNACK of that size')
     }
   }
@@ -219,6 +227,11 @@ export class Handshake implements ExchangeOutcome {
     this.#answers?.connack({ code, isSessionPresent: false, properties })
     this.#newcomer.turnAway({ client: this.#packet?.clientId, code }, refusal.text)
   }
+}
+
+/** A session that was made for a client who is not let in after all. */
+function forgetNew({ admission: { kept, isSessionPresent } }: Omit<Admitted, 'exchange'>): void {
+  if (!isSessionPresent) kept.durable?.end()
 }
 
 const UNKNOWN_METHOD: Refusal = {

@@ -109,6 +109,33 @@ describe('room for MQTT clients', () => {
     store.isAuto = true
   })
 
+  it('is not kept for who is not let in after all', async () => {
+    const store = new MemoryStore(() => Date.UTC(2030, 0, 1))
+    core = new MqttCore({ store })
+    door = new MqttFrontDoor(MQTT_CONFIG)
+    await door.open(core)
+    await door.start(core)
+    const properties = { sessionExpiryInterval: 0xffff_ffff }
+    const small = await MqttLine.open(door.port)
+    const asked = { protocolVersion: 5, clean: false } as const
+    small.send(
+      connectPacket('a', { ...asked, properties: { ...properties, maximumPacketSize: 4 } }),
+    )
+    assert.equal(await small.rest(), '')
+    // Not there before, but from now on.
+    await MqttLine.client(door.port, connectPacket('a', { clean: false }))
+    store.isAuto = false
+    const anew = await MqttLine.open(door.port)
+    anew.send(connectPacket('a', { ...asked, clean: true, properties }))
+    await eventually(() => {
+      store.failCommit()
+      return anew.unread > 0
+    }, 'CONNACK for a session that could not be ended')
+    await anew.rest()
+    store.isAuto = true
+    await MqttLine.client(door.port, connectPacket('a', { clean: false }))
+  })
+
   it('is for who comes after a reload as the configuration has it', async () => {
     const given = (block: object) => parseConfig({ mqtt: { port: -1, ...block } }, 'hub')
     await start({})

@@ -110,6 +110,14 @@ describe('mqtt durable: life of a session', () => {
     assert.ok(world.log.sessions.get('for ever'))
   })
 
+  it('ends in its time also when its client never got so far as to be attached', () => {
+    world.session('c', 10)
+    clock.advance(9_999)
+    assert.ok(world.log.sessions.get('c'))
+    clock.advance(2)
+    assert.equal(world.log.sessions.get('c'), undefined)
+  })
+
   it('keeps what is in flight when its filter goes, and over a restart [MQTT-3.10.4-3]', async () => {
     world.session('c')
     await world.subscribe('c', 'a')
