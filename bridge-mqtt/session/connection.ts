@@ -339,8 +339,10 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
 
   #resumeIfRoom(): void {
     if (!this.input.isClosedFor('full') || this.#isEnded) return
-    const unacknowledged = this.#session?.inbound.unacknowledged ?? 0
-    if (unacknowledged * 2 > this.#context.limits.inboundUnackedMax) return
+    const session = this.#session
+    // By its own terms, as the pause: a reload may have lowered the limit of others.
+    const unackedMax = session?.terms.inboundUnackedMax ?? 0
+    if (session !== undefined && session.inbound.unacknowledged * 2 > unackedMax) return
     if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return
     this.input.open('full')
   }

@@ -48,7 +48,7 @@ export class Inbound implements AckOwner {
   #underWay = 0
   #lastTopic: Topic | undefined
   #isClosed = false
-  #idle: (() => void) | undefined
+  #idle: (() => void)[] = []
 
   /** @param peer in whose name it is published */
   constructor(
@@ -128,7 +128,7 @@ export class Inbound implements AckOwner {
   /** Calls `idle` once, when no publish waits for its commit any more or none will be committed. */
   whenIdle(idle: () => void): void {
     if (this.#acks.pending === 0 || this.#isClosed) idle()
-    else this.#idle = idle
+    else this.#idle.push(idle)
   }
 
   /** Acknowledges nothing from now on. */
@@ -209,9 +209,8 @@ export class Inbound implements AckOwner {
   }
 
   #becameIdle(): void {
-    const idle = this.#idle
-    this.#idle = undefined
-    idle?.()
+    if (this.#idle.length === 0) return
+    for (const idle of this.#idle.splice(0)) idle()
   }
 
   #count(payloadBytes: number): void {

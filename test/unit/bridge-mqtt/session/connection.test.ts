@@ -39,6 +39,7 @@ describe('connection', () => {
   let counters: MqttCounters
   let log: RecordingLog
   let connection: Connection
+  let limits: { inboundUnackedMax: number }
   let identity: () => Identity | undefined | Promise<Identity | undefined>
   let expulsion: Expulsion | undefined
 
@@ -53,9 +54,11 @@ describe('connection', () => {
     log = new RecordingLog()
     const space = new AccountSpace(new SeededRandom(1), '$G')
     capture = new HeldCapture(space, 'held')
+    const serverLimits = { ...DEFAULT_LIMITS, inboundUnackedMax: 4 }
+    limits = serverLimits
     const context = {
       clock,
-      limits: { ...DEFAULT_LIMITS, inboundUnackedMax: 4 },
+      limits: serverLimits,
       counters,
       notices: new Notices(clock, log),
       translator: new Translator(),
@@ -109,6 +112,21 @@ describe('connection', () => {
     capture.commit(1)
     assert.equal(channel.isPaused, false)
     assert.equal(channel.text, `${CONNACK}4002000140020002`)
+  })
+
+  it('reads on by the limit that it stopped by, whatever later ones are told', () => {
+    receive(connectPacket('c'), ...held(1, 2, 3, 4))
+    limits.inboundUnackedMax = 1
+    capture.commit(2)
+    assert.equal(channel.isPaused, false)
+  })
+
+  it('tells all who wait for it to settle', async () => {
+    receive(connectPacket('c'), ...held(1))
+    const settled = Promise.all([connection.settle(), connection.settle()])
+    capture.commit(1)
+    await settled
+    assert.equal(channel.text, `${CONNACK}40020001`)
   })
 
   it('takes a chunk that comes although reading was stopped', () => {
