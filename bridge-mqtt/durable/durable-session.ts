@@ -367,8 +367,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Writes down what it is. */
   save(): void {
     const { clientId, createdMs } = this
-    const [expirySeconds, leftMs] = [this.#expirySeconds, this.#leftMs]
-    const record = { clientId, createdMs, expirySeconds, leftMs }
+    const record = { clientId, createdMs, expirySeconds: this.#expirySeconds, leftMs: this.#leftMs }
     this.#isUnsaved = false
     this.#host.records.writeSession(this.key, record, (error) => {
       if (error !== undefined) this.#isUnsaved = true
