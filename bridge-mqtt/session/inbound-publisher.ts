@@ -74,14 +74,18 @@ export class Publisher {
     this.qos = facts.qos
     this.isRetain = isRetain
     this.#waits = waits
-    const taken = this.#space.publish(this.#peer, publication, waits)
-    if (isRetain) this.#keep(subject, headers, payload)
-    this.topic = undefined
-    this.#waits = undefined
-    publication.reply = NO_HEADERS
-    publication.headers = NO_HEADERS
-    publication.payload = NO_HEADERS
-    return taken > 0
+    try {
+      const taken = this.#space.publish(this.#peer, publication, waits)
+      if (isRetain) this.#keep(subject, headers, payload)
+      return taken > 0
+    } finally {
+      // What is published in its name later must not wait with this one.
+      this.topic = undefined
+      this.#waits = undefined
+      publication.reply = NO_HEADERS
+      publication.headers = NO_HEADERS
+      publication.payload = NO_HEADERS
+    }
   }
 
   /** It has been delivered. What cannot be kept is told to whom it can be told, and else to the operator. */
