@@ -51,6 +51,11 @@ export interface MqttLimits {
   readonly offersScram: boolean
   /** A publish that could not be stored closes its connection after this, to slow the retries down. */
   readonly refusedCloseMs: number
+  /**
+   * QoS 2 publishes of one client that wait for its PUBREL, before MQTT 5: nobody has told such a client how many
+   * there may be, and some send all that they have at once. The next one closes its connection.
+   */
+  readonly unreleasedMax: number
   /** How long `drain` waits for commits that are on their way. */
   readonly drainMs: number
 }
@@ -82,6 +87,7 @@ export function limitsOf(config: MqttLimitsConfig): MqttLimits {
     sysIntervalMs: config.sys_interval,
     offersScram: config.scram,
     refusedCloseMs: 1_000,
+    unreleasedMax: 8_192,
     drainMs: 5_000,
   }
 }

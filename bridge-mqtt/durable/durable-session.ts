@@ -155,9 +155,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Takes what was found of it on disk; before anybody is attached. */
   restore({ record, filters, will, cursor }: FoundSession, leftAtMs: number): void {
     if (cursor !== undefined) this.#cursor.restore(cursor)
-    for (const [number, { stored, sinceSeq }] of filters) {
-      this.#filters.set(stored, number, sinceSeq)
-    }
+    for (const [number, it] of filters) this.#filters.set(it.stored, number, it.sinceSeq)
     this.#will = will
     this.#leftMs = record.leftMs
     this.#leftAtMs = leftAtMs

@@ -252,9 +252,11 @@ export class Inbound implements AckOwner {
     const { level, inboundQosMax, inboundUnackedMax } = this.#owner.terms
     if (qos > inboundQosMax) return VIOLATIONS.publishQos2
     if (this.#acks.isFull) return VIOLATIONS.tooManyUnacked
+    const isV5 = level === LEVEL.v5
+    const unreleasedMax = isV5 ? inboundUnackedMax : this.#context.limits.unreleasedMax
     const isOver =
-      (level === LEVEL.v5 && this.#underWay >= inboundUnackedMax) ||
-      (qos === 2 && this.#unreleased >= inboundUnackedMax)
+      (isV5 && this.#underWay >= inboundUnackedMax) ||
+      (qos === 2 && this.#unreleased >= unreleasedMax)
     return isOver ? VIOLATIONS.tooManyUnacked : undefined
   }
 

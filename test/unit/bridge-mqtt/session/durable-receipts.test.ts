@@ -16,7 +16,7 @@ describe('QoS 2 to a durable session', () => {
   beforeEach(async () => {
     store = new MemoryStore(() => Date.UTC(2030, 0, 1))
     core = new MqttCore({ store })
-    door = new MqttFrontDoor({ ...MQTT_CONFIG, receive_maximum: 4 })
+    door = new MqttFrontDoor({ ...MQTT_CONFIG, receive_maximum: 4 }, { unreleasedMax: 4 })
     await door.open(core)
     await door.start(core)
   })
