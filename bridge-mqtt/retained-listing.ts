@@ -1,12 +1,12 @@
 import { type Clock, PetioleError } from '../shared/runtime/index.ts'
 import { SubjectFilter } from '../shared/subject/index.ts'
+import { qosOfHeaders } from './headers/index.ts'
 import {
   CONTINUED_LISTS_MAX,
   PAGE_ENTRIES_MAX,
   PAGE_TIME_MAX_MS,
   RETAINED_LIST_READ,
 } from './limits.ts'
-import { qosOfHeaders } from './message-headers.ts'
 import type { Page, PageQuery, RetainedEntry } from './operations/index.ts'
 import type { RetainedMessage, RetainedStores } from './retained/index.ts'
 import { type FilterSubjects, filterToSubjects } from './topic-map.ts'

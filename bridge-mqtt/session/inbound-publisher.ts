@@ -1,6 +1,6 @@
 import type { Peer, PublishCommitted, SubjectSpace } from '../../shared/broker/index.ts'
 import { PetioleError } from '../../shared/runtime/index.ts'
-import { NO_HEADERS } from '../message-headers.ts'
+import { NO_HEADERS } from '../headers/index.ts'
 import type { RetainedStore } from '../retained/index.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'

@@ -15,8 +15,8 @@ import {
   type Violation,
 } from '../codec/index.ts'
 import type { DurableSession } from '../durable/index.ts'
+import { headersOfPublish, NO_HEADERS } from '../headers/index.ts'
 import { ADDED_HEADERS_BYTES_MAX } from '../limits.ts'
-import { headersOfPublish, NO_HEADERS } from '../message-headers.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { type AckEntry, type AckOwner, InboundAcks } from './inbound-acks.ts'

@@ -1,5 +1,5 @@
 import type { Message } from '../../shared/broker/index.ts'
-import { MessageFacts, NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../message-headers.ts'
+import { MessageFacts, NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../headers/index.ts'
 import type { Translator } from '../translator.ts'
 
 const NO_IDS: readonly number[] = []

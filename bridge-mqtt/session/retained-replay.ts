@@ -1,6 +1,6 @@
 import type { Cancel } from '../../shared/runtime/index.ts'
+import { loggedHeaders } from '../headers/index.ts'
 import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
-import { loggedHeaders } from '../message-headers.ts'
 import type { RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'

@@ -7,8 +7,8 @@ import {
   type UnsubscribePacket,
   type Violation,
 } from '../codec/index.ts'
+import { qosOfHeaders } from '../headers/index.ts'
 import { SHARED_PACKET_BYTES_MAX } from '../limits.ts'
-import { qosOfHeaders } from '../message-headers.ts'
 import { SendWindow } from '../send-window.ts'
 import type { Topic } from '../translator.ts'
 import { ClientFilters } from './client-filters.ts'

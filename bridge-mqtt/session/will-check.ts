@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { CONNACK, type ConnectPacket, LEVEL, REASON } from '../codec/index.ts'
+import { headersOf } from '../headers/index.ts'
 import type { MqttLimits } from '../limits.ts'
-import { headersOf } from '../message-headers.ts'
 import type { Refusal } from './context.ts'
 
 const UTF8 = 1

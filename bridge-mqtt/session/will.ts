@@ -1,7 +1,7 @@
 import type { SubjectSpace } from '../../shared/broker/index.ts'
 import type { WillMessage } from '../codec/index.ts'
 import type { MqttPublisher } from '../durable/index.ts'
-import { headersOf, NO_HEADERS } from '../message-headers.ts'
+import { headersOf, NO_HEADERS } from '../headers/index.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { Publisher } from './inbound-publisher.ts'

@@ -10,8 +10,8 @@ import {
   writeAck,
 } from '../../bridge-mqtt/codec/index.ts'
 import { MqttCounters } from '../../bridge-mqtt/counters.ts'
+import { headersOf, NO_HEADERS } from '../../bridge-mqtt/headers/index.ts'
 import { DEFAULT_LIMITS, type MqttLimits } from '../../bridge-mqtt/limits.ts'
-import { headersOf, NO_HEADERS } from '../../bridge-mqtt/message-headers.ts'
 import { Notices } from '../../bridge-mqtt/notices.ts'
 import { type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
 import { SessionGuard } from '../../bridge-mqtt/session/session-guard.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { NO_PROPERTIES } from '../../../../bridge-mqtt/codec/index.ts'
+import { QOS2_HEADERS } from '../../../../bridge-mqtt/headers/index.ts'
 import { DELIVERY_PENDING_BYTES_MAX } from '../../../../bridge-mqtt/limits.ts'
-import { QOS2_HEADERS } from '../../../../bridge-mqtt/message-headers.ts'
 import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
 import { compilePermissions, type Identity } from '../../../../shared/account/index.ts'
 import { DurableWorld } from '../../../support/durable-world.ts'

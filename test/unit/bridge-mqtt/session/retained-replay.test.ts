@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { LEVEL } from '../../../../bridge-mqtt/codec/index.ts'
+import { headersOf } from '../../../../bridge-mqtt/headers/index.ts'
 import {
   DELIVERY_PENDING_BYTES_MAX,
   RETAINED_PAGE_MESSAGES,
   RETAINED_RETRY_MS,
 } from '../../../../bridge-mqtt/limits.ts'
-import { headersOf } from '../../../../bridge-mqtt/message-headers.ts'
 import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
 import {
   type ReplayParts,
