@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../bridge-mqtt/index.ts'
-import { MosquittoPeer } from '../support/mosquitto-peer.ts'
+import { Mosquitto } from '../support/mosquitto.ts'
 import { MQTT_CONFIG, MqttCore } from '../support/mqtt-core.ts'
 import { compareBrokers } from '../support/mqtt-differential.ts'
 import { StoreFolder } from '../support/opened-store.ts'
@@ -19,17 +19,17 @@ describe('MQTT: the same as mosquitto', function () {
   const folder = new StoreFolder()
   let core: MqttCore
   let door: MqttFrontDoor
-  let mosquitto: MosquittoPeer
+  let mosquitto: Mosquitto
 
   before(async () => {
     core = new MqttCore({ store: await folder.open() })
     door = new MqttFrontDoor(MQTT_CONFIG)
     await door.start(core)
-    mosquitto = await MosquittoPeer.start()
+    mosquitto = await Mosquitto.start('allow_anonymous true\nmax_inflight_messages 0')
   })
 
   after(async () => {
-    await mosquitto.stop()
+    await mosquitto.remove()
     await door.destroy()
     await core.close()
     await folder.remove()

@@ -7,6 +7,7 @@ import * as path from 'node:path'
 import { freePorts } from './free-ports.ts'
 import { DEADLINE_MS } from './patience.ts'
 
+const ATTEMPTS = 5
 const BIN = path.resolve(import.meta.dirname, '../../.peers/bin/mosquitto')
 
 /** A real mosquitto with its sessions on disk, for the interop tests; it is started again on the same port. */
@@ -22,6 +23,20 @@ export class Mosquitto {
 
   /** @param more lines of its configuration */
   static async start(more = 'allow_anonymous true', listener = ''): Promise<Mosquitto> {
+    for (let attempt = 1; ; attempt++) {
+      const broker = await Mosquitto.#make(more, listener)
+      try {
+        await broker.back()
+        return broker
+      } catch (error) {
+        await broker.remove()
+        // Between the choice of a port and its use somebody else may take it.
+        if (attempt === ATTEMPTS) throw error
+      }
+    }
+  }
+
+  static async #make(more: string, listener: string): Promise<Mosquitto> {
     const [port = 0] = await freePorts(1)
     const folder = mkdtempSync(path.join(tmpdir(), 'petiole-mosquitto-'))
     const lines = [
@@ -34,9 +49,7 @@ export class Mosquitto {
       'user root',
     ]
     writeFileSync(path.join(folder, 'mosquitto.conf'), `${lines.join('\n')}\n`)
-    const broker = new Mosquitto(port, folder)
-    await broker.back()
-    return broker
+    return new Mosquitto(port, folder)
   }
 
   file(name: string, text: string): string {
