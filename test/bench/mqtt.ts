@@ -1,12 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { freePorts } from '../support/free-ports.ts'
 import { FleetPair } from './fleet-pair.ts'
 import { runLoad } from './load-process.ts'
 import type { Load, LoadResult } from './mqtt-load.ts'
+import { startMqtt } from './mqtt-servers.ts'
 import { median } from './results.ts'
 
 /** QoS 1 ingest: what a broker acknowledges, driven from another process. */
@@ -20,7 +15,6 @@ export interface IngestOptions {
 
 /** All publishers together keep about this many on their way, as 50 busy sensors or one gateway do. */
 const IN_FLIGHT = 1_000
-const READY_DEADLINE_MS = 5_000
 const LINK_DEADLINE_MS = 30_000
 const LOAD_SCRIPT = 'mqtt-load.ts'
 
@@ -47,10 +41,10 @@ export interface MqttBenchOptions {
   readonly measureMs: number
 }
 
-/** Durable QoS 1 ingest at a leaf with no hub in sight, beside a mosquitto that keeps all in memory. */
+/** Durable QoS 1 ingest at a leaf with no hub in sight, beside a mosquitto that stores none of it. */
 export async function benchMqtt(options: MqttBenchOptions): Promise<MqttBenchResult> {
   const { mosquitto: binary, measureMs } = options
-  const mosquitto = binary === undefined ? undefined : await Mosquitto.start(binary)
+  const mosquitto = binary === undefined ? undefined : await startMqtt('mosquitto', binary)
   const pair = await FleetPair.create()
   try {
     await pair.leaf.start()
@@ -123,72 +117,4 @@ export async function fill(options: {
     warmUpMs: 0,
     measureMs: 0,
   })
-}
-
-/** A mosquitto on a free port with limits that do not throttle it; undefined when there is none. */
-export class Mosquitto {
-  readonly host = '127.0.0.1'
-  readonly port: number
-  readonly #process: ChildProcess
-  readonly #folder: string
-
-  private constructor(process: ChildProcess, port: number, folder: string) {
-    this.#process = process
-    this.port = port
-    this.#folder = folder
-  }
-
-  static async start(binary = 'mosquitto'): Promise<Mosquitto | undefined> {
-    const [port = 0] = await freePorts(1)
-    const folder = await mkdtemp(join(tmpdir(), 'petiole-mosquitto-'))
-    const file = join(folder, 'mosquitto.conf')
-    await writeFile(file, configuration(port))
-    const child = spawn(binary, ['-c', file], { stdio: 'ignore' })
-    const isSpawned = await new Promise<boolean>((resolve) => {
-      child.once('spawn', () => resolve(true))
-      child.once('error', () => resolve(false))
-    })
-    if (!isSpawned) {
-      await rm(folder, { recursive: true, force: true })
-      return undefined
-    }
-    await answers(port)
-    return new Mosquitto(child, port, folder)
-  }
-
-  async stop(): Promise<void> {
-    const exited = new Promise((resolve) => this.#process.once('exit', resolve))
-    this.#process.kill()
-    await exited
-    await rm(this.#folder, { recursive: true, force: true })
-  }
-}
-
-/** Its defaults would drop beyond 1,000 queued messages and hold 20 in flight. */
-function configuration(port: number): string {
-  return [
-    `listener ${port} 127.0.0.1`,
-    'allow_anonymous true',
-    'persistence false',
-    'max_inflight_messages 0',
-    'max_queued_messages 0',
-    'set_tcp_nodelay true',
-    'log_type none',
-    '',
-  ].join('\n')
-}
-
-async function answers(port: number): Promise<void> {
-  const endMs = performance.now() + READY_DEADLINE_MS
-  for (;;) {
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect({ port, host: '127.0.0.1' })
-      socket.once('connect', () => resolve(true))
-      socket.once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (isUp) return
-    if (performance.now() > endMs) throw new Error(`mosquitto does not answer on port ${port}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
 }
