@@ -1,7 +1,7 @@
 import type { StreamStore } from '../../shared/store/index.ts'
 import type { SubjectFilter } from '../../shared/subject/index.ts'
 import { READ_BYTES, READ_MESSAGES } from './limits.ts'
-import type { LogEntry } from './recent-log.ts'
+import type { LogEntry, RecentLog } from './recent-log.ts'
 
 /**
  * Reads the log for one session that is behind: a batch at a time, and one read on its way at most.
@@ -50,6 +50,18 @@ export class BacklogReader {
     this.#at++
     if (this.#at < this.#batch.length) return
     this.#batch = []
+    this.#at = 0
+  }
+
+  /** Takes a batch out of memory, when all that comes next is there and committed up to `endSeq`. */
+  recall(recent: RecentLog, filter: SubjectFilter, endSeq: number): void {
+    if (this.#isReading || this.#nextSeq < recent.oldestSeq) return
+    const batch: LogEntry[] = []
+    while (this.#nextSeq < endSeq && batch.length < READ_MESSAGES) {
+      const entry = recent.get(this.#nextSeq++)
+      if (entry !== undefined && filter.matches(entry.subjectBytes)) batch.push(entry)
+    }
+    this.#batch = batch
     this.#at = 0
   }
 

@@ -2,7 +2,8 @@
  * Delivers the log to one session whose client is connected:
  *
  *     sent again      what is in flight from before, in its order
- *     behind          reads the log from the cursor on, in batches, by the session's filters
+ *     behind          reads the log from the cursor on, in batches, by the session's filters: from memory as
+ *                     far as that goes back, else from the disk
  *     live            takes what is appended as it comes (`#ready`), out of memory
  *
  * While it is behind, what is appended gathers in `#ready` already; when its reading has come to where that
@@ -18,8 +19,9 @@ import { isFrom, qosOfHeaders } from '../headers/index.ts'
 import { addressOf } from './address.ts'
 import { BacklogReader } from './backlog-reader.ts'
 import type { DeliveryLine } from './delivery-line.ts'
+import type { DeliveryTurns, Sender } from './delivery-turns.ts'
 import type { InflightMessage } from './inflight.ts'
-import { OUTGOING_BYTES_MAX, READ_RETRY_MS, READY_MAX, TURN_MESSAGES } from './limits.ts'
+import { OUTGOING_BYTES_MAX, READ_RETRY_MS, READY_MAX } from './limits.ts'
 import type { LogEntry, RecentLog } from './recent-log.ts'
 import { Resending } from './resending.ts'
 import { SeqRing } from './seq-ring.ts'
@@ -33,6 +35,7 @@ export interface DeliveryHost {
   readonly log: Log
   /** All of the log. */
   readonly deliveries: Set<Delivery>
+  readonly turns: DeliveryTurns
   /** Has `committed` called after the next commit of the log. */
   awaitCommit(delivery: Delivery): void
   /** The session needs a message no more. */
@@ -52,8 +55,9 @@ interface Outgoing {
   readonly message: LogEntry
 }
 
-export class Delivery implements CursorUser {
+export class Delivery implements CursorUser, Sender {
   readonly line: DeliveryLine
+  isQueued = false
   /** Among those that the next commit wakes. */
   isListed = false
   readonly #host: DeliveryHost
@@ -64,6 +68,8 @@ export class Delivery implements CursorUser {
   readonly #reader: BacklogReader
   readonly #ready = new SeqRing(READY_MAX)
   readonly #resending: Resending
+  /** From here on all that concerns it was put into the recent log. */
+  #recentFrom: number
   /** What has a lower sequence is read, not taken from `#ready`. */
   #readyFrom: number
   #isTracking = true
@@ -74,7 +80,6 @@ export class Delivery implements CursorUser {
   /** In flight on this connection. */
   #sent = 0
   #isPumping = false
-  #isPromised = false
   #isClosed = false
 
   constructor({ host, cursor, filters, key, line }: DeliveryParts) {
@@ -89,7 +94,8 @@ export class Delivery implements CursorUser {
       () => this.pump(),
       (error) => this.#unreadable(error),
     )
-    this.#readyFrom = host.stream.assignedSeq + 1
+    this.#recentFrom = host.stream.assignedSeq + 1
+    this.#readyFrom = this.#recentFrom
     this.#reader.seek(cursor.passedSeq + 1)
     host.deliveries.add(this)
     this.#resending = new Resending(
@@ -131,6 +137,7 @@ export class Delivery implements CursorUser {
 
   filtersChanged(): void {
     this.#filter = undefined
+    this.#recentFrom = this.#host.stream.assignedSeq + 1
     if (this.#isLive) return
     this.settle()
     this.#reader.seek(this.#cursor.passedSeq + 1)
@@ -173,18 +180,13 @@ export class Delivery implements CursorUser {
   pump(): void {
     if (this.#isPumping || this.#isClosed) return
     this.#isPumping = true
-    let left = TURN_MESSAGES
+    let left = this.#host.turns.share
     try {
       while (left > 0 && this.#step()) left--
     } finally {
       this.#isPumping = false
     }
-    if (left > 0 || this.#isPromised) return
-    this.#isPromised = true
-    this.#host.clock.soon(() => {
-      this.#isPromised = false
-      this.pump()
-    })
+    if (left === 0) this.#host.turns.enqueue(this)
   }
 
   /** False when there is nothing to do until somebody calls. */
@@ -227,17 +229,23 @@ export class Delivery implements CursorUser {
 
   #hasCaughtUp(): boolean {
     const reader = this.#reader
+    const { stream, recent } = this.#host
     if (reader.peek() !== undefined || reader.isReading) return false
     if (!this.#isTracking) {
       this.#isTracking = true
-      this.#readyFrom = this.#host.stream.assignedSeq + 1
+      this.#readyFrom = stream.assignedSeq + 1
+    }
+    const endSeq = Math.min(this.#readyFrom, stream.lastSeq + 1)
+    if (reader.nextSeq >= this.#recentFrom && reader.nextSeq < endSeq) {
+      reader.recall(recent, this.#logged(), endSeq)
+      if (reader.peek() !== undefined) return false
     }
     if (reader.nextSeq >= this.#readyFrom) {
       this.#isLive = true
       return true
     }
     // What is left of it is on its way to the disk.
-    if (reader.nextSeq > this.#host.stream.lastSeq) this.#host.awaitCommit(this)
+    if (reader.nextSeq > stream.lastSeq) this.#host.awaitCommit(this)
     else reader.read(this.#logged(), this.#readyFrom)
     return false
   }

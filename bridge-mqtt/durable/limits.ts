@@ -37,15 +37,20 @@ export const RECENT_PLACES_MAX = 16_384
 export const READY_MAX = 1_024
 
 /** One read of a session that is behind. */
-export const READ_MESSAGES = 128
+export const READ_MESSAGES = 1_024
 export const READ_BYTES = 256 * KIB
 /** When a log that could not be read is tried again. */
 export const READ_RETRY_MS = 5_000
 /** Messages in flight that are read at once to be sent again. */
 export const RESENT_AT_ONCE = 32
 
-/** What one session sends before others have their turn. */
-export const TURN_MESSAGES = 256
+/**
+ * What sessions that have more to send send together before the sockets have their turn, and the least and the
+ * most of one of them: as much as publishers bring in one, or those who read fall behind those who write.
+ */
+export const TURN_MESSAGES = 4_096
+export const TURN_MESSAGES_MIN = 64
+export const TURN_MESSAGES_MAX = 2_048
 
 /** Bytes of messages that have an identifier and wait until that is on disk. */
 export const OUTGOING_BYTES_MAX = 1 * MIB

@@ -18,6 +18,10 @@ export class RecentLog {
   #newestSeq = 0
   #bytes = 0
 
+  get oldestSeq(): number {
+    return this.#oldestSeq
+  }
+
   get(seq: number): LogEntry | undefined {
     const entry = this.#places[seq & (this.#places.length - 1)]
     return entry?.seq === seq ? entry : undefined

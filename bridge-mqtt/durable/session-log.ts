@@ -13,6 +13,7 @@ import { loggedHeaders, qosOfHeaders } from '../headers/index.ts'
 import { subjectToTopic } from '../topic-map.ts'
 import { addressed, addresseeOf, addressOf, isOwn } from './address.ts'
 import type { Delivery } from './delivery.ts'
+import { DeliveryTurns } from './delivery-turns.ts'
 import type { DurableSession, KeptMessage, SessionHost } from './durable-session.ts'
 import type { SessionCommitted } from './filter-journal.ts'
 import { TROUBLE_INTERVAL_MS } from './limits.ts'
@@ -63,6 +64,7 @@ export class SessionLog implements Peer, SessionHost {
   readonly groups: SharedGroups
   readonly sweeping: LogSweep
   readonly deliveries = new Set<Delivery>()
+  readonly turns: DeliveryTurns
   /** Messages stored since the start, those that could not be, and those that limits or damage took away. */
   readonly counters = { appended: 0, refused: 0, evicted: 0 }
   readonly #parts: SessionLogParts
@@ -82,6 +84,7 @@ export class SessionLog implements Peer, SessionHost {
     this.stream = stream
     this.clock = clock
     this.log = log
+    this.turns = new DeliveryTurns(clock)
     this.records = new SessionRecords(stream.states)
     this.writer = new StateWriter({ states: stream.states, clock, log })
     this.interests = new LogInterests(space, this)
