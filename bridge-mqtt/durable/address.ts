@@ -21,9 +21,11 @@ export function addressed(address: Uint8Array, subject: Uint8Array): Uint8Array 
 }
 
 /** The key of the session that a message on this subject is for; undefined: it is for all that match. */
-export function addresseeOf(subject: string): string | undefined {
-  if (!subject.startsWith(PREFIX)) return undefined
-  return subject.slice(PREFIX.length, subject.indexOf('.', PREFIX.length))
+export function addresseeOf(subject: Uint8Array): string | undefined {
+  if (!isOwn(subject)) return undefined
+  const text = Buffer.from(subject.buffer, subject.byteOffset, subject.length).toString('latin1')
+  if (!text.startsWith(PREFIX)) return undefined
+  return text.slice(PREFIX.length, text.indexOf('.', PREFIX.length))
 }
 
 /** Subjects of the server's own, that no message may bring into the log. */

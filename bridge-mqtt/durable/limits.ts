@@ -32,6 +32,8 @@ export const RECENT_BYTES_MAX = 4 * MIB
 /** Of the newest messages of a log in memory; powers of two. */
 export const RECENT_PLACES_MIN = 64
 export const RECENT_PLACES_MAX = 16_384
+/** Payloads of those that are short lie together in pieces of memory of this size. */
+export const RECENT_SLAB_BYTES = 64 * KIB
 
 /** Sequences that wait for one connected session; with more it reads the log until it has caught up. */
 export const READY_MAX = 1_024

@@ -10,20 +10,21 @@ import { type Cancel, type Clock, messageOf } from '../../shared/runtime/index.t
 import type { StreamStore } from '../../shared/store/index.ts'
 import { SubjectFilter } from '../../shared/subject/index.ts'
 import { SWEEP_CANDIDATES_MAX, SWEEP_DELAY_MS, SWEEP_TURN_MESSAGES } from './limits.ts'
+import { SeqPile } from './seq-pile.ts'
 
 export interface LogSweepParts {
   readonly stream: StreamStore
   readonly clock: Clock
   readonly log: Log
   /** Whether a session needs the message on this subject. */
-  readonly isNeeded: (seq: number, subject: string) => boolean
+  readonly isNeeded: (seq: number, subject: Uint8Array) => boolean
 }
 
 const EVERYTHING = new SubjectFilter('>')
 
 export class LogSweep {
   readonly #parts: LogSweepParts
-  #candidates = new Set<number>()
+  readonly #candidates = new SeqPile()
   #isWalkOwed = false
   #isRunning = false
   #isClosed = false
@@ -35,7 +36,7 @@ export class LogSweep {
 
   /** Somebody needs it no more. */
   done(seq: number): void {
-    this.#candidates.add(seq)
+    this.#candidates.push(seq)
     if (this.#candidates.size >= SWEEP_CANDIDATES_MAX) this.#begin(0)
     else this.#begin(SWEEP_DELAY_MS)
   }
@@ -73,15 +74,13 @@ export class LogSweep {
         this.#candidates.clear()
         await this.#walk()
       } else {
-        const candidates = this.#candidates
-        this.#candidates = new Set()
-        await this.#sweep(candidates)
+        await this.#sweep(this.#candidates.take())
       }
     }
     this.#isRunning = false
   }
 
-  async #sweep(candidates: Set<number>): Promise<void> {
+  async #sweep(candidates: Iterable<number>): Promise<void> {
     let asked = 0
     for (const seq of candidates) {
       this.#sweepOne(seq)
@@ -103,7 +102,7 @@ export class LogSweep {
 
   #sweepOne(seq: number): void {
     const { stream, isNeeded } = this.#parts
-    const subject = stream.subjectOf(seq)
+    const subject = stream.subjectBytesOf(seq)
     if (subject !== undefined && !isNeeded(seq, subject)) stream.removeLazily(seq)
   }
 

@@ -1,11 +1,19 @@
 import type { StoredMessage } from '../../shared/store/index.ts'
-import { RECENT_BYTES_MAX, RECENT_PLACES_MAX, RECENT_PLACES_MIN } from './limits.ts'
+import { isSame } from '../../shared/subject/index.ts'
+import {
+  RECENT_BYTES_MAX,
+  RECENT_PLACES_MAX,
+  RECENT_PLACES_MIN,
+  RECENT_SLAB_BYTES,
+} from './limits.ts'
 
 /** A message of the log in memory. */
 export type LogEntry = Pick<
   StoredMessage,
   'seq' | 'subjectBytes' | 'headers' | 'payload' | 'timeMs'
 >
+
+const NOTHING: Uint8Array = new Uint8Array(0)
 
 /**
  * The newest messages of a log that somebody who is connected waits for: most are read from here. Each has its
@@ -17,6 +25,11 @@ export class RecentLog {
   #oldestSeq = 0
   #newestSeq = 0
   #bytes = 0
+  /** Most messages are on the subject of the one before, with its headers: those are held once. */
+  #subject: Uint8Array = NOTHING
+  #headers: Uint8Array = NOTHING
+  #slab = NOTHING
+  #slabEnd = 0
 
   get oldestSeq(): number {
     return this.#oldestSeq
@@ -27,7 +40,7 @@ export class RecentLog {
     return entry?.seq === seq ? entry : undefined
   }
 
-  /** Copies what it is given into one piece of memory. */
+  /** Copies what it is given. */
   add(
     seq: number,
     subject: Uint8Array,
@@ -37,21 +50,18 @@ export class RecentLog {
   ): void {
     if (this.#bytes === 0) this.#oldestSeq = seq
     if (seq - this.#oldestSeq >= this.#places.length) this.#makeRoom(seq)
-    const headersAt = subject.length
-    const payloadAt = headersAt + headers.length
-    const bytes = Buffer.allocUnsafe(payloadAt + payload.length)
-    bytes.set(subject, 0)
-    bytes.set(headers, headersAt)
-    bytes.set(payload, payloadAt)
-    this.#places[seq & (this.#places.length - 1)] = {
+    if (!isSame(this.#subject, subject, 0, subject.length)) this.#subject = Buffer.from(subject)
+    if (!isSame(this.#headers, headers, 0, headers.length)) this.#headers = Buffer.from(headers)
+    const entry = {
       seq,
-      subjectBytes: bytes.subarray(0, headersAt),
-      headers: bytes.subarray(headersAt, payloadAt),
-      payload: bytes.subarray(payloadAt),
+      subjectBytes: this.#subject,
+      headers: this.#headers,
+      payload: this.#copyOf(payload),
       timeMs,
     }
+    this.#places[seq & (this.#places.length - 1)] = entry
     this.#newestSeq = seq
-    this.#bytes += bytes.length
+    this.#bytes += sizeOf(entry)
     while (this.#bytes > RECENT_BYTES_MAX && this.#oldestSeq < seq) this.#letGo(this.#oldestSeq++)
   }
 
@@ -65,6 +75,23 @@ export class RecentLog {
   clear(): void {
     this.#places = new Array(RECENT_PLACES_MIN)
     this.#bytes = 0
+    this.#slab = NOTHING
+    this.#slabEnd = 0
+  }
+
+  /** Short ones share slabs: those next to each other are let go soon after each other. */
+  #copyOf(payload: Uint8Array): Uint8Array {
+    const { length } = payload
+    if (length === 0) return NOTHING
+    if (length > RECENT_SLAB_BYTES / 4) return Buffer.from(payload)
+    if (this.#slabEnd + length > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(RECENT_SLAB_BYTES)
+      this.#slabEnd = 0
+    }
+    const copy = new Uint8Array(this.#slab.buffer, this.#slabEnd, length)
+    copy.set(payload)
+    this.#slabEnd += length
+    return copy
   }
 
   /** For one more behind the newest: more places up to a limit, and then those of the oldest. */

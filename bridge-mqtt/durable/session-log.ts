@@ -287,10 +287,10 @@ export class SessionLog implements Peer, SessionHost {
     waiting.length = 0
   }
 
-  #isNeeded(seq: number, subject: string): boolean {
+  #isNeeded(seq: number, subject: Uint8Array): boolean {
     const key = addresseeOf(subject)
     if (key !== undefined) return this.#parts.sessions.get(key)?.needs(seq) ?? false
-    for (const interest of this.interests.match(Buffer.from(subject))) {
+    for (const interest of this.interests.match(subject)) {
       if (interest.isNeeded(seq)) return true
     }
     for (const session of this.#strays) {

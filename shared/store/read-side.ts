@@ -96,10 +96,13 @@ export abstract class ReadSide {
   }
 
   subjectOf(seq: number): string | undefined {
+    const bytes = this.subjectBytesOf(seq)
+    return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+  }
+
+  subjectBytesOf(seq: number): Uint8Array | undefined {
     const place = this.index.place(seq)
-    if (place === undefined) return undefined
-    const bytes = this.index.subjects.bytes(place.span.subjectIds.get(place.ordinal))
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+    return place && this.index.subjects.bytes(place.span.subjectIds.get(place.ordinal))
   }
 
   recent(seq: number): StoredMessage | undefined {

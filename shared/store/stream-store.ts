@@ -230,6 +230,8 @@ export interface StreamStore {
   seqAtTime(timeMs: number): Promise<number>
   /** What a message was stored on; undefined when it is not there. In memory. */
   subjectOf(seq: number): string | undefined
+  /** The same as a view, until something is stored or removed. */
+  subjectBytesOf(seq: number): Uint8Array | undefined
   /** Whether a message is there, committed. In memory. */
   has(seq: number): boolean
   /** Returns false when the sequence is not there. */

@@ -328,6 +328,11 @@ export class MemoryStream implements StreamStore {
     return this.#messages.get(seq)?.subject
   }
 
+  subjectBytesOf(seq: number): Uint8Array | undefined {
+    const subject = this.subjectOf(seq)
+    return subject === undefined ? undefined : Buffer.from(subject)
+  }
+
   has(seq: number): boolean {
     return this.#messages.has(seq)
   }
