@@ -21,17 +21,18 @@ import {
   type PetioleError,
   type Random,
 } from '../runtime/index.ts'
+import { applyBatch } from './apply-batch.ts'
 import type { Catalog } from './catalog.ts'
 import type { Keyring } from './encryption/keyring.ts'
 import { markStart, storedChunks } from './encryption/stored-batch.ts'
 import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { FIRST_PAGE_BYTES, SYNC_WITHIN_MS_MAX } from './limits.ts'
-import { type Chunk, RecordCursor } from './record.ts'
+import { EARLY_COMMIT_BYTES, FIRST_PAGE_BYTES, SYNC_WITHIN_MS_MAX } from './limits.ts'
+import { createSegment } from './new-segment.ts'
+import type { Chunk } from './record.ts'
 import { fullError, isOutOfFiles, isOutOfSpace, type Room } from './room.ts'
-import { Segment, segmentPath } from './segment.ts'
+import type { Segment } from './segment.ts'
 import type { SegmentFiles } from './segment-files.ts'
-import { encodeSegmentHeader } from './segment-header.ts'
 import { SegmentTail } from './segment-tail.ts'
 import type { Writer } from './writer.ts'
 
@@ -60,6 +61,11 @@ export interface CommitterParts {
   readonly events: CommitterEvents
 }
 
+interface OpenSegment {
+  readonly segment: Segment
+  readonly tail: SegmentTail
+}
+
 export class Committer {
   commits = 0
   syncs = 0
@@ -69,6 +75,7 @@ export class Committer {
   #tail: SegmentTail | undefined
   #nextSegmentId = 1
   #isScheduled = false
+  #isBeginning = false
   #running: Promise<void> | undefined
   #isStopped = false
   #isRollWanted = false
@@ -100,19 +107,22 @@ export class Committer {
     this.#tail = await SegmentTail.of(file, this.#parts)
   }
 
+  /**
+   * What one turn of the loop brings is written together; when it brings much, the disk begins with the first
+   * of it, and works while the rest comes.
+   */
   wake(): void {
     this.#isWoken = true
-    if (this.#isScheduled || this.#running !== undefined || this.#isStopped) return
-    this.#isScheduled = true
-    this.#parts.clock.soon(() => {
-      this.#isScheduled = false
-      if (this.#running !== undefined || this.#isStopped) return
-      this.#isWoken = false
-      this.#running = this.#commitNext().finally(() => {
-        this.#running = undefined
-        if (this.#isWoken || !this.#parts.writer.gather.isEmpty) this.wake()
+    if (this.#running !== undefined || this.#isBeginning || this.#isStopped) return
+    if (this.#hasMuch) {
+      this.#begin()
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true
+      this.#parts.clock.soon(() => {
+        this.#isScheduled = false
+        if (this.#running === undefined && !this.#isStopped) this.#begin()
       })
-    })
+    }
   }
 
   /** The current segment is closed with the next commit, although it is not full. */
@@ -139,6 +149,23 @@ export class Committer {
     this.#cancelSync?.()
     if (!this.#parts.room.isFailed) await this.#settle()
     await this.#tail?.leave()
+  }
+
+  #begin(): void {
+    this.#isWoken = false
+    this.#isBeginning = true
+    this.#running = this.#commitNext().finally(() => {
+      this.#running = undefined
+      if (this.#isWoken || !this.#parts.writer.gather.isEmpty) this.wake()
+    })
+    this.#isBeginning = false
+  }
+
+  /** Nobody is called back before the turn is over: when the store is open, what comes first is the write. */
+  get #hasMuch(): boolean {
+    const { writer, room } = this.#parts
+    const isMuch = writer.gather.bytes >= EARLY_COMMIT_BYTES
+    return isMuch && !writer.isInTransaction && room.condition.name === 'open'
   }
 
   async #commitNext(): Promise<void> {
@@ -169,12 +196,13 @@ export class Committer {
       await this.#leaveSegment(before)
       events.sealed(before)
     }
-    const opened = await this.#openSegment(batch)
+    const opened = this.#opened ?? (await this.#openSegment(batch))
     if (opened === undefined) return false
     const { segment, tail } = opened
     const { gather } = this.#parts.writer
     markStart(batch, !tail.isDirty)
-    const stored = await storedChunks(batch, segment, gather, this.#parts.clock)
+    const storing = storedChunks(batch, segment, gather, this.#parts.clock)
+    const stored = storing instanceof Promise ? await storing : storing
     try {
       if (await tail.write(stored.map(viewOf), segment.size, this.#isUrgent(batch))) this.syncs++
     } catch (error) {
@@ -253,40 +281,30 @@ export class Committer {
     for (const stream of touched) stream.notifyCommit()
   }
 
-  /** The segment to write to; undefined when there is none, and the batch was refused. */
-  async #openSegment(batch: Batch): Promise<{ segment: Segment; tail: SegmentTail } | undefined> {
-    if (this.#segment !== undefined && this.#tail !== undefined) {
-      return { segment: this.#segment, tail: this.#tail }
-    }
-    const { disk, random, keys, journalDirectory, catalog, files, room, events } = this.#parts
+  get #opened(): OpenSegment | undefined {
+    const [segment, tail] = [this.#segment, this.#tail]
+    return segment && tail && { segment, tail }
+  }
+
+  /** A new segment to write to; undefined when there is none, and the batch was refused. */
+  async #openSegment(batch: Batch): Promise<OpenSegment | undefined> {
+    const { catalog, files, room, events } = this.#parts
     const id = this.#nextSegmentId
-    const path = segmentPath(journalDirectory, id)
-    const salt = new DataView(new Uint8Array(random.bytes(4)).buffer).getUint32(0)
-    const cipher = keys.newCipher(id)
-    const header = { id, salt, isRewritten: false, encryption: cipher?.header }
-    const head = encodeSegmentHeader(header)
-    let file: DiskFile | undefined
-    try {
-      await disk.remove(path)
-      file = await disk.create(path)
-      await file.writev([head], 0)
-      await file.datasync()
-      await disk.syncDirectory(journalDirectory)
-    } catch (error) {
-      await file?.close().catch(() => {})
-      if (file !== undefined) await disk.remove(path).catch(() => {})
-      if (file === undefined || isOutOfFiles(error)) this.#refuseForNow(batch, error)
+    const created = await createSegment(id, this.#parts)
+    if ('error' in created) {
+      const { error, wasCreated } = created
+      if (!wasCreated || isOutOfFiles(error)) this.#refuseForNow(batch, error)
       else await this.#refused(batch, undefined, undefined, error, 'a segment could not be begun')
       return undefined
     }
-    const segment = new Segment(header, head.length, cipher)
+    const { segment, file } = created
     const tail = await SegmentTail.of(file, this.#parts)
     this.#nextSegmentId = id + 1
     this.#segment = segment
     this.#tail = tail
     this.#isRollWanted = false
-    room.usedBytes += head.length
-    catalog.wear.journal += head.length
+    room.usedBytes += segment.size
+    catalog.wear.journal += segment.size
     catalog.addSegment(segment)
     files.adopt(id, file)
     events.begun()
@@ -367,18 +385,4 @@ function failure(room: Room): PetioleError {
 
 function viewOf({ bytes, end }: Chunk): Uint8Array {
   return bytes.subarray(0, end)
-}
-
-function applyBatch(catalog: Catalog, segment: Segment, batch: Batch, start: number): void {
-  const { recordExtra } = segment
-  let base = start
-  for (const chunk of batch.chunks) {
-    const cursor = new RecordCursor(chunk)
-    while (cursor.at < chunk.end) {
-      catalog.apply(segment, cursor, base + cursor.at)
-      cursor.at += cursor.length
-      base += recordExtra
-    }
-    base += chunk.end
-  }
 }

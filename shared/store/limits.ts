@@ -10,6 +10,8 @@ export const SEGMENT_BYTES_MAX = 1024 * MIB
 
 /** One gather write; more waits for the next commit. */
 export const COMMIT_BYTES_MAX = 8 * MIB
+/** So much is not left to wait for the end of the turn, when the disk has nothing to do. */
+export const EARLY_COMMIT_BYTES = 32 * KIB
 /** What may wait for the disk in memory before appends are refused. */
 export const GATHERED_BYTES_MAX = 64 * MIB
 /** Size of the pooled chunks that records are encoded into, and how many of them are kept. */

@@ -25,12 +25,12 @@ function stamp(batch: Batch, salt: number): void {
 }
 
 /** The batch's own chunks, or others that are to be given back to the pool. */
-export async function storedChunks(
+export function storedChunks(
   batch: Batch,
   { cipher, salt, size }: Segment,
   pool: Pick<Gather, 'lend'>,
   clock: Clock,
-): Promise<readonly Chunk[]> {
+): readonly Chunk[] | Promise<readonly Chunk[]> {
   if (cipher !== undefined) return encryptBatch(batch, { cipher, salt, offset: size }, pool, clock)
   stamp(batch, salt)
   return batch.chunks
