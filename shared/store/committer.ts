@@ -27,7 +27,7 @@ import type { Keyring } from './encryption/keyring.ts'
 import { markStart, storedChunks } from './encryption/stored-batch.ts'
 import { Batch } from './gather.ts'
 import type { JournalStream } from './journal-stream.ts'
-import { EARLY_COMMIT_BYTES, FIRST_PAGE_BYTES, SYNC_WITHIN_MS_MAX } from './limits.ts'
+import { FIRST_PAGE_BYTES, SYNC_WITHIN_MS_MAX } from './limits.ts'
 import { createSegment } from './new-segment.ts'
 import type { Chunk } from './record.ts'
 import { fullError, isOutOfFiles, isOutOfSpace, type Room } from './room.ts'
@@ -53,6 +53,7 @@ export interface CommitterParts {
   readonly disk: Disk
   readonly journalDirectory: string
   readonly segmentBytes: number
+  readonly earlyCommitBytes: number
   readonly catalog: Catalog
   readonly files: SegmentFiles
   readonly room: Room
@@ -164,7 +165,7 @@ export class Committer {
   /** Nobody is called back before the turn is over: when the store is open, what comes first is the write. */
   get #hasMuch(): boolean {
     const { writer, room } = this.#parts
-    const isMuch = writer.gather.bytes >= EARLY_COMMIT_BYTES
+    const isMuch = writer.gather.bytes >= this.#parts.earlyCommitBytes
     return isMuch && !writer.isInTransaction && room.condition.name === 'open'
   }
 

@@ -19,6 +19,7 @@ import {
   CHUNK_BYTES,
   CHUNKS_POOLED_MAX,
   COMMIT_BYTES_MAX,
+  EARLY_COMMIT_BYTES,
   GATHERED_BYTES_MAX,
   LEAF_SEGMENT_BYTES,
   OPEN_FILES_MAX,
@@ -58,6 +59,8 @@ export interface StoreOptions {
   readonly dictionaryBytes?: number
   /** Largest gather write. Default: 8 MiB, and never more than a segment. */
   readonly commitBytesMax?: number
+  /** What a turn may bring until the disk begins with it. Default: 32 KiB. */
+  readonly earlyCommitBytes?: number
   /** What may wait for the disk in memory. Default: 64 MiB. */
   readonly gatheredBytesMax?: number
   /** Room that messages may not use. Default: 4 MiB, and never more than a quarter of the quota. */
@@ -89,6 +92,7 @@ export function withDefaults(options: StoreOptions): Settings {
     mendedFiles: 0,
     bytesMax: 0,
     dictionaryBytes: DICTIONARY_BYTES,
+    earlyCommitBytes: EARLY_COMMIT_BYTES,
     gatheredBytesMax: GATHERED_BYTES_MAX,
     reserveBytes: RESERVE_BYTES,
     subjectsMax,

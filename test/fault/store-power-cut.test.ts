@@ -26,6 +26,7 @@ interface Machine {
   disk: SimDisk
   clock: StoreClock
   readonly segmentBytes: number
+  readonly earlyCommitBytes?: number
   encryption?: StoreEncryption
   readonly random: SeededRandom
 }
@@ -38,6 +39,7 @@ function open(machine: Machine, disk = machine.disk, clock = machine.clock): Pro
     disk,
     log: silentLog,
     segmentBytes: machine.segmentBytes,
+    earlyCommitBytes: machine.earlyCommitBytes ?? Number.POSITIVE_INFINITY,
     encryption: machine.encryption ?? {},
     dictionaryBytes: DICTIONARY_BYTES,
   })
@@ -103,6 +105,8 @@ describe('store and power cuts', function () {
           disk: new SimDisk({ random: random.fork() }),
           clock: new StoreClock(),
           segmentBytes: 512 + random.below(3000),
+          // From a commit for nearly each record to one for all of a turn.
+          earlyCommitBytes: 1 + random.below(2000),
           random,
         }
         const keys = kind === 'plain' ? undefined : new DrawnKeys(random.fork())
@@ -146,6 +150,7 @@ describe('store and power cuts', function () {
         disk,
         clock: new StoreClock(),
         segmentBytes: kind === 'plain' ? 1_400 : 1_800,
+        earlyCommitBytes: 200,
         random,
         encryption,
       }

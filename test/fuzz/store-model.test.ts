@@ -41,6 +41,7 @@ class Run {
       disk: this.disk,
       log: silentLog,
       segmentBytes: this.segmentBytes,
+      earlyCommitBytes: 1 + this.random.below(2000),
       dictionaryBytes: DICTIONARY_BYTES,
       subjectsMax: this.#subjectsMaxima[this.random.below(this.#subjectsMaxima.length)]!,
       subjectCacheBytes: 0,
