@@ -8,11 +8,16 @@ export interface InflightMessage {
   phase: 'published' | 'released'
   /** The version of the session's state that must be on disk before the next packet of it leaves. */
   version: number
+  /** The message itself is needed still. */
+  isHeld: boolean
   /** A PUBLISH of it has left, on this connection or an earlier one. */
   wasSent: boolean
   /** The connection that it was last sent on. */
   sentOn: object | undefined
 }
+
+/** So many that are done may lie among the others before they are taken out. */
+const DONE_MIN = 64
 
 /**
  * What one session has in flight: publishes in the order in which they were first sent, releases in the
@@ -21,7 +26,9 @@ export interface InflightMessage {
 export class Inflight {
   readonly #published = new Map<number, InflightMessage>()
   readonly #released = new Map<number, InflightMessage>()
-  readonly #bySeq = new Set<number>()
+  /** Whose messages are needed, by rising sequence, as they are taken from the log; and some that are done. */
+  #held: InflightMessage[] = []
+  #done = 0
 
   get size(): number {
     return this.#published.size + this.#released.size
@@ -37,7 +44,8 @@ export class Inflight {
 
   /** Whether the message itself is needed still. */
   holds(seq: number): boolean {
-    return this.#bySeq.has(seq)
+    const entry = this.#held[this.#placeOf(seq)]
+    return entry?.seq === seq && entry.isHeld
   }
 
   get(packetId: number): InflightMessage | undefined {
@@ -51,11 +59,14 @@ export class Inflight {
       qos,
       phase: 'published',
       version: 0,
+      isHeld: true,
       wasSent: false,
       sentOn: undefined,
     }
     this.#published.set(packetId, entry)
-    this.#bySeq.add(seq)
+    const last = this.#held[this.#held.length - 1]
+    if (last === undefined || last.seq < seq) this.#held.push(entry)
+    else this.#held.splice(this.#placeOf(seq), 0, entry)
     return entry
   }
 
@@ -67,13 +78,29 @@ export class Inflight {
   }
 
   /** The message is not needed any more. */
-  letGo({ seq }: InflightMessage): void {
-    this.#bySeq.delete(seq)
+  letGo(entry: InflightMessage): void {
+    if (!entry.isHeld) return
+    entry.isHeld = false
+    this.#done++
+    if (this.#done <= DONE_MIN || this.#done * 2 < this.#held.length) return
+    this.#held = this.#held.filter(({ isHeld }) => isHeld)
+    this.#done = 0
   }
 
   delete(entry: InflightMessage): void {
     this.#published.delete(entry.packetId)
     this.#released.delete(entry.packetId)
-    this.#bySeq.delete(entry.seq)
+    this.letGo(entry)
+  }
+
+  /** Of the first that has this sequence or a higher one. */
+  #placeOf(seq: number): number {
+    let [low, high] = [0, this.#held.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#held[middle] as InflightMessage).seq < seq) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }

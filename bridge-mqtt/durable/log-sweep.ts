@@ -80,7 +80,7 @@ export class LogSweep {
     this.#isRunning = false
   }
 
-  async #sweep(candidates: Iterable<number>): Promise<void> {
+  async #sweep(candidates: Float64Array): Promise<void> {
     let asked = 0
     for (const seq of candidates) {
       this.#sweepOne(seq)

@@ -1,45 +1,61 @@
 import { SWEEP_CANDIDATES_MAX } from './limits.ts'
 
+const PLACES_MIN = 256
+
 /**
  * Sequences that gather, each of them any number of times: thousands of sessions are done with the same message.
  * Adding one costs next to nothing; how many there are is bounded by how many different ones there are.
  */
 export class SeqPile {
-  #seqs: number[] = []
+  #seqs = new Float64Array(PLACES_MIN)
+  #size = 0
   #last = 0
   #tidyAt = 2 * SWEEP_CANDIDATES_MAX
 
   /** Those that are there more than once are counted so. */
   get size(): number {
-    return this.#seqs.length
+    return this.#size
   }
 
   push(seq: number): void {
     if (seq === this.#last) return
     this.#last = seq
-    this.#seqs.push(seq)
-    if (this.#seqs.length < this.#tidyAt) return
-    this.#seqs = [...rising(this.#seqs)]
-    this.#tidyAt = 2 * Math.max(SWEEP_CANDIDATES_MAX, this.#seqs.length)
+    if (this.#size === this.#tidyAt) this.#tidy()
+    if (this.#size === this.#seqs.length) this.#grow()
+    this.#seqs[this.#size++] = seq
   }
 
   clear(): void {
-    this.#seqs = []
+    this.#seqs = new Float64Array(PLACES_MIN)
+    this.#size = 0
     this.#last = 0
   }
 
   /** All of them, once each, rising; none are left. */
-  take(): Iterable<number> {
-    const seqs = this.#seqs
+  take(): Float64Array {
+    this.#size = sortOut(this.#seqs.subarray(0, this.#size))
+    const seqs = this.#seqs.subarray(0, this.#size)
     this.clear()
-    return rising(seqs)
+    return seqs
+  }
+
+  #tidy(): void {
+    this.#size = sortOut(this.#seqs.subarray(0, this.#size))
+    this.#tidyAt = 2 * Math.max(SWEEP_CANDIDATES_MAX, this.#size)
+  }
+
+  #grow(): void {
+    const grown = new Float64Array(2 * this.#seqs.length)
+    grown.set(this.#seqs)
+    this.#seqs = grown
   }
 }
 
-function* rising(seqs: readonly number[]): Generator<number> {
-  let last = 0
-  for (const seq of Float64Array.from(seqs).sort()) {
-    if (seq !== last) yield seq
-    last = seq
+/** Brings them into order, once each; returns how many there are. */
+function sortOut(seqs: Float64Array): number {
+  let count = 0
+  for (const seq of seqs.sort()) {
+    if (count === 0 || seq !== seqs[count - 1]) seqs[count++] = seq
   }
+  return count
 }

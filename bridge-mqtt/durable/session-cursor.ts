@@ -105,7 +105,7 @@ export class SessionCursor implements WrittenState {
 
   /** Its packet identifier is free. */
   finish(entry: InflightMessage): void {
-    const wasHeld = this.inflight.holds(entry.seq)
+    const wasHeld = entry.isHeld
     this.inflight.delete(entry)
     this.#window?.release(entry.packetId)
     this.touch()

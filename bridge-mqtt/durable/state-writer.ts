@@ -51,7 +51,7 @@ export class StateWriter {
   touch(state: WrittenState): void {
     state.version++
     this.#dirty.add(state)
-    this.#writeLater(STATE_DELAY_MS)
+    if (this.#cancelDelay === undefined) this.#writeLater(STATE_DELAY_MS)
   }
 
   /** Has changed, and somebody waits for the result to be on disk: `state.version` as it is afterwards. */
@@ -59,11 +59,7 @@ export class StateWriter {
     state.version++
     this.#urgent.add(state)
     if (!this.#isPromised && !this.#isClosed) {
-      this.#isPromised = true
-      queueMicrotask(() => {
-        this.#isPromised = false
-        this.#write(this.#urgent)
-      })
+      this.#writeSoon()
     }
     return state.version
   }
@@ -84,6 +80,14 @@ export class StateWriter {
   destroy(): void {
     this.#isClosed = true
     this.#cancelDelay?.()
+  }
+
+  #writeSoon(): void {
+    this.#isPromised = true
+    queueMicrotask(() => {
+      this.#isPromised = false
+      this.#write(this.#urgent)
+    })
   }
 
   #writeLater(delayMs: number): void {
