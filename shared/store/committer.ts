@@ -118,11 +118,7 @@ export class Committer {
     if (this.#hasMuch) {
       this.#begin()
     } else if (!this.#isScheduled) {
-      this.#isScheduled = true
-      this.#parts.clock.soon(() => {
-        this.#isScheduled = false
-        if (this.#running === undefined && !this.#isStopped) this.#begin()
-      })
+      this.#schedule()
     }
   }
 
@@ -150,6 +146,14 @@ export class Committer {
     this.#cancelSync?.()
     if (!this.#parts.room.isFailed) await this.#settle()
     await this.#tail?.leave()
+  }
+
+  #schedule(): void {
+    this.#isScheduled = true
+    this.#parts.clock.soon(() => {
+      this.#isScheduled = false
+      if (this.#running === undefined && !this.#isStopped) this.#begin()
+    })
   }
 
   #begin(): void {

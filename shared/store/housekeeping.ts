@@ -23,6 +23,7 @@ import {
   AGE_CHECK_MAX_MS,
   AGE_CHECK_MIN_MS,
   COMPACT_LIVE_SHARE,
+  COMPACT_SETTLE_MS,
   FAILURE_WARN_MS,
   FREE_CHECK_BYTES,
   FULL_PROBE_MS,
@@ -62,6 +63,7 @@ export class Housekeeping {
   readonly rekeying: Rekeying
   #cancelRun: Cancel | undefined
   #cancelRetry: Cancel | undefined
+  #cancelSettle: Cancel | undefined
   #cancelAge: Cancel | undefined
   #ageDueMs = Number.POSITIVE_INFINITY
   #isRunning = false
@@ -150,6 +152,7 @@ export class Housekeeping {
     this.#isStopped = true
     this.#cancelRun?.()
     this.#cancelRetry?.()
+    this.#cancelSettle?.()
     this.#cancelAge?.()
     this.#fullDisk.stop()
     this.rekeying.stop()
@@ -222,13 +225,24 @@ export class Housekeeping {
     }
     for (const segment of sparse.sort((a, b) => a.liveBytes - b.liveBytes)) {
       if (isOver()) return
-      if (!this.#holdsMessages(segment)) continue
+      if (!this.#holdsMessages(segment) || !this.#isSettled(segment)) continue
       await this.#tries.run(segment, () => this.#rewrite(segment, signal))
     }
     for (const segment of this.#unindexed) {
       if (isOver() || this.#isFull) return
       await this.#tries.run(segment, () => this.#writeIndex(segment))
     }
+  }
+
+  /** From what is still being emptied the rest often goes as well: it is looked at once more, a while later. */
+  #isSettled(segment: Segment): boolean {
+    if (segment.liveSeen === segment.liveBytes) return true
+    segment.liveSeen = segment.liveBytes
+    this.#cancelSettle ??= this.#parts.clock.after(COMPACT_SETTLE_MS, () => {
+      this.#cancelSettle = undefined
+      this.wake()
+    })
+    return false
   }
 
   #holdsMessages(segment: Segment): boolean {

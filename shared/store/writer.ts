@@ -12,7 +12,7 @@ import {
 import type { Boots } from './boots.ts'
 import { Gather, type GatherLimits } from './gather.ts'
 import { RECORD_BYTES_MAX } from './limits.ts'
-import { RecordFlag, RecordType } from './record.ts'
+import { type RecordFields, RecordFlag, RecordType } from './record.ts'
 import type { Room } from './room.ts'
 import type { Committed } from './stream-store.ts'
 import { WRITTEN_BYTES_PACKED, type WrittenBytes } from './wear.ts'
@@ -50,6 +50,19 @@ export class Writer {
   readonly #boots: Boots
   readonly #room: Room
   readonly #staged = new Set<Staging>()
+  /** Filled for each record, and encoded at once. */
+  readonly #fields: { -readonly [Key in keyof RecordFields]: RecordFields[Key] } = {
+    type: RecordType.message,
+    flags: 0,
+    streamId: 0,
+    seq: 0,
+    wallMs: 0,
+    bootRef: 0,
+    monotonicMs: 0,
+    subject: NO_BYTES,
+    headers: NO_BYTES,
+    payload: NO_BYTES,
+  }
   #undo: (() => void)[] | undefined
   #bootRef = 0
   #isClockWrong = false
@@ -95,26 +108,22 @@ export class Writer {
     if (this.#isClockWrong && wallMs >= PLAUSIBLE_WALL_MS) this.#learnTime(wallMs)
     const monotonicMs = this.#clock.monotonicMs()
     const isWrong = this.#isClockWrong && draft.timeMs === undefined
-    this.gather.append(
-      {
-        type: draft.type,
-        flags:
-          draft.flags |
-          (isWrong ? RecordFlag.clockWrong : 0) |
-          (this.gather.isGrouping ? RecordFlag.more : 0),
-        streamId: draft.streamId,
-        seq: draft.seq,
-        wallMs: draft.timeMs ?? (isWrong ? this.#steadyWallMs(monotonicMs) : wallMs),
-        bootRef: this.#bootRef,
-        monotonicMs,
-        subject: draft.subject,
-        headers: draft.headers,
-        payload: draft.payload,
-      },
-      committed,
-      syncWithinMs,
-      whom,
-    )
+    const fields = this.#fields
+    fields.type = draft.type
+    fields.flags =
+      draft.flags |
+      (isWrong ? RecordFlag.clockWrong : 0) |
+      (this.gather.isGrouping ? RecordFlag.more : 0)
+    fields.streamId = draft.streamId
+    fields.seq = draft.seq
+    fields.wallMs = draft.timeMs ?? (isWrong ? this.#steadyWallMs(monotonicMs) : wallMs)
+    fields.bootRef = this.#bootRef
+    fields.monotonicMs = monotonicMs
+    fields.subject = draft.subject
+    fields.headers = draft.headers
+    fields.payload = draft.payload
+    this.gather.append(fields, committed, syncWithinMs, whom)
+    fields.payload = NO_BYTES
     this.wake()
   }
 
