@@ -1,79 +1,120 @@
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import type { StateTable } from '../../shared/store/index.ts'
-import { decodePacketIds, encodePacketIds } from './session-codec.ts'
+import { countIds, hasId, ID_BLOCK_SIZE, ID_BLOCKS, withId, withoutId } from './id-block.ts'
 
 export type Released = (error: PetioleError | undefined) => void
+
+/** What was last seen of one block of identifiers in the table. */
+interface Block {
+  readonly key: string
+  image: Uint8Array | undefined
+  count: number
+}
 
 /**
  * Packet identifiers of a client's QoS 2 publishes whose message is stored, until its PUBREL [MQTT-4.3.3-2].
  * The state table is the truth: what is set within a transaction is gone again when that is taken back, or
- * when its commit fails. What is kept beside it is held against the table's value each time.
+ * when its commit fails. They lie there in blocks, so that one more costs the same however many there are.
  */
 export class ReceivedIds {
   readonly #states: StateTable
   readonly #key: string
-  #ids = new Set<number>()
-  #image: Uint8Array | undefined
+  /** Those that may be in the table. */
+  readonly #blocks = new Map<number, Block>()
   #releasing = new Set<number>()
   #waiting: Released[] = []
 
+  /** @param key of the first record; those of the blocks begin with it */
   constructor(states: StateTable, key: string) {
     this.#states = states
     this.#key = key
+    for (const [number, blockKey] of blockKeys(key)) {
+      if (states.get(blockKey) !== undefined) this.#block(number)
+    }
   }
 
   /** Those not released; what a PUBREL of this turn takes away is none of them any more. */
   get size(): number {
-    return this.#known().size - this.#releasing.size
+    let size = -this.#releasing.size
+    for (const block of this.#blocks.values()) size += this.#countOf(block)
+    return size
   }
 
   has(packetId: number): boolean {
-    return this.#known().has(packetId)
+    const block = this.#blocks.get(blockOf(packetId))
+    return block !== undefined && hasId(this.#states.get(block.key), packetId)
   }
 
   /** Writes it down with whatever else is in the transaction that is going on. */
   add(packetId: number, committed: Released | undefined): void {
-    const ids = this.#known()
-    ids.add(packetId)
-    this.#store(committed)
+    const { key } = this.#block(blockOf(packetId))
+    this.#states.set(key, withId(this.#states.get(key), packetId), committed)
   }
 
-  /** All of one turn are one record. */
+  /** All of one turn and one block are one record. */
   release(packetId: number, released: Released): void {
-    this.#releasing.add(packetId)
+    if (this.has(packetId)) this.#releasing.add(packetId)
     this.#waiting.push(released)
     if (this.#waiting.length === 1) queueMicrotask(() => this.#writeReleases())
   }
 
   #writeReleases(): void {
     const waiting = this.#waiting
-    const ids = this.#known()
-    for (const packetId of this.#releasing) ids.delete(packetId)
+    const told: Released = (error) => {
+      for (const released of waiting) released(error)
+    }
+    const changed = new Map<number, Uint8Array>()
+    for (const packetId of this.#releasing) {
+      const number = blockOf(packetId)
+      const bytes = changed.get(number) ?? this.#states.get(this.#block(number).key)
+      changed.set(number, withoutId(bytes, packetId))
+    }
     this.#releasing.clear()
     this.#waiting = []
     try {
-      this.#store((error) => {
-        for (const released of waiting) released(error)
-      })
+      // They are committed in their order: who is told of the last one is told of all.
+      let left = changed.size
+      for (const [number, bytes] of changed)
+        this.#write(number, bytes, --left === 0 ? told : undefined)
+      if (changed.size === 0) told(undefined)
     } catch (error) {
-      this.#image = undefined
-      for (const released of waiting) released(error as PetioleError)
+      told(error as PetioleError)
     }
   }
 
-  #store(committed: Released | undefined): void {
-    const rising = Uint16Array.from(this.#ids).sort()
-    this.#image = undefined
-    this.#states.set(this.#key, encodePacketIds([...rising]), committed)
-    this.#image = this.#states.get(this.#key)
+  #write(number: number, bytes: Uint8Array, committed: Released | undefined): void {
+    const { key } = this.#block(number)
+    if (countIds(bytes) > 0) this.#states.set(key, bytes, committed)
+    else this.#states.remove(key, committed)
   }
 
-  #known(): Set<number> {
-    const bytes = this.#states.get(this.#key)
-    if (bytes !== this.#image || bytes === undefined) {
-      this.#image = bytes
-      this.#ids = (bytes && decodePacketIds(bytes)) ?? new Set()
+  #block(number: number): Block {
+    let block = this.#blocks.get(number)
+    if (block === undefined) {
+      block = { key: blockKeyOf(this.#key, number), image: undefined, count: 0 }
+      this.#blocks.set(number, block)
     }
-    return this.#ids
+    return block
   }
+
+  #countOf(block: Block): number {
+    const bytes = this.#states.get(block.key)
+    if (bytes === block.image) return block.count
+    block.image = bytes
+    block.count = countIds(bytes)
+    return block.count
+  }
+}
+
+/** Of all the blocks that there can be. */
+export function* blockKeys(key: string): Generator<[number, string]> {
+  for (let number = 0; number < ID_BLOCKS; number++) yield [number, blockKeyOf(key, number)]
+}
+
+function blockKeyOf(key: string, number: number): string {
+  return `${key}/${number}`
+}
+
+function blockOf(packetId: number): number {
+  return Math.floor(packetId / ID_BLOCK_SIZE)
 }

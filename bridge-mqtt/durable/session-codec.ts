@@ -6,7 +6,7 @@
  *     f/<key>/<n>         one filter: JSON
  *     w/<key>             the will: JSON
  *     c/<key>             how far it is: u8 1 | f64 passed | u16 n | n × (u16 id, f64 seq, u8 qos | released << 2)
- *     i/<key>             packet identifiers of QoS 2 publishes that wait for PUBREL: u8 1 | n × (u16 first, u16 last)
+ *     i/<key>/<n>         packet identifiers from 256 n on of QoS 2 publishes that wait for PUBREL: u8 1 | 256 bits
  *
  * Numbers are little-endian. Decoding throws nothing: bytes that make no sense are undefined.
  */
@@ -16,9 +16,7 @@ import type { StoredFilter } from './delivery-line.ts'
 const VERSION = 1
 const CURSOR_HEAD = 11
 const INFLIGHT_SIZE = 11
-const RUN_SIZE = 4
 const RELEASED = 4
-const PACKET_ID_MAX = 65_535
 
 export interface SessionRecord {
   readonly clientId: string
@@ -163,39 +161,6 @@ export function decodeCursor(bytes: Uint8Array): CursorRecord | undefined {
     inflight.push({ packetId, seq, qos, isReleased: (flags & RELEASED) !== 0 })
   }
   return { passedSeq, inflight }
-}
-
-/** @param ids rising */
-export function encodePacketIds(ids: readonly number[]): Uint8Array {
-  const runs: [number, number][] = []
-  for (const id of ids) {
-    const last = runs[runs.length - 1]
-    if (last !== undefined && last[1] + 1 === id) last[1] = id
-    else runs.push([id, id])
-  }
-  const bytes = new Uint8Array(1 + runs.length * RUN_SIZE)
-  const view = new DataView(bytes.buffer)
-  view.setUint8(0, VERSION)
-  for (const [i, [first, last]] of runs.entries()) {
-    view.setUint16(1 + i * RUN_SIZE, first, true)
-    view.setUint16(3 + i * RUN_SIZE, last, true)
-  }
-  return bytes
-}
-
-export function decodePacketIds(bytes: Uint8Array): Set<number> | undefined {
-  if (bytes[0] !== VERSION || bytes.length % RUN_SIZE !== 1) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const ids = new Set<number>()
-  let before = 0
-  for (let at = 1; at < bytes.length; at += RUN_SIZE) {
-    const first = view.getUint16(at, true)
-    const last = view.getUint16(at + 2, true)
-    if (first <= before || last < first || last > PACKET_ID_MAX) return undefined
-    for (let id = first; id <= last; id++) ids.add(id)
-    before = last
-  }
-  return ids
 }
 
 function decodeJson(bytes: Uint8Array): Record<string, unknown> | undefined {

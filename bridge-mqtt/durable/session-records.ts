@@ -1,6 +1,7 @@
 import type { Log } from '../../shared/log/index.ts'
 import type { Committed, StateTable } from '../../shared/store/index.ts'
 import type { WillMessage } from '../codec/index.ts'
+import { blockKeys } from './received-ids.ts'
 import {
   type CursorRecord,
   decodeCursor,
@@ -73,7 +74,10 @@ export class SessionRecords {
   /** All of a session; to be called in a transaction. */
   remove(key: string, filterNumbers: Iterable<number>, committed: Committed | undefined): void {
     for (const number of filterNumbers) this.#removeIfThere(`f/${key}/${number}`)
-    for (const kind of ['w', 'i', 'c', 's']) this.#removeIfThere(`${kind}/${key}`)
+    for (const [, stateKey] of blockKeys(SessionRecords.receivedKey(key))) {
+      this.#removeIfThere(stateKey)
+    }
+    for (const kind of ['w', 'c', 's']) this.#removeIfThere(`${kind}/${key}`)
     this.states.remove(`s2/${key}`, committed)
   }
 

@@ -3,12 +3,10 @@ import { NO_PROPERTIES } from '../../../../bridge-mqtt/codec/index.ts'
 import {
   decodeCursor,
   decodeFilter,
-  decodePacketIds,
   decodeSession,
   decodeWill,
   encodeCursor,
   encodeFilter,
-  encodePacketIds,
   encodeSession,
   encodeWill,
   type InflightRecord,
@@ -53,14 +51,6 @@ describe('mqtt durable: state of a session as bytes', () => {
     assert.deepEqual(decodeSession(encodeSession(session)), session)
     assert.deepEqual(decodeFilter(encodeFilter(filter)), filter)
     assert.deepEqual(decodeWill(encodeWill(will)), will)
-    for (const ids of [[], [1], [1, 2, 3], [1, 3, 4, 5, 65_534, 65_535]]) {
-      assert.deepEqual(decodePacketIds(encodePacketIds(ids)), new Set(ids))
-    }
-  })
-
-  it('as many identifiers in a row take as little as one', () => {
-    const row = Array.from({ length: 1_000 }, (_, i) => i + 5)
-    assert.equal(encodePacketIds(row).length, encodePacketIds([5]).length)
   })
 
   it('what is of another version is not understood', () => {
@@ -94,7 +84,6 @@ function kinds(): readonly (readonly [Uint8Array, (bytes: Uint8Array) => unknown
     [encodeSession(session), decodeSession],
     [encodeFilter(filter), decodeFilter],
     [encodeWill(will), decodeWill],
-    [encodePacketIds([1, 2, 9]), decodePacketIds],
   ]
 }
 
