@@ -137,6 +137,7 @@ export class Delivery implements CursorUser, Sender {
 
   filtersChanged(): void {
     this.#filter = undefined
+    // A filter may be back whose removal did not get to the disk.
     this.#recentFrom = this.#host.stream.assignedSeq + 1
     if (this.#isLive) return
     this.settle()
