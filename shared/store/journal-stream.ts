@@ -246,7 +246,7 @@ export class JournalStream extends ReadSide implements StreamStore {
   /** A message whose commit is done, or that was found at start. Returns false when it counts for nothing. */
   applyMessage(segmentId: number, cursor: RecordCursor, offset: number): boolean {
     const { subjectStart, flags, seq, plainLength: length, hasHeaders } = cursor
-    this.stage.messages.committed(this.index.counted.of(length, hasHeaders), cursor)
+    this.stage.messages.committed(this.index.counted.of(length, hasHeaders))
     const isApplied = this.index.add(
       segmentId,
       {

@@ -1,7 +1,7 @@
 /** Messages of a stream that wait for their commit: they count where a limit refuses new ones. */
 import { PetioleError } from '../runtime/index.ts'
 import { SUBJECT_BYTES_MAX } from './limits.ts'
-import type { RecordCursor } from './record.ts'
+import { StagedSubjects } from './staged-subjects.ts'
 import type { StreamIndex } from './stream-index.ts'
 import type { StreamLimits } from './stream-store.ts'
 
@@ -21,8 +21,13 @@ export class StreamFullError extends PetioleError {
 export class StagedMessages {
   #messages = 0
   #bytes = 0
-  /** By subject, kept only where the limit per subject is asked for. */
-  readonly #subjects = new Map<string, number>()
+  /** Kept only where the limit per subject is asked for. */
+  readonly #subjects: StagedSubjects
+
+  /** @param seed of the process's hashes of subjects */
+  constructor(seed: number) {
+    this.#subjects = new StagedSubjects(seed)
+  }
 
   get bytes(): number {
     return this.#bytes
@@ -32,39 +37,37 @@ export class StagedMessages {
   add(bytes: number, subject: Uint8Array | undefined): void {
     this.#messages++
     this.#bytes += bytes
-    if (subject === undefined) return
-    const key = Buffer.from(subject).toString('latin1')
-    this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1)
+    this.#subjects.push(subject)
   }
 
-  committed(bytes: number, message: Pick<RecordCursor, 'subject'>): void {
+  /** The one that was added first of those that are left. */
+  committed(bytes: number): void {
     if (this.#messages === 0) return
     this.#messages--
     this.#bytes -= bytes
-    if (this.#subjects.size === 0) return
-    const key = Buffer.from(message.subject).toString('latin1')
-    const left = (this.#subjects.get(key) ?? 0) - 1
-    if (left > 0) this.#subjects.set(key, left)
-    else this.#subjects.delete(key)
+    this.#subjects.shift()
+  }
+
+  /** How many there are of a subject that `add` was given. */
+  countOn(subject: Uint8Array): number {
+    return this.#messages === 0 ? 0 : this.#subjects.count(subject)
   }
 
   clear(): void {
     this.#messages = 0
     this.#bytes = 0
-    // Of each stream after each commit, and to clear an empty one makes a new one.
-    if (this.#subjects.size > 0) this.#subjects.clear()
+    this.#subjects.clear()
   }
 
   /** Returns what brings it back to how it is now. */
   snapshot(): () => void {
     const messages = this.#messages
     const bytes = this.#bytes
-    const subjects = new Map(this.#subjects)
+    const { end } = this.#subjects
     return () => {
       this.#messages = messages
       this.#bytes = bytes
-      this.#subjects.clear()
-      for (const [subject, count] of subjects) this.#subjects.set(subject, count)
+      this.#subjects.truncate(end)
     }
   }
 
@@ -80,26 +83,28 @@ export class StagedMessages {
     added: number,
     isRollUp: boolean,
   ): void {
+    const messages = index.messages + this.#messages + 1
+    const bytes = index.bytes + this.#bytes + added
+    const isOverMessages = limits.messagesMax > 0 && messages > limits.messagesMax
+    const isOverBytes = limits.bytesMax > 0 && bytes > limits.bytesMax
+    // Most have room, and what their subject has need not be known.
+    if (!isOverMessages && !isOverBytes && limits.discardNewPerSubject !== true) return
     const perSubjectMax = limits.messagesPerSubjectMax
     const isReplacing = perSubjectMax > 0 && this.#countSubject(index, subject) >= perSubjectMax
     if (isReplacing && limits.discardNewPerSubject === true && !isRollUp) {
       throw new StreamFullError(name, 'subject', `${perSubjectMax} messages per subject`)
     }
-    const messages = index.messages + this.#messages + 1
-    if (limits.messagesMax > 0 && messages > limits.messagesMax && !isReplacing) {
+    if (isOverMessages && !isReplacing) {
       throw new StreamFullError(name, 'messages', `${limits.messagesMax} messages`)
     }
-    const bytes = index.bytes + this.#bytes + added
-    const isOver = limits.bytesMax > 0 && bytes > limits.bytesMax
-    if (isOver && !(isReplacing && oldestBytes(index, subject) >= added)) {
+    if (isOverBytes && !(isReplacing && oldestBytes(index, subject) >= added)) {
       throw new StreamFullError(name, 'bytes', `${limits.bytesMax} bytes`)
     }
   }
 
   #countSubject(index: StreamIndex, subject: Uint8Array): number {
     const id = index.subjects.find(subject, 0, subject.length)
-    const staged = this.#subjects.get(Buffer.from(subject).toString('latin1')) ?? 0
-    return (id < 0 ? 0 : index.subjects.count(id)) + staged
+    return (id < 0 ? 0 : index.subjects.count(id)) + this.countOn(subject)
   }
 }
 

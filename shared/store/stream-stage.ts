@@ -11,7 +11,7 @@ export class StreamStage implements Staging, StagedBytes {
   assignedSeq = 0
   /** Where the last skip went; a message with this sequence is the one behind the gap. */
   skippedTo = 0
-  readonly messages = new StagedMessages()
+  readonly messages: StagedMessages
   readonly deletes = new Set<number>()
   /** All up to here is to leave. */
   #floor = 0
@@ -26,6 +26,7 @@ export class StreamStage implements Staging, StagedBytes {
   constructor(index: StreamIndex, writer: Writer) {
     this.#index = index
     this.#writer = writer
+    this.messages = new StagedMessages(index.subjects.hashSeed)
   }
 
   get bytes(): number {
@@ -34,6 +35,10 @@ export class StreamStage implements Staging, StagedBytes {
 
   get heldBytes(): number {
     return this.#index.bytes + this.messages.bytes
+  }
+
+  isAwaited(subject: Uint8Array): boolean {
+    return this.messages.countOn(subject) > 0
   }
 
   onTakenBack(listener: () => void): () => void {

@@ -133,6 +133,8 @@ export interface StagedBytes {
   readonly bytes: number
   /** With what is stored. */
   readonly heldBytes: number
+  /** Whether a message on the subject is on its way to the disk. Of streams with discard `new` and a limit per subject. */
+  isAwaited(subject: Uint8Array): boolean
   /** Whether the removal of a message that is stored is on its way to the disk. */
   isLeaving(seq: number): boolean
   /** All up to here is leaving, or has left. */

@@ -36,6 +36,10 @@ export class StreamSubjects {
     this.#hot = new SubjectTable(space.hashSeed, space.budget)
   }
 
+  get hashSeed(): number {
+    return this.#space.hashSeed
+  }
+
   /** Subjects with live messages. */
   get size(): number {
     return this.#hot.size + (this.#cold?.size ?? 0)

@@ -221,6 +221,8 @@ export class MemoryStream implements StreamStore {
   #hasChanged = false
   readonly #commitListeners = new Set<() => void>()
   readonly #leaving = new Set<number>()
+  /** By subject, how many wait for their commit. */
+  readonly #awaited = new Map<string, number>()
   readonly #takenBackListeners = new Set<() => void>()
   readonly stage: { bytes: number } & StagedBytes
   readonly #evictListeners = new Set<(eviction: Eviction) => void>()
@@ -244,6 +246,7 @@ export class MemoryStream implements StreamStore {
       get heldBytes() {
         return storedBytes() + this.bytes
       },
+      isAwaited: (subject) => this.#awaited.has(Buffer.from(subject).toString()),
       isLeaving: (seq) => this.#leaving.has(seq),
       leavingThrough: 0,
       isClearing: false,
@@ -299,15 +302,18 @@ export class MemoryStream implements StreamStore {
     }
     const apply = (): void => {
       this.stage.bytes -= payload.length
+      this.#await(message.subject, -1)
       if (isMarked) this.#marks.add(seq)
       this.#insert(message)
     }
     const undo = (): void => {
       this.assignedSeq = before
       this.stage.bytes -= payload.length
+      this.#await(message.subject, -1)
       for (const listener of this.#takenBackListeners) listener()
     }
     this.stage.bytes += payload.length
+    this.#await(message.subject, 1)
     this.#store.stage({ apply, undo, committed, seq, whom })
     return seq
   }
@@ -559,6 +565,12 @@ export class MemoryStream implements StreamStore {
     for (const listener of this.#evictListeners) {
       listener({ firstSeq: seq, lastSeq: seq, messages: 1, cause })
     }
+  }
+
+  #await(subject: string, more: number): void {
+    const count = (this.#awaited.get(subject) ?? 0) + more
+    if (count > 0) this.#awaited.set(subject, count)
+    else this.#awaited.delete(subject)
   }
 
   #drop(seq: number): void {

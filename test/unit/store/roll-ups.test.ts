@@ -125,7 +125,7 @@ describe('store, roll-ups', () => {
 
   it('leaves room on a subject that it took, although other messages wait still', () => {
     const index = new StreamIndex(new Boots(), () => {})
-    const staged = new StagedMessages()
+    const staged = new StagedMessages(1)
     const subject = bytes('s')
     const stage = (): void => {
       staged.checkDiscardNew('d', { ...noLimits, ...oneOfEach }, index, subject, 10, false)
@@ -135,7 +135,7 @@ describe('store, roll-ups', () => {
     staged.add(10, undefined)
     assert.throws(stage, /1 messages per subject/)
     // Committed, and gone with the same commit: the index has nothing of it.
-    staged.committed(10, { subject })
+    staged.committed(10)
     stage()
     assert.throws(stage, /1 messages per subject/)
   })

@@ -80,6 +80,7 @@ describe('room of an account', () => {
   class Held implements StagedBytes {
     readonly bytes = 0
     heldBytes = 0
+    readonly isAwaited = () => false
     readonly isLeaving = () => false
     readonly leavingThrough = 0
     readonly isClearing = false
