@@ -38,16 +38,12 @@ export interface JournalParts {
   readonly pages: PageLine
 }
 
-/** A message that has no commit yet. */
-interface Pending {
+/** A removal, or a message that expires, until it is on disk. */
+interface Marked {
   readonly stream: StreamStore
-  readonly subject: string
   readonly isRemoval: boolean
   readonly expirySeconds: number
   readonly committed: PublishCommitted | undefined
-  seq: number
-  /** The one of the subject before it, as long as that may be the newest again. */
-  before: Pending | undefined
 }
 
 const NOTHING = new Uint8Array(0)
@@ -58,9 +54,6 @@ export class JournalRetained implements RetainedStore {
   readonly #parts: JournalParts
   readonly #expiry: RetainedExpiry
   #attached: StreamStore | undefined
-  #stopListening: (() => void) | undefined
-  /** Of each subject the newest message that waits for its commit. */
-  readonly #onTheWay = new Map<string, Pending>()
 
   /** @param name of the stream, which is made with the first message */
   constructor(name: string, parts: JournalParts) {
@@ -140,7 +133,6 @@ export class JournalRetained implements RetainedStore {
   }
 
   close(): void {
-    this.#stopListening?.()
     this.#expiry.close()
   }
 
@@ -174,40 +166,25 @@ export class JournalRetained implements RetainedStore {
     const isRemoval = payload.length === 0
     // To the store 0 is no limit at all.
     if (!isRemoval && limits.messagesMax * limits.bytesMax === 0) throw retainedFull(limits)
-    const key = textOf(subject)
-    const isMarked = isRemoval || expirySeconds !== NEVER
     const stream = this.#stream ?? this.#create()
     if (stream !== this.#attached) this.#attach(stream)
-    const facts = { stream, subject: key, isRemoval, expirySeconds, committed }
-    const pending: Pending = { ...facts, seq: 0, before: this.#onTheWay.get(key) }
+    const isMarked = isRemoval || expirySeconds !== NEVER
+    const whom = isMarked ? { stream, isRemoval, expirySeconds, committed } : committed
+    const settled = isMarked ? this.#markedSettled : plainSettled
     try {
-      pending.seq = stream.append(
-        subject,
-        headers,
-        payload,
-        this.#settled,
-        undefined,
-        isMarked,
-        false,
-        pending,
-      )
-      this.#onTheWay.set(key, pending)
+      stream.append(subject, headers, payload, settled, undefined, isMarked, false, whom)
     } catch (error) {
       if (codeOf(error) === 'PETIOLE_STREAM_FULL') throw retainedFull(limits, error)
       throw error
     }
   }
 
-  /** One for all messages, in the order of their commits. */
-  readonly #settled: Committed = (error, seq, whom) => {
-    const pending = whom as Pending
-    const { stream, subject, isRemoval, expirySeconds, committed } = pending
-    pending.before = undefined
-    if (this.#onTheWay.get(subject) === pending) this.#onTheWay.delete(subject)
+  readonly #markedSettled: Committed = (error, seq, whom) => {
+    const { stream, isRemoval, expirySeconds, committed } = whom as Marked
     // Another stream may stand in its place, with sequences that were its own.
     if (error === undefined && stream === this.#attached) {
       if (isRemoval) stream.removeLazily(seq)
-      else if (expirySeconds !== NEVER) this.#expiry.add(seq, expirySeconds)
+      else this.#expiry.add(seq, expirySeconds)
     }
     committed?.(error)
   }
@@ -218,26 +195,14 @@ export class JournalRetained implements RetainedStore {
 
   /** Sequences are those of this stream from now on. */
   #attach(stream: StreamStore): void {
-    this.#stopListening?.()
     this.#expiry.clear()
-    this.#onTheWay.clear()
     this.#attached = stream
-    this.#stopListening = stream.stage.onTakenBack(() => this.#takeBack(stream.assignedSeq))
-  }
-
-  /** A transaction threw: what it had set is not on the way, and the sequences are given out again. */
-  #takeBack(assignedSeq: number): void {
-    for (const [subject, newest] of this.#onTheWay) {
-      let pending: Pending | undefined = newest
-      while (pending !== undefined && pending.seq > assignedSeq) pending = pending.before
-      if (pending === undefined) this.#onTheWay.delete(subject)
-      else this.#onTheWay.set(subject, pending)
-    }
   }
 
   #mayHave(subject: Uint8Array): boolean {
-    const key = textOf(subject)
-    return this.#onTheWay.has(key) || (this.#stream?.lastSeqOf(key) ?? 0) > 0
+    const stream = this.#stream
+    if (stream === undefined) return false
+    return stream.stage.isAwaited(subject) || stream.lastSeqOf(textOf(subject)) > 0
   }
 
   /** What a client gets of a stored message; undefined when that is nothing, or a newer one. */
@@ -249,14 +214,20 @@ export class JournalRetained implements RetainedStore {
     payload,
     timeMs,
   }: StoredMessage): RetainedMessage | undefined {
-    if (payload.length === 0 || this.#stream?.has(seq) !== true) return undefined
-    if ((this.#onTheWay.get(subject)?.seq ?? seq) !== seq) return undefined
+    const stream = this.#stream
+    if (payload.length === 0 || stream?.has(seq) !== true) return undefined
+    // What is on its way to the disk is newer.
+    if (stream.stage.isAwaited(subjectBytes)) return undefined
     const nowMs = this.#parts.retentionClock.nowMs()
     const expirySeconds = secondsLeft(expiryOf(headers), timeMs, nowMs)
     if (expirySeconds === 0) return undefined
     return { subject, subjectBytes, headers, payload, storedMs: timeMs, expirySeconds }
   }
 }
+
+/** One for all messages that nothing is to be done about. */
+const plainSettled: Committed = (error, _seq, whom) =>
+  (whom as PublishCommitted | undefined)?.(error)
 
 function textOf(subject: Uint8Array): string {
   return Buffer.from(subject.buffer, subject.byteOffset, subject.length).toString()
