@@ -38,6 +38,8 @@ export interface FilterSubjects {
 
 /** The subject of a topic name, or undefined when the topic holds a wildcard. */
 export function topicToSubject(topic: Uint8Array): Buffer | undefined {
+  const plain = plainSubject(topic)
+  if (plain !== undefined) return plain
   if (topic.includes(PLUS) || topic.includes(HASH)) return undefined
   const subject = Buffer.allocUnsafe(topic.length * ESCAPE_SIZE + 2)
   return Buffer.from(subject.subarray(0, writeSubject(topic, subject)))
@@ -48,6 +50,8 @@ export function topicToSubject(topic: Uint8Array): Buffer | undefined {
  * topic name, and an empty one.
  */
 export function subjectToTopic(subject: Uint8Array): Buffer | undefined {
+  const plain = plainTopic(subject)
+  if (plain !== undefined) return plain
   const topic = Buffer.allocUnsafe(subject.length)
   let size = 0
   let at = 0
@@ -105,6 +109,39 @@ export function shareNameToQueue(name: string): string {
 
 export function beginsWithDollar(subject: Uint8Array): boolean {
   return subject[0] === DOLLAR
+}
+
+/** The subject of a topic in which nothing needs an escape, as in most: byte for byte. */
+function plainSubject(topic: Uint8Array): Buffer | undefined {
+  const { length } = topic
+  const subject = Buffer.allocUnsafe(length)
+  let before = SLASH
+  for (let at = 0; at < length; at++) {
+    const byte = topic[at] as number
+    if (byte === SLASH ? before === SLASH : isSpecial(byte)) return undefined
+    subject[at] = byte === SLASH ? DOT : byte
+    before = byte
+  }
+  return before === SLASH ? undefined : subject
+}
+
+/** The topic of a subject in which nothing is an escape, or must not be in a topic. */
+function plainTopic(subject: Uint8Array): Buffer | undefined {
+  const { length } = subject
+  const topic = Buffer.allocUnsafe(length)
+  for (let at = 0; at < length; at++) {
+    const byte = subject[at] as number
+    if (byte === SLASH || byte === PLUS || byte === HASH) return undefined
+    topic[at] = byte === DOT ? SLASH : byte
+  }
+  return length === 0 ? undefined : topic
+}
+
+/** What the rows of the table are about, wherever it stands. */
+function isSpecial(byte: number): boolean {
+  if (byte > GREATER) return byte === DELETE
+  if (byte <= PLUS) return byte <= SPACE || byte === HASH || byte === STAR || byte === PLUS
+  return byte === DOT || byte === GREATER
 }
 
 function writeSubject(topic: Uint8Array, subject: Uint8Array): number {

@@ -30,10 +30,14 @@ const BRIDGE_STATE = /^\$SYS\/broker\/connection\/[^/]+\/state$/
 const UNTRANSLATABLE = new Uint8Array(0)
 const TOPIC_BYTES_MAX = 65_535
 
-/** Topics to subjects and back, for all clients: checked and converted once, then remembered. */
+/** Topics to subjects and back, for all clients: checked and converted once or twice, then remembered. */
 export class Translator {
-  readonly #topics = new BytesCache<Topic>(CACHED_TOPICS_MAX, CACHED_TOPIC_BYTES)
-  readonly #subjects = new BytesCache<Uint8Array>(CACHED_TOPICS_MAX, CACHED_TOPIC_BYTES)
+  readonly #topics = new BytesCache<Topic>(CACHED_TOPICS_MAX, CACHED_TOPIC_BYTES, 'second sight')
+  readonly #subjects = new BytesCache<Uint8Array>(
+    CACHED_TOPICS_MAX,
+    CACHED_TOPIC_BYTES,
+    'second sight',
+  )
 
   /** The topic name in bytes [start, end), or the rule that it breaks. */
   topic(bytes: Uint8Array, start: number, end: number): Topic | Violation {

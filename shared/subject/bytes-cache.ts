@@ -1,26 +1,42 @@
 /** Slots that are looked at for a key. */
 const PROBES_MAX = 32
+/** Bits for keys that came once, for each slot: when one in so many is set, all are cleared. */
+const SIGHT_BITS = 8
 
 /**
  * A bounded map from bytes to values, looked up without making a string or a view: open addressing
  * in an Int32Array on an FNV hash, keys verified byte by byte. When it is full it forgets
  * everything: a working set that does not fit would thrash any other policy as well. Keys that somebody
  * made to share a hash are not kept beyond the probes of one search.
+ *
+ * Where many keys come once only, `second sight` keeps none of these: to forget everything for their sake would
+ * cost those that come again, and each of them a copy.
  */
 export class BytesCache<Value> {
   readonly #entriesMax: number
   readonly #keyBytesMax: number
   readonly #mask: number
   readonly #slots: Int32Array
+  /** A bit for each hash that came once; undefined where all are kept. */
+  readonly #seen: Int32Array | undefined
+  #sights = 0
   #entries: { readonly hash: number; readonly key: Uint8Array; readonly value: Value }[] = []
 
-  /** @param keyBytesMax longer keys are never kept, so memory is at most the product of the two */
-  constructor(entriesMax: number, keyBytesMax: number) {
+  /**
+   * @param keyBytesMax longer keys are never kept, so memory is at most the product of the two
+   * @param keeps what `add` is given, or what it is given again
+   */
+  constructor(
+    entriesMax: number,
+    keyBytesMax: number,
+    keeps: 'first sight' | 'second sight' = 'first sight',
+  ) {
     this.#entriesMax = entriesMax
     this.#keyBytesMax = keyBytesMax
     const slots = 2 ** Math.ceil(Math.log2(entriesMax * 2))
     this.#mask = slots - 1
     this.#slots = new Int32Array(slots).fill(-1)
+    if (keeps === 'second sight') this.#seen = new Int32Array((slots * SIGHT_BITS) / 32 + 1)
   }
 
   get size(): number {
@@ -41,8 +57,9 @@ export class BytesCache<Value> {
   /** Keeps `value` for a key that `get` did not find. */
   add(bytes: Uint8Array, start: number, end: number, value: Value): void {
     if (end - start > this.#keyBytesMax) return
-    if (this.#entries.length >= this.#entriesMax) this.clear()
     const hash = hashOf(bytes, start, end)
+    if (this.#seen !== undefined && this.#isNew(this.#seen, hash)) return
+    if (this.#entries.length >= this.#entriesMax) this.clear()
     for (let probe = 0; probe < PROBES_MAX; probe++) {
       const slot = (hash + probe) & this.#mask
       if ((this.#slots[slot] ?? -1) >= 0) continue
@@ -55,6 +72,19 @@ export class BytesCache<Value> {
   clear(): void {
     this.#slots.fill(-1)
     this.#entries = []
+  }
+
+  /** Some that were not seen are taken for one that was. */
+  #isNew(seen: Int32Array, hash: number): boolean {
+    const bit = hash & ((this.#mask + 1) * SIGHT_BITS - 1)
+    const word = seen[bit >> 5] ?? 0
+    if ((word & (1 << (bit & 31))) !== 0) return false
+    if (++this.#sights > this.#mask) {
+      this.#sights = 0
+      seen.fill(0)
+    }
+    seen[bit >> 5] = (seen[bit >> 5] ?? 0) | (1 << (bit & 31))
+    return true
   }
 }
 

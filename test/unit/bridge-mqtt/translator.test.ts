@@ -11,20 +11,24 @@ describe('translator', () => {
     return translator.topic(bytes, 1, bytes.length - 1)
   }
 
-  it('gives the same topic again, without converting it anew', () => {
+  it('gives the same topic again when it has come twice, without converting it anew', () => {
     const translator = new Translator()
+    const once = topic(translator, 'plant/1/temp')
     const first = topic(translator, 'plant/1/temp')
+    assert.deepEqual(once, first)
     assert.ok('subject' in first)
     assert.equal(Buffer.from(first.subject).toString(), 'plant.1.temp')
     assert.equal(Buffer.from(first.bytes).toString(), 'plant/1/temp')
     assert.equal(topic(translator, 'plant/1/temp'), first)
     const subject = Buffer.from('plant.1.temp')
+    assert.deepEqual(translator.topicOf(subject), Buffer.from('plant/1/temp'))
     assert.equal(translator.topicOf(subject), translator.topicOf(subject))
   })
 
   it('keeps its own copy of what it was given', () => {
     const translator = new Translator()
     const bytes = Buffer.from('abc')
+    topic(translator, 'abc')
     const first = translator.topic(bytes, 0, 3)
     bytes.fill('z')
     assert.ok('subject' in first)

@@ -35,4 +35,24 @@ describe('cache by bytes', () => {
       assert.equal(cache.get(key, 0, key.length), i < 32 ? i : undefined)
     }
   })
+
+  it('keeps what it is given again, where those that come once are to cost nothing', () => {
+    const cache = new BytesCache<number>(1_000, 16, 'second sight')
+    const known = Buffer.from('plant.known')
+    const add = (key: Buffer, value: number): void => {
+      if (cache.get(key, 0, key.length) === undefined) cache.add(key, 0, key.length, value)
+    }
+    add(known, 1)
+    assert.equal(cache.get(known, 0, known.length), undefined)
+    add(known, 2)
+    assert.equal(cache.get(known, 0, known.length), 2)
+    let kept = 0
+    for (let i = 0; i < 1_000; i++) add(Buffer.from(`once.${i}`), i)
+    for (let i = 0; i < 1_000; i++) {
+      const key = Buffer.from(`once.${i}`)
+      if (cache.get(key, 0, key.length) !== undefined) kept++
+    }
+    assert.ok(kept < 250, `${kept} of those that came once are kept`)
+    assert.equal(cache.get(known, 0, known.length), 2)
+  })
 })
