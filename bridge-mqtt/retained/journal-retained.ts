@@ -123,8 +123,7 @@ export class JournalRetained implements RetainedStore {
       stream,
       pages,
       onDisk: () => new Promise((resolve) => store.barrier(() => resolve())),
-      shown: (message) =>
-        skipsDollar && beginsWithDollar(message.subjectBytes) ? undefined : this.#shown(message),
+      shown: (message) => this.#shown(message, skipsDollar),
     })
   }
 
@@ -206,22 +205,47 @@ export class JournalRetained implements RetainedStore {
   }
 
   /** What a client gets of a stored message; undefined when that is nothing, or a newer one. */
-  #shown({
-    seq,
-    subject,
-    subjectBytes,
-    headers,
-    payload,
-    timeMs,
-  }: StoredMessage): RetainedMessage | undefined {
+  #shown(message: StoredMessage, skipsDollar: boolean): RetainedMessage | undefined {
+    const { seq, subjectBytes, payload } = message
     const stream = this.#stream
     if (payload.length === 0 || stream?.has(seq) !== true) return undefined
+    if (skipsDollar && beginsWithDollar(subjectBytes)) return undefined
     // What is on its way to the disk is newer.
     if (stream.stage.isAwaited(subjectBytes)) return undefined
-    const nowMs = this.#parts.retentionClock.nowMs()
-    const expirySeconds = secondsLeft(expiryOf(headers), timeMs, nowMs)
-    if (expirySeconds === 0) return undefined
-    return { subject, subjectBytes, headers, payload, storedMs: timeMs, expirySeconds }
+    const { headers, timeMs } = message
+    let expirySeconds = expiryOf(headers)
+    if (expirySeconds !== NEVER) {
+      expirySeconds = secondsLeft(expirySeconds, timeMs, this.#parts.retentionClock.nowMs())
+      if (expirySeconds === 0) return undefined
+    }
+    return new Shown(subjectBytes, headers, payload, timeMs, expirySeconds)
+  }
+}
+
+class Shown implements RetainedMessage {
+  readonly subjectBytes: Uint8Array
+  readonly headers: Uint8Array
+  readonly payload: Uint8Array
+  readonly storedMs: number
+  readonly expirySeconds: number
+
+  constructor(
+    subjectBytes: Uint8Array,
+    headers: Uint8Array,
+    payload: Uint8Array,
+    storedMs: number,
+    expirySeconds: number,
+  ) {
+    this.subjectBytes = subjectBytes
+    this.headers = headers
+    this.payload = payload
+    this.storedMs = storedMs
+    this.expirySeconds = expirySeconds
+  }
+
+  /** Those who only send it need none. */
+  get subject(): string {
+    return textOf(this.subjectBytes)
   }
 }
 
