@@ -182,7 +182,7 @@ export const MERGED_SUBJECTS_MAX = 256
 export const MERGED_SUBJECT_BYTES = 256
 
 /** Retained messages that are read for one client at a time, and when that is tried again if it fails. */
-export const RETAINED_PAGE_MESSAGES = 128
+export const RETAINED_PAGE_MESSAGES = 256
 export const RETAINED_RETRY_MS = 1_000
 
 /** Members of a shared subscription that are asked whether they have room for a message. */
