@@ -145,6 +145,11 @@ export class Delivery implements CursorUser, Sender {
     this.pump()
   }
 
+  /** What waits has come since, and is on its way to the disk, or waits for room. */
+  get hasCaughtUp(): boolean {
+    return this.#isLive && this.#resending.isDone
+  }
+
   get hasRoom(): boolean {
     return !this.line.isBehind && this.#cursor.window.hasRoom
   }

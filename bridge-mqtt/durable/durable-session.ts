@@ -1,7 +1,7 @@
 import type { Message } from '../../shared/broker/index.ts'
 import { invariant, type PetioleError } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
-import type { WillMessage } from '../codec/index.ts'
+import { REASON, type WillMessage } from '../codec/index.ts'
 import type { SendWindow } from '../send-window.ts'
 import { Delivery, type DeliveryHost } from './delivery.ts'
 import type { DeliveryLine, StoredFilter } from './delivery-line.ts'
@@ -117,6 +117,10 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.isOnline ? undefined : this.#leftAtMs
   }
 
+  get hasCaughtUp(): boolean {
+    return this.#delivery?.hasCaughtUp ?? false
+  }
+
   get hasRoom(): boolean {
     return this.#delivery?.hasRoom ?? false
   }
@@ -136,7 +140,6 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.inflight + this.#host.stream.countFrom(this.#cursor.passedSeq + 1, filter)
   }
 
-  /** Whether it has a message in flight. */
   holds(seq: number): boolean {
     return this.#cursor.inflight.holds(seq)
   }
@@ -330,7 +333,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     if (entry === undefined || entry.qos !== 2) return false
     if (entry.phase === 'released') {
       if (entry.version <= this.#cursor.writtenVersion) this.#delivery?.released(entry)
-    } else if (reason < REASON_ERROR) this.#cursor.release(entry)
+    } else if (reason < REASON.unspecified) this.#cursor.release(entry)
     else {
       this.#cursor.finish(entry)
       this.#delivery?.finished(entry)
@@ -394,5 +397,3 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#expirySeconds !== NEVER_EXPIRES || this.#will !== undefined
   }
 }
-
-const REASON_ERROR = 0x80
