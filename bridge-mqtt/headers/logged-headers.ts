@@ -26,6 +26,11 @@ const OWN_BYTES = 128
 const FROM_LINE = Buffer.from(`\n${FIELD.from}:`)
 const OWN = [Buffer.from(`\n${FIELD.retain}:`), FROM_LINE]
 
+/** By QoS: what was retained says nothing else, mostly. */
+const RETAINED: readonly Uint8Array[] = ['', `${FIELD.qos}: 1\r\n`, `${FIELD.qos}: 2\r\n`].map(
+  (qosLine) => Buffer.from(`${VERSION}${qosLine}${FIELD.retain}: 1${BLOCK_END}`),
+)
+
 const cursor = new HeaderCursor()
 
 /**
@@ -37,6 +42,10 @@ export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Arr
   if (!isRetain && from === '' && replyTopic === undefined) {
     if (headers.length === 0) return plainHeaders(qos)
     if (qosOfHeaders(headers) === qos && !claimsOwn(headers)) return headers
+  } else if (from === '' && replyTopic === undefined && expirySeconds < 0) {
+    const isPlain = headers.length === 0 || plainQos(headers) > 0
+    const constant = isPlain ? RETAINED[qos] : undefined
+    if (constant !== undefined) return constant
   }
   const client = Buffer.from(from)
   const grown = ESCAPED_MAX * (client.length + (replyTopic?.length ?? 0))

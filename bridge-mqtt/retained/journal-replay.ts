@@ -2,7 +2,7 @@ import type { StoredMessage, StreamStore } from '../../shared/store/index.ts'
 import type { SubjectFilter } from '../../shared/subject/index.ts'
 import { FEW_SUBJECTS_MAX, PAGE_BYTES, READ_TOGETHER } from './limits.ts'
 import type { PageLine } from './page-line.ts'
-import type { RetainedMessage, RetainedReplay } from './retained-store.ts'
+import type { ReplayPosition, RetainedMessage, RetainedReplay } from './retained-store.ts'
 
 export interface ReplayParts {
   readonly stream: StreamStore
@@ -18,12 +18,16 @@ const NO_MESSAGES: readonly RetainedMessage[] = []
 /**
  * Goes through the messages of a stream that match, up to where it ended when this began. Few subjects are
  * looked up, and their sequences kept; for many the stream is read page by page, so that a replay of
- * everything takes no more memory than one of a page.
+ * everything takes no more memory than one of a page. Either way they come in the order of their sequences,
+ * filter by filter where it is read, so that some numbers say where to go on.
  */
 export class JournalReplay implements RetainedReplay {
   readonly #filters: readonly SubjectFilter[]
   readonly #parts: ReplayParts
   readonly #throughSeq: number
+  /** Where the subscription began to get by itself what was published. */
+  readonly #subscribedSeq: number
+  readonly #from: ReplayPosition | undefined
   #isBegun = false
   /** Sequences that are to be read, rising, and which of them is next. */
   #seqs: readonly number[] = []
@@ -31,12 +35,30 @@ export class JournalReplay implements RetainedReplay {
   /** Filters by which the stream is gone through then, and which of them, and from where on, is next. */
   #scans: readonly SubjectFilter[] = []
   #nextScan = 0
-  #fromSeq = 1
+  #fromSeq: number
+  /** Up to here all that matches was seen before it was gone through. */
+  #seenSeq: number
 
-  constructor(filters: readonly SubjectFilter[], parts: ReplayParts) {
+  constructor(filters: readonly SubjectFilter[], parts: ReplayParts, from?: ReplayPosition) {
     this.#filters = filters
     this.#parts = parts
-    this.#throughSeq = parts.stream.assignedSeq
+    const { assignedSeq } = parts.stream
+    this.#throughSeq = assignedSeq
+    this.#subscribedSeq = from?.throughSeq ?? assignedSeq
+    // A stream that was removed begins anew, with sequences of its own.
+    this.#from = from !== undefined && from.throughSeq <= assignedSeq ? from : undefined
+    this.#seenSeq = this.#from?.seenSeq ?? 0
+    this.#fromSeq = this.#seenSeq + 1
+  }
+
+  get position(): ReplayPosition {
+    const isScan = this.#isBegun && this.#nextSeq >= this.#seqs.length && this.#scans.length > 0
+    return {
+      throughSeq: this.#subscribedSeq,
+      scan: isScan ? this.#nextScan : (this.#from?.scan ?? -1),
+      scannedSeq: isScan ? this.#fromSeq - 1 : (this.#from?.scannedSeq ?? 0),
+      seenSeq: this.#seenSeq,
+    }
   }
 
   async next(max: number): Promise<readonly RetainedMessage[]> {
@@ -62,16 +84,26 @@ export class JournalReplay implements RetainedReplay {
     const { stream, onDisk } = this.#parts
     // What a client has published and then subscribes to is to be seen, though nothing was told of it yet.
     if (stream.lastSeq < this.#throughSeq) await onDisk()
-    const seqs = this.#filters.map((filter) => literalSeq(stream, filter))
     const wide = this.#filters.filter(({ isLiteral }) => !isLiteral)
+    const { scan = -1, scannedSeq = 0 } = this.#from ?? {}
+    if (scan >= 0) {
+      this.#scans = wide
+      this.#nextScan = scan
+      this.#fromSeq = scannedSeq + 1
+    } else await this.#lookUp(wide)
+    this.#isBegun = true
+  }
+
+  async #lookUp(wide: readonly SubjectFilter[]): Promise<void> {
+    const { stream } = this.#parts
+    const seqs = this.#filters.map((filter) => literalSeq(stream, filter))
     if (wide.length > 0) {
       const options = { throughSeq: stream.lastSeq, max: FEW_SUBJECTS_MAX }
       const few = await stream.lastSeqsInTurns(wide, options)
       if (few === undefined) this.#scans = wide
       else seqs.push(...few)
     }
-    this.#seqs = seqs.filter((seq) => seq > 0).sort((a, b) => a - b)
-    this.#isBegun = true
+    this.#seqs = seqs.filter((seq) => seq > this.#seenSeq).sort((a, b) => a - b)
   }
 
   #page(max: number): Promise<readonly StoredMessage[]> {
@@ -83,13 +115,16 @@ export class JournalReplay implements RetainedReplay {
     const page: StoredMessage[] = []
     let bytes = 0
     while (page.length < max && bytes < PAGE_BYTES && this.#nextSeq < seqs.length) {
-      const end = this.#nextSeq + Math.min(READ_TOGETHER, max - page.length)
+      const some = Math.min(READ_TOGETHER, max - page.length)
+      const end = Math.min(this.#nextSeq + some, seqs.length)
       for (const message of await this.#parts.stream.readAt(seqs.slice(this.#nextSeq, end))) {
         page.push(message)
         bytes += message.headers.length + message.payload.length
       }
       this.#nextSeq = end
     }
+    // Before the stream is gone through only one is looked up, and says nothing of the others.
+    if (this.#scans.length === 0) this.#seenSeq = seqs[this.#nextSeq - 1] ?? this.#seenSeq
     return page
   }
 
@@ -105,7 +140,7 @@ export class JournalReplay implements RetainedReplay {
     this.#fromSeq = nextSeq
     if (nextSeq > this.#throughSeq) {
       this.#nextScan++
-      this.#fromSeq = 1
+      this.#fromSeq = this.#seenSeq + 1
     }
     return messages
   }

@@ -25,6 +25,7 @@ import { RetainedExpiry } from './retained-expiry.ts'
 import { retainedFull } from './retained-full.ts'
 import {
   firstOf,
+  type ReplayPosition,
   type RetainedMessage,
   type RetainedReplay,
   type RetainedStore,
@@ -47,7 +48,10 @@ interface Marked {
 }
 
 const NOTHING = new Uint8Array(0)
-const NO_MESSAGES: readonly RetainedMessage[] = []
+const NOTHING_RETAINED: RetainedReplay = {
+  next: () => Promise.resolve([]),
+  position: { throughSeq: 0, scan: -1, scannedSeq: 0, seenSeq: 0 },
+}
 
 export class JournalRetained implements RetainedStore {
   readonly #name: string
@@ -115,16 +119,21 @@ export class JournalRetained implements RetainedStore {
     return mayBeThere
   }
 
-  replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay {
+  replay(
+    filters: readonly SubjectFilter[],
+    skipsDollar: boolean,
+    from?: ReplayPosition,
+  ): RetainedReplay {
     const stream = this.#stream
-    if (stream === undefined) return { next: () => Promise.resolve(NO_MESSAGES) }
+    if (stream === undefined) return NOTHING_RETAINED
     const { pages, store } = this.#parts
-    return new JournalReplay(filters, {
+    const parts = {
       stream,
       pages,
-      onDisk: () => new Promise((resolve) => store.barrier(() => resolve())),
-      shown: (message) => this.#shown(message, skipsDollar),
-    })
+      onDisk: () => new Promise<void>((resolve) => store.barrier(() => resolve())),
+      shown: (message: StoredMessage) => this.#shown(message, skipsDollar),
+    }
+    return new JournalReplay(filters, parts, from)
   }
 
   list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {
@@ -218,11 +227,12 @@ export class JournalRetained implements RetainedStore {
       expirySeconds = secondsLeft(expirySeconds, timeMs, this.#parts.retentionClock.nowMs())
       if (expirySeconds === 0) return undefined
     }
-    return new Shown(subjectBytes, headers, payload, timeMs, expirySeconds)
+    return new Shown(seq, subjectBytes, headers, payload, timeMs, expirySeconds)
   }
 }
 
 class Shown implements RetainedMessage {
+  readonly seq: number
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
   readonly payload: Uint8Array
@@ -230,12 +240,14 @@ class Shown implements RetainedMessage {
   readonly expirySeconds: number
 
   constructor(
+    seq: number,
     subjectBytes: Uint8Array,
     headers: Uint8Array,
     payload: Uint8Array,
     storedMs: number,
     expirySeconds: number,
   ) {
+    this.seq = seq
     this.subjectBytes = subjectBytes
     this.headers = headers
     this.payload = payload

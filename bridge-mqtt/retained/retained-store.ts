@@ -4,6 +4,8 @@ import { LISTED_AT_ONCE } from './limits.ts'
 
 /** The newest retained message of a subject. Its bytes are the receiver's to keep. */
 export interface RetainedMessage {
+  /** Its place in the order of what was retained. */
+  readonly seq: number
   readonly subject: string
   readonly subjectBytes: Uint8Array
   readonly headers: Uint8Array
@@ -12,6 +14,17 @@ export interface RetainedMessage {
   readonly storedMs: number
   /** What is left of its time, in seconds, at least 1; -1 when it does not expire [MQTT-3.3.2-6]. */
   readonly expirySeconds: number
+}
+
+/** How far a replay is: another one goes on behind what this one has given. */
+export interface ReplayPosition {
+  /** What came later was published to the subscription by itself, as far as that gets what it missed. */
+  readonly throughSeq: number
+  /** Which of its filters the store is gone through by, -1: it is not. */
+  readonly scan: number
+  /** What has been seen, by that filter, and by all of them. */
+  readonly scannedSeq: number
+  readonly seenSeq: number
 }
 
 /** The retained messages for one subscription, piece by piece: who receives them decides about the pace. */
@@ -23,6 +36,8 @@ export interface RetainedReplay {
    * disk cannot be read; the next call goes on from the same place.
    */
   next(max: number): Promise<readonly RetainedMessage[]>
+  /** Behind what `next` has given; none where nothing outlives a connection. */
+  readonly position?: ReplayPosition | undefined
 }
 
 /** The retained messages of one account: the newest of each subject, until an empty one comes. */
@@ -49,8 +64,13 @@ export interface RetainedStore {
    * subscribes: later messages come to the subscription by themselves.
    *
    * @param skipsDollar the filter begins with a wildcard, so subjects with `$` do not match [MQTT-4.7.2-1]
+   * @param from goes on there; what was retained since is given, too
    */
-  replay(filters: readonly SubjectFilter[], skipsDollar: boolean): RetainedReplay
+  replay(
+    filters: readonly SubjectFilter[],
+    skipsDollar: boolean,
+    from?: ReplayPosition,
+  ): RetainedReplay
   /** For people: `max` of those that match at most. */
   list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]>
 }

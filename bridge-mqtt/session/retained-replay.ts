@@ -1,7 +1,12 @@
 import type { Cancel } from '../../shared/runtime/index.ts'
 import { loggedHeaders } from '../headers/index.ts'
-import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
-import type { RetainedMessage, RetainedReplay } from '../retained/index.ts'
+import {
+  RETAINED_BEHIND_LOG_MS,
+  RETAINED_KEPT_AT_ONCE,
+  RETAINED_PAGE_MESSAGES,
+  RETAINED_RETRY_MS,
+} from '../limits.ts'
+import type { ReplayPosition, RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import type { Outbound } from './outbound.ts'
@@ -16,8 +21,8 @@ export interface ReplayParts {
   readonly outbound: Outbound
   /** undefined: nothing is retained. */
   readonly source: RetainedSource | undefined
-  /** Of a client whose session lasts: at QoS 2 its packet identifiers must outlive this process. */
-  readonly log: Pick<SubscriberLog, 'keep'> | undefined
+  /** Of a client whose session lasts: what it has not acknowledged outlives its connection, and this process. */
+  readonly log: Pick<SubscriberLog, 'keep' | 'hasCaughtUp'> | undefined
 }
 
 interface Replay {
@@ -26,7 +31,12 @@ interface Replay {
   /** As the SUBSCRIBE has it that asked for them. */
   readonly qos: number
   readonly subscriptionIds: readonly number[]
+  /** Behind what was sent. */
+  position: ReplayPosition | undefined
 }
+
+/** What is left of the replays of a client that has gone, by filter. */
+export type CutReplays = ReadonlyMap<string, ReplayPosition>
 
 /** Filled for each message, and sent or copied before the next. */
 const outgoing = new OutboundMessage()
@@ -37,43 +47,54 @@ const outgoing = new OutboundMessage()
  * fill no memory; each page is a turn of its own, so that nobody waits for them. What is published meanwhile
  * is sent in between. A page holds what is the newest as it is sent: no value comes behind the one that
  * has replaced it.
+ *
+ * Of a session that lasts, what has QoS 1 or 2 goes by way of its log, a page at a time: there it waits for
+ * its acknowledgement, and is sent again to a client that comes back, with the same packet identifiers
+ * [MQTT-4.4.0-1]. What has not come so far goes on from where it was.
  */
 export class RetainedReplays {
   readonly #parts: ReplayParts
   readonly #waiting = new Map<string, Replay>()
-  /** Filters whose last messages may be in flight, or wait to be. */
-  readonly #sent = new Set<string>()
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
   #isReading = false
-  /** Messages of a page that are on their way to the log. */
+  /** Messages that are on their way to the log. */
   #keeping = 0
   #isClosed = false
+  #isRetrying = false
   #cancelRetry: Cancel | undefined
 
   constructor(parts: ReplayParts) {
     this.#parts = parts
   }
 
-  /** Called in the turn that subscribes. A filter that is subscribed again begins anew. */
-  add(filter: ClientFilter): void {
+  /**
+   * Called in the turn that subscribes. A filter that is subscribed again begins anew.
+   *
+   * @param from of a client that comes back: goes on there
+   */
+  add(filter: ClientFilter, from?: ReplayPosition): void {
     const { source } = this.#parts
     if (source === undefined) return
     const { subjects, skipsDollar, qos, subscriptionIds } = filter
-    const pages = source.replay(subjects, skipsDollar)
+    const pages = source.replay(subjects, skipsDollar, from)
+    const { position } = pages
     this.#waiting.delete(filter.filter)
-    this.#waiting.set(filter.filter, { filter, pages, qos, subscriptionIds })
+    this.#waiting.set(filter.filter, { filter, pages, qos, subscriptionIds, position })
   }
 
-  /** The filters whose retained messages were not all sent, or may not have arrived. */
-  get unfinished(): readonly string[] {
-    return [...this.#waiting.keys(), ...(this.#isAllDone ? [] : this.#sent)]
+  /** Where to go on with those that were not sent to their end. */
+  get unfinished(): CutReplays {
+    const cut = new Map<string, ReplayPosition>()
+    for (const [filter, { position }] of this.#waiting) {
+      if (position !== undefined) cut.set(filter, position)
+    }
+    return cut
   }
 
   /** Nothing more is sent for it [MQTT-3.10.4-2]. */
   cancel(filter: string): void {
     this.#waiting.delete(filter)
-    this.#sent.delete(filter)
   }
 
   hold(): void {
@@ -88,7 +109,6 @@ export class RetainedReplays {
   /** Sends what there is room for; called when there is more. */
   goOn(): void {
     if (this.#waiting.size === 0 || this.#held > 0 || this.#isReading || this.#isClosed) return
-    if (this.#keeping > 0) return
     for (const replay of this.#waiting.values()) {
       const room = this.#roomFor(replay)
       if (room > 0) this.#read(replay, room)
@@ -100,15 +120,20 @@ export class RetainedReplays {
     this.#isClosed = true
     this.#cancelRetry?.()
     this.#waiting.clear()
-    this.#sent.clear()
   }
 
   /** Messages that can leave now; those that wait already go first. */
   #roomFor({ qos }: Replay): number {
-    const { outbound } = this.#parts
+    const { outbound, log } = this.#parts
     if (outbound.isBehind) return 0
     if (qos === 0) return RETAINED_PAGE_MESSAGES
-    return outbound.queued > 0 ? 0 : Math.min(outbound.windowRoom, RETAINED_PAGE_MESSAGES)
+    if (log?.hasCaughtUp === false) {
+      this.#retryAfter(RETAINED_BEHIND_LOG_MS)
+      return 0
+    }
+    if (outbound.queued > 0 || this.#keeping >= RETAINED_KEPT_AT_ONCE) return 0
+    // What is on its way to the log takes its part of the window when it is there.
+    return Math.min(outbound.windowRoom - this.#keeping, RETAINED_PAGE_MESSAGES)
   }
 
   #read(replay: Replay, room: number): void {
@@ -127,24 +152,13 @@ export class RetainedReplays {
     const isWanted = !this.#isClosed && this.#waiting.get(filter) === replay
     if (isWanted) {
       for (const message of page) this.#send(replay, message)
-      if (page.length === 0) this.#finish(replay)
+      replay.position = replay.pages.position
+      if (page.length === 0) this.#waiting.delete(filter)
     }
     this.#parts.context.clock.soon(() => this.goOn())
   }
 
-  /** What waits in the queue goes with the connection, like what the client has not answered. */
-  get #isAllDone(): boolean {
-    const { unanswered, queued } = this.#parts.outbound
-    return unanswered === 0 && queued === 0
-  }
-
-  #finish({ filter, qos }: Replay): void {
-    this.#waiting.delete(filter.filter)
-    if (this.#isAllDone) this.#sent.clear()
-    else if (qos > 0) this.#sent.add(filter.filter)
-  }
-
-  #send({ filter, qos, subscriptionIds }: Replay, message: RetainedMessage): void {
+  #send({ filter, qos, subscriptionIds, position }: Replay, message: RetainedMessage): void {
     const { context, guard, outbound } = this.#parts
     const { subjectBytes, headers, payload } = message
     if (filter.isFiltered && !guard.mayReceive(subjectBytes)) return
@@ -158,23 +172,23 @@ export class RetainedReplays {
     outgoing.messageExpiry = message.expirySeconds
     outgoing.shared = facts.shared
     outgoing.subscriptionIds = subscriptionIds
-    if (outgoing.qos === 2 && this.#keep(message)) return
+    if (outgoing.qos > 0 && this.#parts.log !== undefined) {
+      // It came while the client was away: the log has it as it was published.
+      if (position !== undefined && message.seq > position.throughSeq) return
+      if (this.#keep(message, outgoing.qos)) return
+    }
     // There was room when the page was asked for: a live message in between must not cost one of these.
     if (outgoing.qos === 0) outbound.publish(outgoing, 0, false)
     else outbound.send(outgoing)
   }
 
-  /** False when it can only be sent as it is: the session ends with its connection, or the store takes nothing. */
-  #keep({ subjectBytes, headers, payload, expirySeconds }: RetainedMessage): boolean {
+  /** False when it can only be sent as it is: the store takes nothing. */
+  #keep({ subjectBytes, headers, payload, expirySeconds }: RetainedMessage, qos: number): boolean {
     const { log, context, clientId } = this.#parts
-    if (log === undefined) return false
-    const facts = { qos: 2, isRetain: true, from: '', replyTopic: undefined, expirySeconds }
+    const facts = { qos, isRetain: true, from: '', replyTopic: undefined, expirySeconds }
     const kept = { subject: subjectBytes, headers: loggedHeaders(headers, facts), payload }
     try {
-      log.keep(kept, () => {
-        this.#keeping--
-        context.clock.soon(() => this.goOn())
-      })
+      log?.keep(kept, this.#kept)
     } catch (err) {
       context.notices.warn(
         { client: clientId, err },
@@ -186,12 +200,24 @@ export class RetainedReplays {
     return true
   }
 
+  readonly #kept = (): void => {
+    if (--this.#keeping === 0) this.#parts.context.clock.soon(() => this.goOn())
+  }
+
   #failed(err: unknown): void {
     this.#isReading = false
     if (this.#isClosed) return
     const { context, clientId } = this.#parts
     context.notices.warn({ client: clientId, err }, 'retained messages cannot be read')
-    this.#cancelRetry?.()
-    this.#cancelRetry = context.clock.after(RETAINED_RETRY_MS, () => this.goOn())
+    this.#retryAfter(RETAINED_RETRY_MS)
+  }
+
+  #retryAfter(delayMs: number): void {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    this.#cancelRetry = this.#parts.context.clock.after(delayMs, () => {
+      this.#isRetrying = false
+      this.goOn()
+    })
   }
 }

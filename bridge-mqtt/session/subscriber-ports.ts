@@ -14,6 +14,7 @@ export type SubscriberLog = Pick<
   | 'wake'
   | 'nowMs'
   | 'keep'
+  | 'hasCaughtUp'
   | 'puback'
   | 'pubrec'
   | 'pubcomp'

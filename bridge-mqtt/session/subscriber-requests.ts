@@ -17,7 +17,7 @@ import {
 import type { StoredFilter } from '../durable/index.ts'
 import { type ClientFilters, filterViolation, type Refusal } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
-import type { RetainedReplays } from './retained-replay.ts'
+import type { CutReplays, RetainedReplays } from './retained-replay.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 
 export interface RequestParts {
@@ -32,10 +32,10 @@ export interface RequestParts {
 const RETAIN = { always: 0, new: 1 } as const
 
 /**
- * The filters of sessions whose clients have gone before they had all that was retained: they get it from the
- * beginning when they come back, since nobody asks for it a second time. It is not kept over a restart.
+ * How far the replays were of sessions whose clients have gone before they had all that was retained: they get the
+ * rest when they come back, since nobody asks for it a second time. It is not kept over a restart.
  */
-const CUT_REPLAYS = new WeakMap<SubscriberLog, readonly string[]>()
+const CUT_REPLAYS = new WeakMap<SubscriberLog, CutReplays>()
 
 /**
  * SUBSCRIBE and UNSUBSCRIBE. What they ask for is so at once; of a durable session the answer waits until it
@@ -128,7 +128,10 @@ export class SubscriberRequests {
       for (const stored of durable.filters.values()) {
         const entry = filters.set(stored)
         if (typeof entry === 'string') refused.push(stored.filter)
-        else if (cut?.includes(stored.filter) === true) replays.add(entry)
+        else {
+          const from = cut?.get(stored.filter)
+          if (from !== undefined) replays.add(entry, from)
+        }
       }
     })
     this.#forget(refused)
@@ -143,7 +146,7 @@ export class SubscriberRequests {
   close(): void {
     this.#isClosed = true
     const { unfinished } = this.#parts.replays
-    if (this.#durable !== undefined && unfinished.length > 0) {
+    if (this.#durable !== undefined && unfinished.size > 0) {
       CUT_REPLAYS.set(this.#durable, unfinished)
     }
     this.#parts.replays.close()

@@ -15,8 +15,8 @@ export function sysRetained(
   retained: () => ReplaySource | undefined,
 ): ReplaySource {
   return {
-    replay(filters, skipsDollar) {
-      const kept = retained()?.replay(filters, skipsDollar)
+    replay(filters, skipsDollar, from) {
+      const kept = retained()?.replay(filters, skipsDollar, from)
       if (skipsDollar || !topics.concerns(filters)) return kept ?? NOTHING
       let values: readonly RetainedMessage[] | undefined
       return {
@@ -25,6 +25,9 @@ export function sysRetained(
           const page = values.slice(0, max)
           values = values.slice(page.length)
           return page.length > 0 ? page : ((await kept?.next(max)) ?? [])
+        },
+        get position() {
+          return kept?.position
         },
       }
     },

@@ -130,6 +130,7 @@ export class SysTopics {
       const { subject, subjectBytes } = topic
       const payload = Buffer.from(value)
       messages.push({
+        seq: 0,
         subject,
         subjectBytes,
         headers: NOTHING,

@@ -140,4 +140,62 @@ describe('MQTT 5: retained messages', () => {
     await replays(['x'])
     await retain('')
   })
+
+  for (const isRestart of [false, true]) {
+    const when = isRestart ? 'after a restart too' : 'and the rest after them'
+    it(`[MQTT-4.4.0-1] what a lasting session has not acknowledged is sent again, ${when}`, async () => {
+      const clientId = `lasting-${count}`
+      const session = {
+        ...{ clientId, clean: false },
+        properties: { sessionExpiryInterval: 300, receiveMaximum: 5 },
+      }
+      const payloads = Array.from({ length: 30 }, (_, i) => `${i}`)
+      for (const [i, payload] of payloads.entries()) {
+        publisher.publish(`${topic}/${payload}`, payload, { messageId: i + 1, retain: true })
+        await publisher.next('puback')
+      }
+      await client.destroy()
+      client = await PacketClient.client(hub.port, session)
+      await client.subscribe(1, [{ topic: `${topic}/#`, qos: 1 }])
+      const cut: (readonly [number | undefined, string])[] = []
+      for (let i = 0; i < 5; i++) {
+        const { messageId, payload, dup, retain: isRetain } = await client.next('publish')
+        assert.deepEqual([dup, isRetain], [false, true])
+        cut.push([messageId, `${payload}`])
+      }
+      await client.destroy()
+      if (isRestart) {
+        await publisher.destroy()
+        await hub.restart()
+        publisher = await PacketClient.client(hub.port, { clientId: 'publisher' })
+      }
+      client = await PacketClient.client(hub.port, session)
+      const again: (readonly [number | undefined, string])[] = []
+      for (let i = 0; i < 5; i++) {
+        const { messageId, payload, dup, retain: isRetain } = await client.next('publish')
+        assert.deepEqual([dup, isRetain], [true, true])
+        again.push([messageId, `${payload}`])
+      }
+      assert.deepEqual(again, cut)
+      for (const [messageId = 0] of again) client.ack('puback', messageId)
+      const rest = payloads.filter((payload) => !cut.some(([, one]) => one === payload))
+      const got: string[] = []
+      // Who has come back after a restart asks for it.
+      if (isRestart) await client.subscribe(2, [{ topic: `${topic}/#`, qos: 1 }])
+      const wanted = isRestart ? payloads : rest
+      while (got.length < wanted.length) {
+        const { messageId = 0, payload, dup } = await client.next('publish')
+        assert.equal(dup, false)
+        got.push(`${payload}`)
+        client.ack('puback', messageId)
+      }
+      assert.deepEqual(got.sort(), [...wanted].sort())
+      await client.subscribe(10, [{ topic: 'sentinel', qos: 0 }])
+      assert.equal(await client.message(), 'sentinel x')
+      for (const [i, payload] of payloads.entries()) {
+        publisher.publish(`${topic}/${payload}`, '', { messageId: i + 1, retain: true })
+        await publisher.next('puback')
+      }
+    })
+  }
 })

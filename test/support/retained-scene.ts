@@ -1,5 +1,6 @@
 /** Retained messages of one account, on a store in a temp folder or in memory, by a clock that a test moves. */
 import {
+  type ReplayPosition,
   type RetainedLimits,
   type RetainedMessage,
   type RetainedStore,
@@ -88,11 +89,12 @@ export class RetainedScene {
     }
   }
 
-  replay(filter: string) {
+  replay(filter: string, from?: ReplayPosition) {
     const { subjects, skipsDollar } = filterToSubjects(filter)!
     return this.retained.replay(
       subjects.map((subject) => new SubjectFilter(subject)),
       skipsDollar,
+      from,
     )
   }
 }

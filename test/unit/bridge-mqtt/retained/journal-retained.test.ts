@@ -12,6 +12,7 @@ import { RetainedScene, shownAs } from '../../../support/retained-scene.ts'
 import { StoreClock } from '../../../support/store-clock.ts'
 
 const HOUR_MS = 3_600_000
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 describe('retained messages on disk', () => {
   let scene: RetainedScene
@@ -210,6 +211,53 @@ describe('retained messages on disk', () => {
       (await scene.messages('dev/77/#', 1)).map(shownAs).map((text) => text.trimEnd()),
       ['dev.77.state=77'],
     )
+  })
+
+  it(`go on where a replay was cut, each once (seed=${seed})`, async function () {
+    this.timeout(60_000)
+    const waiting: Promise<void>[] = []
+    for (let i = 0; i < 1_200; i++) waiting.push(scene.set(`dev.${i}.state`, `${i}`))
+    for (const subject of ['dev', 'one.a', 'one.b', 'one']) waiting.push(scene.set(subject, 'x'))
+    await Promise.all(waiting)
+    for (let run = 0; run < 10; run++) {
+      const random = new SeededRandom(seed + run)
+      for (const filter of ['#', 'dev/#', '+/#', 'dev/+/state', 'one/#']) {
+        const where = `seed=${seed + run} ${filter}`
+        const seen: string[] = []
+        let replay = scene.replay(filter)
+        for (;;) {
+          const page = await replay.next(1 + random.below(500))
+          if (page.length === 0) break
+          seen.push(...page.map(({ subject }) => subject))
+          if (random.below(3) > 0) replay = scene.replay(filter, replay.position)
+        }
+        const all = (await scene.messages(filter)).map(({ subject }) => subject)
+        assert.deepEqual(seen.sort(), all.sort(), where)
+      }
+    }
+  })
+
+  it('that came after a replay was cut are among the rest of it, and told from the others', async () => {
+    for (const subject of ['a', 'b', 'c']) await scene.set(subject, '1')
+    const cut = scene.replay('#')
+    assert.deepEqual((await cut.next(1)).map(shownAs), ['a=1'])
+    const { position } = cut
+    assert.ok(position)
+    await scene.set('a', '2')
+    await scene.set('b', '2')
+    const rest = await scene.replay('#', position).next(10)
+    assert.deepEqual(
+      rest.map((it) => [shownAs(it), it.seq > position.throughSeq]),
+      [
+        ['c=1', false],
+        ['a=2', true],
+        ['b=2', true],
+      ],
+    )
+    scene.store?.removeStream([...scene.store.streams.keys()][0] ?? '')
+    await scene.set('d', '1')
+    const anew = await scene.replay('#', position).next(10)
+    assert.deepEqual(anew.map(shownAs), ['d=1'], 'of another stream all of it')
   })
 
   it('of one topic are found without going through those of others', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { NO_PROPERTIES } from '../../../../bridge-mqtt/codec/index.ts'
-import { QOS2_HEADERS } from '../../../../bridge-mqtt/headers/index.ts'
-import { DELIVERY_PENDING_BYTES_MAX } from '../../../../bridge-mqtt/limits.ts'
+import { QOS1_HEADERS, QOS2_HEADERS } from '../../../../bridge-mqtt/headers/index.ts'
+import { DELIVERY_PENDING_BYTES_MAX, RETAINED_RETRY_MS } from '../../../../bridge-mqtt/limits.ts'
 import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
 import { compilePermissions, type Identity } from '../../../../shared/account/index.ts'
 import { DurableWorld } from '../../../support/durable-world.ts'
@@ -283,41 +283,62 @@ describe('subscriber of a durable session', () => {
     assert.equal(client.acknowledge('puback', 1), undefined)
   })
 
-  it('gets what is retained when it comes back, if it was gone before it had all of it', async () => {
-    const stores = await RetainedStores.open({ store: undefined, clock })
-    const retained = stores.of('A')
-    for (const name of ['a', 'b', 'c']) {
-      retained.set(Buffer.from(`r.${name}`), QOS2_HEADERS, Buffer.from(name))
-    }
-    const client = connect('c', { retained, receiveMaximum: 2 })
-    client.subscribe({ 'r/#': 2 })
-    assert.deepEqual(await got(client), ['a', 'b'])
-    client.subscriber.close()
-    const last = connect('c', { retained, receiveMaximum: 2 })
-    const seen: (readonly [string, boolean])[] = []
-    for (let isMore = true; isMore; ) {
+  for (const qos of [1, 2] as const) {
+    it(`is sent again what is retained and not acknowledged, and the rest, at QoS ${qos} [MQTT-4.4.0-1]`, async () => {
+      const stores = await RetainedStores.open({ store, clock })
+      const retained = stores.of('A')
+      const retain = (name: string, payload: string): void =>
+        retained.set(
+          Buffer.from(`r.${name}`),
+          qos === 1 ? QOS1_HEADERS : QOS2_HEADERS,
+          Buffer.from(payload),
+        )
+      for (const name of ['a', 'b', 'c', 'd']) retain(name, name)
+      const client = connect('c', { retained, receiveMaximum: 2 })
+      client.subscribe({ 'r/#': qos })
       await settle()
-      const publishes = last.publishes()
-      isMore = publishes.length > 0
-      for (const { payload, isDup, packetId } of publishes) {
-        seen.push([payload, isDup])
-        last.acknowledge('pubrec', packetId)
+      const sent = client.publishes()
+      assert.deepEqual(
+        sent.map(({ payload, isRetain }) => [payload, isRetain]),
+        [
+          ['a', true],
+          ['b', true],
+        ],
+      )
+      client.subscriber.close()
+      // The log has it as it was published: it is not sent twice.
+      retain('d', 'newer')
+      await world.publish('r.d', 'newer', qos)
+      const last = connect('c', { retained, receiveMaximum: 2 })
+      const seen: (readonly [string, boolean, number])[] = []
+      for (let isMore = true; isMore; ) {
+        clock.advance(RETAINED_RETRY_MS)
         await settle()
-        last.acknowledge('pubcomp', packetId)
+        const publishes = last.publishes()
+        isMore = publishes.length > 0
+        for (const { payload, isDup, isRetain, packetId } of publishes) {
+          seen.push([payload, isDup, packetId])
+          assert.equal(isRetain, payload !== 'newer')
+          last.acknowledge(qos === 1 ? 'puback' : 'pubrec', packetId)
+          await settle()
+          if (qos === 2) last.acknowledge('pubcomp', packetId)
+        }
       }
-    }
-    // What was in flight is sent again, and then all once more: nobody knows how much of it had arrived.
-    assert.deepEqual(seen, [
-      ['a', true],
-      ['b', true],
-      ['a', false],
-      ['b', false],
-      ['c', false],
-    ])
-    last.subscriber.close()
-    assert.deepEqual(await got(connect('c', { retained })), [])
-    stores.close()
-  })
+      const [a, b] = sent.map(({ packetId }) => packetId)
+      assert.deepEqual(seen.slice(0, 2), [
+        ['a', true, a],
+        ['b', true, b],
+      ])
+      const rest = seen.slice(2).map(([payload, isDup]) => [payload, isDup])
+      assert.deepEqual(rest, [
+        ['newer', false],
+        ['c', false],
+      ])
+      last.subscriber.close()
+      assert.deepEqual(await got(connect('c', { retained })), [])
+      stores.close()
+    })
+  }
 
   it('answers before its retained messages, also when the disk is slow', async () => {
     let asked = 0

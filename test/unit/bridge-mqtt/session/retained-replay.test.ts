@@ -6,7 +6,7 @@ import {
   RETAINED_PAGE_MESSAGES,
   RETAINED_RETRY_MS,
 } from '../../../../bridge-mqtt/limits.ts'
-import { RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
+import { type RetainedMessage, RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
 import {
   type ReplayParts,
   RetainedReplays,
@@ -212,29 +212,31 @@ describe('retained replay', () => {
     assert.deepEqual(await payloadsOf(client, 1), ['y'])
   })
 
-  it('is unfinished while something is in flight or waits in the queue', async () => {
-    for (const left of ['unanswered', 'queued'] as const) {
-      const outbound = { isBehind: false, windowRoom: 1, unanswered: 0, queued: 0 }
-      const empty: RetainedSource = {
-        replay: () => ({
-          next: () => {
-            // As if the window had been taken while the store was read.
-            outbound[left] = 1
-            return Promise.resolve([])
-          },
-        }),
-      }
-      const parts = { context: { clock: scene.clock }, outbound, source: empty }
-      const replays = new RetainedReplays(parts as unknown as ReplayParts)
-      const filter = { filter: 'a', subjects: ['a'], skipsDollar: false, qos: 1 }
-      replays.add(filter as unknown as Parameters<RetainedReplays['add']>[0])
-      replays.goOn()
-      await turn()
-      assert.deepEqual(replays.unfinished, ['a'], left)
-      outbound[left] = 0
-      assert.deepEqual(replays.unfinished, [], left)
-      replays.close()
+  it('says where to go on for what was sent, not for what was read', async () => {
+    const outbound = { isBehind: false, windowRoom: 1, unanswered: 0, queued: 0 }
+    const at = (seenSeq: number) => ({ throughSeq: 9, scan: -1, scannedSeq: 0, seenSeq })
+    const pages = {
+      position: at(0),
+      next: () => {
+        pages.position = at(pages.position.seenSeq + 1)
+        return pages.position.seenSeq === 1 ? read : Promise.resolve([])
+      },
     }
+    let arrived = (_page: readonly RetainedMessage[]): void => {}
+    const read = new Promise<readonly RetainedMessage[]>((resolve) => {
+      arrived = resolve
+    })
+    const parts = { context: { clock: scene.clock }, outbound, source: { replay: () => pages } }
+    const replays = new RetainedReplays(parts as unknown as ReplayParts)
+    const filter = { filter: 'a', subjects: ['a'], skipsDollar: false, qos: 1 }
+    replays.add(filter as unknown as Parameters<RetainedReplays['add']>[0])
+    replays.goOn()
+    await turn()
+    assert.deepEqual([...replays.unfinished], [['a', at(0)]])
+    arrived([])
+    await turn()
+    assert.deepEqual([...replays.unfinished], [])
+    replays.close()
   })
 
   it('goes on where it was when the disk could not be read', async () => {
