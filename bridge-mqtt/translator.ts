@@ -45,7 +45,7 @@ export class Translator {
     if (known !== undefined) return known
     const violation = checkUtf8(bytes, start, end)
     if (violation !== undefined) return violation
-    const name = Buffer.from(bytes.subarray(start, end))
+    const name = copyOf(bytes, start, end)
     const subject = topicToSubject(name)
     if (subject === undefined) return VIOLATIONS.topicWildcard
     if (subject.length > SUBJECT_BYTES_MAX) return VIOLATIONS.topicTooLong
@@ -63,6 +63,13 @@ export class Translator {
     }
     return topic === UNTRANSLATABLE ? undefined : topic
   }
+}
+
+/** Topics are short: a view to copy from would cost more than the copy. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start)
+  for (let at = start; at < end; at++) copy[at - start] = bytes[at] as number
+  return copy
 }
 
 function translate(subject: Uint8Array): Uint8Array {
