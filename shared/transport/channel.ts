@@ -58,6 +58,11 @@ export interface Channel {
   readonly output: Output
   /** Bytes taken from the writer and not yet by the kernel. */
   readonly pendingBytes: number
+  /**
+   * Whether the peer takes less than it is sent: the kernel takes no more, and `bytes` or more wait. Who
+   * was told so is told by `onDrain`, or by `onClose`, when it is worth asking again.
+   */
+  isBehind(bytes: number): boolean
   readonly isClosed: boolean
   /** The other side sends no more; what it sent before may still be kept for a handler that is paused. */
   readonly hasEnded: boolean
@@ -113,7 +118,8 @@ export interface ChannelHandler {
   onChunk(start: number, end: number): number
   /**
    * `pendingBytes` is back at OUTPUT_LOW_WATER_BYTES or below after it was at OUTPUT_HIGH_WATER_BYTES
-   * or above. Whoever saw it that high is told by this, or by `onClose`.
+   * or above, or some of what waited has left when `isBehind` said so. Whoever saw it that high is told by
+   * this, or by `onClose`.
    */
   onDrain(): void
   /**

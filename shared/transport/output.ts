@@ -30,7 +30,7 @@ export interface OutputSink {
    * owed, and no other call comes before it.
    */
   send(bytes: Uint8Array): boolean
-  /** `pendingBytes` came down from the high-water to the low-water mark. */
+  /** `pendingBytes` came down from the high-water to the low-water mark, or `isBehind` may be asked again. */
   drained(): void
   /** Nothing is pending any more, after the sink had fallen behind. */
   emptied(): void
@@ -95,6 +95,16 @@ export class Output {
 
   get isBlocked(): boolean {
     return this.#sending !== undefined
+  }
+
+  /**
+   * Whether the sink is busy and `bytes` or more wait for it. Whoever is told so is told by `drained` when
+   * some of it has left, however low that mark is: to ask again.
+   */
+  isBehind(bytes: number): boolean {
+    if (this.#sending === undefined || this.pendingBytes < bytes) return false
+    this.#wasHigh = true
+    return true
   }
 
   /**

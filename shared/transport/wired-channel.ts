@@ -97,6 +97,10 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     return this.output.pendingBytes
   }
 
+  isBehind(bytes: number): boolean {
+    return this.output.isBehind(bytes)
+  }
+
   get isClosed(): boolean {
     return this.#state !== 'open'
   }

@@ -97,6 +97,7 @@ export class MemoryClient {
       get pendingBytes() {
         return output.pendingBytes
       },
+      isBehind: (bytes) => output.isBehind(bytes),
       get isClosed() {
         return false
       },

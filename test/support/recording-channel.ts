@@ -37,6 +37,10 @@ export class RecordingChannel implements Channel {
     return Buffer.concat(this.written).toString('hex')
   }
 
+  isBehind(bytes: number): boolean {
+    return this.pendingBytes >= bytes
+  }
+
   start(handler: ChannelHandler): void {
     this.handler = handler
   }

@@ -140,6 +140,28 @@ describe('output', () => {
     assert.equal(sink.empties, 1)
   })
 
+  it('tells who asked whether it is behind when that may have changed, and nobody else', () => {
+    const sink = new SlowSink(queue, new SteadyRandom())
+    const fill = (size: number): void => {
+      sink.output.write(Buffer.alloc(size, 'm'))
+      queue.flush()
+    }
+    fill(1_000)
+    assert.equal(sink.output.isBehind(1_001), false, 'blocked, but by little')
+    sink.letGo()
+    assert.equal(sink.drains, 0)
+    sink.output.write(Buffer.alloc(1_000, 'm'))
+    assert.equal(sink.output.isBehind(1_000), false, 'much, but it was not sent yet')
+    queue.flush()
+    assert.equal(sink.output.isBehind(1_000), true)
+    fill(500)
+    sink.letGo()
+    assert.equal(sink.drains, 1, 'some of it has left')
+    assert.equal(sink.output.isBehind(1_000), false)
+    sink.letGo()
+    assert.equal(sink.drains, 1)
+  })
+
   describe('when more is about to come', () => {
     let sink: SlowSink
     let gathered = 0
