@@ -19,9 +19,14 @@ export class MqttCounters {
   acknowledged = 0
   uncommitted = 0
   wills = 0
+  /** What waits for slow subscribers now: deliveries, and the memory that they take together. */
+  queuedMessages = 0
+  queuedBytes = 0
   /** Deliveries dropped for a slow subscriber. */
   droppedQos0 = 0
   droppedQos1 = 0
+  /** Those of them for which all queues together had no room. */
+  droppedQueuesFull = 0
   /** Not delivered: above the packet size that the client takes, or expired while they waited. */
   droppedTooLarge = 0
   expired = 0

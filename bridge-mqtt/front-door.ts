@@ -18,6 +18,7 @@ import {
   type ClientConnection,
   Connection,
   ENDING,
+  KeptMessages,
   leavingEnding,
   type MqttContext,
   Scratch,
@@ -280,6 +281,12 @@ export class MqttFrontDoor implements FrontDoor {
       notices,
       translator,
       scratch: new Scratch(),
+      kept: new KeptMessages({
+        counters,
+        bytesMax: () => limits().queuedTotalBytesMax,
+        filled: (bytes) =>
+          notices.warn({ bytes }, 'slow clients: what waits for them is dropped, newest first'),
+      }),
       store: core.store,
       retainedOf: (account) =>
         limits().retainedMax === 0 ? undefined : this.#retained?.of(account),

@@ -28,9 +28,14 @@ export interface MqttLimits {
   readonly packetBytesMax: number
   /** Unacknowledged deliveries per session. */
   readonly ackPendingMax: number
-  /** Messages and bytes that wait for one slow client without a durable session; the newest beyond are dropped. */
+  /**
+   * Messages and bytes that wait for one slow client without a durable session, the newest beyond are dropped; and
+   * the bytes that wait for any at QoS 0.
+   */
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
+  /** What waits for all of them, each message once, however many it waits for. */
+  readonly queuedTotalBytesMax: number
   /** Publishes of one client per second; 0: no limit. */
   readonly publishRateMax: number
   /** The highest QoS of a publish, and of what a subscription is granted. */
@@ -76,6 +81,7 @@ export function limitsOf(config: MqttLimitsConfig): MqttLimits {
     ackPendingMax: config.max_ack_pending,
     queuedMessagesMax: config.max_queued_messages,
     queuedBytesMax: config.max_queued_bytes,
+    queuedTotalBytesMax: config.max_total_queued_bytes,
     publishRateMax: config.max_rate,
     publishQosMax: config.reject_qos2_publish ? 1 : 2,
     grantedQosMax: config.downgrade_qos2_subscribe ? 1 : 2,
@@ -96,10 +102,22 @@ export function limitsOf(config: MqttLimitsConfig): MqttLimits {
 export const DEFAULT_LIMITS: MqttLimits = limitsOf(MQTT_DEFAULTS)
 
 /**
- * Output that waits for one slow subscriber: above this QoS 0 is dropped and QoS 1 is queued. It is the
- * channel's high-water mark, so that its drain is told.
+ * Output that waits for one subscriber whose socket takes no more: above this messages wait in queues, where
+ * all who wait for one share it. The kernel has megabytes before that.
  */
-export const DELIVERY_PENDING_BYTES_MAX = OUTPUT_HIGH_WATER_BYTES
+export const DELIVERY_PENDING_BYTES_MAX = 16 * 1024
+
+/**
+ * Bytes in flight at QoS 1 and 2 to a client that has acknowledged nothing yet, which is more than mosquitto's
+ * twenty messages of 2 KiB, and the most that they grow to: as much as links of 600 Mbit/s and 100 ms hold.
+ */
+export const FLIGHT_BYTES_MIN = 64 * 1024
+export const FLIGHT_BYTES_MAX = 8 * 1024 * 1024
+/**
+ * After so long without an acknowledgement a client gets as many bytes again, since it may acknowledge by the batch;
+ * and after twice as long once more.
+ */
+export const FLIGHT_PATIENCE_MS = 1_000
 
 /**
  * Deliveries stop far below this, so only answers to a client that sends and never reads get here:

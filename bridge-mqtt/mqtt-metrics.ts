@@ -21,6 +21,8 @@ const GAUGES: readonly Figure[] = [
   ['connections', 'Connections that are open', (it) => it.connections],
   ['clients', 'Connections whose CONNECT was accepted', (it) => it.clients],
   ['filters', 'Topic filters that clients are subscribed to', (it) => it.filters],
+  ['queued_messages', 'Deliveries that wait for slow clients', (it) => it.queuedMessages],
+  ['queued_bytes', 'Memory of these, each message once', (it) => it.queuedBytes],
   ['sessions', 'Sessions that outlive their connections', (it) => it.sessions],
   ['sessions_offline', 'Those of them whose client is away', (it) => it.sessionsOffline],
   ['backlog_messages', 'Messages stored for sessions, each once', (it) => it.backlogMessages],
@@ -45,6 +47,11 @@ const COUNTERS: readonly Figure[] = [
   ['wills_total', 'Wills published', (it) => it.wills],
   ['dropped_qos0_total', 'Dropped for slow subscribers, QoS 0', (it) => it.droppedQos0],
   ['dropped_qos1_total', 'Dropped for slow subscribers, QoS 1', (it) => it.droppedQos1],
+  [
+    'dropped_queues_full_total',
+    'Those of them for which all queues together had no room',
+    (it) => it.droppedQueuesFull,
+  ],
   ['dropped_too_large_total', 'Larger than their receiver takes', (it) => it.droppedTooLarge],
   ['expired_total', 'Expired before they could be delivered', (it) => it.expired],
   [

@@ -1,9 +1,15 @@
-const PACKET_ID_MAX = 65_535
+import { FLIGHT_BYTES_MAX, FLIGHT_BYTES_MIN, FLIGHT_PATIENCE_MS } from './limits.ts'
+import { PacketIds } from './packet-ids.ts'
 
 /**
  * The packet identifiers of what one session has sent at QoS 1 and 2 and not seen to its end
  * [MQTT-2.2.1-4], no more at a time than its client takes (Receive Maximum, [MQTT-3.3.4-9]). One window
  * serves all that a session sends, from wherever it comes.
+ *
+ * Its bytes are bounded too, by what the client has acknowledged: as in TCP's slow start, what may be in
+ * flight doubles with each round trip. A client that never acknowledges is written to a few times and no
+ * more, where the kernel would take megabytes for it, each a write that the publisher waits for. One that
+ * acknowledges when it has gathered more than that gets it by and by, after ever longer waits (`widen`).
  */
 export class SendWindow {
   /** A client that comes back may take less than is in flight: then nothing is sent until there is room. */
@@ -13,8 +19,11 @@ export class SendWindow {
    * free when the client has answered a PUBREL.
    */
   readonly orphans = new Set<number>()
-  readonly #taken = new Set<number>()
-  #last = 0
+  /** How long to wait for an acknowledgement before there is room for more bytes without one. */
+  patienceMs = FLIGHT_PATIENCE_MS
+  /** With the bytes that are on their way on this connection. */
+  readonly #taken = new PacketIds()
+  #bytesMax = FLIGHT_BYTES_MIN
 
   constructor(max: number) {
     this.max = max
@@ -25,7 +34,20 @@ export class SendWindow {
   }
 
   get hasRoom(): boolean {
-    return this.#taken.size < this.max
+    return this.#taken.size < this.max && this.#taken.bytes < this.#bytesMax
+  }
+
+  /** There is room for more messages, but not for their bytes: `widen` makes some when nothing else does. */
+  get isHeavy(): boolean {
+    return this.#taken.bytes >= this.#bytesMax
+  }
+
+  /** The client has been quiet for `patienceMs`. False when it has got as much as anybody gets. */
+  widen(): boolean {
+    if (this.#bytesMax >= FLIGHT_BYTES_MAX) return false
+    this.#bytesMax += FLIGHT_BYTES_MIN
+    this.patienceMs *= 2
+    return true
   }
 
   has(packetId: number): boolean {
@@ -33,23 +55,33 @@ export class SendWindow {
   }
 
   /** An identifier that is not in use, in turn; 0 when the window is full. */
-  take(): number {
-    if (!this.hasRoom || this.#taken.size >= PACKET_ID_MAX) return 0
-    do {
-      this.#last = this.#last === PACKET_ID_MAX ? 1 : this.#last + 1
-    } while (this.#taken.has(this.#last))
-    this.#taken.add(this.#last)
-    return this.#last
+  take(bytes = 0): number {
+    return this.hasRoom ? this.#taken.take(bytes) : 0
+  }
+
+  /** What has an identifier that was taken before is on its way. */
+  sent(packetId: number, bytes: number): void {
+    this.#taken.setBytes(packetId, bytes)
+  }
+
+  /** Nothing is on its way any more, and what the next connection can take is not known. */
+  disconnected(): void {
+    this.#taken.forgetBytes()
+    this.#bytesMax = FLIGHT_BYTES_MIN
+    this.patienceMs = FLIGHT_PATIENCE_MS
   }
 
   /** Of a message that was in flight before, whatever room there is. */
   reserve(packetId: number): void {
-    this.#taken.add(packetId)
-    if (packetId > this.#last) this.#last = packetId
+    this.#taken.reserve(packetId)
   }
 
   /** False when it was not in use. */
   release(packetId: number): boolean {
-    return this.#taken.delete(packetId)
+    const bytes = this.#taken.release(packetId)
+    if (bytes < 0) return false
+    this.patienceMs = FLIGHT_PATIENCE_MS
+    if (this.#bytesMax < FLIGHT_BYTES_MAX) this.#bytesMax += bytes
+    return true
   }
 }

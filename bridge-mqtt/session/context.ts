@@ -16,6 +16,7 @@ import type { Translator } from '../translator.ts'
 import type { Ending } from './connection-ending.ts'
 import type { Terms } from './connection-terms.ts'
 import type { PublishFacts } from './inbound-publisher.ts'
+import type { KeptMessages } from './outbound-kept.ts'
 import type { SessionLimits } from './session-guard.ts'
 import type { RetainedSource } from './subscriber-ports.ts'
 
@@ -27,6 +28,8 @@ export interface MqttContext {
   readonly notices: Notices
   readonly translator: Translator
   readonly scratch: Scratch
+  /** What waits for slow clients. */
+  readonly kept: KeptMessages
   /** Where durable sessions are; undefined: there are none. */
   readonly store: Store | undefined
   /** The retained messages of an account; undefined: none are kept. */

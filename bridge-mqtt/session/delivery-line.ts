@@ -72,7 +72,7 @@ export class ClientLine implements DeliveryLine {
     outgoing.messageExpiry = messageExpiry
     outgoing.shared = facts.shared
     outgoing.subscriptionIds = message.subscriptionIds
-    return this.#outbound.publish(outgoing, packetId, isDup)
+    return this.#outbound.publishLogged(outgoing, packetId, isDup)
   }
 
   pubrel(packetId: number): void {

@@ -11,6 +11,7 @@ export {
   type Refusal,
   Scratch,
 } from './context.ts'
+export { KeptMessages } from './outbound-kept.ts'
 export { PacketCollector } from './packet-collector.ts'
 export { sessionLimits } from './session-guard.ts'
 export { Will } from './will.ts'

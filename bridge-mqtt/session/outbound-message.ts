@@ -4,7 +4,7 @@ import type { Translator } from '../translator.ts'
 
 const NO_IDS: readonly number[] = []
 
-/** One PUBLISH to one client. Those that are sent at once share one object, which is filled for each. */
+/** One PUBLISH to one client, filled for each: what is sent later is kept otherwise (`KeptMessage`). */
 export class OutboundMessage {
   topic: Uint8Array = NO_HEADERS
   payload: Uint8Array = NO_HEADERS
@@ -17,24 +17,6 @@ export class OutboundMessage {
   subscriptionIds: readonly number[] = NO_IDS
   /** Of the router's message: others with the same are the same message. 0 for none. */
   serial = 0
-  /** By the monotonic clock, when it waits and expires. */
-  queuedMs = 0
-
-  /** A copy to be kept: its payload lies elsewhere. */
-  kept(queuedMs: number): OutboundMessage {
-    const copy = new OutboundMessage()
-    copy.topic = this.topic
-    copy.payload = new Uint8Array(this.payload)
-    copy.qos = this.qos
-    copy.isRetain = this.isRetain
-    copy.messageExpiry = this.messageExpiry
-    copy.shared = this.shared
-    copy.subscriptionIds = this.subscriptionIds
-    // What is sent later is sent alone.
-    copy.serial = 0
-    copy.queuedMs = queuedMs
-    return copy
-  }
 }
 
 const facts = new MessageFacts()

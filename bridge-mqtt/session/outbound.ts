@@ -1,23 +1,28 @@
-import type { Clock } from '../../shared/runtime/index.ts'
+import type { Cancel, Clock } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import { LEVEL, PACKET, REASON, VIOLATIONS, type Violation } from '../codec/index.ts'
 import type { MqttCounters } from '../counters.ts'
 import { DELIVERY_PENDING_BYTES_MAX } from '../limits.ts'
 import type { SendWindow } from '../send-window.ts'
-import type { OutboundMessage } from './outbound-message.ts'
+import type { KeptMessage, KeptMessages } from './outbound-kept.ts'
+import { OutboundMessage } from './outbound-message.ts'
+import { OutboundQueue } from './outbound-queue.ts'
 import { type OutboundLimits, OutboundWriter } from './outbound-writer.ts'
 
 export interface OutboundOptions extends OutboundLimits {
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
+  readonly kept: KeptMessages
+  /** Is called when there is room again that no answer of the client and no drain of its output has made. */
+  readonly host: OutboundHost
   readonly window: SendWindow
   /** The window outlasts the connection: what is in flight here must be told from what the log sent. */
   readonly isWindowShared: boolean
 }
 
-/** What one queued message costs beside its payload. */
-const QUEUED_OVERHEAD_BYTES = 128
 const FAILURE = 0x80
+const UNLIMITED = Number.POSITIVE_INFINITY
+const NOTHING = new Uint8Array(0)
 
 /**
  * What the client has to answer next. QoS 1 in a window of our own is in the window and nowhere else; what is
@@ -25,11 +30,20 @@ const FAILURE = 0x80
  */
 const AWAITS = { nothing: 0, puback: 1, pubrec: 2, pubcomp: 3, other: 4 } as const
 
+export interface OutboundHost {
+  /** Sends what there is room for. */
+  flushQueue(): void
+}
+
+/** Filled with what has waited, and sent at once. */
+const late = new OutboundMessage()
+
 /**
- * What goes to one subscriber directly. QoS 0 goes straight to the output, or is dropped while the output
- * waits for a slow receiver. QoS 1 and 2 take a packet identifier from the window; beyond the window they
- * are copied to a bounded queue, and dropped, the newest first, beyond that. So a subscriber that reads
- * slowly or never acknowledges costs a fixed amount of memory and holds up nobody else.
+ * What goes to one subscriber directly. QoS 0 goes straight to the output; QoS 1 and 2 take a packet identifier
+ * from the window. What the output or the window has no room for waits in two bounded queues, because QoS 0
+ * waits for no acknowledgement, and is dropped, the newest first, beyond them. Who waits for the same message
+ * shares it. So a subscriber that reads slowly or never acknowledges costs a publisher a few
+ * comparisons for each message, the server little memory, and nobody else anything.
  *
  * Within a connection nothing is sent twice: TCP does not lose it, and a repetition is called for only
  * when a session comes back [MQTT-4.4.0-1].
@@ -47,9 +61,11 @@ export class Outbound {
   /** What has QoS 1 or 2 waits in the queue: something else is to leave first. */
   isHeld = false
   readonly #awaited = new Map<number, number>()
-  #queue: OutboundMessage[] = []
-  #queueHead = 0
-  #queuedBytes = 0
+  // Most clients are never behind.
+  #queue: OutboundQueue | undefined
+  #queueOfQos0: OutboundQueue | undefined
+  #cancelPatience: Cancel | undefined
+  #patienceMs = 0
 
   constructor(channel: Channel, options: OutboundOptions, counters: MqttCounters, clock: Clock) {
     this.#channel = channel
@@ -60,8 +76,9 @@ export class Outbound {
     this.#writer = new OutboundWriter(channel, options)
   }
 
+  /** Messages of QoS 1 and 2 that wait. */
   get queued(): number {
-    return this.#queue.length - this.#queueHead
+    return this.#queue?.size ?? 0
   }
 
   get inflight(): number {
@@ -70,12 +87,14 @@ export class Outbound {
 
   /** One more that has to wait would be dropped. */
   get isFull(): boolean {
-    return this.queued >= this.#options.queuedMessagesMax
+    const bytes = this.#queue?.bytes ?? 0
+    const { queuedBytesMax, kept } = this.#options
+    return this.queued >= this.#queuedMax || bytes >= queuedBytesMax || kept.isFull(bytes, 0)
   }
 
-  /** The output waits for a slow receiver. */
+  /** The output waits for a slow receiver: `flushQueue` is called when that has read. */
   get isBehind(): boolean {
-    return this.#channel.pendingBytes >= DELIVERY_PENDING_BYTES_MAX
+    return this.#isQos0Waiting || this.#channel.isBehind(DELIVERY_PENDING_BYTES_MAX)
   }
 
   /** Messages that the client has to answer; where the window is our own, only those of QoS 2 are counted. */
@@ -85,7 +104,7 @@ export class Outbound {
 
   /** Messages of QoS 1 and 2 for which the window has room. */
   get windowRoom(): number {
-    return Math.max(0, this.#window.max - this.#window.inflight)
+    return this.#window.hasRoom ? this.#window.max - this.#window.inflight : 0
   }
 
   /** A message of QoS 1 or 2 would leave at once. */
@@ -96,13 +115,28 @@ export class Outbound {
   /** What is sent later is copied before this returns, but for its topic and properties. */
   send(message: OutboundMessage): void {
     if (message.qos === 0) {
-      if (this.isBehind) this.#counters.droppedQos0++
+      if (this.isBehind) this.#enqueueQos0(message)
       else this.publish(message, 0, false)
     } else if (this.queued > 0 || !this.hasRoom) {
       this.#enqueue(message)
     } else {
       this.#begin(message)
     }
+  }
+
+  /** At QoS 0, behind what waits at QoS 0, and whatever room there is: the caller has seen to that. */
+  sendNow(message: OutboundMessage): void {
+    const queue = this.#queueOfQos0
+    while (queue?.first !== undefined) this.#sendFirst(queue, queue.first)
+    this.publish(message, 0, false)
+  }
+
+  /** The same as `publish` for what the log has given an identifier of the window. */
+  publishLogged(message: OutboundMessage, packetId: number, isDup: boolean): boolean {
+    if (!this.publish(message, packetId, isDup)) return false
+    this.#window.sent(packetId, message.topic.length + message.payload.length)
+    if (this.#window.isHeavy) this.#bePatient()
+    return true
   }
 
   /**
@@ -148,19 +182,15 @@ export class Outbound {
     }
   }
 
-  /** Sends from the queue what the window and the output have room for. */
+  /** Sends from the queues what the window and the output have room for. */
   flushQueue(): void {
-    if (this.#queue.length === 0) return
-    while (this.hasRoom) {
-      const next = this.#queue[this.#queueHead]
-      if (next === undefined) break
-      this.#queueHead++
-      this.#queuedBytes -= costOf(next)
-      if (this.#isAlive(next)) this.#begin(next)
+    const first = this.#queueOfQos0
+    while (first?.first !== undefined) {
+      if (this.#channel.isBehind(DELIVERY_PENDING_BYTES_MAX)) return
+      this.#sendFirst(first, first.first)
     }
-    if (this.#queueHead * 2 < this.#queue.length) return
-    this.#queue.splice(0, this.#queueHead)
-    this.#queueHead = 0
+    const queue = this.#queue
+    while (queue?.first !== undefined && this.hasRoom) this.#sendFirst(queue, queue.first)
   }
 
   /** Of a session that was here before: what its last connection left half done is brought to its end. */
@@ -182,20 +212,44 @@ export class Outbound {
       else this.#window.orphans.add(packetId)
     }
     this.#awaited.clear()
-    this.#queue = []
-    this.#queueHead = 0
-    this.#queuedBytes = 0
+    this.#window.disconnected()
+    this.#cancelPatience?.()
+    this.#queue?.clear()
+    this.#queueOfQos0?.clear()
+  }
+
+  get #isQos0Waiting(): boolean {
+    return this.#queueOfQos0 !== undefined && this.#queueOfQos0.size > 0
+  }
+
+  /** What waits for the output only, and has room in the window, is not behind the window. */
+  get #queuedMax(): number {
+    const { max, inflight } = this.#window
+    return this.#options.queuedMessagesMax + Math.max(0, max - inflight)
   }
 
   #begin(message: OutboundMessage): void {
-    const packetId = this.#window.take()
+    const packetId = this.#window.take(message.topic.length + message.payload.length)
+    if (this.#window.isHeavy) this.#bePatient()
     if (!this.publish(message, packetId, false)) this.#window.release(packetId)
     else if (message.qos === 2) this.#awaited.set(packetId, AWAITS.pubrec)
     else if (this.#options.isWindowShared) this.#awaited.set(packetId, AWAITS.puback)
   }
 
+  /** A client that never acknowledges is written to again, but ever less often. */
+  #bePatient(): void {
+    const { patienceMs } = this.#window
+    if (this.#cancelPatience !== undefined && this.#patienceMs <= patienceMs) return
+    this.#cancelPatience?.()
+    this.#patienceMs = patienceMs
+    this.#cancelPatience = this.#clock.after(patienceMs, () => {
+      this.#cancelPatience = undefined
+      if (this.#window.isHeavy && this.#window.widen()) this.#options.host.flushQueue()
+    })
+  }
+
   #awaitedFor(packetId: number): number {
-    const awaited = this.#awaited.get(packetId)
+    const awaited = this.#awaited.size === 0 ? undefined : this.#awaited.get(packetId)
     if (awaited !== undefined) return awaited
     if (!this.#window.has(packetId)) return AWAITS.nothing
     return this.#options.isWindowShared ? AWAITS.other : AWAITS.puback
@@ -214,29 +268,49 @@ export class Outbound {
   }
 
   #finish(packetId: number): void {
-    this.#awaited.delete(packetId)
+    if (this.#awaited.size > 0) this.#awaited.delete(packetId)
     if (this.#window.release(packetId)) this.flushQueue()
   }
 
   #enqueue(message: OutboundMessage): void {
-    const cost = costOf(message)
-    const { queuedMessagesMax, queuedBytesMax } = this.#options
-    if (this.queued >= queuedMessagesMax || this.#queuedBytes + cost > queuedBytesMax) {
-      this.#counters.droppedQos1++
-      return
-    }
-    this.#queuedBytes += cost
-    this.#queue.push(message.kept(message.messageExpiry < 0 ? 0 : this.#clock.monotonicMs()))
+    this.#queue ??= new OutboundQueue(this.#options.kept)
+    const { queuedBytesMax } = this.#options
+    if (this.#queue.push(message, this.#queuedMax, queuedBytesMax, this.#nowFor(message))) return
+    this.#counters.droppedQos1++
   }
 
-  /** Counts down the time of one that has waited; false when nothing is left of it [MQTT-3.3.2-5]. */
-  #isAlive(message: OutboundMessage): boolean {
-    if (message.messageExpiry < 0) return true
-    const waitedMs = this.#clock.monotonicMs() - message.queuedMs
-    const left = secondsLeft(message.messageExpiry, waitedMs)
-    if (left < 0) this.#counters.expired++
-    message.messageExpiry = left
-    return left >= 0
+  #enqueueQos0(message: OutboundMessage): void {
+    this.#queueOfQos0 ??= new OutboundQueue(this.#options.kept)
+    const { queuedBytesMax } = this.#options
+    if (this.#queueOfQos0.push(message, UNLIMITED, queuedBytesMax, this.#nowFor(message))) return
+    this.#counters.droppedQos0++
+  }
+
+  #nowFor(message: OutboundMessage): number {
+    return message.messageExpiry < 0 ? 0 : this.#clock.monotonicMs()
+  }
+
+  /** Sends a message that has waited, unless its time is over [MQTT-3.3.2-5]. */
+  #sendFirst(queue: OutboundQueue, kept: KeptMessage): void {
+    queue.shift()
+    late.messageExpiry = kept.messageExpiry
+    if (kept.messageExpiry >= 0) {
+      const waitedMs = this.#clock.monotonicMs() - kept.queuedMs
+      late.messageExpiry = secondsLeft(kept.messageExpiry, waitedMs)
+      if (late.messageExpiry < 0) {
+        this.#counters.expired++
+        return
+      }
+    }
+    late.topic = kept.topic
+    late.payload = kept.payload
+    late.qos = kept.qos
+    late.isRetain = kept.isRetain
+    late.shared = kept.shared
+    late.subscriptionIds = kept.subscriptionIds
+    if (kept.qos === 0) this.publish(late, 0, false)
+    else this.#begin(late)
+    late.payload = NOTHING
   }
 }
 
@@ -244,8 +318,4 @@ export class Outbound {
 export function secondsLeft(expirySeconds: number, waitedMs: number): number {
   if (waitedMs >= expirySeconds * 1000) return -1
   return expirySeconds - Math.floor(Math.max(0, waitedMs) / 1000)
-}
-
-function costOf({ payload, shared }: OutboundMessage): number {
-  return payload.length + shared.length + QUEUED_OVERHEAD_BYTES
 }

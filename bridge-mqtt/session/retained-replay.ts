@@ -178,7 +178,7 @@ export class RetainedReplays {
       if (this.#keep(message, outgoing.qos)) return
     }
     // There was room when the page was asked for: a live message in between must not cost one of these.
-    if (outgoing.qos === 0) outbound.publish(outgoing, 0, false)
+    if (outgoing.qos === 0) outbound.sendNow(outgoing)
     else outbound.send(outgoing)
   }
 

@@ -79,7 +79,7 @@ export class Subscriber implements SharedReceiver {
     this.#peer = peer
     this.#durable = owner.durable
     this.#isV5 = owner.level === LEVEL.v5
-    this.#outbound = outboundOf(context, line, owner)
+    this.#outbound = outboundOf(context, line, owner, this)
     const { clientId, guard, durable, retained } = owner
     const filters = new ClientFilters(space, peer, guard, durable !== undefined, this)
     const outbound = this.#outbound
@@ -162,7 +162,7 @@ export class Subscriber implements SharedReceiver {
     outgoing.qos = qos
     outgoing.isRetain = grant.isRetainAsPublished && published.isRetain
     outgoing.subscriptionIds = grant.subscriptionIds
-    this.#addFacts(message, qos)
+    this.#addFacts(message)
     this.#outbound.send(outgoing)
     if (outgoing.payload.length > SHARED_PACKET_BYTES_MAX) forget()
     return true
@@ -261,12 +261,12 @@ export class Subscriber implements SharedReceiver {
   }
 
   /** Properties are of MQTT 5; that a message expires while it waits, of all. */
-  #addFacts(message: Message, qos: number): void {
+  #addFacts(message: Message): void {
     outgoing.messageExpiry = -1
     outgoing.shared = NOTHING
     const { headers } = message
     if (!this.#isV5) {
-      if (qos === 0 || isPlain(headers)) return
+      if (isPlain(headers)) return
       outgoing.messageExpiry = factsOf(message, this.#context.translator).messageExpiry
       return
     }
@@ -277,7 +277,12 @@ export class Subscriber implements SharedReceiver {
   }
 }
 
-function outboundOf(context: MqttContext, line: SubscriberLine, owner: SubscriberOwner): Outbound {
+function outboundOf(
+  context: MqttContext,
+  line: SubscriberLine,
+  owner: SubscriberOwner,
+  host: Subscriber,
+): Outbound {
   const { level, durable, packetSizeMax = PACKET_SIZE_MAX, topicAliasMax = 0 } = owner
   const { queuedMessagesMax, queuedBytesMax } = context.limits
   const windowMax = Math.min(owner.receiveMaximum ?? RECEIVE_MAXIMUM, context.ackPendingMax)
@@ -285,6 +290,6 @@ function outboundOf(context: MqttContext, line: SubscriberLine, owner: Subscribe
   window.max = windowMax
   const isWindowShared = durable !== undefined
   const limits = { queuedMessagesMax, queuedBytesMax, packetSizeMax, topicAliasMax }
-  const options = { ...limits, level, window, isWindowShared }
+  const options = { ...limits, level, window, isWindowShared, kept: context.kept, host }
   return new Outbound(line.channel, options, context.counters, context.clock)
 }

@@ -34,6 +34,7 @@ export const MQTT_DEFAULTS: MqttLimitsConfig = {
   max_ack_pending: 1_024,
   max_queued_messages: 1_000,
   max_queued_bytes: 8 * 1024 * 1024,
+  max_total_queued_bytes: 256 * 1024 * 1024,
   max_rate: 0,
   reject_qos2_publish: false,
   downgrade_qos2_subscribe: false,

@@ -24,6 +24,8 @@ export interface MqttLimitsConfig {
   /** What waits for one client without a durable session that is behind. */
   readonly max_queued_messages: number
   readonly max_queued_bytes: number
+  /** What waits for all of them together, in memory. */
+  readonly max_total_queued_bytes: number
   /** Publishes of one client per second; 0: no limit. */
   readonly max_rate: number
   /** Whether clients may not publish at QoS 2, and are granted 1 where they ask for 2. */

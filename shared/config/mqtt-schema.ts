@@ -51,6 +51,7 @@ export const MQTT_LIMITS = {
   max_subscriptions: v.optional(count(1, 1_000_000), MQTT_DEFAULTS.max_subscriptions),
   max_queued_messages: v.optional(count(1, 10_000_000), MQTT_DEFAULTS.max_queued_messages),
   max_queued_bytes: v.optional(size(64 * KIB, 4 * GIB), MQTT_DEFAULTS.max_queued_bytes),
+  max_total_queued_bytes: v.optional(size(MIB), MQTT_DEFAULTS.max_total_queued_bytes),
   max_rate: v.optional(count(0, 10_000_000), MQTT_DEFAULTS.max_rate),
   reject_qos2_publish: v.optional(flag(), MQTT_DEFAULTS.reject_qos2_publish),
   downgrade_qos2_subscribe: v.optional(flag(), MQTT_DEFAULTS.downgrade_qos2_subscribe),

@@ -51,6 +51,7 @@ const RELOADABLE = [
   'mqtt.max_rate',
   'mqtt.max_session_expiry',
   'mqtt.max_subscriptions',
+  'mqtt.max_total_queued_bytes',
   'mqtt.receive_maximum',
   'mqtt.reject_qos2_publish',
   'mqtt.server_reference',

@@ -13,7 +13,7 @@ import { MqttCounters } from '../../bridge-mqtt/counters.ts'
 import { headersOf, NO_HEADERS } from '../../bridge-mqtt/headers/index.ts'
 import { DEFAULT_LIMITS, type MqttLimits } from '../../bridge-mqtt/limits.ts'
 import { Notices } from '../../bridge-mqtt/notices.ts'
-import { type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
+import { KeptMessages, type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
 import { SessionGuard } from '../../bridge-mqtt/session/session-guard.ts'
 import { type MqttOrigin, Subscriber } from '../../bridge-mqtt/session/subscriber.ts'
 import type { SubscriberOwner } from '../../bridge-mqtt/session/subscriber-ports.ts'
@@ -172,13 +172,19 @@ export class SubscriberScene {
     this.clock = moved ?? new ManualClock()
     this.space = space ?? new AccountSpace(new SeededRandom(1), '$G')
     const { clock, counters } = this
+    const all = { ...DEFAULT_LIMITS, ...limits }
     const parts: Partial<MqttContext> = {
       clock,
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      limits: all,
       counters,
       notices: new Notices(clock, this.log),
       translator: new Translator(),
       scratch: new Scratch(),
+      kept: new KeptMessages({
+        counters,
+        bytesMax: () => all.queuedTotalBytesMax,
+        filled: () => {},
+      }),
       payloadBytesMax: 1024 * 1024,
       ackPendingMax,
       nextPeerId: () => ++this.#ids,

@@ -56,6 +56,7 @@ describe('config: what MQTT clients may take', () => {
     ['max_packet_size: 64KB', 'max_packet_size', 64 * 1024],
     ['max_inflight_messages: 20', 'max_ack_pending', 20],
     ['max_queued_bytes: 2MB', 'max_queued_bytes', 2 * MIB],
+    ['max_total_queued_bytes: 64MB', 'max_total_queued_bytes', 64 * MIB],
     ['max_rate: 500', 'max_rate', 500],
     ['persistent_client_expiration: 14d', 'max_session_expiry', 14 * 86_400_000],
     ['max_backlog_bytes: 2GB', 'max_backlog_bytes', 2048 * MIB],
@@ -94,6 +95,10 @@ describe('config: what MQTT clients may take', () => {
     [
       'server_reference: "mqtt://b"',
       'server_reference: must be servers like mqtt.example:1883, not "mqtt://b"',
+    ],
+    [
+      'max_total_queued_bytes: 1KB',
+      'max_total_queued_bytes: must be from 1048576 to 9007199254740991 bytes, not 1024',
     ],
     ['scram: 1', 'scram: must be true or false, not 1'],
   ]
@@ -134,6 +139,7 @@ describe('config: what MQTT clients may take', () => {
       max_session_expiry: '1h',
       max_sessions: 7,
       max_subscriptions: 7,
+      max_total_queued_bytes: 2 * MIB,
       receive_maximum: 7,
       reject_qos2_publish: true,
       scram: false,

@@ -9,6 +9,7 @@ import { Notices } from '../../../../bridge-mqtt/notices.ts'
 import {
   type Applicant,
   Connection,
+  KeptMessages,
   Scratch,
   sessionLimits,
 } from '../../../../bridge-mqtt/session/index.ts'
@@ -63,6 +64,11 @@ describe('connection', () => {
       notices: new Notices(clock, log),
       translator: new Translator(),
       scratch: new Scratch(),
+      kept: new KeptMessages({
+        counters,
+        bytesMax: () => Number.POSITIVE_INFINITY,
+        filled: () => {},
+      }),
       store: undefined,
       retainedOf: () => undefined,
       replaySource: () => ({ replay: () => ({ next: () => Promise.resolve([]) }) }),

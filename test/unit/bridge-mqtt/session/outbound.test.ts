@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { PACKET, VIOLATIONS } from '../../../../bridge-mqtt/codec/index.ts'
 import { MqttCounters } from '../../../../bridge-mqtt/counters.ts'
-import { DELIVERY_PENDING_BYTES_MAX, OUTBOUND_ALIASES_MAX } from '../../../../bridge-mqtt/limits.ts'
+import {
+  DELIVERY_PENDING_BYTES_MAX,
+  FLIGHT_BYTES_MAX,
+  FLIGHT_BYTES_MIN,
+  FLIGHT_PATIENCE_MS,
+  OUTBOUND_ALIASES_MAX,
+} from '../../../../bridge-mqtt/limits.ts'
 import { SendWindow } from '../../../../bridge-mqtt/send-window.ts'
 import { Outbound, type OutboundOptions } from '../../../../bridge-mqtt/session/outbound.ts'
+import { KeptMessages } from '../../../../bridge-mqtt/session/outbound-kept.ts'
 import { OutboundMessage } from '../../../../bridge-mqtt/session/outbound-message.ts'
 import { allocate, release } from '../../../../shared/transport/index.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
@@ -38,8 +45,10 @@ describe('outbound', () => {
       level: 4,
       packetSizeMax: UNLIMITED,
       topicAliasMax: 0,
+      kept: new KeptMessages({ counters, bytesMax: () => UNLIMITED, filled: () => {} }),
       window: new SendWindow(3),
       isWindowShared: false,
+      host: { flushQueue: () => outbound.flushQueue() },
     }
     return new Outbound(channel, { ...defaults, ...options }, counters, clock)
   }
@@ -88,31 +97,154 @@ describe('outbound', () => {
     assert.equal(counters.droppedQos1, 1)
   })
 
-  it('drops QoS 0 and queues QoS 1 while the output is behind', () => {
+  it('lets both wait while the output is behind, QoS 0 in front', () => {
     channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
-    send(2, 0)
     send(1, 1)
+    send(2, 0)
     assert.equal(channel.text, '')
-    assert.equal(counters.droppedQos0, 2)
+    assert.equal(outbound.queued, 1)
+    outbound.flushQueue()
+    assert.equal(channel.text, '', 'nothing is written to an output that is behind')
     channel.pendingBytes = 0
     send(1, 0)
+    assert.equal(channel.text, '', 'it does not overtake what waits')
     outbound.flushQueue()
-    assert.equal(channel.text, packets(0, 1))
+    assert.equal(channel.text, packets(0, 0, 0, 1))
+    assert.deepEqual([counters.droppedQos0, counters.droppedQos1], [0, 0])
+    assert.deepEqual([counters.queuedMessages, counters.queuedBytes], [0, 0])
+  })
+
+  it('drops QoS 0 beyond what waits of it, by bytes', () => {
+    channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+    const payload = Buffer.alloc(LIMITS.queuedBytesMax / 4)
+    for (let i = 0; i < 6; i++) outbound.send(message({ payload }))
+    assert.equal(counters.droppedQos0, 3, 'beside the payloads others count too')
+    assert.ok(counters.queuedBytes > 3 * payload.length)
+    assert.ok(counters.queuedBytes < LIMITS.queuedBytesMax)
+  })
+
+  it('lets a message of QoS 0 expire that waits [MQTT-3.3.2-5]', () => {
+    channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+    outbound.send(message({ messageExpiry: 1 }))
+    outbound.send(message({ messageExpiry: 3 }))
+    clock.advance(2_000)
+    channel.pendingBytes = 0
+    outbound.flushQueue()
+    assert.equal(channel.text, packets(0))
+    assert.equal(counters.expired, 1)
+  })
+
+  it('writes what the caller has asked room for behind what waits', () => {
+    channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+    outbound.send(message({ payload: Buffer.from('1') }))
+    outbound.sendNow(message({ payload: Buffer.from('2') }))
+    const expected = ['1', '2'].map((text) => publishPacket('t', text))
+    assert.equal(channel.text, Buffer.concat(expected).toString('hex'))
+  })
+
+  it('what has room in the window waits beside those that are behind it', () => {
+    channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+    send(9, 1)
+    assert.equal(outbound.queued, LIMITS.queuedMessagesMax + 3)
+    assert.ok(outbound.isFull)
+    assert.equal(counters.droppedQos1, 2)
+  })
+
+  describe('bytes in flight', () => {
+    const payload = Buffer.alloc(FLIGHT_BYTES_MIN / 4)
+    let window: SendWindow
+
+    beforeEach(() => {
+      window = new SendWindow(1_000)
+      outbound = make({ window, queuedMessagesMax: 1_000, queuedBytesMax: UNLIMITED })
+    })
+
+    function flood(count: number): void {
+      for (let i = 0; i < count; i++) outbound.send(message({ payload, qos: 1 }))
+    }
+
+    it('are few to who never acknowledges: nothing is written for what comes then', () => {
+      flood(100)
+      assert.equal(window.inflight, 4)
+      assert.equal(outbound.queued, 96)
+      const { length } = channel.written
+      flood(100)
+      outbound.flushQueue()
+      assert.equal(channel.written.length, length)
+      assert.equal(outbound.windowRoom, 0)
+    })
+
+    it('double with each round trip of who does', () => {
+      flood(500)
+      const rounds: number[] = []
+      for (let next = 1; rounds.length < 5; ) {
+        const { inflight } = window
+        rounds.push(inflight)
+        for (let i = 0; i < inflight; i++) outbound.acknowledged(PACKET.puback, next++, 0)
+      }
+      assert.deepEqual(rounds, [4, 8, 16, 32, 64])
+    })
+
+    it('grow by and by to who acknowledges by the batch, after ever longer waits', () => {
+      flood(1_000)
+      for (const [i, inflight] of [8, 12, 16].entries()) {
+        clock.advance(FLIGHT_PATIENCE_MS * 2 ** i - 1)
+        assert.equal(window.inflight, inflight - 4)
+        clock.advance(1)
+        assert.equal(window.inflight, inflight)
+      }
+      for (let id = 1; id <= 16; id++) outbound.acknowledged(PACKET.puback, id, 0)
+      assert.equal(window.inflight, 32, 'the next batch is there at once')
+      clock.advance(FLIGHT_PATIENCE_MS * 8)
+      assert.equal(window.inflight, 36 + 4 + 4)
+    })
+
+    it('grow up to a limit', () => {
+      flood(1_000)
+      for (let i = 0; i < 1_000; i++) clock.advance(FLIGHT_PATIENCE_MS * 2 ** i)
+      assert.equal(window.inflight, FLIGHT_BYTES_MAX / payload.length)
+    })
+
+    it('begin anew with the next connection, whatever the last has left', () => {
+      outbound = make({ window, isWindowShared: true, level: 5 })
+      for (let i = 0; i < 4; i++) outbound.send(message({ payload, qos: 2 }))
+      assert.equal(window.hasRoom, false)
+      outbound.close()
+      assert.equal(window.inflight, 4)
+      assert.equal(window.hasRoom, true)
+      clock.advance(FLIGHT_PATIENCE_MS)
+    })
+
+    it('are those of the log too', () => {
+      outbound = make({ window, isWindowShared: true })
+      const host = { flushed: 0, flushQueue: () => host.flushed++ }
+      outbound = make({ window, isWindowShared: true, host })
+      for (let i = 0; i < 4; i++) {
+        assert.ok(outbound.publishLogged(message({ payload, qos: 1 }), window.take(), false))
+      }
+      assert.equal(window.take(), 0)
+      clock.advance(FLIGHT_PATIENCE_MS)
+      assert.equal(host.flushed, 1, 'the log is told that there is room')
+      assert.notEqual(window.take(), 0)
+    })
   })
 
   it('gives no packet identifier twice while it is in flight [MQTT-2.3.1-4]', () => {
-    const ids: number[] = []
+    const ids = new Set<number>()
     const wide = make({ window: new SendWindow(65_535) })
     wide.send(message({ payload: Buffer.from('x'), qos: 1 }))
-    for (let i = 0; i < 65_534; i++) {
+    let wraps = 0
+    let last = 1
+    while (wraps < 2) {
       wide.send(message({ payload: Buffer.from('x'), qos: 1 }))
-      wide.acknowledged(PACKET.puback, channel.written.at(-1)?.readUInt16BE(5) ?? 0, 0)
+      const id = channel.written.pop()?.readUInt16BE(5) ?? 0
+      ids.add(id)
+      if (id < last) wraps++
+      last = id
+      wide.acknowledged(PACKET.puback, id, 0)
     }
-    wide.send(message({ payload: Buffer.from('x'), qos: 1 }))
-    for (const packet of [channel.written[0], channel.written.at(-2), channel.written.at(-1)]) {
-      ids.push(packet?.readUInt16BE(5) ?? 0)
-    }
-    assert.deepEqual(ids, [1, 65_535, 2])
+    assert.equal(ids.has(0) || ids.has(1), false)
+    assert.ok(ids.has(65_535))
   })
 
   it('copies the payload of what waits', () => {

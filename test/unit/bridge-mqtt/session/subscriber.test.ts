@@ -8,11 +8,13 @@ import {
 import { compilePermissions } from '../../../../shared/account/index.ts'
 import { type SubscribedClient, SubscriberScene } from '../../../support/subscriber-scene.ts'
 
+const ACK_PENDING_MAX = 10
+
 describe('subscriber', () => {
   let scene: SubscriberScene
 
   beforeEach(() => {
-    scene = new SubscriberScene()
+    scene = new SubscriberScene({ ackPendingMax: ACK_PENDING_MAX })
   })
 
   afterEach(() => scene.close())
@@ -263,16 +265,16 @@ describe('subscriber', () => {
       assert.equal(scene.counters.droppedQos0, 0)
       two.channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
       assert.equal(scene.publish('a', 'nobody takes it'), 0)
-      const { queuedMessagesMax } = DEFAULT_LIMITS
+      const queuedMax = DEFAULT_LIMITS.queuedMessagesMax + ACK_PENDING_MAX
       let taken = 0
-      for (let i = 0; i < 3 * queuedMessagesMax; i++) {
+      for (let i = 0; i < 3 * queuedMax; i++) {
         taken += scene.publish('a', `${i}`, { qos: 1 })
       }
-      assert.equal(taken, 2 * queuedMessagesMax)
+      assert.equal(taken, 2 * queuedMax)
       assert.equal(scene.counters.droppedQos1, 0)
       two.channel.pendingBytes = 0
       two.subscriber.flushQueue()
-      assert.equal(two.acknowledgeAll().length, queuedMessagesMax)
+      assert.equal(two.acknowledgeAll().length, queuedMax)
     })
   })
 })
