@@ -198,6 +198,8 @@ export const COMPARED_FILTERS_MAX = 256
 /** Of each client with filters that overlap: subjects for which the matching ones are remembered. */
 export const MERGED_SUBJECTS_MAX = 256
 export const MERGED_SUBJECT_BYTES = 256
+/** The memory of that, of all clients: some 200,000 subjects. */
+export const MERGED_BYTES_MAX = 64 * 1024 * 1024
 
 /** Retained messages that are read for one client at a time, and when that is tried again if it fails. */
 export const RETAINED_PAGE_MESSAGES = 256

@@ -1,14 +1,15 @@
 import {
   BytesCache,
+  isSame,
   overlaps,
   type SubjectFilter,
   SubjectTree,
 } from '../../shared/subject/index.ts'
 import {
   COMPARED_FILTERS_MAX,
+  MERGED_BYTES_MAX,
   MERGED_SUBJECT_BYTES,
   MERGED_SUBJECTS_MAX,
-  SUBJECT_BYTES_MAX,
 } from '../limits.ts'
 import { beginsWithDollar } from '../topic-map.ts'
 
@@ -41,7 +42,9 @@ interface Merged extends Grant {
  * highest QoS of those that match [MQTT-3.3.4-2], with the identifiers of all of them. Most overlap with
  * no other, which is found out when they come, so that a delivery needs to look at nothing else. What
  * matches a subject is remembered for the next message and for the other filters: a client with
- * thousands that all match costs a search per subject and not one per filter and message.
+ * thousands that all match costs a search per subject and not one per filter and message. All clients together
+ * remember so much and no more; beyond that each has the last subject only, which the rest of
+ * its filters are about to ask for.
  */
 export class FilterOverlaps {
   readonly #filters = new Set<OverlappingFilter>()
@@ -77,6 +80,8 @@ export class FilterOverlaps {
 
   /** After the options of one have changed. */
   forget(): void {
+    this.#merged?.clear()
+    this.#mergedOwn?.clear()
     this.#merged = undefined
     this.#mergedOwn = undefined
   }
@@ -125,35 +130,73 @@ export class FilterOverlaps {
   }
 }
 
-/** By subject; the last one too long for the cache as well, since a message asks once for each filter. */
+/** Bytes that all clients of the process remember, beside the last subject of each. */
+let rememberedBytes = 0
+
+/** By subject; the last one in any case, since a message asks once for each filter. */
 class SubjectMemo {
-  readonly #short = new BytesCache<Merged>(MERGED_SUBJECTS_MAX, MERGED_SUBJECT_BYTES)
-  readonly #long = new BytesCache<Merged>(1, LONG_SUBJECT_BYTES)
+  #known: BytesCache<Merged> | undefined
+  #lastSubject = NO_SUBJECT
+  #last: Merged | undefined
+  #bytes = 0
 
   get(subject: Uint8Array): Merged | undefined {
-    return this.#of(subject).get(subject, 0, subject.length)
+    const { length } = subject
+    if (isSame(this.#lastSubject, subject, 0, length)) return this.#last
+    return this.#known?.get(subject, 0, length)
   }
 
   add(subject: Uint8Array, merged: Merged): void {
-    this.#of(subject).add(subject, 0, subject.length, merged)
+    const { length } = subject
+    this.#lastSubject = new Uint8Array(subject)
+    this.#last = merged
+    if (length > MERGED_SUBJECT_BYTES) return
+    const bytes = length + MERGED_BYTES + ID_BYTES * merged.subscriptionIds.length
+    if (this.#known?.size === MERGED_SUBJECTS_MAX) this.clear()
+    if (rememberedBytes + bytes + CACHE_BYTES > MERGED_BYTES_MAX) return
+    if (this.#known === undefined) {
+      this.#known = new BytesCache(MERGED_SUBJECTS_MAX, MERGED_SUBJECT_BYTES)
+      this.#remember(CACHE_BYTES)
+    }
+    this.#remember(bytes)
+    this.#known.add(subject, 0, length, merged)
   }
 
-  #of(subject: Uint8Array): BytesCache<Merged> {
-    return subject.length > MERGED_SUBJECT_BYTES ? this.#long : this.#short
+  /** Gives back what it counts for. */
+  clear(): void {
+    this.#known = undefined
+    this.#remember(-this.#bytes)
+  }
+
+  #remember(bytes: number): void {
+    this.#bytes += bytes
+    rememberedBytes += bytes
   }
 }
 
-/** Those that NATS clients publish to may be longer than ours. */
-const LONG_SUBJECT_BYTES = 2 * SUBJECT_BYTES_MAX
+/** What all clients of the process remember. */
+export function bytesRemembered(): number {
+  return rememberedBytes
+}
+
+const NO_SUBJECT = new Uint8Array(0)
+/** Of one subject beside its own, of an identifier, and of a cache that is empty. */
+const MERGED_BYTES = 256
+const ID_BYTES = 8
+const CACHE_BYTES = 4 * 1024
 
 function merge(matching: OverlappingFilter[]): Merged {
   matching.sort((a, b) => a.age - b.age)
-  return {
-    deliverer: matching[0],
-    qos: Math.max(0, ...matching.map(({ qos }) => qos)),
-    isRetainAsPublished: matching.some((it) => it.isRetainAsPublished),
-    subscriptionIds: matching.flatMap((it) => it.subscriptionIds),
+  let qos = 0
+  let isRetainAsPublished = false
+  const subscriptionIds: number[] = []
+  // They may be hundreds of thousands: more than fit into the arguments of one call.
+  for (const it of matching) {
+    qos = Math.max(qos, it.qos)
+    isRetainAsPublished ||= it.isRetainAsPublished
+    for (const id of it.subscriptionIds) subscriptionIds.push(id)
   }
+  return { deliverer: matching[0], qos, isRetainAsPublished, subscriptionIds }
 }
 
 function plant(tree: SubjectTree<OverlappingFilter>, filter: OverlappingFilter): void {
