@@ -13,6 +13,10 @@ interface State {
   readonly last_seq: number
 }
 
+/** More than there ever is. */
+const ALL = 20
+const WAIT_NS = (DEADLINE_MS / 2) * 1e6
+
 /** Acts at one of the two; returns what there is to be compared. */
 type Act = (side: Side) => Promise<unknown>
 
@@ -47,18 +51,25 @@ class Side {
     await Promise.all(sent)
   }
 
-  /** The sequences that come, up to the status that ends them or so many. */
-  async pull(batch: number): Promise<number[]> {
-    const inbox = createInbox()
-    const subscription = this.#client.subscribe(inbox)
-    const request = JSON.stringify({ batch, no_wait: true })
-    this.#client.publish('$JS.API.CONSUMER.MSG.NEXT.D.c', request, { reply: inbox })
-    const seqs: number[] = []
-    for await (const { headers: status, reply = '' } of subscription) {
-      if (status?.code) break
-      if (seqs.push(Number(reply.split('.')[5])) === batch) break
-    }
+  /** The sequences of the first so many. */
+  first(batch = 1): Promise<readonly number[]> {
+    return this.#pull({ batch, expires: WAIT_NS })
+  }
+
+  /**
+   * The sequences of all that is there, which is something. nats-server tells a consumer of new messages beside its
+   * answers to their publishers: one that only does not wait may be told that there are none. With a limit it is
+   * served from the stream itself, and ends with the last message.
+   */
+  async all(): Promise<readonly number[]> {
+    const seqs = await this.#pull({ batch: ALL, no_wait: true, expires: WAIT_NS })
+    assert.notEqual(seqs.length, 0)
     return seqs
+  }
+
+  /** The sequences of what comes where nothing should be. */
+  rest(): Promise<readonly number[]> {
+    return this.#pull({ batch: ALL, no_wait: true })
   }
 
   async state(): Promise<State> {
@@ -76,6 +87,19 @@ class Side {
   async reset(): Promise<unknown> {
     return (await this.api('CONSUMER.RESET.D.c'))['reset_seq']
   }
+
+  /** What comes, up to the status that ends it or so many. */
+  async #pull(request: { readonly batch: number; [key: string]: unknown }) {
+    const inbox = createInbox()
+    const subscription = this.#client.subscribe(inbox)
+    this.#client.publish('$JS.API.CONSUMER.MSG.NEXT.D.c', JSON.stringify(request), { reply: inbox })
+    const seqs: number[] = []
+    for await (const { headers: status, reply = '' } of subscription) {
+      if (status?.code) break
+      if (seqs.push(Number(reply.split('.')[5])) === request.batch) break
+    }
+    return seqs
+  }
 }
 
 const SIX = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -85,45 +109,45 @@ const ACTS: Readonly<Record<string, Act>> = {
   'messages that expire': async (side) => {
     await side.begin({ allow_msg_ttl: true })
     await side.publish([...SIX, ...SIX], { 1: '1s', 9: '1s' })
-    const first = await side.pull(1)
+    const first = await side.first()
     await side.left(10)
-    return [first, await side.pull(20)]
+    return [first, await side.all()]
   },
   'the age limit': async (side) => {
     await side.begin({ max_age: 1e9 })
     await side.publish(SIX)
-    await side.pull(1)
+    await side.first()
     await side.left(0)
-    return side.pull(20)
+    return side.rest()
   },
   'newer values': async (side) => {
     await side.begin({ max_msgs_per_subject: 1 })
     await side.publish(SIX)
-    const first = await side.pull(1)
+    const first = await side.first()
     await side.publish(['b', 'd', 'f'])
-    return [first, await side.pull(20)]
+    return [first, await side.all()]
   },
   'a full stream': async (side) => {
     await side.begin({ max_msgs: 6 })
     await side.publish(SIX)
-    const first = await side.pull(1)
+    const first = await side.first()
     await side.publish(['a', 'b', 'c'])
-    return [first, await side.pull(20)]
+    return [first, await side.all()]
   },
   'a smaller limit': async (side) => {
     await side.begin({})
     await side.publish(SIX)
-    const first = await side.pull(1)
+    const first = await side.first()
     await side.api('STREAM.UPDATE.D', { name: 'D', subjects: ['s.>'], max_msgs: 2 })
-    return [first, await side.pull(20)]
+    return [first, await side.all()]
   },
   'a purge of some': async (side) => {
     await side.begin({})
     await side.publish(SIX)
-    const first = await side.pull(1)
+    const first = await side.first()
     await side.api('STREAM.PURGE.D', { filter: 's.c' })
     await side.api('STREAM.PURGE.D', { filter: 's.*', keep: 2 })
-    return [first, await side.pull(20)]
+    return [first, await side.all()]
   },
   'a list that is over, and begun again': async (side) => {
     await side.api('STREAM.CREATE.D', { name: 'D', subjects: ['s.>'] })
@@ -132,9 +156,9 @@ const ACTS: Readonly<Record<string, Act>> = {
       stream_name: 'D',
       config: { durable_name: 'c', ack_policy: 'explicit', ack_wait: 3_600e9, ...LAST },
     })
-    const first = await side.pull(3)
+    const first = await side.first(3)
     await side.publish(['b'])
-    return [first, await side.reset(), await side.pull(9)]
+    return [first, await side.reset(), await side.all()]
   },
   'a list of which nothing came, and begun again': async (side) => {
     await side.api('STREAM.CREATE.D', { name: 'D', subjects: ['s.>'] })
@@ -144,7 +168,7 @@ const ACTS: Readonly<Record<string, Act>> = {
       config: { durable_name: 'c', ack_policy: 'explicit', ack_wait: 3_600e9, ...LAST },
     })
     await side.publish(['a'])
-    return [await side.reset(), await side.pull(9)]
+    return [await side.reset(), await side.all()]
   },
   'interest that nobody has any more': async (side) => {
     await side.api('STREAM.CREATE.D', { name: 'D', subjects: ['s.>'] })

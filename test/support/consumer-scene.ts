@@ -192,6 +192,14 @@ export class Scene {
     this.#connection.publish(reply, text, { reply: inbox })
   }
 
+  /**
+   * Waits until the consumer knows of so many messages to deliver. nats-server tells it of them beside its answers to
+   * their publishers, and a pull that does not wait is refused for what the consumer does not know of yet.
+   */
+  async untilKnown(stream: string, consumer: string, messages: number): Promise<void> {
+    await this.#until(stream, consumer, 'num_pending', messages)
+  }
+
   /** Waits until so many messages are to be acknowledged. */
   async untilPending(stream: string, consumer: string, pending: number): Promise<void> {
     await this.#until(stream, consumer, 'num_ack_pending', pending)
