@@ -124,12 +124,12 @@ describe('streams of another account beside a real nats-server', function () {
 
   it('messages are pushed to a subject that is exported', async () => {
     await same(async (client) => {
-      const got = listen(client, 'fromA.deliver.>')
+      // nats-server pushes where somebody listens to just that subject.
+      const got = listen(client, 'fromA.deliver.push')
       await client.flush()
       const config = { deliver_subject: 'deliver.push', ack_policy: 'explicit' }
       await makeConsumer(client, 'push', { ...config, filter_subject: 'many.1' })
-      const fences = [0, 1, 2]
-      for (const _ of fences) await client.request(`${IMPORTED}.INFO`, '', PATIENT)
+      await eventually(() => got.length === 1, 'the message')
       return got.map((it) => it.subject)
     })
   })
