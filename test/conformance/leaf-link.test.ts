@@ -117,7 +117,10 @@ describe('leaf link with official clients', () => {
       for (let i = 0; i < 10; i++) await js.publish(`orders.${domain.at(0)}.${i}`, `${i}`)
       const consumer = await js.consumers.get(`ORDERS_${domain}`, 'c')
       const got: string[] = []
-      for await (const message of await consumer.fetch({ max_messages: 10, expires: 5_000 })) {
+      for await (const message of await consumer.fetch({
+        max_messages: 10,
+        expires: DEADLINE_MS,
+      })) {
         got.push(`${message.subject} ${message.string()}`)
         assert.ok(await message.ackAck(), 'ack answered')
       }
@@ -162,10 +165,10 @@ describe('leaf link with official clients', () => {
     await jetstream(atLeaf).publish('at.leaf', 'keep me')
     await jetstream(atHub).publish('at.hub', 'ack me')
     const leafConsumer = await jetstream(atLeaf).consumers.get('JOBS', 'c')
-    const kept = await leafConsumer.next({ expires: 5_000 })
+    const kept = await leafConsumer.next({ expires: DEADLINE_MS })
     assert.equal(kept?.string(), 'keep me')
     const hubConsumer = await jetstream(atHub).consumers.get('JOBS', 'c')
-    const acked = await hubConsumer.next({ expires: 5_000 })
+    const acked = await hubConsumer.next({ expires: DEADLINE_MS })
     assert.ok(await acked?.ackAck())
     // The same link carries the question behind the ack, so an ack that crossed has been counted.
     const info = await jsm.consumers.info('JOBS', 'c')

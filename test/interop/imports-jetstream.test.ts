@@ -47,7 +47,7 @@ async function useStream(server: AccountServer): Promise<string[]> {
   const pull = { durable_name: 'pull', ack_policy: AckPolicy.Explicit }
   await manager.consumers.add('EVENTS', pull)
   const consumer = await js.consumers.get('EVENTS', 'pull')
-  for await (const message of await consumer.fetch({ max_messages: 3, expires: 3_000 })) {
+  for await (const message of await consumer.fetch({ max_messages: 3, expires: DEADLINE_MS })) {
     lines.push(`${message.subject} ${message.seq} ${message.string()}`)
     lines.push(`acked ${await message.ackAck({ timeout: DEADLINE_MS })}`)
   }

@@ -104,7 +104,7 @@ describe('interop: JetStream by domain', () => {
         ] as const) {
           const consumer = await jetstream(from, { domain }).consumers.get('JOBS', 'c')
           const got = []
-          for await (const m of await consumer.fetch({ max_messages: 5, expires: 5_000 })) {
+          for await (const m of await consumer.fetch({ max_messages: 5, expires: DEADLINE_MS })) {
             got.push(m)
           }
           assert.equal(got.length, 5, domain)
@@ -131,7 +131,7 @@ describe('interop: JetStream by domain', () => {
         await jetstream(ours).publish('jobs.petiole')
         const mine = await (await jetstream(ours).consumers.get('JOBS', 'c')).next()
         const consumer = await jetstream(ours, { domain: 'nats' }).consumers.get('JOBS', 'c')
-        const theirMessage = await consumer.next({ expires: 5_000 })
+        const theirMessage = await consumer.next({ expires: DEADLINE_MS })
         assert.ok(await theirMessage?.ackAck())
         assert.equal((await far.consumers.info('JOBS', 'c')).ack_floor.stream_seq, 1)
         assert.equal((await own.consumers.info('JOBS', 'c')).num_ack_pending, 1)
