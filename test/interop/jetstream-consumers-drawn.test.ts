@@ -20,6 +20,10 @@ const PATIENT = { timeout: DEADLINE_MS }
 const SETTLE_MS = 1_500
 /** A pull that is neither filled nor ended after so long will not be. */
 const PULL_MS = 1_500
+/** An acknowledgement that is not answered by then is not. */
+const ACK_MS = 150
+/** A machine that is busy has answered so many requests before any of these times counts as over. */
+const ANSWERS_MEANWHILE = 50
 /** A difference is one when it comes again: a busy machine makes others of its own. */
 const TRIES = 3
 
@@ -83,10 +87,10 @@ async function differenceIn(world: World, clients: TwinClients): Promise<Differe
 /** What still differs of their consumers and streams once nothing moves any more. */
 async function settled(sides: readonly Side[]): Promise<Omit<Difference, 'title'> | undefined> {
   const endMs = Date.now() + SETTLE_MS
-  for (;;) {
+  for (let answers = 1; ; answers++) {
     const [theirs, ours] = await Promise.all(sides.map((side) => side.state()))
     if (isDeepStrictEqual(ours, theirs)) return undefined
-    if (Date.now() > endMs) return { theirs, ours }
+    if (answers >= ANSWERS_MEANWHILE && Date.now() > endMs) return { theirs, ours }
   }
 }
 
@@ -190,8 +194,11 @@ class Side {
       },
     })
     this.#client.publish(reply, text, { reply: inbox })
-    const endMs = Date.now() + 150
-    while (!isTold && Date.now() < endMs) await this.#ask('INFO')
+    const endMs = Date.now() + ACK_MS
+    for (let answers = 0; answers < ANSWERS_MEANWHILE || Date.now() < endMs; answers++) {
+      if (isTold) break
+      await this.#ask('INFO')
+    }
     subscription.unsubscribe()
     return isTold
   }
