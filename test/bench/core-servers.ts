@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import * as path from 'node:path'
+import { untilAnswering } from '../support/answering-port.ts'
 import { freePorts } from '../support/free-ports.ts'
 import { PetioleProcess } from '../support/petiole-process.ts'
 import { READY_DEADLINE_MS } from './deadline.ts'
@@ -21,7 +21,6 @@ export interface BenchServer {
 export type StartServer = () => Promise<BenchServer>
 
 export const HOST = '127.0.0.1'
-const RETRY_MS = 5
 
 /** A hub without a store: what is compared is messaging. */
 export async function startOurs(nodeFlags: readonly string[] = []): Promise<BenchServer> {
@@ -61,21 +60,7 @@ export async function startNats(binary: string): Promise<BenchServer> {
   }
 }
 
-export async function awaitInfo(port: number, name: string): Promise<void> {
-  const deadlineMs = performance.now() + READY_DEADLINE_MS
-  while (!(await answers(port))) {
-    if (performance.now() > deadlineMs) throw new Error(`${name} does not listen on port ${port}`)
-  }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, HOST)
-    const finish = (isThere: boolean): void => {
-      socket.destroy()
-      setTimeout(() => resolve(isThere), isThere ? 0 : RETRY_MS)
-    }
-    socket.once('data', () => finish(true))
-    socket.once('error', () => finish(false))
-  })
+/** Resolves when a server for NATS clients has sent its INFO. */
+export function awaitInfo(port: number, name: string): Promise<void> {
+  return untilAnswering({ port, name, by: 'data', deadlineMs: READY_DEADLINE_MS })
 }

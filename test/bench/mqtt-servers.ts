@@ -1,7 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import * as path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { untilAnswering } from '../support/answering-port.ts'
 import { freePorts } from '../support/free-ports.ts'
 import { PetioleProcess } from '../support/petiole-process.ts'
 import { HOST } from './core-servers.ts'
@@ -20,15 +19,13 @@ export interface MqttServer {
 
 export type MqttServerName = 'ours' | 'mosquitto' | 'nats'
 
-const RETRY_MS = 10
-
 export async function startMqtt(name: MqttServerName, binary: string): Promise<MqttServer> {
   const folder = benchFolder()
   const [port = 0, natsPort = 0] = await freePorts(2)
   const file = path.join(folder, 'server.conf')
   writeFileSync(file, configuration(name, folder, port, natsPort))
   const running = name === 'ours' ? await ours(file) : theirs(binary, file)
-  await answers(port, name)
+  await untilAnswering({ port, name, deadlineMs: READY_DEADLINE_MS })
   return {
     host: HOST,
     port,
@@ -80,21 +77,4 @@ function configuration(name: MqttServerName, folder: string, port: number, nats:
     `mqtt { host: "${HOST}", port: ${port}, max_ack_pending: 10000 }`,
     '',
   ].join('\n')
-}
-
-async function answers(port: number, name: string): Promise<void> {
-  const deadlineMs = performance.now() + READY_DEADLINE_MS
-  for (;;) {
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect({ port, host: HOST })
-      socket.once('connect', () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.once('error', () => resolve(false))
-    })
-    if (isUp) return
-    if (performance.now() > deadlineMs) throw new Error(`${name} does not listen on port ${port}`)
-    await delay(RETRY_MS)
-  }
 }

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
+import { untilAnswering } from './answering-port.ts'
 import { freePorts } from './free-ports.ts'
-import { DEADLINE_MS } from './patience.ts'
 
 const ATTEMPTS = 5
 const BIN = path.resolve(import.meta.dirname, '../../.peers/bin/mosquitto')
@@ -65,17 +64,14 @@ export class Mosquitto {
   async back(): Promise<void> {
     const child = spawn(BIN, ['-c', path.join(this.#folder, 'mosquitto.conf')], { stdio: 'ignore' })
     this.#child = child
-    const endMs = Date.now() + DEADLINE_MS
-    while (!(await this.#answers())) {
-      if (child.exitCode !== null) throw new Error(`mosquitto ended: ${child.exitCode}`)
-      if (Date.now() > endMs) throw new Error('mosquitto does not listen')
-    }
+    const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
+    await untilAnswering({ port: this.port, name: 'mosquitto', isRunning })
   }
 
   /** SIGTERM: it writes its sessions down. */
   async stop(): Promise<void> {
     const child = this.#child
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const gone = once(child, 'exit')
     child.kill('SIGTERM')
     await gone
@@ -84,17 +80,5 @@ export class Mosquitto {
   async remove(): Promise<void> {
     await this.stop()
     rmSync(this.#folder, { recursive: true, force: true })
-  }
-
-  async #answers(): Promise<boolean> {
-    const socket = createConnection({ port: this.port, host: '127.0.0.1' })
-    try {
-      return await new Promise<boolean>((resolve) => {
-        socket.once('connect', () => resolve(true))
-        socket.once('error', () => setTimeout(() => resolve(false), 20))
-      })
-    } finally {
-      socket.destroy()
-    }
   }
 }
