@@ -16,11 +16,12 @@ import { appendDurably, bytes, committed, noLimits, readAll } from '../support/o
 import { StoreClock, settle } from '../support/store-clock.ts'
 
 /**
- * `petiole store check|repair|export` on stores in which a byte was changed: each byte of each file of a
+ * `petiole store check|repair|export` on stores in which a byte was changed: each byte of each kind of file of a
  * small store that has everything: sealed segments with indexes, deletes, states, marks, two streams.
  */
 
 const COUNT = 26
+const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const clock = new StoreClock()
 
 function open(disk: SimDisk, log: Log = silentLog): Promise<Store> {
@@ -68,6 +69,20 @@ async function filesOf(disk: SimDisk): Promise<string[]> {
   const names = (await disk.list('/data')).filter((name) => !['journal', 'reserve'].includes(name))
   const journal = await disk.list('/data/journal')
   return [...names.map((name) => `/data/${name}`), ...journal.map((it) => `/data/journal/${it}`)]
+}
+
+/** Of files that are alike, one: of the two copies of what the store is, of sealed segments, and of their indexes. */
+function oneOfEachKind(files: readonly string[]): readonly string[] {
+  const logs = files.filter((file) => file.endsWith('.log'))
+  const kinds = [
+    files.filter((file) => file.includes('store.json')),
+    files.filter((file) => file.endsWith('.idx')),
+    // The first has the configurations, and the last is written to.
+    logs.slice(1, -1),
+  ]
+  const random = new SeededRandom(SEED)
+  const drawn = kinds.map((alike) => alike[random.below(alike.length)])
+  return files.filter((file) => drawn.includes(file) || !kinds.flat().includes(file))
 }
 
 /** What lives in the store after a start: lines of streams, and how many records were damaged. */
@@ -145,13 +160,13 @@ describe('store check, repair and export', function () {
     })
   })
 
-  it('lose at most one message to any byte that changed in any file; report, repair and start', async () => {
+  it(`lose at most one message to any byte that changed in any file; report, repair and start (SEED=${SEED})`, async () => {
     let found = 0
     let total = 0
-    for (const file of await filesOf(store.disk)) {
+    for (const file of oneOfEachKind(await filesOf(store.disk))) {
       const size = store.disk.bytesOf(file).length
       for (let at = 0; at < size; at++) {
-        const what = `${file} byte ${at}`
+        const what = `SEED=${SEED} ${file} byte ${at}`
         const copy = store.disk.powerCutAt(store.disk.recorded, new SeededRandom(at))
         copy.corrupt(file, at, 1 << (at % 8))
         const { done, after } = await repairStore({ disk: copy, clock, directory: '/data' })
