@@ -20,6 +20,8 @@ const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
 /** Published to each origin while a round's fault goes on. */
 const ROUND_MESSAGES = 300
+/** What is not acknowledged by then came into a fault: no round waits longer for it. */
+const ACK_MS = 500
 
 type Fault = (fleet: Fleet, load: () => Promise<void>) => Promise<void>
 
@@ -130,7 +132,7 @@ describe('copies of streams, whatever is killed', function () {
 
   /** What of it is acknowledged does not matter: copies are held against their origin. */
   async function load(role: 'hub' | 'leaf', subject: string): Promise<void> {
-    const js = jetstream(clients[role], { timeout: 2_000 })
+    const js = jetstream(clients[role], { timeout: ACK_MS })
     const sent = Array.from({ length: ROUND_MESSAGES }, (_, i) =>
       js.publish(subject, `${i}`, { retries: 0 }).catch(() => undefined),
     )
