@@ -2,7 +2,7 @@
 /**
  * All that must hold before a change goes in: types, style, tests. Ends with `N passed, N failed`. With
  * arguments it runs mocha alone and passes them on: `npm test -- test/unit/store`. Where there are two cores,
- * the tests run in two lanes; what the second says comes when the first is over.
+ * several processes of mocha share the files.
  */
 import { spawn } from 'node:child_process'
 import * as os from 'node:os'
@@ -11,19 +11,25 @@ import { countOf, failedTests } from './mocha-report.mjs'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
 const bin = (name, file) => path.join(ROOT, 'node_modules', name, file)
+const REPORTER = path.join(ROOT, 'scripts', 'mocha-reporter.mjs')
 const mochaArgs = process.argv.slice(2)
 
 /** How long mocha may take to end after its last words. */
 const LINGER_MS = 30_000
 
 /**
- * What needs no peers and no patience; `npm run interop` and the benchmarks are asked for by name. The first
- * lane starts servers and waits for disks and timers, the second computes, in one process.
+ * What needs no peers and no patience; `npm run interop` and the benchmarks are asked for by name. The longest files
+ * are begun first, so that none is left over when all others are done.
  */
-const LANES = [
-  ['test/*.test.ts', 'test/{conformance,integration,fault}/**/*.test.ts'],
-  ['test/{unit,fuzz,sim}/**/*.test.ts'],
+const FILES = [
+  'test/sim/**/*.test.ts',
+  'test/{fault,integration,conformance,fuzz}/**/*.test.ts',
+  'test/*.test.ts',
+  'test/unit/**/*.test.ts',
 ]
+
+/** So many files at once: half of them wait, for servers, disks and timers, so these are more than there are cores. */
+const JOBS = os.availableParallelism() > 1 ? 3 : 1
 
 const CHECKS = [
   ['types', [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json', '--noEmit']],
@@ -39,7 +45,7 @@ const failures = []
 if (mochaArgs.length === 0) {
   for (const [name, args] of CHECKS) {
     process.stdout.write(`${name} …\n`)
-    const { code, output } = await run(args, () => {})
+    const { code, output } = await run(args)
     if (code === 0) passed++
     else fail(name, output)
   }
@@ -49,21 +55,20 @@ for (const name of failures) process.stdout.write(`failed: ${name}\n`)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1
 
+/**
+ * Of whole folders each process takes the next file when it is done with one, and what came of a file is told when it
+ * is over. Single files, and whatever is asked for with options, run in one process that is heard at once.
+ */
 async function tests() {
-  const colour = process.stdout.isTTY ? ['--color'] : []
-  const isNamed = mochaArgs.some((arg) => /\.test\.ts$|^test\//.test(arg))
-  const lanes = isNamed ? [[]] : os.availableParallelism() > 1 ? LANES : [LANES.flat()]
-  const voices = inTurn(lanes.length)
-  const args = [bin('mocha', 'bin/mocha.js'), ...colour, ...mochaArgs.flatMap(filesOf)]
-  const runs = lanes.map(async (files, i) => {
-    const result = await run([...args, ...files], voices[i].say)
-    voices[i].end()
-    return result
-  })
-  for (const result of await Promise.all(runs)) count(result)
-}
-
-function count({ code, output }) {
+  const isAll = mochaArgs.length === 0
+  const isParallel = JOBS > 1 && mochaArgs.every(isFolder)
+  const args = [
+    bin('mocha', 'bin/mocha.js'),
+    ...(process.stdout.isTTY ? ['--color'] : []),
+    ...(isParallel ? ['--parallel', '--jobs', String(JOBS), '--reporter', REPORTER] : []),
+    ...(isAll ? FILES : mochaArgs.flatMap(filesOf)),
+  ]
+  const { code, output } = await run(args, (text) => process.stdout.write(text))
   const passing = countOf(output, 'passing')
   const failing = countOf(output, 'failing')
   passed += passing ?? 0
@@ -75,32 +80,13 @@ function count({ code, output }) {
     fail(`mocha ended with ${code}`, '')
 }
 
-/** So many voices, of which each is heard when those before it have ended. */
-function inTurn(number) {
-  let current = 0
-  const voices = Array.from({ length: number }, (_, i) => {
-    const voice = { isOver: false, unheard: '', say, end }
-    function say(text) {
-      if (i === current) process.stdout.write(text)
-      else voice.unheard += text
-    }
-    function end() {
-      voice.isOver = true
-      while (voices[current]?.isOver === true) {
-        current++
-        process.stdout.write(voices[current]?.unheard ?? '')
-      }
-    }
-    return voice
-  })
-  return voices
-}
-
 /** A folder stands for the tests in it. */
 function filesOf(argument) {
-  const isFolder =
-    argument.startsWith('test/') && !argument.includes('*') && !argument.endsWith('.ts')
-  return isFolder ? [`${argument.replace(/\/$/, '')}/**/*.test.ts`] : [argument]
+  return isFolder(argument) ? [`${argument.replace(/\/$/, '')}/**/*.test.ts`] : [argument]
+}
+
+function isFolder(argument) {
+  return argument.startsWith('test/') && !argument.includes('*') && !argument.endsWith('.ts')
 }
 
 function fail(name, output) {
@@ -113,7 +99,7 @@ function fail(name, output) {
  * Runs one of the tools; resolves to what it said and how it ended. One that has printed its last words
  * and does not end has something left running: it is stopped and named, for a run must come to an end.
  */
-function run(args, say) {
+function run(args, say = () => {}) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: ROOT,

@@ -5,16 +5,21 @@ import { createServer } from 'node:net'
  * Ports for servers that are told theirs, and have it again when they start once more. They lie below the
  * range from which a system serves those who name none (32768 and up on Linux, 49152 elsewhere): a port of
  * that range may be anybody's by the time it is used, or while its server is down. Each is given out once in
- * a process, and two processes begin at different places.
+ * a process; processes that share a run of tests each have every so many, and two runs begin at different places.
  */
 const LOWEST = 10_000
 const HIGHEST = 32_000
 
-let last = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST))
+/** mocha numbers the processes that it shares the files among. */
+const SHARES = 8
+const share = Number(process.env['MOCHA_WORKER_ID'] ?? 0) % SHARES
+
+const begin = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST))
+let last = begin - (begin % SHARES) + share
 
 export async function freePort(): Promise<number> {
-  for (let tries = LOWEST; tries < HIGHEST; tries++) {
-    last = last + 1 < HIGHEST ? last + 1 : LOWEST
+  for (let tries = LOWEST; tries < HIGHEST; tries += SHARES) {
+    last = last + SHARES < HIGHEST ? last + SHARES : LOWEST + share
     if (await isFree(last)) return last
   }
   throw new Error(`all ports from ${LOWEST} to ${HIGHEST} are taken`)
