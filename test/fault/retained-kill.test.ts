@@ -41,7 +41,7 @@ async function workAndKill(directory: string, first: number, possible: Possible,
 }
 
 describe('retained messages and kill -9', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   it(`are as they were acknowledged (seed=${seed})`, async () => {
     const folder = new StoreFolder()

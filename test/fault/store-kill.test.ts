@@ -65,7 +65,7 @@ async function checkLazy(stream: StreamStore, lastLazy: number): Promise<void> {
 }
 
 describe('store and kill -9', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   it(`has all that was acknowledged (seed=${seed})`, () => survive('none'))
 
