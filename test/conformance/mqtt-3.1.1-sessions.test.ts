@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IConnectPacket } from 'mqtt-packet'
-import { MqttHub } from '../support/mqtt-hub.ts'
+import type { MqttHub } from '../support/mqtt-hub.ts'
+import { mqttSuite } from '../support/mqtt-suite.ts'
 import { PacketClient } from '../support/packet-client.ts'
 
 const V4 = { protocolVersion: 4 } as const
@@ -8,22 +9,16 @@ const V4 = { protocolVersion: 4 } as const
 describe('MQTT 3.1.1: sessions, retained messages and QoS 2', () => {
   let hub: MqttHub
   let publisher: PacketClient
-  let count = 0
   let clientId: string
 
-  before(async () => {
-    hub = await MqttHub.start()
+  const suite = mqttSuite((started) => {
+    hub = started
   })
-
-  after(() => hub.remove())
 
   beforeEach(async () => {
-    count++
-    clientId = `device-${count}`
-    publisher = await PacketClient.client(hub.port, { ...V4, clientId: `publisher-${count}` })
+    clientId = suite.nameOf('device')
+    publisher = await suite.client('publisher', V4)
   })
-
-  afterEach(() => publisher.destroy())
 
   function come(rest: Partial<IConnectPacket> = {}) {
     return PacketClient.connect(hub.port, { ...V4, clientId, clean: false, ...rest })
@@ -170,10 +165,10 @@ describe('MQTT 3.1.1: sessions, retained messages and QoS 2', () => {
   describe('retained messages', () => {
     async function retained(): Promise<string[]> {
       const { client } = await come({ clean: true, clientId: 'looks' })
-      publisher.publish(`sentinel/${count}`, 'end', { retain: true, messageId: 9 })
+      publisher.publish(`sentinel/${suite.count}`, 'end', { retain: true, messageId: 9 })
       await publisher.next('puback')
       await client.subscribe(1, [clientId])
-      await client.subscribe(2, [`sentinel/${count}`])
+      await client.subscribe(2, [`sentinel/${suite.count}`])
       const found: string[] = []
       for (;;) {
         const packet = await client.whenever('publish', found.length + 1)

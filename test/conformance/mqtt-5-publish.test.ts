@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IPublishPacket } from 'mqtt-packet'
-import { MqttHub } from '../support/mqtt-hub.ts'
+import type { MqttHub } from '../support/mqtt-hub.ts'
+import { mqttSuite } from '../support/mqtt-suite.ts'
 import { PacketClient } from '../support/packet-client.ts'
 
 const KEPT = { clean: false, properties: { sessionExpiryInterval: 3_600 } } as const
@@ -9,23 +10,14 @@ describe('MQTT 5: PUBLISH', () => {
   let hub: MqttHub
   let publisher: PacketClient
   let subscriber: PacketClient
-  let count = 0
 
-  before(async () => {
-    hub = await MqttHub.start()
+  const suite = mqttSuite((started) => {
+    hub = started
   })
-
-  after(() => hub.remove())
 
   beforeEach(async () => {
-    count++
-    publisher = await PacketClient.client(hub.port, { clientId: `publisher-${count}` })
-    subscriber = await PacketClient.client(hub.port, { clientId: `subscriber-${count}` })
-  })
-
-  afterEach(async () => {
-    await publisher.destroy()
-    await subscriber.destroy()
+    publisher = await suite.client('publisher')
+    subscriber = await suite.client('subscriber')
   })
 
   /** The properties that a subscriber gets of those that were published. */

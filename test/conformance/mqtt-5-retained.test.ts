@@ -1,34 +1,29 @@
 import assert from 'node:assert/strict'
-import { MqttHub } from '../support/mqtt-hub.ts'
+import type { MqttHub } from '../support/mqtt-hub.ts'
+import { mqttSuite } from '../support/mqtt-suite.ts'
 import { PacketClient } from '../support/packet-client.ts'
 
 describe('MQTT 5: retained messages', () => {
   let hub: MqttHub
   let publisher: PacketClient
   let client: PacketClient
-  let count = 0
   let topic: string
 
+  const suite = mqttSuite((started) => {
+    hub = started
+  })
+
   before(async () => {
-    hub = await MqttHub.start()
     const first = await PacketClient.client(hub.port, { clientId: 'first' })
     first.publish('sentinel', 'x', { retain: true, messageId: 1 })
     await first.next('puback')
     await first.disconnect()
   })
 
-  after(() => hub.remove())
-
   beforeEach(async () => {
-    count++
-    topic = `retained/${count}`
-    publisher = await PacketClient.client(hub.port, { clientId: `publisher-${count}` })
-    client = await PacketClient.client(hub.port, { clientId: `subscriber-${count}` })
-  })
-
-  afterEach(async () => {
-    await publisher.destroy()
-    await client.destroy()
+    topic = `retained/${suite.count}`
+    publisher = await suite.client('publisher')
+    client = await suite.client('subscriber')
   })
 
   async function retain(payload: string, properties = {}): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IConnectPacket } from 'mqtt-packet'
-import { MqttHub } from '../support/mqtt-hub.ts'
+import type { MqttHub } from '../support/mqtt-hub.ts'
+import { mqttSuite } from '../support/mqtt-suite.ts'
 import { PacketClient } from '../support/packet-client.ts'
 
 const HOUR = { sessionExpiryInterval: 3_600 }
@@ -9,22 +10,16 @@ const FOREVER = { sessionExpiryInterval: 0xffff_ffff }
 describe('MQTT 5: sessions', () => {
   let hub: MqttHub
   let publisher: PacketClient
-  let count = 0
   let clientId: string
 
-  before(async () => {
-    hub = await MqttHub.start()
+  const suite = mqttSuite((started) => {
+    hub = started
   })
-
-  after(() => hub.remove())
 
   beforeEach(async () => {
-    count++
-    clientId = `session-${count}`
-    publisher = await PacketClient.client(hub.port, { clientId: `publisher-${count}` })
+    clientId = suite.nameOf('session')
+    publisher = await suite.client('publisher')
   })
-
-  afterEach(() => publisher.destroy())
 
   function come(rest: Partial<IConnectPacket> = {}) {
     return PacketClient.connect(hub.port, { clientId, clean: false, properties: HOUR, ...rest })
@@ -292,7 +287,7 @@ describe('MQTT 5: sessions', () => {
 
   describe('what they have received at QoS 2', () => {
     it('[MQTT-4.3.3-10] is known when the session is back, and not delivered twice', async () => {
-      const observer = await PacketClient.client(hub.port, { clientId: `observer-${count}` })
+      const observer = await PacketClient.client(hub.port, { clientId: `observer-${suite.count}` })
       await observer.subscribe(1, [{ topic: clientId, qos: 0 }])
       const { client } = await come()
       client.publish(clientId, 'once', { messageId: 3, qos: 2 })

@@ -1,28 +1,20 @@
 import assert from 'node:assert/strict'
-import { MqttHub } from '../support/mqtt-hub.ts'
+import type { MqttHub } from '../support/mqtt-hub.ts'
+import { mqttSuite } from '../support/mqtt-suite.ts'
 import { PacketClient } from '../support/packet-client.ts'
 
 describe('MQTT 5: SUBSCRIBE and UNSUBSCRIBE', () => {
   let hub: MqttHub
   let publisher: PacketClient
   let client: PacketClient
-  let count = 0
 
-  before(async () => {
-    hub = await MqttHub.start()
+  const suite = mqttSuite((started) => {
+    hub = started
   })
-
-  after(() => hub.remove())
 
   beforeEach(async () => {
-    count++
-    publisher = await PacketClient.client(hub.port, { clientId: `publisher-${count}` })
-    client = await PacketClient.client(hub.port, { clientId: `subscriber-${count}` })
-  })
-
-  afterEach(async () => {
-    await publisher.destroy()
-    await client.destroy()
+    publisher = await suite.client('publisher')
+    client = await suite.client('subscriber')
   })
 
   /** What the client has got of all that was published before, as `topic payload`. */
@@ -194,7 +186,7 @@ describe('MQTT 5: SUBSCRIBE and UNSUBSCRIBE', () => {
     let members: PacketClient[]
 
     beforeEach(async () => {
-      const names = [1, 2, 3].map((n) => ({ clientId: `member-${count}-${n}` }))
+      const names = [1, 2, 3].map((n) => ({ clientId: `member-${suite.count}-${n}` }))
       members = await Promise.all(names.map((name) => PacketClient.client(hub.port, name)))
     })
 
