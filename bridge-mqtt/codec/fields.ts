@@ -34,9 +34,9 @@ export class FieldWalk {
   }
 
   /** A packet identifier, which is never 0 [MQTT-2.3.1-1]. */
-  packetId(): number {
+  packetId(zero: Violation = VIOLATIONS.packetIdZero): number {
     const id = this.uint16()
-    if (id === 0) this.fail(VIOLATIONS.packetIdZero)
+    if (id === 0) this.fail(zero)
     return id
   }
 

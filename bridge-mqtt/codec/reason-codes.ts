@@ -62,7 +62,11 @@ export const CONNACK = {
 /** SUBACK return code of a filter that was not granted, in MQTT 3.1.1 [MQTT-3.9.3-2]. */
 export const SUBACK_FAILURE = 0x80
 
-const EITHER_ACK = [0x00, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]
+/**
+ * Of both sides: no client has a reason to say 0x10, which table 3-4 leaves to servers, but it is one of the codes
+ * [MQTT-3.4.2-1] and a success. There are clients that answer as they are answered, and mosquitto takes it.
+ */
+const ACK = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
 const RELEASE = new Set([0x00, 0x92])
 const EITHER_DISCONNECT = [
   0x00, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
@@ -74,7 +78,6 @@ interface Codes {
 }
 
 const NONE: ReadonlySet<number> = new Set()
-const ACKS: Codes = { client: new Set(EITHER_ACK), server: new Set([...EITHER_ACK, 0x10]) }
 
 /** Which of them a packet of MQTT 5 may carry, by who sends it: the table of each packet's section. */
 const CODES_5: Readonly<Record<number, Codes>> = {
@@ -85,8 +88,8 @@ const CODES_5: Readonly<Record<number, Codes>> = {
       0x97, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
     ]),
   },
-  [PACKET.puback]: ACKS,
-  [PACKET.pubrec]: ACKS,
+  [PACKET.puback]: { client: ACK, server: ACK },
+  [PACKET.pubrec]: { client: ACK, server: ACK },
   [PACKET.pubrel]: { client: RELEASE, server: RELEASE },
   [PACKET.pubcomp]: { client: RELEASE, server: RELEASE },
   [PACKET.suback]: {

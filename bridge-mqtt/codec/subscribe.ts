@@ -39,14 +39,18 @@ const OPTION = { qos: 0x03, noLocal: 0x04, retainAsPublished: 0x08, retainHandli
 const RESERVED_OPTIONS = 0xc0
 const RETAIN_HANDLING_SHIFT = 4
 
-/** Decodes a whole SUBSCRIBE. Whether a filter's wildcards are well placed is not asked here. */
+/**
+ * Decodes a whole SUBSCRIBE. Whether a filter's wildcards are well placed is not asked here. Identifier 0 and an
+ * empty filter have no reason code of their own in MQTT 5: as in mosquitto they are malformed here, and a protocol
+ * error in a PUBLISH.
+ */
 export function decodeSubscribe(
   bytes: Uint8Array,
   frame: Frame,
   level: Level,
 ): SubscribePacket | Violation {
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  const packetId = walk.packetId()
+  const packetId = walk.packetId(VIOLATIONS.requestIdZero)
   const properties = level === LEVEL.v5 ? walk.properties(PLACE.subscribe) : NO_PROPERTIES
   if (walk.isAtEnd) walk.fail(VIOLATIONS.emptySubscribe)
   const filters: RequestedFilter[] = []
@@ -82,7 +86,7 @@ export function decodeUnsubscribe(
   level: Level,
 ): UnsubscribePacket | Violation {
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  const packetId = walk.packetId()
+  const packetId = walk.packetId(VIOLATIONS.requestIdZero)
   const properties = level === LEVEL.v5 ? walk.properties(PLACE.unsubscribe) : NO_PROPERTIES
   if (walk.isAtEnd) walk.fail(VIOLATIONS.emptyUnsubscribe)
   const filters: string[] = []
@@ -92,7 +96,7 @@ export function decodeUnsubscribe(
 
 function readFilter(walk: FieldWalk): string {
   const filter = walk.text()
-  if (filter === '') walk.fail(VIOLATIONS.emptyTopic)
+  if (filter === '') walk.fail(VIOLATIONS.emptyFilter)
   return filter
 }
 

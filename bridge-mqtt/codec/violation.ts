@@ -83,6 +83,7 @@ export const VIOLATIONS = {
   truncated: malformed('MQTT-4.8.0-1', 'MQTT-4.13.1-1', TRUNCATED),
   trailingBytes: malformed('MQTT-4.8.0-1', 'MQTT-4.13.1-1', TRAILING),
   packetIdZero: forbidden('MQTT-2.3.1-1', 'MQTT-2.2.1-3', 'packet identifier 0'),
+  requestIdZero: malformed('MQTT-2.3.1-1', 'MQTT-2.2.1-3', 'packet identifier 0'),
   malformedString: malformed('MQTT-1.5.3-1', 'MQTT-1.5.4-1', 'string is not well-formed UTF-8'),
   nulInString: malformed('MQTT-1.5.3-2', 'MQTT-1.5.4-2', 'string holds U+0000'),
   firstPacket: forbidden('MQTT-3.1.0-1', 'MQTT-3.1.0-1', 'first packet is not CONNECT'),
@@ -146,6 +147,7 @@ export const VIOLATIONS = {
     'topic is too long for a subject',
   ),
   emptyTopic: forbidden('MQTT-4.7.3-1', 'MQTT-4.7.3-1', 'topic is empty'),
+  emptyFilter: malformed('MQTT-4.7.3-1', 'MQTT-4.7.3-1', 'topic filter is empty'),
   emptySubscribe: forbidden('MQTT-3.8.3-3', 'MQTT-3.8.3-2', 'SUBSCRIBE without a topic filter'),
   subscribeQos: forbidden('MQTT-3.8.3-4', 'MQTT-3.8.3', 'requested QoS is 3 or has reserved bits'),
   subscriptionOptions: malformed(
