@@ -29,6 +29,8 @@ export interface WillMessage {
   readonly qos: number
   readonly isRetain: boolean
   readonly properties: Properties
+  /** The same as they came, behind their length: whoever gets the will has them in their order. */
+  readonly section: Uint8Array
 }
 
 /**
@@ -105,7 +107,9 @@ function readFields(walk: FieldWalk, level: Level): ConnectPacket {
 }
 
 function readWill(walk: FieldWalk, flags: number, level: Level): WillMessage {
+  const { offset } = walk
   const properties = level === LEVEL.v5 ? walk.properties(PLACE.will) : NO_PROPERTIES
+  const section = walk.copyFrom(offset)
   const topic = Buffer.from(walk.string() ?? [])
   if (!isTopicName(topic, 0, topic.length)) walk.fail(VIOLATIONS.willTopic)
   return {
@@ -114,6 +118,7 @@ function readWill(walk: FieldWalk, flags: number, level: Level): WillMessage {
     qos: (flags & FLAG.willQos) >> WILL_QOS_SHIFT,
     isRetain: (flags & FLAG.willRetain) !== 0,
     properties,
+    section,
   }
 }
 
@@ -142,7 +147,7 @@ export function encodeConnect(packet: ConnectPacket): Uint8Array {
   if (level === LEVEL.v5) writeProperties(writer, packet.properties, PLACE.connect)
   writer.string(packet.clientId)
   if (will !== undefined) {
-    if (level === LEVEL.v5) writeProperties(writer, will.properties, PLACE.will)
+    if (level === LEVEL.v5) writer.raw(will.section)
     writer.binary(will.topic).binary(will.payload)
   }
   if (user !== undefined) writer.string(user)

@@ -25,6 +25,16 @@ export class FieldWalk {
     return this.violation !== undefined || this.#at === this.#end
   }
 
+  /** Where the next field begins. */
+  get offset(): number {
+    return this.#at
+  }
+
+  /** The fields from `offset` to the next one, as they are. */
+  copyFrom(offset: number): Uint8Array {
+    return Buffer.from(this.#bytes.subarray(offset, this.#at))
+  }
+
   byte(): number {
     return this.#take(1) ? (this.#bytes[this.#at - 1] ?? 0) : 0
   }

@@ -36,7 +36,12 @@ export { NO_PROPERTIES } from './fields.ts'
 export { Frame, type FrameState } from './frame.ts'
 export { LEVEL, type Level, type Side } from './level.ts'
 export { PACKET } from './packet-types.ts'
-export { decodeProperties, encodeProperties, encodeWithin } from './properties.ts'
+export {
+  decodeProperties,
+  encodeProperties,
+  encodeWithin,
+  propertySection,
+} from './properties.ts'
 export { PropertyCursor } from './property-cursor.ts'
 export {
   PLACE,

@@ -84,6 +84,13 @@ export function encodeProperties(properties: Properties, place: Place): Uint8Arr
   return writer.body()
 }
 
+/** The same behind their length, as bytes of their own. */
+export function propertySection(properties: Properties, place: Place): Uint8Array {
+  const writer = new PacketWriter()
+  writeProperties(writer, properties, place)
+  return writer.body()
+}
+
 /** The properties behind their length, which is 0 when there are none [MQTT-2.2.2-1]. */
 export function writeProperties(writer: PacketWriter, properties: Properties, place: Place): void {
   const encoded = encodeProperties(properties, place)

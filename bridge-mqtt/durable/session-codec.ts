@@ -10,7 +10,7 @@
  *
  * Numbers are little-endian. Decoding throws nothing: bytes that make no sense are undefined.
  */
-import { decodeProperties, encodeProperties, PLACE, type WillMessage } from '../codec/index.ts'
+import { decodeProperties, PLACE, type WillMessage } from '../codec/index.ts'
 import type { StoredFilter } from './delivery-line.ts'
 
 const VERSION = 1
@@ -83,14 +83,14 @@ export function decodeFilter(bytes: Uint8Array): FilterRecord | undefined {
   return { stored: { filter, qos, ...options, subscriptionId, retainHandling }, sinceSeq }
 }
 
-export function encodeWill({ topic, payload, qos, isRetain, properties }: WillMessage): Uint8Array {
+export function encodeWill({ topic, payload, qos, isRetain, section }: WillMessage): Uint8Array {
   const fields = {
     v: VERSION,
     topic: base64(topic),
     payload: base64(payload),
     qos,
     isRetain,
-    properties: base64(encodeProperties(properties, PLACE.will)),
+    properties: base64(behindLength(section)),
   }
   return Buffer.from(JSON.stringify(fields))
 }
@@ -111,6 +111,7 @@ export function decodeWill(bytes: Uint8Array): WillMessage | undefined {
     qos,
     isRetain: isRetain === true,
     properties: decoded.properties,
+    section,
   }
 }
 
@@ -183,6 +184,13 @@ function base64(bytes: Uint8Array): string {
 }
 
 /** As the codec wants it in front of properties. */
+/** What stands behind the length, which there is none of before MQTT 5. */
+function behindLength(section: Uint8Array): Uint8Array {
+  let at = 0
+  while ((section[at] ?? 0) > 127) at++
+  return section.subarray(at + 1)
+}
+
 function lengthOf({ length }: Uint8Array): Buffer {
   const bytes: number[] = []
   let rest = length

@@ -87,7 +87,7 @@ export class MessageFacts {
     const headers = this.#headers
     const encoded = this.#encoded
     encoded.begin(headers.length * GROWTH_MAX + this.#replyTopic.length + ROOM_BYTES)
-    if (this.#replyTopic.length > 0) encoded.responseTopic(this.#replyTopic)
+    const hasReply = this.#replyTopic.length > 0
     const cursor = this.#cursor
     cursor.begin(headers)
     while (cursor.next()) {
@@ -97,8 +97,11 @@ export class MessageFacts {
         continue
       }
       const field = knownField(headers, nameStart, nameEnd)
-      if (field !== undefined) encoded.field(field, headers, valueStart, valueEnd)
+      // Where it stood in the PUBLISH: properties keep their order, though only user properties have to.
+      if (hasReply && field === FIELD.responseTopic) encoded.responseTopic(this.#replyTopic)
+      else if (field !== undefined) encoded.field(field, headers, valueStart, valueEnd)
     }
+    if (hasReply) encoded.responseTopic(this.#replyTopic)
     this.omitted += encoded.omitted
     return encoded.finish()
   }

@@ -12,13 +12,12 @@
  *     Mqtt-User-Property: Mqtt-Qos=a%0Ab        one that cannot
  */
 import {
-  encodeProperties,
   PLACE,
   type Place,
   PROPERTY,
   type Properties,
   PropertyCursor,
-  PublishProperties,
+  propertySection,
   REASON,
   type Violation,
 } from '../codec/index.ts'
@@ -41,7 +40,6 @@ export const PROPERTIES_TOO_LARGE: Violation = {
 
 /** One of each for all: packets are handled one after the other, to their end. */
 const cursor = new PropertyCursor()
-const section = new PublishProperties()
 const writer = new HeaderWriter()
 
 const QOS_LINE = Buffer.from(`\n${FIELD.qos}:`)
@@ -82,16 +80,15 @@ export function headersOfPublish(
   return writer.size === size ? plainHeaders(qos) : writer.finish()
 }
 
-/** The same of properties that are an object, for a will. `place` is where they stood. */
+/** The same of properties that are an object. `place` is where they stood. */
 export function headersOf(
   qos: number,
   properties: Properties | undefined,
   place: Place = PLACE.will,
 ): Uint8Array | Violation {
   if (properties === undefined) return plainHeaders(qos)
-  section.shared = encodeProperties(properties, place)
-  const bytes = Buffer.allocUnsafe(section.sectionSize)
-  return headersOfPublish(qos, bytes, 0, section.write(bytes, 0), place)
+  const section = propertySection(properties, place)
+  return headersOfPublish(qos, section, 0, section.length, place)
 }
 
 /** The QoS that a header block tells, 0 when it tells none. */

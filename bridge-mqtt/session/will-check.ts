@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { CONNACK, type ConnectPacket, LEVEL, REASON } from '../codec/index.ts'
-import { headersOf } from '../headers/index.ts'
+import { CONNACK, type ConnectPacket, LEVEL, PLACE, REASON } from '../codec/index.ts'
+import { headersOfPublish } from '../headers/index.ts'
 import type { MqttLimits } from '../limits.ts'
 import type { Refusal } from './context.ts'
 
@@ -18,7 +18,8 @@ export function willRefusal(
   if (will.isRetain && retainedMax === 0) {
     return refusal(REASON.retainNotSupported, 'will is retained, and nothing is')
   }
-  if ('rule' in headersOf(will.qos, will.properties)) {
+  const { qos, section } = will
+  if ('rule' in headersOfPublish(qos, section, 0, section.length, PLACE.will)) {
     return refusal(REASON.quotaExceeded, 'will has too many properties')
   }
   if (will.properties.payloadFormat === UTF8 && !isUtf8(will.payload)) {

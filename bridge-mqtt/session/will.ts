@@ -1,7 +1,7 @@
 import type { SubjectSpace } from '../../shared/broker/index.ts'
-import type { WillMessage } from '../codec/index.ts'
+import { PLACE, type WillMessage } from '../codec/index.ts'
 import type { MqttPublisher } from '../durable/index.ts'
-import { headersOf, NO_HEADERS } from '../headers/index.ts'
+import { headersOfPublish, NO_HEADERS } from '../headers/index.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { Publisher } from './inbound-publisher.ts'
@@ -111,7 +111,8 @@ export class Will extends PublishWaits implements MqttPublisher, MqttOrigin {
     if (guard !== undefined && !this.#isPermitted(message, topic, subject, guard)) return
     this.#context.counters.wills++
     const qos = Math.min(message.qos, this.#context.limits.publishQosMax)
-    const headers = headersOf(qos, message.properties)
+    const { section } = message
+    const headers = headersOfPublish(qos, section, 0, section.length, PLACE.will)
     // What a will may carry was found out at its CONNECT.
     if (subject.length === 0 || 'rule' in headers) return
     const { facts } = this.#context.scratch

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { IConnectPacket } from 'mqtt-packet'
+import { packetOf } from '../support/mqtt-codec.ts'
 import { MqttHub } from '../support/mqtt-hub.ts'
 import { PacketClient } from '../support/packet-client.ts'
 
@@ -53,6 +54,20 @@ describe('MQTT 5: wills', () => {
     const again = await PacketClient.client(hub.port, { clientId })
     await again.destroy()
     await isSilent()
+  })
+
+  it('[MQTT-3.1.3-10] keeps all of its properties in their order', async () => {
+    const client = await PacketClient.open(hub.port)
+    const properties = '260001610001310800017203000174090001002600016100013201 01'
+    const topic = Buffer.from(`wills/${count}`)
+    const name = `${hex16(topic.length)}${topic.toString('hex')}`
+    const connect = `0004 4d515454 05 06 0000 00 0001 6d 21 1800000000 ${properties} ${name} 0001 78`
+    client.raw(packetOf('10', connect))
+    await client.next('connack')
+    await client.destroy()
+    await witness.next('publish')
+    const publish = packetOf('30', name, '1c', properties, '78')
+    assert.ok(witness.received.includes(publish), witness.received.toString('hex'))
   })
 
   it('[MQTT-3.14.4-3] DISCONNECT 0 discards it', async () => {
@@ -182,3 +197,7 @@ describe('MQTT 5: wills', () => {
     })
   })
 })
+
+function hex16(n: number): string {
+  return n.toString(16).padStart(4, '0')
+}

@@ -21,6 +21,7 @@ import {
   type Properties,
   PublishProperties,
   parseShared,
+  propertySection,
   publishHeadSize,
   REASON,
   VIOLATIONS,
@@ -179,6 +180,7 @@ export const PROOFS: readonly Proof[] = [
         qos: 1,
         isRetain: true,
         properties: { userProperties },
+        section: Buffer.from(propertySection({ userProperties }, PLACE.will)),
       }
       const packet = {
         level: LEVEL.v5,

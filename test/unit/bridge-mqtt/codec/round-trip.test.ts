@@ -19,6 +19,7 @@ import {
   type Properties,
   PUBLISH_FLAG,
   PublishProperties,
+  propertySection,
   publishHeadSize,
   type Side,
   type UserProperty,
@@ -195,8 +196,10 @@ function drawWill(random: Random, level: Level) {
   const payload = data(random)
   const qos = random.below(3) as peer.QoS
   const isRetain = flag(random)
+  const properties = own(level, drawn)
+  const section = Buffer.from(level === LEVEL.v5 ? propertySection(properties, PLACE.will) : [])
   return {
-    ours: { topic: Buffer.from(name), payload, qos, isRetain, properties: own(level, drawn) },
+    ours: { topic: Buffer.from(name), payload, qos, isRetain, properties, section },
     theirs: { topic: name, payload, qos, retain: isRetain, ...props(level, drawn) },
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { NO_PROPERTIES } from '../../../../bridge-mqtt/codec/index.ts'
+import { PLACE, propertySection } from '../../../../bridge-mqtt/codec/index.ts'
 import {
   decodeCursor,
   decodeFilter,
@@ -28,20 +28,21 @@ const session = {
   leftMs: 0,
 }
 const filter = { stored: filterOf('a/+/#', 2, { subscriptionId: 5 }), sinceSeq: 7 }
+const willProperties = {
+  willDelaySeconds: 5,
+  correlationData: Buffer.alloc(300, 1),
+  userProperties: [
+    { name: 'a', value: '1' },
+    { name: 'a', value: '2' },
+  ],
+}
 const will = {
   topic: Buffer.from('t'),
   payload: Buffer.from([0, 255, 10]),
   qos: 2,
   isRetain: true,
-  properties: {
-    ...NO_PROPERTIES,
-    willDelaySeconds: 5,
-    correlationData: Buffer.alloc(300, 1),
-    userProperties: [
-      { name: 'a', value: '1' },
-      { name: 'a', value: '2' },
-    ],
-  },
+  properties: willProperties,
+  section: Buffer.from(propertySection(willProperties, PLACE.will)),
 }
 
 describe('mqtt durable: state of a session as bytes', () => {

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { NO_PROPERTIES, type WillMessage } from '../../../../bridge-mqtt/codec/index.ts'
+import {
+  NO_PROPERTIES,
+  PLACE,
+  propertySection,
+  type WillMessage,
+} from '../../../../bridge-mqtt/codec/index.ts'
 import { NEVER_EXPIRES } from '../../../../bridge-mqtt/durable/index.ts'
 import { DurableWorld, filterOf } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
@@ -7,15 +12,17 @@ import { RecordingLog } from '../../../support/mqtt-core.ts'
 import { StoreClock, settle } from '../../../support/store-clock.ts'
 
 function willOf(payload: string, delaySeconds?: number): WillMessage {
+  const properties =
+    delaySeconds === undefined
+      ? NO_PROPERTIES
+      : { willDelaySeconds: delaySeconds, contentType: 'text/plain' }
   return {
     topic: Buffer.from('will/topic'),
     payload: Buffer.from(payload),
     qos: 1,
     isRetain: true,
-    properties:
-      delaySeconds === undefined
-        ? NO_PROPERTIES
-        : { willDelaySeconds: delaySeconds, contentType: 'text/plain' },
+    properties,
+    section: Buffer.from(propertySection(properties, PLACE.will)),
   }
 }
 
@@ -262,7 +269,8 @@ describe('mqtt durable: life of a session', () => {
           {
             qos: 1,
             isRetain: true,
-            properties: { willDelaySeconds: 60, contentType: 'text/plain' },
+            properties: willOf('', 60).properties,
+            section: willOf('', 60).section,
           },
         ],
       ],
