@@ -192,6 +192,9 @@ export const SHARED_PACKET_BYTES_MAX = 4096
 /** As mosquitto has it: matching costs time and depth by the level. */
 export const FILTER_LEVELS_MAX = 201
 
+/** Filters of one SUBSCRIBE or UNSUBSCRIBE that are done, and stored, together; others may have their turn then. */
+export const FILTERS_TOGETHER = 16
+
 /** Filters of one client whose overlaps are known pair by pair; with more, each may overlap with any. */
 export const COMPARED_FILTERS_MAX = 256
 

@@ -10,8 +10,8 @@ export const NO_PROPERTIES: Properties = {}
  * meets; after that every step stays where it is, and what it returns means nothing.
  */
 export class FieldWalk {
-  readonly #bytes: Uint8Array
-  readonly #end: number
+  #bytes: Uint8Array
+  #end: number
   #at: number
   violation: Violation | undefined
 
@@ -33,6 +33,13 @@ export class FieldWalk {
   /** The fields from `offset` to the next one, as they are. */
   copyFrom(offset: number): Uint8Array {
     return Buffer.from(this.#bytes.subarray(offset, this.#at))
+  }
+
+  /** Goes on in a copy of what is left: the bytes are somebody else's in a moment. */
+  keep(): void {
+    this.#bytes = Buffer.from(this.#bytes.subarray(this.#at, this.#end))
+    this.#end = this.#bytes.length
+    this.#at = 0
   }
 
   byte(): number {

@@ -69,11 +69,12 @@ export {
   type SubackPacket,
 } from './suback.ts'
 export {
-  decodeSubscribe,
-  decodeUnsubscribe,
   encodeSubscribe,
   encodeUnsubscribe,
   type RequestedFilter,
+  type RequestReader,
+  readSubscribe,
+  readUnsubscribe,
   type SubscribePacket,
   type UnsubscribePacket,
 } from './subscribe.ts'

@@ -4,7 +4,7 @@ import { LEVEL, type Level } from './level.ts'
 import { PACKET } from './packet-types.ts'
 import { PacketWriter } from './packet-writer.ts'
 import { writeProperties } from './properties.ts'
-import { PLACE, type Properties } from './property-table.ts'
+import { PLACE, type Place, type Properties } from './property-table.ts'
 import { isShared } from './shared-filter.ts'
 import { VIOLATIONS, type Violation } from './violation.ts'
 
@@ -40,22 +40,68 @@ const RESERVED_OPTIONS = 0xc0
 const RETAIN_HANDLING_SHIFT = 4
 
 /**
- * Decodes a whole SUBSCRIBE. Whether a filter's wildcards are well placed is not asked here. Identifier 0 and an
- * empty filter have no reason code of their own in MQTT 5: as in mosquitto they are malformed here, and a protocol
- * error in a PUBLISH.
+ * Reads a SUBSCRIBE or UNSUBSCRIBE filter by filter: there may be as many as fit into the longest packet, so whoever
+ * reads may stop in between. When nothing is left and there is no violation it is the packet.
+ *
+ * Identifier 0 and an empty filter have no reason code of their own in MQTT 5: as in mosquitto they are malformed
+ * here, and a protocol error in a PUBLISH.
  */
-export function decodeSubscribe(
+export class RequestReader<Filter> {
+  readonly packetId: number
+  readonly properties: Properties
+  readonly filters: Filter[] = []
+  readonly #walk: FieldWalk
+  readonly #readFilter: (walk: FieldWalk) => Filter
+
+  constructor(walk: FieldWalk, kind: RequestKind, level: Level, read: (walk: FieldWalk) => Filter) {
+    this.#walk = walk
+    this.#readFilter = read
+    this.packetId = walk.packetId(VIOLATIONS.requestIdZero)
+    this.properties = level === LEVEL.v5 ? walk.properties(kind.place) : NO_PROPERTIES
+    if (walk.isAtEnd) walk.fail(kind.empty)
+  }
+
+  get violation(): Violation | undefined {
+    return this.#walk.violation
+  }
+
+  /** Reads one filter; false: that was the last, or there is a violation. */
+  next(): boolean {
+    if (!this.#walk.isAtEnd) this.filters.push(this.#readFilter(this.#walk))
+    return !this.#walk.isAtEnd
+  }
+
+  /** What is left will be read when the packet's bytes are gone. */
+  keep(): void {
+    this.#walk.keep()
+  }
+}
+
+interface RequestKind {
+  readonly place: Place
+  readonly empty: Violation
+}
+
+const SUBSCRIBE: RequestKind = { place: PLACE.subscribe, empty: VIOLATIONS.emptySubscribe }
+const UNSUBSCRIBE: RequestKind = { place: PLACE.unsubscribe, empty: VIOLATIONS.emptyUnsubscribe }
+
+/** Whether a filter's wildcards are well placed is not asked here. */
+export function readSubscribe(
   bytes: Uint8Array,
   frame: Frame,
   level: Level,
-): SubscribePacket | Violation {
+): RequestReader<RequestedFilter> {
   const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  const packetId = walk.packetId(VIOLATIONS.requestIdZero)
-  const properties = level === LEVEL.v5 ? walk.properties(PLACE.subscribe) : NO_PROPERTIES
-  if (walk.isAtEnd) walk.fail(VIOLATIONS.emptySubscribe)
-  const filters: RequestedFilter[] = []
-  while (!walk.isAtEnd) filters.push(readRequest(walk, level))
-  return walk.end() ?? { packetId, filters, properties }
+  return new RequestReader(walk, SUBSCRIBE, level, (it) => readRequest(it, level))
+}
+
+export function readUnsubscribe(
+  bytes: Uint8Array,
+  frame: Frame,
+  level: Level,
+): RequestReader<string> {
+  const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
+  return new RequestReader(walk, UNSUBSCRIBE, level, readFilter)
 }
 
 function readRequest(walk: FieldWalk, level: Level): RequestedFilter {
@@ -77,21 +123,6 @@ function readRequest(walk: FieldWalk, level: Level): RequestedFilter {
   if (request.retainHandling > RETAIN_HANDLING_MAX) walk.fail(VIOLATIONS.retainHandling)
   if (request.isNoLocal && isShared(filter)) walk.fail(VIOLATIONS.noLocalShared)
   return request
-}
-
-/** Decodes a whole UNSUBSCRIBE. */
-export function decodeUnsubscribe(
-  bytes: Uint8Array,
-  frame: Frame,
-  level: Level,
-): UnsubscribePacket | Violation {
-  const walk = new FieldWalk(bytes, frame.bodyStart, frame.bodyEnd)
-  const packetId = walk.packetId(VIOLATIONS.requestIdZero)
-  const properties = level === LEVEL.v5 ? walk.properties(PLACE.unsubscribe) : NO_PROPERTIES
-  if (walk.isAtEnd) walk.fail(VIOLATIONS.emptyUnsubscribe)
-  const filters: string[] = []
-  while (!walk.isAtEnd) filters.push(readFilter(walk))
-  return walk.end() ?? { packetId, filters, properties }
 }
 
 function readFilter(walk: FieldWalk): string {

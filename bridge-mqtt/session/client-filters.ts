@@ -53,7 +53,7 @@ export class ClientFilters {
   readonly #isDurable: boolean
   readonly #receiver: SharedReceiver | undefined
   readonly #byFilter = new Map<string, Entry>()
-  readonly #bySubscription = new Map<Subscription, Entry>()
+  #bySubscription = new Map<Subscription, Entry>()
   readonly #overlaps = new FilterOverlaps()
   #age = 0
   #noLocal = 0
@@ -74,6 +74,10 @@ export class ClientFilters {
     this.#space = space
     this.#peer = peer
     this.#isDurable = isDurable
+  }
+
+  get account(): string {
+    return this.#space.account
   }
 
   get size(): number {
@@ -137,12 +141,23 @@ export class ClientFilters {
     return removed
   }
 
-  clear(): void {
-    for (const subscription of this.#bySubscription.keys()) this.#end(subscription)
+  /**
+   * Nothing is delivered from now on. What the space still knows of it is forgotten piece by piece, each by a call of
+   * what is returned, until that is false: those who were shared with others first, since these are asked instead.
+   */
+  leave(): () => boolean {
+    const all = [...this.#bySubscription.keys()]
+    const shared = all.filter(({ queue }) => queue !== '')
+    const left = [...shared, ...all.filter(({ queue }) => queue === '')].values()
     this.#byFilter.clear()
-    this.#bySubscription.clear()
+    this.#bySubscription = new Map()
     this.#overlaps.clear()
     this.#noLocal = 0
+    return () => {
+      const subscription = left.next().value
+      if (subscription !== undefined) this.#end(subscription)
+      return subscription !== undefined
+    }
   }
 
   /**

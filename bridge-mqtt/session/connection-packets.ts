@@ -2,12 +2,13 @@ import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 import {
   decodeDisconnect,
-  decodeSubscribe,
-  decodeUnsubscribe,
   type Frame,
   PACKET,
   PINGRESP_BYTES,
   type ReasonPacket,
+  type RequestReader,
+  readSubscribe,
+  readUnsubscribe,
   VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
@@ -19,6 +20,8 @@ import type { Session, SessionLine } from './session.ts'
 export interface PacketLine extends SessionLine {
   readonly channel: Channel
   readonly input: InputGate
+  /** Nothing of the client is looked at any more. */
+  readonly isGone: boolean
   /** undefined: CONNECT has named no authentication method. */
   readonly exchange: Exchange | undefined
   /** The client says that it goes. */
@@ -46,9 +49,13 @@ export function readSessionPacket(
       line.channel.write(PINGRESP_BYTES)
       return undefined
     case PACKET.subscribe:
-      return subscribe(session, line, bytes, frame)
+      return request(session, line, readSubscribe(bytes, frame, session.level), (it) =>
+        session.subscriber.subscribe(it),
+      )
     case PACKET.unsubscribe:
-      return unsubscribe(session, line, bytes, frame)
+      return request(session, line, readUnsubscribe(bytes, frame, session.level), (it) =>
+        session.subscriber.unsubscribe(it),
+      )
     case PACKET.disconnect:
       return disconnect(session, line, bytes, frame)
     case PACKET.auth:
@@ -61,28 +68,29 @@ export function readSessionPacket(
   }
 }
 
-function subscribe(
+/**
+ * Reads the filters of a SUBSCRIBE or UNSUBSCRIBE, and then does what they ask for. When they are many others are
+ * served in between: what is found out then has nobody to be returned to.
+ */
+function request<Filter>(
   session: Session,
   line: PacketLine,
-  bytes: Uint8Array,
-  frame: Frame,
+  reader: RequestReader<Filter>,
+  act: (packet: RequestReader<Filter>) => Violation | undefined,
 ): Violation | undefined {
-  const packet = decodeSubscribe(bytes, frame, session.level)
-  if ('rule' in packet) return packet
-  line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
-  return session.subscriber.subscribe(packet)
-}
-
-function unsubscribe(
-  session: Session,
-  line: PacketLine,
-  bytes: Uint8Array,
-  frame: Frame,
-): Violation | undefined {
-  const packet = decodeUnsubscribe(bytes, frame, session.level)
-  if ('rule' in packet) return packet
-  line.input.turn.spend(WORK_UNITS.interestChange * packet.filters.length)
-  return session.subscriber.unsubscribe(packet)
+  let isAtOnce = true
+  let found: Violation | undefined
+  const isRead = line.input.inTurns(session.account, 'reading', () => {
+    if (line.isGone) return false
+    if (reader.next()) return true
+    found = reader.violation ?? act(reader)
+    if (found !== undefined && !isAtOnce) line.violated(found)
+    return false
+  })
+  isAtOnce = false
+  if (!isRead) reader.keep()
+  line.input.turn.spend(WORK_UNITS.interestChange * reader.filters.length)
+  return found
 }
 
 function disconnect(

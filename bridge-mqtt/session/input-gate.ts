@@ -1,4 +1,4 @@
-import { ParserHold, TurnShare } from '../../shared/broker/index.ts'
+import { ParserHold, TurnShare, Turns } from '../../shared/broker/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 
@@ -12,20 +12,29 @@ export type Wait =
   | 'turn'
   /** It publishes faster than it may. */
   | 'rate'
+  /** A long request of its own is being read. */
+  | 'reading'
+  /** A long request of its own is being done. */
+  | 'request'
   /** Nothing that it sends is looked at any more. */
   | 'deaf'
+
+/** For these nothing more is looked at of what was read already, either. */
+const STOPPING: readonly Wait[] = ['login', 'deaf', 'rate', 'reading', 'request']
 
 /** The input of one connection: open when nothing keeps it closed. */
 export class InputGate {
   /** Set by the turn's share: what was read is not gone on with. */
   isHeld = false
   readonly turn: TurnShare
+  readonly #clock: Clock
   readonly #channel: Channel
   readonly #onOpen: () => void
   readonly #waits = new Set<Wait>()
 
   /** @param onOpen called before reading goes on */
   constructor(clock: Clock, channel: Channel, onOpen: () => void) {
+    this.#clock = clock
     this.#channel = channel
     this.#onOpen = onOpen
     const input = { pause: () => this.close('turn'), resume: () => this.open('turn') }
@@ -43,7 +52,28 @@ export class InputGate {
   /** Whether the next packet may be looked at, when it has been read already. */
   get isPassing(): boolean {
     if (this.isHeld || this.#waits.size === 0) return !this.isHeld
-    return !this.#waits.has('login') && !this.#waits.has('deaf') && !this.#waits.has('rate')
+    for (const wait of STOPPING) if (this.#waits.has(wait)) return false
+    return true
+  }
+
+  /**
+   * Does what one packet asks for piece by piece: a SUBSCRIBE may name a hundred thousand filters, and each is work.
+   * Few are done at once. For more the loop goes on to others in between, and what the client sends next waits,
+   * so that its packets are done in their order. True when all is done as this returns.
+   *
+   * @param owner the account, which shares its turns
+   * @param next does one piece; false: that was the last
+   */
+  inTurns(owner: string, wait: Wait, next: () => boolean): boolean {
+    let isDone = false
+    Turns.of(this.#clock).doInPieces(owner, () => {
+      if (next()) return true
+      isDone = true
+      this.open(wait)
+      return false
+    })
+    if (!isDone) this.close(wait)
+    return isDone
   }
 
   close(wait: Wait): void {

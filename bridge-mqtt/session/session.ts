@@ -9,13 +9,14 @@ import type { SubjectPermissionConfig } from '../../shared/config/index.ts'
 import type { PeerTraffic } from '../../shared/monitor/index.ts'
 import { PetioleError } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
-import type { Level, WillMessage } from '../codec/index.ts'
+import type { Level, Violation, WillMessage } from '../codec/index.ts'
 import type { DurableSession, MqttPublisher } from '../durable/index.ts'
 import type { Topic } from '../translator.ts'
 import type { Answers } from './connection-answers.ts'
 import type { Terms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { Inbound } from './inbound.ts'
+import type { InputGate } from './input-gate.ts'
 import type { SessionGuard } from './session-guard.ts'
 import { Subscriber } from './subscriber.ts'
 import type { RetainedSource } from './subscriber-ports.ts'
@@ -25,10 +26,13 @@ import { Will } from './will.ts'
 export interface SessionLine {
   readonly channel: Channel
   readonly answers: Answers
+  readonly input: Pick<InputGate, 'inTurns'>
   /** A commit made room: input that was paused may flow again. */
   acknowledged(): void
   /** A publish could not be stored; it must not be acknowledged, and the client must send it again. */
   uncommitted(error: PetioleError): void
+  /** A packet that was not seen to its end at once has turned out to break a rule. */
+  violated(violation: Violation): void
 }
 
 /** Whose session it is. */

@@ -25,7 +25,7 @@ export type SubscriberOwner = Omit<SessionOwner, 'terms' | 'durable'> & {
   readonly durable?: SubscriberLog
 }
 
-export type SubscriberLine = Pick<SessionLine, 'channel' | 'uncommitted'>
+export type SubscriberLine = Pick<SessionLine, 'channel' | 'input' | 'uncommitted' | 'violated'>
 
 /** The retained messages of an account, as far as a subscriber gets them. */
 export type RetainedSource = Pick<RetainedStore, 'replay'>

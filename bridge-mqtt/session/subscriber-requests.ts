@@ -1,3 +1,4 @@
+import { Turns } from '../../shared/broker/index.ts'
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import {
   encodeSuback,
@@ -15,8 +16,9 @@ import {
   type Violation,
 } from '../codec/index.ts'
 import type { StoredFilter } from '../durable/index.ts'
-import { type ClientFilters, filterViolation, type Refusal } from './client-filters.ts'
+import type { ClientFilters, Refusal } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
+import { type FilterRequest, FilterRun, type Stored } from './filter-run.ts'
 import type { CutReplays, RetainedReplays } from './retained-replay.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 
@@ -46,6 +48,8 @@ export class SubscriberRequests {
   readonly #durable: SubscriberLog | undefined
   readonly #isV5: boolean
   #isClosed = false
+  /** Of filters that are still to be restored. */
+  #cut: CutReplays = new Map()
 
   constructor(parts: RequestParts) {
     this.#parts = parts
@@ -55,87 +59,89 @@ export class SubscriberRequests {
 
   /** Answers with a code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow. */
   subscribe({ packetId, filters, properties }: SubscribePacket): Violation | undefined {
-    const violation = violationOf(filters.map(({ filter }) => filter))
-    if (violation !== undefined) return violation
     const { replays } = this.#parts
     const subscriptionId = properties.subscriptionIds?.[0] ?? 0
-    const granted: StoredFilter[] = []
-    replays.hold()
-    const codes = this.#counted(() =>
-      filters.map((request) => {
-        const outcome = this.#grant({ ...request, subscriptionId })
-        if (typeof outcome === 'number') return this.#failure(outcome)
-        granted.push(outcome)
-        return outcome.qos
-      }),
-    )
-    const answer = (): void => {
-      this.#answer(encodeSuback, packetId, codes)
-      replays.release()
-    }
-    if (this.#durable === undefined || granted.length === 0) {
-      answer()
-      return undefined
-    }
-    const names = granted.map(({ filter }) => filter)
-    this.#durable.subscribe(granted, (error) => {
-      if (this.#isClosed) return
-      if (error !== undefined) {
-        this.#takeBack(names, error)
-        codes.forEach((code, i) => {
-          if (code < SUBACK_FAILURE) codes[i] = this.#failure(REASON.implementationSpecific)
-        })
-      }
-      answer()
+    const codes: number[] = []
+    return this.#inTurns({
+      filters: filters.map(({ filter }) => filter),
+      begin: () => replays.hold(),
+      change: (from, to, committed) => {
+        const granted: StoredFilter[] = []
+        for (const request of filters.slice(from, to)) {
+          const outcome = this.#counted(() => this.#grant({ ...request, subscriptionId }))
+          codes.push(typeof outcome === 'number' ? this.#failure(outcome) : outcome.qos)
+          if (typeof outcome !== 'number') granted.push(outcome)
+        }
+        const names = granted.map(({ filter }) => filter)
+        if (this.#durable === undefined || names.length === 0) committed(undefined)
+        else this.#durable.subscribe(granted, this.#stored(names, committed))
+      },
+      failed: (from, to) => {
+        const failure = this.#failure(REASON.implementationSpecific)
+        for (let at = from; at < to; at++) {
+          if ((codes[at] ?? 0) < SUBACK_FAILURE) codes[at] = failure
+        }
+      },
+      answer: () => {
+        this.#answer(encodeSuback, packetId, codes)
+        replays.release()
+      },
     })
-    return undefined
   }
 
   /** Answers as well when there is no such subscription [MQTT-3.10.4-5]. */
   unsubscribe({ packetId, filters }: UnsubscribePacket): Violation | undefined {
-    const violation = violationOf(filters)
-    if (violation !== undefined) return violation
-    let codes: readonly number[] = this.#counted(() =>
-      filters.map((filter) =>
-        this.#remove(filter) ? REASON.success : REASON.noSubscriptionExisted,
-      ),
-    )
-    const answer = (): void => this.#answer(encodeUnsuback, packetId, codes)
-    if (this.#durable === undefined) {
-      answer()
-      return undefined
-    }
-    this.#durable.unsubscribe(filters, (error) => {
-      if (this.#isClosed) return
-      if (error !== undefined) {
-        this.#takeBack(filters, error)
-        codes = codes.map(() => REASON.implementationSpecific)
-      }
-      // MQTT 3.1.1 cannot say that it is subscribed still.
-      if (error !== undefined && !this.#isV5) this.#parts.line.uncommitted(error)
-      else answer()
+    const codes: number[] = []
+    let lost: PetioleError | undefined
+    return this.#inTurns({
+      filters,
+      begin: () => {},
+      change: (from, to, committed) => {
+        const names = filters.slice(from, to)
+        for (const filter of names) {
+          const isGone = this.#counted(() => this.#remove(filter))
+          codes.push(isGone ? REASON.success : REASON.noSubscriptionExisted)
+        }
+        if (this.#durable === undefined) committed(undefined)
+        else this.#durable.unsubscribe(names, this.#stored(names, committed))
+      },
+      failed: (from, to, error) => {
+        lost = error
+        codes.fill(REASON.implementationSpecific, from, to)
+      },
+      answer: () => {
+        // MQTT 3.1.1 cannot say that it is subscribed still.
+        if (lost !== undefined && !this.#isV5) this.#parts.line.uncommitted(lost)
+        else this.#answer(encodeUnsuback, packetId, codes)
+      },
     })
-    return undefined
   }
 
   /** Of a session that was here before, but for what its user may not have any more. */
   restore(durable: SubscriberLog): void {
-    const { filters, replays } = this.#parts
-    const cut = CUT_REPLAYS.get(durable)
+    const { filters, line, replays } = this.#parts
+    const cut = new Map(CUT_REPLAYS.get(durable))
     CUT_REPLAYS.delete(durable)
+    this.#cut = cut
     const refused: string[] = []
-    this.#counted(() => {
-      for (const stored of durable.filters.values()) {
-        const entry = filters.set(stored)
-        if (typeof entry === 'string') refused.push(stored.filter)
-        else {
-          const from = cut?.get(stored.filter)
-          if (from !== undefined) replays.add(entry, from)
-        }
+    const all = durable.filters.values()
+    line.input.inTurns(filters.account, 'request', () => {
+      if (this.#isClosed) return false
+      const { value: stored } = all.next()
+      if (stored === undefined) {
+        this.#forget(refused)
+        replays.goOn()
+        return false
       }
+      const entry = this.#counted(() => filters.set(stored))
+      if (typeof entry === 'string') refused.push(stored.filter)
+      else {
+        const from = cut.get(stored.filter)
+        if (from !== undefined) replays.add(entry, from)
+      }
+      cut.delete(stored.filter)
+      return true
     })
-    this.#forget(refused)
-    replays.goOn()
   }
 
   /** The user may do other things now: what is not allowed any more ends. */
@@ -145,12 +151,35 @@ export class SubscriberRequests {
 
   close(): void {
     this.#isClosed = true
-    const { unfinished } = this.#parts.replays
+    const unfinished = new Map([...this.#cut, ...this.#parts.replays.unfinished])
     if (this.#durable !== undefined && unfinished.size > 0) {
       CUT_REPLAYS.set(this.#durable, unfinished)
     }
     this.#parts.replays.close()
-    this.#counted(() => this.#parts.filters.clear())
+    const { context, filters } = this.#parts
+    const leaveNext = this.#counted(() => filters.leave())
+    Turns.of(context.clock).doInPieces(filters.account, leaveNext)
+  }
+
+  #inTurns(request: FilterRequest): Violation | undefined {
+    const { line, filters } = this.#parts
+    const run = new FilterRun(request, () => this.#isClosed)
+    let isReturned = false
+    line.input.inTurns(filters.account, 'request', () => {
+      if (run.next()) return true
+      // Who has asked whether it breaks a rule has gone.
+      if (isReturned && run.violation !== undefined) line.violated(run.violation)
+      return false
+    })
+    isReturned = true
+    return run.violation
+  }
+
+  #stored(names: readonly string[], committed: Stored): Stored {
+    return (error) => {
+      if (error !== undefined && !this.#isClosed) this.#takeBack(names, error)
+      committed(error)
+    }
   }
 
   #grant(request: StoredFilter): StoredFilter | number {
@@ -239,14 +268,6 @@ export class SubscriberRequests {
     const reasonString = code === undefined ? undefined : REASONS.get(code)
     return reasonString === undefined ? NO_PROPERTIES : { reasonString }
   }
-}
-
-function violationOf(filters: readonly string[]): Violation | undefined {
-  for (const filter of filters) {
-    const violation = filterViolation(filter)
-    if (violation !== undefined) return violation
-  }
-  return undefined
 }
 
 const REFUSALS: Readonly<Record<Refusal, number>> = {

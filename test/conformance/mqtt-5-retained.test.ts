@@ -139,7 +139,7 @@ describe('MQTT 5: retained messages', () => {
   for (const isRestart of [false, true]) {
     const when = isRestart ? 'after a restart too' : 'and the rest after them'
     it(`[MQTT-4.4.0-1] what a lasting session has not acknowledged is sent again, ${when}`, async () => {
-      const clientId = `lasting-${count}`
+      const clientId = `lasting-${suite.count}`
       const session = {
         ...{ clientId, clean: false },
         properties: { sessionExpiryInterval: 300, receiveMaximum: 5 },

@@ -8,9 +8,7 @@ import {
   decodeDisconnect,
   decodeProperties,
   decodeSuback,
-  decodeSubscribe,
   decodeUnsuback,
-  decodeUnsubscribe,
   Frame,
   isTopicName,
   LEVEL,
@@ -19,6 +17,9 @@ import {
   PACKET,
   PLACE,
   PublishReader,
+  type RequestReader,
+  readSubscribe,
+  readUnsubscribe,
   type Side,
   VIOLATIONS,
   type Violation,
@@ -92,10 +93,17 @@ function readBody(bytes: Uint8Array, level: Level, from: Side): object {
 }
 
 function readRequest(bytes: Uint8Array, level: Level): object {
-  if (frame.type === PACKET.subscribe) return decodeSubscribe(bytes, frame, level)
-  if (frame.type === PACKET.unsubscribe) return decodeUnsubscribe(bytes, frame, level)
+  if (frame.type === PACKET.subscribe) return requestOf(readSubscribe(bytes, frame, level))
+  if (frame.type === PACKET.unsubscribe) return requestOf(readUnsubscribe(bytes, frame, level))
   if (frame.type === PACKET.pingreq) return readEmpty()
   return VIOLATIONS.wrongDirection
+}
+
+/** In pieces, and each in a copy of what is left, as a long one is read. */
+function requestOf<Filter>(reader: RequestReader<Filter>): object {
+  while (reader.next()) reader.keep()
+  const { packetId, filters, properties } = reader
+  return reader.violation ?? { packetId, filters, properties }
 }
 
 function readAnswer(bytes: Uint8Array, level: Level): object {

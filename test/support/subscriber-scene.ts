@@ -7,6 +7,7 @@ import {
   PACKET,
   type Properties,
   REASON,
+  type Violation,
   writeAck,
 } from '../../bridge-mqtt/codec/index.ts'
 import { MqttCounters } from '../../bridge-mqtt/counters.ts'
@@ -14,6 +15,7 @@ import { headersOf, NO_HEADERS } from '../../bridge-mqtt/headers/index.ts'
 import { DEFAULT_LIMITS, type MqttLimits } from '../../bridge-mqtt/limits.ts'
 import { Notices } from '../../bridge-mqtt/notices.ts'
 import { KeptMessages, type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
+import { InputGate } from '../../bridge-mqtt/session/input-gate.ts'
 import { SessionGuard } from '../../bridge-mqtt/session/session-guard.ts'
 import { type MqttOrigin, Subscriber } from '../../bridge-mqtt/session/subscriber.ts'
 import type { SubscriberOwner } from '../../bridge-mqtt/session/subscriber-ports.ts'
@@ -58,6 +60,7 @@ export class SubscribedClient implements Peer, MqttOrigin {
   publishingQos = 0
   publishingRetain = false
   readonly uncommitted: PetioleError[] = []
+  readonly violations: Violation[] = []
   readonly #level: Level
   readonly #frame = new Frame()
   #read = 0
@@ -66,7 +69,12 @@ export class SubscribedClient implements Peer, MqttOrigin {
     this.channel = new RecordingChannel(at)
     this.#level = owner.level
     const { uncommitted, channel } = this
-    const line = { channel, uncommitted: (error: PetioleError) => uncommitted.push(error) }
+    const line = {
+      channel,
+      input: new InputGate(context.clock, channel, () => {}),
+      uncommitted: (error: PetioleError) => uncommitted.push(error),
+      violated: (violation: Violation) => this.violations.push(violation),
+    }
     this.id = context.nextPeerId()
     this.subscriber = new Subscriber(context, space, line, owner, this)
     this.subscriber.begin()
