@@ -224,7 +224,7 @@ describe('MQTT 3.1.1', () => {
       assert.equal(await line.takeUntilPong(), '4002000740020008')
     })
 
-    it('closes without PUBACK when the message cannot be stored, and goes on delivering others', async () => {
+    it('[MQTT-4.8.0-2] closes without PUBACK when the message cannot be stored, and goes on delivering others', async () => {
       const capture = new HeldCapture(core.space('$G'), 'held')
       const line = await open('sensor', { will: WILL })
       line.send(publishPacket('held', 'a', { packetId: 7 }))

@@ -4,9 +4,7 @@
  *
  *     codec     a row or a proof in this folder shows it
  *     both      that shows the codec's part, and a test of the front door the session's
- *     door      a test of the front door names it, in a file that has the version in its name
- *     session   not yet: nothing shows it
- *     client    not yet: it binds clients, so the client mode has to keep it
+ *     door      a test of the front door, or of a leaf that is a client, names it, in a file that has the version in its name
  *     other     without a test; the words say why
  */
 export const STATEMENTS_5: readonly string[] = [
@@ -43,8 +41,8 @@ export const STATEMENTS_5: readonly string[] = [
   '3.1.2-17 codec user name flag, user name',
   '3.1.2-18 codec no password flag, no password',
   '3.1.2-19 codec password flag, password',
-  '3.1.2-20 client PINGREQ within keep alive',
-  '3.1.2-21 client server keep alive replaces the own',
+  '3.1.2-20 door PINGREQ within keep alive',
+  '3.1.2-21 door server keep alive replaces the own',
   '3.1.2-22 door one and a half keep alive intervals',
   '3.1.2-23 door the session is kept while it has not expired',
   '3.1.2-24 both nothing above the maximum packet size is sent',
@@ -53,7 +51,7 @@ export const STATEMENTS_5: readonly string[] = [
   '3.1.2-27 both without a maximum no alias is sent',
   '3.1.2-28 door response information is sent to who asks only',
   '3.1.2-29 door problem information is sent to who asks only',
-  '3.1.2-30 client only AUTH and DISCONNECT before CONNACK',
+  '3.1.2-30 other only AUTH and DISCONNECT before CONNACK: a leaf that is a client names no authentication method',
   '3.1.3-1 codec payload fields in their order',
   '3.1.3-2 door client identifiers name sessions',
   '3.1.3-3 codec the client identifier is there and first',
@@ -77,8 +75,8 @@ export const STATEMENTS_5: readonly string[] = [
   '3.2.2-1 codec reserved CONNACK flags are 0',
   '3.2.2-2 door clean start, session present 0',
   '3.2.2-3 door session present tells whether there is one',
-  '3.2.2-4 client an unexpected session present closes',
-  '3.2.2-5 client a missing session present discards',
+  '3.2.2-4 other an unexpected session present closes: not kept by a leaf whose store was removed; it goes on, for it uses no QoS 2, and of a session it keeps its queue only',
+  '3.2.2-5 door a missing session present discards',
   '3.2.2-6 codec a refusing CONNACK has session present 0',
   '3.2.2-7 door a refusing CONNACK closes',
   '3.2.2-8 codec CONNACK has one of its codes',
@@ -90,11 +88,11 @@ export const STATEMENTS_5: readonly string[] = [
   '3.2.2-14 door RETAIN where nothing is retained: told in CONNACK, refused',
   '3.2.2-15 both packets above the maximum are refused',
   '3.2.2-16 door the assigned identifier is new',
-  '3.2.2-17 client no alias above the server’s maximum is sent',
-  '3.2.2-18 client without a maximum no alias is sent',
+  '3.2.2-17 door no alias above the server’s maximum is sent',
+  '3.2.2-18 door without a maximum no alias is sent',
   '3.2.2-19 both reason string of CONNACK only where it fits',
   '3.2.2-20 codec user properties of CONNACK only where they fit',
-  '3.2.2-21 client server keep alive replaces the own',
+  '3.2.2-21 door server keep alive replaces the own',
   '3.2.2-22 door without server keep alive the client’s counts',
   '3.3.1-1 door DUP when sent again',
   '3.3.1-2 codec no DUP at QoS 0',
@@ -118,7 +116,7 @@ export const STATEMENTS_5: readonly string[] = [
   '3.3.2-7 door aliases end with their connection',
   '3.3.2-8 codec no alias 0',
   '3.3.2-9 both no alias above what was announced',
-  '3.3.2-10 client all aliases up to the maximum are accepted',
+  '3.3.2-10 other all aliases up to the maximum are accepted: a leaf that is a client allows none',
   '3.3.2-11 both no alias above the client’s maximum is sent',
   '3.3.2-12 both all aliases up to the maximum are accepted',
   '3.3.2-13 codec the response topic is UTF-8',
@@ -136,7 +134,7 @@ export const STATEMENTS_5: readonly string[] = [
   '3.3.4-5 door several copies have their own',
   '3.3.4-6 codec no subscription identifier in a PUBLISH of a client',
   '3.3.4-7 door receive maximum of the server is enforced',
-  '3.3.4-8 client other packets are not delayed',
+  '3.3.4-8 door other packets are not delayed',
   '3.3.4-9 door receive maximum of the client is kept',
   '3.3.4-10 door other packets are not delayed',
   '3.4.2-1 codec PUBACK has one of its codes',
@@ -222,11 +220,11 @@ export const STATEMENTS_5: readonly string[] = [
   '4.4.0-1 door sent again when the session is back, and only then',
   '4.4.0-2 door failed ones are not sent again',
   '4.5.0-1 door a message is added to the sessions that match',
-  '4.5.0-2 client every PUBLISH is acknowledged',
-  '4.6.0-1 client PUBLISH again in the order of before',
-  '4.6.0-2 client PUBACK in the order of PUBLISH',
-  '4.6.0-3 client PUBREC in the order of PUBLISH',
-  '4.6.0-4 client PUBREL in the order of PUBREC',
+  '4.5.0-2 door every PUBLISH is acknowledged',
+  '4.6.0-1 door PUBLISH again in the order of before',
+  '4.6.0-2 door PUBACK in the order of PUBLISH',
+  '4.6.0-3 other PUBREC in the order of PUBLISH: a leaf that is a client uses no QoS 2',
+  '4.6.0-4 other PUBREL in the order of PUBREC: likewise',
   '4.6.0-5 door messages of a client stay in order',
   '4.6.0-6 door for all topics',
   '4.7.0-1 codec wildcards are for filters only',
@@ -248,7 +246,7 @@ export const STATEMENTS_5: readonly string[] = [
   '4.9.0-3 door at quota 0 all else',
   '4.12.0-1 door an unknown method closes',
   '4.12.0-2 door AUTH of the server says 0x18',
-  '4.12.0-3 client AUTH answers with 0x18',
+  '4.12.0-3 other AUTH answers with 0x18: a leaf that is a client names no authentication method',
   '4.12.0-4 door a rejection closes',
   '4.12.0-5 both AUTH names its method',
   '4.12.0-6 door without a method no AUTH of the server',
@@ -259,6 +257,6 @@ export const STATEMENTS_5: readonly string[] = [
   '4.13.2-1 door codes from 0x80 close',
   '6.0.0-1 door binary WebSocket frames only',
   '6.0.0-2 codec packets are not bound to frames',
-  '6.0.0-3 client mqtt is offered as the subprotocol',
+  '6.0.0-3 door mqtt is offered as the subprotocol',
   '6.0.0-4 door mqtt is selected',
 ]

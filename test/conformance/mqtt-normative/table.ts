@@ -10,7 +10,7 @@ import { STATEMENTS_5 } from './statements-5.ts'
 export const ROOT = path.resolve(import.meta.dirname, '../../..')
 export const DOCUMENT = path.join(ROOT, 'docs/mqtt-normative.md')
 
-export const STANDINGS = ['codec', 'both', 'door', 'session', 'client', 'other'] as const
+export const STANDINGS = ['codec', 'both', 'door', 'other'] as const
 export type Standing = (typeof STANDINGS)[number]
 
 export interface Statement {
@@ -24,7 +24,7 @@ export interface Version {
   readonly statements: readonly Statement[]
   /** What the rows and proofs of this folder name. */
   readonly shown: ReadonlySet<string>
-  /** The front door's tests, by the statements that they name. */
+  /** Tests of the front door and of the client mode, by the statements that they name. */
   readonly door: ReadonlyMap<string, string>
 }
 
@@ -81,8 +81,6 @@ const SAID: Readonly<Record<string, (id: string, version: Version) => string>> =
   codec: () => 'codec',
   both: (id, { door }) => `codec; ${path.basename(door.get(id) ?? '')}`,
   door: (id, { door }) => path.basename(door.get(id) ?? ''),
-  session: () => 'not yet',
-  client: () => 'not yet: for clients',
   other: () => 'no test',
 }
 
@@ -93,12 +91,10 @@ export function document(): string {
     'Each numbered statement of [MQTT 5.0](https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html) and',
     '[MQTT 3.1.1](https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html), in our words, and what shows that it is kept.',
     'This page is written by `UPDATE_DOCS=1 npx mocha test/conformance/mqtt-normative/mqtt-normative.test.ts`, and the same test fails',
-    'when it is not true any more: a statement that a row, a proof or a test is said to show must be named by one, and one that is',
-    'said not to be kept yet must not be.',
+    'when it is not true any more: a statement that a row, a proof or a test is said to show must be named by one.',
     '',
     '- **codec**: rows of packets, or proofs, in `test/conformance/mqtt-normative/`.',
-    '- the name of a test file: the front door does it; **codec;** before it: both have their part.',
-    '- **not yet**: nothing shows it; **for clients**: what clients have to keep, for when a leaf is one.',
+    '- the name of a test file: the front door does it, or a leaf that is a client; **codec;** before it: both have their part.',
     '- **no test**: the words say why.',
     '',
   ]
