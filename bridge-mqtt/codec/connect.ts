@@ -123,7 +123,10 @@ function readWill(walk: FieldWalk, flags: number, level: Level): WillMessage {
 }
 
 function checkFlags(flags: number, level: Level, walk: FieldWalk): void {
-  if ((flags & FLAG.reserved) !== 0) walk.fail(VIOLATIONS.connectReservedFlag)
+  // MQTT 3.1 does not use that bit, and does not say that it is 0.
+  if (level !== LEVEL.v31 && (flags & FLAG.reserved) !== 0) {
+    walk.fail(VIOLATIONS.connectReservedFlag)
+  }
   if ((flags & FLAG.will) === 0) {
     if ((flags & FLAG.willQos) !== 0) walk.fail(VIOLATIONS.willQosWithoutWill)
     if ((flags & FLAG.willRetain) !== 0) walk.fail(VIOLATIONS.willRetainWithoutWill)
