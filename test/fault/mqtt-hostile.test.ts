@@ -8,6 +8,9 @@ import { DEADLINE_MS } from '../support/patience.ts'
 import { ScramClient } from '../support/scram-client.ts'
 
 const FILTERS_MAX = 2_000
+const CROWD = 125
+/** A few seconds, where nothing else runs. */
+const MILLION_MS = 300_000
 /** Two of its length, four of a name, one of options. */
 const FILTER_BYTES = 7
 /** A test is about one or two ways to do harm: what is logged of it has few kinds. */
@@ -113,14 +116,7 @@ describe('hostile MQTT 5 clients', () => {
     const perPacket = 100_000
     let granted = 0
     for (let packet = 0; packet < 10; packet++) {
-      const body = Buffer.alloc(3 + perPacket * FILTER_BYTES)
-      body[1] = 1
-      for (let n = 0; n < perPacket; n++) {
-        const at = 3 + n * FILTER_BYTES
-        body.writeUInt16BE(4, at)
-        body.write((packet * perPacket + n).toString(36).padStart(4, '0'), at + 2, 'latin1')
-      }
-      hostile.raw(Buffer.concat([Buffer.from(`82${varint(body.length)}`, 'hex'), body]))
+      hostile.raw(subscribeTo(packet * perPacket, perPacket))
       const suback = await hostile.next('suback')
       const codes = suback.granted as number[]
       assert.equal(codes.length, perPacket)
@@ -132,7 +128,24 @@ describe('hostile MQTT 5 clients', () => {
     await hostile.destroy()
     const nats = hub.running.client()
     await until(() => !nats.hasInterest('0000'), 'the filters to be gone')
-  })
+  }).timeout(MILLION_MS)
+
+  it('a quarter of a million of many clients: each is granted, and all go with them', async () => {
+    const crowd = await Promise.all(
+      Array.from({ length: CROWD }, (_, n) => client({ clientId: `crowd-${n}` })),
+    )
+    for (const [n, one] of crowd.entries()) one.raw(subscribeTo(n * FILTERS_MAX, FILTERS_MAX))
+    for (const one of crowd) {
+      const { granted } = await one.next('suback')
+      assert.ok((granted as number[]).every((code) => code === 0))
+      await isServed()
+    }
+    for (const one of crowd) await one.destroy()
+    const nats = hub.running.client()
+    for (let n = 0; n < CROWD * FILTERS_MAX; n += FILTERS_MAX) {
+      await until(() => !nats.hasInterest(nameOf(n)), 'the filters to be gone')
+    }
+  }).timeout(MILLION_MS)
 
   it('a PUBLISH of a hundred thousand tiny user properties is refused with 0x97', async () => {
     const hostile = await client()
@@ -308,4 +321,20 @@ function varint(n: number): string {
     bytes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0))
   }
   return Buffer.from(bytes).toString('hex')
+}
+
+function nameOf(n: number): string {
+  return n.toString(36).padStart(4, '0')
+}
+
+/** A SUBSCRIBE at QoS 0 with the filters from that number on. */
+function subscribeTo(from: number, count: number): Buffer {
+  const body = Buffer.alloc(3 + count * FILTER_BYTES)
+  body[1] = 1
+  for (let n = 0; n < count; n++) {
+    const at = 3 + n * FILTER_BYTES
+    body.writeUInt16BE(4, at)
+    body.write(nameOf(from + n), at + 2, 'latin1')
+  }
+  return Buffer.concat([Buffer.from(`82${varint(body.length)}`, 'hex'), body])
 }
