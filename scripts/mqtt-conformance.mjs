@@ -6,7 +6,7 @@
  *
  *   node scripts/mqtt-conformance.mjs --paho DIR --mosquitto DIR [name…]
  *     --paho DIR        a checkout of eclipse-paho/paho.mqtt.testing
- *     --mosquitto DIR   a checkout of eclipse-mosquitto/mosquitto, v2.0.11
+ *     --mosquitto DIR   a checkout of eclipse-mosquitto/mosquitto, v2.0.11 or v2.0.22
  *     --root DIR        whose dist/ is tested, instead of this checkout's
  *     --peer            tests .peers/bin/mosquitto instead; --peer-server FILE another one
  *     --as-written      without what conformance/mqtt-corrections.mjs changes
@@ -21,7 +21,6 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { parseArgs } from 'node:util'
-import { CORRECTIONS } from './conformance/mqtt-corrections.mjs'
 import { peerServer, petioleServer } from './conformance/mqtt-profile.mjs'
 import { mosquittoTests, pahoTests, runTest } from './conformance/mqtt-suites.mjs'
 
@@ -52,11 +51,10 @@ const server = options.peer
   : petioleServer(scratch, path.resolve(options.root))
 
 const isAsWritten = options.peer || options['as-written']
-const { mosquitto = {}, paho = {} } = isAsWritten ? {} : CORRECTIONS
 const tests = [
-  ...(options.paho ? pahoTests(path.resolve(options.paho), scratch, server, paho) : []),
+  ...(options.paho ? pahoTests(path.resolve(options.paho), scratch, server) : []),
   ...(options.mosquitto
-    ? mosquittoTests(path.resolve(options.mosquitto), scratch, server, mosquitto)
+    ? mosquittoTests(path.resolve(options.mosquitto), scratch, server, isAsWritten)
     : []),
 ].filter(({ name }) => names.length === 0 || names.some((start) => name.startsWith(start)))
 if (tests.length === 0) fail('nothing to run: name a checkout with --paho or --mosquitto')
