@@ -145,6 +145,10 @@ export class Journal implements Store {
     this.#parts.writer.transaction(write)
   }
 
+  onUndo(undo: () => void): void {
+    this.#parts.writer.onUndo(undo)
+  }
+
   barrier(committed: Committed): void {
     this.#parts.writer.barrier(committed)
   }

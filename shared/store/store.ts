@@ -69,6 +69,11 @@ export interface Store {
    * not at all. If it throws, nothing of it was appended.
    */
   transaction(write: () => void): void
+  /**
+   * Called, the newest first, when the transaction that gathers now throws: by whoever remembers more of what
+   * he appended than the store does, and need not know who began it. Never called outside of one.
+   */
+  onUndo(undo: () => void): void
   /** Called when all that was appended before it is on disk; at once (but not inside the call) when it is already. */
   barrier(committed: Committed): void
   /** Another quota for the whole store, 0 for none. A store that is full takes writes again when they fit. */

@@ -65,6 +65,7 @@ export class MemoryStore implements Store {
   commits = 0
   #gathered: Staged[] = []
   #isScheduled = false
+  #undo: (() => void)[] | undefined
 
   constructor(wallMs: () => number) {
     this.wallMs = wallMs
@@ -100,14 +101,27 @@ export class MemoryStore implements Store {
     this.stage({ apply: () => {}, undo, committed, seq: 0 })
   }
 
+  /** One within another is part of it, as in the journal. */
   transaction(write: () => void): void {
+    if (this.#undo !== undefined) {
+      write()
+      return
+    }
     const before = this.#gathered.length
+    this.#undo = []
     try {
       write()
     } catch (error) {
+      for (const undo of this.#undo.reverse()) undo()
       for (const staged of this.#gathered.splice(before).reverse()) staged.undo()
       throw error
+    } finally {
+      this.#undo = undefined
     }
+  }
+
+  onUndo(undo: () => void): void {
+    this.#undo?.push(undo)
   }
 
   barrier(committed: Committed): void {

@@ -32,8 +32,6 @@ export interface StoringParts {
 export class Storing {
   readonly #stream: StoringStream
   readonly #parts: StoringParts
-  /** What a transaction has to take back when it fails. */
-  #undo: (() => void)[] | undefined
 
   constructor(stream: StoringStream, parts: StoringParts) {
     this.#stream = stream
@@ -43,8 +41,8 @@ export class Storing {
   /** Whether `plain` does for a message that asks for nothing. */
   get isPlain(): boolean {
     const { republishing, admission } = this.#parts
-    if (republishing.isActive || this.#undo !== undefined) return false
-    // An id that it hides must be shown again when its commit fails.
+    if (republishing.isActive) return false
+    // An id that it hides must be shown again when its commit fails, or a transaction around it.
     return admission.lastMsgId === '' && this.#stream.config.retention !== 'interest'
   }
 
@@ -80,22 +78,12 @@ export class Storing {
     return seq
   }
 
-  /** Like `Store.transaction`; when `work` throws, what was remembered is as it was before. */
+  /**
+   * Like `Store.transaction`; when `work` throws, what was remembered is as it was before, and also when it is
+   * part of another one that throws: that of a publisher who has more to store than the message.
+   */
   transaction(work: () => void): void {
-    if (this.#undo !== undefined) {
-      work()
-      return
-    }
-    const undo: (() => void)[] = []
-    this.#undo = undo
-    try {
-      this.#parts.root.transaction(work)
-    } catch (error) {
-      for (const step of undo.reverse()) step()
-      throw error
-    } finally {
-      this.#undo = undefined
-    }
+    this.#parts.root.transaction(work)
   }
 
   /** What nobody wants has a sequence, and is remembered as if it had been stored and removed. */
@@ -109,7 +97,7 @@ export class Storing {
       committed(error, seq)
     })
     const lastMsgId = admission.stage(seq, nowhere, asked)
-    this.#undo?.push(() => admission.undo(seq, nowhere, asked, lastMsgId))
+    this.#parts.root.onUndo(() => admission.undo(seq, nowhere, asked, lastMsgId))
     return seq
   }
 
@@ -146,7 +134,7 @@ export class Storing {
       admission.undo(stored, draft, asked, lastMsgId)
       if (dueMs !== undefined) schedules.forget(stored)
     }
-    this.#undo?.push(() => undo(seq))
+    this.#parts.root.onUndo(() => undo(seq))
     return seq
   }
 
@@ -158,7 +146,7 @@ export class Storing {
     let done = committed
     if (lastMsgId !== '') {
       const undo = (): void => admission.undoPlain(lastMsgId)
-      this.#undo?.push(undo)
+      this.#parts.root.onUndo(undo)
       done = (error, seq) => {
         if (error !== undefined) undo()
         committed(error, seq)

@@ -170,6 +170,21 @@ describe('Stream', () => {
     assert.equal((await stream.store.get(2))?.timeMs, timeMs)
   })
 
+  it('remembers nothing of what a transaction around a publish takes back', async () => {
+    await create()
+    const id = { 'Nats-Msg-Id': 'one' }
+    assert.throws(() =>
+      world.store.transaction(() => {
+        world.port.send('s.a', 'x', { headers: id }).catch(assert.fail)
+        throw new Error('another one refuses it')
+      }),
+    )
+    world.store.isAuto = true
+    const first = { ...id, 'Nats-Expected-Last-Msg-Id': '' }
+    assert.deepEqual(await publish('s.a', first), { stream: 'S', seq: 1 }, 'it is no repetition')
+    assert.equal((await publish('s.a', id)).duplicate, true)
+  })
+
   it('refuses what a sealed stream, or a feature that is off, refuses', async () => {
     await create({ discard: 'new', max_msgs_per_subject: 1, discard_new_per_subject: true })
     const acks = [publish('s.a'), publish('s.a'), publish('s.b', { 'Nats-TTL': '1s' })]
