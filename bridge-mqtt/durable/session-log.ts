@@ -52,6 +52,7 @@ export interface SessionLogParts {
 export class SessionLog implements Peer, SessionHost {
   readonly kind = 'mqtt'
   readonly echo = true
+  readonly stores = 'all'
   readonly id: number
   readonly store: Store
   readonly stream: StreamStore

@@ -59,6 +59,7 @@ export class InboundWindow {
     const entry = this.#free.pop() ?? new InboundEntry(this)
     entry.packetId = packetId
     entry.waits = 1
+    entry.isRefused = false
     this.#waiting.push(entry)
     return entry
   }
@@ -76,6 +77,7 @@ export class InboundWindow {
 
   settled(entry: InboundEntry, error: PetioleError | undefined): void {
     if (error !== undefined && !isHopeless(error)) {
+      entry.isRefused = true
       if (this.#isEnded) return
       this.end()
       this.#owner.unstored(error)
@@ -113,6 +115,8 @@ export class InboundEntry implements PublishOptions {
   packetId = 0
   /** Calls that are still to come. */
   waits = 0
+  /** It comes again: nobody gets it twice who can be spared it. What never could be stored still goes to all others. */
+  isRefused = false
   readonly committed: PublishCommitted
 
   constructor(window: InboundWindow) {

@@ -41,6 +41,7 @@ export interface RemotePeerParts {
 export class RemotePeer implements Peer {
   readonly kind = 'mqtt'
   readonly echo = false
+  readonly stores = 'fits'
   readonly id: number
   readonly clientId: string
   readonly hasNoLocal = false
@@ -100,8 +101,11 @@ export class RemotePeer implements Peer {
     publication.payload = payload
     this.publishingQos = packet.qos
     this.#entry = entry
+    // Not done, and used for another message, before all who store this one have said so.
+    const routed = entry?.hold()
     this.#parts.space.publish(this, publication, entry)
     this.#entry = undefined
+    routed?.(undefined)
     publication.payload = NO_HEADERS
   }
 

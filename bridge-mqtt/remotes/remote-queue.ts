@@ -3,6 +3,7 @@ import type { MqttRemoteConfig } from '../../shared/config/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import { PetioleError } from '../../shared/runtime/index.ts'
 import type { Eviction, Store, StreamLimits, StreamStore } from '../../shared/store/index.ts'
+import { publisherOf } from '../durable/index.ts'
 import type { Notices } from '../notices.ts'
 import { type BridgedTopics, OutboundTopics } from './bridged-topics.ts'
 import type { RemoteCounters } from './remote-counters.ts'
@@ -134,7 +135,8 @@ export class RemoteQueue {
   }
 
   #append(topic: Uint8Array, message: Message): void {
-    const committed = message.shareCommitted()
+    // Captures come first for a publisher that is a client of MQTT, and have taken over the callback.
+    const committed = publisherOf(message.origin)?.hold() ?? message.shareCommitted()
     try {
       this.stream.append(topic, message.headers, message.payload, committed)
     } catch (error) {

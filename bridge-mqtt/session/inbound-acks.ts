@@ -1,4 +1,4 @@
-import { invariant, type PetioleError } from '../../shared/runtime/index.ts'
+import { invariant, PetioleError } from '../../shared/runtime/index.ts'
 import { REASON } from '../codec/index.ts'
 import { UNACKED_RING_MAX } from '../limits.ts'
 import { PublishWaits } from './inbound-waits.ts'
@@ -9,6 +9,8 @@ export interface AckOwner {
   acknowledge(entry: AckEntry): void
   /** Called at once, whatever waits in front of it. */
   refused(entry: AckEntry): void
+  /** Stores all that `write` stores, or nothing when it throws. */
+  transact(write: () => void): void
   /** What a client of MQTT 5 is told of the error; 0: its version has no word for it. */
   reasonOf(error: PetioleError): number
   /** A publish could not be stored, and the client cannot be told. No acknowledgement leaves after this. */
@@ -77,6 +79,20 @@ export class InboundAcks {
     heir.committed(error)
   }
 
+  /** Several store the message of `entry`. @returns why nothing was stored of it */
+  together(store: () => void, entry: AckEntry): PetioleError | undefined {
+    try {
+      this.#owner.transact(() => {
+        store()
+        if (entry.error !== undefined) throw entry.error
+      })
+    } catch (error) {
+      if (!(error instanceof PetioleError)) throw error
+      return error
+    }
+    return undefined
+  }
+
   settled(entry: AckEntry): void {
     const { error } = entry
     if (this.#hasFailed) return
@@ -115,6 +131,7 @@ export class AckEntry extends PublishWaits {
   qos = 1
   /** Of the acknowledgement, from the routing or from an error. */
   reason: number = REASON.success
+  #isTakenBack = false
   #acks: InboundAcks | undefined
 
   constructor(acks: InboundAcks) {
@@ -126,7 +143,28 @@ export class AckEntry extends PublishWaits {
     this.packetId = packetId
     this.qos = qos
     this.reason = REASON.success
+    this.#isTakenBack = false
     this.begin()
+  }
+
+  /** The acknowledgement would say that all who store the message have it. */
+  override get isRefused(): boolean {
+    return this.error !== undefined
+  }
+
+  together(store: () => void): void {
+    const error = this.#acks?.together(store, this)
+    if (error !== undefined) this.takenBack(error)
+  }
+
+  /** Nothing is stored of it, though some had done so: their calls may never come. */
+  takenBack(error: PetioleError): void {
+    this.error ??= error
+    this.#isTakenBack = true
+  }
+
+  get isTakenBack(): boolean {
+    return this.#isTakenBack
   }
 
   disown(): void {

@@ -75,8 +75,15 @@ export class Publisher {
     this.isRetain = isRetain
     this.#waits = waits
     try {
+      // To retain it is to store it: before anybody gets it, where an acknowledgement says that all have stored it.
+      const keepsFirst = waits?.isRefused !== undefined && this.#context.store !== undefined
+      if (isRetain && keepsFirst) this.#keep(subject, headers, payload)
+      if (waits?.isRefused === true) {
+        waits.committed(undefined)
+        return false
+      }
       const taken = this.#space.publish(this.#peer, publication, waits)
-      if (isRetain) this.#keep(subject, headers, payload)
+      if (isRetain && !keepsFirst) this.#keep(subject, headers, payload)
       return taken > 0
     } finally {
       // What is published in its name later must not wait with this one.
@@ -88,7 +95,10 @@ export class Publisher {
     }
   }
 
-  /** It has been delivered. What cannot be kept is told to whom it can be told, and else to the operator. */
+  /**
+   * What there is no room for among the retained is delivered all the same. That is told to whom it can be told,
+   * when it is stored elsewhere, and else to the operator.
+   */
   #keep(subject: Uint8Array, headers: Uint8Array, payload: Uint8Array): void {
     const { retained } = this
     if (retained === undefined) return
@@ -98,9 +108,11 @@ export class Publisher {
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error
       this.#context.notices.warn({ account: this.#space.account, err: error }, NOT_RETAINED)
+      if (error.code !== 'PETIOLE_RETAINED_FULL') kept?.(error)
       // Whoever cannot be told would be closed for it, and send it again for ever.
-      const isTolerated = error.code === 'PETIOLE_RETAINED_FULL' && !this.#tellsReasons
-      kept?.(isTolerated ? undefined : error)
+      else if (!this.#tellsReasons) kept?.(undefined)
+      // A transaction around this must not be taken back for it.
+      else if (kept !== undefined) queueMicrotask(() => kept(error))
     }
   }
 }

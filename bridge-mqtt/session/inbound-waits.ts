@@ -19,6 +19,11 @@ export abstract class PublishWaits implements PublishOptions {
     }
   }
 
+  /** undefined: what one of those who store it refuses goes to all others. */
+  get isRefused(): boolean | undefined {
+    return undefined
+  }
+
   get isSettled(): boolean {
     return this.#missing === 0
   }

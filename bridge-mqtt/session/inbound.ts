@@ -1,12 +1,9 @@
-import { isUtf8 } from 'node:buffer'
 import type { Peer, SubjectSpace } from '../../shared/broker/index.ts'
 import { PetioleError } from '../../shared/runtime/index.ts'
-import type { Store } from '../../shared/store/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
 import {
   type Frame,
   InboundAliases,
-  isReasonCode,
   LEVEL,
   PACKET,
   type PublishReader,
@@ -16,10 +13,10 @@ import {
 } from '../codec/index.ts'
 import type { DurableSession } from '../durable/index.ts'
 import { headersOfPublish, NO_HEADERS } from '../headers/index.ts'
-import { ADDED_HEADERS_BYTES_MAX } from '../limits.ts'
 import type { Topic } from '../translator.ts'
 import type { MqttContext } from './context.ts'
 import { type AckEntry, type AckOwner, InboundAcks } from './inbound-acks.ts'
+import { isToldByAck, messageViolation } from './inbound-check.ts'
 import { Publisher, type PublishFacts } from './inbound-publisher.ts'
 import { OpenReceipts } from './inbound-received.ts'
 import { reasonOf } from './inbound-refusal.ts'
@@ -91,7 +88,9 @@ export class Inbound implements AckOwner {
     }
     const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
     const headers = headersOfPublish(packet.qos, bytes, packet.propertiesStart, packet.payloadStart)
-    const fault = this.#messageViolation(packet, payload, headers)
+    const { payloadBytesMax } = this.#owner.guard
+    const isRetainRefused = this.#isOf5 && this.#context.limits.retainedMax === 0
+    const fault = messageViolation(packet, payload, headers, payloadBytesMax, isRetainRefused)
     if (fault !== undefined && !isToldByAck(fault, packet.qos)) return fault
     this.#count(payload.length)
     const entry = packet.qos === 0 ? undefined : this.#open(packet)
@@ -166,6 +165,12 @@ export class Inbound implements AckOwner {
     if (this.#received.delete(packetId)) this.#underWay--
     const { durable } = this.#owner
     if (durable?.hasReceived(packetId) === true) durable.released(packetId, () => {})
+  }
+
+  transact(write: () => void): void {
+    const { store } = this.#context
+    if (store === undefined) write()
+    else store.transaction(write)
   }
 
   reasonOf(error: PetioleError): number {
@@ -299,39 +304,59 @@ export class Inbound implements AckOwner {
       entry?.committed(undefined)
       return
     }
+    if (entry === undefined) {
+      this.publisher.route(topic, subject, facts, payload, undefined)
+      return
+    }
     // Nothing is acknowledged before it is known whether anybody took it.
-    entry?.hold()
-    const { durable } = this.#owner
+    entry.hold()
     const { store } = this.#context
-    if (entry?.qos === 2 && durable !== undefined && store !== undefined) {
+    const durable = entry.qos === 2 ? this.#owner.durable : undefined
+    if (store !== undefined && (durable !== undefined || facts.isRetain)) {
       const write = (): void => {
         // Also when nobody stores the message, its identifier is on disk before PUBREC.
-        durable.received(entry.packetId, entry.hold())
-        this.publisher.route(topic, subject, facts, payload, entry)
+        durable?.received(entry.packetId, entry.hold())
+        const isTaken = this.publisher.route(topic, subject, facts, payload, entry)
+        this.#tellTaken(entry, isTaken)
         if (entry.error !== undefined) throw entry.error
       }
-      this.#transact(store, entry, write)
+      this.#routeWhole(entry, write)
       return
     }
     // Who gets his own message back gets its PUBREC first, as from mosquitto, if it has not to wait.
-    if (entry?.qos === 2) this.#peer.holdDeliveries(true)
-    const isTaken = this.publisher.route(topic, subject, facts, payload, entry)
-    if (entry === undefined) return
-    // PUBREC may say it too; mosquitto's does not, whose suite compares bytes.
-    if (!isTaken && entry.qos === 1) entry.reason = REASON.noMatchingSubscribers
-    entry.committed(undefined)
-    if (entry.qos === 2) this.#peer.holdDeliveries(false)
+    if (entry.qos === 2) this.#peer.holdDeliveries(true)
+    try {
+      this.#tellTaken(entry, this.publisher.route(topic, subject, facts, payload, entry))
+      this.#routed(entry)
+    } finally {
+      if (entry.qos === 2) this.#peer.holdDeliveries(false)
+    }
   }
 
-  /** Message and packet identifier are stored together or not at all: exactly once begins here. */
-  #transact(store: Store, entry: AckEntry, write: () => void): void {
+  /** PUBREC may say it too; mosquitto's does not, whose suite compares bytes. */
+  #tellTaken(entry: AckEntry, isTaken: boolean): void {
+    if (!isTaken && entry.qos === 1) entry.reason = REASON.noMatchingSubscribers
+  }
+
+  /**
+   * Message, packet identifier and what is retained of it are stored together or not at all: exactly once begins
+   * here.
+   */
+  #routeWhole(entry: AckEntry, write: () => void): void {
     try {
-      store.transaction(write)
-      entry.committed(undefined)
+      this.transact(write)
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error
-      this.#acks.abandon(entry, error)
+      entry.takenBack(error)
     }
+    this.#routed(entry)
+  }
+
+  /** Everybody has been asked. */
+  #routed(entry: AckEntry): void {
+    const { error } = entry
+    if (entry.isTakenBack && error !== undefined) this.#acks.abandon(entry, error)
+    else entry.committed(undefined)
   }
 
   /**
@@ -357,24 +382,6 @@ export class Inbound implements AckOwner {
     entry.committed(undefined)
   }
 
-  #messageViolation(
-    packet: PublishReader,
-    payload: Uint8Array,
-    headers: Uint8Array | Violation,
-  ): Violation | undefined {
-    const bytesMax = this.#owner.guard.payloadBytesMax
-    if (payload.length > bytesMax) return VIOLATIONS.payloadTooLarge
-    if ('rule' in headers) return headers
-    // The headers of a QoS are ours: buffers and links have room for them beside a full payload.
-    if (payload.length + headers.length > bytesMax + ADDED_HEADERS_BYTES_MAX) {
-      return VIOLATIONS.payloadTooLarge
-    }
-    if (packet.isRetain && this.#context.limits.retainedMax === 0 && this.#isOf5) {
-      return VIOLATIONS.publishRetain
-    }
-    return packet.isText && !isUtf8(payload) ? VIOLATIONS.payloadFormat : undefined
-  }
-
   /**
    * Where the answer to a request goes, as NATS clients and ours understand it. Empty for a topic of the
    * server: whoever answers may be allowed more than who asks.
@@ -383,9 +390,4 @@ export class Inbound implements AckOwner {
     const topic = this.#context.translator.topic(bytes, responseStart, responseEnd)
     return 'rule' in topic || topic.isReserved ? NO_HEADERS : topic.subject
   }
-}
-
-/** A message that is not taken, of a client that may go on: its acknowledgement says why. */
-function isToldByAck({ reason }: Violation, qos: number): boolean {
-  return qos > 0 && isReasonCode(PACKET.puback, reason, 'server', LEVEL.v5)
 }

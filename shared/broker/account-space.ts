@@ -31,7 +31,9 @@ import { BYTES_PER_UNIT_SHIFT, LARGE_BYTES, WORK_UNITS, work } from './work.ts'
  * - a link takes a message once, with the queue groups that its side must serve;
  * - a queue group is served here if it has any member here, else by one link (see link-choice.ts);
  * - what came over a link serves only those groups that the sender names;
- * - a message is stored by the captures here, else by those of one other hub, which is told so.
+ * - a message is stored by the captures here, else by those of one other hub, which is told so;
+ * - who stores it comes last, so that it can take over the publisher's callback; but first where the publisher
+ *   asks for it, and then what is refused goes to nobody.
  */
 export class AccountSpace implements SubjectSpace {
   readonly account: string
@@ -220,10 +222,16 @@ export class AccountSpace implements SubjectSpace {
 
   #serve(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
     let taken = 0
-    const { clients, locals } = options.isForGroupsOnly === true ? Interest.none : interest
+    const isPlain = options.isForGroupsOnly !== true
+    const { clients, locals, storing } = isPlain ? interest : Interest.none
     work.units += interest.units
     if (message.totalBytes >= LARGE_BYTES) {
       work.units += clients.length * (message.totalBytes >> BYTES_PER_UNIT_SHIFT)
+    }
+    const isStoredFirst = interest.mayStore && options.isRefused !== undefined
+    if (isStoredFirst) {
+      taken = this.#storeFirst(interest, message, options)
+      if (options.isRefused === true) return taken
     }
     for (let i = 0; i < clients.length; i++) {
       const subscription = clients[i]
@@ -233,10 +241,28 @@ export class AccountSpace implements SubjectSpace {
       const subscription = locals[i]
       if (subscription !== undefined && deliver(subscription, message, options)) taken++
     }
+    if (isStoredFirst) return taken
+    // Who shares the publisher's callback comes before the capture that takes it.
+    for (let i = storing.length - 1; i >= 0; i--) {
+      const subscription = storing[i]
+      if (subscription !== undefined && deliver(subscription, message, options)) taken++
+    }
     if (interest.groups.length > 0 || interest.links.length > 0) {
       taken += this.#serveGroupsAndLinks(interest, message, options)
     }
     return taken
+  }
+
+  /** Who may refuse the message, then the links. Where several judge it, all of them store it or none. */
+  #storeFirst(interest: Interest, message: RoutedMessage, options: PublishOptions): number {
+    let taken = 0
+    if (interest.judging > 1 && options.together !== undefined) {
+      options.together(() => {
+        taken = storeInOrder(interest.storing, message, options)
+      })
+    } else taken = storeInOrder(interest.storing, message, options)
+    if (options.isRefused === true) return 0
+    return taken + this.#serveGroupsAndLinks(interest, message, options)
   }
 
   #serveGroupsAndLinks(
@@ -258,6 +284,8 @@ export class AccountSpace implements SubjectSpace {
         if (queues === undefined) remote.set(link, [group.queue])
         else queues.push(group.queue)
       }
+      // By the log of a session that it was addressed to.
+      if (options.isRefused === true) return taken
     }
     const isStored = interest.hasCapture || options.capture === false
     const storing = isStored ? undefined : chooseLink(interest.captures, message, this.#random)
@@ -328,6 +356,20 @@ function deliver(
   if (peer.offer !== undefined) return peer.offer(subscription, message)
   peer.deliver(subscription, message)
   return true
+}
+
+/** Ends with the first that refuses. */
+function storeInOrder(
+  storing: readonly Subscription[],
+  message: RoutedMessage,
+  options: PublishOptions,
+): number {
+  let taken = 0
+  for (let i = 0; i < storing.length && options.isRefused !== true; i++) {
+    const subscription = storing[i]
+    if (subscription !== undefined && deliver(subscription, message, options)) taken++
+  }
+  return taken
 }
 
 function isServed(queue: string, origin: Peer, queues: readonly string[] | undefined): boolean {

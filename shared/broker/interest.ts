@@ -14,8 +14,14 @@ export class Interest {
   readonly only: ClientSubscription | undefined
   /** Plain subscriptions of NATS clients. */
   readonly clients: readonly ClientSubscription[]
-  /** Plain subscriptions of MQTT sessions and of services in this process. */
+  /** Plain subscriptions of MQTT sessions and of services in this process that store nothing. */
   readonly locals: readonly Subscription[]
+  /** Captures of this server, then who else stores what it gets: the order in which they may refuse it. */
+  readonly storing: readonly Subscription[]
+  /** How many of those may refuse one message and take the next. */
+  readonly judging: number
+  /** Somebody here may store the message: the member of a group that is picked may, too. */
+  readonly mayStore: boolean
   readonly links: readonly LinkInterest[]
   readonly groups: readonly QueueInterest[]
   /** A capture of this server stores the message. */
@@ -30,7 +36,9 @@ export class Interest {
     const clients: ClientSubscription[] = []
     const locals: Subscription[] = []
     const captures: Subscription[] = []
+    const storing: Subscription[] = []
     let hasCapture = false
+    let judging = 0
     const links = new Map<LinkPeer, { peer: LinkPeer; isPlain: boolean }>()
     const groups = new Map<
       string,
@@ -46,6 +54,8 @@ export class Interest {
         else if (isPlain) link.isPlain = true
         if (subscription.isCapture) captures.push(subscription)
       } else if (subscription.isCapture) hasCapture = true
+      const isStoring = !isRemote && (subscription.isCapture || peer.stores !== undefined)
+      if (isStoring && peer.stores !== 'all') judging++
       if (queue !== '') {
         let group = groups.get(queue)
         if (group === undefined) {
@@ -55,18 +65,23 @@ export class Interest {
         if (isRemote) group.links.push(subscription)
         else group.members.push(subscription)
       } else if (subscription instanceof ClientSubscription) clients.push(subscription)
+      else if (isStoring) storing.push(subscription)
       else if (!isRemote) locals.push(subscription)
     }
     this.clients = clients
-    // Who shares the publisher's callback must come before the capture that takes it.
-    this.locals = hasCapture ? locals.toSorted(capturesLast) : locals
+    this.locals = locals
+    this.storing = storing.length > 1 ? storing.toSorted(byOrder) : storing
+    this.judging = judging
+    this.mayStore = storing.length > 0 || groups.size > 0
     this.links = [...links.values()]
     this.groups = [...groups.values()]
     this.hasCapture = hasCapture
     this.captures = captures
     this.isEmpty = matching.length === 0
     this.units =
-      clients.length + locals.length * WORK_UNITS.local + this.links.length * WORK_UNITS.link
+      clients.length +
+      (locals.length + storing.length) * WORK_UNITS.local +
+      this.links.length * WORK_UNITS.link
     this.only = matching.length === 1 ? clients[0] : undefined
   }
 
@@ -75,6 +90,7 @@ export class Interest {
     return (
       this.clients.some((subscription) => subscription.peer !== except && isThere(subscription)) ||
       this.locals.some((subscription) => subscription.peer !== except) ||
+      this.storing.some((subscription) => subscription.peer !== except) ||
       this.links.some(({ peer }) => peer !== except && peer.isUp) ||
       this.groups.some(({ members }) =>
         members.some((member) => member.peer !== except && isThere(member)),
@@ -97,8 +113,14 @@ export interface QueueInterest {
   readonly links: readonly Subscription[]
 }
 
-function capturesLast(a: Subscription, b: Subscription): number {
-  return Number(a.isCapture) - Number(b.isCapture)
+/** Who may refuse the message comes before the log that takes all: what is refused for good is found out first. */
+function byOrder(a: Subscription, b: Subscription): number {
+  return orderOf(a) - orderOf(b)
+}
+
+function orderOf({ isCapture, peer }: Subscription): number {
+  if (isCapture) return 0
+  return peer.stores === 'all' ? 2 : 1
 }
 
 /** A client that is gone is found until its subscriptions are forgotten, piece by piece. */

@@ -37,6 +37,11 @@ export interface Peer {
   readonly publishRules?: SubjectPermissionConfig | undefined
   /** It tells a message's trace itself what becomes of the message. */
   readonly tellsTrace?: boolean
+  /**
+   * It stores what it gets, beside the captures: all, or, as those, what `fits` its limits. A publisher whose
+   * acknowledgement means that all have stored it has them asked before anybody is told (`PublishOptions.isRefused`).
+   */
+  readonly stores?: 'all' | 'fits' | undefined
   /** In place of `deliver` for a peer that may pass a message over: whether it took it. */
   offer?(subscription: Subscription, message: Message): boolean
 }
@@ -162,8 +167,19 @@ export interface PublishOptions {
   readonly isForGroupsOnly?: boolean
   /** False for what is stored already: captures are passed over. */
   readonly capture?: boolean
-  /** Called when the message is on disk, at once when no capture took it, with an error when one refused it. */
+  /**
+   * Called when the message is on disk, at once when no capture took it, with an error when one refused it: as
+   * soon as that is known, which is before `publish` returns if it can be.
+   */
   readonly committed?: PublishCommitted
+  /**
+   * Given by a publisher whose acknowledgement means that all who store the message have it: those are served
+   * before all others, and when this has become true, by an error of `committed`, nobody else gets it.
+   * undefined, as for NATS clients: whether a stream takes a message is no matter of the other subscribers.
+   */
+  readonly isRefused?: boolean | undefined
+  /** Does all that `store` stores or, when the message is refused meanwhile, nothing of it. */
+  together?(store: () => void): void
 }
 
 /** Follows the interest of an account. Called for each change, never for the observer's past. */

@@ -70,12 +70,14 @@ class TracedReceiver implements Peer {
   readonly kind = 'local'
   readonly id: number
   readonly echo = true
+  readonly stores: Peer['stores']
   readonly #original: Subscription
   readonly #span: TraceSpan
   readonly #account: string
 
   constructor(original: Subscription, span: TraceSpan, account: string) {
     this.id = original.peer.id
+    this.stores = original.peer.stores
     this.#original = original
     this.#span = span
     this.#account = account

@@ -21,6 +21,7 @@ import type { StreamImport } from './stream-import.ts'
 export class LocalShadow extends ImportPeer {
   readonly kind = 'local'
   readonly id: number
+  readonly stores: Peer['stores']
   readonly original: Subscription
   /** The importing account. */
   readonly #account: string
@@ -30,6 +31,7 @@ export class LocalShadow extends ImportPeer {
   constructor(original: Subscription, account: string, source: StreamImport, random: Random) {
     super()
     this.id = original.peer.id
+    this.stores = original.peer.stores
     this.original = original
     this.#account = account
     this.#source = source

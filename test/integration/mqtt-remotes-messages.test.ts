@@ -184,7 +184,12 @@ describe('mqtt remotes: messages', () => {
     }
   })
 
-  it('tells a device at QoS 2 that the queue is full, and keeps nothing of that publish', async () => {
+  for (const qos of [1, 2] as const) {
+    it(`tells a device at QoS ${qos} that the queue is full, and keeps nothing of that publish`, () =>
+      refusedByQueue(qos))
+  }
+
+  async function refusedByQueue(qos: 1 | 2): Promise<void> {
     const url = `mqtt://127.0.0.1:${broker.port}`
     const remotes = [{ name: 'plant', url, publish: ['cmd/#'], max_msgs: 1, discard: 'new' }]
     leaf = await BridgingLeaf.start(remotes, {
@@ -199,8 +204,8 @@ describe('mqtt remotes: messages', () => {
       properties: { sessionExpiryInterval: 600 },
     })
     try {
-      await device.publishAsync('cmd/a', 'has room', { qos: 2 })
-      await assert.rejects(device.publishAsync('cmd/a', 'has none', { qos: 2 }))
+      await device.publishAsync('cmd/a', 'has room', { qos })
+      await assert.rejects(device.publishAsync('cmd/a', 'has none', { qos }))
       assert.equal(await leaf.metric('queued_messages'), 1)
       const answer = await leaf.running
         .client()
@@ -209,7 +214,7 @@ describe('mqtt remotes: messages', () => {
     } finally {
       await device.endAsync(true)
     }
-  })
+  }
 
   it('a purge of its account leaves nothing in the queue', async () => {
     const config = { name: 'plant', url: `mqtt://127.0.0.1:${broker.port}`, publish: ['cmd/#'] }

@@ -64,16 +64,16 @@ export class PubAcks {
     committed?.(undefined)
   }
 
+  /** `committed` is called at once: a publisher that means all who store the message has it go to nobody then. */
   refuse(error: unknown, { reply, committed }: Waiting): void {
     const refusal = this.refusalOf(error)
+    committed?.(refusal)
+    if (reply === '') return
     // The caller may be the router in the middle of a delivery.
     queueMicrotask(() => {
-      if (reply !== '') {
-        const answer = { error: refusal, stream: this.#stream, seq: 0 }
-        const headers = refusal.errCode === 10167 ? TOO_MANY : NO_BYTES
-        this.#port.publish(reply, '', headers, Buffer.from(JSON.stringify(answer)))
-      }
-      committed?.(refusal)
+      const answer = { error: refusal, stream: this.#stream, seq: 0 }
+      const headers = refusal.errCode === 10167 ? TOO_MANY : NO_BYTES
+      this.#port.publish(reply, '', headers, Buffer.from(JSON.stringify(answer)))
     })
   }
 

@@ -106,6 +106,7 @@ function recorder(told = 0) {
       reasons.push(reason)
     },
     refused: () => {},
+    transact: (write) => write(),
     reasonOf: () => told,
     uncommitted: (error) => errors.push(error.code),
   })
