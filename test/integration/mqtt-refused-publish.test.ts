@@ -84,7 +84,7 @@ describe('a QoS 2 publish that a stream refuses', function () {
     for (const [packetId, reason] of [
       [1, 0],
       [2, 0],
-      [3, 0x83],
+      [3, 0x97],
     ] as const) {
       line.send(exactlyOnceOf5(packetId, `${packetId}`))
       const pubrec = await packets.next()
