@@ -10,7 +10,13 @@
  *
  * What is taken at QoS 1 or 2 is stored, addressed to the session that took it.
  */
-import type { Message, Peer, SubjectSpace, Subscription } from '../../shared/broker/index.ts'
+import {
+  type Message,
+  type Peer,
+  refusalOf,
+  type SubjectSpace,
+  type Subscription,
+} from '../../shared/broker/index.ts'
 import { beginsWithDollar } from '../topic-map.ts'
 import { SHARED_MEMBERS_ASKED } from './limits.ts'
 import type { FilterEntry } from './session-filters.ts'
@@ -129,11 +135,14 @@ export class SharedGroups {
     this.#groups.clear()
   }
 
-  /** Whether the group has a member that is no durable session: a client that is connected. */
+  /** Whether the group has a member that is no durable session, a client that is connected, who may have it. */
   #isServedBy(name: string, message: Message): boolean {
-    return this.#space
-      .matching(message.subject)
-      .some(({ queue, peer }) => queue === name && peer !== this.#peer && IS_HERE.has(peer.kind))
+    for (const subscription of this.#space.matching(message.subject)) {
+      const { queue, peer } = subscription
+      if (queue !== name || peer === this.#peer || !IS_HERE.has(peer.kind)) continue
+      if (refusalOf(subscription, message) === undefined) return true
+    }
+    return false
   }
 }
 

@@ -160,6 +160,10 @@ export class Session implements MqttPublisher {
     return this.subscriber.offer(subscription, message, isOurs ? origin : undefined)
   }
 
+  mayReceive(subject: string, queue: string): boolean {
+    return this.#guard.mayReceive(Buffer.from(subject), queue)
+  }
+
   /** Whether deliveries to the client wait. */
   holdDeliveries(isHeld: boolean): void {
     this.subscriber.hold(isHeld)

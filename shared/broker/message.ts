@@ -42,6 +42,8 @@ export interface Peer {
    * acknowledgement means that all have stored it has them asked before anybody is told (`PublishOptions.isRefused`).
    */
   readonly stores?: 'all' | 'fits' | undefined
+  /** Whether its user may receive what he is subscribed to, as a member of a queue group or '' of none; absent: all. */
+  mayReceive?(subject: string, queue: string): boolean
   /** In place of `deliver` for a peer that may pass a message over: whether it took it. */
   offer?(subscription: Subscription, message: Message): boolean
 }

@@ -161,7 +161,9 @@ class TracedLink implements LinkPeer {
 export function refusalOf(subscription: Subscription, message: Message): string | undefined {
   const { peer, queue } = subscription
   if (peer === message.origin && !peer.echo) return TRACE_ERRORS.noEcho
-  if (!(subscription instanceof ClientSubscription)) return undefined
+  if (!(subscription instanceof ClientSubscription)) {
+    return peer.mayReceive?.(message.subject, queue) === false ? TRACE_ERRORS.denied : undefined
+  }
   if (subscription.isClosed) return TRACE_ERRORS.subscriptionClosed
   if (subscription.peer.isClosed) return TRACE_ERRORS.clientClosed
   return subscription.isFiltered && !subscription.peer.mayReceive(message.subject, queue)

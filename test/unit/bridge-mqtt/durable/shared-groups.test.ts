@@ -57,6 +57,25 @@ describe('mqtt durable: shared subscriptions', () => {
     assert.equal(got.length, 20)
   })
 
+  it('one that may not receive a message is nobody who is here', async () => {
+    const asked: string[] = []
+    const other = {
+      kind: 'mqtt',
+      id: 4,
+      echo: true,
+      deliver: () => {},
+      offer: () => false,
+      mayReceive: (subject: string, queue: string) => {
+        asked.push(`${subject} of ${queue}`)
+        return false
+      },
+    } as const
+    world.space.subscribe(other, { subject: 'a.x', queue: 'g' })
+    await publish(20)
+    assert.equal(world.session('c').backlog + world.session('d').backlog, 20)
+    assert.deepEqual(new Set(asked), new Set(['a.x of g']))
+  })
+
   it('when all are away they share what comes, each gets his part, also after a restart', async () => {
     await publish(40)
     await publish(3, 0)
