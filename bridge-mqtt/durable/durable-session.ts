@@ -1,5 +1,5 @@
 import type { Message } from '../../shared/broker/index.ts'
-import { invariant, type PetioleError } from '../../shared/runtime/index.ts'
+import { invariant } from '../../shared/runtime/index.ts'
 import type { Store } from '../../shared/store/index.ts'
 import { REASON, type WillMessage } from '../codec/index.ts'
 import type { SendWindow } from '../send-window.ts'
@@ -13,6 +13,7 @@ import { SessionCursor } from './session-cursor.ts'
 import { type FilterEntry, SessionFilters } from './session-filters.ts'
 import { type FoundSession, SessionRecords } from './session-records.ts'
 import type { SharedGroups, SharingSession } from './shared-groups.ts'
+import type { SharedHandover } from './shared-handover.ts'
 import type { StateWriter } from './state-writer.ts'
 
 /** What a session needs of the log it belongs to. */
@@ -22,6 +23,7 @@ export interface SessionHost extends DeliveryHost {
   readonly writer: StateWriter
   readonly interests: LogInterests
   readonly groups: SharedGroups
+  readonly handover: SharedHandover
   /** By a clock that can be trusted; 0 when there is none. */
   nowMs(): number
   /** Appends a message for one session. False: it could not be stored, and its publisher was told. */
@@ -284,14 +286,10 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#delivery = undefined
     this.#cursor.user = undefined
     this.#cursor.forget()
-    const numbers = [...this.#filters.all.values()].map(({ number }) => number)
+    const { clientId, key, createdMs } = this
+    const filters = [...this.#filters.all.values()]
     this.#filters.clear()
-    const { store, records } = this.#host
-    try {
-      store.transaction(() => records.remove(this.key, numbers, committed))
-    } catch (error) {
-      committed?.(error as PetioleError)
-    }
+    this.#host.handover.end({ clientId, key, createdMs, cursor: this.#cursor, filters }, committed)
     this.#host.ended(this)
   }
 

@@ -23,6 +23,7 @@ import { type MqttPublisher, publisherOf } from './publisher.ts'
 import { RecentLog } from './recent-log.ts'
 import { SessionRecords } from './session-records.ts'
 import { SharedGroups } from './shared-groups.ts'
+import { SharedHandover } from './shared-handover.ts'
 import { StateWriter } from './state-writer.ts'
 import type { StoredSubjects } from './stored-subjects.ts'
 
@@ -63,6 +64,7 @@ export class SessionLog implements Peer, SessionHost {
   readonly writer: StateWriter
   readonly interests: LogInterests
   readonly groups: SharedGroups
+  readonly handover: SharedHandover
   readonly sweeping: LogSweep
   readonly deliveries = new Set<Delivery>()
   readonly turns: DeliveryTurns
@@ -90,6 +92,11 @@ export class SessionLog implements Peer, SessionHost {
     this.writer = new StateWriter({ states: stream.states, clock, log })
     this.interests = new LogInterests(space, this)
     this.groups = new SharedGroups(space, this, (message) => this.qosOf(message))
+    this.handover = new SharedHandover({
+      ...{ store, stream, space, clock, log, records: this.records, peer: this },
+      nowMs: () => this.nowMs(),
+      done: () => this.sweep(),
+    })
     this.sweeping = new LogSweep({
       stream,
       clock,
@@ -203,6 +210,7 @@ export class SessionLog implements Peer, SessionHost {
     for (const stop of this.#stops) stop()
     this.interests.close()
     this.groups.close()
+    this.handover.close()
     this.recent.clear()
   }
 
@@ -290,7 +298,9 @@ export class SessionLog implements Peer, SessionHost {
 
   #isNeeded(seq: number, subject: Uint8Array): boolean {
     const key = addresseeOf(subject)
-    if (key !== undefined) return this.#parts.sessions.get(key)?.needs(seq) ?? false
+    if (key !== undefined) {
+      return this.#parts.sessions.get(key)?.needs(seq) ?? this.handover.needs(key, seq)
+    }
     for (const interest of this.interests.match(subject)) {
       if (interest.isNeeded(seq)) return true
     }

@@ -39,7 +39,7 @@ const cursor = new HeaderCursor()
  */
 export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Array {
   const { qos, isRetain, from, replyTopic, expirySeconds = -1 } = facts
-  if (!isRetain && from === '' && replyTopic === undefined) {
+  if (!isRetain && from === '' && replyTopic === undefined && expirySeconds < 0) {
     if (headers.length === 0) return plainHeaders(qos)
     if (qosOfHeaders(headers) === qos && !claimsOwn(headers)) return headers
   } else if (from === '' && replyTopic === undefined && expirySeconds < 0) {

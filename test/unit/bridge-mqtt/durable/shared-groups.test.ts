@@ -156,6 +156,7 @@ describe('mqtt durable: shared subscriptions', () => {
     await publish(10)
     world.session('c').end()
     world.session('d').end()
+    await settle()
     clock.advance(2_000)
     await settle()
     assert.equal(world.log.stats.messages, 0)

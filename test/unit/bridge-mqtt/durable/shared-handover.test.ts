@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import type { Subscription } from '../../../../shared/broker/index.ts'
+import { DurableWorld, filterOf, type TestLine } from '../../../support/durable-world.ts'
+import { MemoryStore } from '../../../support/memory-store.ts'
+import { RecordingPeer } from '../../../support/recording-peer.ts'
+import { StoreClock, settle } from '../../../support/store-clock.ts'
+
+const GROUP = '$share/g/a/#'
+
+describe('mqtt durable: a session of a shared subscription that ends', () => {
+  let clock: StoreClock
+  let store: MemoryStore
+  let world: DurableWorld
+
+  beforeEach(async () => {
+    clock = new StoreClock()
+    store = new MemoryStore(() => clock.wallMs())
+    world = await DurableWorld.start({ store, clock })
+    await world.subscribe('c', filterOf(GROUP, 2))
+  })
+
+  afterEach(() => world.logs.destroy())
+
+  /** For the only member so far. */
+  async function publish(count: number, qos = 1): Promise<string[]> {
+    const payloads = Array.from({ length: count }, (_, i) => `${qos}:${i}`)
+    for (const payload of payloads) await world.publish('a.x', payload, qos)
+    await settle()
+    return payloads
+  }
+
+  async function join(clientId: string): Promise<TestLine> {
+    await world.subscribe(clientId, filterOf(GROUP, 2))
+    return world.attach(clientId)
+  }
+
+  async function isEmpty(): Promise<void> {
+    clock.advance(2_000)
+    await settle()
+    assert.equal(world.log.stats.messages, 0)
+    const left = [...store.streams.values()].flatMap(({ states }) =>
+      [...states.entries()].map(([key]) => key.split('/')[0]),
+    )
+    assert.deepEqual(left, [])
+  }
+
+  it('leaves what it has not acknowledged, and what waits for it, to another one', async () => {
+    const c = world.attach('c')
+    world.session('c').window.max = 5
+    const payloads = await publish(300)
+    assert.equal(c.sent.length, 5)
+    world.session('c').puback(c.sent[0]!.packetId, 0)
+    await settle()
+    const d = await join('d')
+    world.session('c').end()
+    await settle()
+    assert.deepEqual(d.payloads.toSorted(byNumber), payloads.slice(1))
+    assert.ok(d.sent.every(({ isDup, qos }) => !isDup && qos === 1))
+    for (const { packetId } of d.sent) world.session('d').puback(packetId, 0)
+    world.session('d').end()
+    await isEmpty()
+  })
+
+  it('leaves nothing at QoS 2 that was sent to it [MQTT-4.8.2-5], and all that was not', async () => {
+    const c = world.attach('c')
+    world.session('c').window.max = 5
+    const payloads = await publish(20, 2)
+    assert.equal(c.sent.length, 5)
+    world.session('c').pubrec(c.sent[0]!.packetId, 0)
+    await settle()
+    const d = await join('d')
+    world.session('c').end()
+    await settle()
+    assert.deepEqual(d.payloads, payloads.slice(5))
+  })
+
+  it('leaves it to members that are no durable sessions too, and to the group alone', async () => {
+    const [member, subscriber] = [new RecordingPeer('local'), new RecordingPeer('local')]
+    await publish(10)
+    world.space.subscribe(member, { subject: 'a.>', queue: 'g' })
+    world.space.subscribe(subscriber, { subject: 'a.>' })
+    world.space.subscribe(subscriber, { subject: 'a.>', isCapture: true })
+    world.space.subscribe(subscriber, { subject: 'a.>', queue: 'h' })
+    world.session('c').end()
+    await settle()
+    assert.equal(member.got.length, 10)
+    assert.equal(member.got[0]?.headers, 'NATS/1.0\r\nPetiole-Qos: 1\r\n\r\n')
+    assert.equal(subscriber.got.length, 0)
+    await isEmpty()
+  })
+
+  it('leaves what has expired to nobody, and of the rest what is left of its time', async () => {
+    const headers = (seconds: number): Uint8Array =>
+      Buffer.from(`NATS/1.0\r\nPetiole-Qos: 1\r\nMqtt-Message-Expiry: ${seconds}\r\n\r\n`)
+    const nothing = Buffer.alloc(0)
+    const at = { subject: Buffer.from('a.x'), reply: nothing, payload: nothing }
+    world.publisher.publishingQos = 1
+    for (const seconds of [5, 100]) {
+      world.space.publish(world.publisher, { ...at, headers: headers(seconds) })
+    }
+    await settle()
+    clock.advance(30_000)
+    const d = await join('d')
+    world.session('c').end()
+    await settle()
+    assert.deepEqual(
+      d.sent.map(({ headers: got }) => /Expiry: (\d+)/.exec(got)?.[1]),
+      ['70'],
+    )
+  })
+
+  it('leaves what was retained for a filter of its own to nobody', async () => {
+    await world.subscribe('c', 'a/x')
+    world.session('c').keep({
+      subject: Buffer.from('a.x'),
+      headers: Buffer.from('NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Retain: 1\r\n\r\n'),
+      payload: Buffer.from('retained'),
+    })
+    await settle()
+    const d = await join('d')
+    world.session('c').end()
+    await settle()
+    assert.deepEqual(d.payloads, [])
+    world.session('d').end()
+    await isEmpty()
+  })
+
+  it('has ended on disk before all is handed over, and that goes on after a crash', async () => {
+    world.attach('c')
+    world.session('c').window.max = 5
+    const payloads = await publish(300)
+    await world.subscribe('d', filterOf(GROUP, 2))
+    store.isAuto = false
+    let isCommitted = false
+    world.session('c').end((error) => {
+      isCommitted = error === undefined
+    })
+    await settle()
+    assert.equal(isCommitted, false)
+    // Its end is on disk, then some batches.
+    for (let commits = 0; commits < 3; commits++) {
+      store.commit()
+      await settle()
+    }
+    assert.equal(isCommitted, true)
+    world.logs.destroy()
+    store = store.restarted()
+    world = await DurableWorld.start({ store, clock, seed: 3 })
+    await settle()
+    assert.equal(world.log.sessions.get('c'), undefined)
+    const d = world.attach('d')
+    await settle()
+    assert.deepEqual([...new Set(d.payloads)].toSorted(byNumber), payloads)
+    assert.ok(d.payloads.length < payloads.length * 2, 'it did not begin anew')
+    for (const { packetId } of d.sent) world.session('d').puback(packetId, 0)
+    world.session('d').end()
+    await isEmpty()
+  })
+
+  it('tries again when its messages cannot be stored for others', async () => {
+    const payloads = await publish(10)
+    const d = await join('d')
+    const transaction = store.transaction.bind(store)
+    let failures = 0
+    store.transaction = (write) => {
+      if (failures++ === 1) throw new Error('no room')
+      transaction(write)
+    }
+    world.session('c').end()
+    await settle()
+    assert.deepEqual(d.payloads, [])
+    clock.advance(10_000)
+    await settle()
+    assert.deepEqual(d.payloads, payloads)
+  })
+
+  it('leaves nothing when nobody else is in its group', async () => {
+    await publish(10)
+    const subscribed: Subscription[] = [...world.space.subscriptions()]
+    assert.equal(subscribed.length, 2)
+    world.session('c').end()
+    await settle()
+    await isEmpty()
+  })
+})
+
+function byNumber(a: string, b: string): number {
+  return Number(a.slice(2)) - Number(b.slice(2))
+}
