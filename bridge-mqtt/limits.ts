@@ -101,6 +101,11 @@ export function limitsOf(config: MqttLimitsConfig): MqttLimits {
 /** Those of a configuration that says nothing. */
 export const DEFAULT_LIMITS: MqttLimits = limitsOf(MQTT_DEFAULTS)
 
+/** Copies of messages that one client has in flight by shared subscriptions: what is beyond goes with its session. */
+export const SHARED_COPIES_BYTES_MAX = 1024 * 1024
+/** Messages of a session that has ended which go to others of their groups before others have their turn. */
+export const LEFTOVERS_PER_TURN = 64
+
 /**
  * Output that waits for one subscriber whose socket takes no more: above this messages wait in queues, where
  * all who wait for one share it. The kernel has megabytes before that.

@@ -12,6 +12,7 @@
  */
 import type { MqttCounters } from '../counters.ts'
 import type { OutboundMessage } from './outbound-message.ts'
+import type { SharedCopy } from './shared-leftovers.ts'
 
 /** As measured: the objects of a payload, those of one way to deliver it, and an entry of a queue. */
 const BODY_BYTES = 256
@@ -39,6 +40,8 @@ export class KeptMessage {
   readonly subscriptionIds: readonly number[]
   /** By the monotonic clock; 0 when it does not expire. */
   readonly queuedMs: number
+  /** For another member of its group. */
+  readonly copy: SharedCopy | undefined
   /** What it counts for in a queue that has it to itself. */
   readonly cost: number
   readonly body: KeptBody
@@ -54,6 +57,7 @@ export class KeptMessage {
     this.shared = message.shared
     this.subscriptionIds = message.subscriptionIds
     this.queuedMs = queuedMs
+    this.copy = message.copy
     this.cost = costOf(message)
     this.body = body
   }
@@ -66,12 +70,14 @@ export class KeptMessage {
       this.topic === message.topic &&
       this.shared === message.shared &&
       this.subscriptionIds === message.subscriptionIds &&
-      this.messageExpiry === message.messageExpiry
+      this.messageExpiry === message.messageExpiry &&
+      this.copy === message.copy
     )
   }
 
   get bytes(): number {
-    return MESSAGE_BYTES + this.shared.length + ID_BYTES * this.subscriptionIds.length
+    const ids = ID_BYTES * this.subscriptionIds.length
+    return MESSAGE_BYTES + this.shared.length + ids + copyBytes(this.copy)
   }
 }
 
@@ -85,8 +91,8 @@ interface KeptBody {
 }
 
 /** What a message counts for in the queue of one client: as if nobody else waited for it. */
-export function costOf({ topic, payload, shared, subscriptionIds }: OutboundMessage): number {
-  const overhead = BODY_BYTES + MESSAGE_BYTES + ENTRY_BYTES
+export function costOf({ topic, payload, shared, subscriptionIds, copy }: OutboundMessage): number {
+  const overhead = BODY_BYTES + MESSAGE_BYTES + ENTRY_BYTES + copyBytes(copy)
   return (
     payload.length + topic.length + shared.length + ID_BYTES * subscriptionIds.length + overhead
   )
@@ -154,9 +160,15 @@ export class KeptMessages {
   }
 
   /** Its topic may be nowhere else any more when it is sent, but is the same for all who wait. */
-  #copy({ serial, payload, topic }: OutboundMessage): KeptBody {
+  #copy({ serial, payload, topic, copy }: OutboundMessage): KeptBody {
     const bytes = BODY_BYTES + payload.length + topic.length
     this.#counters.queuedBytes += bytes
-    return { serial, payload: new Uint8Array(payload), bytes, messages: 0 }
+    return { serial, payload: copy?.payload ?? new Uint8Array(payload), bytes, messages: 0 }
   }
+}
+
+/** Beside the payload, which is that of the body. */
+function copyBytes(copy: SharedCopy | undefined): number {
+  if (copy === undefined) return 0
+  return MESSAGE_BYTES + copy.subject.length + copy.reply.length + copy.headers.length
 }

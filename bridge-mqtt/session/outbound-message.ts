@@ -1,6 +1,7 @@
 import type { Message } from '../../shared/broker/index.ts'
 import { MessageFacts, NO_HEADERS, QOS1_HEADERS, QOS2_HEADERS } from '../headers/index.ts'
 import type { Translator } from '../translator.ts'
+import type { SharedCopy } from './shared-leftovers.ts'
 
 const NO_IDS: readonly number[] = []
 
@@ -17,6 +18,8 @@ export class OutboundMessage {
   subscriptionIds: readonly number[] = NO_IDS
   /** Of the router's message: others with the same are the same message. 0 for none. */
   serial = 0
+  /** For another one, when it came by a shared subscription and the client goes first. */
+  copy: SharedCopy | undefined = undefined
 }
 
 const facts = new MessageFacts()

@@ -21,6 +21,10 @@ export class OutboundQueue {
     return this.#entries[this.#head]
   }
 
+  get waiting(): readonly KeptMessage[] {
+    return this.#entries.slice(this.#head)
+  }
+
   /** False when it is dropped: this queue, or all together, have no room for it. */
   push(message: OutboundMessage, sizeMax: number, bytesMax: number, nowMs: number): boolean {
     if (this.size >= sizeMax) return false

@@ -8,6 +8,7 @@ import type { KeptMessage, KeptMessages } from './outbound-kept.ts'
 import { OutboundMessage } from './outbound-message.ts'
 import { OutboundQueue } from './outbound-queue.ts'
 import { type OutboundLimits, OutboundWriter } from './outbound-writer.ts'
+import { InflightCopies, type SharedCopy } from './shared-leftovers.ts'
 
 export interface OutboundOptions extends OutboundLimits {
   readonly queuedMessagesMax: number
@@ -61,6 +62,8 @@ export class Outbound {
   /** What has QoS 1 or 2 waits in the queue: something else is to leave first. */
   isHeld = false
   readonly #awaited = new Map<number, number>()
+  /** Made with the first message of a shared subscription. */
+  #copies: InflightCopies | undefined
   // Most clients are never behind.
   #queue: OutboundQueue | undefined
   #queueOfQos0: OutboundQueue | undefined
@@ -205,8 +208,13 @@ export class Outbound {
   /**
    * Gives back what it has of the window. Whether the client has seen a message of QoS 2 is not known: its
    * identifier must not be used again before the client has forgotten it.
+   *
+   * @returns what another member of its shared subscriptions gets in its place
    */
-  close(): void {
+  close(): readonly SharedCopy[] {
+    const left: SharedCopy[] = [...(this.#copies?.all ?? [])]
+    for (const { copy } of this.#queue?.waiting ?? []) if (copy !== undefined) left.push(copy)
+    this.#copies = undefined
     for (const [packetId, awaited] of this.#awaited) {
       if (awaited === AWAITS.puback) this.#window.release(packetId)
       else this.#window.orphans.add(packetId)
@@ -216,6 +224,7 @@ export class Outbound {
     this.#cancelPatience?.()
     this.#queue?.clear()
     this.#queueOfQos0?.clear()
+    return left
   }
 
   get #isQos0Waiting(): boolean {
@@ -233,7 +242,13 @@ export class Outbound {
     if (this.#window.isHeavy) this.#bePatient()
     if (!this.publish(message, packetId, false)) this.#window.release(packetId)
     else if (message.qos === 2) this.#awaited.set(packetId, AWAITS.pubrec)
-    else if (this.#options.isWindowShared) this.#awaited.set(packetId, AWAITS.puback)
+    else {
+      if (this.#options.isWindowShared) this.#awaited.set(packetId, AWAITS.puback)
+      if (message.copy !== undefined) {
+        this.#copies ??= new InflightCopies()
+        this.#copies.set(packetId, message.copy)
+      }
+    }
   }
 
   /** A client that never acknowledges is written to again, but ever less often. */
@@ -269,6 +284,7 @@ export class Outbound {
 
   #finish(packetId: number): void {
     if (this.#awaited.size > 0) this.#awaited.delete(packetId)
+    this.#copies?.delete(packetId)
     if (this.#window.release(packetId)) this.flushQueue()
   }
 
@@ -308,9 +324,11 @@ export class Outbound {
     late.isRetain = kept.isRetain
     late.shared = kept.shared
     late.subscriptionIds = kept.subscriptionIds
+    late.copy = kept.copy
     if (kept.qos === 0) this.publish(late, 0, false)
     else this.#begin(late)
     late.payload = NOTHING
+    late.copy = undefined
   }
 }
 

@@ -17,6 +17,7 @@ import { ClientLine } from './delivery-line.ts'
 import { Outbound } from './outbound.ts'
 import { factsOf, isPlain, OutboundMessage } from './outbound-message.ts'
 import { RetainedReplays } from './retained-replay.ts'
+import { handOver, sharedCopy } from './shared-leftovers.ts'
 import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 import { SubscriberRequests } from './subscriber-requests.ts'
@@ -163,7 +164,12 @@ export class Subscriber implements SharedReceiver {
     outgoing.isRetain = grant.isRetainAsPublished && published.isRetain
     outgoing.subscriptionIds = grant.subscriptionIds
     this.#addFacts(message)
+    if (!isPlainOne && qos > 0) {
+      const facts = { qos: published.qos, messageExpiry: outgoing.messageExpiry }
+      outgoing.copy = sharedCopy(subscription.queue, message, facts, this.#context.clock)
+    }
     this.#outbound.send(outgoing)
+    outgoing.copy = undefined
     if (outgoing.payload.length > SHARED_PACKET_BYTES_MAX) forget()
     return true
   }
@@ -215,7 +221,10 @@ export class Subscriber implements SharedReceiver {
   /** Receives nothing from now on. */
   close(): void {
     this.#requests.close()
-    this.#outbound.close()
+    const left = this.#outbound.close()
+    if (left.length > 0) {
+      handOver(left, { space: this.#space, peerId: this.#peer.id, clock: this.#context.clock })
+    }
     if (this.#line !== undefined) this.#durable?.detach(this.#line)
   }
 
