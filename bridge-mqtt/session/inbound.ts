@@ -20,6 +20,7 @@ import { isToldByAck, messageViolation } from './inbound-check.ts'
 import { Publisher, type PublishFacts } from './inbound-publisher.ts'
 import { OpenReceipts } from './inbound-received.ts'
 import { reasonOf } from './inbound-refusal.ts'
+import { RepeatedReleases } from './inbound-released.ts'
 import type { SessionLine, SessionOwner } from './session.ts'
 
 /** A peer that may be subscribed to what it publishes. */
@@ -39,6 +40,8 @@ export class Inbound implements AckOwner {
   readonly #peer: PublishingPeer
   readonly #acks: InboundAcks
   readonly #received = new OpenReceipts()
+  /** Made with the first. */
+  #repeatedReleases: RepeatedReleases | undefined
   /** Made with the first alias that comes. */
   #aliases: InboundAliases<Topic> | undefined
   /** What the client's send quota counts: PUBLISH packets of QoS 1 and 2 not seen to their end. */
@@ -197,10 +200,13 @@ export class Inbound implements AckOwner {
    * next message would be taken for a repetition.
    */
   #releaseOf(durable: DurableSession, packetId: number): void {
-    const released = (error: PetioleError | undefined): void => this.#released(packetId, error)
     const { store } = this.#context
-    if (store === undefined || durable.hasReceived(packetId)) durable.released(packetId, released)
-    else store.barrier(released)
+    if (store === undefined || durable.hasReceived(packetId)) {
+      durable.released(packetId, (error) => this.#released(packetId, error))
+      return
+    }
+    this.#repeatedReleases ??= new RepeatedReleases(store, (id, error) => this.#released(id, error))
+    this.#repeatedReleases.add(packetId)
   }
 
   #released(packetId: number, error: PetioleError | undefined): void {
