@@ -191,7 +191,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#saveAgain()
     const { records } = this.#host
     if (will === undefined) records.removeWill(this.key)
-    else records.writeWill(this.key, will)
+    else records.writeWill(this.key, will, this.#noted)
   }
 
   /** 0 ends it when its client leaves; NEVER_EXPIRES is for ever. */
@@ -286,10 +286,9 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#delivery = undefined
     this.#cursor.user = undefined
     this.#cursor.forget()
-    const { clientId, key, createdMs } = this
     const filters = [...this.#filters.all.values()]
     this.#filters.clear()
-    this.#host.handover.end({ clientId, key, createdMs, cursor: this.#cursor, filters }, committed)
+    this.#host.handover.end({ identity: this, cursor: this.#cursor, filters }, committed)
     this.#host.ended(this)
   }
 
@@ -367,10 +366,16 @@ export class DurableSession implements InterestedSession, SharingSession {
   save(): void {
     const { clientId, createdMs } = this
     const record = { clientId, createdMs, expirySeconds: this.#expirySeconds, leftMs: this.#leftMs }
+    const { records } = this.#host
+    if (this.#isUnsaved && this.#will) records.writeWill(this.key, this.#will, this.#noted)
     this.#isUnsaved = false
-    this.#host.records.writeSession(this.key, record, (error) => {
+    records.writeSession(this.key, record, this.#noted)
+  }
+
+  get #noted(): SessionCommitted {
+    return (error) => {
       if (error !== undefined) this.#isUnsaved = true
-    })
+    }
   }
 
   /** What is written for a session that is not there itself would be nobody's. */

@@ -63,8 +63,8 @@ export class SessionRecords {
     this.states.remove(`f/${key}/${number}`, committed)
   }
 
-  writeWill(key: string, will: WillMessage): void {
-    this.states.set(`w/${key}`, encodeWill(will))
+  writeWill(key: string, will: WillMessage, committed: Committed): void {
+    this.states.set(`w/${key}`, encodeWill(will), committed)
   }
 
   removeWill(key: string): void {

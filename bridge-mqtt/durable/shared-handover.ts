@@ -18,6 +18,7 @@ import {
 import { loggedHeaders, MessageFacts } from '../headers/index.ts'
 import { beginsWithDollar } from '../topic-map.ts'
 import { addresseeFilter, addressOf } from './address.ts'
+import type { SessionIdentity } from './durable-session.ts'
 import type { SessionCommitted } from './filter-journal.ts'
 import type { InflightMessage } from './inflight.ts'
 import { HANDED_OVER_AT_ONCE, READ_BYTES, READ_MESSAGES, READ_RETRY_MS } from './limits.ts'
@@ -28,9 +29,7 @@ import { SessionRecords } from './session-records.ts'
 
 /** A session that has ended: nothing comes to it any more. */
 export interface EndedSession {
-  readonly clientId: string
-  readonly key: string
-  readonly createdMs: number
+  readonly identity: Omit<SessionIdentity, 'expirySeconds'>
   readonly cursor: SessionCursor
   readonly filters: readonly FilterEntry[]
 }
@@ -83,7 +82,7 @@ export class SharedHandover {
       store.transaction(() => {
         if (leaving === undefined) this.#erase(session, committed)
         else {
-          const { clientId, key, createdMs } = session
+          const { clientId, key, createdMs } = session.identity
           this.#writeCursor(leaving)
           records.removeWill(key)
           const record = { clientId, createdMs, expirySeconds: 0, leftMs: 0 }
@@ -94,7 +93,7 @@ export class SharedHandover {
       committed?.(error as PetioleError)
     }
     if (leaving === undefined) return
-    this.#leaving.set(session.key, leaving)
+    this.#leaving.set(session.identity.key, leaving)
     this.#run()
   }
 
@@ -113,9 +112,9 @@ export class SharedHandover {
   /** undefined: it leaves nothing. */
   #leavingOf(session: EndedSession): Leaving | undefined {
     const { stream } = this.#parts
-    const { cursor, filters, key } = session
+    const { cursor, filters, identity } = session
     if (!filters.some(({ group }) => group !== '')) return undefined
-    const filter = addresseeFilter(key)
+    const filter = addresseeFilter(identity.key)
     const inflight = [...cursor.inflight.published].filter(
       ({ qos, wasSent, seq }) =>
         (qos === 1 || !wasSent) && filter.matchesText(stream.subjectOf(seq) ?? ''),
@@ -127,9 +126,9 @@ export class SharedHandover {
     return { session, passedSeq, inflight, held: new Set(inflight.map(({ seq }) => seq)) }
   }
 
-  #erase({ key, filters }: EndedSession, committed?: SessionCommitted): void {
+  #erase({ identity, filters }: EndedSession, committed?: SessionCommitted): void {
     const numbers = filters.map(({ number }) => number)
-    this.#parts.records.remove(key, numbers, committed)
+    this.#parts.records.remove(identity.key, numbers, committed)
   }
 
   /** One session after the other: thousands may end at once. */
@@ -152,7 +151,7 @@ export class SharedHandover {
       await this.#handOver(next)
       if (this.#isClosed) return
       store.transaction(() => this.#erase(session))
-      this.#leaving.delete(session.key)
+      this.#leaving.delete(session.identity.key)
       done()
     }
     this.#isRunning = false
@@ -174,7 +173,7 @@ export class SharedHandover {
       const inflight = leaving.inflight.slice(HANDED_OVER_AT_ONCE)
       await this.#passOn(leaving, messages, { ...leaving, inflight })
     }
-    const filter = addresseeFilter(leaving.session.key)
+    const filter = addresseeFilter(leaving.session.identity.key)
     const limits = { messagesMax: READ_MESSAGES, bytesMax: READ_BYTES, filter }
     while (leaving.passedSeq < stream.lastSeq && !this.#isClosed) {
       const fromSeq = leaving.passedSeq + 1
@@ -203,14 +202,14 @@ export class SharedHandover {
   #writeCursor({ session, passedSeq, inflight }: Leaving): void {
     const entries = { size: inflight.length, released: [], published: inflight }
     const { states } = this.#parts.records
-    states.set(SessionRecords.cursorKey(session.key), encodeCursor(passedSeq, entries))
+    states.set(SessionRecords.cursorKey(session.identity.key), encodeCursor(passedSeq, entries))
   }
 
   /** To a member of the group, and to nobody else: all others had it when it was published. */
   #publish(session: EndedSession, message: StoredMessage): void {
     const { space, peer } = this.#parts
     const { subjectBytes, headers, payload, timeMs } = message
-    const subject = subjectBytes.subarray(addressOf(session.key).length)
+    const subject = subjectBytes.subarray(addressOf(session.identity.key).length)
     facts.read(headers)
     const group = groupOf(session.filters, subject, facts.isRetain)
     const expirySeconds = this.#secondsLeft(facts.messageExpiry, timeMs)

@@ -143,4 +143,28 @@ describe('mqtt durable: commits that fail', () => {
       assert.ok(attempt.refused > 10, `${attempt.refused} refused`)
     })
   }
+
+  it('a will that did not get to the disk is written again when its client leaves', async () => {
+    const clock = new StoreClock()
+    const store = new MemoryStore(() => clock.wallMs())
+    const world = await DurableWorld.start({ store, clock })
+    const session = world.session('c')
+    world.attach('c')
+    await settle()
+    store.isAuto = false
+    session.setWill({
+      topic: Buffer.from('will'),
+      payload: Buffer.from('gone'),
+      qos: 1,
+      isRetain: false,
+      properties: { willDelaySeconds: 60 },
+    })
+    store.failCommit()
+    session.detach()
+    store.commit()
+    world.logs.destroy()
+    const next = await DurableWorld.start({ store: store.restarted(), clock })
+    assert.equal(next.log.sessions.get('c')?.will?.payload.toString(), 'gone')
+    next.logs.destroy()
+  })
 })
