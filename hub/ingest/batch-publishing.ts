@@ -5,7 +5,7 @@ import type { KnownSubject } from './known-subjects.ts'
 import type { LedgerAccount } from './ledger-book.ts'
 
 /**
- * Hands the records of a stored batch to whoever listens now. The streams have them already, so no
+ * Hands the records of a stored batch to whoever listens now; logs have them since they were stored. The streams have them already, so no
  * stream captures them again. Links know by the header that names the leaf to whom not to bring them
  * (`isFromLeaf`): to publish in the name of the leaf's link would leave queue groups unserved.
  */
@@ -27,7 +27,7 @@ export class BatchPublishing {
       const subject = this.#storing.subjects.of(batch)
       if (ignored.has(subject)) continue
       const block = headers.block(batch.seq, batch.timeMs, batch.headers)
-      const choices = { headers: block, capture: false }
+      const choices = { headers: block, capture: false, part: 'others' } as const
       const takers = this.#client.publish(subject.bytes, batch.payload, choices)
       if (takers === 0) ignored.add(subject)
     }

@@ -1,3 +1,4 @@
+import type { NatsClient } from '../../shared/client/index.ts'
 import { codeOf, messageOf, PetioleError } from '../../shared/runtime/index.ts'
 import type { Committed, Store } from '../../shared/store/index.ts'
 import {
@@ -57,7 +58,8 @@ class RecordRefused extends PetioleError {
 
 /**
  * Appends a batch's records to the streams that bind their subjects, and the new watermark, in one
- * commit. When a record cannot be stored, the records before it are stored without it and the rest
+ * commit. So do the logs of sessions that wait for them (`PublishOptions.part`): after a crash nobody would
+ * bring the records again. When a record cannot be stored, the records before it are stored without it and the rest
  * waits: order is kept, and one bad subject does not let earlier data rot on the leaf.
  */
 export class BatchStoring {
@@ -66,12 +68,23 @@ export class BatchStoring {
   readonly #streams: IngestStreams
   readonly #book: LedgerBook
   readonly #streamsKey: string
+  readonly #client: NatsClient
   /** They go with their accounts. */
   readonly #headers = new WeakMap<LedgerAccount, OriginHeaders>()
 
-  /** @param streamsKey where the configuration names the streams */
-  constructor(store: Store, streams: IngestStreams, book: LedgerBook, streamsKey: string) {
+  /**
+   * @param client in whose name logs get the records
+   * @param streamsKey where the configuration names the streams
+   */
+  constructor(
+    store: Store,
+    streams: IngestStreams,
+    book: LedgerBook,
+    client: NatsClient,
+    streamsKey: string,
+  ) {
     this.#store = store
+    this.#client = client
     this.#streamsKey = streamsKey
     this.#streams = streams
     this.#book = book
@@ -124,6 +137,7 @@ export class BatchStoring {
   ): Promise<void> {
     const headers = this.originHeaders(account)
     const bound = new Map<KnownSubject, IngestStream>()
+    const unlogged = new Set<KnownSubject>()
     let settled: Committed | undefined
     const committed = new Promise<void>((resolve, reject) => {
       settled = (error) => (error === undefined ? resolve() : reject(error))
@@ -137,6 +151,7 @@ export class BatchStoring {
         const subject = this.subjects.of(batch)
         const stream = bound.get(subject) ?? this.#bind(batch, subject, bound, publisher)
         this.#appendRecord(batch, subject, stream, headers)
+        if (!unlogged.has(subject) && !this.#log(batch, subject, headers)) unlogged.add(subject)
         stored++
         if (batch.seq === throughSeq) last = fingerprint(batch)
       }
@@ -162,6 +177,21 @@ export class BatchStoring {
       if (codeOf(error).startsWith('PETIOLE_STORE_')) throw error
       throw new RecordRefused(seq, refusalOf(batch, codeOf(error), messageOf(error)))
     }
+  }
+
+  /** False when no log wants the subject. */
+  #log(batch: ReceivedBatch, subject: KnownSubject, headers: OriginHeaders): boolean {
+    const { seq, timeMs, payload } = batch
+    let failure: PetioleError | undefined
+    const committed = (error: PetioleError | undefined): void => {
+      failure ??= error
+    }
+    const block = headers.block(seq, timeMs, batch.headers)
+    const choices = { headers: block, capture: false, part: 'logs', committed } as const
+    const isLogged = this.#client.publish(subject.bytes, payload, choices) > 0
+    // The store takes nothing now: the leaf sends the batch again.
+    if (failure !== undefined && codeOf(failure).startsWith('PETIOLE_STORE_')) throw failure
+    return isLogged
   }
 
   /** Once per subject and batch. */

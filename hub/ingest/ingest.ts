@@ -114,8 +114,9 @@ export class Ingest {
     this.#knowsElsewhere = dependencies.knowsElsewhere ?? (() => false)
     this.book = new LedgerBook(dependencies.marks)
     const { store, streams } = dependencies
-    this.#storing = new BatchStoring(store, streams, this.book, options.streamsKey)
-    this.#publishing = new BatchPublishing(dependencies.client, this.#storing)
+    const { client } = dependencies
+    this.#storing = new BatchStoring(store, streams, this.book, client, options.streamsKey)
+    this.#publishing = new BatchPublishing(client, this.#storing)
     this.#tasks = new Tasks((name, error) => this.#log.error({ name, err: error }, 'sync failed'))
     this.#pace = new HelloPace(dependencies.clock)
     this.#blocked = new BlockedBuffers(dependencies.clock, (leaf, buffer) =>

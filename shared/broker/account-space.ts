@@ -125,7 +125,7 @@ export class AccountSpace implements SubjectSpace {
     const message = takeMessage()
     message.setParts(origin, publication)
     message.committed = options.committed
-    return this.dispatch(interest, message, options)
+    return this.dispatch(options.part === 'logs' ? interest.logs : interest, message, options)
   }
 
   /** Delivers by the rules above and gives the message back; returns how many peers took it. */
@@ -245,7 +245,9 @@ export class AccountSpace implements SubjectSpace {
     // Who shares the publisher's callback comes before the capture that takes it.
     for (let i = storing.length - 1; i >= 0; i--) {
       const subscription = storing[i]
-      if (subscription !== undefined && deliver(subscription, message, options)) taken++
+      if (subscription === undefined) continue
+      if (options.part === 'others' && subscription.peer.stores === 'all') continue
+      if (deliver(subscription, message, options)) taken++
     }
     if (interest.groups.length > 0 || interest.links.length > 0) {
       taken += this.#serveGroupsAndLinks(interest, message, options)

@@ -18,6 +18,8 @@ export class Interest {
   readonly locals: readonly Subscription[]
   /** Captures of this server, then who else stores what it gets: the order in which they may refuse it. */
   readonly storing: readonly Subscription[]
+  /** Only those of them that store everything; made when it is asked for. */
+  #logs: Interest | undefined
   /** How many of those may refuse one message and take the next. */
   readonly judging: number
   /** Somebody here may store the message: the member of a group that is picked may, too. */
@@ -83,6 +85,14 @@ export class Interest {
       (locals.length + storing.length) * WORK_UNITS.local +
       this.links.length * WORK_UNITS.link
     this.only = matching.length === 1 ? clients[0] : undefined
+  }
+
+  get logs(): Interest {
+    if (this.#logs === undefined) {
+      const logs = this.storing.filter(({ peer, isCapture }) => !isCapture && peer.stores === 'all')
+      this.#logs = logs.length === 0 ? Interest.none : new Interest(logs)
+    }
+    return this.#logs
   }
 
   /** Whether anybody but `except` is interested, and still there. */

@@ -180,6 +180,11 @@ export interface PublishOptions {
    * undefined, as for NATS clients: whether a stream takes a message is no matter of the other subscribers.
    */
   readonly isRefused?: boolean | undefined
+  /**
+   * Half of it, for who stores a message himself before he tells of it: `logs` are those who store everything
+   * beside the captures, to be served within his transaction; `others` all but them, when that is on disk. Default: all.
+   */
+  readonly part?: 'logs' | 'others' | undefined
   /** Does all that `store` stores or, when the message is refused meanwhile, nothing of it. */
   together?(store: () => void): void
 }

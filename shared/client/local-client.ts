@@ -62,7 +62,7 @@ export class LocalClient implements NatsClient, Peer {
   }
 
   publish(subject: string | Uint8Array, payload: Uint8Array, choices: PublishChoices = {}): number {
-    const { capture, committed } = choices
+    const { capture, committed, part } = choices
     return this.#space.publish(
       this,
       {
@@ -71,7 +71,11 @@ export class LocalClient implements NatsClient, Peer {
         headers: choices.headers ?? EMPTY_HEADERS,
         payload,
       },
-      { ...(capture !== undefined && { capture }), ...(committed !== undefined && { committed }) },
+      {
+        ...(capture !== undefined && { capture }),
+        ...(committed !== undefined && { committed }),
+        part,
+      },
     )
   }
 

@@ -19,6 +19,8 @@ export interface PublishChoices {
   /** False for what is stored already: streams do not capture it again. */
   readonly capture?: boolean
   readonly committed?: PublishCommitted
+  /** See `PublishOptions.part`. */
+  readonly part?: 'logs' | 'others'
 }
 
 export interface SubscribeChoices {

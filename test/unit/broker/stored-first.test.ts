@@ -107,6 +107,29 @@ describe('AccountSpace: a message that is refused', () => {
     assert.deepEqual([told(), link.got.length], [[0, 0, 1], 0])
   })
 
+  it('in two parts goes to the log, and then to all but the log', () => {
+    assert.equal(publish('a.b.c', { part: 'logs', capture: false }), 1)
+    assert.deepEqual([order, told()], [['log'], [0, 0, 0]])
+    assert.equal(publish('a.b.c', { part: 'others', capture: false }), 4)
+    assert.deepEqual(
+      [order, told()],
+      [
+        ['log', 'queue'],
+        [1, 1, 1],
+      ],
+    )
+    let refusal: PetioleError | undefined
+    log.isFull = true
+    publish('a.x', {
+      part: 'logs',
+      committed: (error) => {
+        refusal = error
+      },
+    })
+    assert.equal(refusal?.code, 'PETIOLE_STREAM_FULL')
+    assert.equal(publish('nobody', { part: 'logs' }), 0)
+  })
+
   it('of a NATS client goes to all others as ever, who come before those who store it', () => {
     let isRefused = false
     capture.isFull = true
