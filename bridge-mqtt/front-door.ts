@@ -23,7 +23,7 @@ import {
   type MqttContext,
   Scratch,
   sessionLimits,
-  Will,
+  WillOwners,
 } from './session/index.ts'
 import { Tallies } from './tallies.ts'
 import { Translator } from './translator.ts'
@@ -111,7 +111,7 @@ export class MqttFrontDoor implements FrontDoor {
       space: (account) => core.space(account),
       nextPeerId: () => core.nextPeerId(),
       publishWill: (account, clientId, will) => {
-        new Will(context, core.space(account), { clientId, guard: undefined }).publish(will)
+        context.willOwners.publish(context, core.space(account), { clientId, will })
       },
     })
   }
@@ -287,6 +287,7 @@ export class MqttFrontDoor implements FrontDoor {
         filled: (bytes) =>
           notices.warn({ bytes }, 'slow clients: what waits for them is dropped, newest first'),
       }),
+      willOwners: new WillOwners(),
       store: core.store,
       retainedOf: (account) =>
         limits().retainedMax === 0 ? undefined : this.#retained?.of(account),

@@ -19,6 +19,7 @@ import type { PublishFacts } from './inbound-publisher.ts'
 import type { KeptMessages } from './outbound-kept.ts'
 import type { SessionLimits } from './session-guard.ts'
 import type { RetainedSource } from './subscriber-ports.ts'
+import type { WillOwners } from './will-owners.ts'
 
 /** What all connections of a front door share. */
 export interface MqttContext {
@@ -30,6 +31,7 @@ export interface MqttContext {
   readonly scratch: Scratch
   /** What waits for slow clients. */
   readonly kept: KeptMessages
+  readonly willOwners: WillOwners
   /** Where durable sessions are; undefined: there are none. */
   readonly store: Store | undefined
   /** The retained messages of an account; undefined: none are kept. */

@@ -14,4 +14,4 @@ export {
 export { KeptMessages } from './outbound-kept.ts'
 export { PacketCollector } from './packet-collector.ts'
 export { sessionLimits } from './session-guard.ts'
-export { Will } from './will.ts'
+export { WillOwners } from './will-owners.ts'

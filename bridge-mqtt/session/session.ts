@@ -207,13 +207,16 @@ export class Session implements MqttPublisher {
 
   /**
    * What is published when the client is gone without taking leave. A durable session keeps it itself, for
-   * as long as its delay: whoever publishes it then asks nobody about permissions.
+   * as long as its delay.
    */
   setWill(will: WillMessage | undefined): void {
     const { durable } = this.#owner
     if (durable === undefined) this.#will = will
-    else
-      durable.setWill(will !== undefined && this.#makeWill().isPermitted(will) ? will : undefined)
+    else if (will === undefined || !this.#makeWill().isPermitted(will)) durable.setWill(undefined)
+    else {
+      this.#context.willOwners.set(will, this.identity)
+      durable.setWill(will)
+    }
   }
 
   /** The server stops: publishes a will that has not to wait. `done` is called when it is committed. */
@@ -246,11 +249,12 @@ export class Session implements MqttPublisher {
     this.#will = undefined
   }
 
-  /** Whoever publishes the will of a durable session asks nobody about permissions. */
+  /** It is dropped at once, and not only when it is due: after a start nobody knows whose it is. */
   #recheckWill(): void {
     const { durable } = this.#owner
     const will = durable?.will
     if (this.#isClosed || will === undefined) return
+    this.#context.willOwners.set(will, this.identity)
     if (this.#makeWill().isPermitted(will)) return
     try {
       durable?.setWill(undefined)

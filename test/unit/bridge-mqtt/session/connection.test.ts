@@ -12,6 +12,7 @@ import {
   KeptMessages,
   Scratch,
   sessionLimits,
+  WillOwners,
 } from '../../../../bridge-mqtt/session/index.ts'
 import { Translator } from '../../../../bridge-mqtt/translator.ts'
 import type { Expulsion, Identity } from '../../../../shared/account/index.ts'
@@ -87,6 +88,7 @@ describe('connection', () => {
       limitsOf: (who: Identity) =>
         sessionLimits({ payloadBytesMax: 1024, filtersMax: 100 }, LIMITLESS, who),
       left: () => {},
+      willOwners: new WillOwners(),
       closed: () => {},
     }
     connection = new Connection(context, channel, silentLog)
