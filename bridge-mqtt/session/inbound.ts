@@ -318,7 +318,8 @@ export class Inbound implements AckOwner {
     entry.hold()
     const { store } = this.#context
     const durable = entry.qos === 2 ? this.#owner.durable : undefined
-    if (store !== undefined && (durable !== undefined || facts.isRetain)) {
+    const isKept = facts.isRetain && this.publisher.retained !== undefined
+    if (store !== undefined && (durable !== undefined || isKept)) {
       const write = (): void => {
         // Also when nobody stores the message, its identifier is on disk before PUBREC.
         durable?.received(entry.packetId, entry.hold())
@@ -344,10 +345,7 @@ export class Inbound implements AckOwner {
     if (!isTaken && entry.qos === 1) entry.reason = REASON.noMatchingSubscribers
   }
 
-  /**
-   * Message, packet identifier and what is retained of it are stored together or not at all: exactly once begins
-   * here.
-   */
+  /** Message, identifier and what is retained are stored together or not at all: exactly once begins here. */
   #routeWhole(entry: AckEntry, write: () => void): void {
     try {
       this.transact(write)
