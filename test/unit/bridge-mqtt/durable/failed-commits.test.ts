@@ -1,5 +1,6 @@
 /** Commits that fail: what was refused is gone for everybody, and what was acknowledged is not. */
 import assert from 'node:assert/strict'
+import { PLACE, propertySection } from '../../../../bridge-mqtt/codec/index.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'
 import { DurableWorld, filterOf, type TestLine } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
@@ -152,12 +153,14 @@ describe('mqtt durable: commits that fail', () => {
     world.attach('c')
     await settle()
     store.isAuto = false
+    const properties = { willDelaySeconds: 60 }
     session.setWill({
       topic: Buffer.from('will'),
       payload: Buffer.from('gone'),
       qos: 1,
       isRetain: false,
-      properties: { willDelaySeconds: 60 },
+      properties,
+      section: Buffer.from(propertySection(properties, PLACE.will)),
     })
     store.failCommit()
     session.detach()
