@@ -1,8 +1,8 @@
-import type {
-  AuthorizationConfig,
-  ConnectionType,
-  CoreConfig,
-  UserConfig,
+import {
+  type AuthorizationConfig,
+  type ConnectionType,
+  type CoreConfig,
+  isCertificateUser,
 } from '../config/index.ts'
 import { GLOBAL_ACCOUNT } from './authenticator.ts'
 import { FileLogin, type FileLoginOptions } from './file-login.ts'
@@ -79,7 +79,7 @@ function optionsFor(
     mapsCertificates: mapsCertificates === true,
     openAccount: GLOBAL_ACCOUNT,
     letsStrangersIn: hasSystemUsersOnly(config) && authorization.no_auth_user === '',
-    isCertificateUser: (user) => isCertificateUser(user, config),
+    isCertificateUser: (user) => isCertificateUser(user.connection_types, config),
     secrets,
   }
 }
@@ -121,19 +121,5 @@ function hasSystemUsersOnly(config: AccountsConfig): boolean {
   return (
     accounts.every(({ name }) => isKnown(name)) &&
     users.every(({ account }) => account === system_account)
-  )
-}
-
-/** Whether some listener takes this user from a certificate (nats-server's `canTLSMap`). */
-function isCertificateUser(user: UserConfig, config: AccountsConfig): boolean {
-  const may = (...types: ConnectionType[]): boolean =>
-    user.connection_types.length === 0 || types.some((type) => user.connection_types.includes(type))
-  const { tls, websocket, mqtt, leafnodes } = config
-  const hasOwnLeafUsers = (leafnodes.authorization?.users.length ?? 0) > 0
-  return (
-    (tls?.verify_and_map === true && may('STANDARD')) ||
-    (websocket?.tls?.verify_and_map === true && may('WEBSOCKET')) ||
-    (mqtt?.tls?.verify_and_map === true && may('MQTT', 'MQTT_WS')) ||
-    (leafnodes.tls?.verify_and_map === true && !hasOwnLeafUsers && may('LEAFNODE', 'LEAFNODE_WS'))
   )
 }

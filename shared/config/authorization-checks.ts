@@ -1,6 +1,7 @@
 /** Who may connect: users that contradict or repeat each other. Source: nats-server's server/opts.go, server/auth.go. */
 import { isOperated } from './account-assembly.ts'
 import type { AuthorizationFile, UserFile } from './authorization-schema.ts'
+import { isCertificateUser, type MappingListeners } from './certificate-users.ts'
 import { ROOT_ACCOUNT, SYSTEM_ACCOUNT } from './config.ts'
 import type { CoreFile } from './core-schema.ts'
 import type { Findings, Keys } from './findings.ts'
@@ -15,7 +16,7 @@ export interface Known {
 export function checkUsers(findings: Findings, file: CoreFile): Known {
   const known: Known = { users: new Set(), accounts: new Set() }
   if (file.authorization !== undefined) {
-    checkAuthorization(findings, file.authorization, ['authorization'], known.users)
+    checkAuthorization(findings, file.authorization, ['authorization'], known.users, file)
   }
   for (const [i, account] of file.accounts.entries()) {
     if (account.name === ROOT_ACCOUNT) {
@@ -23,7 +24,7 @@ export function checkUsers(findings: Findings, file: CoreFile): Known {
     }
     findings.repeated(known.accounts, account.name, ['accounts', i, 'name'])
     for (const [j, user] of account.users.entries()) {
-      checkUser(findings, user, ['accounts', i, 'users', j], known.users)
+      checkUser(findings, user, ['accounts', i, 'users', j], known.users, file)
     }
   }
   for (const [i, user] of file.authorization?.users?.entries() ?? []) {
@@ -49,15 +50,18 @@ export function checkAccount(
   findings.problem(keys, `there is no account "${account}" in accounts`)
 }
 
+/** @param listeners which of them take users from certificates; undefined: none does */
 export function checkAuthorization(
   findings: Findings,
   file: AuthorizationFile,
   keys: Keys,
   names: Set<string>,
+  listeners?: MappingListeners,
 ): void {
   const { user, password, token, nkey, users = [] } = file
   if (user !== undefined) {
-    checkUser(findings, { user, password, nkey: '' }, keys, names)
+    const single = { user, password, nkey: '', allowed_connection_types: [] }
+    checkUser(findings, single, keys, names, listeners)
   } else if (password !== undefined) {
     findings.problem([...keys, 'password'], 'needs a user beside it')
   }
@@ -73,7 +77,9 @@ export function checkAuthorization(
   if (token !== undefined && (user !== undefined || users.length > 0)) {
     findings.problem([...keys, 'token'], 'a token and users exclude each other')
   }
-  for (const [i, one] of users.entries()) checkUser(findings, one, [...keys, 'users', i], names)
+  for (const [i, one] of users.entries()) {
+    checkUser(findings, one, [...keys, 'users', i], names, listeners)
+  }
 }
 
 const NO_VERIFIER =
@@ -81,9 +87,15 @@ const NO_VERIFIER =
 
 function checkUser(
   findings: Findings,
-  { user, password, nkey }: Pick<UserFile, 'user' | 'password' | 'nkey'>,
+  {
+    user,
+    password,
+    nkey,
+    allowed_connection_types: types,
+  }: Pick<UserFile, 'user' | 'password' | 'nkey' | 'allowed_connection_types'>,
   keys: Keys,
   names: Set<string>,
+  listeners: MappingListeners | undefined,
 ): void {
   if (user === '' && nkey === '') {
     findings.problem(keys, 'needs a user and a password, or an nkey')
@@ -97,8 +109,9 @@ function checkUser(
     return
   }
   if (password === undefined || password === '') {
+    const isKnownByCertificate = listeners !== undefined && isCertificateUser(types, listeners)
     const message = `the user "${user}" has no password: whoever knows the name may log in`
-    findings.warning(keys, message)
+    if (!isKnownByCertificate) findings.warning(keys, message)
   } else if (password.startsWith(SCRAM_VERIFIER_START) && !parseScramVerifier(password)) {
     // Else it would be a password as it stands, which nobody meant.
     findings.problem([...keys, 'password'], NO_VERIFIER)

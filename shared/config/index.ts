@@ -15,6 +15,7 @@ export type {
   SubjectPermissionConfig,
   UserConfig,
 } from './account-config.ts'
+export { isCertificateUser } from './certificate-users.ts'
 export type { ClusterConfig, GatewayConfig, PeerUrl } from './cluster-config.ts'
 export type {
   BufferConfig,

@@ -138,7 +138,7 @@ function checkDoorUsers(
   const own = file[door]?.authorization
   if (own === undefined) return
   const keys = [door, 'authorization']
-  checkAuthorization(findings, own, keys, new Set())
+  checkAuthorization(findings, own, keys, new Set(), file)
   const hasUsers =
     file.authorization?.users !== undefined || file.accounts.some(({ users }) => users.length > 0)
   if (!hasUsers || known.users.size === 0) return
@@ -188,7 +188,8 @@ function checkLeafNodes(findings: Findings, file: CoreFile, known: Known, role: 
   }
   if (own === undefined) return
   const keys = ['leafnodes', 'authorization']
-  checkAuthorization(findings, own, keys, new Set())
+  const { tls } = file.leafnodes
+  checkAuthorization(findings, own, keys, new Set(), { leafnodes: { tls } })
   checkAccount(findings, file, known, own.account, [...keys, 'account'])
   for (const [i, user] of own.users?.entries() ?? []) {
     checkAccount(findings, file, known, user.account, [...keys, 'users', i, 'account'])

@@ -189,6 +189,32 @@ describe('config: accounts', () => {
     assert.deepEqual(authorization.trusted_proxies, [USER])
   })
 
+  it('a user without a password is warned of, unless only a certificate lets him in', async () => {
+    const pair = await files.write('pair.pem', '')
+    const tls = `tls { cert_file: "${pair}", key_file: "${pair}", verify_and_map: true }`
+    const user = (types: string): string => `authorization { users: [ { user: a${types} } ] }`
+    const file = (types: string, listener: string): string => `${user(types)}\n${listener}`
+    for (const own of [
+      file('', tls),
+      file('', `mqtt { port: 8883, ${tls} }`),
+      file(', allowed_connection_types: [MQTT_WS]', `mqtt { port: 8883, ${tls} }`),
+      file('', `leafnodes { port: 7422, ${tls} }`),
+      `leafnodes { port: 7422, ${tls}, authorization { users: [ { user: a } ] } }`,
+      `websocket { port: 443, ${tls}, authorization { user: a } }`,
+    ]) {
+      const { problems, warnings } = await files.check(own, 'hub')
+      assert.deepEqual({ problems, warnings }, { problems: [], warnings: [] }, own)
+    }
+    for (const own of [
+      user(''),
+      file(', allowed_connection_types: [STANDARD]', `mqtt { port: 8883, ${tls} }`),
+      `accounts { A { users: [ { user: a } ] } }`,
+    ]) {
+      const { warnings } = await files.check(own, 'hub')
+      assert.match(warnings.join('\n'), /the user "a" has no password: whoever knows/, own)
+    }
+  })
+
   it('an auth callout that nobody can answer is a warning', async () => {
     const text = `authorization { auth_callout { issuer: ${ACCOUNT}, auth_users: [a] } }`
     const { problems, warnings } = await files.check(text, 'hub')
