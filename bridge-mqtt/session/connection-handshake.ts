@@ -225,7 +225,10 @@ export class Handshake implements ExchangeOutcome {
     const code = isOf5 ? refusal.reason : refusal.returnCode
     const properties = isOf5 ? { reasonString: refusal.text } : NO_PROPERTIES
     this.#answers?.connack({ code, isSessionPresent: false, properties })
-    this.#newcomer.turnAway({ client: this.#packet?.clientId, code }, refusal.text)
+    const { user, clientId: client } = this.#packet ?? {}
+    const fields = { client, user, remote: this.#newcomer.channel.remoteAddress, code }
+    this.#context.notices.warn(fields, `client is refused: ${refusal.text}`)
+    this.#newcomer.turnAway({ client, code }, refusal.text)
   }
 }
 

@@ -134,6 +134,10 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
   }
 
   onClose(error: PetioleError | undefined): void {
+    if (error?.code.startsWith('PETIOLE_TLS_')) {
+      const remote = this.channel.remoteAddress
+      this.#context.notices.warn({ remote, reason: error.message }, 'client could not be secured')
+    }
     this.#end(ENDING.closed, error === undefined ? {} : { err: error })
     this.#context.closed(this)
   }

@@ -129,6 +129,27 @@ describe('connection', () => {
     assert.equal(channel.isPaused, false)
   })
 
+  it('says who is refused and why, and who could not be secured', () => {
+    identity = () => undefined
+    receive(connectPacket('c', { username: 'ada', password: Buffer.from('secret') }))
+    connection.onClose(undefined)
+    const error = new PetioleError('PETIOLE_TLS_FAILED', 'certificate has expired')
+    const reset = new PetioleError('PETIOLE_CONNECTION_LOST', 'read ECONNRESET')
+    connection.onClose(reset)
+    connection.onClose(error)
+    const remote = channel.remoteAddress
+    assert.deepEqual(
+      log.lines.map(({ message, fields }) => ({ message, ...fields })),
+      [
+        {
+          message: 'client is refused: unknown',
+          ...{ client: 'c', user: 'ada', remote, code: 5 },
+        },
+        { message: 'client could not be secured', remote, reason: 'certificate has expired' },
+      ],
+    )
+  })
+
   it('tells all who wait for it to settle', async () => {
     receive(connectPacket('c'), ...held(1))
     const settled = Promise.all([connection.settle(), connection.settle()])
