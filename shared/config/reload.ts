@@ -203,12 +203,18 @@ function refusal({ path, before, after }: Change): string {
   if (path === 'mqtt_remotes') {
     return 'config reload not supported for mqtt.remotes: the first of them takes a restart'
   }
-  const [block = ''] = path.split('.')
-  const field = FIELDS[path] ?? FIELDS[block] ?? path
+  const field = FIELDS[path] ?? fieldIn(path)
   if (![before, after].every((value) => isShown(path, value))) {
     return `config reload not supported for ${field}`
   }
   return `config reload not supported for ${field}: old=${before}, new=${after}`
+}
+
+/** nats-server names the block only, which leaves open what of it was changed. */
+function fieldIn(path: string): string {
+  const [block = ''] = path.split('.')
+  const field = FIELDS[block]
+  return field === undefined || block === path ? path : `${field} (${path})`
 }
 
 /** 0: the file sets none. */

@@ -73,7 +73,7 @@ describe('config reload', () => {
     [
       { mqtt: { port: 1 } },
       { mqtt: { port: 2 } },
-      'config reload not supported for MQTT: old=1, new=2',
+      'config reload not supported for MQTT (mqtt.listen.port): old=1, new=2',
     ],
     [
       {},
@@ -161,7 +161,7 @@ describe('config reload', () => {
     assert.ok(refusals > 100, String(refusals))
   })
 
-  it('shows the old and the new of what is no secret, and not of what may be one', () => {
+  it('shows which key it is, and the old and the new of what is no secret, and not of what may be one', () => {
     const whole = parseConfig({ cluster: { name: 'c', port: 1 }, websocket: WEBSOCKET }, 'hub')
     const other = {
       ...whole,
@@ -173,10 +173,10 @@ describe('config reload', () => {
     const before = { ...whole, cluster: { ...whole.cluster, authorization: { token: '' } } }
     const { refused } = compareConfigs(before as never, other as never)
     assert.deepEqual(refused.map(({ message }) => message).toSorted(), [
-      'config reload not supported for Cluster',
-      'config reload not supported for Cluster: old=c, new=d',
-      'config reload not supported for Websocket',
-      'config reload not supported for Websocket: old=2000, new=7',
+      'config reload not supported for Cluster (cluster.authorization.token)',
+      'config reload not supported for Cluster (cluster.name): old=c, new=d',
+      'config reload not supported for Websocket (websocket.handshake_timeout): old=2000, new=7',
+      'config reload not supported for Websocket (websocket.token_cookie)',
       'config reload not supported for operator',
       'config reload not supported for shiny_new_key',
     ])
