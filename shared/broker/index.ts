@@ -32,6 +32,7 @@ export {
   type TraceSpan,
 } from './message-tracer.ts'
 export { PermissionGuard } from './permission-guard.ts'
+export { PermittedReplies } from './permitted-replies.ts'
 export { StoredSender } from './stored-sender.ts'
 export { publishTraced, refusalOf } from './traced-publish.ts'
 export type { Waiting } from './turn-line.ts'

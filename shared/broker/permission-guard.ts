@@ -2,6 +2,7 @@ import { type Permissions, publishRulesOf } from '../account/index.ts'
 import type { SubjectPermissionConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { PERMITTED_REPLIES_MAX, REMEMBERED_PERMISSIONS_MAX } from './limits.ts'
+import { PermittedReplies } from './permitted-replies.ts'
 import type { Route } from './route.ts'
 
 /**
@@ -19,14 +20,13 @@ export class PermissionGuard {
   /** Reply subjects of what is delivered must be told by `delivered`. */
   readonly tracksReplies: boolean
   readonly #permissions: Permissions
-  readonly #clock: Clock
   readonly #publishable = new Map<Route, boolean>()
   readonly #receivable = new Map<string, boolean>()
-  readonly #replies = new Map<string, PermittedReply>()
+  readonly #replies: PermittedReplies
 
   constructor(permissions: Permissions, clock: Clock) {
     this.#permissions = permissions
-    this.#clock = clock
+    this.#replies = new PermittedReplies(clock, PERMITTED_REPLIES_MAX)
     this.restrictsPublish = permissions.restrictsPublish
     this.publishRules = publishRulesOf(permissions)
     this.tracksReplies = permissions.responses !== undefined && permissions.restrictsPublish
@@ -66,41 +66,15 @@ export class PermissionGuard {
 
   /** A message with this reply subject was delivered: it may be answered. */
   delivered(reply: string): void {
-    if (!this.tracksReplies || this.#permissions.mayPublish(reply)) return
-    this.#replies.delete(reply)
-    if (this.#replies.size >= PERMITTED_REPLIES_MAX) this.#forgetReplies()
-    this.#replies.set(reply, { sinceMs: this.#clock.monotonicMs(), count: 0 })
+    const rule = this.#permissions.responses
+    if (!this.tracksReplies || rule === undefined || this.#permissions.mayPublish(reply)) return
+    this.#replies.note(reply, rule)
   }
 
   #takeReply(subject: string): boolean {
-    const reply = this.#replies.get(subject)
     const rule = this.#permissions.responses
-    if (reply === undefined || rule === undefined) return false
-    reply.count++
-    const isSpent = rule.max > 0 && reply.count > rule.max
-    if (!isSpent && !this.#isPast(reply)) return true
-    this.#replies.delete(subject)
-    return false
+    return rule !== undefined && this.#replies.take(subject, rule)
   }
-
-  #isPast(reply: PermittedReply): boolean {
-    const expiresMs = this.#permissions.responses?.expiresMs ?? 0
-    return expiresMs > 0 && this.#clock.monotonicMs() - reply.sinceMs > expiresMs
-  }
-
-  /** They are in the order of their age: those that are past lead, and the oldest goes in any case. */
-  #forgetReplies(): void {
-    for (const [subject, reply] of this.#replies) {
-      if (this.#replies.size < PERMITTED_REPLIES_MAX && !this.#isPast(reply)) return
-      this.#replies.delete(subject)
-    }
-  }
-}
-
-interface PermittedReply {
-  readonly sinceMs: number
-  /** Messages that were published to it. */
-  count: number
 }
 
 function remember<Key>(memory: Map<Key, boolean>, key: Key, isAllowed: boolean): void {
