@@ -165,6 +165,9 @@ export const STRANGERS_MAX = 1_000
 export const RECEIVABLE_SUBJECTS_MAX = 256
 export const RECEIVABLE_SUBJECT_BYTES = 256
 
+/** Of each client whose user may answer what it may not publish (`allow_responses`): requests not answered yet. */
+export const PERMITTED_REPLIES_MAX = 4_096
+
 /** Entries of one answer to an operator, and their bytes. */
 export const PAGE_ENTRIES_MAX = 1_000
 export const ANSWER_BYTES_MAX = 512 * 1024

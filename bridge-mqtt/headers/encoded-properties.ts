@@ -19,6 +19,9 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 export class EncodedProperties {
   /** Fields that no packet can carry. */
   omitted = 0
+  /** Where the response topic lies in what `finish` gives; 0 and 0 for none. */
+  responseStart = 0
+  responseEnd = 0
   #bytes = Buffer.allocUnsafe(SCRATCH_BYTES_MIN)
   #at = 0
   #userProperties = 0
@@ -32,6 +35,8 @@ export class EncodedProperties {
     this.#userProperties = 0
     this.#present = 0
     this.omitted = 0
+    this.responseStart = 0
+    this.responseEnd = 0
   }
 
   /** A copy of what was written. */
@@ -155,6 +160,9 @@ export class EncodedProperties {
     this.#head(id, from, size)
     this.#present |= 1 << id
     this.#at = to
+    if (id !== PROPERTY.responseTopic) return
+    this.responseStart = from + HEAD_BYTES
+    this.responseEnd = to
   }
 
   #head(id: number, at: number, size: number): void {

@@ -64,6 +64,15 @@ export class MessageFacts {
     return this.#shared
   }
 
+  /** The response topic in `shared`; undefined for none, and for one of more than `sizeMax` bytes. */
+  responseTopic(sizeMax: number): string | undefined {
+    const { shared } = this
+    const { responseStart: start, responseEnd: end } = this.#encoded
+    const size = end - start
+    if (shared.length === 0 || size === 0 || size > sizeMax) return undefined
+    return Buffer.from(shared.buffer, shared.byteOffset + start, size).toString()
+  }
+
   #readFields(headers: Uint8Array): void {
     this.qos = qosOfHeaders(headers)
     this.#shared = undefined

@@ -145,7 +145,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
   enter({ packet, terms, answers, admission, exchange }: Admitted): void {
     const { clientId, space, identity, kept } = admission
     const { clock, limits } = this.#context
-    const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it))
+    const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it), clock)
     const { level } = packet
     const retained = this.#context.replaySource(space.account)
     const owner = {

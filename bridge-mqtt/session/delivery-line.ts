@@ -71,6 +71,7 @@ export class ClientLine implements DeliveryLine {
     outgoing.isRetain = message.isRetainAsPublished && facts.isRetain
     outgoing.messageExpiry = messageExpiry
     outgoing.shared = facts.shared
+    this.#guard.delivered(facts)
     outgoing.subscriptionIds = message.subscriptionIds
     return this.#outbound.publishLogged(outgoing, packetId, isDup)
   }
@@ -94,6 +95,7 @@ export class ClientLine implements DeliveryLine {
     outgoing.isRetain = filter.isRetainAsPublished && publisher?.publishingRetain === true
     outgoing.messageExpiry = facts.messageExpiry
     outgoing.shared = facts.shared
+    this.#guard.delivered(facts)
     outgoing.subscriptionIds = filter.subscriptionId === 0 ? NO_IDS : [filter.subscriptionId]
     this.#outbound.send(outgoing)
   }

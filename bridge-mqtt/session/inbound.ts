@@ -295,7 +295,8 @@ export class Inbound implements AckOwner {
 
   #isDenied(topic: Topic, subject: Uint8Array): boolean {
     const { guard } = this.#owner
-    return topic.isReserved || (subject.length > 0 && !guard.mayPublish(topic, subject))
+    if (topic.isReserved || subject.length === 0) return topic.isReserved
+    return !guard.mayPublish(topic, subject) && !guard.mayAnswer(topic, subject)
   }
 
   /** @param subject empty: the account's mappings drop the message */

@@ -171,6 +171,7 @@ export class RetainedReplays {
     outgoing.isRetain = true
     outgoing.messageExpiry = message.expirySeconds
     outgoing.shared = facts.shared
+    guard.delivered(facts)
     outgoing.subscriptionIds = subscriptionIds
     if (outgoing.qos > 0 && this.#parts.log !== undefined) {
       // It came while the client was away: the log has it as it was published.

@@ -1,7 +1,14 @@
 import type { Identity, Permissions } from '../../shared/account/index.ts'
-import type { AccountLimits } from '../../shared/broker/index.ts'
+import { type AccountLimits, PermittedReplies } from '../../shared/broker/index.ts'
+import type { Clock } from '../../shared/runtime/index.ts'
 import { BytesCache } from '../../shared/subject/index.ts'
-import { RECEIVABLE_SUBJECT_BYTES, RECEIVABLE_SUBJECTS_MAX } from '../limits.ts'
+import type { MessageFacts } from '../headers/index.ts'
+import {
+  PERMITTED_REPLIES_MAX,
+  RECEIVABLE_SUBJECT_BYTES,
+  RECEIVABLE_SUBJECTS_MAX,
+  SUBJECT_BYTES_MAX,
+} from '../limits.ts'
 import type { Topic } from '../translator.ts'
 
 export interface SessionLimits {
@@ -22,8 +29,12 @@ export class SessionGuard {
   #publishable = new WeakMap<Topic, boolean>()
   /** Made when a filter is wider than what the user may receive, which few are. */
   #receivable: Map<string, BytesCache<boolean>> | undefined
+  readonly #clock: Clock
+  /** Made with the first request that may be answered for its own sake. */
+  #replies: PermittedReplies | undefined
 
-  constructor(identity: Identity, limitsOf: (identity: Identity) => SessionLimits) {
+  constructor(identity: Identity, limitsOf: (identity: Identity) => SessionLimits, clock: Clock) {
+    this.#clock = clock
     this.#identity = identity
     this.#limitsOf = limitsOf
     this.#limits = limitsOf(identity)
@@ -67,6 +78,30 @@ export class SessionGuard {
     const isAllowed = this.#permissions.mayPublish(Buffer.from(subject).toString())
     if (!isMapped) this.#publishable.set(topic, isAllowed)
     return isAllowed
+  }
+
+  /** A message is delivered: where its response topic says it may be answered (`allow_responses`). */
+  delivered(facts: MessageFacts): void {
+    const { responses, restrictsPublish = false } = this.#permissions ?? {}
+    if (responses === undefined || !restrictsPublish) return
+    // A longer topic could not be published to.
+    const topic = facts.responseTopic(SUBJECT_BYTES_MAX)
+    if (topic === undefined) return
+    this.#replies ??= new PermittedReplies(this.#clock, PERMITTED_REPLIES_MAX)
+    this.#replies.note(topic, responses)
+  }
+
+  /**
+   * Whether a publish that is not permitted answers a request, which counts as answered then.
+   *
+   * @param subject as for `mayPublish`: where mappings lead elsewhere nobody has asked
+   */
+  mayAnswer(topic: Topic, subject: Uint8Array): boolean {
+    const rule = this.#permissions?.responses
+    if (this.#replies === undefined || rule === undefined) return false
+    return (
+      subject === topic.subject && this.#replies.take(Buffer.from(topic.bytes).toString(), rule)
+    )
   }
 
   /** @param queue '' for a plain subscription */

@@ -283,6 +283,7 @@ export class Subscriber implements SharedReceiver {
     const facts = factsOf(message, this.#context.translator)
     outgoing.messageExpiry = facts.messageExpiry
     outgoing.shared = facts.shared
+    this.#owner.guard.delivered(facts)
   }
 }
 

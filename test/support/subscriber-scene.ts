@@ -213,7 +213,7 @@ export class SubscriberScene {
     }: Partial<SubscriberOwner> & { filtersMax?: number; identity?: Identity } = {},
   ): SubscribedClient {
     const limits = { payloadBytesMax: 1024, filtersMax, expiresMs: Number.POSITIVE_INFINITY }
-    const guard = new SessionGuard(identity, () => limits)
+    const guard = new SessionGuard(identity, () => limits, new ManualClock())
     const whole = { clientId, level: LEVEL.v5, guard, ...owner }
     return new SubscribedClient(this.#context, this.space, this.#output, whole)
   }

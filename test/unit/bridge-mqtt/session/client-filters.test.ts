@@ -12,15 +12,13 @@ import {
   type Subscription,
 } from '../../../../shared/broker/index.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
 import { RecordingPeer } from '../../../support/recording-peer.ts'
 
 const LEVELS = ['a', 'b', '$x', '']
 const FILTER_LEVELS = [...LEVELS, '+']
-const GUARD = new SessionGuard({ user: '', account: '$G' }, () => ({
-  payloadBytesMax: 1,
-  filtersMax: 1,
-  expiresMs: Number.POSITIVE_INFINITY,
-}))
+const LIMITS = { payloadBytesMax: 1, filtersMax: 1, expiresMs: Number.POSITIVE_INFINITY }
+const GUARD = new SessionGuard({ user: '', account: '$G' }, () => LIMITS, new ManualClock())
 const NOTHING = new Uint8Array(0)
 
 describe('client filters', () => {
