@@ -1,3 +1,4 @@
+import { PetioleError } from '../../shared/runtime/index.ts'
 import type { ReasonPacket } from '../codec/index.ts'
 import { CONNACK, type ConnackPacket, LEVEL, type Level, REASON } from '../codec/index.ts'
 
@@ -8,6 +9,13 @@ export interface Refusal {
   readonly advice: string
 }
 
+const DIAL_ADVICE = 'is the broker running, and is this its address?'
+const TLS_ADVICE =
+  "look at the remote's tls: is the broker's authority in ca_file, is the URL's host a name in its certificate, and does this port speak TLS?"
+/** For a broker that hangs up on our CONNECT, and for one that says what is no MQTT. */
+export const HUNG_UP_ADVICE =
+  "does this port want TLS (mqtts://), or a certificate of ours? look at the broker's log"
+export const NO_BROKER_ADVICE = 'is this the address of an MQTT broker?'
 const LOGIN_ADVICE = "look at the remote's user and password, and at the broker's log"
 const TAKEN_ADVICE =
   'another client has the same client id: give each remote, and each server, a client_id of its own'
@@ -55,6 +63,13 @@ const REASONS: Readonly<Record<number, Refusal>> = {
     reason: 'wildcards are not supported',
     advice: 'subscribe to whole topics',
   },
+}
+
+/** What to do about a dial that failed. */
+export function dialAdviceOf(error: unknown): string {
+  const cause = error instanceof PetioleError ? error.cause : undefined
+  const isTls = cause instanceof PetioleError && cause.code.startsWith('PETIOLE_TLS_')
+  return isTls ? TLS_ADVICE : DIAL_ADVICE
 }
 
 /** Why a CONNACK says no. */

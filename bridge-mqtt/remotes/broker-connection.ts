@@ -32,7 +32,7 @@ import {
   writeAck,
   writePublishHead,
 } from '../codec/index.ts'
-import { endingOf, type Refusal, refusalOf } from './answers.ts'
+import { endingOf, HUNG_UP_ADVICE, NO_BROKER_ADVICE, type Refusal, refusalOf } from './answers.ts'
 import { type InboundOwner, InboundWindow } from './inbound-window.ts'
 import { INBOUND_UNACKED_MAX, PUBLISH_OVERHEAD_BYTES } from './limits.ts'
 import { OutboundForm } from './message-forms.ts'
@@ -119,8 +119,7 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
     channel.start(this)
     channel.write(connectPacket)
     this.#cancelAnswer = clock.after(answerMs, () => {
-      const advice = 'is this the address of an MQTT broker?'
-      this.#end('the broker does not answer CONNECT', advice, 'silence')
+      this.#end('the broker does not answer CONNECT', NO_BROKER_ADVICE, 'silence')
     })
   }
 
@@ -137,7 +136,7 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
   onClose(error: PetioleError | undefined): void {
     const reason = error?.message ?? 'closed by the broker'
     if (this.#isAccepted) this.#end(reason, CLOSED_ADVICE)
-    else this.#end(`${reason} before an answer to CONNECT`, '', 'silence')
+    else this.#end(`${reason} before an answer to CONNECT`, HUNG_UP_ADVICE, 'silence')
   }
 
   packet(bytes: Uint8Array, frame: Frame): void {
@@ -153,7 +152,8 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
     const { level } = this.#parts
     const number = level === LEVEL.v5 ? rule5 : rule
     this.#goodbye(reason)
-    this.#end(`the broker breaks the protocol: ${text} [${number}]`, '')
+    const advice = this.#isAccepted ? '' : NO_BROKER_ADVICE
+    this.#end(`the broker breaks the protocol: ${text} [${number}]`, advice)
   }
 
   stored(packetId: number): void {

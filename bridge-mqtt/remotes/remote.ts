@@ -13,6 +13,7 @@ import {
   NO_PROPERTIES,
 } from '../codec/index.ts'
 import { Notices } from '../notices.ts'
+import { dialAdviceOf } from './answers.ts'
 import { BridgedTopics } from './bridged-topics.ts'
 import { BrokerConnection, type Ending } from './broker-connection.ts'
 import { BACKOFF_MAX_MS, DRAIN_MS, INBOUND_UNACKED_MAX, STABLE_AFTER_MS } from './limits.ts'
@@ -27,7 +28,6 @@ import { VersionChoice } from './version-choice.ts'
 /** For an MQTT 5 session that never ends. */
 const FOR_EVER_S = 0xffff_ffff
 const SECOND_MS = 1_000
-const DIAL_ADVICE = 'is the broker running, and is this its address?'
 
 /**
  * One broker that this server is a client of: dialled, kept, and dialled again. What is to go there is queued on
@@ -172,7 +172,7 @@ export class Remote {
     try {
       channel = await this.#core.machine.network.dial(where, signal)
     } catch (error) {
-      this.#failed(messageOf(error), DIAL_ADVICE)
+      this.#failed(messageOf(error), dialAdviceOf(error))
       return
     }
     if (signal.aborted || this.#state.name !== 'dialing') {

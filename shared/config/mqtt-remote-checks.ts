@@ -83,7 +83,7 @@ function checkOverlap(findings: Findings, remote: MqttRemoteFile, keys: Keys): v
     } else if (remote.version === 'auto') {
       findings.warning(
         at,
-        `${what}: that takes a broker with MQTT 5, which is not asked to send it back`,
+        `${what}: that takes a broker with MQTT 5, which is asked not to send it back`,
       )
     }
   }

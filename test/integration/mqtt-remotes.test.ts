@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type AddressInfo, createServer } from 'node:net'
 import { BridgingLeaf, fact } from '../support/bridging-leaf.ts'
 import { ScriptedBroker } from '../support/scripted-broker.ts'
 
@@ -187,6 +188,28 @@ describe('mqtt remotes: the protocol', () => {
     assert.equal(await here.metric('connected'), 0)
     assert.equal(here.log.messages().filter((it) => it.startsWith('remote')).length, 1)
   })
+
+  for (const [name, scheme, answer, advice] of [
+    ['does not speak TLS', 'mqtts', 'HTTP/1.1 400 Bad Request\r\n\r\n', /ca_file.*TLS/],
+    ['hangs up on its CONNECT', 'mqtt', '', /want TLS/],
+    ['speaks something else', 'mqtt', 'HTTP/1.1 400 Bad Request\r\n\r\n', /an MQTT broker\?/],
+  ] as const) {
+    it(`says what to do about a port that ${name}`, async () => {
+      const server = createServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', () => socket.end(answer))
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      try {
+        const { port } = server.address() as AddressInfo
+        const here = await bridge({ subscribe: ['plant/#'], url: `${scheme}://127.0.0.1:${port}` })
+        const line = await here.logged('remote down')
+        assert.match(String(line['advice']), advice, String(line['reason']))
+      } finally {
+        server.close()
+      }
+    })
+  }
 
   it('gives up a broker that never answers, and tries again', async () => {
     const here = await bridge({ subscribe: ['plant/#'], dial_timeout: '200ms' })
