@@ -34,7 +34,8 @@ export class WillOwners {
       return
     }
     const identity = typeof now === 'object' ? now : left
-    const guard = identity && new SessionGuard(identity, (of) => context.limitsOf(of))
+    const guard =
+      identity && new SessionGuard(identity, (of) => context.limitsOf(of), context.clock)
     new Will(context, space, { clientId, guard }).publish(will)
   }
 }
