@@ -120,7 +120,9 @@ export class Listeners {
           websocket.pass_cookie,
           websocket.token_cookie,
         ].filter((name) => name !== ''),
-        serves: (path: string) => !isDoorPath(path) || doors.some((it) => isPathOf(it, path)),
+        // Who says that he speaks MQTT would find NATS on all other paths.
+        serves: (path: string, isMqtt: boolean) =>
+          !(isMqtt || isDoorPath(path)) || doors.some((it) => isPathOf(it, path)),
       },
     } as const
     const listener = await machine.network.listen(options, (channel: Channel) => {

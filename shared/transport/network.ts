@@ -32,8 +32,12 @@ export interface WebSocketRules {
   readonly messageBytesMax: number
   /** Cookies that are kept for the connection's life; absent: all. */
   readonly cookieNames?: readonly string[]
-  /** Paths that are not served are answered with 404. */
-  readonly serves: (path: string) => boolean
+  /**
+   * What is not served is answered with 404.
+   *
+   * @param isMqtt the client offers a subprotocol of MQTT
+   */
+  readonly serves: (path: string, isMqtt: boolean) => boolean
 }
 
 export interface DialOptions {

@@ -23,6 +23,7 @@ import {
   pathOf,
   refusalOfUpgrade,
   refusalText,
+  SUBPROTOCOLS,
 } from './websocket-upgrade.ts'
 import { WebSocketWire } from './websocket-wire.ts'
 import { endsOf, lostBy } from './wire-ends.ts'
@@ -94,7 +95,7 @@ function acceptUpgrades(
     perMessageDeflate: rules.isCompressed ? DEFLATE_OPTIONS : false,
     skipUTF8Validation: true,
     maxPayload: rules.messageBytesMax,
-    handleProtocols: (protocols) => (protocols.has('mqtt') ? 'mqtt' : false),
+    handleProtocols: (offered) => SUBPROTOCOLS.find((each) => offered.has(each)) ?? false,
   })
   sockets.on('headers', (headers, request) => {
     if (asksForNoMasking(request)) headers.push(`${NO_MASKING_HEADER}: true`)

@@ -12,6 +12,10 @@ export interface UpgradeRefusal {
   readonly reason: string
 }
 
+/** Those of MQTT 3.1.1 and later, and of 3.1; others are not selected. */
+export const SUBPROTOCOLS: readonly string[] = ['mqtt', 'mqttv3.1']
+
+const NO_MQTT = 'endpoint not enabled: MQTT has the path /mqtt, where it is enabled'
 const DEFLATE = 'permessage-deflate'
 const DEFLATE_OFFER = `${DEFLATE}; server_no_context_takeover; client_no_context_takeover`
 
@@ -21,7 +25,10 @@ export function refusalOfUpgrade(
   isSecure: boolean,
 ): UpgradeRefusal | undefined {
   const { headers, method } = request
-  if (!rules.serves(pathOf(request))) return { status: 404, reason: 'endpoint not enabled' }
+  const isMqtt = SUBPROTOCOLS.some((each) => hasToken(headers['sec-websocket-protocol'], each))
+  if (!rules.serves(pathOf(request), isMqtt)) {
+    return { status: 404, reason: isMqtt ? NO_MQTT : 'endpoint not enabled' }
+  }
   if (method !== 'GET') return { status: 405, reason: 'request method must be GET' }
   if (!headers.host) return bad("'Host' missing in request")
   if (!hasToken(headers.upgrade, 'websocket')) return bad("invalid value for header 'Upgrade'")

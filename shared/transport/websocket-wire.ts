@@ -20,6 +20,7 @@ export interface WebSocketFacts {
 
 const NOTHING = Buffer.alloc(0)
 const TOO_MUCH: EndStatus = { code: 1009, reason: 'more than the reader can take' }
+const NO_TEXT: EndStatus = { code: 1003, reason: 'MQTT is binary' }
 const ORDERLY: EndStatus = { code: 1000, reason: '' }
 
 /**
@@ -48,7 +49,7 @@ export class WebSocketWire implements Wire {
   /** Parts of messages that came while the reader was paused: `ws` hands out all that it has read. */
   #unread: Buffer[] = []
   #unreadBytes = 0
-  #isOverfull = false
+  #isGivenUp = false
   #isReading = false
   /** It is closed, which is told behind what is unread. */
   #isOver = false
@@ -78,7 +79,12 @@ export class WebSocketWire implements Wire {
 
   attach(events: WireEvents): void {
     this.#events = events
-    this.#socket.on('message', (data: RawData) => this.#copyIn(data))
+    // With a subprotocol it is one of MQTT, which is in binary frames only [MQTT-6.0.0-1].
+    const takesText = this.#socket.protocol === ''
+    this.#socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (isBinary || takesText) this.#copyIn(data)
+      else this.#giveUp(NO_TEXT, 'the WebSocket brought text, and MQTT is binary')
+    })
     this.#socket.on('close', (code) => {
       this.#isOver = true
       this.#isLost = this.#error !== undefined
@@ -122,26 +128,28 @@ export class WebSocketWire implements Wire {
     if (this.#isOver) setImmediate(this.#tellOver)
   }
 
-  /** Text messages are taken too: the bytes are what counts. */
+  /** Text messages of NATS clients are taken too: the bytes are what counts. */
   #copyIn(data: RawData): void {
-    if (this.#isOverfull) return
+    if (this.#isGivenUp) return
     for (const part of Array.isArray(data) ? data : [data]) {
       const bytes = Buffer.isBuffer(part) ? part : Buffer.from(part)
       this.#unread.push(bytes)
       this.#unreadBytes += bytes.length
     }
     const [first = NOTHING] = this.#unread
-    if (this.#unreadBytes - first.length > WEBSOCKET_UNREAD_BYTES_MAX) this.#overfill()
-    else this.#handOut()
+    if (this.#unreadBytes - first.length > WEBSOCKET_UNREAD_BYTES_MAX) {
+      // A few compressed bytes, which `ws` has read before it was paused, can be more than there is memory.
+      this.#giveUp(TOO_MUCH, 'the WebSocket brought more than the reader can take')
+    } else this.#handOut()
   }
 
-  /** A few compressed bytes, which `ws` has read before it was paused, can be more than there is memory. */
-  #overfill(): void {
-    this.#isOverfull = true
+  #giveUp(status: EndStatus, reason: string): void {
+    if (this.#isGivenUp) return
+    this.#isGivenUp = true
     this.#unread = []
     this.#unreadBytes = 0
-    this.#error ??= new Error('the WebSocket brought more than the reader can take')
-    this.finish(TOO_MUCH)
+    this.#error ??= new Error(reason)
+    this.finish(status)
     setImmediate(() => this.abort())
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { WebSocket } from 'ws'
 import { MqttHub } from '../support/mqtt-hub.ts'
@@ -67,12 +68,41 @@ describe('MQTT 5 over WebSocket', () => {
     socket.terminate()
   })
 
-  it('[MQTT-6.0.0-1] a frame of text closes', async () => {
-    const { socket, next } = await open()
-    socket.send(generate(connect5({ clientId: 'text' }), OPTIONS))
-    await next()
-    const closed = new Promise((resolve) => socket.once('close', resolve))
-    socket.send('text', { binary: false })
-    await closed
+  it('[MQTT-6.0.0-1] a frame of text closes, whatever it holds', async () => {
+    for (const isFirst of [true, false]) {
+      const { socket, next } = await open()
+      const answers: unknown[] = []
+      if (!isFirst) {
+        socket.send(generate(connect5({ clientId: 'text' }), OPTIONS))
+        await next()
+      }
+      socket.on('message', (data) => answers.push(data))
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      const packet = isFirst
+        ? generate(connect5({ clientId: 'text' }), OPTIONS)
+        : Buffer.of(0xc0, 0)
+      socket.send(packet, { binary: false })
+      assert.equal(await closed, 1003)
+      assert.deepEqual(answers, [])
+    }
+  })
+
+  it('is refused on other paths, which NATS has', async () => {
+    for (const path of ['/', '/mqtt/', '/ws']) {
+      const socket = new WebSocket(new URL(path, url), ['mqtt'])
+      const [refusal] = await once(socket, 'error')
+      assert.match(String(refusal), /Unexpected server response: 404/, path)
+    }
+    assert.match(
+      hub.log.lines.map(({ fields }) => String(fields['err'])).join(),
+      /MQTT has the path/,
+    )
+  })
+
+  it('of MQTT 3.1 has a subprotocol of its own', async () => {
+    const socket = new WebSocket(url, ['mqttv3.1'])
+    await once(socket, 'open')
+    assert.equal(socket.protocol, 'mqttv3.1')
+    socket.terminate()
   })
 })
