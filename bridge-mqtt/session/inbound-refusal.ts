@@ -12,7 +12,7 @@ const REASONS: Readonly<Record<string, number>> = {
 }
 
 /** Limits of an account, of the server, of a stream and of its messages, as streams say them. */
-const QUOTAS: ReadonlySet<number> = new Set([10002, 10023, 10047, 10054, 10077, 10120])
+const QUOTAS: ReadonlySet<number> = new Set([10002, 10023, 10028, 10047, 10054, 10077, 10120])
 
 /** The reason code of a publish that could not be stored (MQTT 5, 3.4.2.1 and 3.5.2.1). */
 export function reasonOf(error: PetioleError): number {
