@@ -1,7 +1,7 @@
 import type { Identity } from '../../shared/account/index.ts'
 import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
-import type { Channel } from '../../shared/transport/index.ts'
+import { type Channel, remoteName } from '../../shared/transport/index.ts'
 import {
   type Answer,
   CONNACK,
@@ -226,7 +226,7 @@ export class Handshake implements ExchangeOutcome {
     const properties = isOf5 ? { reasonString: refusal.text } : NO_PROPERTIES
     this.#answers?.connack({ code, isSessionPresent: false, properties })
     const { user, clientId: client } = this.#packet ?? {}
-    const fields = { client, user, remote: this.#newcomer.channel.remoteAddress, code }
+    const fields = { client, user, remote: remoteName(this.#newcomer.channel), code }
     this.#context.notices.warn(fields, `client is refused: ${refusal.text}`)
     this.#newcomer.turnAway({ client, code }, refusal.text)
   }

@@ -3,7 +3,12 @@ import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import { type Cancel, invariant, type PetioleError } from '../../shared/runtime/index.ts'
-import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
+import {
+  arenaBytes,
+  type Channel,
+  type ChannelHandler,
+  remoteName,
+} from '../../shared/transport/index.ts'
 import {
   type Answer,
   answerTo,
@@ -135,7 +140,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
 
   onClose(error: PetioleError | undefined): void {
     if (error?.code.startsWith('PETIOLE_TLS_')) {
-      const remote = this.channel.remoteAddress
+      const remote = remoteName(this.channel)
       this.#context.notices.warn({ remote, reason: error.message }, 'client could not be secured')
     }
     this.#end(ENDING.closed, error === undefined ? {} : { err: error })
@@ -275,7 +280,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     const rule = level === LEVEL.v5 ? violation.rule5 : violation.rule
     const fields = {
       client: this.#session?.clientId,
-      remote: this.channel.remoteAddress,
+      remote: remoteName(this.channel),
       rule,
       reason: text,
     }

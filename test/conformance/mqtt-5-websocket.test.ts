@@ -99,6 +99,16 @@ describe('MQTT 5 over WebSocket', () => {
     )
   })
 
+  it('is logged with the address that a proxy tells', async () => {
+    const headers = { 'X-Forwarded-For': '198.51.100.7' }
+    const socket = new WebSocket(url, ['mqtt'], { headers })
+    await once(socket, 'open')
+    socket.send(Buffer.of(0xff, 0))
+    await once(socket, 'close')
+    const line = hub.log.lines.find(({ message }) => message.startsWith('packet breaks'))
+    assert.match(String(line?.fields['remote']), /^198\.51\.100\.7\/127\.0\.0\.1:\d+$/)
+  })
+
   it('of MQTT 3.1 has a subprotocol of its own', async () => {
     const socket = new WebSocket(url, ['mqttv3.1'])
     await once(socket, 'open')

@@ -137,7 +137,7 @@ describe('connection', () => {
     const reset = new PetioleError('PETIOLE_CONNECTION_LOST', 'read ECONNRESET')
     connection.onClose(reset)
     connection.onClose(error)
-    const remote = channel.remoteAddress
+    const remote = '192.0.2.1:1'
     assert.deepEqual(
       log.lines.map(({ message, fields }) => ({ message, ...fields })),
       [
