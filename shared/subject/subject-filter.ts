@@ -9,14 +9,14 @@ export class SubjectFilter {
   readonly isAll: boolean
   /** Whether it matches one subject only. */
   readonly isLiteral: boolean
-  readonly #bytes: Uint8Array
+  /** Made with the first subject that is held against it: most filters of clients are only kept. */
+  #bytes: Uint8Array | undefined
   #tokens: readonly string[] | undefined
 
   constructor(subject: string) {
     this.subject = subject
     this.isAll = subject === '>'
     this.isLiteral = !/(^|\.)([*>])(\.|$)/.test(subject)
-    this.#bytes = Buffer.from(subject)
   }
 
   /** All subjects that it matches, when those can be told. */
@@ -27,6 +27,7 @@ export class SubjectFilter {
   /** Whether the literal subject in bytes [start, end) matches. */
   matches(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
     if (this.isAll) return end > start
+    this.#bytes ??= Buffer.from(this.subject)
     const filter = this.#bytes
     let at = start
     for (let i = 0; i < filter.length; ) {
