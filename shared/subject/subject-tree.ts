@@ -90,12 +90,16 @@ let visits = 0
 const LITERALS_LOOKED_AT = 16
 
 /**
- * Most nodes of a large tree are the ends of subjects with one value: it is kept in the node itself, and
- * a set is made for more, which then holds all. Values must not be undefined.
+ * Most nodes of a large tree are the ends of subjects with one value, or have one literal child on the way to
+ * such an end: both are kept in the node itself, and a set or a map is made for more, which then holds all.
+ * Values must not be undefined.
  */
 class Node<T> {
   #only: T | undefined
   #values: Set<T> | undefined
+  #literalToken = ''
+  /** Under `#literalToken`; undefined when there is none, or more than one. */
+  #literalNode: Node<T> | undefined
   #literals: Map<string, Node<T>> | undefined
   one: Node<T> | undefined
   more: Node<T> | undefined
@@ -139,11 +143,12 @@ class Node<T> {
   find(token: string): Node<T> | undefined {
     if (token === '*') return this.one
     if (token === '>') return this.more
-    return this.#literals?.get(token)
+    return this.literal(token)
   }
 
   literal(token: string): Node<T> | undefined {
-    return this.#literals?.get(token)
+    if (this.#literals !== undefined) return this.#literals.get(token)
+    return this.#literalToken === token ? this.#literalNode : undefined
   }
 
   /**
@@ -151,6 +156,7 @@ class Node<T> {
    * more than one on the others.
    */
   hasLiteralValues(isLast: boolean): boolean {
+    if (this.#literalNode !== undefined) return !isLast || this.#literalNode.hasValues
     if (this.#literals === undefined) return false
     if (!isLast || this.#literals.size > LITERALS_LOOKED_AT) return true
     for (const node of this.#literals.values()) if (node.hasValues) return true
@@ -160,6 +166,7 @@ class Node<T> {
   /** All nodes right below it, but for that of `>`. */
   pushTokensTo(nodes: Node<T>[]): void {
     if (this.one !== undefined) nodes.push(this.one)
+    if (this.#literalNode !== undefined) nodes.push(this.#literalNode)
     if (this.#literals !== undefined) for (const node of this.#literals.values()) nodes.push(node)
   }
 
@@ -169,26 +176,40 @@ class Node<T> {
     const made = new Node<T>()
     if (token === '*') this.one = made
     else if (token === '>') this.more = made
-    else {
-      this.#literals ??= new Map()
-      this.#literals.set(token, made)
-    }
+    else this.#setLiteral(token, made)
     return made
   }
 
   drop(token: string): void {
     if (token === '*') this.one = undefined
     else if (token === '>') this.more = undefined
-    else if (this.#literals?.delete(token) && this.#literals.size === 0) this.#literals = undefined
+    else if (this.#literals === undefined) {
+      if (this.#literalToken === token) this.#literalNode = undefined
+    } else if (this.#literals.delete(token) && this.#literals.size === 0) this.#literals = undefined
   }
 
   isEmpty(): boolean {
     return (
       !this.hasValues &&
+      this.#literalNode === undefined &&
       this.#literals === undefined &&
       this.one === undefined &&
       this.more === undefined
     )
+  }
+
+  #setLiteral(token: string, node: Node<T>): void {
+    if (this.#literals !== undefined) this.#literals.set(token, node)
+    else if (this.#literalNode === undefined) {
+      this.#literalToken = token
+      this.#literalNode = node
+    } else {
+      this.#literals = new Map([
+        [this.#literalToken, this.#literalNode],
+        [token, node],
+      ])
+      this.#literalNode = undefined
+    }
   }
 }
 
