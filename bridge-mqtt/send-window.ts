@@ -14,11 +14,8 @@ import { PacketIds } from './packet-ids.ts'
 export class SendWindow {
   /** A client that comes back may take less than is in flight: then nothing is sent until there is room. */
   max: number
-  /**
-   * Taken by messages of QoS 2 that a connection has sent and that nobody remembers after it: they are
-   * free when the client has answered a PUBREL.
-   */
-  readonly orphans = new Set<number>()
+  /** Made with the first: most idle devices have nothing in flight. */
+  #orphans: Set<number> | undefined
   /** How long to wait for an acknowledgement before there is room for more bytes without one. */
   patienceMs = FLIGHT_PATIENCE_MS
   /** With the bytes that are on their way on this connection. */
@@ -52,6 +49,19 @@ export class SendWindow {
 
   has(packetId: number): boolean {
     return this.#taken.has(packetId)
+  }
+
+  /** Its message is of QoS 2, was sent by a connection, and is remembered by nobody after it. */
+  orphan(packetId: number): void {
+    this.#orphans ??= new Set()
+    this.#orphans.add(packetId)
+  }
+
+  /** Those that are free when the client has answered a PUBREL. They are orphans no longer. */
+  adopt(): Iterable<number> {
+    const orphans = this.#orphans ?? []
+    this.#orphans = undefined
+    return orphans
   }
 
   /** An identifier that is not in use, in turn; 0 when the window is full. */

@@ -54,17 +54,22 @@ export class Outbound {
   sentMessages = 0
   sentBytes = 0
   readonly #channel: Channel
-  readonly #options: OutboundOptions
+  readonly #kept: KeptMessages
+  readonly #host: OutboundHost
+  readonly #isWindowShared: boolean
+  readonly #isV5: boolean
+  readonly #queuedMessagesMax: number
+  readonly #queuedBytesMax: number
   readonly #counters: MqttCounters
   readonly #clock: Clock
   readonly #window: SendWindow
   readonly #writer: OutboundWriter
   /** What has QoS 1 or 2 waits in the queue: something else is to leave first. */
   isHeld = false
-  readonly #awaited = new Map<number, number>()
+  /** These are made when they are needed: to most idle devices nothing is on its way. */
+  #awaited: Map<number, number> | undefined
   /** Made with the first message of a shared subscription. */
   #copies: InflightCopies | undefined
-  // Most clients are never behind.
   #queue: OutboundQueue | undefined
   #queueOfQos0: OutboundQueue | undefined
   #cancelPatience: Cancel | undefined
@@ -72,7 +77,12 @@ export class Outbound {
 
   constructor(channel: Channel, options: OutboundOptions, counters: MqttCounters, clock: Clock) {
     this.#channel = channel
-    this.#options = options
+    this.#kept = options.kept
+    this.#host = options.host
+    this.#isWindowShared = options.isWindowShared
+    this.#isV5 = options.level === LEVEL.v5
+    this.#queuedMessagesMax = options.queuedMessagesMax
+    this.#queuedBytesMax = options.queuedBytesMax
     this.#window = options.window
     this.#counters = counters
     this.#clock = clock
@@ -91,8 +101,8 @@ export class Outbound {
   /** One more that has to wait would be dropped. */
   get isFull(): boolean {
     const bytes = this.#queue?.bytes ?? 0
-    const { queuedBytesMax, kept } = this.#options
-    return this.queued >= this.#queuedMax || bytes >= queuedBytesMax || kept.isFull(bytes, 0)
+    const isOver = this.queued >= this.#queuedMax || bytes >= this.#queuedBytesMax
+    return isOver || this.#kept.isFull(bytes, 0)
   }
 
   /** The output waits for a slow receiver: `flushQueue` is called when that has read. */
@@ -102,7 +112,7 @@ export class Outbound {
 
   /** Messages that the client has to answer; where the window is our own, only those of QoS 2 are counted. */
   get unanswered(): number {
-    return this.#awaited.size
+    return this.#awaited?.size ?? 0
   }
 
   /** Messages of QoS 1 and 2 for which the window has room. */
@@ -198,11 +208,10 @@ export class Outbound {
 
   /** Of a session that was here before: what its last connection left half done is brought to its end. */
   resume(): void {
-    for (const packetId of this.#window.orphans) {
-      this.#awaited.set(packetId, AWAITS.pubcomp)
+    for (const packetId of this.#window.adopt()) {
+      this.#await(packetId, AWAITS.pubcomp)
       this.pubrel(packetId)
     }
-    this.#window.orphans.clear()
   }
 
   /**
@@ -215,11 +224,11 @@ export class Outbound {
     const left: SharedCopy[] = [...(this.#copies?.all ?? [])]
     for (const { copy } of this.#queue?.waiting ?? []) if (copy !== undefined) left.push(copy)
     this.#copies = undefined
-    for (const [packetId, awaited] of this.#awaited) {
+    for (const [packetId, awaited] of this.#awaited ?? []) {
       if (awaited === AWAITS.puback) this.#window.release(packetId)
-      else this.#window.orphans.add(packetId)
+      else this.#window.orphan(packetId)
     }
-    this.#awaited.clear()
+    this.#awaited = undefined
     this.#window.disconnected()
     this.#cancelPatience?.()
     this.#queue?.clear()
@@ -234,16 +243,16 @@ export class Outbound {
   /** What waits for the output only, and has room in the window, is not behind the window. */
   get #queuedMax(): number {
     const { max, inflight } = this.#window
-    return this.#options.queuedMessagesMax + Math.max(0, max - inflight)
+    return this.#queuedMessagesMax + Math.max(0, max - inflight)
   }
 
   #begin(message: OutboundMessage): void {
     const packetId = this.#window.take(message.topic.length + message.payload.length)
     if (this.#window.isHeavy) this.#bePatient()
     if (!this.publish(message, packetId, false)) this.#window.release(packetId)
-    else if (message.qos === 2) this.#awaited.set(packetId, AWAITS.pubrec)
+    else if (message.qos === 2) this.#await(packetId, AWAITS.pubrec)
     else {
-      if (this.#options.isWindowShared) this.#awaited.set(packetId, AWAITS.puback)
+      if (this.#isWindowShared) this.#await(packetId, AWAITS.puback)
       if (message.copy !== undefined) {
         this.#copies ??= new InflightCopies()
         this.#copies.set(packetId, message.copy)
@@ -259,15 +268,20 @@ export class Outbound {
     this.#patienceMs = patienceMs
     this.#cancelPatience = this.#clock.after(patienceMs, () => {
       this.#cancelPatience = undefined
-      if (this.#window.isHeavy && this.#window.widen()) this.#options.host.flushQueue()
+      if (this.#window.isHeavy && this.#window.widen()) this.#host.flushQueue()
     })
   }
 
+  #await(packetId: number, what: number): void {
+    this.#awaited ??= new Map()
+    this.#awaited.set(packetId, what)
+  }
+
   #awaitedFor(packetId: number): number {
-    const awaited = this.#awaited.size === 0 ? undefined : this.#awaited.get(packetId)
+    const awaited = this.#awaited?.get(packetId)
     if (awaited !== undefined) return awaited
     if (!this.#window.has(packetId)) return AWAITS.nothing
-    return this.#options.isWindowShared ? AWAITS.other : AWAITS.puback
+    return this.#isWindowShared ? AWAITS.other : AWAITS.puback
   }
 
   /** The client has the message, or refuses it for good [MQTT-4.3.3-4]. */
@@ -276,29 +290,29 @@ export class Outbound {
       if (isKnown) this.#finish(packetId)
       return
     }
-    if (isKnown) this.#awaited.set(packetId, AWAITS.pubcomp)
+    if (isKnown) this.#await(packetId, AWAITS.pubcomp)
     // Without an answer the client would send it for ever; before MQTT 5 there is one answer only.
-    const isStrange = !isKnown && this.#options.level === LEVEL.v5
+    const isStrange = !isKnown && this.#isV5
     this.pubrel(packetId, isStrange ? REASON.packetIdentifierNotFound : REASON.success)
   }
 
   #finish(packetId: number): void {
-    if (this.#awaited.size > 0) this.#awaited.delete(packetId)
+    this.#awaited?.delete(packetId)
     this.#copies?.delete(packetId)
     if (this.#window.release(packetId)) this.flushQueue()
   }
 
   #enqueue(message: OutboundMessage): void {
-    this.#queue ??= new OutboundQueue(this.#options.kept)
-    const { queuedBytesMax } = this.#options
-    if (this.#queue.push(message, this.#queuedMax, queuedBytesMax, this.#nowFor(message))) return
+    this.#queue ??= new OutboundQueue(this.#kept)
+    const [sizeMax, bytesMax] = [this.#queuedMax, this.#queuedBytesMax]
+    if (this.#queue.push(message, sizeMax, bytesMax, this.#nowFor(message))) return
     this.#counters.droppedQos1++
   }
 
   #enqueueQos0(message: OutboundMessage): void {
-    this.#queueOfQos0 ??= new OutboundQueue(this.#options.kept)
-    const { queuedBytesMax } = this.#options
-    if (this.#queueOfQos0.push(message, UNLIMITED, queuedBytesMax, this.#nowFor(message))) return
+    this.#queueOfQos0 ??= new OutboundQueue(this.#kept)
+    const bytesMax = this.#queuedBytesMax
+    if (this.#queueOfQos0.push(message, UNLIMITED, bytesMax, this.#nowFor(message))) return
     this.#counters.droppedQos0++
   }
 
