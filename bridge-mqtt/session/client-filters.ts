@@ -8,6 +8,9 @@ import { FilterOverlaps, type Grant, type OverlappingFilter } from './filter-ove
 import type { SessionGuard } from './session-guard.ts'
 import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 
+const NO_IDS: readonly number[] = []
+const NO_SUBSCRIPTIONS: readonly Subscription[] = []
+
 /** One topic filter of a client, with the subscriptions that stand for it. */
 export interface ClientFilter extends OverlappingFilter {
   readonly filter: string
@@ -15,15 +18,64 @@ export interface ClientFilter extends OverlappingFilter {
   readonly group: string | undefined
   /** It matches subjects that the client may not receive. */
   readonly isFiltered: boolean
+  /** The same as `subjects`, for who does not need them again. */
+  compiled(): SubjectFilter[]
 }
 
-interface Entry extends ClientFilter {
-  qos: number
-  isNoLocal: boolean
-  isRetainAsPublished: boolean
-  subscriptionIds: readonly number[]
-  isFiltered: boolean
-  subscriptions: readonly Subscription[]
+class Entry implements ClientFilter {
+  qos = 0
+  isNoLocal = false
+  isRetainAsPublished = false
+  subscriptionIds = NO_IDS
+  isFiltered = false
+  overlaps = 0
+  /** None where the members of a group are the log's. */
+  subscriptions: readonly Subscription[] = NO_SUBSCRIPTIONS
+  readonly filter: string
+  readonly age: number
+  readonly skipsDollar: boolean
+  readonly group: string | undefined
+  #subjects: readonly SubjectFilter[] | undefined
+
+  constructor(filter: string, age: number, { skipsDollar, group }: FilterParts) {
+    this.filter = filter
+    this.age = age
+    this.skipsDollar = skipsDollar
+    this.group = group
+  }
+
+  /** Made when something is held against them: a device's only filter never is, the router has done it. */
+  get subjects(): readonly SubjectFilter[] {
+    this.#subjects ??= this.compiled()
+    return this.#subjects
+  }
+
+  get names(): readonly string[] {
+    return partsOf(this.filter)?.subjects ?? []
+  }
+
+  compiled(): SubjectFilter[] {
+    return this.names.map((name) => new SubjectFilter(name))
+  }
+}
+
+/** What is looked up in more filters than one. */
+class Several {
+  readonly byFilter = new Map<string, Entry>()
+  readonly bySubscription = new Map<Subscription, Entry>()
+  readonly overlaps = new FilterOverlaps()
+
+  add(entry: Entry): void {
+    this.byFilter.set(entry.filter, entry)
+    for (const subscription of entry.subscriptions) this.bySubscription.set(subscription, entry)
+    if (entry.group === undefined) this.overlaps.add(entry)
+  }
+
+  delete(entry: Entry): void {
+    this.byFilter.delete(entry.filter)
+    for (const subscription of entry.subscriptions) this.bySubscription.delete(subscription)
+    if (entry.group === undefined) this.overlaps.delete(entry)
+  }
 }
 
 /**
@@ -40,8 +92,6 @@ export function filterViolation(filter: string): Violation | undefined {
 /** Why a filter is not granted. */
 export type Refusal = 'invalid' | 'denied'
 
-const NO_IDS: readonly number[] = []
-
 /**
  * The topic filters of one client. Each is a subscription in the account's space (`a/#` takes two), a
  * shared one a member of the queue group of its name: so one group has MQTT and NATS clients.
@@ -52,9 +102,10 @@ export class ClientFilters {
   readonly #guard: SessionGuard
   readonly #isDurable: boolean
   readonly #receiver: SharedReceiver | undefined
-  readonly #byFilter = new Map<string, Entry>()
-  #bySubscription = new Map<Subscription, Entry>()
-  readonly #overlaps = new FilterOverlaps()
+  /** While there is no other: most devices have one filter. */
+  #only: Entry | undefined
+  /** All of them, from the second on. */
+  #several: Several | undefined
   #age = 0
   #noLocal = 0
 
@@ -81,7 +132,8 @@ export class ClientFilters {
   }
 
   get size(): number {
-    return this.#byFilter.size
+    if (this.#several !== undefined) return this.#several.byFilter.size
+    return this.#only === undefined ? 0 : 1
   }
 
   /** What the client itself publishes must be known as its own. */
@@ -90,7 +142,7 @@ export class ClientFilters {
   }
 
   has(filter: string): boolean {
-    return this.#byFilter.has(filter)
+    return this.#get(filter) !== undefined
   }
 
   /**
@@ -99,42 +151,38 @@ export class ClientFilters {
    * has it.
    */
   set(stored: StoredFilter): ClientFilter | Refusal {
-    const known = this.#byFilter.get(stored.filter)
+    const known = this.#get(stored.filter)
     if (known !== undefined) {
       this.#setOptions(known, stored)
-      this.#overlaps.forget()
+      this.#several?.overlaps.forget()
       return known
     }
     const parts = partsOf(stored.filter)
     if (parts === undefined) return 'invalid'
     if (!this.#mayHave(parts.subjects, parts.group)) return 'denied'
     const entry = this.#newEntry(stored, parts)
-    this.#byFilter.set(stored.filter, entry)
-    for (const subscription of entry.subscriptions) this.#register(subscription, entry)
-    if (entry.group === undefined) this.#overlaps.add(entry)
+    for (const subscription of entry.subscriptions) this.#join(subscription)
+    this.#add(entry)
     return entry
   }
 
   delete(filter: string): boolean {
-    const entry = this.#byFilter.get(filter)
+    const entry = this.#get(filter)
     if (entry === undefined) return false
-    this.#byFilter.delete(filter)
     if (entry.isNoLocal) this.#noLocal--
-    if (entry.group === undefined) this.#overlaps.delete(entry)
-    for (const subscription of entry.subscriptions) {
-      this.#bySubscription.delete(subscription)
-      this.#end(subscription)
-    }
+    if (this.#several === undefined) this.#only = undefined
+    else this.#several.delete(entry)
+    for (const subscription of entry.subscriptions) this.#end(subscription)
     return true
   }
 
   /** After permissions have changed: ends what is not allowed any more, and returns it. */
   recheck(): string[] {
     const removed: string[] = []
-    for (const entry of [...this.#byFilter.values()]) {
-      const subjects = entry.subjects.map(({ subject }) => subject)
-      entry.isFiltered = this.#isFiltered(subjects, entry.group)
-      if (this.#mayHave(subjects, entry.group)) continue
+    for (const entry of this.#all()) {
+      const { names } = entry
+      entry.isFiltered = this.#isFiltered(names, entry.group)
+      if (this.#mayHave(names, entry.group)) continue
       this.delete(entry.filter)
       removed.push(entry.filter)
     }
@@ -146,12 +194,12 @@ export class ClientFilters {
    * what is returned, until that is false: those who were shared with others first, since these are asked instead.
    */
   leave(): () => boolean {
-    const all = [...this.#bySubscription.keys()]
+    const all = this.#all().flatMap(({ subscriptions }) => subscriptions)
     const shared = all.filter(({ queue }) => queue !== '')
     const left = [...shared, ...all.filter(({ queue }) => queue === '')].values()
-    this.#byFilter.clear()
-    this.#bySubscription = new Map()
-    this.#overlaps.clear()
+    this.#several?.overlaps.clear()
+    this.#only = undefined
+    this.#several = undefined
     this.#noLocal = 0
     return () => {
       const subscription = left.next().value
@@ -167,16 +215,44 @@ export class ClientFilters {
    * @param isOwn the client itself published it
    */
   grantOf(subscription: Subscription, subject: Uint8Array, isOwn: boolean): Grant | undefined {
-    const entry = this.#bySubscription.get(subscription)
+    const several = this.#several
+    const entry =
+      several === undefined ? this.#onlyOf(subscription) : several.bySubscription.get(subscription)
     if (entry === undefined || (entry.skipsDollar && beginsWithDollar(subject))) return undefined
     if (entry.isFiltered && !this.#guard.mayReceive(subject, entry.group)) return undefined
     if (entry.group !== undefined) return entry
-    if (!this.#overlaps.isAlone(entry)) return this.#overlaps.grantOf(entry, subject, isOwn)
+    if (several?.overlaps.isAlone(entry) === false) {
+      return several.overlaps.grantOf(entry, subject, isOwn)
+    }
     return isOwn && entry.isNoLocal ? undefined : entry
   }
 
-  #register(subscription: Subscription, entry: Entry): void {
-    this.#bySubscription.set(subscription, entry)
+  #get(filter: string): Entry | undefined {
+    if (this.#several !== undefined) return this.#several.byFilter.get(filter)
+    return this.#only?.filter === filter ? this.#only : undefined
+  }
+
+  #onlyOf(subscription: Subscription): Entry | undefined {
+    return this.#only?.subscriptions.includes(subscription) === true ? this.#only : undefined
+  }
+
+  #all(): Entry[] {
+    if (this.#several !== undefined) return [...this.#several.byFilter.values()]
+    return this.#only === undefined ? [] : [this.#only]
+  }
+
+  #add(entry: Entry): void {
+    if (this.#several === undefined && this.#only === undefined) {
+      this.#only = entry
+      return
+    }
+    this.#several ??= new Several()
+    if (this.#only !== undefined) this.#several.add(this.#only)
+    this.#only = undefined
+    this.#several.add(entry)
+  }
+
+  #join(subscription: Subscription): void {
     if (subscription.queue === '' || this.#receiver === undefined) return
     SharedMembers.of(this.#space, subscription).join(subscription, this.#receiver)
   }
@@ -187,25 +263,17 @@ export class ClientFilters {
     SharedMembers.of(this.#space, subscription).leave(subscription)
   }
 
-  #newEntry(stored: StoredFilter, { subjects, group, skipsDollar }: FilterParts): Entry {
+  #newEntry(stored: StoredFilter, parts: FilterParts): Entry {
+    const { subjects, group } = parts
     const sid = String(++this.#age)
     const queue = group === undefined ? {} : { queue: group }
     const isOfLog = group !== undefined && this.#isDurable
-    const entry: Entry = {
-      filter: stored.filter,
-      qos: 0,
-      isNoLocal: false,
-      isRetainAsPublished: false,
-      subscriptionIds: NO_IDS,
-      age: this.#age,
-      skipsDollar,
-      group,
-      isFiltered: this.#isFiltered(subjects, group),
-      subjects: subjects.map((subject) => new SubjectFilter(subject)),
-      overlaps: 0,
-      subscriptions: isOfLog
-        ? []
-        : subjects.map((subject) => this.#space.subscribe(this.#peer, { subject, sid, ...queue })),
+    const entry = new Entry(stored.filter, this.#age, parts)
+    entry.isFiltered = this.#isFiltered(subjects, group)
+    if (!isOfLog) {
+      entry.subscriptions = subjects.map((subject) =>
+        this.#space.subscribe(this.#peer, { subject, sid, ...queue }),
+      )
     }
     this.#setOptions(entry, stored)
     return entry

@@ -54,7 +54,8 @@ const outgoing = new OutboundMessage()
  */
 export class RetainedReplays {
   readonly #parts: ReplayParts
-  readonly #waiting = new Map<string, Replay>()
+  /** While there are any. */
+  #waiting: Map<string, Replay> | undefined
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
   #isReading = false
@@ -76,9 +77,10 @@ export class RetainedReplays {
   add(filter: ClientFilter, from?: ReplayPosition): void {
     const { source } = this.#parts
     if (source === undefined) return
-    const { subjects, skipsDollar, qos, subscriptionIds } = filter
-    const pages = source.replay(subjects, skipsDollar, from)
+    const { skipsDollar, qos, subscriptionIds } = filter
+    const pages = source.replay(filter.compiled(), skipsDollar, from)
     const { position } = pages
+    this.#waiting ??= new Map()
     this.#waiting.delete(filter.filter)
     this.#waiting.set(filter.filter, { filter, pages, qos, subscriptionIds, position })
   }
@@ -86,7 +88,7 @@ export class RetainedReplays {
   /** Where to go on with those that were not sent to their end. */
   get unfinished(): CutReplays {
     const cut = new Map<string, ReplayPosition>()
-    for (const [filter, { position }] of this.#waiting) {
+    for (const [filter, { position }] of this.#waiting ?? []) {
       if (position !== undefined) cut.set(filter, position)
     }
     return cut
@@ -94,7 +96,7 @@ export class RetainedReplays {
 
   /** Nothing more is sent for it [MQTT-3.10.4-2]. */
   cancel(filter: string): void {
-    this.#waiting.delete(filter)
+    this.#forget(filter)
   }
 
   hold(): void {
@@ -108,7 +110,7 @@ export class RetainedReplays {
 
   /** Sends what there is room for; called when there is more. */
   goOn(): void {
-    if (this.#waiting.size === 0 || this.#held > 0 || this.#isReading || this.#isClosed) return
+    if (this.#waiting === undefined || this.#held > 0 || this.#isReading || this.#isClosed) return
     for (const replay of this.#waiting.values()) {
       const room = this.#roomFor(replay)
       if (room > 0) this.#read(replay, room)
@@ -119,7 +121,7 @@ export class RetainedReplays {
   close(): void {
     this.#isClosed = true
     this.#cancelRetry?.()
-    this.#waiting.clear()
+    this.#waiting = undefined
   }
 
   /** Messages that can leave now; those that wait already go first. */
@@ -149,13 +151,18 @@ export class RetainedReplays {
 
   #sendPage(replay: Replay, page: readonly RetainedMessage[]): void {
     const { filter } = replay.filter
-    const isWanted = !this.#isClosed && this.#waiting.get(filter) === replay
+    const isWanted = !this.#isClosed && this.#waiting?.get(filter) === replay
     if (isWanted) {
       for (const message of page) this.#send(replay, message)
       replay.position = replay.pages.position
-      if (page.length === 0) this.#waiting.delete(filter)
+      if (page.length === 0) this.#forget(filter)
     }
     this.#parts.context.clock.soon(() => this.goOn())
+  }
+
+  #forget(filter: string): void {
+    this.#waiting?.delete(filter)
+    if (this.#waiting?.size === 0) this.#waiting = undefined
   }
 
   #send({ filter, qos, subscriptionIds, position }: Replay, message: RetainedMessage): void {

@@ -228,7 +228,7 @@ describe('retained replay', () => {
     })
     const parts = { context: { clock: scene.clock }, outbound, source: { replay: () => pages } }
     const replays = new RetainedReplays(parts as unknown as ReplayParts)
-    const filter = { filter: 'a', subjects: ['a'], skipsDollar: false, qos: 1 }
+    const filter = { filter: 'a', compiled: () => [], skipsDollar: false, qos: 1 }
     replays.add(filter as unknown as Parameters<RetainedReplays['add']>[0])
     replays.goOn()
     await turn()
