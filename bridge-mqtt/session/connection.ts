@@ -33,7 +33,7 @@ import { type PacketLine, readSessionPacket } from './connection-packets.ts'
 import { deliveryTerms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { headerViolation } from './header-check.ts'
-import { InputGate } from './input-gate.ts'
+import { type GateOwner, InputGate } from './input-gate.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { PacketCollector } from './packet-collector.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -49,12 +49,15 @@ type Fields = Readonly<Record<string, unknown>>
  * Its way of ending decides about the will: a DISCONNECT without a fault discards it [MQTT-3.14.4-3],
  * everything else publishes it [MQTT-3.1.2-8].
  */
-export class Connection implements ChannelHandler, Newcomer, PacketLine, ExchangeOutcome {
+export class Connection
+  implements ChannelHandler, Newcomer, PacketLine, ExchangeOutcome, GateOwner
+{
   readonly channel: Channel
   readonly input: InputGate
   readonly #context: MqttContext
   readonly #log: Log
-  readonly #collector = new PacketCollector()
+  /** While a long packet comes. */
+  #collector: PacketCollector | undefined
   #handshake: Handshake | undefined
   #exchange: Exchange | undefined
   #session: Session | undefined
@@ -69,7 +72,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     this.#context = context
     this.channel = channel
     this.#log = log
-    this.input = new InputGate(context.clock, channel, () => this.#keepAlive?.noteActivity())
+    this.input = new InputGate(context.clock, channel, this)
     this.#handshake = new Handshake(context, this, log)
   }
 
@@ -110,10 +113,11 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
   onChunk(start: number, end: number): number {
     this.#keepAlive?.noteActivity()
     let at = start
-    if (this.#collector.isActive) {
-      at = this.#collector.take(arenaBytes, at, end)
-      if (this.#collector.isActive) return end
-      this.#readCollected()
+    const collector = this.#collector
+    if (collector !== undefined) {
+      at = collector.take(arenaBytes, at, end)
+      if (collector.isActive) return end
+      this.#readCollected(collector)
     }
     const { frame } = this.#context.scratch
     while (at < end && !this.#isEnded && this.input.isPassing) {
@@ -131,6 +135,10 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
     }
     this.#pauseIfFull()
     return this.isGone ? end : at
+  }
+
+  inputOpened(): void {
+    this.#keepAlive?.noteActivity()
   }
 
   onDrain(): void {
@@ -303,13 +311,15 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
 
   #expectExpiry(expiresMs: number): void {
     this.#cancelTimer?.()
+    this.#cancelTimer = undefined
     if (expiresMs === Number.POSITIVE_INFINITY) return
     const delayMs = Math.max(0, expiresMs - this.#context.clock.wallMs())
     this.#cancelTimer = this.#context.clock.after(delayMs, () => this.#end(ENDING.expired))
   }
 
-  #readCollected(): void {
-    const packet = this.#collector.join()
+  #readCollected(collector: PacketCollector): void {
+    this.#collector = undefined
+    const packet = collector.join()
     const { frame } = this.#context.scratch
     frame.read(packet, 0, packet.length)
     this.#readPacket(packet, frame)
@@ -323,6 +333,7 @@ export class Connection implements ChannelHandler, Newcomer, PacketLine, Exchang
       return end
     }
     if (!frame.isSized || !PacketCollector.isNeededFor(frame.size)) return at
+    this.#collector = new PacketCollector()
     this.#collector.begin(frame.size)
     return this.#collector.take(arenaBytes, at, end)
   }

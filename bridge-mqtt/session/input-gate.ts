@@ -1,59 +1,63 @@
-import { ParserHold, TurnShare, Turns } from '../../shared/broker/index.ts'
+import { type InputHold, type Pausable, TurnShare, Turns } from '../../shared/broker/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import type { Channel } from '../../shared/transport/index.ts'
 
 /** Why nothing is read from a device for a while: each reason is given and taken back by itself. */
-export type Wait =
+const WAITS = {
   /** It has sent as much as may be unanswered. */
-  | 'full'
+  full: 1,
   /** Somebody is asked who it is; meanwhile it must be noticed when it gives up. */
-  | 'login'
+  login: 2,
   /** Others have their turn of the loop. */
-  | 'turn'
+  turn: 4,
   /** It publishes faster than it may. */
-  | 'rate'
+  rate: 8,
   /** A long request of its own is being read. */
-  | 'reading'
+  reading: 16,
   /** A long request of its own is being done. */
-  | 'request'
+  request: 32,
   /** Nothing that it sends is looked at any more. */
-  | 'deaf'
+  deaf: 64,
+} as const
+
+export type Wait = keyof typeof WAITS
 
 /** For these nothing more is looked at of what was read already, either. */
-const STOPPING: readonly Wait[] = ['login', 'deaf', 'rate', 'reading', 'request']
+const STOPPING = WAITS.login | WAITS.rate | WAITS.reading | WAITS.request | WAITS.deaf
 
-/** The input of one connection: open when nothing keeps it closed. */
-export class InputGate {
-  /** Set by the turn's share: what was read is not gone on with. */
-  isHeld = false
+export interface GateOwner {
+  /** Reading is about to go on. */
+  inputOpened(): void
+}
+
+/** The input of one connection: open when nothing keeps it closed. Its turn's share closes it too. */
+export class InputGate implements Pausable, InputHold {
   readonly turn: TurnShare
   readonly #clock: Clock
   readonly #channel: Channel
-  readonly #onOpen: () => void
-  readonly #waits = new Set<Wait>()
+  readonly #owner: GateOwner
+  /** Those of `WAITS` that keep it closed. */
+  #waits = 0
+  #isHeld = false
 
-  /** @param onOpen called before reading goes on */
-  constructor(clock: Clock, channel: Channel, onOpen: () => void) {
+  constructor(clock: Clock, channel: Channel, owner: GateOwner) {
     this.#clock = clock
     this.#channel = channel
-    this.#onOpen = onOpen
-    const input = { pause: () => this.close('turn'), resume: () => this.open('turn') }
-    this.turn = new TurnShare(clock, input, new ParserHold(this))
+    this.#owner = owner
+    this.turn = new TurnShare(clock, this, this)
   }
 
   get isClosed(): boolean {
-    return this.#waits.size > 0
+    return this.#waits > 0
   }
 
   isClosedFor(wait: Wait): boolean {
-    return this.#waits.has(wait)
+    return (this.#waits & WAITS[wait]) !== 0
   }
 
   /** Whether the next packet may be looked at, when it has been read already. */
   get isPassing(): boolean {
-    if (this.isHeld || this.#waits.size === 0) return !this.isHeld
-    for (const wait of STOPPING) if (this.#waits.has(wait)) return false
-    return true
+    return !this.#isHeld && (this.#waits & STOPPING) === 0
   }
 
   /**
@@ -77,16 +81,34 @@ export class InputGate {
   }
 
   close(wait: Wait): void {
-    const wasOpen = this.#waits.size === 0
-    this.#waits.add(wait)
+    const wasOpen = this.#waits === 0
+    this.#waits |= WAITS[wait]
     if (!wasOpen) return
     if (wait === 'login') this.#channel.hold()
     else this.#channel.pause()
   }
 
   open(wait: Wait): void {
-    if (!this.#waits.delete(wait) || this.#waits.size > 0) return
-    this.#onOpen()
+    if (!this.isClosedFor(wait)) return
+    this.#waits &= ~WAITS[wait]
+    if (this.#waits !== 0) return
+    this.#owner.inputOpened()
     this.#channel.resume()
+  }
+
+  pause(): void {
+    this.close('turn')
+  }
+
+  resume(): void {
+    this.open('turn')
+  }
+
+  take(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
   }
 }

@@ -10,8 +10,14 @@ export interface Pausable {
   resume(): void
 }
 
+/** Keeps from being understood what was read already. */
+export interface InputHold {
+  take(): void
+  release(): void
+}
+
 /** Keeps a parser from understanding what was read, for as long as anybody wants that. */
-export class ParserHold {
+export class ParserHold implements InputHold {
   readonly #parser: { isHeld: boolean }
   #count = 0
 
@@ -46,13 +52,13 @@ export class TurnShare implements Waiting {
   readonly isLink: boolean
   readonly #turns: Turns
   readonly #input: Pausable
-  readonly #hold: ParserHold
+  readonly #hold: InputHold
   #turn = 0
   #isWaiting = false
   #hasWaited = false
   #isHeld = false
 
-  constructor(clock: Clock, input: Pausable, hold: ParserHold, isLink = false) {
+  constructor(clock: Clock, input: Pausable, hold: InputHold, isLink = false) {
     this.isLink = isLink
     this.#turns = Turns.of(clock)
     this.#input = input

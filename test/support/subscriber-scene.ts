@@ -71,7 +71,7 @@ export class SubscribedClient implements Peer, MqttOrigin {
     const { uncommitted, channel } = this
     const line = {
       channel,
-      input: new InputGate(context.clock, channel, () => {}),
+      input: new InputGate(context.clock, channel, { inputOpened: () => {} }),
       uncommitted: (error: PetioleError) => uncommitted.push(error),
       violated: (violation: Violation) => this.violations.push(violation),
     }

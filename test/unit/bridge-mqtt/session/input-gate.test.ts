@@ -28,7 +28,7 @@ describe('InputGate', () => {
     loop = new Loop()
     channel = new RecordingChannel(0)
     opened = 0
-    gate = new InputGate(loop, channel, () => opened++)
+    gate = new InputGate(loop, channel, { inputOpened: () => opened++ })
   })
 
   it('reads on when the last reason is gone, each taken back by itself', () => {

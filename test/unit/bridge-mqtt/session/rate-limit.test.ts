@@ -13,7 +13,7 @@ describe('RateLimit', () => {
   beforeEach(() => {
     clock = new ManualClock()
     channel = new RecordingChannel(0)
-    gate = new InputGate(clock, channel, () => {})
+    gate = new InputGate(clock, channel, { inputOpened: () => {} })
   })
 
   function limit(perSecond: number): RateLimit {
@@ -119,7 +119,7 @@ describe('RateLimit', () => {
     for (let round = 0; round < 10; round++) {
       const random = new SeededRandom(seed + round)
       clock = new ManualClock()
-      gate = new InputGate(clock, new RecordingChannel(0), () => {})
+      gate = new InputGate(clock, new RecordingChannel(0), { inputOpened: () => {} })
       const perSecond = random.below(200) + 1
       const rate = limit(perSecond)
       let passed = 0
