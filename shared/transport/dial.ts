@@ -6,7 +6,7 @@ import { factsOf } from './certificate.ts'
 import { WEBSOCKET_MESSAGE_BYTES_MAX } from './limits.ts'
 import type { DialOptions } from './network.ts'
 import { SecuredWire } from './secured-wire.ts'
-import { ReadTarget } from './shared-read.ts'
+import { SharedReadSocket } from './shared-read.ts'
 import { type TcpRoads, TcpWire } from './tcp-wire.ts'
 import { dialTls } from './tls-handshake.ts'
 import { DEFLATE_OPTIONS } from './websocket-listener.ts'
@@ -26,12 +26,13 @@ export interface Dialling {
 export function dialTcp(options: DialOptions, roads: TcpRoads, clock: Clock): Dialling {
   const { host, port, tls } = options
   // What will be decrypted is not read into the arena.
-  const target = roads.read === 'shared' && tls === undefined ? new ReadTarget() : undefined
-  const onread = target === undefined ? {} : { onread: target.onread }
-  const socket = connect({ host, port, noDelay: true, allowHalfOpen: true, ...onread })
+  const socket =
+    roads.read === 'shared' && tls === undefined
+      ? new SharedReadSocket().connect({ host, port })
+      : connect({ host, port, noDelay: true, allowHalfOpen: true })
   socket.pause()
   const wire = connected(socket).then(async () => {
-    if (tls === undefined) return new TcpWire(socket, target, roads)
+    if (tls === undefined) return new TcpWire(socket, roads)
     return new SecuredWire(await dialTls(socket, tls, clock).secured)
   })
   return { wire, abandon: () => socket.destroy() }

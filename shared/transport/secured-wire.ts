@@ -14,7 +14,7 @@ export class SecuredWire extends TcpWire {
   #facts: TlsFacts | undefined
 
   constructor(socket: TLSSocket, ends?: WireEnds) {
-    super(socket, undefined, { read: 'events', write: 'socket' }, ends)
+    super(socket, { read: 'events', write: 'socket' }, ends)
     this.#socket = socket
   }
 

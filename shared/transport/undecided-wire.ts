@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { type Cancel, type Clock, PetioleError } from '../runtime/index.ts'
 import { arenaBytes, READ_START } from './arena.ts'
@@ -7,7 +8,8 @@ import { PROXY_TIMEOUT_MS, READ_BYTES } from './limits.ts'
 import type { ListenOptions } from './network.ts'
 import { parseProxyHeader } from './proxy-header.ts'
 import { SecuredWire } from './secured-wire.ts'
-import { type AcceptedSocket, type TcpRoads, TcpWire } from './tcp-wire.ts'
+import { SharedReadSocket } from './shared-read.ts'
+import { holdReads, type TcpRoads, TcpWire } from './tcp-wire.ts'
 import { acceptTls, type Handshake, TLS_FIRST_BYTE } from './tls-handshake.ts'
 import { NO_COOKIES, type Wire, type WireEvents } from './wire.ts'
 import { endsOf, lostBy, type WireEnds } from './wire-ends.ts'
@@ -43,7 +45,7 @@ export class UndecidedWire implements Wire {
   readonly path = ''
   readonly cookies = NO_COOKIES
   readonly tls = undefined
-  readonly #accepted: AcceptedSocket
+  readonly #socket: Socket
   readonly #options: UndecidedOptions
   readonly #cancels: Cancel[] = []
   #ends: WireEnds
@@ -59,15 +61,14 @@ export class UndecidedWire implements Wire {
   /** Given to us during a handshake: it belongs to the wire that follows. */
   #unsent: Uint8Array | undefined
 
-  constructor(accepted: AcceptedSocket, options: UndecidedOptions) {
-    this.#accepted = accepted
+  constructor(socket: Socket, options: UndecidedOptions) {
+    this.#socket = socket
     this.#options = options
-    this.#ends = endsOf(accepted.socket)
+    this.#ends = endsOf(socket)
     this.#mayBeProxied = options.proxyProtocol
     this.#isHeld = options.tls !== undefined && firstOf(options.tls) !== 'no'
-    const { socket, target } = accepted
-    if (target === undefined) socket.on('data', this.#onData)
-    else target.received = this.#onRead
+    if (socket instanceof SharedReadSocket) socket.reader = { received: this.#onRead }
+    else socket.on('data', this.#onData)
     socket.on('error', this.#onError)
     socket.on('end', this.#onEnd)
     socket.on('close', this.#onClose)
@@ -122,21 +123,17 @@ export class UndecidedWire implements Wire {
 
   pause(): void {
     if (this.#state === 'securing' || this.#state === 'over') return
-    const { socket, target } = this.#accepted
-    if (target !== undefined) target.isPaused = true
-    socket.pause()
+    holdReads(this.#socket, true)
   }
 
   resume(): void {
     if (this.#state === 'securing' || this.#state === 'over') return
-    const { socket, target } = this.#accepted
-    if (target !== undefined) target.isPaused = false
-    socket.resume()
+    holdReads(this.#socket, false)
   }
 
   sendNow(start: number, end: number): number {
     const writes = this.#state !== 'securing' && this.#options.roads.write === 'direct'
-    return writes ? writeDirectly(this.#accepted.socket, start, end) : 0
+    return writes ? writeDirectly(this.#socket, start, end) : 0
   }
 
   send(bytes: Uint8Array): boolean {
@@ -144,7 +141,7 @@ export class UndecidedWire implements Wire {
       this.#unsent = bytes
       return false
     }
-    const { socket } = this.#accepted
+    const socket = this.#socket
     socket.write(bytes, (error) => {
       if (!error && socket.writableLength === 0) this.#events?.sent()
     })
@@ -153,7 +150,7 @@ export class UndecidedWire implements Wire {
 
   finish(): void {
     if (this.#state === 'securing') this.abort()
-    else this.#accepted.socket.end()
+    else this.#socket.end()
   }
 
   abort(): void {
@@ -220,10 +217,9 @@ export class UndecidedWire implements Wire {
   }
 
   #goOnInPlain(bytes: Uint8Array): void {
-    const { socket, target } = this.#accepted
     this.pause()
     this.#end()
-    const wire = new TcpWire(socket, target, this.#options.roads, this.#ends)
+    const wire = new TcpWire(this.#socket, this.#options.roads, this.#ends)
     const rest = Buffer.from(bytes)
     this.#giveWay(wire)
     for (let at = 0; at < rest.length; at += READ_BYTES) {
@@ -236,7 +232,7 @@ export class UndecidedWire implements Wire {
     const { tls, clock } = this.#options
     if (tls === undefined || this.#state !== 'reading') return
     if (!tls.settings.admits(clock.monotonicMs())) {
-      if (!this.#isHeld) this.#accepted.socket.write(THROTTLED)
+      if (!this.#isHeld) this.#socket.write(THROTTLED)
       this.#close(new PetioleError('PETIOLE_TLS_THROTTLED', 'connection_rate_limit is reached'))
       return
     }
@@ -247,7 +243,7 @@ export class UndecidedWire implements Wire {
     // The socket is in the middle of a read, which must be over before another reads from it.
     clock.soon(() => {
       if (this.#state !== 'securing') return
-      this.#handshake = acceptTls(this.#accepted.socket, early, tls.settings, clock)
+      this.#handshake = acceptTls(this.#socket, early, tls.settings, clock)
       this.#handshake.secured.then(this.#secured, (error: Error) => this.#close(error))
     })
   }
@@ -312,10 +308,10 @@ export class UndecidedWire implements Wire {
 
   /** No event of the socket concerns this wire any more; what goes wrong with it is its successor's. */
   #end(): void {
-    const { socket, target } = this.#accepted
+    const socket = this.#socket
     this.#state = 'over'
     this.#cancelAll()
-    if (target !== undefined) target.received = () => {}
+    if (socket instanceof SharedReadSocket) socket.reader = undefined
     socket.off('data', this.#onData)
     socket.off('end', this.#onEnd)
     socket.off('close', this.#onClose)
@@ -333,7 +329,7 @@ export class UndecidedWire implements Wire {
     this.#handshakeEnded()
     this.#unsent = undefined
     this.#handshake?.abandon()
-    this.#accepted.socket.destroy()
+    this.#socket.destroy()
     if (!this.#isHeld) this.#options.clock.soon(() => this.#events?.closed(error))
     else if (error instanceof PetioleError) this.#options.onLost(lostBy(this.#ends, error))
   }

@@ -3,11 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { arenaBytes, READ_START } from '../../../shared/transport/arena.ts'
 import { canWriteDirectly, writeDirectly } from '../../../shared/transport/direct-write.ts'
-import {
-  canShareReads,
-  moveToSharedRead,
-  ReadTarget,
-} from '../../../shared/transport/shared-read.ts'
+import { canShareReads, moveToSharedRead } from '../../../shared/transport/shared-read.ts'
 
 /** Both roads rest on what Node does not document: this says so when a new version changes it. */
 describe('fast roads', () => {
@@ -66,15 +62,14 @@ describe('fast roads', () => {
   })
 
   shared('moves an accepted connection into a socket that reads into the arena', async () => {
-    const target = new ReadTarget()
-    const moved = moveToSharedRead(accepted, target)
+    const moved = moveToSharedRead(accepted)
     assert.ok(moved, 'the handle could be moved')
     assert.notEqual(moved, accepted)
     assert.equal(accepted.destroyed, true)
     const reading = new Promise<number>((resolve) => {
-      target.received = resolve
+      moved.reader = { received: resolve }
     })
-    target.isPaused = false
+    moved.isHeld = false
     moved.resume()
     client.write('into the arena')
     const size = await reading
@@ -88,9 +83,9 @@ describe('fast roads', () => {
   shared('leaves a socket alone that it cannot move', async () => {
     accepted.resume()
     await new Promise((resolve) => setImmediate(resolve))
-    assert.ok(moveToSharedRead(accepted, new ReadTarget()) === undefined, 'it reads already')
+    assert.ok(moveToSharedRead(accepted) === undefined, 'it reads already')
     assert.equal(accepted.destroyed, false)
     accepted.destroy()
-    assert.ok(moveToSharedRead(accepted, new ReadTarget()) === undefined, 'it is gone')
+    assert.ok(moveToSharedRead(accepted) === undefined, 'it is gone')
   })
 })
