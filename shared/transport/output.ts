@@ -72,7 +72,8 @@ export class Output {
   /** The last slot went out large: begin with a large one. */
   #isBusy = false
   #sending: Piece | undefined
-  #waiting: Piece[] = []
+  /** While there are any. */
+  #waiting: Piece[] | undefined
   #waitingNext = 0
   /** Bytes in `#sending` and `#waiting`. */
   #detachedBytes = 0
@@ -177,7 +178,7 @@ export class Output {
     if (this.pendingBytes >= OUTPUT_HIGH_WATER_BYTES) this.#wasHigh = true
     this.#finish(piece)
     if (this.#isClosed) return
-    while (this.#sending === undefined && this.#waitingNext < this.#waiting.length) this.#sendNext()
+    while (this.#sending === undefined && this.#waiting !== undefined) this.#sendNext(this.#waiting)
     if (this.#sending === undefined) this.flush()
     if (this.#wasHigh && this.pendingBytes <= OUTPUT_LOW_WATER_BYTES) {
       this.#wasHigh = false
@@ -205,11 +206,10 @@ export class Output {
       giveSlot(this.#slot)
       this.#dropSlot()
     }
-    for (let i = this.#waitingNext; i < this.#waiting.length; i++) {
-      const slot = this.#waiting[i]?.slot ?? NO_SLOT
+    for (const { slot } of this.#waiting?.slice(this.#waitingNext) ?? []) {
       if (slot !== NO_SLOT) giveSlot(slot)
     }
-    this.#waiting = []
+    this.#waiting = undefined
     this.#waitingNext = 0
     this.#detachedBytes = this.#sending?.bytes.length ?? 0
   }
@@ -348,6 +348,7 @@ export class Output {
       this.#send(piece)
       return
     }
+    this.#waiting ??= []
     this.#waiting.push(piece)
     if (this.#detachedBytes > OUTPUT_PENDING_BYTES_MAX) this.#sink.overflowed()
   }
@@ -357,10 +358,10 @@ export class Output {
     if (this.#sink.send(piece.bytes)) this.#finish(piece)
   }
 
-  #sendNext(): void {
-    const piece = this.#waiting[this.#waitingNext++]
-    if (this.#waitingNext === this.#waiting.length) {
-      this.#waiting = []
+  #sendNext(waiting: readonly Piece[]): void {
+    const piece = waiting[this.#waitingNext++]
+    if (this.#waitingNext >= waiting.length) {
+      this.#waiting = undefined
       this.#waitingNext = 0
     }
     if (piece !== undefined) this.#send(piece)

@@ -32,7 +32,8 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
   readonly #clock: Clock
   #state: 'open' | 'ending' | 'broken' | 'closed' = 'open'
   #handler: ChannelHandler | undefined
-  readonly #carry = new CarriedTail()
+  /** Made with the first tail. */
+  #carry: CarriedTail | undefined
   #isPaused = false
   /** Paused for the handler only: the wire is read on, up to a limit. */
   #isHolding = false
@@ -145,12 +146,12 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     if (this.#state !== 'open' || this.#handler === undefined) return
     this.#isPaused = false
     this.#isHolding = false
-    if (this.#isTailOwed) this.#clock.soon(this.#presentTail)
+    if (this.#isTailOwed) this.#clock.soon(() => this.#presentTail())
     else this.#goOn()
   }
 
   async secure(security: DialSecurity): Promise<void> {
-    const isIdle = this.#carry.size === 0 && this.output.pendingBytes === 0
+    const isIdle = (this.#carry?.size ?? 0) === 0 && this.output.pendingBytes === 0
     const socket = isIdle && this.#state === 'open' ? this.#wire.surrender?.() : undefined
     if (socket === undefined) {
       throw new PetioleError('PETIOLE_TLS_FAILED', 'TLS cannot begin on this connection')
@@ -168,9 +169,9 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     if (this.#state !== 'open') return
     this.#state = 'ending'
     this.#endStatus = status
-    this.#carry.drop()
+    this.#carry?.drop()
     if (this.#gone !== undefined) {
-      this.#clock.soon(this.#over)
+      this.#clock.soon(() => this.#over())
       return
     }
     this.#cancelLinger = this.#clock.after(END_LINGER_MS, () => this.#stopLingering())
@@ -184,17 +185,17 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     if (this.#state === 'broken' || this.#state === 'closed') return
     this.#state = 'broken'
     this.#error = error
-    this.#carry.drop()
+    this.#carry?.drop()
     this.#cancelLinger?.()
     this.output.close()
     if (this.#gone === undefined) this.#wire.abort()
-    else this.#clock.soon(this.#over)
+    else this.#clock.soon(() => this.#over())
   }
 
   received(size: number): void {
     if (this.#state !== 'open' || this.#handler === undefined) return
     if (this.#isTailOwed || this.#isHolding) this.#extendTail(size)
-    else this.#present(this.#carry.restore(), READ_START + size, size === READ_BYTES)
+    else this.#present(this.#carry?.restore() ?? READ_START, READ_START + size, size === READ_BYTES)
   }
 
   replaced(wire: Wire): void {
@@ -230,7 +231,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     }
     const wasBroken = this.#state === 'broken'
     this.#state = 'closed'
-    this.#carry.drop()
+    this.#carry?.drop()
     this.#cancelLinger?.()
     this.output.close()
     this.output.sent()
@@ -280,15 +281,17 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
    * As a chunk of its own; reading goes on when the handler is not paused again. Who broke the connection off
    * meanwhile waits for nothing: what he left may be much, and would cost others their turns.
    */
-  readonly #presentTail = (): void => {
-    const { size } = this.#carry
-    if (this.#state !== 'open' || this.#isPaused || !this.#isTailOwed || size === 0) return
+  #presentTail(): void {
+    const carry = this.#carry
+    if (this.#state !== 'open' || this.#isPaused || !this.#isTailOwed) return
+    if (carry === undefined || carry.size === 0) return
     if (!this.#hasEnded && this.#wire.isReset === true) {
       this.destroy(this.#lost(BROKEN_OFF))
       return
     }
     this.#isTailOwed = false
-    const start = this.#carry.restore()
+    const { size } = carry
+    const start = carry.restore()
     this.#present(start, start + size, false)
     if (this.#state === 'open' && !this.#isPaused) this.#goOn()
   }
@@ -298,14 +301,18 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
     else this.#wire.resume()
   }
 
-  readonly #over = (): void => this.closed(this.#gone?.error)
+  #over(): void {
+    this.closed(this.#gone?.error)
+  }
 
   /** A wire may still hand out what it had read when it was paused, and is read on for a handler that holds. */
   #extendTail(size: number): void {
-    this.#carry.extend(READ_START, READ_START + size)
+    this.#carry ??= new CarriedTail()
+    const carry = this.#carry
+    carry.extend(READ_START, READ_START + size)
     this.#isTailOwed = true
-    if (this.#carry.size > TAIL_BYTES_MAX) this.#refuseTail(this.#carry.size)
-    else if (this.#carry.size > CARRY_BYTES_MAX) this.#wire.pause()
+    if (carry.size > TAIL_BYTES_MAX) this.#refuseTail(carry.size)
+    else if (carry.size > CARRY_BYTES_MAX) this.#wire.pause()
   }
 
   #keepTail(used: number, end: number): void {
@@ -313,6 +320,7 @@ export class WiredChannel implements Channel, WireEvents, OutputSink {
       this.#refuseTail(end - used)
       return
     }
+    this.#carry ??= new CarriedTail()
     this.#carry.keep(used, end)
     this.#isTailOwed = this.#isPaused
     if (end - used > CARRY_BYTES_MAX) this.#wire.pause()
