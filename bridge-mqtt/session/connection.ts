@@ -34,7 +34,7 @@ import { deliveryTerms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { headerViolation } from './header-check.ts'
 import { type GateOwner, InputGate } from './input-gate.ts'
-import { KeepAlive } from './keep-alive.ts'
+import { KeepAlive, type KeepAliveOwner } from './keep-alive.ts'
 import { PacketCollector } from './packet-collector.ts'
 import { RateLimit } from './rate-limit.ts'
 import { Session } from './session.ts'
@@ -50,7 +50,7 @@ type Fields = Readonly<Record<string, unknown>>
  * everything else publishes it [MQTT-3.1.2-8].
  */
 export class Connection
-  implements ChannelHandler, Newcomer, PacketLine, ExchangeOutcome, GateOwner
+  implements ChannelHandler, Newcomer, PacketLine, ExchangeOutcome, GateOwner, KeepAliveOwner
 {
   readonly channel: Channel
   readonly input: InputGate
@@ -158,7 +158,7 @@ export class Connection
   enter({ packet, terms, answers, admission, exchange }: Admitted): void {
     const { clientId, space, identity, kept } = admission
     const { clock, limits } = this.#context
-    const guard = new SessionGuard(identity, (it) => this.#context.limitsOf(it), clock)
+    const guard = new SessionGuard(identity, this.#context.limitsOf, clock)
     const { level } = packet
     const retained = this.#context.replaySource(space.account)
     const owner = {
@@ -181,8 +181,10 @@ export class Connection
     }
     this.#session = new Session(this.#context, space, this, owner)
     this.#expectExpiry(guard.expiresMs)
-    this.#keepAlive = new KeepAlive(clock, terms.keepAliveSeconds, () => this.#keepAliveExpired())
-    this.#keepAlive.start()
+    if (terms.keepAliveSeconds > 0) {
+      this.#keepAlive = new KeepAlive(clock, terms.keepAliveSeconds, this)
+      this.#keepAlive.start()
+    }
     this.#session.begin(packet.will)
     this.#log.debug({ client: clientId, user: packet.user }, 'client connected')
   }
@@ -367,7 +369,7 @@ export class Connection
     this.input.open('full')
   }
 
-  #keepAliveExpired(): void {
+  keepAliveExpired(): void {
     if (this.input.isClosed) {
       // It may well have sent something: we are not reading.
       this.#keepAlive?.start()

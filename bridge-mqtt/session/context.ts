@@ -59,7 +59,7 @@ export interface MqttContext {
   /** Why a client that was let in may stay no longer, or who it is now; undefined: all is as it was. */
   recheck(identity: Identity): Expulsion | Identity | undefined
   /** The lowest of what server, account and user allow, as it is now. */
-  limitsOf(identity: Identity): SessionLimits
+  readonly limitsOf: (identity: Identity) => SessionLimits
   /**
    * The connection has ended: its client id is free.
    * @param moved by its session; undefined when there was none
