@@ -26,7 +26,8 @@ export class SessionGuard {
   readonly #limitsOf: (identity: Identity) => SessionLimits
   #identity: Identity
   #limits: SessionLimits
-  #publishable = new WeakMap<Topic, boolean>()
+  /** Made with the first topic that has to be asked for. */
+  #publishable: WeakMap<Topic, boolean> | undefined
   /** Made when a filter is wider than what the user may receive, which few are. */
   #receivable: Map<string, BytesCache<boolean>> | undefined
   readonly #clock: Clock
@@ -65,7 +66,7 @@ export class SessionGuard {
   renew(identity: Identity): void {
     this.#identity = identity
     this.#limits = this.#limitsOf(identity)
-    this.#publishable = new WeakMap()
+    this.#publishable = undefined
     this.#receivable = undefined
   }
 
@@ -73,10 +74,13 @@ export class SessionGuard {
   mayPublish(topic: Topic, subject: Uint8Array): boolean {
     if (this.#permissions === undefined || !this.#permissions.restrictsPublish) return true
     const isMapped = subject !== topic.subject
-    const known = isMapped ? undefined : this.#publishable.get(topic)
+    const known = isMapped ? undefined : this.#publishable?.get(topic)
     if (known !== undefined) return known
     const isAllowed = this.#permissions.mayPublish(Buffer.from(subject).toString())
-    if (!isMapped) this.#publishable.set(topic, isAllowed)
+    if (!isMapped) {
+      this.#publishable ??= new WeakMap()
+      this.#publishable.set(topic, isAllowed)
+    }
     return isAllowed
   }
 
@@ -142,11 +146,24 @@ export function sessionLimits(
   account: AccountLimits,
   { limits, expiresMs = Number.POSITIVE_INFINITY }: Identity,
 ): SessionLimits {
-  return {
+  const found: SessionLimits = {
     payloadBytesMax: lowest(server.payloadBytesMax, account.payloadBytes, limits?.payloadBytes),
     filtersMax: lowest(server.filtersMax, account.subscriptions, limits?.subscriptions),
     expiresMs: Math.min(expiresMs, account.expiresMs ?? Number.POSITIVE_INFINITY),
   }
+  if (!isSame(found, latest)) latest = found
+  return latest
+}
+
+/** Who comes next mostly has the same limits, and then the same object. */
+let latest: SessionLimits = { payloadBytesMax: 0, filtersMax: 0, expiresMs: 0 }
+
+function isSame(a: SessionLimits, b: SessionLimits): boolean {
+  return (
+    a.payloadBytesMax === b.payloadBytesMax &&
+    a.filtersMax === b.filtersMax &&
+    a.expiresMs === b.expiresMs
+  )
 }
 
 /** -1 and nothing are no limit. */
