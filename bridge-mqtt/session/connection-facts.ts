@@ -44,7 +44,7 @@ export function connectionFacts(
     mqtt: {
       version: VERSIONS[session.level],
       sessionExpirySeconds: session.expirySeconds,
-      inflight: session.subscriber.inflight,
+      inflight: session.inflight,
     },
   }
 }

@@ -142,7 +142,7 @@ export class Connection
   }
 
   onDrain(): void {
-    this.#session?.subscriber.flushQueue()
+    this.#session?.drained()
     this.#resumeIfRoom()
   }
 
@@ -266,7 +266,7 @@ export class Connection
     const session = this.#session
     if (session === undefined) return Promise.resolve()
     return new Promise((resolve) => {
-      session.inbound.whenIdle(() => session.settleWill(resolve))
+      session.whenIdle(() => session.settleWill(resolve))
     })
   }
 
@@ -356,7 +356,7 @@ export class Connection
   get #isOverQuota(): boolean {
     const session = this.#session
     if (session === undefined || session.level === LEVEL.v5) return false
-    return session.inbound.unacknowledged >= session.terms.inboundUnackedMax
+    return session.unacknowledged >= session.terms.inboundUnackedMax
   }
 
   #resumeIfRoom(): void {
@@ -364,7 +364,7 @@ export class Connection
     const session = this.#session
     // By its own terms, as the pause: a reload may have lowered the limit of others.
     const unackedMax = session?.terms.inboundUnackedMax ?? 0
-    if (session !== undefined && session.inbound.unacknowledged * 2 > unackedMax) return
+    if (session !== undefined && session.unacknowledged * 2 > unackedMax) return
     if (this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) return
     this.input.open('full')
   }

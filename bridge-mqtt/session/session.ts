@@ -64,8 +64,8 @@ export interface SessionOwner {
 
 /**
  * A client that is here, a peer of its account's subject space: what it publishes (`inbound`), and what
- * it is subscribed to (`subscriber`). It lives as long as its connection; it reads no packets and owns
- * no timer.
+ * it is subscribed to (`subscriber`). Each is made when it is needed first: many a device only listens, or only
+ * speaks. A session lives as long as its connection; it reads no packets and owns no timer.
  */
 export class Session implements MqttPublisher {
   readonly kind = 'mqtt'
@@ -73,13 +73,14 @@ export class Session implements MqttPublisher {
   readonly id: number
   readonly clientId: string
   readonly level: Level
-  readonly inbound: Inbound
-  readonly subscriber: Subscriber
   readonly terms: Terms
   readonly #context: MqttContext
   readonly #space: SubjectSpace
+  readonly #line: SessionLine
   readonly #owner: SessionOwner
   readonly #guard: SessionGuard
+  #inbound: Inbound | undefined
+  #subscriber: Subscriber | undefined
   /** Of a clean session. */
   #will: WillMessage | undefined
   #isClosed = false
@@ -93,8 +94,17 @@ export class Session implements MqttPublisher {
     this.level = owner.level
     this.terms = owner.terms
     this.#guard = owner.guard
-    this.inbound = new Inbound(context, space, line, owner, this)
-    this.subscriber = new Subscriber(context, space, line, owner, this)
+    this.#line = line
+  }
+
+  get inbound(): Inbound {
+    this.#inbound ??= new Inbound(this.#context, this.#space, this.#line, this.#owner, this)
+    return this.#inbound
+  }
+
+  get subscriber(): Subscriber {
+    this.#subscriber ??= new Subscriber(this.#context, this.#space, this.#line, this.#owner, this)
+    return this.#subscriber
   }
 
   get identity(): Identity {
@@ -119,35 +129,48 @@ export class Session implements MqttPublisher {
   }
 
   get publishing(): Topic | undefined {
-    return this.inbound.publisher.topic
+    return this.#inbound?.publisher.topic
   }
 
   get publishingQos(): number {
-    return this.inbound.publisher.qos
+    return this.#inbound?.publisher.qos ?? 0
   }
 
   get publishingRetain(): boolean {
-    return this.inbound.publisher.isRetain
+    return this.#inbound?.publisher.isRetain === true
   }
 
   /** The acknowledgement of the publish that is being routed waits for one more; undefined: nobody waits. */
   hold(): PublishCommitted | undefined {
-    return this.inbound.publisher.hold()
+    return this.#inbound?.publisher.hold()
   }
 
   /** One of its filters leaves out what it publishes itself. */
   get hasNoLocal(): boolean {
-    return this.subscriber.hasNoLocal
+    return this.#subscriber?.hasNoLocal === true
   }
 
   get traffic(): PeerTraffic {
-    const { sentMessages: outMessages, sentBytes: outBytes } = this.subscriber
-    const { receivedMessages: inMessages, receivedBytes: inBytes } = this.inbound
-    return { inMessages, inBytes, outMessages, outBytes }
+    return {
+      inMessages: this.#inbound?.receivedMessages ?? 0,
+      inBytes: this.#inbound?.receivedBytes ?? 0,
+      outMessages: this.#subscriber?.sentMessages ?? 0,
+      outBytes: this.#subscriber?.sentBytes ?? 0,
+    }
   }
 
   get subscriptionCount(): number {
-    return this.subscriber.subscriptionCount
+    return this.#subscriber?.subscriptionCount ?? 0
+  }
+
+  /** Messages of QoS 1 and 2 that the client has not seen to their end. */
+  get inflight(): number {
+    return this.#subscriber?.inflight ?? 0
+  }
+
+  /** Its publishes at QoS 1 and 2 that wait for their commit. */
+  get unacknowledged(): number {
+    return this.#inbound?.unacknowledged ?? 0
   }
 
   deliver(subscription: Subscription, message: Message): void {
@@ -166,7 +189,18 @@ export class Session implements MqttPublisher {
 
   /** Whether deliveries to the client wait. */
   holdDeliveries(isHeld: boolean): void {
-    this.subscriber.hold(isHeld)
+    this.#subscriber?.hold(isHeld)
+  }
+
+  /** The output has room again. */
+  drained(): void {
+    this.#subscriber?.flushQueue()
+  }
+
+  /** Calls `idle` once, when none of its publishes waits for a commit any more or none will be committed. */
+  whenIdle(idle: () => void): void {
+    if (this.#inbound === undefined) idle()
+    else this.#inbound.whenIdle(idle)
   }
 
   /** Whether its user belongs to the account, or to any. */
@@ -178,7 +212,7 @@ export class Session implements MqttPublisher {
   renew(identity: Identity): boolean {
     this.#guard.renew(identity)
     this.#recheckWill()
-    return this.subscriber.recheck()
+    return this.#subscriber?.recheck() ?? true
   }
 
   /** The client has its CONNACK: what its session had before goes on, and it ends as the client now says. */
@@ -186,9 +220,10 @@ export class Session implements MqttPublisher {
     const { durable } = this.#owner
     try {
       this.setWill(will)
+      if (durable === undefined) return
       this.subscriber.begin()
       // Behind that: a session whose client is away would end at once by an expiry of 0.
-      durable?.setExpiry(this.terms.sessionExpirySeconds)
+      durable.setExpiry(this.terms.sessionExpirySeconds)
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error
       // A store that takes nothing keeps nobody from what is stored for him.
@@ -237,8 +272,8 @@ export class Session implements MqttPublisher {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.subscriber.close()
-    this.inbound.close()
+    this.#subscriber?.close()
+    this.#inbound?.close()
     const will = this.#will
     this.#will = undefined
     if (will !== undefined) this.#makeWill().publish(will)
