@@ -1,4 +1,5 @@
 import { type Credentials, current, type Identity } from '../shared/account/index.ts'
+import type { Member } from '../shared/broker/index.ts'
 import type { PeerTraffic } from '../shared/monitor/index.ts'
 import { PetioleError, type Random } from '../shared/runtime/index.ts'
 import type { Core } from '../shared/server/index.ts'
@@ -7,7 +8,7 @@ import type { Channel } from '../shared/transport/index.ts'
 import { Authentication } from './auth/index.ts'
 import { CONNACK, type ConnectPacket, REASON } from './codec/index.ts'
 import type { MqttCounters } from './counters.ts'
-import type { DurableLogs, DurableSession } from './durable/index.ts'
+import type { AccountLog, DurableLogs, DurableSession } from './durable/index.ts'
 import type { MqttLimits } from './limits.ts'
 import type { Notices } from './notices.ts'
 import {
@@ -45,9 +46,8 @@ export class Clients {
   readonly #core: Core
   readonly #options: ClientsOptions
   readonly #byKey = new Map<string, ClientConnection>()
-  readonly #keys = new Map<ClientConnection, string>()
-  /** Gives back each client's place among the connections of its account. */
-  readonly #seats = new Map<ClientConnection, () => void>()
+  readonly #seats = new Map<ClientConnection, Seat>()
+  readonly #isStored = new WeakMap<AccountLog, IsStored>()
 
   constructor(core: Core, options: ClientsOptions) {
     this.#core = core
@@ -92,17 +92,17 @@ export class Clients {
     }
     // Who comes in somebody's place takes his seat: there may be no other.
     const eldersSeat = elder && this.#seats.get(elder)
-    const leaveSeat = eldersSeat ?? this.#core.takeSeat(identity.account, () => this.#noRoom(key))
-    if (leaveSeat === undefined) {
+    const seat = eldersSeat ?? new Seat(identity.account, key, this.#byKey)
+    if (eldersSeat === undefined && !this.#core.seats.takeSeat(identity.account, seat)) {
       return refused(REFUSAL.noSeat)
     }
-    this.#seats.set(client, leaveSeat)
     if (elder !== undefined) {
-      this.#seats.delete(elder)
+      seat.isPassedOn = true
       elder.takeOver()
+      seat.isPassedOn = false
     }
+    this.#seats.set(client, seat)
     this.#byKey.set(key, client)
-    this.#keys.set(client, key)
     this.#options.tallies.entered(identity.account)
     counters.clients = this.#byKey.size
     const session = this.#sessionOf(identity.account, clientId, packet.isClean, terms)
@@ -128,7 +128,7 @@ export class Clients {
       if (expirySeconds > 0) notices.once({ client: clientId }, NOTHING_KEPT)
       return { kept: {}, isSessionPresent: false }
     }
-    const isStored = (subject: Uint8Array): boolean => log.isStored(subject)
+    const isStored = this.#storedBy(log)
     let settled: Promise<Refusal | undefined> | undefined
     try {
       const found = log.sessions.get(clientId)
@@ -166,13 +166,14 @@ export class Clients {
   }
 
   left(client: ClientConnection, moved: PeerTraffic | undefined): void {
-    this.#leaveSeat(client)
-    const key = this.#keys.get(client)
-    if (key === undefined) return
-    this.#keys.delete(client)
+    const seat = this.#seats.get(client)
+    if (seat === undefined) return
+    this.#seats.delete(client)
+    const { account, key } = seat
+    if (!seat.isPassedOn) this.#core.seats.leaveSeat(account, seat)
     this.#byKey.delete(key)
     this.#options.counters.clients = this.#byKey.size
-    this.#options.tallies.left(accountOf(key), moved)
+    this.#options.tallies.left(account, moved)
   }
 
   /** Where and how a client comes. */
@@ -193,19 +194,37 @@ export class Clients {
     }
   }
 
-  /** Seats pass on with their client id: whoever has it now must go. */
-  #noRoom(key: string): void {
-    this.#byKey.get(key)?.end(ENDING.noSeat)
-  }
-
-  #leaveSeat(client: ClientConnection): void {
-    this.#seats.get(client)?.()
-    this.#seats.delete(client)
+  /** One function for all of an account. */
+  #storedBy(log: AccountLog): IsStored {
+    let isStored = this.#isStored.get(log)
+    if (isStored === undefined) {
+      isStored = (subject) => log.isStored(subject)
+      this.#isStored.set(log, isStored)
+    }
+    return isStored
   }
 }
 
-function accountOf(key: string): string {
-  return key.slice(0, key.indexOf('\0'))
+type IsStored = (subject: Uint8Array) => boolean
+
+/** A client's place among the connections of its account. */
+class Seat implements Member {
+  readonly account: string
+  readonly key: string
+  /** The client leaves, and who comes in its place takes it. */
+  isPassedOn = false
+  readonly #byKey: ReadonlyMap<string, ClientConnection>
+
+  constructor(account: string, key: string, byKey: ReadonlyMap<string, ClientConnection>) {
+    this.account = account
+    this.key = key
+    this.#byKey = byKey
+  }
+
+  /** Seats pass on with their client id: whoever has it now must go. */
+  expel(): void {
+    this.#byKey.get(this.key)?.end(ENDING.noSeat)
+  }
 }
 
 const REFUSAL = {

@@ -22,6 +22,14 @@ export interface Member {
   expel(error: 'account_connections'): void
 }
 
+/** Places for connections of other layers. */
+export interface Seats {
+  /** False when the server or the account is full. Who has a seat is told when there is no more room for it. */
+  takeSeat(account: string, seat: Member): boolean
+  /** Idempotent. */
+  leaveSeat(account: string, seat: Member): void
+}
+
 /** Sums over the NATS clients of one account since the start, those that left included. */
 export interface AccountTotals {
   readonly connections: number

@@ -99,19 +99,21 @@ export class BrokerAccounts {
     this.#observer.accountConnections?.(account)
   }
 
-  /** A place for a connection that is no NATS client; the result gives it back. */
-  takeSeat(account: string, expel: () => void): (() => void) | undefined {
+  /** A place for a connection that is no NATS client; false: there is none left. */
+  takeSeat(account: string, seat: Member): boolean {
     const members = this.membersOf(account)
-    if (!members.hasRoom(this.limitsOf(account))) return undefined
-    const seat = { expel }
+    if (!members.hasRoom(this.limitsOf(account))) return false
     members.takeSeat(seat)
     this.seatsTaken++
     this.#observer.accountConnections?.(account)
-    return () => {
-      if (!members.leaveSeat(seat)) return
-      this.seatsTaken--
-      this.#observer.accountConnections?.(account)
-    }
+    return true
+  }
+
+  /** Idempotent. */
+  leaveSeat(account: string, seat: Member): void {
+    if (this.#members.get(account)?.leaveSeat(seat) !== true) return
+    this.seatsTaken--
+    this.#observer.accountConnections?.(account)
   }
 
   overLimit(account: string): readonly Member[] {

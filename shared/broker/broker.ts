@@ -3,7 +3,7 @@ import type { Log } from '../log/index.ts'
 import type { Clock, Random } from '../runtime/index.ts'
 import type { Channel } from '../transport/index.ts'
 import type { ServerInfo } from '../wire/index.ts'
-import type { AccountLimits, AccountTotals } from './account-members.ts'
+import type { AccountLimits, AccountTotals, Member, Seats } from './account-members.ts'
 import { AccountSpace } from './account-space.ts'
 import { BrokerAccounts } from './broker-accounts.ts'
 import type { BrokerObserver } from './broker-observer.ts'
@@ -50,7 +50,7 @@ export interface BrokerDependencies {
  * The messaging core of one server: a subject space per account, and the NATS clients in them.
  * Whoever listens hands it each channel with `accept`; TCP and WebSocket are the same to it.
  */
-export class Broker implements ConnectionContext {
+export class Broker implements ConnectionContext, Seats {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -148,12 +148,12 @@ export class Broker implements ConnectionContext {
     return this.#accounts.connectionsOf(account)
   }
 
-  /**
-   * A place among the connections of the server and the account for one that is no NATS client; undefined
-   * when there is none left. The result gives it back.
-   */
-  takeSeat(account: string, expel: () => void): (() => void) | undefined {
-    return this.#isFull ? undefined : this.#accounts.takeSeat(account, expel)
+  takeSeat(account: string, seat: Member): boolean {
+    return !this.#isFull && this.#accounts.takeSeat(account, seat)
+  }
+
+  leaveSeat(account: string, seat: Member): void {
+    this.#accounts.leaveSeat(account, seat)
   }
 
   /** What INFO says from now on: the port that was taken, and where else clients can go. */

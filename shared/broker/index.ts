@@ -1,5 +1,5 @@
 /** The router: subject spaces, NATS client connections, and the broker that holds both. */
-export type { AccountLimits, AccountTotals } from './account-members.ts'
+export type { AccountLimits, AccountTotals, Member, Seats } from './account-members.ts'
 export { AccountSpace } from './account-space.ts'
 export { Broker, type BrokerDependencies, type BrokerTotals } from './broker.ts'
 export type { BrokerObserver } from './broker-observer.ts'

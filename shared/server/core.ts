@@ -1,5 +1,5 @@
 import type { AccountBook, Authenticator } from '../account/index.ts'
-import type { AccountLimits, LameDuckOptions, SubjectSpace } from '../broker/index.ts'
+import type { AccountLimits, LameDuckOptions, Seats, SubjectSpace } from '../broker/index.ts'
 import type { CoreConfig } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { ConnectionFacts, MetricSource, PeerTraffic } from '../monitor/index.ts'
@@ -34,11 +34,8 @@ export interface Core {
   space(account: string): SubjectSpace
   /** What an account allows its connections at the moment. */
   limitsOf(account: string): AccountLimits
-  /**
-   * A place among the account's connections; undefined when it is full. The result gives it back.
-   * @param expel called when the account has no more room for it
-   */
-  takeSeat(account: string, expel: () => void): (() => void) | undefined
+  /** Places among the connections of accounts. */
+  readonly seats: Seats
   /** Ids for peers of any kind: one sequence for the whole process. */
   nextPeerId(): number
 }

@@ -1,5 +1,5 @@
 import type { Accounts, Authenticator } from '../account/index.ts'
-import { type AccountSpace, Broker, type BrokerOptions } from '../broker/index.ts'
+import { type AccountSpace, Broker, type BrokerOptions, type Seats } from '../broker/index.ts'
 import { LocalClient } from '../client/index.ts'
 import type { CoreConfig, RemoteConfig } from '../config/index.ts'
 import { describeClients, Imports, type ServerPlace } from '../imports/index.ts'
@@ -213,8 +213,8 @@ export class ServerCore implements Core {
     return this.broker.space(account)
   }
 
-  takeSeat(account: string, expel: () => void): (() => void) | undefined {
-    return this.broker.takeSeat(account, expel)
+  get seats(): Seats {
+    return this.broker
   }
 
   nextPeerId(): number {

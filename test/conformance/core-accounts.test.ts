@@ -301,16 +301,14 @@ describe('who is let in, and for how long', () => {
         harness.broker.closedConnections.at(-1)?.reason,
         'Maximum Account Connections Exceeded',
       )
-      assert.equal(
-        harness.broker.takeSeat('red', () => {}),
-        undefined,
-      )
+      const seat = { expel: () => {} }
+      assert.equal(harness.broker.takeSeat('red', seat), false)
       first.close()
       await eventually(() => harness.broker.connectionsOf('red').size === 0, 'the first has left')
-      const giveBack = harness.broker.takeSeat('red', () => {})
+      assert.equal(harness.broker.takeSeat('red', seat), true)
       assert.equal(harness.broker.accountTotals('red').connections, 1)
-      giveBack?.()
-      giveBack?.()
+      harness.broker.leaveSeat('red', seat)
+      harness.broker.leaveSeat('red', seat)
       assert.equal(harness.broker.accountTotals('red').connections, 0)
     })
 

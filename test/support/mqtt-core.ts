@@ -10,6 +10,7 @@ import {
   type Message,
   type Peer,
   type PublishCommitted,
+  type Seats,
   type SubjectSpace,
   type Subscription,
 } from '../../shared/broker/index.ts'
@@ -93,8 +94,8 @@ export class MqttCore implements Core {
     return this.broker.limitsOf(account)
   }
 
-  takeSeat(account: string, expel: () => void): (() => void) | undefined {
-    return this.broker.takeSeat(account, expel)
+  get seats(): Seats {
+    return this.broker
   }
 
   async close(): Promise<void> {
