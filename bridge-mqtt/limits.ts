@@ -146,6 +146,9 @@ export const CACHED_TOPIC_BYTES = 256
 /** Entries of an acknowledgement ring: there are no more packet identifiers than that. */
 export const UNACKED_RING_MAX = 65_536
 
+/** Kinds of terms that are looked through for a client that connects, for one who has the same. */
+export const RECENT_TERMS_MAX = 16
+
 /** A clean connection closes when nothing came for this many keep-alive intervals [MQTT-3.1.2-24]. */
 export const KEEP_ALIVE_GRACE = 1.5
 

@@ -5,7 +5,7 @@ import {
   NO_PROPERTIES,
   type Properties,
 } from '../codec/index.ts'
-import type { MqttLimits } from '../limits.ts'
+import { type MqttLimits, RECENT_TERMS_MAX } from '../limits.ts'
 
 /**
  * What client and server hold each other to while a connection lasts: CONNECT says the one half, CONNACK
@@ -49,7 +49,7 @@ const RECEIVE_MAXIMUM_DEFAULT = 65_535
 export function termsOf(packet: ConnectPacket, limits: MqttLimits): Terms {
   const { level, properties } = packet
   const keepAliveSeconds = keepAliveOf(packet.keepAliveSeconds, limits.keepAliveMaxMs)
-  return {
+  return shared({
     level,
     receiveMaximum: properties.receiveMaximum ?? RECEIVE_MAXIMUM_DEFAULT,
     packetBytesMax: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
@@ -62,7 +62,19 @@ export function termsOf(packet: ConnectPacket, limits: MqttLimits): Terms {
     isKeepAliveOurs: keepAliveSeconds !== packet.keepAliveSeconds,
     asksNoExpiry: wantedExpiry(packet) === 0,
     sessionExpirySeconds: Math.min(wantedExpiry(packet), expiryBound(limits.sessionExpiryMaxMs)),
-  }
+  })
+}
+
+/** Those agreed on last, of each kind once: the devices of a fleet mostly say the same, and share them then. */
+const recent: Terms[] = []
+
+function shared(terms: Terms): Terms {
+  const names = Object.keys(terms) as (keyof Terms)[]
+  const known = recent.find((it) => names.every((name) => it[name] === terms[name]))
+  if (known !== undefined) return known
+  recent.push(terms)
+  if (recent.length > RECENT_TERMS_MAX) recent.shift()
+  return terms
 }
 
 /** What a subscriber has to know of them. */
