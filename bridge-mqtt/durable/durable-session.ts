@@ -1,50 +1,18 @@
 import type { Message } from '../../shared/broker/index.ts'
 import { invariant } from '../../shared/runtime/index.ts'
-import type { Store } from '../../shared/store/index.ts'
 import { REASON, type WillMessage } from '../codec/index.ts'
 import type { SendWindow } from '../send-window.ts'
-import { Delivery, type DeliveryHost } from './delivery.ts'
+import { Delivery } from './delivery.ts'
 import type { DeliveryLine, StoredFilter } from './delivery-line.ts'
 import { FilterJournal, type SessionCommitted } from './filter-journal.ts'
 import { NEVER_EXPIRES } from './limits.ts'
-import type { InterestedSession, LogInterests } from './log-interest.ts'
+import type { InterestedSession } from './log-interest.ts'
 import { ReceivedIds } from './received-ids.ts'
 import { SessionCursor } from './session-cursor.ts'
 import { type FilterEntry, SessionFilters } from './session-filters.ts'
+import type { KeptMessage, SessionHost } from './session-host.ts'
 import { type FoundSession, SessionRecords } from './session-records.ts'
-import type { SharedGroups, SharingSession } from './shared-groups.ts'
-import type { SharedHandover } from './shared-handover.ts'
-import type { StateWriter } from './state-writer.ts'
-
-/** What a session needs of the log it belongs to. */
-export interface SessionHost extends DeliveryHost {
-  readonly store: Store
-  readonly records: SessionRecords
-  readonly writer: StateWriter
-  readonly interests: LogInterests
-  readonly groups: SharedGroups
-  readonly handover: SharedHandover
-  /** By a clock that can be trusted; 0 when there is none. */
-  nowMs(): number
-  /** Appends a message for one session. False: it could not be stored, and its publisher was told. */
-  appendTo(session: DurableSession, message: Message, qos: number): boolean
-  /** The same for what no publisher waits for. Throws what the store throws. */
-  keepFor(session: DurableSession, message: KeptMessage, committed?: SessionCommitted): void
-  /** Its client has gone, or comes to have an end at another time. */
-  left(session: DurableSession): void
-  ended(session: DurableSession): void
-  /** What it has in flight is needed, though its filters may not match it any more. */
-  strays(session: DurableSession): void
-  /** Messages may be needed by nobody any more. */
-  sweep(): void
-  publishWill(session: DurableSession, will: WillMessage): void
-}
-
-export interface KeptMessage {
-  readonly subject: Uint8Array
-  readonly headers: Uint8Array
-  readonly payload: Uint8Array
-}
+import type { SharingSession } from './shared-groups.ts'
 
 export interface SessionIdentity {
   readonly clientId: string

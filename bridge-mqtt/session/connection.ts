@@ -3,12 +3,7 @@ import { WORK_UNITS } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import type { ConnectionFacts } from '../../shared/monitor/index.ts'
 import { type Cancel, invariant, type PetioleError } from '../../shared/runtime/index.ts'
-import {
-  arenaBytes,
-  type Channel,
-  type ChannelHandler,
-  remoteName,
-} from '../../shared/transport/index.ts'
+import { arenaBytes, type Channel, type ChannelHandler } from '../../shared/transport/index.ts'
 import {
   type Answer,
   answerTo,
@@ -29,6 +24,7 @@ import { ENDING, type Ending } from './connection-ending.ts'
 import type { Exchange, ExchangeOutcome } from './connection-exchange.ts'
 import { connectionFacts } from './connection-facts.ts'
 import { type Admitted, Handshake, type Newcomer } from './connection-handshake.ts'
+import { noteUnsecured, noteViolation } from './connection-notices.ts'
 import { type PacketLine, readSessionPacket } from './connection-packets.ts'
 import { deliveryTerms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
@@ -147,10 +143,7 @@ export class Connection
   }
 
   onClose(error: PetioleError | undefined): void {
-    if (error?.code.startsWith('PETIOLE_TLS_')) {
-      const remote = remoteName(this.channel)
-      this.#context.notices.warn({ remote, reason: error.message }, 'client could not be secured')
-    }
+    noteUnsecured(this.#context.notices, this.channel, error)
     this.#end(ENDING.closed, error === undefined ? {} : { err: error })
     this.#context.closed(this)
   }
@@ -288,13 +281,8 @@ export class Connection
     this.#context.counters.violations++
     const { reason, text } = violation
     const rule = level === LEVEL.v5 ? violation.rule5 : violation.rule
-    const fields = {
-      client: this.#session?.clientId,
-      remote: remoteName(this.channel),
-      rule,
-      reason: text,
-    }
-    this.#context.notices.warn(fields, 'packet breaks the protocol: closing')
+    const client = this.#session?.clientId
+    noteViolation(this.#context.notices, this.channel, { client, rule, reason: text })
     if (answer === 'connack') this.channel.write(encodeConnackCode(reason, LEVEL.v5))
     this.#end({ reason: answer === 'disconnect' ? reason : 0, text }, { rule })
   }

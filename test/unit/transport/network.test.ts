@@ -119,7 +119,7 @@ describe('WebSocket listener', () => {
 
   const client = async (path = '/') => {
     const accepting = pairs.accept()
-    const socket = new WebSocket(`ws://127.0.0.1:${pairs.port}${path}`, ['mqtt'])
+    const socket = new WebSocket(`ws://127.0.0.1:${pairs.port}${path}`)
     socket.on('error', () => {})
     const probe = new ChannelProbe(await accepting)
     if (socket.readyState !== WebSocket.OPEN) await once(socket, 'open')
