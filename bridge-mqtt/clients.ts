@@ -85,9 +85,8 @@ export class Clients {
     const clientId = packet.clientId === '' ? assignId(this.#core.machine.random) : packet.clientId
     const key = `${identity.account}\0${clientId}`
     const elder = this.#byKey.get(key)
-    const { counters, limits, notices } = this.#options
+    const { counters, limits } = this.#options
     if (elder === undefined && this.#byKey.size >= limits.clientsMax) {
-      notices.warn({ max: limits.clientsMax }, 'too many clients: refusing connections')
       return refused(REFUSAL.tooMany)
     }
     // Who comes in somebody's place takes his seat: there may be no other.
@@ -236,7 +235,7 @@ const REFUSAL = {
   tooMany: {
     returnCode: CONNACK.serverUnavailable,
     reason: REASON.quotaExceeded,
-    text: 'too many clients',
+    text: 'too many clients (mqtt.max_connections)',
   },
   noSession: {
     returnCode: CONNACK.serverUnavailable,

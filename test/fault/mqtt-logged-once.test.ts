@@ -60,7 +60,7 @@ const OFFENCES: readonly Offence[] = [
     },
   ],
   [
-    'too many clients: refusing connections',
+    'client is refused: too many clients (mqtt.max_connections)',
     async ({ port }, times) => {
       const crowd = await Promise.all(
         Array.from({ length: CLIENTS_MAX }, (_, n) =>
