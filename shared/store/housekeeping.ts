@@ -38,6 +38,7 @@ import { indexPath, liveShare, type Segment, segmentPath } from './segment.ts'
 import type { SegmentHeads } from './segment-heads.ts'
 import { type RewriteParts, rewriteSegment } from './segment-rewrite.ts'
 import { SegmentTries } from './segment-tries.ts'
+import { isSettled } from './settled-segments.ts'
 import type { DamageKeeper } from './upkeep/damage-keeper.ts'
 import type { Writer } from './writer.ts'
 
@@ -234,11 +235,10 @@ export class Housekeeping {
     }
   }
 
-  /** From what is still being emptied the rest often goes as well: it is looked at once more, a while later. */
   #isSettled(segment: Segment): boolean {
-    if (segment.liveSeen === segment.liveBytes) return true
-    segment.liveSeen = segment.liveBytes
-    this.#cancelSettle ??= this.#parts.clock.after(COMPACT_SETTLE_MS, () => {
+    const { clock } = this.#parts
+    if (isSettled(segment, clock.monotonicMs())) return true
+    this.#cancelSettle ??= clock.after(COMPACT_SETTLE_MS, () => {
       this.#cancelSettle = undefined
       this.wake()
     })

@@ -123,8 +123,9 @@ export const FREE_CHECK_BYTES = 1 * MIB
 
 /** A sealed segment with a smaller live share is rewritten. */
 export const COMPACT_LIVE_SHARE = 0.5
-/** When nothing more of it has died in this time. */
+/** After it was looked at for so long, when at the rate at which it dies it would be there for so long still. */
 export const COMPACT_SETTLE_MS = 1_000
+export const COMPACT_LIVES_FOR_MS = 8_000
 /** On a full disk it is worth it for less: a sixteenth of it. */
 export const COMPACT_LIVE_SHARE_FULL = 15 / 16
 /** How long what died may gather before segments are looked at. */

@@ -22,8 +22,9 @@ export class Segment {
   size: number
   /** Bytes of records that still mean something: live messages, latest states and so on. */
   liveBytes = 0
-  /** The same when it was last looked at for a rewrite; -1: it was not. */
+  /** The same when it was last looked at for a rewrite, and when that was; -1: it was not. */
   liveSeen = -1
+  liveSeenMs = 0
   /** Bytes by which compressed records in it are shorter than what they mean: `liveBytes` counts those. */
   savedBytes = 0
   /** Bytes of delete records that a rewrite put here: they count as live. */
