@@ -1,7 +1,7 @@
 import type { StreamStore } from '../../shared/store/index.ts'
 import type { SubjectFilter } from '../../shared/subject/index.ts'
 import { READ_BYTES, READ_MESSAGES } from './limits.ts'
-import type { LogEntry, RecentLog } from './recent-log.ts'
+import { type LogEntry, type RecentLog, sizeOf } from './recent-log.ts'
 
 /**
  * Reads the log for one session that is behind: a batch at a time, and one read on its way at most.
@@ -57,10 +57,17 @@ export class BacklogReader {
   recall(recent: RecentLog, filter: SubjectFilter, endSeq: number): void {
     if (this.#isReading || this.#nextSeq < recent.oldestSeq) return
     const batch: LogEntry[] = []
-    while (this.#nextSeq < endSeq && batch.length < READ_MESSAGES) {
+    // Behind the newest there is nothing for anybody who is connected, however much was stored for others.
+    const lastSeq = Math.min(endSeq - 1, recent.newestSeq)
+    let bytes = 0
+    while (this.#nextSeq <= lastSeq && batch.length < READ_MESSAGES && bytes < READ_BYTES) {
       const entry = recent.get(this.#nextSeq++)
-      if (entry !== undefined && filter.matches(entry.subjectBytes)) batch.push(entry)
+      if (entry === undefined) continue
+      if (filter.matches(entry.subjectBytes)) batch.push(entry)
+      // What lies between them is held as well: it shares their slabs.
+      if (batch.length > 0) bytes += sizeOf(entry)
     }
+    if (this.#nextSeq > lastSeq) this.#nextSeq = Math.max(this.#nextSeq, endSeq)
     this.#batch = batch
     this.#at = 0
   }

@@ -22,7 +22,7 @@ import type { DeliveryLine } from './delivery-line.ts'
 import type { DeliveryTurns, Sender } from './delivery-turns.ts'
 import type { InflightMessage } from './inflight.ts'
 import { OUTGOING_BYTES_MAX, READ_RETRY_MS, READY_MAX } from './limits.ts'
-import type { LogEntry, RecentLog } from './recent-log.ts'
+import { type LogEntry, type RecentLog, sizeOf } from './recent-log.ts'
 import { Resending } from './resending.ts'
 import { SeqRing } from './seq-ring.ts'
 import type { CursorUser, SessionCursor } from './session-cursor.ts'
@@ -386,8 +386,4 @@ function isAddressed(subject: Uint8Array, address: Uint8Array): boolean {
   if (subject.length <= address.length) return false
   for (let i = 0; i < address.length; i++) if (subject[i] !== address[i]) return false
   return true
-}
-
-function sizeOf({ subjectBytes, headers, payload }: LogEntry): number {
-  return subjectBytes.length + headers.length + payload.length
 }

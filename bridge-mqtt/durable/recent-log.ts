@@ -35,6 +35,10 @@ export class RecentLog {
     return this.#oldestSeq
   }
 
+  get newestSeq(): number {
+    return this.#newestSeq
+  }
+
   get(seq: number): LogEntry | undefined {
     const entry = this.#places[seq & (this.#places.length - 1)]
     return entry?.seq === seq ? entry : undefined
@@ -118,6 +122,6 @@ export class RecentLog {
   }
 }
 
-function sizeOf({ subjectBytes, headers, payload }: LogEntry): number {
+export function sizeOf({ subjectBytes, headers, payload }: LogEntry): number {
   return subjectBytes.length + headers.length + payload.length
 }
