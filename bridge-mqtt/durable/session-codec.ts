@@ -183,7 +183,6 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
 }
 
-/** As the codec wants it in front of properties. */
 /** What stands behind the length, which there is none of before MQTT 5. */
 function behindLength(section: Uint8Array): Uint8Array {
   let at = 0
@@ -191,6 +190,7 @@ function behindLength(section: Uint8Array): Uint8Array {
   return section.subarray(at + 1)
 }
 
+/** As the codec wants it in front of properties. */
 function lengthOf({ length }: Uint8Array): Buffer {
   const bytes: number[] = []
   let rest = length
