@@ -182,7 +182,10 @@ export class SharedHandover {
     }
   }
 
-  /** Stores it for those who get it now, and that it is done with: both or nothing. */
+  /**
+   * Stores it for those who get it now, and that it is done with: both or nothing. Up to the first that is refused,
+   * when one is: who stores nothing has those before it already.
+   */
   async #passOn(
     leaving: Leaving,
     messages: readonly StoredMessage[],
@@ -190,13 +193,21 @@ export class SharedHandover {
   ): Promise<void> {
     const { store } = this.#parts
     if (this.#isClosed) return
+    let reached = next
+    let failure: PetioleError | undefined
     store.transaction(() => {
-      for (const message of messages) this.#publish(leaving.session, message)
-      this.#writeCursor(next)
+      for (const [i, message] of messages.entries()) {
+        failure = this.#publish(leaving.session, message)
+        if (failure === undefined) continue
+        reached = reachedBefore(leaving, messages, i)
+        break
+      }
+      this.#writeCursor(reached)
     })
     await onDisk((done) => store.barrier(done))
-    leaving.passedSeq = next.passedSeq
-    leaving.inflight = next.inflight
+    leaving.passedSeq = reached.passedSeq
+    leaving.inflight = reached.inflight
+    if (failure !== undefined) throw failure
   }
 
   #writeCursor({ session, passedSeq, inflight }: Leaving): void {
@@ -205,15 +216,15 @@ export class SharedHandover {
     states.set(SessionRecords.cursorKey(session.identity.key), encodeCursor(passedSeq, entries))
   }
 
-  /** To a member of the group, and to nobody else: all others had it when it was published. */
-  #publish(session: EndedSession, message: StoredMessage): void {
+  /** To a member of the group, and to nobody else: all others had it when it was published. Returns why nobody has it. */
+  #publish(session: EndedSession, message: StoredMessage): PetioleError | undefined {
     const { space, peer } = this.#parts
     const { subjectBytes, headers, payload, timeMs } = message
     const subject = subjectBytes.subarray(addressOf(session.identity.key).length)
     facts.read(headers)
     const group = groupOf(session.filters, subject, facts.isRetain)
     const expirySeconds = this.#secondsLeft(facts.messageExpiry, timeMs)
-    if (group === undefined || expirySeconds === 0) return
+    if (group === undefined || expirySeconds === 0) return undefined
     const kept = { qos: facts.qos, isRetain: false, from: '', replyTopic: undefined, expirySeconds }
     let failure: PetioleError | undefined
     space.publish(
@@ -228,7 +239,7 @@ export class SharedHandover {
         },
       },
     )
-    if (failure !== undefined) throw failure
+    return failure
   }
 
   #secondsLeft(expirySeconds: number, storedMs: number): number {
@@ -237,6 +248,19 @@ export class SharedHandover {
     const waited = Math.floor(Math.max(0, nowMs - storedMs) / SECOND_MS)
     return Math.max(0, expirySeconds - waited)
   }
+}
+
+/** What is left when those in front of `messages[index]` are handed over: of what was in flight, or behind it. */
+function reachedBefore(
+  leaving: Leaving,
+  messages: readonly StoredMessage[],
+  index: number,
+): Leaving {
+  const done = new Set(messages.slice(0, index).map(({ seq }) => seq))
+  const { inflight } = leaving
+  if (inflight.length > 0)
+    return { ...leaving, inflight: inflight.filter((it) => !done.has(it.seq)) }
+  return { ...leaving, passedSeq: (messages[index]?.seq ?? 1) - 1 }
 }
 
 /**

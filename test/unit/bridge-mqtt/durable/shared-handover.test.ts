@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Subscription } from '../../../../shared/broker/index.ts'
+import { PetioleError } from '../../../../shared/runtime/index.ts'
 import { DurableWorld, filterOf, type TestLine } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
 import { RecordingPeer } from '../../../support/recording-peer.ts'
@@ -172,6 +173,30 @@ describe('mqtt durable: a session of a shared subscription that ends', () => {
     clock.advance(10_000)
     await settle()
     assert.deepEqual(d.payloads, payloads)
+  })
+
+  it('leaves each message once to those who store nothing, while others of the group have no room', async () => {
+    const payloads = await publish(20, 2)
+    const d = await join('d')
+    const member = new RecordingPeer('local')
+    world.space.subscribe(member, { subject: 'a.>', queue: 'g' })
+    const [stream] = store.streams.values()
+    assert.ok(stream)
+    const append = stream.append.bind(stream)
+    stream.append = () => {
+      throw new PetioleError('PETIOLE_STORE_FULL', 'full')
+    }
+    world.session('c').end()
+    for (let tries = 0; tries < 5; tries++) {
+      await settle()
+      clock.advance(10_000)
+    }
+    stream.append = append
+    clock.advance(10_000)
+    await settle()
+    const got = member.got.map(({ payload }) => payload)
+    assert.deepEqual([...got, ...d.payloads].toSorted(byNumber), payloads)
+    assert.deepEqual([got, d.payloads], [got.toSorted(byNumber), d.payloads.toSorted(byNumber)])
   })
 
   it('leaves nothing when nobody else is in its group', async () => {
