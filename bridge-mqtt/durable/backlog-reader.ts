@@ -90,7 +90,8 @@ export class BacklogReader {
         const isPast = (messages[messages.length - 1]?.seq ?? 0) >= endSeq
         this.#batch = isPast ? messages.filter(({ seq }) => seq < endSeq) : messages
         this.#at = 0
-        this.#nextSeq = Math.max(this.#nextSeq, nextSeq)
+        // What was left out may have to be read after all, when the other way turns out to be too narrow.
+        this.#nextSeq = Math.max(this.#nextSeq, Math.min(nextSeq, endSeq))
         this.#came()
       },
       (error: unknown) => {

@@ -1,6 +1,10 @@
 /** A session that does not keep up, and catches up: out of memory or from the disk, with the same result. */
 import assert from 'node:assert/strict'
-import { READY_MAX, RECENT_PLACES_MAX } from '../../../../bridge-mqtt/durable/limits.ts'
+import {
+  READ_MESSAGES,
+  READY_MAX,
+  RECENT_PLACES_MAX,
+} from '../../../../bridge-mqtt/durable/limits.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'
 import { DurableWorld, filterOf, type TestLine } from '../../../support/durable-world.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
@@ -80,6 +84,36 @@ describe('mqtt durable: a session that falls behind', () => {
       Array.from({ length: count + 10 }, (_, i) => `${i}`),
     )
     assert.ok(reads() > 0)
+  })
+
+  it('gets what a read had left for it to take as it came, when that is more than can wait', async () => {
+    await world.subscribe('c', 'a')
+    await publish(READ_MESSAGES + 10)
+    const line = world.attach('c')
+    const stopAt = (sent: number): void => {
+      line.onSent = () => {
+        if (line.sent.length === sent) line.isBehind = true
+      }
+    }
+    const goOn = async (): Promise<void> => {
+      line.isBehind = false
+      world.session('c').wake()
+      await settle(20)
+    }
+    stopAt(READ_MESSAGES - 10)
+    await settle(20)
+    await publish(100, READ_MESSAGES + 10)
+    // The second read comes to these too.
+    stopAt(READ_MESSAGES + 5)
+    await goOn()
+    assert.equal(line.sent.length, READ_MESSAGES + 5)
+    await publish(2 * READY_MAX, READ_MESSAGES + 110)
+    line.onSent = () => {}
+    await goOn()
+    assert.deepEqual(
+      line.payloads,
+      Array.from({ length: READ_MESSAGES + 110 + 2 * READY_MAX }, (_, i) => `${i}`),
+    )
   })
 
   it(`gets all that its filters match, in order, whatever it does meanwhile (SEED=${SEED})`, async function () {
