@@ -50,7 +50,10 @@ export class CutMachine {
     this.port.hearsOnlyHandlers = true
     const parts: Parts = { clock: this.clock, random: this.random.fork(), log: silentLog }
     const segmentBytes = 2_000 + this.random.below(6_000)
-    this.#store = await openStore({ ...parts, directory: '/data', disk: this.disk, segmentBytes })
+    // From a commit for nearly each record to one for all of a turn.
+    const earlyCommitBytes = 1 + this.random.below(4_000)
+    const sizes = { segmentBytes, earlyCommitBytes }
+    this.#store = await openStore({ ...parts, directory: '/data', disk: this.disk, ...sizes })
     return parts
   }
 
