@@ -159,7 +159,9 @@ export class Delivery implements CursorUser, Sender {
     let seq: number
     if (this.#isLive) {
       const { first } = this.#ready
-      seq = first === 0 ? this.#host.stream.lastSeq : first - 1
+      const { lastSeq } = this.#host.stream
+      // What is on its way to the disk may be taken back, and its sequences mean other messages then.
+      seq = first === 0 ? lastSeq : Math.min(first - 1, lastSeq)
     } else {
       const next = this.#reader.peek()
       seq = next === undefined ? this.#reader.nextSeq - 1 : next.seq - 1

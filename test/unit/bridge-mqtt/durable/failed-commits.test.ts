@@ -145,6 +145,29 @@ describe('mqtt durable: commits that fail', () => {
     })
   }
 
+  it('what was not for a session that leaves, and is refused, takes nothing with it that comes later', async () => {
+    const clock = new StoreClock()
+    const store = new MemoryStore(() => clock.wallMs())
+    const world = await DurableWorld.start({ store, clock })
+    await world.subscribe('c', 'a')
+    await world.subscribe('elder', '#')
+    world.attach('c')
+    await settle()
+    store.isAuto = false
+    for (const subject of ['b', 'b', 'a']) {
+      world.publisher.publish(world.space, subject, 'refused', 1)
+    }
+    world.session('c').detach()
+    store.failCommit()
+    store.isAuto = true
+    await world.publish('a', '1')
+    await world.publish('a', '2')
+    const line = world.attach('c')
+    await settle()
+    assert.deepEqual(line.payloads, ['1', '2'])
+    world.logs.destroy()
+  })
+
   it('a will that did not get to the disk is written again when its client leaves', async () => {
     const clock = new StoreClock()
     const store = new MemoryStore(() => clock.wallMs())
