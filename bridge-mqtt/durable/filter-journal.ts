@@ -32,10 +32,12 @@ export class FilterJournal {
   add(filters: readonly StoredFilter[], committed: SessionCommitted): void {
     const before = filters.map(({ filter }) => this.#filters.all.get(filter))
     const entries: FilterEntry[] = []
+    const { assignedSeq } = this.#host.stream
     for (const [i, stored] of filters.entries()) {
       const known = before[i]
       const goesOn = known !== undefined && known.qos > 0 && stored.qos > 0
-      const sinceSeq = goesOn ? known.sinceSeq : this.#host.stream.assignedSeq
+      // A commit that failed since may have taken back what the filter was behind.
+      const sinceSeq = goesOn ? Math.min(known.sinceSeq, assignedSeq) : assignedSeq
       const number = known?.number ?? this.#filters.nextNumber()
       const entry = this.#filters.set(plain(stored), number, sinceSeq)
       if (entry !== undefined) entries.push(entry)

@@ -168,6 +168,33 @@ describe('mqtt durable: commits that fail', () => {
     world.logs.destroy()
   })
 
+  it('a filter that was asked for twice, and refused, has all that comes when it is there at last', async () => {
+    const clock = new StoreClock()
+    const store = new MemoryStore(() => clock.wallMs())
+    const world = await DurableWorld.start({ store, clock })
+    await world.subscribe('elder', '#')
+    const session = world.session('c')
+    await settle()
+    store.isAuto = false
+    for (let i = 0; i < 2; i++) world.publisher.publish(world.space, 'b', 'refused', 1)
+    let refused = 0
+    for (let i = 0; i < 2; i++) {
+      session.subscribe([filterOf('a')], (error) => {
+        if (error !== undefined) refused++
+      })
+    }
+    store.failCommit()
+    assert.equal(refused, 2)
+    store.isAuto = true
+    await world.subscribe('c', 'a')
+    const line = world.attach('c')
+    await world.publish('a', '1')
+    await world.publish('a', '2')
+    await settle()
+    assert.deepEqual(line.payloads, ['1', '2'])
+    world.logs.destroy()
+  })
+
   it('a will that did not get to the disk is written again when its client leaves', async () => {
     const clock = new StoreClock()
     const store = new MemoryStore(() => clock.wallMs())
