@@ -15,6 +15,8 @@ interface Subscriber {
   isSure: boolean
   readonly expected: Set<string>
   readonly got: Set<string>
+  /** The number of the newest that came for the first time. */
+  newest: number
 }
 
 class Attempt {
@@ -27,6 +29,7 @@ class Attempt {
     isSure: false,
     expected: new Set<string>(),
     got: new Set<string>(),
+    newest: 0,
   }))
   readonly #refused = new Set<string>()
   readonly #told = new Set<string>()
@@ -117,8 +120,11 @@ class Attempt {
     }
     const line = this.#w.attach(subscriber.id)
     subscriber.line = line
-    line.onSent = ({ payload, packetId, qos }) => {
+    line.onSent = ({ payload, packetId, qos, isDup }) => {
       assert.ok(!this.#refused.has(payload), `${payload} was refused, and came`)
+      const number = Number(payload.slice(1))
+      assert.ok(isDup || number > subscriber.newest, `${payload} came twice, or late`)
+      subscriber.newest = Math.max(subscriber.newest, number)
       subscriber.got.add(payload)
       queueMicrotask(() => {
         if (qos === 1) session.puback(packetId, 0)
