@@ -57,7 +57,7 @@ export class KeptMessage {
     this.shared = message.shared
     this.subscriptionIds = message.subscriptionIds
     this.queuedMs = queuedMs
-    this.copy = message.copy
+    this.copy = copyWith(body.payload, message.copy)
     this.cost = costOf(message)
     this.body = body
   }
@@ -165,6 +165,11 @@ export class KeptMessages {
     this.#counters.queuedBytes += bytes
     return { serial, payload: copy?.payload ?? new Uint8Array(payload), bytes, messages: 0 }
   }
+}
+
+/** Each group has a copy of its own; all that wait have one payload. */
+function copyWith(payload: Uint8Array, copy: SharedCopy | undefined): SharedCopy | undefined {
+  return copy === undefined || copy.payload === payload ? copy : { ...copy, payload }
 }
 
 /** Beside the payload, which is that of the body. */

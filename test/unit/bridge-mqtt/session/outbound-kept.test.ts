@@ -68,6 +68,29 @@ describe('kept messages', () => {
     assert.ok(counters.queuedBytes < 5 * KIB + 100 * 256, `${counters.queuedBytes}`)
   })
 
+  it('share it also when members of shared subscriptions wait, whose copies others are to get', () => {
+    const all = queues(3)
+    const it = message(1)
+    for (const [i, queue] of all.entries()) {
+      const { payload } = it
+      const copy = {
+        ...{ group: `g${i}`, subject: TOPIC, reply: PROPERTIES, headers: PROPERTIES },
+        ...{ payload: new Uint8Array(payload), qos: 1, messageExpiry: -1, copiedMs: 0 },
+      }
+      push(queue, i === 0 ? it : Object.assign(message(1), { copy }))
+    }
+    const kept = all.map((queue) => queue.first)
+    assert.deepEqual(
+      kept.map((one) => one?.copy?.group),
+      [undefined, 'g1', 'g2'],
+    )
+    const payloads = kept.flatMap((one) => [one?.payload, one?.copy?.payload])
+    assert.equal(new Set(payloads.filter((it) => it !== undefined)).size, 1)
+    assert.ok(counters.queuedBytes < 5 * KIB + 3 * 512, `${counters.queuedBytes}`)
+    for (const queue of all) queue.clear()
+    assert.equal(counters.queuedBytes, 0)
+  })
+
   it('are copies of their own when they are other messages, or come from nowhere', () => {
     const [queue] = queues(1) as [OutboundQueue]
     for (const serial of [1, 2, 0, 0]) push(queue, message(serial))
