@@ -39,10 +39,13 @@ export class SendWindow {
     return this.#taken.bytes >= this.#bytesMax
   }
 
-  /** The client has been quiet for `patienceMs`. False when it has got as much as anybody gets. */
+  /**
+   * The client has been quiet for `patienceMs`: there is room for one more, however long the last ones were.
+   * False when it has got as much as anybody gets.
+   */
   widen(): boolean {
     if (this.#bytesMax >= FLIGHT_BYTES_MAX) return false
-    this.#bytesMax += FLIGHT_BYTES_MIN
+    this.#bytesMax = Math.max(this.#bytesMax, this.#taken.bytes) + FLIGHT_BYTES_MIN
     this.patienceMs *= 2
     return true
   }

@@ -199,6 +199,16 @@ describe('outbound', () => {
       assert.equal(window.inflight, 36 + 4 + 4)
     })
 
+    it('grow by a message at least, however long that is', () => {
+      outbound = make({ window, queuedMessagesMax: 1_000, queuedBytesMax: UNLIMITED })
+      const long = Buffer.alloc(5 * FLIGHT_BYTES_MIN)
+      for (let i = 0; i < 4; i++) outbound.send(message({ payload: long, qos: 1 }))
+      for (const inflight of [1, 2, 3, 4]) {
+        assert.equal(window.inflight, inflight)
+        clock.advance(FLIGHT_PATIENCE_MS * 2 ** (inflight - 1))
+      }
+    })
+
     it('grow up to a limit', () => {
       flood(1_000)
       for (let i = 0; i < 1_000; i++) clock.advance(FLIGHT_PATIENCE_MS * 2 ** i)
