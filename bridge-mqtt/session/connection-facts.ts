@@ -7,8 +7,8 @@ import type { Session } from './session.ts'
 /** When things were, by the monotonic clock: a wall clock may jump while a client is connected. */
 export interface ConnectionTimes {
   readonly startedMs: number
-  /** Of the last packet; undefined when nobody looks at it (keep-alive 0). */
-  readonly lastMs: number | undefined
+  /** Of the last packet. */
+  readonly lastMs: number
 }
 
 const VERSIONS = { [LEVEL.v31]: '3.1', [LEVEL.v311]: '3.1.1', [LEVEL.v5]: '5.0' } as const
@@ -30,7 +30,7 @@ export function connectionFacts(
     ip: channel.remoteAddress,
     port: channel.remotePort,
     startedMs: wallOf(times.startedMs),
-    lastActivityMs: wallOf(times.lastMs ?? times.startedMs),
+    lastActivityMs: wallOf(times.lastMs),
     roundTripMs: undefined,
     pendingBytes: channel.pendingBytes,
     stalls: 0,

@@ -62,6 +62,8 @@ export class Connection
   #rate: RateLimit | undefined
   #cancelTimer: Cancel | undefined
   #startedMs = 0
+  /** When something came last, while no keep-alive knows it. */
+  #heardMs = 0
   #isEnded = false
 
   constructor(context: MqttContext, channel: Channel, log: Log) {
@@ -74,7 +76,7 @@ export class Connection
 
   get facts(): ConnectionFacts | undefined {
     if (this.#session === undefined || this.#isEnded) return undefined
-    const times = { startedMs: this.#startedMs, lastMs: this.#keepAlive?.lastMs }
+    const times = { startedMs: this.#startedMs, lastMs: this.#keepAlive?.lastMs ?? this.#heardMs }
     const { user } = this.#session.identity
     return connectionFacts(this.#session, this.channel, user, times, this.#context.clock)
   }
@@ -107,7 +109,8 @@ export class Connection
   }
 
   onChunk(start: number, end: number): number {
-    this.#keepAlive?.noteActivity()
+    if (this.#keepAlive === undefined) this.#heardMs = this.#context.clock.monotonicMs()
+    else this.#keepAlive.noteActivity()
     let at = start
     const collector = this.#collector
     if (collector !== undefined) {

@@ -209,6 +209,17 @@ describe('connection', () => {
     assert.equal(clock.timers, 0)
   })
 
+  for (const keepalive of [0, 60]) {
+    it(`tells operators when the last packet came, with a keep-alive of ${keepalive}`, () => {
+      receive(connectPacket('c', { keepalive }))
+      clock.advance(50_000)
+      receive(Buffer.from('c000', 'hex'))
+      clock.advance(3_000)
+      const { startedMs = 0, lastActivityMs } = connection.facts ?? {}
+      assert.equal(lastActivityMs, startedMs + 50_000)
+    })
+  }
+
   it('does not blame a client for silence while it is not read', () => {
     receive(connectPacket('c', { keepalive: 1 }), ...held(1, 2, 3, 4))
     clock.advance(60_000)
