@@ -4,7 +4,8 @@ import type { OutboundMessage } from './outbound-message.ts'
 /** Messages of one client that wait, first in, first out. */
 export class OutboundQueue {
   readonly #kept: KeptMessages
-  #entries: KeptMessage[] = []
+  /** What has left leaves nothing behind: somebody who reads on no more would hold memory that nobody counts. */
+  #entries: (KeptMessage | undefined)[] = []
   #head = 0
   /** What they count for, as if nobody else waited for them. */
   bytes = 0
@@ -22,7 +23,7 @@ export class OutboundQueue {
   }
 
   get waiting(): readonly KeptMessage[] {
-    return this.#entries.slice(this.#head)
+    return this.#entries.slice(this.#head).filter((one) => one !== undefined)
   }
 
   /** False when it is dropped: this queue, or all together, have no room for it. */
@@ -42,7 +43,7 @@ export class OutboundQueue {
   shift(): void {
     const { first } = this
     if (first === undefined) return
-    this.#head++
+    this.#entries[this.#head++] = undefined
     this.bytes -= first.cost
     this.#kept.release(first)
     if (this.#head * 2 < this.#entries.length) return

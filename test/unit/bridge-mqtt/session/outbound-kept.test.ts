@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { MqttCounters } from '../../../../bridge-mqtt/counters.ts'
 import { costOf, KeptMessages } from '../../../../bridge-mqtt/session/outbound-kept.ts'
 import { OutboundMessage } from '../../../../bridge-mqtt/session/outbound-message.ts'
 import { OutboundQueue } from '../../../../bridge-mqtt/session/outbound-queue.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const KIB = 1024
 const UNLIMITED = Number.POSITIVE_INFINITY
@@ -89,6 +94,25 @@ describe('kept messages', () => {
     assert.ok(counters.queuedBytes < 5 * KIB + 3 * 512, `${counters.queuedBytes}`)
     for (const queue of all) queue.clear()
     assert.equal(counters.queuedBytes, 0)
+  })
+
+  it('are gone when they have left a queue of which more is waiting', async () => {
+    const [queue] = queues(1) as [OutboundQueue]
+    for (let serial = 1; serial <= 10; serial++) push(queue, message(serial))
+    const left: WeakRef<object>[] = []
+    for (let i = 0; i < 4; i++) {
+      left.push(new WeakRef(queue.first ?? {}))
+      queue.shift()
+    }
+    // What a WeakRef was made of lives on until the turn is over.
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+    assert.deepEqual(
+      left.map((one) => one.deref()),
+      [undefined, undefined, undefined, undefined],
+    )
+    assert.equal(queue.size, 6)
+    assert.equal(queue.waiting.length, 6)
   })
 
   it('are copies of their own when they are other messages, or come from nowhere', () => {
