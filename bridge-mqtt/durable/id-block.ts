@@ -7,6 +7,7 @@ const HEAD = 1
 export const ID_BLOCK_SIZE = 256
 export const ID_BLOCKS = 65_536 / ID_BLOCK_SIZE
 const BLOCK_BYTES = HEAD + ID_BLOCK_SIZE / 8
+const RUN_BYTES = 4
 
 /** Bits in each byte there is. */
 const BITS = Uint8Array.from(
@@ -39,6 +40,25 @@ export function countIds(block: Uint8Array | undefined): number {
   let count = 0
   for (let at = HEAD; at < BLOCK_BYTES; at++) count += BITS[block[at] ?? 0] ?? 0
   return count
+}
+
+/**
+ * Those of the one record that a session had before there were blocks: u8 1 | n × (u16 first, u16 last), rising.
+ * undefined: it makes no sense.
+ */
+export function idsInRuns(bytes: Uint8Array): Set<number> | undefined {
+  if (bytes[0] !== VERSION || bytes.length % RUN_BYTES !== HEAD) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const ids = new Set<number>()
+  let before = 0
+  for (let at = HEAD; at < bytes.length; at += RUN_BYTES) {
+    const first = view.getUint16(at, true)
+    const last = view.getUint16(at + 2, true)
+    if (first <= before || last < first) return undefined
+    for (let id = first; id <= last; id++) ids.add(id)
+    before = last
+  }
+  return ids
 }
 
 function isBlock(block: Uint8Array | undefined): block is Uint8Array {

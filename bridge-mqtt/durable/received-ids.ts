@@ -1,6 +1,14 @@
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import type { StateTable } from '../../shared/store/index.ts'
-import { countIds, hasId, ID_BLOCK_SIZE, ID_BLOCKS, withId, withoutId } from './id-block.ts'
+import {
+  countIds,
+  hasId,
+  ID_BLOCK_SIZE,
+  ID_BLOCKS,
+  idsInRuns,
+  withId,
+  withoutId,
+} from './id-block.ts'
 
 export type Released = (error: PetioleError | undefined) => void
 
@@ -104,6 +112,31 @@ export class ReceivedIds {
     block.count = countIds(bytes)
     return block.count
   }
+}
+
+/**
+ * Makes blocks of what an earlier version wrote as one record, which goes when they are there. False when it
+ * makes no sense.
+ */
+export function moveToBlocks(states: StateTable, key: string): boolean {
+  const bytes = states.get(key)
+  if (bytes === undefined) return true
+  const ids = idsInRuns(bytes)
+  const blocks = new Map<string, Uint8Array>()
+  for (const id of ids ?? []) {
+    const blockKey = blockKeyOf(key, blockOf(id))
+    blocks.set(blockKey, withId(blocks.get(blockKey) ?? states.get(blockKey), id))
+  }
+  for (const [blockKey, block] of blocks) states.set(blockKey, block)
+  // A disk that takes no more has them where they were, and the next start tries again.
+  if ([...blocks].every(([blockKey, block]) => isSame(states.get(blockKey), block))) {
+    states.remove(key)
+  }
+  return ids !== undefined
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array): boolean {
+  return one !== undefined && Buffer.compare(one, other) === 0
 }
 
 /** Of all the blocks that there can be. */

@@ -1,7 +1,7 @@
 import type { Log } from '../../shared/log/index.ts'
 import type { Committed, StateTable } from '../../shared/store/index.ts'
 import type { WillMessage } from '../codec/index.ts'
-import { blockKeys } from './received-ids.ts'
+import { blockKeys, moveToBlocks } from './received-ids.ts'
 import {
   type CursorRecord,
   decodeCursor,
@@ -95,8 +95,12 @@ export class SessionRecords {
     }
     const sessions: FoundSession[] = []
     for (const [key, { record, keys, ...rest }] of found) {
-      if (record !== undefined) sessions.push({ key, record, ...rest })
-      else for (const stateKey of keys) this.states.remove(stateKey)
+      if (record !== undefined) {
+        sessions.push({ key, record, ...rest })
+        if (!moveToBlocks(this.states, SessionRecords.receivedKey(key))) {
+          log.warn({ session: record.clientId, kind: 'i' }, 'damaged state of a session')
+        }
+      } else for (const stateKey of keys) this.states.remove(stateKey)
     }
     return sessions
   }

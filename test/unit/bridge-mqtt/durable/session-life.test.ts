@@ -392,6 +392,37 @@ describe('mqtt durable: life of a session', () => {
     )
   })
 
+  it('knows the QoS 2 publishes that an earlier version wrote down in one record', async () => {
+    const ids = [1, 255, 256, 4_242, 4_243, 4_244, 65_535]
+    world.session('c')
+    world.session('d')
+    await settle()
+    const [stream] = store.streams.values()
+    assert.ok(stream)
+    const { states } = stream
+    const [c, d] = ['c', 'd'].map((client) => `i/${world.session(client).key}`)
+    const runs = [1, 1, 255, 256, 4_242, 4_244, 65_535, 65_535]
+    states.set(`${c}`, Buffer.concat([Buffer.of(1), Buffer.from(Uint16Array.from(runs).buffer)]))
+    states.set(`${d}`, Buffer.of(1, 5, 0, 4, 0))
+    await restart()
+    assert.deepEqual(log.messages(), ['damaged state of a session'], 'a run that falls')
+    const found = world.session('c')
+    assert.deepEqual(
+      [...Array(65_536).keys()].filter((id) => found.hasReceived(id)),
+      ids,
+    )
+    await new Promise((resolve) => found.released(4_243, resolve))
+    await restart()
+    const again = world.session('c')
+    assert.deepEqual(
+      [...Array(65_536).keys()].filter((id) => again.hasReceived(id)),
+      ids.filter((id) => id !== 4_243),
+    )
+    assert.equal(log.messages().length, 1, 'and what makes no sense is told once')
+    const [left] = store.streams.values()
+    assert.equal(left?.states.get(`${c}`), undefined)
+  })
+
   it('begins at its oldest message when its progress is damaged, and is not there without what it is', async () => {
     await world.subscribe('c', 'a')
     world.session('d')
