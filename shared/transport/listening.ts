@@ -76,7 +76,7 @@ function listenError(host: string, port: number, cause: unknown): PetioleError {
     case 'EADDRINUSE':
       return new PetioleError(
         'PETIOLE_PORT_TAKEN',
-        `${place} is taken by another process: stop it, or set another \`port\``,
+        `${place} is taken by another process: stop it, or set another port in the configuration`,
         { cause },
       )
     case 'EACCES':

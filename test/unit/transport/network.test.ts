@@ -31,7 +31,7 @@ describe('system network', () => {
           code: 'PETIOLE_PORT_TAKEN',
           message:
             `port ${first.port} on 127.0.0.1 is taken by another process: ` +
-            'stop it, or set another `port`',
+            'stop it, or set another port in the configuration',
         },
       )
       await first.close()
