@@ -27,7 +27,7 @@ interface Block {
 export class ReceivedIds {
   readonly #states: StateTable
   readonly #key: string
-  /** Those that may be in the table. */
+  /** Those that may be in the table; one that is not is forgotten when it is counted. */
   readonly #blocks = new Map<number, Block>()
   #releasing = new Set<number>()
   #waiting: Released[] = []
@@ -44,13 +44,13 @@ export class ReceivedIds {
   /** Those not released; what a PUBREL of this turn takes away is none of them any more. */
   get size(): number {
     let size = -this.#releasing.size
-    for (const block of this.#blocks.values()) size += this.#countOf(block)
+    for (const [number, block] of this.#blocks) size += this.#countOf(number, block)
     return size
   }
 
   has(packetId: number): boolean {
-    const block = this.#blocks.get(blockOf(packetId))
-    return block !== undefined && hasId(this.#states.get(block.key), packetId)
+    const { key } = this.#block(blockOf(packetId))
+    return hasId(this.#states.get(key), packetId)
   }
 
   /** Writes it down with whatever else is in the transaction that is going on. */
@@ -105,8 +105,9 @@ export class ReceivedIds {
     return block
   }
 
-  #countOf(block: Block): number {
+  #countOf(number: number, block: Block): number {
     const bytes = this.#states.get(block.key)
+    if (bytes === undefined) this.#blocks.delete(number)
     if (bytes === block.image) return block.count
     block.image = bytes
     block.count = countIds(bytes)
