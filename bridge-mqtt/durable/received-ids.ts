@@ -36,6 +36,8 @@ export class ReceivedIds {
   constructor(states: StateTable, key: string) {
     this.#states = states
     this.#key = key
+    // When those of an earlier version found no room at the start.
+    moveToBlocks(states, key)
     for (const [number, blockKey] of blockKeys(key)) {
       if (states.get(blockKey) !== undefined) this.#block(number)
     }
@@ -68,10 +70,12 @@ export class ReceivedIds {
 
   #writeReleases(): void {
     const waiting = this.#waiting
+    const changed = new Map<number, Uint8Array>()
     const told: Released = (error) => {
+      // What was counted meanwhile has forgotten blocks that are there again.
+      if (error !== undefined) for (const number of changed.keys()) this.#block(number)
       for (const released of waiting) released(error)
     }
-    const changed = new Map<number, Uint8Array>()
     for (const packetId of this.#releasing) {
       const number = blockOf(packetId)
       const bytes = changed.get(number) ?? this.#states.get(this.#block(number).key)

@@ -77,7 +77,7 @@ export class SessionRecords {
     for (const [, stateKey] of blockKeys(SessionRecords.receivedKey(key))) {
       this.#removeIfThere(stateKey)
     }
-    for (const kind of ['w', 'c', 's']) this.#removeIfThere(`${kind}/${key}`)
+    for (const kind of ['w', 'c', 'i', 's']) this.#removeIfThere(`${kind}/${key}`)
     this.states.remove(`s2/${key}`, committed)
   }
 
