@@ -255,6 +255,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#cursor.user = undefined
     this.#cursor.forget()
     const filters = [...this.#filters.all.values()]
+    FilterJournal.forget(this.#filters)
     this.#filters.clear()
     this.#host.handover.end({ identity: this, cursor: this.#cursor, filters }, committed)
     this.#host.ended(this)
