@@ -129,6 +129,8 @@ export class SubscriberRequests {
       if (this.#isClosed) return false
       const { value: stored } = all.next()
       if (stored === undefined) {
+        // What was asked for and did not get to the disk is replayed from its beginning when it is asked for again.
+        cut.clear()
         this.#forget(refused)
         replays.goOn()
         return false

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { LEVEL } from '../../../../bridge-mqtt/codec/index.ts'
+import type { StoredFilter } from '../../../../bridge-mqtt/durable/index.ts'
 import { headersOf } from '../../../../bridge-mqtt/headers/index.ts'
 import {
   DELIVERY_PENDING_BYTES_MAX,
@@ -7,11 +8,15 @@ import {
   RETAINED_RETRY_MS,
 } from '../../../../bridge-mqtt/limits.ts'
 import { type RetainedMessage, RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
+import { SendWindow } from '../../../../bridge-mqtt/send-window.ts'
 import {
   type ReplayParts,
   RetainedReplays,
 } from '../../../../bridge-mqtt/session/retained-replay.ts'
-import type { RetainedSource } from '../../../../bridge-mqtt/session/subscriber-ports.ts'
+import type {
+  RetainedSource,
+  SubscriberLog,
+} from '../../../../bridge-mqtt/session/subscriber-ports.ts'
 import { compilePermissions } from '../../../../shared/account/index.ts'
 import { eventually } from '../../../support/link-node.ts'
 import { type SubscribedClient, SubscriberScene } from '../../../support/subscriber-scene.ts'
@@ -237,6 +242,43 @@ describe('retained replay', () => {
     await turn()
     assert.deepEqual([...replays.unfinished], [])
     replays.close()
+  })
+
+  it('goes on for no filter of an earlier connection that did not get to the disk', async () => {
+    const filters = new Map<string, StoredFilter>()
+    const log: Partial<SubscriberLog> = {
+      window: new SendWindow(10),
+      filters,
+      hasCaughtUp: true,
+      subscribe: ([stored], committed) => {
+        if (stored !== undefined) filters.set(stored.filter, stored)
+        committed(undefined)
+      },
+      attach: () => {},
+      detach: () => {},
+      wake: () => {},
+    }
+    const position = { throughSeq: 9, scan: -1, scannedSeq: 0, seenSeq: 3 }
+    const begun: unknown[] = []
+    let page: Promise<readonly RetainedMessage[]> = new Promise(() => {})
+    const retained: RetainedSource = {
+      replay: (_filters, _skipsDollar, from) => {
+        begun.push(from)
+        return { position, next: () => page }
+      },
+    }
+    const connect = () => scene.client('c', { retained, durable: log as SubscriberLog })
+    const first = connect()
+    first.subscribe({ a: 0 })
+    first.subscriber.close()
+    filters.clear()
+    page = Promise.resolve([])
+    const second = connect()
+    second.subscribe({ a: 0 })
+    await turn()
+    second.subscriber.close()
+    connect().subscriber.close()
+    assert.deepEqual(begun, [undefined, undefined])
   })
 
   it('goes on where it was when the disk could not be read', async () => {
