@@ -84,17 +84,21 @@ export class ReceivedIds {
     this.#releasing.clear()
     this.#waiting = []
     try {
-      // They are committed in their order: who is told of the last one is told of all.
+      // A store that is busy may refuse one and take the next.
       let left = changed.size
-      for (const [number, bytes] of changed)
-        this.#write(number, bytes, --left === 0 ? told : undefined)
+      let failure: PetioleError | undefined
+      const written: Released = (error) => {
+        failure ??= error
+        if (--left === 0) told(failure)
+      }
+      for (const [number, bytes] of changed) this.#write(number, bytes, written)
       if (changed.size === 0) told(undefined)
     } catch (error) {
       told(error as PetioleError)
     }
   }
 
-  #write(number: number, bytes: Uint8Array, committed: Released | undefined): void {
+  #write(number: number, bytes: Uint8Array, committed: Released): void {
     const { key } = this.#block(number)
     if (countIds(bytes) > 0) this.#states.set(key, bytes, committed)
     else this.#states.remove(key, committed)

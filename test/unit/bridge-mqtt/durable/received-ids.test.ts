@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { moveToBlocks, ReceivedIds } from '../../../../bridge-mqtt/durable/received-ids.ts'
 import { SessionRecords } from '../../../../bridge-mqtt/durable/session-records.ts'
-import type { PetioleError } from '../../../../shared/runtime/index.ts'
+import { PetioleError } from '../../../../shared/runtime/index.ts'
 import type { StateTable } from '../../../../shared/store/index.ts'
 import { MemoryStore } from '../../../support/memory-store.ts'
 
@@ -64,6 +64,35 @@ describe('mqtt durable: packet identifiers that wait for their PUBREL', () => {
     assert.equal(told.filter((error) => error !== undefined).length, 3)
     assert.equal(ids.size, 3)
     assert.equal(storedIds().size, 3)
+  })
+
+  it('are not said to be released when the store refuses one block and takes the other', async () => {
+    let isBusy = true
+    const busy: StateTable = {
+      get: (key) => states.get(key),
+      remove: (key, committed) => states.remove(key, committed),
+      entries: () => states.entries(),
+      set: (key, value, committed) => {
+        const error = new PetioleError('PETIOLE_STORE_BUSY', 'too much waits')
+        if (isBusy) queueMicrotask(() => committed?.(error, 0))
+        else states.set(key, value, committed)
+      },
+    }
+    for (const packetId of [1, 2, 2_048]) storedIds().add(packetId, undefined)
+    store.commit()
+    const ids = new ReceivedIds(busy, KEY)
+    const told = await released(ids, 1, 2_048)
+    store.commit()
+    await Promise.resolve()
+    assert.deepEqual(
+      told.map((error) => error instanceof PetioleError),
+      [true, true],
+    )
+    assert.equal(ids.has(1), true)
+    isBusy = false
+    const again = await released(ids, 1)
+    store.commit()
+    assert.deepEqual(again, [undefined])
   })
 
   it('count as none when the transaction that took them is taken back', () => {
