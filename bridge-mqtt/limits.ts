@@ -220,8 +220,6 @@ export const RETAINED_PAGE_MESSAGES = 256
 export const RETAINED_RETRY_MS = 1_000
 /** Retained messages on their way to a session's log above which no more are read: some pages, fewer than it takes live. */
 export const RETAINED_KEPT_AT_ONCE = 512
-/** When it is looked again whether a session's log has been read that comes before its retained messages. */
-export const RETAINED_BEHIND_LOG_MS = 50
 
 /** Members of a shared subscription that are asked whether they have room for a message. */
 export const SHARED_MEMBERS_ASKED = 64

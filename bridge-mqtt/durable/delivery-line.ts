@@ -35,6 +35,8 @@ export interface DeliveryLine {
   readonly isBehind: boolean
   /** Whether its user may receive it as a member of a queue group now. */
   mayReceive(subject: Uint8Array, group: string): boolean
+  /** What waited has come: whoever held something back until then may go on. */
+  caughtUp(): void
   /**
    * Writes a PUBLISH. False: it is nothing for this client (it has expired, is larger than the client
    * takes, may not be received any more) and counts as done. `packetId` is 0 at QoS 0.

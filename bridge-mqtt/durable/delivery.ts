@@ -250,6 +250,7 @@ export class Delivery implements CursorUser, Sender {
     }
     if (reader.nextSeq >= this.#readyFrom) {
       this.#isLive = true
+      this.line.caughtUp()
       return true
     }
     // What is left of it is on its way to the disk.

@@ -8,6 +8,7 @@ import {
 import type { MqttContext } from './context.ts'
 import { type Outbound, secondsLeft } from './outbound.ts'
 import { factsOf, factsOfStored, OutboundMessage } from './outbound-message.ts'
+import type { RetainedReplays } from './retained-replay.ts'
 import type { SessionGuard } from './session-guard.ts'
 
 export interface LineParts {
@@ -15,6 +16,8 @@ export interface LineParts {
   readonly clientId: string
   readonly guard: SessionGuard
   readonly outbound: Outbound
+  /** They wait until the log has been read that comes before them. */
+  readonly replays: Pick<RetainedReplays, 'goOn'>
   /** By a clock that can be trusted; 0 when there is none: then nothing has grown older. */
   readonly nowMs: () => number
 }
@@ -29,13 +32,15 @@ export class ClientLine implements DeliveryLine {
   readonly #context: MqttContext
   readonly #guard: SessionGuard
   readonly #outbound: Outbound
+  readonly #replays: LineParts['replays']
   readonly #nowMs: () => number
 
-  constructor({ context, clientId, guard, outbound, nowMs }: LineParts) {
+  constructor({ context, clientId, guard, outbound, replays, nowMs }: LineParts) {
     this.clientId = clientId
     this.#context = context
     this.#guard = guard
     this.#outbound = outbound
+    this.#replays = replays
     this.#nowMs = nowMs
   }
 
@@ -45,6 +50,10 @@ export class ClientLine implements DeliveryLine {
 
   mayReceive(subject: Uint8Array, group: string): boolean {
     return this.#guard.mayReceive(subject, group)
+  }
+
+  caughtUp(): void {
+    this.#replays.goOn()
   }
 
   publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean {

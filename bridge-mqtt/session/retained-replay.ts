@@ -1,11 +1,6 @@
 import type { Cancel } from '../../shared/runtime/index.ts'
 import { loggedHeaders } from '../headers/index.ts'
-import {
-  RETAINED_BEHIND_LOG_MS,
-  RETAINED_KEPT_AT_ONCE,
-  RETAINED_PAGE_MESSAGES,
-  RETAINED_RETRY_MS,
-} from '../limits.ts'
+import { RETAINED_KEPT_AT_ONCE, RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
 import type { ReplayPosition, RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
@@ -129,10 +124,8 @@ export class RetainedReplays {
     const { outbound, log } = this.#parts
     if (outbound.isBehind) return 0
     if (qos === 0) return RETAINED_PAGE_MESSAGES
-    if (log?.hasCaughtUp === false) {
-      this.#retryAfter(RETAINED_BEHIND_LOG_MS)
-      return 0
-    }
+    // Its line is told when it has.
+    if (log?.hasCaughtUp === false) return 0
     if (outbound.queued > 0 || this.#keeping >= RETAINED_KEPT_AT_ONCE) return 0
     // What is on its way to the log takes its part of the window when it is there.
     return Math.min(outbound.windowRoom - this.#keeping, RETAINED_PAGE_MESSAGES)
@@ -217,13 +210,9 @@ export class RetainedReplays {
     if (this.#isClosed) return
     const { context, clientId } = this.#parts
     context.notices.warn({ client: clientId, err }, 'retained messages cannot be read')
-    this.#retryAfter(RETAINED_RETRY_MS)
-  }
-
-  #retryAfter(delayMs: number): void {
     if (this.#isRetrying) return
     this.#isRetrying = true
-    this.#cancelRetry = this.#parts.context.clock.after(delayMs, () => {
+    this.#cancelRetry = this.#parts.context.clock.after(RETAINED_RETRY_MS, () => {
       this.#isRetrying = false
       this.goOn()
     })

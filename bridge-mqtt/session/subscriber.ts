@@ -124,8 +124,10 @@ export class Subscriber implements SharedReceiver {
     this.#outbound.resume()
     const { clientId, guard } = this.#owner
     const nowMs = (): number => durable.nowMs()
-    const parts = { context: this.#context, clientId, guard, outbound: this.#outbound, nowMs }
-    this.#line = new ClientLine(parts)
+    const context = this.#context
+    const outbound = this.#outbound
+    const replays = this.#replays
+    this.#line = new ClientLine({ context, clientId, guard, outbound, replays, nowMs })
     durable.attach(this.#line)
   }
 

@@ -33,6 +33,7 @@ export interface Sent {
 export class TestLine implements DeliveryLine {
   readonly clientId: string
   isBehind = false
+  caughtUps = 0
   readonly sent: Sent[] = []
   readonly pubrels: number[] = []
   readonly directs: string[] = []
@@ -49,6 +50,10 @@ export class TestLine implements DeliveryLine {
 
   mayReceive(subject: Uint8Array, group: string): boolean {
     return this.allows(Buffer.from(subject).toString(), group)
+  }
+
+  caughtUp(): void {
+    this.caughtUps++
   }
 
   publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean {

@@ -76,9 +76,11 @@ describe('mqtt durable: a session that falls behind', () => {
     const reads = countReads()
     const count = RECENT_PLACES_MAX + 100
     await publish(count, 10)
+    const toldBefore = line.caughtUps
     line.isBehind = false
     world.session('c').wake()
     await settle(100)
+    assert.equal(line.caughtUps, toldBefore + 1)
     assert.deepEqual(
       line.payloads,
       Array.from({ length: count + 10 }, (_, i) => `${i}`),

@@ -340,6 +340,25 @@ describe('subscriber of a durable session', () => {
     })
   }
 
+  it('goes on with what is retained as soon as the log has been read that comes before it', async () => {
+    const stores = await RetainedStores.open({ store, clock })
+    const retained = stores.of('A')
+    const names = ['a', 'b', 'c', 'd']
+    for (const name of names) {
+      retained.set(Buffer.from(`r.${name}`), QOS1_HEADERS, Buffer.from(name))
+    }
+    const client = connect('c', { retained, receiveMaximum: 2 })
+    client.subscribe({ 'r/#': 1, x: 1 })
+    await settle()
+    assert.equal(client.publishes().length, 2)
+    client.subscriber.close()
+    await world.publish('x', 'away', 1)
+    const last = connect('c', { retained, receiveMaximum: 5 })
+    // The clock stands: nobody looks again after a while.
+    assert.deepEqual(await got(last), [...names.slice(0, 2), 'away', ...names.slice(2)])
+    stores.close()
+  })
+
   it('answers before its retained messages, also when the disk is slow', async () => {
     let asked = 0
     const replay = () => ({
