@@ -110,11 +110,6 @@ export class Outbound {
     return this.#isQos0Waiting || this.#channel.isBehind(DELIVERY_PENDING_BYTES_MAX)
   }
 
-  /** Messages that the client has to answer; where the window is our own, only those of QoS 2 are counted. */
-  get unanswered(): number {
-    return this.#awaited?.size ?? 0
-  }
-
   /** Messages of QoS 1 and 2 for which the window has room. */
   get windowRoom(): number {
     return this.#window.hasRoom ? this.#window.max - this.#window.inflight : 0

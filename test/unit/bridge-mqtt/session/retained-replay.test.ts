@@ -218,7 +218,7 @@ describe('retained replay', () => {
   })
 
   it('says where to go on for what was sent, not for what was read', async () => {
-    const outbound = { isBehind: false, windowRoom: 1, unanswered: 0, queued: 0 }
+    const outbound = { isBehind: false, windowRoom: 1, queued: 0 }
     const at = (seenSeq: number) => ({ throughSeq: 9, scan: -1, scannedSeq: 0, seenSeq })
     const pages = {
       position: at(0),
