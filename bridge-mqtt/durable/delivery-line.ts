@@ -35,6 +35,11 @@ export interface DeliveryLine {
   readonly isBehind: boolean
   /** Whether its user may receive it as a member of a queue group now. */
   mayReceive(subject: Uint8Array, group: string): boolean
+  /**
+   * Changes of these filters did not get to the disk, whichever connection of the client asked for them: what the
+   * session has of them now is what counts.
+   */
+  filtersTakenBack(filters: readonly string[]): void
   /** What waited has come: whoever held something back until then may go on. */
   caughtUp(): void
   /**

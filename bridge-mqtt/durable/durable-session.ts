@@ -128,7 +128,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Takes what was found of it on disk; before anybody is attached. */
   restore({ record, filters, will, cursor }: FoundSession, leftAtMs: number): void {
     if (cursor !== undefined) this.#cursor.restore(cursor)
-    for (const [number, it] of filters) this.#filters.set(it.stored, number, it.sinceSeq)
+    for (const [number, it] of filters) this.#filters.restore(it.stored, number, it.sinceSeq)
     this.#will = will
     this.#leftMs = record.leftMs
     this.#leftAtMs = leftAtMs
@@ -255,7 +255,6 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#cursor.user = undefined
     this.#cursor.forget()
     const filters = [...this.#filters.all.values()]
-    FilterJournal.forget(this.#filters)
     this.#filters.clear()
     this.#host.handover.end({ identity: this, cursor: this.#cursor, filters }, committed)
     this.#host.ended(this)
@@ -354,8 +353,10 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   get #journal(): FilterJournal {
     if (this.inflight > 0) this.#host.strays(this)
-    const changed = (): void => this.#delivery?.filtersChanged()
-    return new FilterJournal(this.key, this.#filters, this.#host, changed)
+    return new FilterJournal(this.key, this.#filters, this.#host, {
+      filtersChanged: () => this.#delivery?.filtersChanged(),
+      filtersTakenBack: (filters) => this.#delivery?.line.filtersTakenBack(filters),
+    })
   }
 
   get #received(): ReceivedIds {

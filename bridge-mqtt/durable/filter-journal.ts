@@ -1,7 +1,7 @@
 import type { PetioleError } from '../../shared/runtime/index.ts'
 import type { Store, StreamStore } from '../../shared/store/index.ts'
 import type { StoredFilter } from './delivery-line.ts'
-import type { FilterEntry, SessionFilters } from './session-filters.ts'
+import { type FilterChange, plain, type SessionFilters } from './session-filters.ts'
 import type { SessionRecords } from './session-records.ts'
 
 /** Called once; with an error when it is not on disk. */
@@ -15,137 +15,78 @@ export interface FilterJournalHost {
   sweep(): void
 }
 
-interface Change {
-  readonly filter: string
-  readonly before: FilterEntry | undefined
-  readonly after: FilterEntry | undefined
+/** Who lives by the filters of a session. */
+export interface FilterUser {
+  filtersChanged(): void
+  /** These did not get to the disk, and are what they were there. */
+  filtersTakenBack(filters: readonly string[]): void
 }
 
-/** One filter whose changes are on their way to the disk. */
-interface Unsure {
-  /** undefined: none is there. */
-  onDisk: FilterEntry | undefined
-  changes: number
-}
+type Write = (change: FilterChange, committed: SessionCommitted | undefined) => void
 
-/** By filter. One that is taken and asked for again is what it was when all of that fails. */
-const UNSURE = new WeakMap<SessionFilters, Map<string, Unsure>>()
-
-/** Changes the filters of one session, in memory and on disk: at once here, and taken back when they do not get there. */
+/** Brings changes of the filters of one session to the disk; what they are meanwhile, those know [session-filters.ts]. */
 export class FilterJournal {
   readonly #key: string
   readonly #filters: SessionFilters
   readonly #host: FilterJournalHost
-  readonly #changed: () => void
+  readonly #user: FilterUser
 
-  constructor(key: string, filters: SessionFilters, host: FilterJournalHost, changed: () => void) {
+  constructor(key: string, filters: SessionFilters, host: FilterJournalHost, user: FilterUser) {
     this.#key = key
     this.#filters = filters
     this.#host = host
-    this.#changed = changed
-  }
-
-  /** Their session has ended: nothing comes back to it. */
-  static forget(filters: SessionFilters): void {
-    UNSURE.delete(filters)
+    this.#user = user
   }
 
   add(filters: readonly StoredFilter[], committed: SessionCommitted): void {
-    const changes: Change[] = []
-    const entries: FilterEntry[] = []
-    const { assignedSeq } = this.#host.stream
-    for (const stored of filters) {
-      const known = this.#filters.all.get(stored.filter)
-      const goesOn = known !== undefined && known.qos > 0 && stored.qos > 0
-      // A commit that failed since may have taken back what the filter was behind.
-      const sinceSeq = goesOn ? Math.min(known.sinceSeq, assignedSeq) : assignedSeq
-      const number = known?.number ?? this.#filters.nextNumber()
-      const entry = this.#filters.set(plain(stored), number, sinceSeq)
-      if (entry === undefined) continue
-      entries.push(entry)
-      changes.push({ filter: stored.filter, before: known, after: entry })
-    }
-    this.#changed()
-    this.#write(changes, committed, (i, told) => {
-      const { number, sinceSeq, ...stored } = entries[i] as FilterEntry
-      this.#host.records.writeFilter(this.#key, number, { stored: plain(stored), sinceSeq }, told)
+    const { records, stream } = this.#host
+    const changes = this.#filters.add(filters, stream.assignedSeq)
+    this.#write(changes, committed, ({ after }, told) => {
+      if (after === undefined) return
+      const { number, sinceSeq } = after
+      records.writeFilter(this.#key, number, { stored: plain(after), sinceSeq }, told)
     })
   }
 
   remove(filters: readonly string[], committed: SessionCommitted): void {
-    const gone = filters.flatMap((filter) => this.#filters.delete(filter) ?? [])
-    if (gone.length > 0) this.#changed()
-    const changes = gone.map((entry) => ({ filter: entry.filter, before: entry, after: undefined }))
+    const changes = this.#filters.remove(filters)
     const done: SessionCommitted = (error) => {
-      if (error === undefined && gone.length > 0) this.#host.sweep()
+      if (error === undefined && changes.length > 0) this.#host.sweep()
       committed(error)
     }
-    this.#write(changes, done, (i, told) => {
-      this.#host.records.removeFilter(this.#key, (gone[i] as FilterEntry).number, told)
+    this.#write(changes, done, ({ before }, told) => {
+      if (before !== undefined) this.#host.records.removeFilter(this.#key, before.number, told)
     })
   }
 
   /** Calls `write` for each in one transaction, and `committed` when the last is on disk or none will be. */
-  #write(
-    changes: readonly Change[],
-    committed: SessionCommitted,
-    write: (index: number, told: SessionCommitted | undefined) => void,
-  ): void {
-    const count = changes.length
-    if (count === 0) {
+  #write(changes: readonly FilterChange[], committed: SessionCommitted, write: Write): void {
+    const last = changes.at(-1)
+    if (last === undefined) {
       committed(undefined)
       return
     }
-    const done: SessionCommitted = (error) => {
-      this.#settle(changes, error === undefined)
+    this.#user.filtersChanged()
+    const settled: SessionCommitted = (error) => {
+      const takenBack = this.#filters.settled(changes, error === undefined)
+      if (takenBack.length > 0) this.#tell(takenBack)
       committed(error)
     }
     try {
       this.#host.store.transaction(() => {
-        for (let i = 0; i < count; i++) write(i, i + 1 === count ? done : undefined)
+        for (const change of changes) write(change, change === last ? settled : undefined)
       })
     } catch (error) {
-      for (const { filter, before } of changes.toReversed()) this.#restore(filter, before)
-      this.#changed()
+      this.#filters.undone(changes)
+      this.#tell(changes.map(({ filter }) => filter))
       committed(error as PetioleError)
       return
     }
-    this.#begin(changes)
+    this.#filters.written(changes)
   }
 
-  #begin(changes: readonly Change[]): void {
-    const unsure = UNSURE.get(this.#filters) ?? new Map<string, Unsure>()
-    UNSURE.set(this.#filters, unsure)
-    for (const { filter, before } of changes) {
-      const known = unsure.get(filter)
-      if (known === undefined) unsure.set(filter, { onDisk: before, changes: 1 })
-      else known.changes++
-    }
+  #tell(takenBack: readonly string[]): void {
+    this.#user.filtersChanged()
+    this.#user.filtersTakenBack(takenBack)
   }
-
-  /** With a commit that fails all fail that were asked for behind it: who comes last finds what is on disk. */
-  #settle(changes: readonly Change[], isOnDisk: boolean): void {
-    const unsure = UNSURE.get(this.#filters)
-    for (const { filter, after } of changes) {
-      const known = unsure?.get(filter)
-      if (known === undefined) continue
-      if (isOnDisk) known.onDisk = after
-      if (--known.changes > 0) continue
-      unsure?.delete(filter)
-      if (!isOnDisk) this.#restore(filter, known.onDisk)
-    }
-    if (unsure?.size === 0) UNSURE.delete(this.#filters)
-    if (!isOnDisk) this.#changed()
-  }
-
-  #restore(filter: string, known: FilterEntry | undefined): void {
-    if (known === undefined) this.#filters.delete(filter)
-    else this.#filters.set(plain(known), known.number, known.sinceSeq)
-  }
-}
-
-/** What is asked for, and nothing that stands beside it. */
-function plain(stored: StoredFilter): StoredFilter {
-  const { filter, qos, isNoLocal, isRetainAsPublished, subscriptionId, retainHandling } = stored
-  return { filter, qos, isNoLocal, isRetainAsPublished, subscriptionId, retainHandling }
 }

@@ -40,10 +40,32 @@ interface Attached extends FilterEntry {
   shares: readonly SharedMember[]
 }
 
+/** One filter that was changed: undefined is none. */
+export interface FilterChange {
+  readonly filter: string
+  readonly before: FilterEntry | undefined
+  readonly after: FilterEntry | undefined
+}
+
+/** One filter whose changes are on their way to the disk. */
+interface Unsure {
+  onDisk: FilterEntry | undefined
+  changes: number
+}
+
 const NO_SHARES: readonly SharedMember[] = []
 const NO_INTERESTS: readonly LogInterest[] = []
 
-/** The topic filters of one durable session, and its part in what the log is interested in. */
+/**
+ * The topic filters of one durable session, and its part in what the log is interested in. They change at once, and
+ * what is on disk follows:
+ *
+ *     add, remove ──▶ written (on their way) ──▶ settled: on disk, or not
+ *           └───────▶ undone: nothing was written
+ *
+ * A filter of which no change is on its way is what is on disk; when a commit fails with all that were asked for
+ * behind it, that is what it becomes again.
+ */
 export class SessionFilters {
   readonly #session: InterestedSession & SharingSession
   readonly #interests: LogInterests
@@ -51,6 +73,8 @@ export class SessionFilters {
   readonly #byFilter = new Map<string, Attached>()
   /** Made when there are many. */
   #tree: SubjectTree<Attached> | undefined
+  /** By filter. Of ten thousand sessions most have none. */
+  #unsure: Map<string, Unsure> | undefined
   #lastNumber = 0
 
   constructor(
@@ -67,57 +91,72 @@ export class SessionFilters {
     return this.#byFilter
   }
 
-  /** For a filter that has no record yet. */
-  nextNumber(): number {
-    return this.#lastNumber + 1
+  /** As it was found on disk. */
+  restore(stored: StoredFilter, number: number, sinceSeq: number): void {
+    this.#set(stored, number, sinceSeq)
   }
 
-  /** Adds a filter or changes it; undefined when its wildcards are misplaced. */
-  set(stored: StoredFilter, number: number, sinceSeq: number): FilterEntry | undefined {
-    const parts = partsOf(stored.filter)
-    if (parts === undefined) return undefined
-    const { group, skipsDollar, subjects } = parts
-    this.delete(stored.filter)
-    this.#lastNumber = Math.max(this.#lastNumber, number)
-    const isLogged = stored.qos > 0 && group === ''
-    const interests = isLogged
-      ? subjects.map((subject) => this.#interests.join(subject, this.#session, sinceSeq))
-      : NO_INTERESTS
-    const entry: Attached = {
-      ...stored,
-      number,
-      sinceSeq,
-      group,
-      skipsDollar,
-      subjects: isLogged
-        ? interests.map(({ filter }) => filter)
-        : subjects.map((subject) => new SubjectFilter(subject)),
-      interests,
-      shares: NO_SHARES,
+  /**
+   * Adds filters, or changes what they ask for; those whose wildcards are misplaced are left out.
+   * @param assignedSeq they are behind: at QoS 1 and 2 those that were there go on
+   */
+  add(filters: readonly StoredFilter[], assignedSeq: number): FilterChange[] {
+    const changes: FilterChange[] = []
+    for (const stored of filters) {
+      const before = this.#byFilter.get(stored.filter)
+      const goesOn = before !== undefined && before.qos > 0 && stored.qos > 0
+      // A commit that failed since may have taken back what the filter was behind.
+      const sinceSeq = goesOn ? Math.min(before.sinceSeq, assignedSeq) : assignedSeq
+      const after = this.#set(stored, before?.number ?? this.#lastNumber + 1, sinceSeq)
+      if (after !== undefined) changes.push({ filter: stored.filter, before, after })
     }
-    if (group !== '') {
-      entry.shares = subjects.map((subject) =>
-        this.#groups.join(group, subject, this.#session, entry),
-      )
+    return changes
+  }
+
+  /** Leaves out those that are not there. */
+  remove(filters: readonly string[]): FilterChange[] {
+    return filters.flatMap((filter) => {
+      const before = this.#delete(filter)
+      return before === undefined ? [] : [{ filter, before, after: undefined }]
+    })
+  }
+
+  /** The store takes none of them: all is as it was before, in the turn in which they were made. */
+  undone(changes: readonly FilterChange[]): void {
+    for (const { filter, before } of changes.toReversed()) this.#put(filter, before)
+  }
+
+  /** They are on their way to the disk; `settled` is to be called in the order of these calls. */
+  written(changes: readonly FilterChange[]): void {
+    this.#unsure ??= new Map()
+    for (const { filter, before } of changes) {
+      const known = this.#unsure.get(filter)
+      if (known === undefined) this.#unsure.set(filter, { onDisk: before, changes: 1 })
+      else known.changes++
     }
-    this.#byFilter.set(stored.filter, entry)
-    this.#tree = undefined
-    if (this.#session.isOnline) this.#setOnline(entry, true)
-    return entry
   }
 
-  delete(filter: string): FilterEntry | undefined {
-    const entry = this.#byFilter.get(filter)
-    if (entry === undefined) return undefined
-    this.#byFilter.delete(filter)
-    this.#tree = undefined
-    for (const interest of entry.interests) this.#interests.leave(interest, this.#session)
-    for (const share of entry.shares) this.#groups.leave(share)
-    return entry
+  /** Returns the filters that are what is on disk again: those of which no other change is on its way. */
+  settled(changes: readonly FilterChange[], isOnDisk: boolean): string[] {
+    const takenBack: string[] = []
+    for (const { filter, after } of changes) {
+      const known = this.#unsure?.get(filter)
+      if (known === undefined) continue
+      if (isOnDisk) known.onDisk = after
+      if (--known.changes > 0) continue
+      this.#unsure?.delete(filter)
+      if (isOnDisk) continue
+      this.#put(filter, known.onDisk)
+      takenBack.push(filter)
+    }
+    if (this.#unsure?.size === 0) this.#unsure = undefined
+    return takenBack
   }
 
+  /** Its session has ended: nothing comes back to it. */
   clear(): void {
-    for (const filter of [...this.#byFilter.keys()]) this.delete(filter)
+    this.#unsure = undefined
+    for (const filter of [...this.#byFilter.keys()]) this.#delete(filter)
   }
 
   cameOnline(): void {
@@ -161,6 +200,54 @@ export class SessionFilters {
     }
   }
 
+  #put(filter: string, known: FilterEntry | undefined): void {
+    if (known === undefined) this.#delete(filter)
+    else this.#set(known, known.number, known.sinceSeq)
+  }
+
+  #set(stored: StoredFilter, number: number, sinceSeq: number): FilterEntry | undefined {
+    const parts = partsOf(stored.filter)
+    if (parts === undefined) return undefined
+    const { group, skipsDollar, subjects } = parts
+    this.#delete(stored.filter)
+    this.#lastNumber = Math.max(this.#lastNumber, number)
+    const isLogged = stored.qos > 0 && group === ''
+    const interests = isLogged
+      ? subjects.map((subject) => this.#interests.join(subject, this.#session, sinceSeq))
+      : NO_INTERESTS
+    const entry: Attached = {
+      ...plain(stored),
+      number,
+      sinceSeq,
+      group,
+      skipsDollar,
+      subjects: isLogged
+        ? interests.map(({ filter }) => filter)
+        : subjects.map((subject) => new SubjectFilter(subject)),
+      interests,
+      shares: NO_SHARES,
+    }
+    if (group !== '') {
+      entry.shares = subjects.map((subject) =>
+        this.#groups.join(group, subject, this.#session, entry),
+      )
+    }
+    this.#byFilter.set(stored.filter, entry)
+    this.#tree = undefined
+    if (this.#session.isOnline) this.#setOnline(entry, true)
+    return entry
+  }
+
+  #delete(filter: string): FilterEntry | undefined {
+    const entry = this.#byFilter.get(filter)
+    if (entry === undefined) return undefined
+    this.#byFilter.delete(filter)
+    this.#tree = undefined
+    for (const interest of entry.interests) this.#interests.leave(interest, this.#session)
+    for (const share of entry.shares) this.#groups.leave(share)
+    return entry
+  }
+
   #candidates(subject: Uint8Array): Iterable<Attached> {
     if (this.#byFilter.size <= FEW_FILTERS_MAX) return this.#byFilter.values()
     this.#tree ??= this.#newTree()
@@ -185,6 +272,12 @@ export class SessionFilters {
       else share.group.online.delete(share)
     }
   }
+}
+
+/** What is asked for, and nothing that stands beside it. */
+export function plain(stored: StoredFilter): StoredFilter {
+  const { filter, qos, isNoLocal, isRetainAsPublished, subscriptionId, retainHandling } = stored
+  return { filter, qos, isNoLocal, isRetainAsPublished, subscriptionId, retainHandling }
 }
 
 function reset(match: FilterMatch): void {

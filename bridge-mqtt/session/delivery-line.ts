@@ -10,6 +10,7 @@ import { type Outbound, secondsLeft } from './outbound.ts'
 import { factsOf, factsOfStored, OutboundMessage } from './outbound-message.ts'
 import type { RetainedReplays } from './retained-replay.ts'
 import type { SessionGuard } from './session-guard.ts'
+import type { SubscriberRequests } from './subscriber-requests.ts'
 
 export interface LineParts {
   readonly context: MqttContext
@@ -18,6 +19,8 @@ export interface LineParts {
   readonly outbound: Outbound
   /** They wait until the log has been read that comes before them. */
   readonly replays: Pick<RetainedReplays, 'goOn'>
+  /** They have what the session has. */
+  readonly requests: Pick<SubscriberRequests, 'takeBack'>
   /** By a clock that can be trusted; 0 when there is none: then nothing has grown older. */
   readonly nowMs: () => number
 }
@@ -33,14 +36,16 @@ export class ClientLine implements DeliveryLine {
   readonly #guard: SessionGuard
   readonly #outbound: Outbound
   readonly #replays: LineParts['replays']
+  readonly #requests: LineParts['requests']
   readonly #nowMs: () => number
 
-  constructor({ context, clientId, guard, outbound, replays, nowMs }: LineParts) {
+  constructor({ context, clientId, guard, outbound, replays, requests, nowMs }: LineParts) {
     this.clientId = clientId
     this.#context = context
     this.#guard = guard
     this.#outbound = outbound
     this.#replays = replays
+    this.#requests = requests
     this.#nowMs = nowMs
   }
 
@@ -50,6 +55,10 @@ export class ClientLine implements DeliveryLine {
 
   mayReceive(subject: Uint8Array, group: string): boolean {
     return this.#guard.mayReceive(subject, group)
+  }
+
+  filtersTakenBack(filters: readonly string[]): void {
+    this.#requests.takeBack(filters)
   }
 
   caughtUp(): void {

@@ -72,9 +72,8 @@ export class SubscriberRequests {
           codes.push(typeof outcome === 'number' ? this.#failure(outcome) : outcome.qos)
           if (typeof outcome !== 'number') granted.push(outcome)
         }
-        const names = granted.map(({ filter }) => filter)
-        if (this.#durable === undefined || names.length === 0) committed(undefined)
-        else this.#durable.subscribe(granted, this.#stored(names, committed))
+        if (this.#durable === undefined || granted.length === 0) committed(undefined)
+        else this.#durable.subscribe(granted, this.#stored(committed))
       },
       failed: (from, to) => {
         const failure = this.#failure(REASON.implementationSpecific)
@@ -103,7 +102,7 @@ export class SubscriberRequests {
           codes.push(isGone ? REASON.success : REASON.noSubscriptionExisted)
         }
         if (this.#durable === undefined) committed(undefined)
-        else this.#durable.unsubscribe(names, this.#stored(names, committed))
+        else this.#durable.unsubscribe(names, this.#stored(committed))
       },
       failed: (from, to, error) => {
         lost = error
@@ -146,6 +145,17 @@ export class SubscriberRequests {
     })
   }
 
+  /** What the session has is what counts, also when another connection of the client has asked for what was not stored. */
+  takeBack(filters: readonly string[]): void {
+    this.#counted(() => {
+      for (const filter of filters) {
+        const stored = this.#durable?.filters.get(filter)
+        if (stored === undefined) this.#remove(filter)
+        else this.#parts.filters.set(stored)
+      }
+    })
+  }
+
   /** The user may do other things now: what is not allowed any more ends. */
   recheck(): void {
     this.#forget(this.#counted(() => this.#parts.filters.recheck()))
@@ -177,10 +187,13 @@ export class SubscriberRequests {
     return run.violation
   }
 
-  #stored(names: readonly string[], committed: Stored): Stored {
-    return (error) => {
-      if (error !== undefined && !this.#isClosed) this.#takeBack(names, error)
-      committed(error)
+  #stored(committed: Stored): Stored {
+    return (err) => {
+      if (err !== undefined && !this.#isClosed) {
+        const { context, owner } = this.#parts
+        context.notices.warn({ client: owner.clientId, err }, 'topic filters could not be stored')
+      }
+      committed(err)
     }
   }
 
@@ -222,19 +235,6 @@ export class SubscriberRequests {
       const fields = { client: owner.clientId, filter }
       context.notices.warn(fields, 'topic filter removed: not allowed any more')
     }
-  }
-
-  /** What the session has is what counts. */
-  #takeBack(filters: readonly string[], err: PetioleError): void {
-    const { context, owner, filters: present } = this.#parts
-    context.notices.warn({ client: owner.clientId, err }, 'topic filters could not be stored')
-    this.#counted(() => {
-      for (const filter of filters) {
-        const stored = this.#durable?.filters.get(filter)
-        if (stored === undefined) this.#remove(filter)
-        else present.set(stored)
-      }
-    })
   }
 
   #counted<Result>(change: () => Result): Result {

@@ -127,7 +127,8 @@ export class Subscriber implements SharedReceiver {
     const context = this.#context
     const outbound = this.#outbound
     const replays = this.#replays
-    this.#line = new ClientLine({ context, clientId, guard, outbound, replays, nowMs })
+    const requests = this.#requests
+    this.#line = new ClientLine({ context, clientId, guard, outbound, replays, requests, nowMs })
     durable.attach(this.#line)
   }
 

@@ -52,6 +52,8 @@ export class TestLine implements DeliveryLine {
     return this.allows(Buffer.from(subject).toString(), group)
   }
 
+  filtersTakenBack(): void {}
+
   caughtUp(): void {
     this.caughtUps++
   }
