@@ -43,6 +43,11 @@ export const READ_MESSAGES = 1_024
 export const READ_BYTES = 256 * KIB
 /** When a log that could not be read is tried again. */
 export const READ_RETRY_MS = 5_000
+/**
+ * Sessions that have ended and hand over at a time what they leave. Each waits for two commits and for what it
+ * reads; together they read no more for one commit than one alone.
+ */
+export const HANDING_OVER_MAX = 16
 /** Messages that a session had in flight when it ended, and that go to others of its groups in one transaction. */
 export const HANDED_OVER_AT_ONCE = 32
 /** Messages in flight that are read at once to be sent again. */

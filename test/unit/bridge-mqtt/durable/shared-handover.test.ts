@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { HANDING_OVER_MAX, READ_RETRY_MS } from '../../../../bridge-mqtt/durable/limits.ts'
+import { SessionRecords } from '../../../../bridge-mqtt/durable/session-records.ts'
 import type { Subscription } from '../../../../shared/broker/index.ts'
 import { PetioleError } from '../../../../shared/runtime/index.ts'
 import { DurableWorld, filterOf, type TestLine } from '../../../support/durable-world.ts'
@@ -7,6 +9,7 @@ import { RecordingPeer } from '../../../support/recording-peer.ts'
 import { StoreClock, settle } from '../../../support/store-clock.ts'
 
 const GROUP = '$share/g/a/#'
+const MANY = 1_000
 
 describe('mqtt durable: a session of a shared subscription that ends', () => {
   let clock: StoreClock
@@ -197,6 +200,105 @@ describe('mqtt durable: a session of a shared subscription that ends', () => {
     const got = member.got.map(({ payload }) => payload)
     assert.deepEqual([...got, ...d.payloads].toSorted(byNumber), payloads)
     assert.deepEqual([got, d.payloads], [got.toSorted(byNumber), d.payloads.toSorted(byNumber)])
+  })
+
+  it('leaves each message once to those who store nothing, when commits fail behind that', async () => {
+    const payloads = await publish(20, 2)
+    const d = await join('d')
+    const member = new RecordingPeer('local')
+    world.space.subscribe(member, { subject: 'a.>', queue: 'g' })
+    store.isAuto = false
+    world.session('c').end()
+    for (let tries = 0; tries < 3; tries++) {
+      await settle()
+      store.commit()
+      await settle()
+      store.failCommit()
+      await settle()
+      assert.deepEqual(d.payloads, [])
+      clock.advance(READ_RETRY_MS)
+    }
+    assert.ok(member.got.length > 0)
+    store.isAuto = true
+    clock.advance(READ_RETRY_MS)
+    await settle()
+    store.commit()
+    await settle()
+    const got = member.got.map(({ payload }) => payload)
+    assert.deepEqual([...got, ...d.payloads].toSorted(byNumber), payloads)
+    for (const { packetId } of d.sent) {
+      world.session('d').pubrec(packetId, 0)
+      await settle(2)
+      world.session('d').pubcomp(packetId)
+    }
+    world.session('d').end()
+    await isEmpty()
+  })
+
+  it('leaves each message once to those who store nothing, when its progress cannot be written', async () => {
+    const payloads = await publish(20)
+    const member = new RecordingPeer('local')
+    world.space.subscribe(member, { subject: 'a.>', queue: 'g' })
+    const states = [...store.streams.values()][0]!.states
+    const set = states.set.bind(states)
+    let cursors = 0
+    states.set = (key, ...rest) => {
+      if (key.startsWith('c/') && ++cursors === 2) throw new Error('no room')
+      set(key, ...rest)
+    }
+    world.session('c').end()
+    await settle()
+    clock.advance(READ_RETRY_MS)
+    await settle()
+    assert.deepEqual(
+      member.got.map(({ payload }) => payload),
+      payloads,
+    )
+    await isEmpty()
+  })
+
+  it('has left when what it had is handed over, though others publish without a pause', async () => {
+    const payloads = await publish(20)
+    const d = await join('d')
+    await world.subscribe('e', 'b')
+    store.isAuto = false
+    const cursorKey = SessionRecords.cursorKey(world.session('c').key)
+    const isThere = (): boolean =>
+      [...store.streams.values()].some(({ states }) => states.get(cursorKey) !== undefined)
+    world.session('c').end()
+    let commits = 0
+    do {
+      void world.publish('b', '')
+      await settle(5)
+      store.commit()
+      await settle(5)
+    } while (isThere() && ++commits < 20)
+    assert.ok(commits < 20)
+    assert.deepEqual(d.payloads, payloads)
+    store.isAuto = true
+  })
+
+  it('hands over some at a time when thousands end at once', async () => {
+    const names = Array.from({ length: MANY }, (_, i) => `many-${i}`)
+    for (const name of names) {
+      world.session(name).subscribe([filterOf(GROUP, 1)], () => {})
+    }
+    await settle()
+    const payloads = Array.from({ length: 5 * MANY }, (_, i) => `1:${i}`)
+    for (const payload of payloads) void world.publish('a.x', payload)
+    await settle()
+    const d = await join('d')
+    const before = store.commits
+    for (const name of ['c', ...names]) world.session(name).end()
+    let turns = 0
+    while (new Set(d.payloads).size < payloads.length && turns++ < 5 * MANY) await settle(1)
+    await settle()
+    assert.deepEqual(d.payloads.toSorted(byNumber), payloads)
+    const commits = store.commits - before
+    assert.ok(commits <= (4 * MANY) / HANDING_OVER_MAX, `${commits} commits for ${MANY} sessions`)
+    for (const { packetId } of d.sent) world.session('d').puback(packetId, 0)
+    world.session('d').end()
+    await isEmpty()
   })
 
   it('leaves nothing when nobody else is in its group', async () => {
