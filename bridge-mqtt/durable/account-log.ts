@@ -113,6 +113,7 @@ export class AccountLog {
     const nowMs = log.nowMs()
     const monotonicMs = this.#parts.clock.monotonicMs()
     for (const found of sessions) this.#restore(found, log, monotonicMs - awayMs(found, nowMs))
+    log.doInPieces(log.records.moveReceived(sessions, this.#parts.log))
     this.#deadlines.graceWills(WILL_RESTART_GRACE_MS)
     log.sweep()
     this.#deadlines.look()

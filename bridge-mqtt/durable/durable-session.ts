@@ -96,6 +96,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   }
 
   mayReceive(subject: Uint8Array, group: string): boolean {
+    if (this.#hasEnded) return false
     return this.#delivery?.line.mayReceive(subject, group) ?? true
   }
 
@@ -214,7 +215,7 @@ export class DurableSession implements InterestedSession, SharingSession {
       line,
     })
     this.#cursor.user = this.#delivery
-    this.#filters.cameOnline()
+    this.#tellFilters()
     this.#leftMs = 0
     if (this.#countsTime) this.save()
     this.#delivery.start()
@@ -230,7 +231,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#delivery.close()
     this.#cursor.wentOffline()
     this.#delivery = undefined
-    this.#filters.wentOffline()
+    this.#tellFilters()
     this.#leftMs = this.#host.nowMs()
     this.#leftAtMs = this.#host.clock.monotonicMs()
     if (this.#countsTime && this.#expirySeconds > 0) this.save()
@@ -255,9 +256,18 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#cursor.user = undefined
     this.#cursor.forget()
     const filters = [...this.#filters.all.values()]
-    this.#filters.clear()
-    this.#host.handover.end({ identity: this, cursor: this.#cursor, filters }, committed)
-    this.#host.ended(this)
+    const { isSharing } = this.#filters
+    const host = this.#host
+    const leaveNext = this.#filters.leave()
+    host.arriving.delete(this)
+    host.doInPieces(() => {
+      if (leaveNext()) return true
+      host.sweep()
+      return false
+    })
+    const cursor = this.#cursor
+    host.handover.end({ identity: this, cursor, filters, isSharing }, committed)
+    host.ended(this)
   }
 
   /** Publishes the will, if there is one: that, and that there is none any more, is stored as one. */
@@ -349,6 +359,14 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** What is written for a session that is not there itself would be nobody's. */
   #saveAgain(): void {
     if (this.#isUnsaved) this.save()
+  }
+
+  /** There may be very many. */
+  #tellFilters(): void {
+    const { arriving } = this.#host
+    if (this.isOnline) arriving.add(this)
+    else arriving.delete(this)
+    this.#host.doInPieces(this.#filters.tellOnline(() => arriving.delete(this)))
   }
 
   get #journal(): FilterJournal {

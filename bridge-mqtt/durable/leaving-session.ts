@@ -32,6 +32,8 @@ export interface EndedSession {
   readonly identity: Omit<SessionIdentity, 'expirySeconds'>
   readonly cursor: SessionCursor
   readonly filters: readonly FilterEntry[]
+  /** One of them is shared. */
+  readonly isSharing: boolean
 }
 
 export interface LeavingParts {
@@ -71,7 +73,7 @@ export class LeavingSession {
 
   /** undefined: it leaves nothing. */
   static of(session: EndedSession, parts: LeavingParts): LeavingSession | undefined {
-    if (!session.filters.some(({ group }) => group !== '')) return undefined
+    if (!session.isSharing) return undefined
     const leaving = new LeavingSession(session, parts)
     return leaving.#left.inflight.length > 0 || leaving.#isWaitedFor ? leaving : undefined
   }

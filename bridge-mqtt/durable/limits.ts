@@ -26,6 +26,8 @@ export const KNOWN_SUBJECT_BYTES = 256
 
 /** From so many filters on a session looks them up in a tree. */
 export const FEW_FILTERS_MAX = 8
+/** With more it has the tree from the beginning: to make one of so many takes a millisecond or two. */
+export const UNPLANTED_FILTERS_MAX = 1_024
 
 /** Messages that wait in memory for sessions that are connected: the newest ones. */
 export const RECENT_BYTES_MAX = 4 * MIB

@@ -36,7 +36,7 @@ export class ReceivedIds {
   constructor(states: StateTable, key: string) {
     this.#states = states
     this.#key = key
-    // When those of an earlier version found no room at the start.
+    // When those of an earlier version had not their turn since the start, or found no room.
     moveToBlocks(states, key)
     for (const [number, blockKey] of blockKeys(key)) {
       if (states.get(blockKey) !== undefined) this.#block(number)

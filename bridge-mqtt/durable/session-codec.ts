@@ -7,7 +7,7 @@
  *     w/<key>             the will: JSON
  *     c/<key>             how far it is: u8 1 | f64 passed | u16 n | n × (u16 id, f64 seq, u8 qos | released << 2)
  *     i/<key>/<n>         packet identifiers from 2048 n on of QoS 2 publishes that wait for PUBREL [id-block.ts]
- *     i/<key>             the same of an earlier version, all in one: made into those at the start [id-block.ts]
+ *     i/<key>             the same of an earlier version, all in one: made into those after the start [id-block.ts]
  *
  * Numbers are little-endian. Decoding throws nothing: bytes that make no sense are undefined.
  */

@@ -8,7 +8,7 @@ import { isShared, parseShared } from '../codec/index.ts'
 import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
 import { addresseeFilter } from './address.ts'
 import type { StoredFilter } from './delivery-line.ts'
-import { FEW_FILTERS_MAX } from './limits.ts'
+import { FEW_FILTERS_MAX, UNPLANTED_FILTERS_MAX } from './limits.ts'
 import type { InterestedSession, LogInterest, LogInterests } from './log-interest.ts'
 import type { SharedGroups, SharedMember, SharingSession } from './shared-groups.ts'
 
@@ -71,11 +71,14 @@ export class SessionFilters {
   readonly #interests: LogInterests
   readonly #groups: SharedGroups
   readonly #byFilter = new Map<string, Attached>()
-  /** Made when there are many. */
+  /** Of many, made when it is asked for; of very many, whose making takes long, always. */
   #tree: SubjectTree<Attached> | undefined
   /** By filter. Of ten thousand sessions most have none. */
   #unsure: Map<string, Unsure> | undefined
   #lastNumber = 0
+  #shared = 0
+  /** Counts how often the client has come or gone. */
+  #telling = 0
 
   constructor(
     session: InterestedSession & SharingSession,
@@ -89,6 +92,11 @@ export class SessionFilters {
 
   get all(): ReadonlyMap<string, FilterEntry> {
     return this.#byFilter
+  }
+
+  /** One of them is shared. */
+  get isSharing(): boolean {
+    return this.#shared > 0
   }
 
   /** As it was found on disk. */
@@ -153,18 +161,35 @@ export class SessionFilters {
     return takenBack
   }
 
-  /** Its session has ended: nothing comes back to it. */
-  clear(): void {
+  /** Its session has ended: nothing comes back to it, and each call of what is returned ends one, until that is false. */
+  leave(): () => boolean {
     this.#unsure = undefined
-    for (const filter of [...this.#byFilter.keys()]) this.#delete(filter)
+    this.#tree = undefined
+    this.#telling++
+    const left = this.#byFilter.keys()
+    return () => {
+      const { value: filter } = left.next()
+      if (filter !== undefined) this.#delete(filter)
+      return filter !== undefined
+    }
   }
 
-  cameOnline(): void {
-    for (const entry of this.#byFilter.values()) this.#setOnline(entry, true)
-  }
-
-  wentOffline(): void {
-    for (const entry of this.#byFilter.values()) this.#setOnline(entry, false)
+  /**
+   * Its client has come or gone: each call of what is returned tells one of its interests, until that is false. What
+   * was returned before does nothing any more.
+   *
+   * @param told all know it
+   */
+  tellOnline(told: () => void): () => boolean {
+    const telling = ++this.#telling
+    const left = this.#byFilter.values()
+    return () => {
+      if (telling !== this.#telling) return false
+      const { value: entry } = left.next()
+      if (entry === undefined) told()
+      else this.#setOnline(entry, this.#session.isOnline)
+      return entry !== undefined
+    }
   }
 
   /** All that the log may have for the session: what its filters match, and what is addressed to it. */
@@ -228,12 +253,14 @@ export class SessionFilters {
       shares: NO_SHARES,
     }
     if (group !== '') {
+      this.#shared++
       entry.shares = subjects.map((subject) =>
         this.#groups.join(group, subject, this.#session, entry),
       )
     }
     this.#byFilter.set(stored.filter, entry)
-    this.#tree = undefined
+    if (this.#tree !== undefined) addTo(this.#tree, entry)
+    else if (this.#byFilter.size > UNPLANTED_FILTERS_MAX) this.#tree = this.#newTree()
     if (this.#session.isOnline) this.#setOnline(entry, true)
     return entry
   }
@@ -242,9 +269,10 @@ export class SessionFilters {
     const entry = this.#byFilter.get(filter)
     if (entry === undefined) return undefined
     this.#byFilter.delete(filter)
-    this.#tree = undefined
+    for (const { subject } of entry.subjects) this.#tree?.remove(subject, entry)
     for (const interest of entry.interests) this.#interests.leave(interest, this.#session)
     for (const share of entry.shares) this.#groups.leave(share)
+    if (entry.group !== '') this.#shared--
     return entry
   }
 
@@ -256,9 +284,7 @@ export class SessionFilters {
 
   #newTree(): SubjectTree<Attached> {
     const tree = new SubjectTree<Attached>()
-    for (const entry of this.#byFilter.values()) {
-      for (const { subject } of entry.subjects) tree.add(subject, entry)
-    }
+    for (const entry of this.#byFilter.values()) addTo(tree, entry)
     return tree
   }
 
@@ -272,6 +298,10 @@ export class SessionFilters {
       else share.group.online.delete(share)
     }
   }
+}
+
+function addTo(tree: SubjectTree<Attached>, entry: Attached): void {
+  for (const { subject } of entry.subjects) tree.add(subject, entry)
 }
 
 /** What is asked for, and nothing that stands beside it. */

@@ -18,6 +18,10 @@ export interface SessionHost extends DeliveryHost {
   readonly interests: LogInterests
   readonly groups: SharedGroups
   readonly handover: SharedHandover
+  /** Those whose clients have come, and not all of whose interests know it: they are told of all that is stored. */
+  readonly arriving: Set<DurableSession>
+  /** Calls `next` until it says that there is nothing left: some at once, the rest in turns of the loop, while the log is open. */
+  doInPieces(next: () => boolean): void
   /** By a clock that can be trusted; 0 when there is none. */
   nowMs(): number
   /** Appends a message for one session. False: it could not be stored, and its publisher was told. */

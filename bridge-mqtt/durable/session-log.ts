@@ -1,9 +1,10 @@
-import type {
-  Message,
-  Peer,
-  PublishCommitted,
-  SubjectSpace,
-  Subscription,
+import {
+  type Message,
+  type Peer,
+  type PublishCommitted,
+  type SubjectSpace,
+  type Subscription,
+  Turns,
 } from '../../shared/broker/index.ts'
 import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
@@ -68,6 +69,7 @@ export class SessionLog implements Peer, SessionHost {
   readonly handover: SharedHandover
   readonly sweeping: LogSweep
   readonly deliveries = new Set<Delivery>()
+  readonly arriving = new Set<DurableSession>()
   readonly turns: DeliveryTurns
   /** Messages stored since the start, those that could not be, and those that limits or damage took away. */
   readonly counters = { appended: 0, refused: 0, evicted: 0 }
@@ -79,6 +81,7 @@ export class SessionLog implements Peer, SessionHost {
   #waiting: Delivery[] = []
   #waitingBefore: Delivery[] = []
   #troubleMs = Number.NEGATIVE_INFINITY
+  #isDestroyed = false
 
   constructor(parts: SessionLogParts) {
     const { store, stream, space, clock, log } = parts
@@ -96,6 +99,7 @@ export class SessionLog implements Peer, SessionHost {
     this.handover = new SharedHandover({
       ...{ store, stream, space, clock, log, records: this.records, peer: this },
       nowMs: () => this.nowMs(),
+      doInPieces: (next) => this.doInPieces(next),
       done: () => this.sweep(),
     })
     this.sweeping = new LogSweep({
@@ -125,10 +129,11 @@ export class SessionLog implements Peer, SessionHost {
     const headers = headersFor(message, qos, publisher, this.#parts.space.account)
     const seq = this.#append(subject, headers, message.payload, committed)
     if (seq === 0) return
-    let isAwaited = false
+    let isAwaited = this.arriving.size > 0
     for (const { online } of matched) if (online.size > 0) isAwaited = true
     if (!isAwaited) return
     this.recent.add(seq, subject, headers, message.payload, this.clock.wallMs())
+    for (const session of this.arriving) session.appended(seq)
     for (const interest of matched) tellOnline(interest, seq)
   }
 
@@ -177,6 +182,11 @@ export class SessionLog implements Peer, SessionHost {
     this.sweeping.walk()
   }
 
+  doInPieces(next: () => boolean): void {
+    const { account } = this.#parts.space
+    Turns.of(this.clock).doInPieces(account, () => !this.#isDestroyed && next())
+  }
+
   nowMs(): number {
     return this.#parts.retention.nowMs() ?? 0
   }
@@ -206,6 +216,7 @@ export class SessionLog implements Peer, SessionHost {
   }
 
   destroy(): void {
+    this.#isDestroyed = true
     this.writer.destroy()
     this.sweeping.close()
     for (const stop of this.#stops) stop()

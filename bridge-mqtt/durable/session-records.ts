@@ -71,9 +71,8 @@ export class SessionRecords {
     this.#removeIfThere(`w/${key}`)
   }
 
-  /** All of a session; to be called in a transaction. */
-  remove(key: string, filterNumbers: Iterable<number>, committed: Committed | undefined): void {
-    for (const number of filterNumbers) this.#removeIfThere(`f/${key}/${number}`)
+  /** All of a session but its filters, which are nobody's then; to be called in a transaction. */
+  remove(key: string, committed: Committed): void {
     for (const [, stateKey] of blockKeys(SessionRecords.receivedKey(key))) {
       this.#removeIfThere(stateKey)
     }
@@ -95,14 +94,26 @@ export class SessionRecords {
     }
     const sessions: FoundSession[] = []
     for (const [key, { record, keys, ...rest }] of found) {
-      if (record !== undefined) {
-        sessions.push({ key, record, ...rest })
-        if (!moveToBlocks(this.states, SessionRecords.receivedKey(key))) {
-          log.warn({ session: record.clientId, kind: 'i' }, 'damaged state of a session')
-        }
-      } else for (const stateKey of keys) this.states.remove(stateKey)
+      if (record !== undefined) sessions.push({ key, record, ...rest })
+      else for (const stateKey of keys) this.states.remove(stateKey)
     }
     return sessions
+  }
+
+  /** Makes blocks of what an earlier version wrote: of one session with each call of what is returned, until that is false. */
+  moveReceived(sessions: readonly FoundSession[], log: Log): () => boolean {
+    const left = sessions
+      .map(({ key, record }) => ({ key: SessionRecords.receivedKey(key), client: record.clientId }))
+      .filter(({ key }) => this.states.get(key) !== undefined)
+      .values()
+    return () => {
+      const { value: earlier } = left.next()
+      if (earlier === undefined) return false
+      if (!moveToBlocks(this.states, earlier.key)) {
+        log.warn({ session: earlier.client, kind: 'i' }, 'damaged state of a session')
+      }
+      return true
+    }
   }
 
   #removeIfThere(stateKey: string): void {

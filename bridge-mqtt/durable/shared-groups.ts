@@ -26,7 +26,7 @@ export interface SharingSession {
   readonly isOnline: boolean
   /** Its client is connected, and something could be sent to it now. */
   readonly hasRoom: boolean
-  /** True while its client is away: nobody knows. */
+  /** True while its client is away: nobody knows. False when it has ended. */
   mayReceive(subject: Uint8Array, group: string): boolean
   /** Stores a message for this session alone. False: it could not be stored, and its publisher was told. */
   take(message: Message, qos: number): boolean
@@ -67,7 +67,7 @@ export class SharedGroup {
   hasReceiver(subject: Uint8Array): boolean {
     let asked = 0
     for (const { session } of this.online) {
-      if (session.mayReceive(subject, this.name)) return true
+      if (session.isOnline && session.mayReceive(subject, this.name)) return true
       if (++asked > SHARED_MEMBERS_ASKED) return false
     }
     return false

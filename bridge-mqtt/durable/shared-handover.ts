@@ -17,6 +17,8 @@ import { HANDING_OVER_MAX, READ_RETRY_MS } from './limits.ts'
 export interface SharedHandoverParts extends LeavingParts {
   readonly clock: Clock
   readonly log: Log
+  /** Calls `next` until that is false, in turns of the loop when it takes long. */
+  readonly doInPieces: (next: () => boolean) => void
   /** Messages of the log are needed no more. */
   readonly done: () => void
 }
@@ -71,9 +73,23 @@ export class SharedHandover {
     this.#waiting.clear()
   }
 
-  #erase({ identity, filters }: EndedSession, committed?: SessionCommitted): void {
-    const numbers = filters.map(({ number }) => number)
-    this.#parts.records.remove(identity.key, numbers, committed)
+  #erase(session: EndedSession, committed?: SessionCommitted): void {
+    this.#parts.records.remove(session.identity.key, (error) => {
+      // A session that is there still must have its filters.
+      if (error === undefined) this.#eraseFilters(session)
+      committed?.(error)
+    })
+  }
+
+  /** There may be very many. Those that are left after a crash, or on a disk that takes nothing, go at the next start. */
+  #eraseFilters({ identity, filters }: EndedSession): void {
+    const { records, doInPieces } = this.#parts
+    const left = filters.values()
+    doInPieces(() => {
+      const { value: filter } = left.next()
+      if (filter !== undefined) records.removeFilter(identity.key, filter.number)
+      return filter !== undefined
+    })
   }
 
   /** Thousands may end at once: more than some at a time would only wait for each other. */

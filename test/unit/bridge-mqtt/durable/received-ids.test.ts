@@ -133,7 +133,7 @@ describe('mqtt durable: packet identifiers that wait for their PUBREL', () => {
   it('go with their session when they still lie in an earlier record', () => {
     states.set('i/c', Buffer.of(1, 7, 0, 9, 0))
     const records = new SessionRecords(states)
-    store.transaction(() => records.remove('c', [], undefined))
+    store.transaction(() => records.remove('c', () => {}))
     store.commit()
     assert.equal(states.get('i/c'), undefined)
   })
