@@ -61,6 +61,10 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#filters.all
   }
 
+  get sharedCount(): number {
+    return this.#filters.sharedCount
+  }
+
   get expirySeconds(): number {
     return this.#expirySeconds
   }
@@ -96,8 +100,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   }
 
   mayReceive(subject: Uint8Array, group: string): boolean {
-    if (this.#hasEnded) return false
-    return this.#delivery?.line.mayReceive(subject, group) ?? true
+    return !this.#hasEnded && (this.#delivery?.line.mayReceive(subject, group) ?? true)
   }
 
   get inflight(): number {
@@ -111,16 +114,21 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.inflight + this.#host.stream.countFrom(this.#cursor.passedSeq + 1, filter)
   }
 
-  holds(seq: number): boolean {
-    return this.#cursor.inflight.holds(seq)
+  holds(seq: number, subject: Uint8Array): boolean {
+    if (this.#cursor.inflight.holds(seq)) return true
+    return this.#filters.isWaiting(subject, seq) && this.#cursor.needs(seq)
   }
 
-  /** Whether a message is in flight that none of its filters matches. */
+  get isWaiting(): boolean {
+    return this.#filters.waitingUntilSeq > this.#cursor.passedSeq
+  }
+
+  /** Whether a message is in flight that none of its filters matches, or waits for one at QoS 0. */
   get hasStrays(): boolean {
-    const { stream } = this.#host
+    if (this.isWaiting) return true
     const filter = this.#filters.logged(this.key)
     for (const { seq } of this.#cursor.inflight.published) {
-      const subject = stream.subjectOf(seq)
+      const subject = this.#host.stream.subjectOf(seq)
       if (subject !== undefined && !filter.matches(Buffer.from(subject))) return true
     }
     return false
@@ -129,7 +137,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   /** Takes what was found of it on disk; before anybody is attached. */
   restore({ record, filters, will, cursor }: FoundSession, leftAtMs: number): void {
     if (cursor !== undefined) this.#cursor.restore(cursor)
-    for (const [number, it] of filters) this.#filters.restore(it.stored, number, it.sinceSeq)
+    for (const [number, it] of filters) this.#filters.restore(number, it)
     this.#will = will
     this.#leftMs = record.leftMs
     this.#leftAtMs = leftAtMs
@@ -370,7 +378,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   }
 
   get #journal(): FilterJournal {
-    if (this.inflight > 0) this.#host.strays(this)
+    if (this.inflight > 0 || this.#filters.all.size > 0) this.#host.strays(this)
     return new FilterJournal(this.key, this.#filters, this.#host, {
       filtersChanged: () => this.#delivery?.filtersChanged(),
       filtersTakenBack: (filters) => this.#delivery?.line.filtersTakenBack(filters),

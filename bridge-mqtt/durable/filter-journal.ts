@@ -43,8 +43,8 @@ export class FilterJournal {
     const changes = this.#filters.add(filters, stream.assignedSeq)
     this.#write(changes, committed, ({ after }, told) => {
       if (after === undefined) return
-      const { number, sinceSeq } = after
-      records.writeFilter(this.#key, number, { stored: plain(after), sinceSeq }, told)
+      const { number, sinceSeq, waiting } = after
+      records.writeFilter(this.#key, number, { stored: plain(after), sinceSeq, waiting }, told)
     })
   }
 

@@ -49,9 +49,19 @@ export interface EncodedInflight {
   readonly published: Iterable<InflightEntry>
 }
 
+/** What was stored for a filter before it was replaced by one at QoS 0, and is to be delivered still. */
+export interface Waiting {
+  readonly qos: number
+  /** What was stored behind this, */
+  readonly sinceSeq: number
+  /** and up to this. */
+  readonly untilSeq: number
+}
+
 export interface FilterRecord {
   readonly stored: StoredFilter
   readonly sinceSeq: number
+  readonly waiting?: Waiting | undefined
 }
 
 export function encodeSession(record: SessionRecord): Uint8Array {
@@ -66,8 +76,8 @@ export function decodeSession(bytes: Uint8Array): SessionRecord | undefined {
   return { clientId, createdMs, expirySeconds, leftMs }
 }
 
-export function encodeFilter({ stored, sinceSeq }: FilterRecord): Uint8Array {
-  return Buffer.from(JSON.stringify({ v: VERSION, ...stored, sinceSeq }))
+export function encodeFilter({ stored, sinceSeq, waiting }: FilterRecord): Uint8Array {
+  return Buffer.from(JSON.stringify({ v: VERSION, ...stored, sinceSeq, waiting }))
 }
 
 export function decodeFilter(bytes: Uint8Array): FilterRecord | undefined {
@@ -81,7 +91,17 @@ export function decodeFilter(bytes: Uint8Array): FilterRecord | undefined {
     isNoLocal: isNoLocal === true,
     isRetainAsPublished: isRetainAsPublished === true,
   }
-  return { stored: { filter, qos, ...options, subscriptionId, retainHandling }, sinceSeq }
+  const stored = { filter, qos, ...options, subscriptionId, retainHandling }
+  const waiting = decodeWaiting(fields['waiting'])
+  return waiting === undefined ? { stored, sinceSeq } : { stored, sinceSeq, waiting }
+}
+
+/** Without it the filter is what it was asked to be. */
+function decodeWaiting(value: unknown): Waiting | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { qos, sinceSeq, untilSeq } = value as Record<string, unknown>
+  if (!isCount(qos, 2) || !isCount(sinceSeq) || !isCount(untilSeq)) return undefined
+  return { qos, sinceSeq, untilSeq }
 }
 
 export function encodeWill({ topic, payload, qos, isRetain, section }: WillMessage): Uint8Array {

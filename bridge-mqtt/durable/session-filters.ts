@@ -10,6 +10,7 @@ import { addresseeFilter } from './address.ts'
 import type { StoredFilter } from './delivery-line.ts'
 import { FEW_FILTERS_MAX, UNPLANTED_FILTERS_MAX } from './limits.ts'
 import type { InterestedSession, LogInterest, LogInterests } from './log-interest.ts'
+import type { FilterRecord, Waiting } from './session-codec.ts'
 import type { SharedGroups, SharedMember, SharingSession } from './shared-groups.ts'
 
 /** One filter of a session, with what stands for it. */
@@ -18,6 +19,8 @@ export interface FilterEntry extends StoredFilter {
   readonly number: number
   /** What was stored up to here does not match it; all that is stored at QoS 0, and for shared ones. */
   readonly sinceSeq: number
+  /** Older messages that it has at another QoS [MQTT-3.8.4-4]. */
+  readonly waiting: Waiting | undefined
   /** `g` of `$share/g/…`, else ''. */
   readonly group: string
   readonly skipsDollar: boolean
@@ -77,6 +80,8 @@ export class SessionFilters {
   #unsure: Map<string, Unsure> | undefined
   #lastNumber = 0
   #shared = 0
+  /** Nothing that was stored behind this waits for a filter that is at QoS 0 by now. */
+  #waitingUntilSeq = 0
   /** Counts how often the client has come or gone. */
   #telling = 0
 
@@ -94,14 +99,23 @@ export class SessionFilters {
     return this.#byFilter
   }
 
+  /** How many of them are shared. */
+  get sharedCount(): number {
+    return this.#shared
+  }
+
+  get waitingUntilSeq(): number {
+    return this.#waitingUntilSeq
+  }
+
   /** One of them is shared. */
   get isSharing(): boolean {
     return this.#shared > 0
   }
 
   /** As it was found on disk. */
-  restore(stored: StoredFilter, number: number, sinceSeq: number): void {
-    this.#set(stored, number, sinceSeq)
+  restore(number: number, { stored, sinceSeq, waiting }: FilterRecord): void {
+    this.#set(stored, number, sinceSeq, waiting)
   }
 
   /**
@@ -115,7 +129,8 @@ export class SessionFilters {
       const goesOn = before !== undefined && before.qos > 0 && stored.qos > 0
       // A commit that failed since may have taken back what the filter was behind.
       const sinceSeq = goesOn ? Math.min(before.sinceSeq, assignedSeq) : assignedSeq
-      const after = this.#set(stored, before?.number ?? this.#lastNumber + 1, sinceSeq)
+      const waiting = before && waitingOf(before, stored, assignedSeq)
+      const after = this.#set(stored, before?.number ?? this.#lastNumber + 1, sinceSeq, waiting)
       if (after !== undefined) changes.push({ filter: stored.filter, before, after })
     }
     return changes
@@ -195,10 +210,19 @@ export class SessionFilters {
   /** All that the log may have for the session: what its filters match, and what is addressed to it. */
   logged(key: string): SubjectFilter {
     const filters = [addresseeFilter(key)]
-    for (const { interests } of this.#byFilter.values()) {
-      for (const { filter } of interests) filters.push(filter)
+    for (const { subjects, interests, waiting } of this.#byFilter.values()) {
+      if (interests.length > 0 || waiting !== undefined) filters.push(...subjects)
     }
     return new FilterUnion(filters)
+  }
+
+  /** Whether a stored message is for a filter that is at QoS 0 by now. */
+  isWaiting(subject: Uint8Array, seq: number): boolean {
+    if (seq > this.#waitingUntilSeq) return false
+    for (const entry of this.#candidates(subject)) {
+      if (waits(entry, seq) && isMatching(entry, subject)) return true
+    }
+    return false
   }
 
   /**
@@ -208,9 +232,10 @@ export class SessionFilters {
   match(subject: Uint8Array, seq: number, isOwn: boolean, match: FilterMatch): void {
     reset(match)
     for (const entry of this.#candidates(subject)) {
-      if (entry.group !== '' || (isOwn && entry.isNoLocal) || seq <= entry.sinceSeq) continue
-      if (!isMatching(entry, subject)) continue
-      take(match, entry)
+      if (entry.group !== '' || (isOwn && entry.isNoLocal)) continue
+      const isOld = waits(entry, seq)
+      if ((!isOld && seq <= entry.sinceSeq) || !isMatching(entry, subject)) continue
+      take(match, entry, isOld ? entry.waiting?.qos : entry.qos)
     }
     match.isMatch = match.qos > 0
   }
@@ -227,10 +252,15 @@ export class SessionFilters {
 
   #put(filter: string, known: FilterEntry | undefined): void {
     if (known === undefined) this.#delete(filter)
-    else this.#set(known, known.number, known.sinceSeq)
+    else this.#set(known, known.number, known.sinceSeq, known.waiting)
   }
 
-  #set(stored: StoredFilter, number: number, sinceSeq: number): FilterEntry | undefined {
+  #set(
+    stored: StoredFilter,
+    number: number,
+    sinceSeq: number,
+    waiting: Waiting | undefined,
+  ): FilterEntry | undefined {
     const parts = partsOf(stored.filter)
     if (parts === undefined) return undefined
     const { group, skipsDollar, subjects } = parts
@@ -244,6 +274,7 @@ export class SessionFilters {
       ...plain(stored),
       number,
       sinceSeq,
+      waiting,
       group,
       skipsDollar,
       subjects: isLogged
@@ -259,6 +290,7 @@ export class SessionFilters {
       )
     }
     this.#byFilter.set(stored.filter, entry)
+    this.#waitingUntilSeq = Math.max(this.#waitingUntilSeq, waiting?.untilSeq ?? 0)
     if (this.#tree !== undefined) addTo(this.#tree, entry)
     else if (this.#byFilter.size > UNPLANTED_FILTERS_MAX) this.#tree = this.#newTree()
     if (this.#session.isOnline) this.#setOnline(entry, true)
@@ -318,8 +350,25 @@ function reset(match: FilterMatch): void {
   if (match.groups.length > 0) match.groups = []
 }
 
-function take(match: FilterMatch, entry: FilterEntry): void {
-  if (entry.qos > match.qos) match.qos = entry.qos
+/**
+ * At QoS 0 nothing is stored from now on, but what is stored is not lost by that [MQTT-3.8.4-4]. Members of groups
+ * have theirs addressed to them.
+ */
+function waitingOf(
+  { qos, sinceSeq, waiting, group }: FilterEntry,
+  stored: StoredFilter,
+  assignedSeq: number,
+): Waiting | undefined {
+  if (qos === 0 || stored.qos > 0 || group !== '') return waiting
+  return { qos, sinceSeq: waiting?.sinceSeq ?? sinceSeq, untilSeq: assignedSeq }
+}
+
+function waits({ waiting }: FilterEntry, seq: number): boolean {
+  return waiting !== undefined && seq > waiting.sinceSeq && seq <= waiting.untilSeq
+}
+
+function take(match: FilterMatch, entry: FilterEntry, qos = entry.qos): void {
+  if (qos > match.qos) match.qos = qos
   if (entry.isRetainAsPublished) match.isRetainAsPublished = true
   if (entry.subscriptionId > 0) match.subscriptionIds.push(entry.subscriptionId)
 }

@@ -317,8 +317,8 @@ export class SessionLog implements Peer, SessionHost {
       if (interest.isNeeded(seq)) return true
     }
     for (const session of this.#strays) {
-      if (session.inflight === 0) this.#strays.delete(session)
-      else if (session.holds(seq)) return true
+      if (session.inflight === 0 && !session.isWaiting) this.#strays.delete(session)
+      else if (session.holds(seq, subject)) return true
     }
     return false
   }

@@ -64,17 +64,20 @@ class Several {
   readonly byFilter = new Map<string, Entry>()
   readonly bySubscription = new Map<Subscription, Entry>()
   readonly overlaps = new FilterOverlaps()
+  sharedCount = 0
 
   add(entry: Entry): void {
     this.byFilter.set(entry.filter, entry)
     for (const subscription of entry.subscriptions) this.bySubscription.set(subscription, entry)
     if (entry.group === undefined) this.overlaps.add(entry)
+    else this.sharedCount++
   }
 
   delete(entry: Entry): void {
     this.byFilter.delete(entry.filter)
     for (const subscription of entry.subscriptions) this.bySubscription.delete(subscription)
     if (entry.group === undefined) this.overlaps.delete(entry)
+    else this.sharedCount--
   }
 }
 
@@ -134,6 +137,11 @@ export class ClientFilters {
   get size(): number {
     if (this.#several !== undefined) return this.#several.byFilter.size
     return this.#only === undefined ? 0 : 1
+  }
+
+  /** How many of them are shared. */
+  get sharedCount(): number {
+    return this.#several?.sharedCount ?? Number(this.#only?.group !== undefined)
   }
 
   /** What the client itself publishes must be known as its own. */

@@ -45,6 +45,7 @@ export function connectionFacts(
       version: VERSIONS[session.level],
       sessionExpirySeconds: session.expirySeconds,
       inflight: session.inflight,
+      sharedSubscriptions: session.sharedCount,
     },
   }
 }

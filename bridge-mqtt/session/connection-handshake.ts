@@ -126,7 +126,7 @@ export class Handshake implements ExchangeOutcome {
   #receive(packet: ConnectPacket): void {
     const { limits } = this.#context
     this.#packet = packet
-    this.#terms = termsOf(packet, limits)
+    this.#terms = termsOf(packet, limits, this.#context.packetBytesMax)
     this.#answers = new Answers(this.#newcomer.channel, this.#terms)
     const refusal =
       identifierRefusal(packet, limits.allowsEmptyClientId) ?? willRefusal(packet, limits)
@@ -202,11 +202,11 @@ export class Handshake implements ExchangeOutcome {
     const { packet, terms, answers, admission } = admitted
     this.#newcomer.input.turn.owner = admission.identity.account
     const assigned = packet.clientId === '' ? { assignedClientId: admission.clientId } : {}
-    const { limits, packetBytesMax } = this.#context
+    const { limits } = this.#context
     const { kept, isSessionPresent } = admission
     const sessionExpirySeconds = kept.durable === undefined ? 0 : terms.sessionExpirySeconds
-    const granted = { packetBytesMax, sessionExpirySeconds }
-    const told = { ...connackProperties(terms, packet, limits, granted), ...assigned, ...proof }
+    const said = connackProperties(terms, packet, limits, sessionExpirySeconds)
+    const told = { ...said, ...assigned, ...proof }
     const properties = packet.level === LEVEL.v5 ? told : NO_PROPERTIES
     const exchange = this.#exchange
     // In MQTT 3.1 that flag is reserved.

@@ -28,6 +28,8 @@ export interface Terms {
   readonly inboundUnackedMax: number
   /** Topic aliases that the server takes [MQTT-3.2.2-17]. */
   readonly inboundAliasMax: number
+  /** The longest packet that the server takes [MQTT-3.2.2-15]. */
+  readonly inboundPacketBytesMax: number
   readonly inboundQosMax: number
   readonly keepAliveSeconds: number
   /** Whether the keep alive is the server's word [MQTT-3.2.2-21]. */
@@ -45,8 +47,12 @@ export const SESSION_NEVER_EXPIRES = 0xffff_ffff
 const PACKET_BYTES_UNLIMITED = 256 * 1024 * 1024
 const RECEIVE_MAXIMUM_DEFAULT = 65_535
 
-/** @param limits what the server offers at the moment */
-export function termsOf(packet: ConnectPacket, limits: MqttLimits): Terms {
+/** @param limits what the server offers at the moment, as `inboundPacketBytesMax` */
+export function termsOf(
+  packet: ConnectPacket,
+  limits: MqttLimits,
+  inboundPacketBytesMax: number,
+): Terms {
   const { level, properties } = packet
   const keepAliveSeconds = keepAliveOf(packet.keepAliveSeconds, limits.keepAliveMaxMs)
   return shared({
@@ -57,6 +63,7 @@ export function termsOf(packet: ConnectPacket, limits: MqttLimits): Terms {
     wantsReasons: limits.revealsReasons && properties.requestsProblems === 1,
     inboundUnackedMax: limits.inboundUnackedMax,
     inboundAliasMax: level === LEVEL.v5 ? limits.topicAliasMax : 0,
+    inboundPacketBytesMax,
     inboundQosMax: limits.publishQosMax,
     keepAliveSeconds,
     isKeepAliveOurs: keepAliveSeconds !== packet.keepAliveSeconds,
@@ -87,23 +94,27 @@ export function deliveryTerms(terms: Terms) {
   }
 }
 
-/** What a client is told of the terms: what differs from what it would take for granted. */
+/**
+ * What a client is told of the terms: what differs from what it would take for granted.
+ * @param sessionExpirySeconds as granted
+ */
 export function connackProperties(
   terms: Terms,
   packet: ConnectPacket,
   limits: MqttLimits,
-  granted: { readonly packetBytesMax: number; readonly sessionExpirySeconds: number },
+  sessionExpirySeconds: number,
 ): Properties {
   if (terms.level !== LEVEL.v5) return NO_PROPERTIES
   const asked = packet.properties.sessionExpirySeconds ?? 0
-  const { sessionExpirySeconds, packetBytesMax } = granted
-  const { inboundUnackedMax, inboundAliasMax, keepAliveSeconds } = terms
+  const { inboundUnackedMax, inboundAliasMax, inboundPacketBytesMax, keepAliveSeconds } = terms
   return {
     ...(sessionExpirySeconds === asked ? {} : { sessionExpirySeconds }),
     ...(inboundUnackedMax === RECEIVE_MAXIMUM_DEFAULT ? {} : { receiveMaximum: inboundUnackedMax }),
     ...(terms.inboundQosMax < 2 ? { maximumQos: terms.inboundQosMax } : {}),
     ...(limits.retainedMax === 0 ? { retainAvailable: 0 } : {}),
-    ...(packetBytesMax >= PACKET_BYTES_UNLIMITED ? {} : { maximumPacketSize: packetBytesMax }),
+    ...(inboundPacketBytesMax >= PACKET_BYTES_UNLIMITED
+      ? {}
+      : { maximumPacketSize: inboundPacketBytesMax }),
     ...(inboundAliasMax === 0 ? {} : { topicAliasMaximum: inboundAliasMax }),
     ...(terms.isKeepAliveOurs ? { serverKeepAliveSeconds: keepAliveSeconds } : {}),
   }

@@ -333,8 +333,7 @@ export class Connection
 
   #headerViolation(frame: Frame): Violation | undefined {
     const level = this.#session?.level ?? this.#handshake?.level
-    const isStranger = this.#session === undefined
-    return headerViolation(frame, level, isStranger, this.#context.packetBytesMax)
+    return headerViolation(frame, level, this.#session?.terms)
   }
 
   #pauseIfFull(): void {

@@ -163,6 +163,11 @@ export class Session implements MqttPublisher {
     return this.#subscriber?.subscriptionCount ?? 0
   }
 
+  /** How many of them are shared. */
+  get sharedCount(): number {
+    return this.#subscriber?.sharedCount ?? 0
+  }
+
   /** Messages of QoS 1 and 2 that the client has not seen to their end. */
   get inflight(): number {
     return this.#subscriber?.inflight ?? 0

@@ -98,6 +98,10 @@ export class Subscriber implements SharedReceiver {
     return this.#filters.size
   }
 
+  get sharedCount(): number {
+    return this.#filters.sharedCount
+  }
+
   /** One of its filters leaves out what its own client publishes. */
   get hasNoLocal(): boolean {
     return this.#filters.hasNoLocal

@@ -8,7 +8,11 @@ import type { FigureSource } from './sys-topics.ts'
 /** What is asked of a client that is connected. */
 export interface CountedClient {
   readonly facts:
-    | (PeerTraffic & { readonly account: string; readonly subscriptions: number })
+    | (PeerTraffic & {
+        readonly account: string
+        readonly subscriptions: number
+        readonly mqtt?: { readonly sharedSubscriptions: number } | undefined
+      })
     | undefined
 }
 
@@ -16,6 +20,8 @@ export interface CountedClient {
 export interface CountedSession {
   readonly isOnline: boolean
   readonly filters: { readonly size: number }
+  /** How many of them are shared. */
+  readonly sharedCount: number
   readonly inflight: number
 }
 
@@ -96,7 +102,7 @@ export class FigureBook implements FigureSource {
     for (const { facts } of clients()) {
       if (facts !== undefined) {
         const sums = sumsOf(facts.account)
-        sums.subscriptions += facts.subscriptions
+        addFilters(sums, facts.subscriptions, facts.mqtt?.sharedSubscriptions ?? 0)
         addTraffic(sums, facts)
       }
       if (++counted % CLIENTS_COUNTED_PER_TURN === 0) await nextTurn(clock)
@@ -143,11 +149,17 @@ function addTraffic(sums: Sums, { inMessages, inBytes, outMessages, outBytes }: 
 }
 
 /** Filters of who is here are counted with him. */
-function addSession(sums: Sums, { isOnline, filters, inflight }: CountedSession): void {
-  sums.inflight += inflight
-  if (isOnline) return
+function addSession(sums: Sums, session: CountedSession): void {
+  sums.inflight += session.inflight
+  if (session.isOnline) return
   sums.clientsDisconnected++
-  sums.subscriptions += filters.size
+  addFilters(sums, session.filters.size, session.sharedCount)
+}
+
+/** As mosquitto counts them: each is among the shared or among the others. */
+function addFilters(sums: Sums, filters: number, shared: number): void {
+  sums.subscriptions += filters - shared
+  sums.sharedSubscriptions += shared
 }
 
 /** Who leaves while the others are counted may be missed this time: a sum never shrinks for it. */

@@ -123,6 +123,8 @@ export interface MqttConnectionFacts {
   readonly sessionExpirySeconds: number
   /** Messages of QoS 1 and 2 under way to it. */
   readonly inflight: number
+  /** Those among its subscriptions that it shares with others. */
+  readonly sharedSubscriptions: number
 }
 
 export interface ConnectionFacts extends PeerTraffic {

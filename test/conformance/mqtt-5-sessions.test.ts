@@ -285,6 +285,30 @@ describe('MQTT 5: sessions', () => {
     })
   })
 
+  it('[MQTT-3.8.4-4] a filter that is asked for again at QoS 0 loses nothing that waits', async () => {
+    const { client } = await come({ properties: { ...HOUR, receiveMaximum: 1 } })
+    await client.subscribe(1, [{ topic: clientId, qos: 1 }])
+    for (const [i, payload] of ['one', 'two', 'three'].entries()) await publish(payload, i + 1)
+    assert.equal(await payloadOf(client), 'one')
+    await client.subscribe(2, [{ topic: clientId, qos: 0 }])
+    client.ack('puback', 1)
+    assert.equal(await payloadOf(client), 'two')
+    await client.destroy()
+    await hub.restart()
+    publisher = await suite.client('publisher')
+    const again = await back()
+    const resent = [await again.next('publish'), await again.next('publish')]
+    const seen = resent.map(({ payload, qos, dup }) => [`${payload}`, qos, dup])
+    assert.deepEqual(seen, [
+      ['two', 1, true],
+      ['three', 1, false],
+    ])
+    publisher.publish(clientId, 'live', { messageId: 9 })
+    const { payload, qos } = await again.next('publish')
+    assert.deepEqual([`${payload}`, qos], ['live', 0])
+    assert.deepEqual(await again.beforePong(), [])
+  })
+
   describe('what they have received at QoS 2', () => {
     it('[MQTT-4.3.3-10] is known when the session is back, and not delivered twice', async () => {
       const observer = await PacketClient.client(hub.port, { clientId: `observer-${suite.count}` })

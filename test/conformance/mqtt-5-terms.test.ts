@@ -137,4 +137,17 @@ describe('MQTT 5: terms and endings', () => {
       await stranger.end()
     }
   })
+
+  it('[MQTT-3.2.2-15] a packet as long as CONNACK allowed is taken, though a reload allows less since', async () => {
+    const client = await PacketClient.client(hub.port, { clientId: 'before' })
+    await hub.reload({ max_packet_size: '1KB' })
+    client.publish('long', 'x'.repeat(2_000), { messageId: 1 })
+    assert.equal((await client.next('puback')).messageId, 1)
+    await client.disconnect()
+    const later = await PacketClient.connect(hub.port, { clientId: 'later' })
+    assert.equal(later.connack.properties?.maximumPacketSize, 1_024)
+    later.client.publish('long', 'x'.repeat(2_000), { messageId: 1 })
+    assert.equal(await later.client.disconnected(), 0x95)
+    await hub.reload({})
+  })
 })

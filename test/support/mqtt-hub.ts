@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { type ConfigInput, type Running, startHub } from '../../index.ts'
+import { parseConfig } from '../../shared/config/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { RecordingLog } from './mqtt-core.ts'
 import { SkippingClock } from './skipping-clock.ts'
@@ -15,9 +16,11 @@ export class MqttHub {
   readonly clock = new SkippingClock()
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'petiole-mqtt-hub-'))
   readonly #config: ConfigInput
+  readonly #mqtt: object
   #running: Running | undefined
 
   private constructor(mqtt: object, rest: object) {
+    this.#mqtt = mqtt
     this.#config = {
       host: '127.0.0.1',
       port: -1,
@@ -45,6 +48,12 @@ export class MqttHub {
   get running(): Running {
     if (this.#running === undefined) throw new Error('the hub is not running')
     return this.#running
+  }
+
+  /** @param mqtt keys of its block that are other ones than at the start */
+  async reload(mqtt: object): Promise<void> {
+    const block = { host: '127.0.0.1', port: -1, ...this.#mqtt, ...mqtt }
+    await this.running.reload(parseConfig({ ...this.#config, mqtt: block } as ConfigInput, 'hub'))
   }
 
   /** Ends as by a signal, and starts again on the same store. */

@@ -176,6 +176,30 @@ describe('what operators see of sessions and retained messages', () => {
     )
   })
 
+  it('$SYS topics count shared subscriptions apart, of who is here and of who is away', async () => {
+    const filters = ['a/1', '$share/g/a/1', '$share/g/a/#']
+    await keeper()
+    const away = await device('keeper', { clean: false })
+    await away.subscribeAsync(filters, { qos: 1 })
+    await away.endAsync()
+    await eventually(() => door.counters.clients === 0, 'the keeper to be gone')
+    const one = await device('one')
+    await one.subscribeAsync('$share/h/b', { qos: 1 })
+    const several = await device('several')
+    await several.subscribeAsync([...filters, 'gone'], { qos: 0 })
+    await several.unsubscribeAsync(['$share/g/a/#', 'gone'])
+    const observer = await device('observer')
+    const seen = new Map<string, string>()
+    observer.on('message', (topic, payload) => seen.set(topic, `${payload}`))
+    await observer.subscribeAsync('$SYS/broker/+/count')
+    const counts = () => [
+      seen.get('$SYS/broker/subscriptions/count'),
+      seen.get('$SYS/broker/shared_subscriptions/count'),
+    ]
+    await eventually(() => !counts().includes(undefined), 'of both counts')
+    assert.deepEqual(counts(), ['5', '4'])
+  })
+
   it('$SYS topics come at once, retained, and tell of what is kept', async () => {
     await keeper()
     const client = await device('publisher')

@@ -51,6 +51,8 @@ describe('mqtt durable: state of a session as bytes', () => {
     assert.deepEqual(decodeCursor(encoded(0, [])), { passedSeq: 0, inflight: [] })
     assert.deepEqual(decodeSession(encodeSession(session)), session)
     assert.deepEqual(decodeFilter(encodeFilter(filter)), filter)
+    const lowered = { ...filter, waiting: { qos: 2, sinceSeq: 3, untilSeq: 7 } }
+    assert.deepEqual(decodeFilter(encodeFilter(lowered)), lowered)
     assert.deepEqual(decodeWill(encodeWill(will)), will)
   })
 

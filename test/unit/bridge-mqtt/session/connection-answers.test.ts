@@ -17,6 +17,8 @@ import { RecordingChannel } from '../../../support/recording-channel.ts'
 const ROOM = 4_096
 const TEXT_HEX = Buffer.from('no room').toString('hex')
 
+const PACKET_BYTES_MAX = 1_000_000
+
 describe('answers to a client', () => {
   let start: number
   let channel: RecordingChannel
@@ -39,7 +41,7 @@ describe('answers to a client', () => {
       will: undefined,
       properties,
     }
-    return new Answers(channel, termsOf(packet, DEFAULT_LIMITS))
+    return new Answers(channel, termsOf(packet, DEFAULT_LIMITS, PACKET_BYTES_MAX))
   }
 
   it('say success in four bytes, and before MQTT 5 nothing else', () => {

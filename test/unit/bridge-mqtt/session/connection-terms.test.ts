@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { type ConnectPacket, LEVEL, type Properties } from '../../../../bridge-mqtt/codec/index.ts'
 import { DEFAULT_LIMITS } from '../../../../bridge-mqtt/limits.ts'
 import {
+  termsOf as agree,
   connackProperties,
   SESSION_NEVER_EXPIRES,
-  termsOf,
 } from '../../../../bridge-mqtt/session/connection-terms.ts'
 
-const GRANTED = { packetBytesMax: 1_000_000, sessionExpirySeconds: 0 }
+const PACKET_BYTES_MAX = 1_000_000
 
 function connect(rest: Partial<ConnectPacket> = {}): ConnectPacket {
   return {
@@ -23,8 +23,12 @@ function connect(rest: Partial<ConnectPacket> = {}): ConnectPacket {
   }
 }
 
-function told(packet: ConnectPacket, limits = DEFAULT_LIMITS, granted = GRANTED): Properties {
-  return connackProperties(termsOf(packet, limits), packet, limits, granted)
+function termsOf(packet: ConnectPacket, limits = DEFAULT_LIMITS, bytesMax = PACKET_BYTES_MAX) {
+  return agree(packet, limits, bytesMax)
+}
+
+function told(packet: ConnectPacket, limits = DEFAULT_LIMITS, bytesMax?: number): Properties {
+  return connackProperties(termsOf(packet, limits, bytesMax), packet, limits, 0)
 }
 
 describe('terms of a connection', () => {
@@ -83,7 +87,7 @@ describe('terms of a connection', () => {
       topicAliasMaximum: DEFAULT_LIMITS.topicAliasMax,
     })
     const widest = { ...DEFAULT_LIMITS, inboundUnackedMax: 65_535, topicAliasMax: 0 }
-    const unbounded = { ...GRANTED, packetBytesMax: 256 * 1024 * 1024 }
+    const unbounded = 256 * 1024 * 1024
     assert.deepEqual(told(connect(), widest, unbounded), {})
     const narrow = { ...widest, publishQosMax: 1, retainedMax: 0 } as const
     assert.deepEqual(told(connect(), narrow, unbounded), { maximumQos: 1, retainAvailable: 0 })
