@@ -3,7 +3,7 @@
  * the client left, so a wall clock that jumps ends nothing early; over a restart it goes on by a wall clock
  * that can be trusted, and where there is none it begins anew.
  */
-import type { Cancel, Clock } from '../../shared/runtime/index.ts'
+import { type Clock, Deadline } from '../../shared/runtime/index.ts'
 import type { DurableSession } from './durable-session.ts'
 import { EXPIRY_LOOK_MAX_MS, EXPIRY_TURN_SESSIONS, NEVER_EXPIRES } from './limits.ts'
 
@@ -16,13 +16,16 @@ export class SessionDeadlines {
   readonly #sessions: () => Iterable<DurableSession>
   /** No will is due before. */
   #willsFromMs = 0
-  #dueMs = Number.POSITIVE_INFINITY
-  #cancel: Cancel | undefined
+  /** When they are looked at next. */
+  #wakesMs = Number.POSITIVE_INFINITY
+  readonly #deadline: Deadline
   #isClosed = false
 
   constructor(clock: Clock, sessions: () => Iterable<DurableSession>) {
     this.#clock = clock
     this.#sessions = sessions
+    const nextMs = (): number => this.#wakesMs
+    this.#deadline = new Deadline(clock, nextMs, () => this.look())
   }
 
   /** At a start: clients have so long to come back before their wills are published. */
@@ -34,13 +37,12 @@ export class SessionDeadlines {
   left(session: DurableSession): void {
     if (this.#isClosed) return
     const nowMs = this.#clock.monotonicMs()
-    if (this.#settle(session, nowMs)) this.#arm(this.#nextOf(session))
+    if (this.#settle(session, nowMs)) this.#wakeAt(this.#nextOf(session))
   }
 
   /** Looks at all of them. */
   look(): void {
-    this.#cancel = undefined
-    this.#dueMs = Number.POSITIVE_INFINITY
+    this.#wakesMs = Number.POSITIVE_INFINITY
     const nowMs = this.#clock.monotonicMs()
     let ended = 0
     let dueMs = Number.POSITIVE_INFINITY
@@ -52,12 +54,12 @@ export class SessionDeadlines {
       if (this.#settle(session, nowMs)) dueMs = Math.min(dueMs, this.#nextOf(session))
       else ended++
     }
-    this.#arm(dueMs)
+    this.#wakeAt(dueMs)
   }
 
   close(): void {
     this.#isClosed = true
-    this.#cancel?.()
+    this.#deadline.close()
   }
 
   /** Does what is due; false when the session has ended. */
@@ -86,12 +88,11 @@ export class SessionDeadlines {
     return Math.max(leftAtMs + delaySeconds * SECOND_MS, this.#willsFromMs)
   }
 
-  #arm(dueMs: number): void {
-    if (this.#isClosed || dueMs >= this.#dueMs) return
-    this.#cancel?.()
-    this.#dueMs = dueMs
-    const delayMs = Math.max(0, dueMs - this.#clock.monotonicMs())
+  #wakeAt(dueMs: number): void {
+    if (dueMs === Number.POSITIVE_INFINITY) return
     // Timers may be late after a machine slept: they are set anew from time to time.
-    this.#cancel = this.#clock.after(Math.min(delayMs, EXPIRY_LOOK_MAX_MS), () => this.look())
+    const latestMs = this.#clock.monotonicMs() + EXPIRY_LOOK_MAX_MS
+    this.#wakesMs = Math.min(this.#wakesMs, dueMs, latestMs)
+    this.#deadline.arm()
   }
 }

@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../shared/runtime/index.ts'
+import { type Clock, Deadline } from '../../shared/runtime/index.ts'
 import { KEEP_ALIVE_GRACE } from '../limits.ts'
 
 /** Whoever is told of the silence, once. */
@@ -30,7 +30,7 @@ export class KeepAlive {
   start(): void {
     this.noteActivity()
     this.dueMs = this.endMs
-    Deadlines.of(this.#clock).add(this)
+    KeepAlives.of(this.#clock).add(this)
   }
 
   /** When the last packet came. */
@@ -48,7 +48,7 @@ export class KeepAlive {
   }
 
   stop(): void {
-    Deadlines.of(this.#clock).remove(this)
+    KeepAlives.of(this.#clock).remove(this)
   }
 
   expire(): void {
@@ -58,30 +58,32 @@ export class KeepAlive {
 
 /**
  * All clients of a clock by when they are to be looked at: a binary heap, the next one at its head, and one timer for
- * it. A timer for each client was as much memory as his socket.
+ * it. A timer for each client was as much memory as his socket. Who leaves is taken out of the middle, which is why
+ * each knows its place: left there until its time was over, a connection that is gone would be kept for that long.
  */
-class Deadlines {
+class KeepAlives {
   readonly #clock: Clock
   readonly #heap: KeepAlive[] = []
-  #armedMs = Number.POSITIVE_INFINITY
-  #cancel: Cancel | undefined
+  readonly #deadline: Deadline
 
-  static of(clock: Clock): Deadlines {
-    let found = DEADLINES.get(clock)
+  static of(clock: Clock): KeepAlives {
+    let found = KEEP_ALIVES.get(clock)
     if (found === undefined) {
-      found = new Deadlines(clock)
-      DEADLINES.set(clock, found)
+      found = new KeepAlives(clock)
+      KEEP_ALIVES.set(clock, found)
     }
     return found
   }
 
   private constructor(clock: Clock) {
     this.#clock = clock
+    const nextMs = (): number => this.#heap[0]?.dueMs ?? Number.POSITIVE_INFINITY
+    this.#deadline = new Deadline(clock, nextMs, () => this.#look())
   }
 
   add(one: KeepAlive): void {
     this.#rise(one, this.#heap.length)
-    this.#arm()
+    this.#deadline.arm()
   }
 
   /** Nothing happens when it is not among them. */
@@ -94,13 +96,10 @@ class Deadlines {
       this.#rise(last, place)
       this.#sink(last)
     }
-    if (this.#heap.length > 0) return
-    this.#cancel?.()
-    this.#armedMs = Number.POSITIVE_INFINITY
+    if (this.#heap.length === 0) this.#deadline.disarm()
   }
 
   #look(): void {
-    this.#armedMs = Number.POSITIVE_INFINITY
     const nowMs = this.#clock.monotonicMs()
     for (;;) {
       const next = this.#heap[0]
@@ -113,17 +112,6 @@ class Deadlines {
         next.expire()
       }
     }
-    this.#arm()
-  }
-
-  /** A timer that comes too early finds nothing to do, and is set anew. */
-  #arm(): void {
-    const dueMs = this.#heap[0]?.dueMs
-    if (dueMs === undefined || dueMs >= this.#armedMs) return
-    this.#cancel?.()
-    this.#armedMs = dueMs
-    const delayMs = dueMs - this.#clock.monotonicMs()
-    this.#cancel = this.#clock.after(Math.max(0, delayMs), () => this.#look())
   }
 
   /** Puts `one` at `place`, or above it as far as it is due before those there. */
@@ -159,4 +147,4 @@ class Deadlines {
   }
 }
 
-const DEADLINES = new WeakMap<Clock, Deadlines>()
+const KEEP_ALIVES = new WeakMap<Clock, KeepAlives>()

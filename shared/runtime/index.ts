@@ -9,6 +9,7 @@ export {
   SystemClock,
   wait,
 } from './clock.ts'
+export { Deadline } from './deadline.ts'
 export type { Disk, DiskFile, FileOptions, SyncedFile } from './disk.ts'
 export { collectGarbage } from './garbage.ts'
 export { invariant } from './invariant.ts'

@@ -3,7 +3,7 @@
  * where reading stands (MessageReader) and what of it is on disk (ConsumerJournal).
  */
 import type { Log } from '../../log/index.ts'
-import type { Clock } from '../../runtime/index.ts'
+import { type Clock, Deadline } from '../../runtime/index.ts'
 import type { StreamStore } from '../../store/index.ts'
 import { SubjectFilter } from '../../subject/index.ts'
 import { type ConsumerConfig, filtersOf } from '../config/consumer-config.ts'
@@ -20,7 +20,6 @@ import { ackPendingMaxOf, isStored, rulesOf, thresholdMsOf } from './consumer-ru
 import type { StartPoint } from './consumer-start.ts'
 import { decodeConsumerState, encodeConsumerState } from './consumer-state.ts'
 import { targetOf } from './consumer-target.ts'
-import { Deadline } from './deadline.ts'
 import { Delivery } from './delivery.ts'
 import type { DeliveryTarget } from './delivery-target.ts'
 import { Inactivity } from './inactivity.ts'

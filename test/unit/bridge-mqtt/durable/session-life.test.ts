@@ -200,7 +200,8 @@ describe('mqtt durable: life of a session', () => {
       world.session(`c${i}`).detach()
     }
     clock.advance(1_001)
-    clock.advance(1)
+    assert.ok(world.log.sessions.size > 0)
+    clock.advance(5)
     assert.equal(world.log.sessions.size, 0)
   })
 

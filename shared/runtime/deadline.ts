@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../runtime/index.ts'
+import type { Cancel, Clock } from './clock.ts'
 
 /** One timer for many times: set to the earliest of them, and set again when that has come. */
 export class Deadline {
@@ -30,8 +30,14 @@ export class Deadline {
     })
   }
 
+  /** Nothing is waited for until the next `arm`. */
+  disarm(): void {
+    this.#cancel?.()
+    this.#atMs = Number.POSITIVE_INFINITY
+  }
+
   close(): void {
     this.#isClosed = true
-    this.#cancel?.()
+    this.disarm()
   }
 }
