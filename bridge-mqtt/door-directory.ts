@@ -88,6 +88,10 @@ export class DoorDirectory implements MqttDirectory {
     return true
   }
 
+  checkTopic(topic: string): void {
+    this.#retained.checkTopic(topic)
+  }
+
   removeRetained(account: string, topic: string): Promise<boolean> {
     return this.#retained.remove(account, topic)
   }

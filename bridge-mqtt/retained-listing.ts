@@ -1,5 +1,6 @@
 import { type Clock, PetioleError } from '../shared/runtime/index.ts'
 import { SubjectFilter } from '../shared/subject/index.ts'
+import { isShared, type Violation } from './codec/index.ts'
 import { qosOfHeaders } from './headers/index.ts'
 import {
   CONTINUED_LISTS_MAX,
@@ -63,18 +64,28 @@ export class RetainedListing {
     return { entries: shown, total, next: end }
   }
 
-  /** Resolves to false when nothing is retained there. */
+  /** Throws PETIOLE_BAD_REQUEST for what is no topic. */
+  checkTopic(topic: string): void {
+    this.#subjectOf(topic)
+  }
+
+  /** Resolves to false when nothing is retained there; rejects as `checkTopic` throws. */
   async remove(account: string, topic: string): Promise<boolean> {
-    const bytes = Buffer.from(topic)
-    const named = this.#translator.topic(bytes, 0, bytes.length)
+    const subject = this.#subjectOf(topic)
     const store = this.#stores()?.all.get(account)
-    if (store === undefined || 'rule' in named) return false
-    const { subject } = named
+    if (store === undefined) return false
     let isFound = false
     await new Promise<void>((resolve, reject) => {
       isFound = store.remove(subject, (error) => (error === undefined ? resolve() : reject(error)))
     })
     return isFound
+  }
+
+  #subjectOf(topic: string): Uint8Array {
+    const bytes = Buffer.from(topic)
+    const named = this.#translator.topic(bytes, 0, bytes.length)
+    if ('rule' in named) throw noTopic(topic, named)
+    return named.subject
   }
 
   #count(account: string | undefined): number {
@@ -113,9 +124,7 @@ export class RetainedListing {
 
   async *#all({ account, filter }: PageQuery): Entries {
     const mapped = filter === '' ? EVERYTHING : filterToSubjects(filter)
-    if (mapped === undefined) {
-      throw new PetioleError('PETIOLE_BAD_REQUEST', `${filter} is no topic filter`)
-    }
+    if (mapped === undefined || isShared(filter)) throw noFilter(filter)
     const filters = mapped.subjects.map((subject) => new SubjectFilter(subject))
     for (const [name, store] of [...(this.#stores()?.all ?? [])]) {
       if (account !== undefined && account !== name) continue
@@ -144,6 +153,21 @@ export class RetainedListing {
 
 function keyOf({ account, filter }: PageQuery, offset: number): string {
   return JSON.stringify([account ?? null, filter, offset])
+}
+
+function noFilter(filter: string): PetioleError {
+  const reason = isShared(filter)
+    ? 'is of a shared subscription, which gets no retained messages: give the filter behind its group'
+    : 'is no topic filter: + is a level by itself, and # the last one'
+  return new PetioleError('PETIOLE_BAD_REQUEST', `${filter} ${reason}`)
+}
+
+function noTopic(topic: string, { text }: Violation): PetioleError {
+  const isFilter = /[+#]/.test(topic) && filterToSubjects(topic) !== undefined
+  const reason = isFilter
+    ? `a filter: name one of those that \`petiole mqtt retained\` lists`
+    : text
+  return new PetioleError('PETIOLE_BAD_REQUEST', `${topic} is no topic: ${reason}`)
 }
 
 async function following(entries: Entries): Promise<RetainedEntry | undefined> {

@@ -65,7 +65,7 @@ async function listed(
 ): Promise<string> {
   const { listOf, renderListing } = await import('../bridge-mqtt/index.ts')
   if (limit !== undefined && !/^[1-9]\d{0,8}$/.test(limit)) {
-    throw new Error(`--limit ${limit} is no number of entries`)
+    throw new Error(`--limit ${limit} is no number of entries: give one from 1`)
   }
   const line = await reach(server, 'server')
   try {

@@ -15,6 +15,8 @@ export interface ServerLine {
 
 interface Credentials {
   readonly servers: string
+  /** Without TLS it is not spoken to: what `tls://` asks for. */
+  readonly tls?: object
   readonly user?: string
   readonly pass?: string
   readonly token?: string
@@ -28,22 +30,24 @@ export async function reach(address: string, flag: 'hub' | 'server'): Promise<Se
   const timeout = ANSWER_DEADLINE_MS
   const connection = await connect({ ...credentials, timeout }).catch((error: unknown) => {
     const reason = messageOf(error)
-    const advice = /authoriz/i.test(reason)
-      ? `Give user and password: --${flag} nats://user:password@host:port`
-      : `Is it running? Name another with --${flag} URL`
-    throw new Error(`no answer from a ${flag} at ${servers}: ${reason}. ${advice}`)
+    throw new Error(`no answer from a ${flag} at ${servers}: ${reason}. ${adviceOn(reason, flag)}`)
   })
+  const failure = (error: unknown, subject: string): Error => {
+    const reason = messageOf(error)
+    const isRefused = /permissions violation/i.test(reason)
+    return new Error(
+      isRefused
+        ? `${servers} does not let this user ask for ${subject}: name another with --${flag} nats://user:password@host:port`
+        : `${servers} did not answer: ${reason}`,
+    )
+  }
   const ask = async (subject: string, body: string): Promise<string> => {
     try {
       return (await connection.request(subject, body, { timeout })).string()
     } catch (error) {
-      const isAbsent = isUnanswered(error)
+      if (!isUnanswered(error)) throw failure(error, subject)
       const what = flag === 'hub' ? 'is no Petiole hub' : 'serves no MQTT'
-      throw new Error(
-        isAbsent
-          ? `${servers} ${what}, or these credentials may not ask for ${subject}`
-          : `${servers} did not answer: ${messageOf(error)}`,
-      )
+      throw new Error(`${servers} ${what}, or these credentials may not ask for ${subject}`)
     }
   }
   const askAll = async (subject: string, body: string): Promise<string[]> => {
@@ -54,7 +58,7 @@ export async function reach(address: string, flag: 'hub' | 'server'): Promise<Se
         answers.push(answer.string())
       }
     } catch (error) {
-      if (!isUnanswered(error)) throw error
+      if (!isUnanswered(error)) throw failure(error, subject)
     }
     return answers
   }
@@ -66,17 +70,40 @@ function isUnanswered(error: unknown): boolean {
   return codeOf(error) === '503' || /no responders/i.test(messageOf(error))
 }
 
+function adviceOn(reason: string, flag: string): string {
+  if (/authoriz/i.test(reason)) {
+    return `Give user and password: --${flag} nats://user:password@host:port`
+  }
+  if (/timeout/i.test(reason)) {
+    return `Is that its port for NATS clients? Name another with --${flag} URL`
+  }
+  if (/support 'tls'/.test(reason)) return `It speaks no TLS: write --${flag} nats:// for tls://`
+  return `Is it running? Name another with --${flag} URL`
+}
+
 function credentialsOf(address: string, flag: string): Credentials {
   const text = address.includes('://') ? address : `nats://${address}`
-  if (!URL.canParse(text)) {
-    throw new Error(`--${flag} ${address} is no address: write nats://[user:password@]host[:port]`)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const user = decoded(url?.username)
+  const pass = decoded(url?.password)
+  const isOurs = url?.protocol === 'nats:' || url?.protocol === 'tls:'
+  if (url === undefined || !isOurs || user === undefined || pass === undefined) {
+    const advice = `write nats://[user:password@]host[:port], or tls:// for TLS`
+    throw new Error(`--${flag} ${address} is no address: ${advice}`)
   }
-  const url = new URL(text)
-  const user = decodeURIComponent(url.username)
-  const pass = decodeURIComponent(url.password)
   return {
     servers: `${url.hostname}:${url.port || 4222}`,
+    ...(url.protocol === 'tls:' ? { tls: {} } : {}),
     ...(user !== '' && pass !== '' ? { user, pass } : {}),
     ...(user !== '' && pass === '' ? { token: user } : {}),
+  }
+}
+
+/** undefined: a `%` in it begins no byte. */
+function decoded(part = ''): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
   }
 }

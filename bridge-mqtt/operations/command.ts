@@ -76,10 +76,14 @@ export async function act(line: OperatorLine, { name, body, at }: Act): Promise<
 /** Names are found by asking all: a server that is linked answers as this one does. */
 async function serverIdOf(line: OperatorLine, name: string | undefined): Promise<string> {
   if (name === undefined) return line.serverId
+  if (name === '') throw refusal('--at is empty: name a server that this one is linked with')
   const answers = await line.askAll(`${OPERATIONS}.PING`, '')
   const servers = answers.map((answer) => read(answer).server)
   const named = servers.filter((server) => server.name === name)
-  if (named.length > 1) throw refusal(`there are ${named.length} servers of the name ${name}`)
+  if (named.length > 1)
+    throw refusal(
+      `there are ${named.length} servers of the name ${name}: ask the one you mean itself`,
+    )
   const [server] = named
   if (server !== undefined) return server.id
   const known = servers.map((each) => each.name).sort()

@@ -83,6 +83,8 @@ export interface MqttDirectory {
   kick(account: string, clientId: string): boolean
   /** Ends its connection and forgets its session; false: it has neither. */
   endSession(account: string, clientId: string): Promise<boolean>
+  /** Throws PETIOLE_BAD_REQUEST for what is no topic, as a filter. */
+  checkTopic(topic: string): void
   /** False: nothing is retained there. */
   removeRetained(account: string, topic: string): Promise<boolean>
 }

@@ -151,11 +151,12 @@ export class OperationsDesk {
     if (!client.isClosed) client.publish(reply, Buffer.from(JSON.stringify({ server, ...body })))
   }
 
-  #queryOf({ fields, counter }: Request): PageQuery {
+  #queryOf(request: Request): PageQuery {
+    const { fields } = request
     const { payloadBytesMax } = this.#options.core
     const limit = fields.count('limit')
     return {
-      account: accountOf(fields, counter),
+      account: this.#accountOf(request),
       clientId: fields.text('client'),
       filter: fields.text('filter'),
       offset: Math.max(0, fields.count('offset')),
@@ -172,7 +173,7 @@ export class OperationsDesk {
     const isDone = isSessionToo
       ? await directory.endSession(account, clientId)
       : directory.kick(account, clientId)
-    if (!isDone) throw refusal(404, `no client ${clientId} is connected`)
+    if (!isDone) throw this.#notConnected(account, clientId)
     log.info({ account, client: clientId, session: isSessionToo }, 'client was kicked')
     return { account, kicked: clientId }
   }
@@ -182,7 +183,13 @@ export class OperationsDesk {
     const clientId = required(request, 'client')
     const account = this.#accountOfClient(request, clientId)
     const isDone = await directory.endSession(account, clientId)
-    if (!isDone) throw refusal(404, `there is no session ${clientId}`)
+    if (!isDone) {
+      const where = this.#whereOf(account)
+      throw refusal(
+        404,
+        `there is no session ${clientId} ${where}: \`petiole mqtt sessions\` lists them`,
+      )
+    }
     log.info({ account, client: clientId }, 'session was ended by an operator')
     return { account, ended: clientId }
   }
@@ -190,25 +197,65 @@ export class OperationsDesk {
   async #forget(request: Request): Promise<object> {
     const { directory, log } = this.#options
     const topic = required(request, 'topic')
-    const account = accountOf(request.fields, request.counter)
-    if (account === undefined) throw refusal(400, 'account is missing: a topic may be in several')
+    directory.checkTopic(topic)
+    const account = await this.#accountOfTopic(request, topic)
     const isDone = await directory.removeRetained(account, topic)
-    if (!isDone) throw refusal(404, `nothing is retained on ${topic}`)
+    if (!isDone) throw this.#notRetained(topic, this.#whereOf(account))
     log.info({ account, topic }, 'retained message was removed by an operator')
     return { account, removed: topic }
   }
 
   /** Who speaks for all accounts need not name one where it is plain which is meant. */
-  #accountOfClient({ fields, counter }: Request, clientId: string): string {
-    const named = accountOf(fields, counter)
+  #accountOfClient(request: Request, clientId: string): string {
+    const named = this.#accountOf(request)
     if (named !== undefined) return named
-    const [only, ...others] = this.#options.directory.accountsOf(clientId)
-    if (only === undefined) throw refusal(404, `there is no client ${clientId}`)
-    if (others.length === 0) return only
-    throw refusal(
-      409,
-      `${clientId} is in several accounts, name one: ${[only, ...others].join(', ')}`,
-    )
+    const found = this.#options.directory.accountsOf(clientId)
+    if (found[0] === undefined) {
+      const where = this.#whereOf(undefined)
+      throw refusal(404, `no client ${clientId} is connected, or has a session, ${where}`)
+    }
+    return onlyOne(clientId, found)
+  }
+
+  async #accountOfTopic(request: Request, topic: string): Promise<string> {
+    const named = this.#accountOf(request)
+    if (named !== undefined) return named
+    const everywhere = { ...this.#queryOf(request), filter: topic, offset: 0 }
+    const { entries } = await this.#options.directory.retained(everywhere)
+    const found = entries.filter((entry) => entry.topic === topic).map(({ account }) => account)
+    if (found[0] === undefined) throw this.#notRetained(topic, this.#whereOf(undefined))
+    return onlyOne(topic, found)
+  }
+
+  /** undefined: all accounts. Throws a refusal. */
+  #accountOf({ fields, counter: { account } }: Request): string | undefined {
+    const named = fields.text('account')
+    if (account === undefined) {
+      const { accounts, serverName } = this.#options.core
+      if (named === '' || accounts.book.get(named) !== undefined) return named || undefined
+      throw refusal(404, `there is no account ${named} at ${serverName}`)
+    }
+    if (named === '' || named === account) return account
+    throw refusal(403, 'the system account alone may name another account')
+  }
+
+  #notConnected(account: string, clientId: string): Refusal {
+    const { directory } = this.#options
+    const what = `no client ${clientId} is connected ${this.#whereOf(account)}`
+    const advice = directory.accountsOf(clientId).includes(account)
+      ? 'it has a session, which `petiole mqtt end` ends'
+      : '`petiole mqtt clients` lists those that are'
+    return refusal(404, `${what}: ${advice}`)
+  }
+
+  #notRetained(topic: string, where: string): Refusal {
+    const advice = '`petiole mqtt retained` lists what is'
+    return refusal(404, `nothing is retained on ${topic} ${where}: ${advice}`)
+  }
+
+  #whereOf(account: string | undefined): string {
+    const { serverName } = this.#options.core
+    return account === undefined ? `at ${serverName}` : `in account ${account} at ${serverName}`
   }
 }
 
@@ -234,12 +281,11 @@ function required({ message, fields }: Request, name: 'client' | 'topic'): strin
   return text
 }
 
-/** undefined: all accounts. */
-function accountOf(fields: RequestFields, { account }: Counter): string | undefined {
-  const named = fields.text('account')
-  if (account === undefined) return named === '' ? undefined : named
-  if (named === '' || named === account) return account
-  throw refusal(403, 'the system account alone may name another account')
+/** Throws a refusal. */
+function onlyOne(name: string, [only = '', ...others]: readonly string[]): string {
+  if (others.length === 0) return only
+  const all = [only, ...others].join(', ')
+  throw refusal(409, `${name} is in several accounts, name one (--account): ${all}`)
 }
 
 function paged(name: string, { fields }: Request, page: Page<object>): object {

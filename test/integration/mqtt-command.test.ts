@@ -5,7 +5,7 @@ import type { Running } from '../../index.ts'
 import { AccountFleetWorld } from '../support/account-fleet-world.ts'
 import { until } from '../support/fleet-harness.ts'
 import { MqttLine } from '../support/mqtt-line.ts'
-import { connectPacket } from '../support/mqtt-packets.ts'
+import { connectPacket, publishPacket } from '../support/mqtt-packets.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 /** `petiole mqtt …` as operators use it: against a hub with accounts, and a leaf that is linked to it. */
@@ -24,11 +24,15 @@ describe('petiole mqtt', function () {
 
   before(async () => {
     world = await AccountFleetWorld.create()
+    const deaf = { user: 'deaf', password: 'deaf' }
     const accountOf = (user: string) => ({ users: [{ user, password: user }] })
     await world.startHub({
       mqtt: { host: '127.0.0.1', port: -1 },
       http: '127.0.0.1:-1',
-      accounts: { A: accountOf('a'), B: accountOf('b'), SYS: accountOf('sys') },
+      accounts: {
+        ...{ A: accountOf('a'), B: accountOf('b'), SYS: accountOf('sys') },
+        C: { users: [{ ...deaf, permissions: { publish: { deny: ['$MQTT.>'] } } }] },
+      },
       system_account: 'SYS',
     })
   })
@@ -103,17 +107,32 @@ describe('petiole mqtt', function () {
   })
 
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
-    [['kick', 'nobody'], /^petiole: no client nobody is connected\n$/],
+    [
+      ['kick', 'nobody'],
+      /^petiole: no client nobody is connected in account A at hub: `petiole mqtt clients` lists/,
+    ],
     [['kick', 'press-2', '--account', 'B'], /^petiole: the system account alone may name another/],
-    [['end', 'nobody'], /^petiole: there is no session nobody\n$/],
-    [['forget', 'a/b'], /^petiole: nothing is retained on a\/b\n$/],
-    [['clients', '--limit', '0'], /^petiole: --limit 0 is no number of entries\n$/],
+    [['end', 'nobody'], /^petiole: there is no session nobody in account A at hub: `petiole mqtt/],
+    [['forget', 'a/b'], /^petiole: nothing is retained on a\/b in account A at hub: `petiole mqtt/],
+    [['forget', 'd/#'], /^petiole: d\/# is no topic: a filter: name one of those that/],
+    [['forget', 'd#'], /^petiole: d# is no topic: topic name holds a wildcard\n$/],
+    [['retained', 'd/#/e'], /^petiole: d\/#\/e is no topic filter: \+ is a level by itself/],
+    [
+      ['clients', '--limit', '0'],
+      /^petiole: --limit 0 is no number of entries: give one from 1\n$/,
+    ],
     [['clients', '--at', 'nowhere'], /^petiole: no server nowhere answers; those that do: hub\n$/],
+    [['clients', '--at', ''], /^petiole: --at is empty: name a server/],
     [
       ['clients', '--server', 'nats://127.0.0.1:1'],
       /^petiole: no answer from a server at .*Is it running\?/,
     ],
-    [['clients', '--server', 'a b'], /^petiole: --server a b is no address/],
+    [['clients', '--server', 'a b'], /^petiole: --server a b is no address: write nats:/],
+    [['clients', '--server', 'http://hub'], /^petiole: --server http:\/\/hub is no address: write/],
+    [
+      ['clients', '--server', 'nats://a:%zz@hub'],
+      /^petiole: --server nats:.* is no address: write/,
+    ],
   ]
   for (const [args, message] of wrong) {
     it(`says what is wrong with ${args.join(' ')}`, async () => {
@@ -122,6 +141,41 @@ describe('petiole mqtt', function () {
       assert.match(err, message)
     })
   }
+
+  it('says nothing to a server without TLS that was to have it', async () => {
+    const plain = `tls://a:a@127.0.0.1:${world.port}`
+    const { code, out, err } = await petiole('a', 'clients', '--server', plain)
+    assert.deepEqual([code, out], [1, ''])
+    assert.match(
+      err,
+      /^petiole: no answer from a server at .* It speaks no TLS: write --server nats:/,
+    )
+  })
+
+  it('says that a user may not ask', async () => {
+    for (const at of [[], ['--at', 'hub']]) {
+      const { code, err } = await petiole('deaf', 'clients', ...at)
+      assert.equal(code, 1)
+      assert.match(err, /^petiole: 127\.0\.0\.1:\d+ does not let this user ask for \$MQTT\.REQ\./)
+    }
+  })
+
+  it('removes what is retained, for the system account where one account alone has it', async () => {
+    for (const user of ['a', 'b']) {
+      const line = await device(world.hub, user, `writer-${user}`)
+      for (const topic of ['both', `only/${user}`]) {
+        line.send(publishPacket(topic, 'x', { packetId: 1, retain: true }))
+        await line.take(4)
+      }
+    }
+    const { out } = await petiole('sys', 'forget', 'only/b')
+    assert.equal(out, 'removed what was retained on only/b (account B)\n')
+    const unclear = await petiole('sys', 'forget', 'both')
+    assert.equal(unclear.err, 'petiole: both is in several accounts, name one (--account): A, B\n')
+    assert.equal((await petiole('sys', 'forget', 'both', '--account', 'A')).code, 0)
+    const filter = await petiole('sys', 'forget', 'd/#')
+    assert.match(filter.err, /^petiole: d\/# is no topic: a filter/)
+  })
 
   it('reaches a leaf over its link, and a leaf changes nothing at the hub', async () => {
     const leaf = await world.startLeaf('leaf', 'a:a', { mqtt: { host: '127.0.0.1', port: -1 } })

@@ -77,7 +77,7 @@ describe('petiole mqtt asks a server', () => {
       message: 'no server press-8 answers; those that do: hub, press-7, twin, twin',
     })
     await assert.rejects(act(server, { name: 'KICK', body: {}, at: 'twin' }), {
-      message: 'there are 2 servers of the name twin',
+      message: 'there are 2 servers of the name twin: ask the one you mean itself',
     })
     server.pings = []
     await assert.rejects(act(server, { name: 'KICK', body: {}, at: 'hub' }), {

@@ -110,7 +110,8 @@ describe('requests of operators about MQTT', () => {
     assert.equal(await theirs.takeUntilPong(), '')
     assert.deepEqual((await ask('A', 'KICK', { client: 'press-7' })).error, {
       code: 404,
-      description: 'no client press-7 is connected',
+      description:
+        'no client press-7 is connected in account A at mqtt-test: `petiole mqtt clients` lists those that are',
     })
   })
 
@@ -120,7 +121,7 @@ describe('requests of operators about MQTT', () => {
     const unclear = await ask('SYS', 'KICK', { client: 'press-7' })
     assert.deepEqual(unclear.error, {
       code: 409,
-      description: 'press-7 is in several accounts, name one: A, B',
+      description: 'press-7 is in several accounts, name one (--account): A, B',
     })
     assert.equal((await ask('SYS', 'KICK', { client: 'press-7', account: 'A' })).kicked, 'press-7')
     await line.rest()
@@ -138,9 +139,12 @@ describe('requests of operators about MQTT', () => {
     ['KICK', {}, 400, /client is missing/],
     ['KICK', { client: 7 }, 400, /client of type string/],
     ['END', {}, 400, /client is missing/],
-    ['END', { client: 'nobody' }, 404, /no session nobody/],
+    ['END', { client: 'nobody' }, 404, /no session nobody in account A at mqtt-test/],
     ['FORGET', {}, 400, /topic is missing/],
-    ['FORGET', { topic: 'a/b' }, 404, /nothing is retained on a\/b/],
+    ['FORGET', { topic: 'a/b' }, 404, /nothing is retained on a\/b in account A at mqtt-test/],
+    ['FORGET', { topic: 'd/#' }, 400, /^d\/# is no topic: a filter/],
+    ['FORGET', { topic: 'd#' }, 400, /^d# is no topic: topic name holds a wildcard/],
+    ['RETAINED', { filter: '$share/g/a' }, 400, /shared subscription, .* behind its group/],
     ['CLIENTS', '{', 400, /invalid JSON/],
     ['CLIENTS', '[1]', 400, /array/],
     ['CLIENTS', { offset: 1.5 }, 400, /offset/],
@@ -155,6 +159,22 @@ describe('requests of operators about MQTT', () => {
       assert.match(error?.description ?? '', text)
     })
   }
+
+  it('the system account hears of accounts and clients that there are not', async () => {
+    const cases: readonly (readonly [name: string, body: object, text: string])[] = [
+      ['CLIENTS', { account: 'X' }, 'there is no account X at mqtt-test'],
+      ['KICK', { client: 'y', account: 'X' }, 'there is no account X at mqtt-test'],
+      ['KICK', { client: 'y' }, 'no client y is connected, or has a session, at mqtt-test'],
+      [
+        'FORGET',
+        { topic: 'a/b' },
+        'nothing is retained on a/b at mqtt-test: `petiole mqtt retained` lists what is',
+      ],
+    ]
+    for (const [name, body, description] of cases) {
+      assert.deepEqual((await ask('SYS', name, body)).error, { code: 404, description })
+    }
+  })
 
   it('a leaf may look and not touch', async () => {
     const line = await device('A', 'press-7')
