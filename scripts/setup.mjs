@@ -15,7 +15,6 @@ const ROOT = path.resolve(
 const NODE_MIN = [20, 19]
 const LOCK = path.join(ROOT, '.setup.tmp')
 const LOCK_POLL_MS = 100
-const SOURCES = ['cli.ts', 'index.ts', 'hub', 'leaf', 'bridge-mqtt', 'process', 'shared']
 const BUNDLER = path.join(ROOT, 'scripts', 'bundle.mjs')
 const SETTINGS = [
   'tsconfig.json',
@@ -94,7 +93,8 @@ function build() {
 
 /** What the compiler would see: every source with its size and time. */
 function fingerprint() {
-  const files = [...SETTINGS, ...SOURCES].flatMap((name) => listFiles(path.join(ROOT, name)))
+  const { include: sources } = readJson(path.join(ROOT, 'tsconfig.build.json'))
+  const files = [...SETTINGS, ...sources].flatMap((name) => listFiles(path.join(ROOT, name)))
   return files
     .filter((file) => /\.(ts|json|mjs)$/.test(file))
     .map((file) => {

@@ -7,6 +7,9 @@ import * as path from 'node:path'
 
 const SCRIPT = path.resolve(import.meta.dirname, '../../../scripts/setup.mjs')
 
+/** Two of those that are compiled. */
+const FOLDERS = ['commands', 'shared'] as const
+
 /** Stands in for npm: notes that it ran, takes a moment, and leaves what `npm ci` leaves. */
 const NPM = `
 import * as fs from 'node:fs'
@@ -41,9 +44,13 @@ describe('setup', () => {
     await writeFile(path.join(clone, 'npm-cli.js'), NPM)
     await writeFile(path.join(clone, 'package.json'), '{"type":"module"}')
     await lockFile(clone, '1.0.0')
-    await mkdir(path.join(clone, 'shared'))
+    const settings = { include: ['cli.ts', ...FOLDERS] }
+    await writeFile(path.join(clone, 'tsconfig.build.json'), JSON.stringify(settings))
     await writeFile(path.join(clone, 'cli.ts'), '')
-    await writeFile(path.join(clone, 'shared', 'one.ts'), '')
+    for (const folder of FOLDERS) {
+      await mkdir(path.join(clone, folder))
+      await writeFile(path.join(clone, folder, 'one.ts'), '')
+    }
   })
   afterEach(() => rm(clone, { recursive: true, force: true }))
 
@@ -90,9 +97,11 @@ describe('setup', () => {
     for (let i = 0; i < 2; i++) assert.equal((await setup(clone, '--build')).code, 0)
     assert.equal(await noted(clone, 'builds'), 'xy')
     await writeFile(path.join(clone, 'dist', 'two.d.ts'), '')
-    await utimes(path.join(clone, 'shared', 'one.ts'), 1, 1)
-    assert.equal((await setup(clone, '--build')).code, 0)
-    assert.equal(await noted(clone, 'builds'), 'xyxy')
+    for (const [i, folder] of FOLDERS.entries()) {
+      await utimes(path.join(clone, folder, 'one.ts'), 1, 1)
+      assert.equal((await setup(clone, '--build')).code, 0)
+      assert.equal(await noted(clone, 'builds'), 'xy'.repeat(i + 2))
+    }
     await assert.rejects(readFile(path.join(clone, 'dist', 'two.d.ts')), { code: 'ENOENT' })
   })
 
