@@ -79,7 +79,8 @@ export class HelloExchange {
     if (reply.status !== 'welcome' || reply.home === home) return reply
     if (home !== '' && !knowsAll(reply, buffers)) return this.#notHome(home, reply.home)
     this.#marks.set(HOME_KEY, Buffer.from(reply.home))
-    this.#log.info({ home: reply.home, before: home }, 'buffers have a home')
+    const fields = home === '' ? {} : { before: home }
+    this.#log.info({ home: reply.home, ...fields }, 'buffers have a home')
     return reply
   }
 
