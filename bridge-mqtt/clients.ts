@@ -76,12 +76,11 @@ export class Clients {
     return new Authentication(authenticator, machine.random, credentials)
   }
 
+  /** Lets a client in, or says why not. */
   admit({ packet, terms, identity: claimed }: Applicant, client: ClientConnection): Admission {
     // Others may have been asked about him, and a reload may have come before their answer.
     const identity = current(this.#core.authenticator, claimed)
-    if (identity === undefined) {
-      return refused(REFUSAL.unknown)
-    }
+    if (identity === undefined) return refused(this.#refusalOf(packet))
     const clientId = packet.clientId === '' ? assignId(this.#core.machine.random) : packet.clientId
     const key = `${identity.account}\0${clientId}`
     const elder = this.#byKey.get(key)
@@ -140,17 +139,13 @@ export class Clients {
       return { kept: { durable, isStored }, isSessionPresent: false, settled }
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error
-      notices.warn({ client: clientId, err: error }, 'session could not be kept: client refused')
-      return { refusal: REFUSAL.noSession }
+      return { refusal: { ...REFUSAL.noSession, err: error } }
     }
   }
 
   #end(session: DurableSession): Promise<Refusal | undefined> {
     const ended = onDisk((done) => session.end((error) => done(error, 0)))
-    const failed = (err: unknown): Refusal => {
-      this.#options.notices.warn({ client: session.clientId, err }, 'session could not be ended')
-      return REFUSAL.noSession
-    }
+    const failed = (err: unknown): Refusal => ({ ...REFUSAL.sessionStays, err })
     return ended.then(() => undefined, failed)
   }
 
@@ -173,6 +168,14 @@ export class Clients {
     this.#byKey.delete(key)
     this.#options.counters.clients = this.#byKey.size
     this.#options.tallies.left(account, moved)
+  }
+
+  /** Of who is not known: a JWT that would do for NATS deserves a word. */
+  #refusalOf({ password }: ConnectPacket): Refusal {
+    const presented = { password: Buffer.from(password ?? NO_PASSWORD).toString() }
+    const { authenticator } = this.#core
+    const reason = authenticator.bearerRefusalOf?.({ ...presented, connectionType: 'MQTT' })
+    return REFUSAL[reason ?? 'unknown']
   }
 
   /** Where and how a client comes. */
@@ -204,6 +207,8 @@ export class Clients {
   }
 }
 
+const NO_PASSWORD = new Uint8Array(0)
+
 type IsStored = (subject: Uint8Array) => boolean
 
 /** A client's place among the connections of its account. */
@@ -227,6 +232,16 @@ class Seat implements Member {
 }
 
 const REFUSAL = {
+  not_bearer: {
+    returnCode: CONNACK.notAuthorized,
+    reason: REASON.notAuthorized,
+    text: 'JWT needs bearer_token: its user would have to sign a nonce, which MQTT has not',
+  },
+  bearers_disallowed: {
+    returnCode: CONNACK.notAuthorized,
+    reason: REASON.notAuthorized,
+    text: 'JWT is of a bearer, which its account disallows (disallow_bearer)',
+  },
   unknown: {
     returnCode: CONNACK.notAuthorized,
     reason: REASON.notAuthorized,
@@ -241,6 +256,11 @@ const REFUSAL = {
     returnCode: CONNACK.serverUnavailable,
     reason: REASON.quotaExceeded,
     text: 'session could not be kept',
+  },
+  sessionStays: {
+    returnCode: CONNACK.serverUnavailable,
+    reason: REASON.quotaExceeded,
+    text: 'session that was could not be ended',
   },
   noSeat: {
     returnCode: CONNACK.serverUnavailable,

@@ -226,7 +226,9 @@ export class Handshake implements ExchangeOutcome {
     const properties = isOf5 ? { reasonString: refusal.text } : NO_PROPERTIES
     this.#answers?.connack({ code, isSessionPresent: false, properties })
     const { user, clientId: client } = this.#packet ?? {}
-    const fields = { client, user, remote: remoteName(this.#newcomer.channel), code }
+    const { err } = refusal
+    const fault = err === undefined ? {} : { err }
+    const fields = { client, user, remote: remoteName(this.#newcomer.channel), code, ...fault }
     this.#context.notices.warn(fields, `client is refused: ${refusal.text}`)
     this.#newcomer.turnAway({ client, code }, refusal.text)
   }

@@ -123,6 +123,8 @@ export interface Refusal {
   readonly returnCode: number
   readonly reason: number
   readonly text: string
+  /** The fault behind it, for the log alone. */
+  readonly err?: unknown
 }
 
 /**

@@ -101,6 +101,9 @@ export type Expulsion =
 /** Of clients that come by the wrong way; names of `SERVER_ERRORS`. */
 export type ProxyRefusal = 'proxy_not_trusted' | 'proxy_required'
 
+/** Of a JWT that is good but for what its client, which can sign nothing, would have to sign. */
+export type BearerRefusal = 'not_bearer' | 'bearers_disallowed'
+
 export interface Authenticator {
   /** INFO `auth_required`. */
   readonly isRequired: boolean
@@ -118,6 +121,8 @@ export interface Authenticator {
   challenge?(credentials: Credentials): ScramChallenge | undefined
   /** Why somebody was refused, where it is more than that nobody knows him; for monitoring. */
   refusalOf?(credentials: Credentials): ProxyRefusal | undefined
+  /** Why the JWT of a client that can sign nothing let nobody in; undefined, or absent: for another reason. */
+  bearerRefusalOf?(credentials: Credentials): BearerRefusal | undefined
   /** Whether the identity, given out earlier, still holds: after a reload or an account's update. */
   recheck(identity: Identity): Expulsion | undefined
   /**

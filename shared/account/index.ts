@@ -5,6 +5,7 @@ export type { CalloutPort, ServerFacts } from './auth-callout.ts'
 export {
   type Authenticator,
   atOnce,
+  type BearerRefusal,
   type Credentials,
   current,
   type Expulsion,

@@ -158,6 +158,7 @@ export class OperatorAccounts implements Accounts {
         const isRequired = this.#login.userOf(credentials)?.terms.isProxyRequired === true
         return isRequired && proxy.kind !== 'trusted' ? 'proxy_required' : undefined
       },
+      bearerRefusalOf: (credentials) => this.#login.bearerRefusalOf(credentials),
       recheck: (identity) => this.#recheck(identity),
       renewed: (identity) => this.#renewed(identity),
     }

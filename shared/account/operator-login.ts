@@ -3,7 +3,7 @@ import type { OperatorConfig, PermissionsConfig } from '../config/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import type { Account } from './account-book.ts'
 import { CALLOUT_SUBJECT, withoutPublish } from './accounts.ts'
-import type { Credentials, Expulsion, Identity } from './authenticator.ts'
+import type { BearerRefusal, Credentials, Expulsion, Identity } from './authenticator.ts'
 import {
   accountOfUser,
   connectionTypesOf,
@@ -108,6 +108,17 @@ export class OperatorLogin {
     }
     const proxied = proxy.kind === 'trusted' ? { proxyKey: proxy.key } : {}
     return { ...admission, identity: { ...identity, ...proxied } }
+  }
+
+  /** For who presents nothing but a JWT. Nobody hears it whose JWT the account has not signed. */
+  bearerRefusalOf(credentials: Credentials): BearerRefusal | undefined {
+    const user = this.userOf(credentials)
+    const account = user && this.#book.get(accountOfUser(user))
+    if (user === undefined || account === undefined) return undefined
+    const terms = admit(user, account, this.#clock.wallMs())?.terms
+    if (terms?.isBearer === false) return 'not_bearer'
+    const areDisallowed = account.claims?.limits.disallowBearer === true
+    return terms !== undefined && areDisallowed ? 'bearers_disallowed' : undefined
   }
 
   /** Lets it in: keeps by what. */

@@ -238,6 +238,30 @@ describe('accounts of an operator', () => {
     assert.equal(await authenticator.authenticate({ user: 'any', password }), undefined)
   })
 
+  it('tell an MQTT client that its JWT is of no bearer, and nobody whose JWT the account has not signed', async () => {
+    const strict = { limits: { ...UNLIMITED, disallow_bearer: true } }
+    const [open, closed] = [
+      await world.accounts(await world.accountJwt()),
+      await world.accounts(await world.accountJwt(strict)),
+    ]
+    const bearer = await world.userJwt({ bearer_token: true })
+    const plain = await world.userJwt()
+    const cases: [typeof open, string, string | undefined][] = [
+      [open, plain, 'not_bearer'],
+      [closed, bearer, 'bearers_disallowed'],
+      [closed, plain, 'not_bearer'],
+      [open, await world.userJwt({}, { signer: createAccount() }), undefined],
+      [open, await world.userJwt({}, { exp: inSeconds(-10) }), undefined],
+      [open, 'password', undefined],
+      [open, '', undefined],
+    ]
+    for (const [{ authenticator }, password, expected] of cases) {
+      const mqtt = { user: 'any', password, connectionType: 'MQTT' as const }
+      assert.equal(await authenticator.authenticate(mqtt), undefined)
+      assert.equal(authenticator.bearerRefusalOf?.(mqtt), expected)
+    }
+  })
+
   it('expel whom an update of the account concerns', async () => {
     const signer = createAccount()
     const keys = [signer.getPublicKey()]

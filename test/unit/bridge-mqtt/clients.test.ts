@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { MqttFrontDoor } from '../../../bridge-mqtt/index.ts'
 import { StaticAccountBook } from '../../../shared/account/index.ts'
 import { type AccountConfig, parseConfig } from '../../../shared/config/index.ts'
+import { PetioleError } from '../../../shared/runtime/index.ts'
 import { RawClient } from '../../support/broker-harness.ts'
 import { eventually } from '../../support/link-node.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
@@ -107,6 +108,19 @@ describe('room for MQTT clients', () => {
     }, 'CONNACK for a session that could not be ended')
     assert.equal(await refused.take(4), NO_ROOM)
     store.isAuto = true
+    assertToldOnce(core, 'client is refused: session that was could not be ended')
+  })
+
+  it('tells once why a session could not be kept', async () => {
+    core = new MqttCore({ store: new MemoryStore(() => Date.UTC(2030, 0, 1)) })
+    door = new MqttFrontDoor(MQTT_CONFIG, { sessionsMax: 1 })
+    await door.open(core)
+    await door.start(core)
+    await MqttLine.client(door.port, connectPacket('a', { clean: false }))
+    const refused = await MqttLine.open(door.port)
+    refused.send(connectPacket('b', { clean: false }))
+    assert.equal(await refused.take(4), NO_ROOM)
+    assertToldOnce(core, 'client is refused: session could not be kept')
   })
 
   it('is not kept for who is not let in after all', async () => {
@@ -203,3 +217,12 @@ describe('room for MQTT clients', () => {
     assert.equal((await nats(port)).isClosed, false)
   })
 })
+
+/** In the log, with the fault behind it. */
+function assertToldOnce({ log }: MqttCore, message: string): void {
+  const told = log.lines.filter(({ level }) => level === 'warn')
+  assert.deepEqual(
+    told.map((line) => [line.message, line.fields['err'] instanceof PetioleError]),
+    [[message, true]],
+  )
+}

@@ -30,7 +30,7 @@ describe('MQTT identity', () => {
 
   async function start(authenticator: Authenticator): Promise<number> {
     core = new MqttCore({ authenticator })
-    door = new MqttFrontDoor(MQTT_CONFIG)
+    door = new MqttFrontDoor(MQTT_CONFIG, { revealsReasons: true })
     await door.start(core)
     return door.port
   }
@@ -106,6 +106,21 @@ describe('MQTT identity', () => {
     const port = await start(authenticator)
     assert.equal(await connack(port, 'any', await world.userJwt({ bearer_token: true })), ACCEPTED)
     assert.equal(await connack(port, 'any', await world.userJwt()), REFUSED)
+    const said = (core?.log.lines ?? []).map(({ message }) => message)
+    const reason = 'JWT needs bearer_token: its user would have to sign a nonce, which MQTT has not'
+    assert.deepEqual(
+      said.filter((message) => message.startsWith('client is refused')),
+      [`client is refused: ${reason}`],
+    )
+    const line = await MqttLine.open(port)
+    const login = credentials('any', await world.userJwt())
+    const properties = { requestProblemInformation: true }
+    line.send(connectPacket('c', { ...login, protocolVersion: 5, properties }))
+    assert.ok(
+      Buffer.from(await line.rest(), 'hex')
+        .toString()
+        .includes(reason),
+    )
   })
 
   it('acknowledges and drops what may not be published, the will included', async () => {
