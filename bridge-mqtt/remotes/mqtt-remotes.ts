@@ -5,8 +5,7 @@ import type { Metric } from '../../shared/monitor/index.ts'
 import { messageOf, PetioleError } from '../../shared/runtime/index.ts'
 import type { Core, FrontDoor } from '../../shared/server/index.ts'
 import { onDisk, type Store } from '../../shared/store/index.ts'
-import { TlsSettings } from '../../shared/transport/index.ts'
-import { Remote } from './remote.ts'
+import { Remote, tlsOf } from './remote.ts'
 import { remoteMetrics } from './remote-metrics.ts'
 import { QUEUE_PREFIX } from './remote-queue.ts'
 
@@ -62,7 +61,7 @@ export class MqttRemotes implements FrontDoor {
 
   judge({ mqtt_remotes: configs }: CoreConfig): void {
     if (configs.length > 0 && this.#core?.store === undefined) throw noStore()
-    for (const { tls } of configs) if (tls !== undefined) new TlsSettings(tls, 'client')
+    for (const config of configs) tlsOf(config)
   }
 
   /**

@@ -61,7 +61,7 @@ export class Remote {
     this.config = config
     this.#core = core
     this.#log = core.log.child({ remote: config.name })
-    this.#tls = config.tls === undefined ? undefined : new TlsSettings(config.tls, 'client')
+    this.#tls = tlsOf(config)
     this.#clientId = config.client_id || `petiole-${core.serverName}-${config.name}`
     this.#via = config.via || viaOf(core.serverName, config.urls)
     this.#versions = new VersionChoice(config.version)
@@ -297,4 +297,9 @@ export class Remote {
 function viaOf(serverName: string, urls: readonly RemoteUrl[]): string {
   const [url] = urls
   return `${serverName}/${url?.host}:${url?.port}`.replaceAll(/[\s,]/g, '_')
+}
+
+/** Throws PETIOLE_TLS_INVALID. */
+export function tlsOf({ name, tls }: MqttRemoteConfig): TlsSettings | undefined {
+  return tls && new TlsSettings(tls, 'client', `mqtt: remote ${name}: tls`)
 }

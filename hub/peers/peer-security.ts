@@ -41,8 +41,8 @@ export class PeerSecurity {
     const { cluster, gateway } = blocks
     this.#blocks = blocks
     this.#gates = {
-      route: gateOf(cluster, authenticatorOf),
-      gateway: gateOf(gateway, authenticatorOf),
+      route: gateOf('cluster', cluster, authenticatorOf),
+      gateway: gateOf('gateway', gateway, authenticatorOf),
     }
   }
 
@@ -110,13 +110,15 @@ export class PeerSecurity {
 }
 
 function gateOf(
+  name: 'cluster' | 'gateway',
   block: ClusterConfig | GatewayConfig | undefined,
   authenticatorOf: (config: AuthorizationConfig) => Authenticator,
 ): Gate {
   const { tls, authorization } = block ?? {}
+  const where = `${name}.tls`
   return {
-    listener: tls === undefined ? undefined : new TlsSettings(ofListener(tls), 'server'),
-    dial: tls === undefined ? undefined : new TlsSettings(ofDial(tls), 'client'),
+    listener: tls === undefined ? undefined : new TlsSettings(ofListener(tls), 'server', where),
+    dial: tls === undefined ? undefined : new TlsSettings(ofDial(tls), 'client', where),
     authenticator: authorization === undefined ? undefined : authenticatorOf(authorization),
   }
 }

@@ -70,7 +70,7 @@ export function activationOf(
 
 function httpGet({ clock }: Machine, resolver: ResolverConfig | undefined): HttpGet {
   const config = resolver?.type === 'url' ? resolver.tls : undefined
-  const tls = config && new TlsSettings(config, 'client')
+  const tls = config && new TlsSettings(config, 'client', 'resolver_tls')
   return {
     get: (url, timeoutMs) =>
       fetchText(url, { clock, timeoutMs, bytesMax: ACCOUNT_JWT_BYTES_MAX, tls }),

@@ -228,8 +228,9 @@ export class ServerLinks {
   }
 }
 
-function tlsOf({ tls }: RemoteConfig): TlsSettings | undefined {
-  return tls === undefined ? undefined : new TlsSettings(tls, 'client')
+function tlsOf({ tls, urls }: RemoteConfig): TlsSettings | undefined {
+  if (tls === undefined) return undefined
+  return new TlsSettings(tls, 'client', `leafnodes: remote ${urls[0]?.text}: tls`)
 }
 
 function authTimeoutOf({ leafnodes, authorization }: CoreConfig): number {

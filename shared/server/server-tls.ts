@@ -8,16 +8,25 @@ import { SERVER_ERRORS } from '../wire/index.ts'
 /** Whose `tls` block. */
 export type TlsListener = 'client' | 'websocket' | 'leafnodes' | 'mqtt' | 'cluster' | 'gateway'
 
+const BLOCKS: Readonly<Record<TlsListener, string>> = {
+  client: 'tls',
+  websocket: 'websocket.tls',
+  leafnodes: 'leafnodes.tls',
+  mqtt: 'mqtt.tls',
+  cluster: 'cluster.tls',
+  gateway: 'gateway.tls',
+}
+
 /**
  * The certificates of all listeners, read once and again at each reload. Making it throws
- * PETIOLE_TLS_INVALID, which names the file, and so does `prepare`, which changes nothing yet.
+ * PETIOLE_TLS_INVALID, which names block and file, and so does `prepare`, which changes nothing yet.
  */
 export class ServerTls {
   readonly #settings = new Map<TlsListener, TlsSettings>()
 
   constructor(config: CoreConfig) {
     for (const [listener, tls] of blocksOf(config)) {
-      this.#settings.set(listener, new TlsSettings(tls, 'server'))
+      this.#settings.set(listener, new TlsSettings(tls, 'server', BLOCKS[listener]))
     }
   }
 

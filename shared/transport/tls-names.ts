@@ -55,7 +55,7 @@ export function cipherList(names: readonly string[]): string | undefined {
   const ciphers = names.map((name) => {
     const cipher = OPENSSL_NAMES[name.toUpperCase()] ?? name.toUpperCase()
     if (known.has(cipher.toLowerCase())) return cipher
-    throw new PetioleError('PETIOLE_TLS_INVALID', `tls: unrecognized cipher ${name}`)
+    throw new PetioleError('PETIOLE_TLS_INVALID', `unrecognized cipher ${name}`)
   })
   const hasTls13 = ciphers.some((cipher) => TLS13_SUITES.includes(cipher))
   return [...(hasTls13 ? [] : TLS13_SUITES), ...ciphers].join(':')
@@ -67,7 +67,7 @@ export function curveList(names: readonly string[]): string | undefined {
   const curves = names.map((name) => {
     const curve = CURVES[name.toLowerCase()]
     if (curve !== undefined) return curve
-    throw new PetioleError('PETIOLE_TLS_INVALID', `tls: unrecognized curve preference ${name}`)
+    throw new PetioleError('PETIOLE_TLS_INVALID', `unrecognized curve preference ${name}`)
   })
   return curves.join(':')
 }

@@ -35,6 +35,7 @@ const SESSION_CONTEXT = 'petiole'
  */
 export class TlsSettings {
   readonly side: 'server' | 'client'
+  readonly #block: string
   #loaded: Loaded
   /** The last reload has pinned other certificates than there were. */
   #isRepinned = false
@@ -42,9 +43,11 @@ export class TlsSettings {
   #handshakes = 0
   #underWay = 0
 
-  constructor(config: TlsConfig, side: 'server' | 'client') {
+  /** @param block where it stands in the configuration, for people: `mqtt.tls` */
+  constructor(config: TlsConfig, side: 'server' | 'client', block = 'tls') {
     this.side = side
-    this.#loaded = load(config, side)
+    this.#block = block
+    this.#loaded = load(config, side, block)
   }
 
   get config(): TlsConfig {
@@ -69,7 +72,7 @@ export class TlsSettings {
 
   /** Reads what `reload` takes; the result, which cannot fail, goes on with it. */
   prepare(config: TlsConfig): () => void {
-    const loaded = load(config, this.side)
+    const loaded = load(config, this.side, this.#block)
     return () => {
       this.#isRepinned = !isSame(this.#loaded.pinned, loaded.pinned)
       this.#loaded = loaded
@@ -132,7 +135,7 @@ export class TlsSettings {
 
   #first(): Identity {
     const [first] = this.#loaded.identities
-    if (first === undefined) throw new PetioleError('PETIOLE_TLS_INVALID', 'tls: no certificate')
+    if (first === undefined) throw invalid('no certificate')
     return first
   }
 }
@@ -141,12 +144,20 @@ function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return a.size === b.size && [...a].every((one) => b.has(one))
 }
 
-function load(config: TlsConfig, side: 'server' | 'client'): Loaded {
+/** What is wrong with a block is said with its place. */
+function load(config: TlsConfig, side: 'server' | 'client', block: string): Loaded {
+  try {
+    return read(config, side)
+  } catch (error) {
+    if (codeOf(error) !== 'PETIOLE_TLS_INVALID') throw error
+    const { cause } = error as PetioleError
+    throw invalid(`${block}: ${messageOf(error)}`, cause)
+  }
+}
+
+function read(config: TlsConfig, side: 'server' | 'client'): Loaded {
   if (side === 'server' && config.certs.length === 0) {
-    throw new PetioleError(
-      'PETIOLE_TLS_INVALID',
-      'tls: a listener needs a certificate: set `cert_file` and `key_file`',
-    )
+    throw invalid('a listener needs a certificate: set `cert_file` and `key_file`')
   }
   const ca = config.ca_file === '' ? undefined : readAuthorities(config.ca_file)
   const pairs = config.certs.map(({ cert_file, key_file }) => readPair(cert_file, key_file))
@@ -188,7 +199,7 @@ function readPair(
   const key = readFile('key_file', keyFile)
   const isFitting = certificate.checkPrivateKey(parseKey(keyFile, key))
   if (!isFitting) {
-    throw invalid('key_file', keyFile, `is not the key of the certificate in ${certFile}`)
+    throw invalidFile('key_file', keyFile, `is not the key of the certificate in ${certFile}`)
   }
   return { cert, key, certificate }
 }
@@ -196,7 +207,7 @@ function readPair(
 function readAuthorities(file: string): readonly string[] {
   const text = readFile('ca_file', file)
   const blocks = text.match(PEM_BLOCK) ?? []
-  if (blocks.length === 0) throw invalid('ca_file', file, 'holds no PEM certificate')
+  if (blocks.length === 0) throw invalidFile('ca_file', file, 'holds no PEM certificate')
   for (const block of blocks) parseCertificate('ca_file', file, block)
   return blocks
 }
@@ -207,37 +218,41 @@ function readFile(key: string, file: string): string {
   } catch (error) {
     const reason =
       codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`
-    throw invalid(key, file, reason, error)
+    throw invalidFile(key, file, reason, error)
   }
 }
 
 function parseCertificate(key: string, file: string, pem: string): X509Certificate {
   if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
-    throw invalid(key, file, 'holds no PEM certificate')
+    throw invalidFile(key, file, 'holds no PEM certificate')
   }
   try {
     return new X509Certificate(pem)
   } catch (error) {
-    throw invalid(key, file, `holds a damaged certificate: ${messageOf(error)}`, error)
+    throw invalidFile(key, file, `holds a damaged certificate: ${messageOf(error)}`, error)
   }
 }
 
 function parseKey(file: string, pem: string): KeyObject {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
-    throw invalid('key_file', file, 'holds no PEM private key')
+    throw invalidFile('key_file', file, 'holds no PEM private key')
   }
   if (pem.includes('ENCRYPTED')) {
-    throw invalid('key_file', file, 'is encrypted: store it without a passphrase')
+    throw invalidFile('key_file', file, 'is encrypted: store it without a passphrase')
   }
   try {
     return createPrivateKey(pem)
   } catch (error) {
-    throw invalid('key_file', file, `holds a damaged key: ${messageOf(error)}`, error)
+    throw invalidFile('key_file', file, `holds a damaged key: ${messageOf(error)}`, error)
   }
 }
 
-function invalid(key: string, file: string, reason: string, cause?: unknown): PetioleError {
-  return new PetioleError('PETIOLE_TLS_INVALID', `tls: ${key} ${file} ${reason}`, { cause })
+function invalidFile(key: string, file: string, reason: string, cause?: unknown): PetioleError {
+  return invalid(`${key} ${file} ${reason}`, cause)
+}
+
+function invalid(reason: string, cause?: unknown): PetioleError {
+  return new PetioleError('PETIOLE_TLS_INVALID', reason, { cause })
 }
 
 function covers(certificate: X509Certificate | undefined, name: string): boolean {
