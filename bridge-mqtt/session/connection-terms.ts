@@ -24,6 +24,8 @@ export interface Terms {
    * ask is spared the bytes.
    */
   readonly wantsReasons: boolean
+  /** Failures are not explained to the client, neither by a code of their own nor in words. */
+  readonly hidesReasons: boolean
   /** PUBLISH packets of QoS 1 and 2 that the server takes at a time [MQTT-3.3.4-7]. */
   readonly inboundUnackedMax: number
   /** Topic aliases that the server takes [MQTT-3.2.2-17]. */
@@ -61,6 +63,7 @@ export function termsOf(
     packetBytesMax: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     topicAliasMaximum: properties.topicAliasMaximum ?? 0,
     wantsReasons: limits.revealsReasons && properties.requestsProblems === 1,
+    hidesReasons: !limits.revealsReasons,
     inboundUnackedMax: limits.inboundUnackedMax,
     inboundAliasMax: level === LEVEL.v5 ? limits.topicAliasMax : 0,
     inboundPacketBytesMax,
@@ -82,16 +85,6 @@ function shared(terms: Terms): Terms {
   recent.push(terms)
   if (recent.length > RECENT_TERMS_MAX) recent.shift()
   return terms
-}
-
-/** What a subscriber has to know of them. */
-export function deliveryTerms(terms: Terms) {
-  return {
-    receiveMaximum: terms.receiveMaximum,
-    packetSizeMax: terms.packetBytesMax,
-    topicAliasMax: terms.topicAliasMaximum,
-    wantsProblemInfo: terms.wantsReasons,
-  }
 }
 
 /**

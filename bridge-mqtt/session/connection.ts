@@ -26,7 +26,6 @@ import { connectionFacts } from './connection-facts.ts'
 import { type Admitted, Handshake, type Newcomer } from './connection-handshake.ts'
 import { noteUnsecured, noteViolation } from './connection-notices.ts'
 import { type PacketLine, readSessionPacket } from './connection-packets.ts'
-import { deliveryTerms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { headerViolation } from './header-check.ts'
 import { type GateOwner, InputGate } from './input-gate.ts'
@@ -155,19 +154,9 @@ export class Connection
     const { clientId, space, identity, kept } = admission
     const { clock, limits } = this.#context
     const guard = new SessionGuard(identity, this.#context.limitsOf, clock)
-    const { level } = packet
     const retained = this.#context.replaySource(space.account)
-    const owner = {
-      clientId,
-      level,
-      guard,
-      terms,
-      ...deliveryTerms(terms),
-      ...kept,
-      retained,
-      isBridge: packet.isBridge === true,
-      hidesReasons: !limits.revealsReasons,
-    }
+    const isBridge = packet.isBridge === true
+    const owner = { clientId, guard, terms, ...kept, retained, isBridge }
     this.#handshake = undefined
     this.#answers = answers
     this.#exchange = exchange

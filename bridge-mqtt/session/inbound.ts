@@ -63,7 +63,7 @@ export class Inbound implements AckOwner {
     this.#space = space
     this.#line = line
     this.#owner = owner
-    this.publisher = new Publisher(context, space, peer, owner.level === LEVEL.v5)
+    this.publisher = new Publisher(context, space, peer, owner.terms.level === LEVEL.v5)
     this.#acks = new InboundAcks(this)
   }
 
@@ -80,7 +80,7 @@ export class Inbound implements AckOwner {
   /** Routes one PUBLISH. Its PUBACK or PUBREC leaves when the message is committed. */
   publish(bytes: Uint8Array, frame: Frame): Violation | undefined {
     const packet = this.#context.scratch.publish
-    const violation = packet.read(bytes, frame, this.#owner.level, 'client')
+    const violation = packet.read(bytes, frame, this.#owner.terms.level, 'client')
     if (violation !== undefined) return violation
     const topic = this.#topicOf(bytes, packet)
     if ('rule' in topic) return topic
@@ -114,7 +114,7 @@ export class Inbound implements AckOwner {
   /** The client lets go of a QoS 2 publish: from now on its identifier means another message. */
   pubrel(bytes: Uint8Array, frame: Frame): Violation | undefined {
     const { ack } = this.#context.scratch
-    const violation = ack.read(bytes, frame, this.#owner.level, 'client')
+    const violation = ack.read(bytes, frame, this.#owner.terms.level, 'client')
     if (violation !== undefined) return violation
     const { packetId } = ack
     const isKnown = this.#received.delete(packetId)
@@ -191,7 +191,7 @@ export class Inbound implements AckOwner {
   }
 
   get #isOf5(): boolean {
-    return this.#owner.level === LEVEL.v5
+    return this.#owner.terms.level === LEVEL.v5
   }
 
   /**

@@ -38,20 +38,8 @@ export interface SessionLine {
 /** Whose session it is. */
 export interface SessionOwner {
   readonly clientId: string
-  /** What the client speaks. */
-  readonly level: Level
   readonly guard: SessionGuard
   readonly terms: Terms
-  /** Of CONNECT: QoS 1 and 2 messages that the client takes at a time; not given: 65,535. */
-  readonly receiveMaximum?: number
-  /** The longest packet that it takes; not given: any. */
-  readonly packetSizeMax?: number
-  /** Topic aliases that it takes; not given: none. */
-  readonly topicAliasMax?: number
-  /** Whether answers may have a reason string; not given: they may. */
-  readonly wantsProblemInfo?: boolean
-  /** Failures are not explained to the client, neither by a code of their own nor in words. */
-  readonly hidesReasons?: boolean
   /** A mosquitto that is a bridge: its subscriptions have no local and retain as published. */
   readonly isBridge?: boolean
   /** What outlasts the connection; undefined: a clean session. */
@@ -72,7 +60,6 @@ export class Session implements MqttPublisher {
   readonly echo = true
   readonly id: number
   readonly clientId: string
-  readonly level: Level
   readonly terms: Terms
   readonly #context: MqttContext
   readonly #space: SubjectSpace
@@ -91,7 +78,6 @@ export class Session implements MqttPublisher {
     this.#owner = owner
     this.id = context.nextPeerId()
     this.clientId = owner.clientId
-    this.level = owner.level
     this.terms = owner.terms
     this.#guard = owner.guard
     this.#line = line
@@ -105,6 +91,10 @@ export class Session implements MqttPublisher {
   get subscriber(): Subscriber {
     this.#subscriber ??= new Subscriber(this.#context, this.#space, this.#line, this.#owner, this)
     return this.#subscriber
+  }
+
+  get level(): Level {
+    return this.terms.level
   }
 
   get identity(): Identity {

@@ -21,7 +21,7 @@ export type SubscriberLog = Pick<
 >
 
 /** Whose subscriptions they are. */
-export type SubscriberOwner = Omit<SessionOwner, 'terms' | 'durable'> & {
+export type SubscriberOwner = Omit<SessionOwner, 'durable'> & {
   readonly durable?: SubscriberLog
 }
 

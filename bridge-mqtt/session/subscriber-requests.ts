@@ -54,7 +54,7 @@ export class SubscriberRequests {
   constructor(parts: RequestParts) {
     this.#parts = parts
     this.#durable = parts.owner.durable
-    this.#isV5 = parts.owner.level === LEVEL.v5
+    this.#isV5 = parts.owner.terms.level === LEVEL.v5
   }
 
   /** Answers with a code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow. */
@@ -247,7 +247,7 @@ export class SubscriberRequests {
 
   /** MQTT 3.1.1 has one code for all failures; in 5 it says that the server does not tell which. */
   #failure(reason: number): number {
-    return this.#isV5 && this.#parts.owner.hidesReasons !== true ? reason : SUBACK_FAILURE
+    return this.#isV5 && !this.#parts.owner.terms.hidesReasons ? reason : SUBACK_FAILURE
   }
 
   #answer(
@@ -256,16 +256,15 @@ export class SubscriberRequests {
     codes: readonly number[],
   ): void {
     const { line, owner } = this.#parts
-    const { level, packetSizeMax = Number.POSITIVE_INFINITY } = owner
+    const { level, packetBytesMax } = owner.terms
     const packet = { packetId, codes, properties: this.#explain(codes) }
-    const bytes = encodeWithin(packetSizeMax, packet, (it) => encode(it, level))
+    const bytes = encodeWithin(packetBytesMax, packet, (it) => encode(it, level))
     if (bytes !== undefined) line.channel.write(bytes)
   }
 
   /** In words why the first filter that was refused was. */
   #explain(codes: readonly number[]): Properties {
-    const { wantsProblemInfo = true, hidesReasons = false } = this.#parts.owner
-    if (!this.#isV5 || !wantsProblemInfo || hidesReasons) return NO_PROPERTIES
+    if (!this.#isV5 || !this.#parts.owner.terms.wantsReasons) return NO_PROPERTIES
     const code = codes.find((it) => it >= SUBACK_FAILURE)
     const reasonString = code === undefined ? undefined : REASONS.get(code)
     return reasonString === undefined ? NO_PROPERTIES : { reasonString }

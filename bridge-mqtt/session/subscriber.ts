@@ -22,8 +22,6 @@ import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 import { SubscriberRequests } from './subscriber-requests.ts'
 
-const PACKET_SIZE_MAX = Number.POSITIVE_INFINITY
-const RECEIVE_MAXIMUM = 65_535
 const QOS_OF_STORED = 2
 
 /** What a publisher of this server tells of the message that is being routed. */
@@ -79,7 +77,7 @@ export class Subscriber implements SharedReceiver {
     this.#owner = owner
     this.#peer = peer
     this.#durable = owner.durable
-    this.#isV5 = owner.level === LEVEL.v5
+    this.#isV5 = owner.terms.level === LEVEL.v5
     this.#outbound = outboundOf(context, line, owner, this)
     const { clientId, guard, durable, retained } = owner
     const filters = new ClientFilters(space, peer, guard, durable !== undefined, this)
@@ -184,7 +182,7 @@ export class Subscriber implements SharedReceiver {
   /** PUBACK, PUBREC or PUBCOMP of the client for a delivery. */
   acknowledged(bytes: Uint8Array, frame: Frame): Violation | undefined {
     const { ack } = this.#context.scratch
-    const violation = ack.read(bytes, frame, this.#owner.level, 'client')
+    const violation = ack.read(bytes, frame, this.#owner.terms.level, 'client')
     if (violation !== undefined) return violation
     const { packetId, reason } = ack
     if (!this.#isOfLog(frame.type, packetId, reason)) {
@@ -300,9 +298,10 @@ function outboundOf(
   owner: SubscriberOwner,
   host: Subscriber,
 ): Outbound {
-  const { level, durable, packetSizeMax = PACKET_SIZE_MAX, topicAliasMax = 0 } = owner
+  const { durable, terms } = owner
+  const { level, packetBytesMax: packetSizeMax, topicAliasMaximum: topicAliasMax } = terms
   const { queuedMessagesMax, queuedBytesMax } = context.limits
-  const windowMax = Math.min(owner.receiveMaximum ?? RECEIVE_MAXIMUM, context.ackPendingMax)
+  const windowMax = Math.min(terms.receiveMaximum, context.ackPendingMax)
   const window = durable?.window ?? new SendWindow(windowMax)
   window.max = windowMax
   const isWindowShared = durable !== undefined

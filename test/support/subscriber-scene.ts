@@ -1,5 +1,6 @@
 /** Subscribed clients without connections, on a router: what they are sent, packet by packet. */
 import {
+  type ConnectPacket,
   Frame,
   LEVEL,
   type Level,
@@ -14,6 +15,7 @@ import { MqttCounters } from '../../bridge-mqtt/counters.ts'
 import { headersOf, NO_HEADERS } from '../../bridge-mqtt/headers/index.ts'
 import { DEFAULT_LIMITS, type MqttLimits } from '../../bridge-mqtt/limits.ts'
 import { Notices } from '../../bridge-mqtt/notices.ts'
+import { type Terms, termsOf } from '../../bridge-mqtt/session/connection-terms.ts'
 import { KeptMessages, type MqttContext, Scratch } from '../../bridge-mqtt/session/index.ts'
 import { InputGate } from '../../bridge-mqtt/session/input-gate.ts'
 import { SessionGuard } from '../../bridge-mqtt/session/session-guard.ts'
@@ -67,7 +69,7 @@ export class SubscribedClient implements Peer, MqttOrigin {
 
   constructor(context: MqttContext, space: AccountSpace, at: number, owner: SubscriberOwner) {
     this.channel = new RecordingChannel(at)
-    this.#level = owner.level
+    this.#level = owner.terms.level
     const { uncommitted, channel } = this
     const line = {
       channel,
@@ -157,6 +159,21 @@ export class SubscribedClient implements Peer, MqttOrigin {
   }
 }
 
+/** What is known of a client beside its name: its terms differ from those of a bare CONNECT of MQTT 5. */
+export type ClientOptions = Partial<Omit<SubscriberOwner, 'terms'>> &
+  Partial<Terms> & { readonly filtersMax?: number; readonly identity?: Identity }
+
+const CONNECT: ConnectPacket = {
+  level: LEVEL.v5,
+  isClean: true,
+  keepAliveSeconds: 0,
+  properties: NO_PROPERTIES,
+  clientId: '',
+  user: undefined,
+  password: undefined,
+  will: undefined,
+}
+
 export interface SceneOptions {
   readonly space?: AccountSpace
   readonly limits?: Partial<MqttLimits>
@@ -206,15 +223,16 @@ export class SubscriberScene {
 
   client(
     clientId: string,
-    {
-      filtersMax = 1_000,
-      identity = { user: '', account: '$G' },
-      ...owner
-    }: Partial<SubscriberOwner> & { filtersMax?: number; identity?: Identity } = {},
+    { filtersMax = 1_000, identity = { user: '', account: '$G' }, ...asked }: ClientOptions = {},
   ): SubscribedClient {
     const limits = { payloadBytesMax: 1024, filtersMax, expiresMs: Number.POSITIVE_INFINITY }
     const guard = new SessionGuard(identity, () => limits, new ManualClock())
-    const whole = { clientId, level: LEVEL.v5, guard, ...owner }
+    const terms = {
+      ...termsOf(CONNECT, DEFAULT_LIMITS, Number.POSITIVE_INFINITY),
+      wantsReasons: true,
+      ...asked,
+    }
+    const whole = { clientId, guard, ...asked, terms }
     return new SubscribedClient(this.#context, this.space, this.#output, whole)
   }
 

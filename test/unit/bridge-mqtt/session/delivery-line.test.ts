@@ -73,7 +73,7 @@ describe('subscriber of a durable session', () => {
   })
 
   it('is told when they could not be stored, and has what it had before', async () => {
-    const client = connect('c', { wantsProblemInfo: false })
+    const client = connect('c', { wantsReasons: false })
     await subscribe(client, { a: 0 })
     store.isAuto = false
     client.subscribe({ a: 1, b: 0 })
@@ -206,7 +206,7 @@ describe('subscriber of a durable session', () => {
   })
 
   it('is sent nothing above its packet size: the message counts as done', async () => {
-    const client = connect('c', { packetSizeMax: 100 })
+    const client = connect('c', { packetBytesMax: 100 })
     await subscribe(client, { a: 1 })
     await world.publish('a', 'x'.repeat(100))
     await world.publish('a', 'small')

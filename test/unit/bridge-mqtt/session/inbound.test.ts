@@ -32,7 +32,6 @@ describe('inbound', () => {
     }
     const owner = {
       clientId: 'c',
-      level: LEVEL.v311,
       guard: { payloadBytesMax: 1_024, mayPublish: () => true },
       terms: { level: LEVEL.v311, inboundQosMax: 2, inboundUnackedMax: 10, inboundAliasMax: 0 },
     } as unknown as SessionOwner

@@ -53,8 +53,8 @@ describe('subscriber', () => {
     })
 
     for (const [owner, failures] of [
-      [{ wantsProblemInfo: false }, [0x87, 0x8f]],
-      [{ hidesReasons: true }, [0x80, 0x80]],
+      [{ wantsReasons: false }, [0x87, 0x8f]],
+      [{ hidesReasons: true, wantsReasons: false }, [0x80, 0x80]],
       [{ level: LEVEL.v311 }, [0x80, 0x80]],
     ] as const) {
       it(`says no more than it may: ${JSON.stringify(owner)}`, () => {
@@ -66,7 +66,7 @@ describe('subscriber', () => {
     }
 
     it('leaves out the words for a client that takes no packet so long [MQTT-3.9.2-1]', () => {
-      const client = scene.client('c', { identity, packetSizeMax: 20 })
+      const client = scene.client('c', { identity, packetBytesMax: 20 })
       client.subscribe({ 'secret/a': 0 })
       assert.deepEqual(client.take(), [{ packetId: 1, codes: [0x87], properties: {} }])
     })
