@@ -1,12 +1,10 @@
 import type { Cancel, Clock, PetioleError } from '../../shared/runtime/index.ts'
 import {
-  arenaBytes,
   type Channel,
   type ChannelHandler,
   OUTPUT_HIGH_WATER_BYTES,
 } from '../../shared/transport/index.ts'
 import {
-  ACK_SIZE,
   AckReader,
   CONNACK,
   type ConnackPacket,
@@ -29,9 +27,8 @@ import {
   type SubackPacket,
   VIOLATIONS,
   type Violation,
-  writeAck,
-  writePublishHead,
 } from '../codec/index.ts'
+import { sendAck, sendPublish } from '../sent-packets.ts'
 import { endingOf, HUNG_UP_ADVICE, NO_BROKER_ADVICE, type Refusal, refusalOf } from './answers.ts'
 import { type InboundOwner, InboundWindow } from './inbound-window.ts'
 import { INBOUND_UNACKED_MAX, PUBLISH_OVERHEAD_BYTES } from './limits.ts'
@@ -159,14 +156,7 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
   stored(packetId: number): void {
     if (this.#isEnded) return
     const { channel } = this.#parts
-    const at = channel.reserve(ACK_SIZE)
-    if (at >= 0) {
-      channel.commit(writeAck(arenaBytes, at, PACKET.puback, packetId, REASON.success))
-    } else {
-      const puback = new Uint8Array(ACK_SIZE)
-      writeAck(puback, 0, PACKET.puback, packetId, REASON.success)
-      channel.write(puback)
-    }
+    sendAck(channel, PACKET.puback, packetId, REASON.success)
     if (!this.#isPaused || this.#window.pending >= INBOUND_UNACKED_MAX) return
     this.#isPaused = false
     channel.resume()
@@ -189,28 +179,9 @@ export class BrokerConnection implements ChannelHandler, PacketReader, InboundOw
     if (properties !== undefined) this.#form.fill(properties, headers)
     const qos = packetId === 0 ? 0 : 1
     const headSize = publishHeadSize(topic.length, payload.length, qos, properties)
-    const size = headSize + payload.length
-    if (size > this.#packetBytesMax) return 'too large'
+    if (headSize + payload.length > this.#packetBytesMax) return 'too large'
     const flags = packetId === 0 ? 0 : PUBLISH_FLAG.qos1 | (isDup ? PUBLISH_FLAG.dup : 0)
-    const at = channel.reserve(size)
-    if (at >= 0) {
-      const body = writePublishHead(
-        arenaBytes,
-        at,
-        topic,
-        payload.length,
-        packetId,
-        flags,
-        properties,
-      )
-      arenaBytes.set(payload, body)
-      channel.commit(body + payload.length)
-    } else {
-      const head = Buffer.allocUnsafe(headSize)
-      writePublishHead(head, 0, topic, payload.length, packetId, flags, properties)
-      channel.write(head)
-      channel.write(payload)
-    }
+    sendPublish(channel, headSize, topic, payload, packetId, flags, properties)
     return 'sent'
   }
 

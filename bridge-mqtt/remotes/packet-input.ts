@@ -1,6 +1,6 @@
 import { arenaBytes, CARRY_BYTES_MAX } from '../../shared/transport/index.ts'
 import { Frame, type Level, PACKET, VIOLATIONS, type Violation } from '../codec/index.ts'
-import { PacketCollector } from '../session/index.ts'
+import { PacketCollector } from '../packet-collector.ts'
 import { ANSWER_BYTES_MAX } from './limits.ts'
 
 /** Who gets the packets of a broker. */

@@ -1,7 +1,5 @@
-import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
+import type { Channel } from '../../shared/transport/index.ts'
 import {
-  ACK_SIZE,
-  ACK_SIZE_MAX,
   type AckType,
   type ConnackPacket,
   encodeAck,
@@ -13,8 +11,8 @@ import {
   NO_PROPERTIES,
   type Properties,
   REASON,
-  writeAck,
 } from '../codec/index.ts'
+import { ackSize, sendAck } from '../sent-packets.ts'
 import type { Ending } from './connection-ending.ts'
 import type { Terms } from './connection-terms.ts'
 
@@ -48,16 +46,7 @@ export class Answers {
       this.#send({ type, packetId, reason: code, properties }, encodeAck)
       return
     }
-    const size = code === REASON.success ? ACK_SIZE : ACK_SIZE_MAX
-    if (size > packetBytesMax) return
-    const at = this.#channel.reserve(size)
-    if (at >= 0) {
-      this.#channel.commit(writeAck(arenaBytes, at, type, packetId, code))
-      return
-    }
-    const ack = new Uint8Array(size)
-    writeAck(ack, 0, type, packetId, code)
-    this.#channel.write(ack)
+    if (ackSize(code) <= packetBytesMax) sendAck(this.#channel, type, packetId, code)
   }
 
   auth(reason: number, properties: Properties): void {

@@ -12,6 +12,5 @@ export {
   Scratch,
 } from './context.ts'
 export { KeptMessages } from './outbound-kept.ts'
-export { PacketCollector } from './packet-collector.ts'
 export { sessionLimits } from './session-guard.ts'
 export { WillOwners } from './will-owners.ts'

@@ -1,6 +1,5 @@
-import { arenaBytes, type Channel } from '../../shared/transport/index.ts'
+import type { Channel } from '../../shared/transport/index.ts'
 import {
-  ACK_SIZE_MAX,
   type AckType,
   LEVEL,
   type Level,
@@ -8,10 +7,9 @@ import {
   PUBLISH_FLAG,
   PublishProperties,
   publishHeadSize,
-  writeAck,
-  writePublishHead,
 } from '../codec/index.ts'
 import { CACHED_TOPIC_BYTES, OUTBOUND_ALIASES_MAX } from '../limits.ts'
+import { sendAck, sendPublish } from '../sent-packets.ts'
 import type { OutboundMessage } from './outbound-message.ts'
 import { SharedPacket } from './shared-packet.ts'
 
@@ -63,13 +61,7 @@ export class OutboundWriter {
   }
 
   acknowledge(type: AckType, packetId: number, reason: number): void {
-    const at = this.#channel.reserve(ACK_SIZE_MAX)
-    if (at >= 0) {
-      this.#channel.commit(writeAck(arenaBytes, at, type, packetId, reason))
-      return
-    }
-    const ack = new Uint8Array(ACK_SIZE_MAX)
-    this.#channel.write(ack.subarray(0, writeAck(ack, 0, type, packetId, reason)))
+    sendAck(this.#channel, type, packetId, reason)
   }
 
   #compose(
@@ -86,25 +78,7 @@ export class OutboundWriter {
       topic = this.#aliased(message, properties, this.#aliases)
       headSize = publishHeadSize(topic.length, payload.length, qos, properties)
     }
-    const at = this.#channel.reserve(headSize + payload.length)
-    if (at >= 0) {
-      const body = writePublishHead(
-        arenaBytes,
-        at,
-        topic,
-        payload.length,
-        packetId,
-        flags,
-        properties,
-      )
-      arenaBytes.set(payload, body)
-      this.#channel.commit(body + payload.length)
-    } else {
-      const head = Buffer.allocUnsafe(headSize)
-      writePublishHead(head, 0, topic, payload.length, packetId, flags, properties)
-      this.#channel.write(head)
-      this.#channel.write(payload)
-    }
+    sendPublish(this.#channel, headSize, topic, payload, packetId, flags, properties)
     return true
   }
 

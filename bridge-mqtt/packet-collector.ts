@@ -1,4 +1,4 @@
-import { CARRY_BYTES_MAX } from '../../shared/transport/index.ts'
+import { CARRY_BYTES_MAX } from '../shared/transport/index.ts'
 
 /**
  * Collects a packet that is too long to wait in the arena for its end: chunks as they arrive, joined
