@@ -17,5 +17,5 @@ export {
   type SessionEntry,
   takePage,
 } from './directory.ts'
-export { OPERATIONS, OperationsDesk } from './operations-desk.ts'
+export { OperationsDesk } from './operations-desk.ts'
 export { renderDone, renderListing } from './tables.ts'

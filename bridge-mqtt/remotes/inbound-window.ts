@@ -26,7 +26,7 @@ const FAULTS_END = 500
 const TOO_MANY_REQUESTS = 429
 
 /** Whether a message could be sent again for ever and would never be stored. */
-export function isHopeless(error: PetioleError): boolean {
+function isHopeless(error: PetioleError): boolean {
   if (!(error instanceof JetStreamError)) return HOPELESS.has(error.code)
   const { cause, status } = error
   // Its subject has what it may have: there will be room when somebody removes that, if ever.

@@ -19,10 +19,10 @@ import { BrokerConnection, type Ending } from './broker-connection.ts'
 import { BACKOFF_MAX_MS, DRAIN_MS, INBOUND_UNACKED_MAX, STABLE_AFTER_MS } from './limits.ts'
 import { QueueSender } from './queue-sender.ts'
 import { RemoteCounters } from './remote-counters.ts'
+import { RemoteFilters } from './remote-filters.ts'
 import { RemotePeer } from './remote-peer.ts'
 import { RemoteQueue } from './remote-queue.ts'
 import { nextRemoteState, type RemoteEvent, type RemoteState } from './remote-state.ts'
-import { Subscriber } from './subscriber.ts'
 import { VersionChoice } from './version-choice.ts'
 
 /** For an MQTT 5 session that never ends. */
@@ -43,7 +43,7 @@ export class Remote {
   readonly #via: string
   readonly #peer: RemotePeer
   readonly #sender: QueueSender
-  readonly #subscriber: Subscriber
+  readonly #filters: RemoteFilters
   readonly #versions: VersionChoice
   readonly #pool: UrlPool
   readonly #backoff: Backoff
@@ -96,7 +96,7 @@ export class Remote {
       notices,
       log,
     })
-    this.#subscriber = new Subscriber(subscribed, this.queue, log)
+    this.#filters = new RemoteFilters(subscribed, this.queue, log)
     this.queue.direct = this.#sender
     this.queue.start(space, this.#peer)
   }
@@ -110,7 +110,7 @@ export class Remote {
   }
 
   get refusedFilters(): number {
-    return this.#subscriber.refused
+    return this.#filters.refused
   }
 
   /** Nothing but the first call does anything. */
@@ -198,7 +198,7 @@ export class Remote {
       payloadBytesMax: this.#core.payloadBytesMax,
       onAccepted: (connack) => this.#accepted(connection, connack, level),
       onSuback: (packet) => {
-        this.#subscriber.answered(packet)
+        this.#filters.answered(packet)
         this.#up(connection)
       },
       onPuback: (packetId, reason) => this.#sender.acknowledged(packetId, reason),
@@ -236,7 +236,7 @@ export class Remote {
       return
     }
     const { clock } = this.#core.machine
-    const isAsked = this.#subscriber.begin(connack, level, (packet) => connection.write(packet))
+    const isAsked = this.#filters.begin(connack, level, (packet) => connection.write(packet))
     if (!isAsked) this.#up(connection)
     else connection.awaitSuback(this.config.dial_timeout)
     const { isSessionPresent } = connack

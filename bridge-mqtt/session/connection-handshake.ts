@@ -18,10 +18,12 @@ import {
   VIOLATIONS,
   type Violation,
 } from '../codec/index.ts'
+import type { Admission, Refusal } from './admission.ts'
+import type { ClientConnection } from './client-connection.ts'
 import { Answers } from './connection-answers.ts'
 import { Exchange, type ExchangeOutcome } from './connection-exchange.ts'
 import { connackProperties, type Terms, termsOf } from './connection-terms.ts'
-import type { Admission, ClientConnection, MqttContext, Refusal } from './context.ts'
+import type { MqttContext } from './context.ts'
 import type { InputGate } from './input-gate.ts'
 import { willRefusal } from './will-check.ts'
 

@@ -1,16 +1,11 @@
 /** Connections and the sessions attached to them. */
+export type { Admission, Applicant, Refusal } from './admission.ts'
+export type { ClientConnection } from './client-connection.ts'
 export { Connection } from './connection.ts'
-export { ENDING, type Ending, leavingEnding } from './connection-ending.ts'
+export { ENDING, leavingEnding } from './connection-ending.ts'
 export type { Terms } from './connection-terms.ts'
-export {
-  type Admission,
-  type Applicant,
-  type ClientConnection,
-  type Kept,
-  type MqttContext,
-  type Refusal,
-  Scratch,
-} from './context.ts'
+export type { MqttContext } from './context.ts'
 export { KeptMessages } from './outbound-kept.ts'
+export { Scratch } from './scratch.ts'
 export { sessionLimits } from './session-guard.ts'
 export { WillOwners } from './will-owners.ts'

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { CONNACK, type ConnectPacket, LEVEL, PLACE, REASON } from '../codec/index.ts'
 import { headersOfPublish } from '../headers/index.ts'
 import type { MqttLimits } from '../limits.ts'
-import type { Refusal } from './context.ts'
+import type { Refusal } from './admission.ts'
 
 const UTF8 = 1
 

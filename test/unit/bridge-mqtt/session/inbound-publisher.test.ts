@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { type MqttContext, Scratch } from '../../../../bridge-mqtt/session/context.ts'
+import type { MqttContext } from '../../../../bridge-mqtt/session/context.ts'
 import { Publisher } from '../../../../bridge-mqtt/session/inbound-publisher.ts'
+import { Scratch } from '../../../../bridge-mqtt/session/scratch.ts'
 import { Translator } from '../../../../bridge-mqtt/translator.ts'
 import { AccountSpace, type Peer } from '../../../../shared/broker/index.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'

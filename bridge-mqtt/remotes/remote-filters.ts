@@ -23,7 +23,7 @@ const RETAINED_IF_NEW = 1
  * The filters of one remote in its session at the broker: asks for those that it has not, gives back those that
  * are not configured any more, and says what was refused.
  */
-export class Subscriber {
+export class RemoteFilters {
   /** Filters that the broker does not let us have, as of the last SUBACK. */
   refused = 0
   readonly #entries: readonly BridgedTopics[]
