@@ -11,7 +11,9 @@ const BY_TIME: ReadonlySet<Expulsion> = new Set<Expulsion>(['user_expired', 'acc
 /**
  * Whose the wills are that are kept with durable sessions. A will may be due long after its client has left, and
  * its user may have lost the right to publish it by then. Known as long as the process lives: on disk a session
- * does not say whose it is, so what was left to an earlier process is published as it was allowed then.
+ * does not say whose it is, so what was left to an earlier process is published as it was allowed then. A name would
+ * say it of users of the file alone: of others it takes a bearer's JWT, which is his password and has no place on
+ * disk, or the service that let him in, which would be asked about somebody who is not here.
  */
 export class WillOwners {
   readonly #byWill = new WeakMap<WillMessage, Identity>()
