@@ -103,6 +103,7 @@ export class Clients {
     this.#byKey.set(key, client)
     this.#options.tallies.entered(identity.account)
     counters.clients = this.#byKey.size
+    if (packet.isClean && elder === undefined) this.#dropWill(identity.account, clientId)
     const session = this.#sessionOf(identity.account, clientId, packet.isClean, terms)
     if ('refusal' in session) return { kind: 'refused', refusal: session.refusal }
     counters.clientsTotal++
@@ -141,6 +142,14 @@ export class Clients {
       if (!(error instanceof PetioleError)) throw error
       return { refusal: { ...REFUSAL.noSession, err: error } }
     }
+  }
+
+  /**
+   * The will of who is back within its delay is not published, be it with a clean start [MQTT-3.1.2-8]. Of a
+   * connection that is taken over it is: the clean start ends the session (3.1.4).
+   */
+  #dropWill(account: string, clientId: string): void {
+    this.#options.logs?.of(account)?.sessions.get(clientId)?.dropDelayedWill()
   }
 
   #end(session: DurableSession): Promise<Refusal | undefined> {

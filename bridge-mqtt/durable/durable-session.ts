@@ -14,6 +14,8 @@ import type { KeptMessage, SessionHost } from './session-host.ts'
 import { type FoundSession, SessionRecords } from './session-records.ts'
 import type { SharingSession } from './shared-groups.ts'
 
+const SECOND_MS = 1_000
+
 export interface SessionIdentity {
   readonly clientId: string
   readonly key: string
@@ -251,7 +253,15 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#host.nowMs()
   }
 
-  /** Forgets everything. A will that waits for its time is published [MQTT-3.1.3-9]. */
+  /** Its client is back, and this session is about to end: nobody hears of a will whose delay is not over. */
+  dropDelayedWill(): void {
+    const delaySeconds = this.#will?.properties.willDelaySeconds ?? 0
+    const overMs = this.#leftAtMs + delaySeconds * SECOND_MS
+    // Its record goes with the session's.
+    if (!this.isOnline && overMs > this.#host.clock.monotonicMs()) this.#will = undefined
+  }
+
+  /** Forgets everything. A will that waits for its time is published: the session is over (3.1.3.2.2). */
   end(committed?: SessionCommitted): void {
     if (this.#hasEnded) {
       committed?.(undefined)

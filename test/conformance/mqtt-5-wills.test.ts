@@ -175,13 +175,39 @@ describe('MQTT 5: wills', () => {
       assert.equal(await witness.message(), `wills/${count} gone`, 'at once without an expiry')
     })
 
-    it('is published when a clean start ends the session', async () => {
+    it('[MQTT-3.1.2-8] is not published when the client is back before with a clean start', async () => {
       const client = await come(DELAYED, 3_600)
       await client.disconnect(WITH_WILL)
+      hub.clock.skip(59_000)
       await isSilent()
       const again = await PacketClient.client(hub.port, { clientId, clean: true })
-      assert.equal(await witness.message(), `wills/${count} gone`)
+      hub.clock.skip(3_600_000)
+      await isSilent()
       await again.disconnect()
+      await hub.restart()
+      await witness.destroy()
+      witness = await PacketClient.client(hub.port, { clientId: 'later-witness' })
+      await witness.subscribe(1, [`wills/${count}`])
+      hub.clock.skip(3_600_000)
+      await isSilent()
+    })
+
+    it('is published when a clean start takes over the connection, for it ends the session', async () => {
+      const elder = await come(DELAYED, 3_600)
+      const younger = await PacketClient.client(hub.port, { clientId, clean: true })
+      await elder.end()
+      assert.equal(await witness.message(), `wills/${count} gone`)
+      await younger.disconnect()
+    })
+
+    it('[MQTT-3.1.3-9] is not published when the connection is taken over by one that goes on', async () => {
+      const elder = await come(DELAYED, 3_600)
+      const properties = { sessionExpiryInterval: 3_600 }
+      const younger = await PacketClient.client(hub.port, { clientId, clean: false, properties })
+      await elder.end()
+      hub.clock.skip(61_000)
+      await isSilent()
+      await younger.disconnect()
     })
 
     it('is published after a restart of the server', async () => {
