@@ -105,7 +105,18 @@ describe('MQTT 3.1.1: sessions, retained messages and QoS 2', () => {
     await back.client.destroy()
   })
 
-  it('[MQTT-4.3.3-2, 3.3.4-1, 3.3.1-3] QoS 2 is received once, and answered by its packets', async () => {
+  it('[MQTT-3.3.1-3] DUP is not passed on', async () => {
+    const { client } = await come()
+    await client.subscribe(1, [{ topic: clientId, qos: 2 }])
+    for (const qos of [1, 2] as const) {
+      client.publish(clientId, 'x', { messageId: 7, qos, dup: true })
+      const packet = await client.whenever('publish', qos)
+      assert.deepEqual([packet.qos, packet.dup], [qos, false])
+    }
+    await client.destroy()
+  })
+
+  it('[MQTT-4.3.3-2, 3.3.4-1] QoS 2 is received once, and answered by its packets', async () => {
     const witness = await PacketClient.client(hub.port, { ...V4, clientId: 'witness' })
     await witness.subscribe(1, [{ topic: clientId, qos: 0 }])
     const { client } = await come()

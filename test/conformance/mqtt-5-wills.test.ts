@@ -125,19 +125,25 @@ describe('MQTT 5: wills', () => {
 
   it('[MQTT-3.1.2-14, 3.1.2-15] is retained when it says so', async () => {
     for (const retain of [false, true]) {
-      const client = await come({ retain })
+      const client = await come({ retain, payload: `${retain}` })
       await client.destroy()
-      const packet = await witness.next('publish')
-      assert.equal(packet.retain, false, 'to who is subscribed already')
+      const { payload, retain: isRetained } = await witness.next('publish')
+      assert.deepEqual([`${payload}`, isRetained], [`${retain}`, false], 'to who is subscribed')
+      const late = await PacketClient.client(hub.port, { clientId: 'late' })
+      late.publish('behind', 'it', { retain: true })
+      await late.subscribe(1, [`wills/${count}`])
+      await late.subscribe(2, ['behind'])
+      if (retain) {
+        const kept = await late.next('publish')
+        assert.deepEqual([`${kept.payload}`, kept.retain], ['true', true])
+      }
+      assert.equal(await late.message(), 'behind it', 'and nothing else before')
+      late.publish('behind', '', { retain: true })
+      await late.next('publish')
+      await late.destroy()
     }
-    await witness.unsubscribe(2, `wills/${count}`)
-    const late = await PacketClient.client(hub.port, { clientId: 'late' })
-    await late.subscribe(1, [`wills/${count}`])
-    const packet = await late.next('publish')
-    assert.deepEqual([`${packet.payload}`, packet.retain], ['gone', true])
-    late.publish(`wills/${count}`, '', { retain: true })
-    await late.destroy()
-    await witness.subscribe(3, [`wills/${count}`])
+    witness.publish(`wills/${count}`, '', { retain: true })
+    await witness.next('publish')
   })
 
   describe('with a delay', () => {

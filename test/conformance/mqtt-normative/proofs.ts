@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {
   type AckType,
   answerTo,
+  type ConnectPacket,
   decodeProperties,
   encodeAck,
   encodeAuth,
@@ -354,6 +355,60 @@ export const PROOFS: readonly Proof[] = [
     },
   },
   {
+    of5: '3.1.3-1 3.1.2-17 3.1.2-19 3.1.2-9',
+    of3: '3.1.3-1 3.1.2-9 3.1.2-19 3.1.2-21',
+    name: 'the fields of a CONNECT are read in their order',
+    prove: () => {
+      const fields = { clientId: 'i', willTopic: 't', willPayload: 'p', user: 'u', password: 's' }
+      const name = '0004 4d515454'
+      const [id, will, people] = ['0001 69', '0001 74 0001 70', '0001 75 0001 73']
+      assert.deepEqual(connectFields(`${name} 05 ee 0000 00 ${id} 00 ${will} ${people}`), fields)
+      assert.deepEqual(connectFields(`${name} 04 ee 0000 ${id} ${will} ${people}`), fields)
+    },
+  },
+  {
+    of5: '1.5.4-3',
+    of3: '1.5.3-3',
+    name: 'U+FEFF is not taken away, in front neither',
+    prove: () => {
+      for (const head of ['05 02 0000 00', '04 02 0000']) {
+        const { clientId } = connectFields(`0004 4d515454 ${head} 0007 efbbbf61efbbbf`)
+        assert.equal(clientId, '\ufeffa\ufeff')
+      }
+      for (const [level, none] of [
+        [LEVEL.v5, '00'],
+        [LEVEL.v311, ''],
+      ] as const) {
+        const verdict = readPacket(packetOf('30', `0007 efbbbf61efbbbf ${none}`), level)
+        assert.ok(verdict !== 'partial' && 'packet' in verdict)
+        assert.equal((verdict.packet as { topic: string }).topic, '\ufeffa\ufeff')
+      }
+    },
+  },
+  {
+    of5: '2.2.1-2',
+    of3: '2.3.1-5',
+    name: 'at QoS 0 the payload is where an identifier would be, read and written',
+    prove: () => {
+      const topic = Buffer.from('61', 'hex')
+      for (const [level, properties, none] of [
+        [LEVEL.v5, new PublishProperties(), '00'],
+        [LEVEL.v311, undefined, ''],
+      ] as const) {
+        const verdict = readPacket(packetOf('30', `0001 61 ${none} 0102`), level)
+        assert.ok(verdict !== 'partial' && 'packet' in verdict)
+        const { packetId, payload } = verdict.packet as { packetId: number; payload: string }
+        assert.deepEqual([packetId, payload], [0, '0102'])
+        const bytes = new Uint8Array(16)
+        const end = writePublishHead(bytes, 0, topic, 2, 0, undefined, properties)
+        assert.equal(
+          Buffer.from(bytes.subarray(0, end)).toString('hex'),
+          packetOf('30', `0001 61 ${none} 0102`).toString('hex').slice(0, -4),
+        )
+      }
+    },
+  },
+  {
     of5: '2.2.2-1',
     of3: '',
     name: 'properties end where their length says, whatever is behind them',
@@ -363,6 +418,25 @@ export const PROOFS: readonly Proof[] = [
     },
   },
 ]
+
+/** What a CONNECT with this body says, by its fields. */
+function connectFields(body: string): Record<string, string | undefined> {
+  const verdict = readPacket(packetOf('10', body), LEVEL.v311)
+  assert.ok(verdict !== 'partial' && 'packet' in verdict)
+  const { packet } = verdict.packet as { packet: ConnectPacket }
+  const { clientId, will, user, password } = packet
+  return {
+    clientId,
+    ...(will === undefined
+      ? {}
+      : {
+          willTopic: Buffer.from(will.topic).toString(),
+          willPayload: Buffer.from(will.payload).toString(),
+        }),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { password: Buffer.from(password).toString() }),
+  }
+}
 
 function encodeConnectOf(clientId: string): Uint8Array {
   return encodeConnect({
