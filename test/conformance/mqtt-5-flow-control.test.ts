@@ -92,6 +92,9 @@ describe('MQTT 5: flow control and sizes', () => {
 
   it('[MQTT-3.1.2-24, 3.1.2-25] what is above the client’s maximum is not sent, and counts as done', async () => {
     const properties = { maximumPacketSize: 60, receiveMaximum: 1 }
+    // What is written for one is copied for the next.
+    const wide = await PacketClient.client(hub.port, { clientId: 'wide' })
+    await wide.subscribe(1, ['size'])
     const client = await PacketClient.client(hub.port, { clientId: 'small', properties })
     await client.subscribe(1, ['size'])
     await publish('size', 'x'.repeat(100), 'fits', 'y'.repeat(60), 'too')
@@ -105,6 +108,7 @@ describe('MQTT 5: flow control and sizes', () => {
     await client.next('publish')
     assert.equal(client.received.length - before, 60, 'as much as it takes')
     await client.destroy()
+    await wide.destroy()
   })
 
   it('[MQTT-3.2.2-15] what is above the server’s maximum is told 0x95', async () => {
