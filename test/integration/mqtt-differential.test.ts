@@ -5,8 +5,11 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { MqttFrontDoor } from '../../bridge-mqtt/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { MQTT_CONFIG, MqttCore } from '../support/mqtt-core.ts'
+import { compareBrokers } from '../support/mqtt-differential.ts'
+import { StoreFolder } from '../support/opened-store.ts'
 
 const SCRIPTS = Number(process.env['SCRIPTS'] ?? 10)
+const SCRIPT_MS = 60_000
 const STEPS = 30
 const CLIENTS = 3
 const TOPICS = ['a', 'a/b', 'a/b/c', 'b', '/a', 'a/', 'a//b', '$x/a', 'v1.0/a', 'a b/c', '*', 'c/>']
@@ -29,6 +32,8 @@ type Step =
  */
 describe('MQTT 3.1.1: the same as aedes', () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+  const folder = new StoreFolder()
+  let core: MqttCore
   let door: MqttFrontDoor
   let aedes: Aedes
   let aedesServer: Server
@@ -36,7 +41,8 @@ describe('MQTT 3.1.1: the same as aedes', () => {
 
   before(async () => {
     door = new MqttFrontDoor(MQTT_CONFIG)
-    await door.start(new MqttCore())
+    core = new MqttCore({ store: await folder.open() })
+    await door.start(core)
     aedes = await Aedes.createBroker()
     aedesServer = createServer({ noDelay: true }, aedes.handle)
     await new Promise<void>((resolve) => aedesServer.listen(0, '127.0.0.1', () => resolve()))
@@ -48,6 +54,8 @@ describe('MQTT 3.1.1: the same as aedes', () => {
     await door.destroy()
     await new Promise<void>((resolve) => aedes.close(() => resolve()))
     await new Promise((resolve) => aedesServer.close(resolve))
+    await core.close()
+    await folder.remove()
   })
 
   it(`${SCRIPTS} scripts (seed ${seed})`, async () => {
@@ -60,6 +68,14 @@ describe('MQTT 3.1.1: the same as aedes', () => {
       deliveries += ours.flat().length
     }
     assert.ok(deliveries > SCRIPTS * 5, `only ${deliveries} deliveries`)
+  })
+
+  it(`${SCRIPTS} scripts of sessions, wills, retained messages and QoS 2 (seed ${seed})`, async function () {
+    this.timeout(SCRIPTS * SCRIPT_MS)
+    const ports = { ours: door.port, theirs: aedesPort }
+    const drawing = { version: 4, isForAedes: true } as const
+    const messages = await compareBrokers({ ...ports, ...drawing, seed, scripts: SCRIPTS })
+    assert.ok(messages > SCRIPTS * 20, `only ${messages} messages`)
   })
 })
 

@@ -26,6 +26,8 @@ export class ScriptClient {
   readonly #received: Received[]
   readonly #isHolding: boolean
   readonly #closed: Promise<void>
+  /** What the server's topic aliases stand for. */
+  readonly #aliases = new Map<number, string>()
   #lastId = 0
 
   private constructor(socket: Socket, options: ScriptClientOptions) {
@@ -130,7 +132,10 @@ export class ScriptClient {
   }
 
   #takePublish(packet: IPublishPacket): void {
-    this.#received.push(described(packet))
+    const { topicAlias } = packet.properties ?? {}
+    if (topicAlias !== undefined && packet.topic !== '') this.#aliases.set(topicAlias, packet.topic)
+    const topic = packet.topic || (this.#aliases.get(topicAlias ?? 0) ?? '')
+    this.#received.push(described({ ...packet, topic }))
     const { qos, messageId = 0 } = packet
     if (qos === 0 || this.#isHolding) return
     this.#send(qos === 1 ? { cmd: 'puback', messageId } : { cmd: 'pubrec', messageId })
@@ -190,7 +195,7 @@ function codeOf(packet: Packet): number {
 
 function described(packet: IPublishPacket): Received {
   const { topic, payload, qos, retain, dup, properties = {} } = packet
-  const { correlationData, messageExpiryInterval, ...rest } = properties
+  const { correlationData, messageExpiryInterval, topicAlias: _, ...rest } = properties
   const facts = {
     ...rest,
     ...(correlationData === undefined ? {} : { correlation: correlationData.toString('hex') }),

@@ -35,7 +35,12 @@ export class ScriptStage {
     switch (step.do) {
       case 'connect': {
         const { client, isClean: clean, expirySeconds, isHolding, will } = step
-        const properties = expirySeconds > 0 ? { sessionExpiryInterval: expirySeconds } : {}
+        const { receiveMaximum, topicAliasMaximum } = step
+        const properties = {
+          ...(expirySeconds > 0 ? { sessionExpiryInterval: expirySeconds } : {}),
+          ...(receiveMaximum > 0 ? { receiveMaximum } : {}),
+          ...(topicAliasMaximum > 0 ? { topicAliasMaximum } : {}),
+        }
         return this.#open(client, { clean, properties, will: willOf(will) }, isHolding)
       }
       case 'subscribe': {

@@ -4,8 +4,9 @@ import type { ProtocolVersion } from './mqtt-script-client.ts'
 
 /**
  * Random legal scripts for MQTT brokers: clients that come and go with sessions that last or do not, subscribe,
- * publish, and leave wills. Left out is what the specification leaves to the server: filters of one client that
- * overlap, who of a group gets a message, and one client beside itself. Sessions last for an hour or not at all.
+ * publish, leave wills, acknowledge nothing for a while, and take their own connections over. Left out is what the
+ * specification leaves to the server: filters of one client that overlap, and who of a group gets a message: the
+ * groups of shared subscriptions have one member. Sessions last for an hour or not at all; so long wait wills, too.
  */
 
 export const CLIENTS = 3
@@ -38,8 +39,12 @@ const FILTERS = [
   '/#',
   'will/+',
 ]
+/** Without empty levels, and not in `$`. */
+const PLAIN = TOPICS.filter((topic) => !/^\$|^\/|\/\/|\/$/.test(topic))
 const STEPS = 40
 const HOUR = 3_600
+/** As many as mosquitto lets a client have. */
+const ALIASES = 10
 const CONTENT = ['text/plain', 'application/json']
 
 export function willTopic(client: number): string {
@@ -53,7 +58,7 @@ export type Step =
   | { readonly do: 'unsubscribe'; readonly client: number; readonly filter: string }
   | { readonly do: 'publish'; readonly client: number; readonly message: DrawnMessage }
   | { readonly do: 'disconnect'; readonly client: number; readonly leaves: Leaving }
-  | { readonly do: 'drop'; readonly client: number }
+  | { readonly do: 'drop'; readonly client: number; readonly isWillPublished: boolean }
 
 interface Connect {
   readonly client: number
@@ -61,7 +66,12 @@ interface Connect {
   /** Of MQTT 5; 0 and an hour. */
   readonly expirySeconds: number
   readonly isHolding: boolean
+  /** Of MQTT 5; 0: not said. */
+  readonly receiveMaximum: number
+  readonly topicAliasMaximum: number
   readonly will: DrawnMessage
+  /** Its client has a connection already, whose will is published. */
+  readonly isWillPublished: boolean
 }
 
 interface Subscription {
@@ -79,32 +89,53 @@ export interface DrawnMessage {
   readonly payload: string
   readonly qos: QoS
   readonly retain: boolean
-  readonly properties: NonNullable<IPublishPacket['properties']>
+  readonly properties: NonNullable<IPublishPacket['properties']> & {
+    readonly willDelayInterval?: number
+  }
 }
 
 /** How a client says that it leaves: with its will or without; MQTT 5 may end the session with it. */
 export interface Leaving {
   readonly withWill: boolean
   readonly endsSession: boolean
+  /** At once: with a delay it waits. */
+  readonly isWillPublished: boolean
 }
 
-export function drawScript(random: SeededRandom, version: ProtocolVersion): Step[] {
-  const draw = new ScriptDraw(random, version)
+/** What is drawn: all that the version has, or what the broker that is compared with does by it. */
+export interface Drawing {
+  readonly version: ProtocolVersion
+  /**
+   * aedes matches topics in `$` by wildcards in front, and empty levels by none, when a message is kept; it delivers
+   * what waited at the QoS at which it was published, with RETAIN as it was, and what was not acknowledged again
+   * without DUP; and it may close who takes a connection over.
+   */
+  readonly isForAedes: boolean
+}
+
+export function drawScript(random: SeededRandom, drawing: Drawing): Step[] {
+  const draw = new ScriptDraw(random, drawing)
   return Array.from({ length: STEPS }, (_, i) => draw.step(i))
 }
 
 class ScriptDraw {
   readonly #random: SeededRandom
   readonly #version: ProtocolVersion
+  readonly #isForAedes: boolean
+  readonly #drawsSessions: boolean
   readonly #clients = Array.from({ length: CLIENTS }, () => ({
     isOnline: false,
     lasts: false,
+    isWillDelayed: false,
+    aliases: new Map<number, string>(),
     filters: new Map<string, { readonly noLocal: boolean; readonly retainAsPublished: boolean }>(),
   }))
 
-  constructor(random: SeededRandom, version: ProtocolVersion) {
+  constructor(random: SeededRandom, { version, isForAedes }: Drawing) {
     this.#random = random
     this.#version = version
+    this.#isForAedes = isForAedes
+    this.#drawsSessions = !isForAedes || this.#odds(2)
   }
 
   step(i: number): Step {
@@ -113,7 +144,9 @@ class ScriptDraw {
     // The others go on publishing while one is away.
     if (!state.isOnline && (i < CLIENTS || this.#odds(3))) return this.#connect(client)
     if (!state.isOnline) return this.#publishOf(this.#anyOnline() ?? -1, i) ?? this.#connect(client)
-    const kind = this.#random.below(12)
+    const kind = this.#random.below(13)
+    const mayTakeOver = !this.#isForAedes && !state.isWillDelayed && !this.#hearsItself(client)
+    if (kind === 12 && mayTakeOver) return this.#connect(client)
     if (kind < 4 || i < CLIENTS * 3) {
       const subscribe = this.#subscribe(client)
       if (subscribe !== undefined) return subscribe
@@ -127,17 +160,39 @@ class ScriptDraw {
     return this.#publishOf(client, i) ?? this.#connect(client)
   }
 
+  /**
+   * Whoever has a connection takes it over, and his session ends: of one that goes on mosquitto publishes no will,
+   * against [MQTT-3.1.2-8].
+   */
   #connect(client: number): Step {
     const state = this.#stateOf(client)
-    const isClean = this.#odds(4)
+    const isWillPublished = state.isOnline
+    const mustEnd = (state.isOnline && state.lasts) || !this.#drawsSessions
+    const isClean = mustEnd || this.#odds(4)
     const isV5 = this.#version === 5
     const expirySeconds = isV5 && !this.#odds(4) ? HOUR : 0
     if (isClean || !state.lasts) state.filters.clear()
     state.isOnline = true
     state.lasts = isV5 ? expirySeconds > 0 : !isClean
-    const will = this.#message(willTopic(client), `will of ${client}`)
-    const isHolding = false
-    return { do: 'connect', client, isClean, expirySeconds, isHolding, will }
+    state.aliases.clear()
+    // Of a session that ends with the connection mosquitto lets a will wait nevertheless.
+    state.isWillDelayed = isV5 && state.lasts && this.#odds(4)
+    const left = this.#message(willTopic(client), `will of ${client}`)
+    const delay = state.isWillDelayed ? { willDelayInterval: HOUR } : {}
+    const isHolding = !this.#isForAedes && this.#odds(4)
+    const will = { ...left, properties: { ...left.properties, ...delay } }
+    return {
+      do: 'connect',
+      client,
+      isClean,
+      expirySeconds,
+      isHolding,
+      // Whether QoS 0 passes what is held up is the server's choice (4.9).
+      receiveMaximum: isV5 && !isHolding && this.#odds(3) ? 1 + this.#random.below(3) : 0,
+      topicAliasMaximum: isV5 && this.#odds(2) ? 1 + this.#random.below(3) : 0,
+      will,
+      isWillPublished,
+    }
   }
 
   /**
@@ -146,11 +201,14 @@ class ScriptDraw {
    */
   #subscribe(client: number): Step | undefined {
     const { filters } = this.#stateOf(client)
-    const filter = this.#pick(FILTERS)
+    const isV5 = this.#version === 5
+    const matched = this.#pick(FILTERS)
+    // mosquitto 2.0 sends members of a group nothing of topics in `$`.
+    const isShared = isV5 && !matched.startsWith('$') && this.#odds(5)
+    const filter = isShared ? `$share/of ${client}/${matched}` : matched
     if ([...filters.keys()].some((other) => other !== filter && overlap(other, filter)))
       return undefined
-    const isV5 = this.#version === 5
-    const noLocal = isV5 && this.#odds(4) && !isMatch(filter, willTopic(client))
+    const noLocal = isV5 && !isShared && this.#odds(4) && !isMatch(filter, willTopic(client))
     const retainAsPublished = isV5 && this.#odds(3)
     const options = filters.get(filter) ?? { noLocal, retainAsPublished }
     filters.set(filter, options)
@@ -158,32 +216,58 @@ class ScriptDraw {
       do: 'subscribe',
       client,
       filter,
-      qos: this.#qos(),
+      qos: this.#isForAedes ? 2 : this.#qos(),
       ...options,
-      retainHandling: isV5 ? this.#random.below(3) : 0,
+      // To a member of a group mosquitto may send what is retained, against 4.8.2.
+      retainHandling: isShared ? 2 : isV5 ? this.#random.below(3) : 0,
       identifier: isV5 && this.#odds(2) ? 1 + this.#random.below(300) : 0,
     }
   }
 
+  /** Whether it still hears its will by a session that is about to end is the server's choice. */
+  #hearsItself(client: number): boolean {
+    return [...this.#stateOf(client).filters.keys()].some((it) => isMatch(it, willTopic(client)))
+  }
+
   #publishOf(client: number, i: number): Step | undefined {
     if (client < 0) return undefined
-    const message = this.#message(this.#pick(TOPICS), this.#odds(6) ? '' : `m${i}`)
-    return { do: 'publish', client, message }
+    const message = this.#message(
+      this.#pick(this.#isForAedes ? PLAIN : TOPICS),
+      this.#odds(6) ? '' : `m${i}`,
+    )
+    const isAliased = this.#version === 5 && this.#odds(3)
+    return { do: 'publish', client, message: isAliased ? this.#aliased(client, message) : message }
+  }
+
+  /** The topic goes with the first message for which the alias stands for it. */
+  #aliased(client: number, message: DrawnMessage): DrawnMessage {
+    const { aliases } = this.#stateOf(client)
+    const topicAlias = 1 + this.#random.below(ALIASES)
+    const { topic } = message
+    const isKnown = aliases.get(topicAlias) === topic
+    aliases.set(topicAlias, topic)
+    const properties = { ...message.properties, topicAlias }
+    return { ...message, topic: isKnown ? '' : topic, properties }
   }
 
   #leave(client: number, isOrderly: boolean): Step {
     const state = this.#stateOf(client)
     state.isOnline = false
     const isV5 = this.#version === 5
-    const leaves = { withWill: isV5 && this.#odds(3), endsSession: isV5 && this.#odds(4) }
-    if (isOrderly && leaves.endsSession) state.lasts = false
+    const withWill = isV5 && this.#odds(3)
+    const endsSession = isV5 && this.#odds(4) && !(withWill && state.isWillDelayed)
+    const isWillPublished = !state.isWillDelayed
+    if (isOrderly && endsSession) state.lasts = false
     if (!state.lasts) state.filters.clear()
-    return isOrderly ? { do: 'disconnect', client, leaves } : { do: 'drop', client }
+    if (!isOrderly) return { do: 'drop', client, isWillPublished }
+    const leaves = { withWill, endsSession, isWillPublished: withWill && isWillPublished }
+    return { do: 'disconnect', client, leaves }
   }
 
   #message(topic: string, payload: string): DrawnMessage {
     const properties = this.#version === 5 ? this.#properties() : {}
-    return { topic, payload, qos: this.#qos(), retain: this.#odds(4), properties }
+    const retain = this.#odds(4) && (!this.#isForAedes || !this.#drawsSessions)
+    return { topic, payload, qos: this.#qos(), retain, properties }
   }
 
   #properties(): DrawnMessage['properties'] {
@@ -229,7 +313,8 @@ function overlap(one: string, other: string): boolean {
 }
 
 /** Topic matching as section 4.7 has it, level by level. */
-function isMatch(filter: string, topic: string): boolean {
+function isMatch(subscribed: string, topic: string): boolean {
+  const filter = subscribed.replace(/^\$share\/[^/]+\//, '')
   if (topic.startsWith('$') && /^[#+]/.test(filter)) return false
   const levels = topic.split('/')
   const wanted = filter.split('/')
