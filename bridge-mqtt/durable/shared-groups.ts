@@ -119,7 +119,8 @@ export class SharedGroups {
     if (!session.mayReceive(subject, group.name)) return false
     const qos = Math.min(this.#qosOf(message), entry.qos)
     if (qos === 0) {
-      if (!session.hasRoom) return false
+      // It would have the message before that is on the disk of who publishes it.
+      if (message.part === 'logs' || !session.hasRoom) return false
       session.direct(message, entry)
       return true
     }

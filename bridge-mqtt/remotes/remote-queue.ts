@@ -115,6 +115,8 @@ export class RemoteQueue {
     const { subjectBytes: subject, headers, payload } = message
     if (!capture.entry.matchesHere(subject)) return
     for (const earlier of capture.earlier) if (earlier.matchesHere(subject)) return
+    const isStored = capture.entry.qos > 0
+    if (isStored ? message.part === 'others' : message.part === 'logs') return
     const { counters, notices, via } = this.#parts
     const before = viaOfHeaders(headers)
     if (before !== '' && (hasPassed(before, via) || passing(before, via) === undefined)) {
@@ -130,8 +132,8 @@ export class RemoteQueue {
       )
       return
     }
-    if (capture.entry.qos === 0) this.direct?.sendNow(topic, headers, payload)
-    else this.#append(topic, message)
+    if (isStored) this.#append(topic, message)
+    else this.direct?.sendNow(topic, headers, payload)
   }
 
   #append(topic: Uint8Array, message: Message): void {

@@ -1,6 +1,6 @@
 import type { NatsClient } from '../../shared/client/index.ts'
 import type { ReceivedBatch } from '../../shared/sync/index.ts'
-import type { BatchStoring } from './batch-storing.ts'
+import type { BatchStoring, StoredPrefix } from './batch-storing.ts'
 import type { KnownSubject } from './known-subjects.ts'
 import type { LedgerAccount } from './ledger-book.ts'
 
@@ -18,7 +18,13 @@ export class BatchPublishing {
     this.#storing = storing
   }
 
-  publish(account: LedgerAccount, batch: ReceivedBatch, fromSeq: number, throughSeq: number): void {
+  /** @param lots see `StoredPrefix` */
+  publish(
+    account: LedgerAccount,
+    batch: ReceivedBatch,
+    { fromSeq, lots }: Pick<StoredPrefix, 'fromSeq' | 'lots'>,
+    throughSeq: number,
+  ): void {
     const headers = this.#storing.originHeaders(account)
     const ignored = new Set<KnownSubject>()
     batch.rewind()
@@ -27,7 +33,8 @@ export class BatchPublishing {
       const subject = this.#storing.subjects.of(batch)
       if (ignored.has(subject)) continue
       const block = headers.block(batch.seq, batch.timeMs, batch.headers)
-      const choices = { headers: block, capture: false, part: 'others' } as const
+      const own = lots.get(batch.seq)
+      const choices = { headers: block, capture: false, part: 'others', lots: own } as const
       const takers = this.#client.publish(subject.bytes, batch.payload, choices)
       if (takers === 0) ignored.add(subject)
     }

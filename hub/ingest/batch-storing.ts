@@ -1,3 +1,4 @@
+import type { Subscription } from '../../shared/broker/index.ts'
 import type { NatsClient } from '../../shared/client/index.ts'
 import { codeOf, messageOf, PetioleError } from '../../shared/runtime/index.ts'
 import type { Committed, Store } from '../../shared/store/index.ts'
@@ -33,11 +34,15 @@ export interface Refusal {
   readonly reason: string
 }
 
+type Lots = ReadonlyMap<number, Subscription[]>
+
 export interface StoredPrefix {
   /** The account as it is once the commit is done; undefined when not even the first record went in. */
   readonly staged: LedgerEntry | undefined
   /** The first record that went in. */
   readonly fromSeq: number
+  /** By record: whom it fell to in queue groups with a member that stores what it gets. */
+  readonly lots: Lots
   /** Resolves when it and all before it is on disk. Rejects when the commit failed; then nothing of it was kept. */
   readonly committed: Promise<void>
   /** undefined when the whole batch went in. */
@@ -58,8 +63,8 @@ class RecordRefused extends PetioleError {
 
 /**
  * Appends a batch's records to the streams that bind their subjects, and the new watermark, in one
- * commit. So do the logs of sessions that wait for them (`PublishOptions.part`): after a crash nobody would
- * bring the records again. When a record cannot be stored, the records before it are stored without it and the rest
+ * commit. So do the logs of sessions that wait for them, the members of queue groups among them, and the queues of brokers
+ * (`MessagePart`): after a crash nobody would bring the records again. When a record cannot be stored, the records before it are stored without it and the rest
  * waits: order is kept, and one bad subject does not let earlier data rot on the leaf.
  */
 export class BatchStoring {
@@ -98,17 +103,19 @@ export class BatchStoring {
     publisher: Publisher,
   ): StoredPrefix {
     try {
-      const committed = this.#append(account, batch, fromSeq, batch.lastSeq, publisher)
-      return { staged: account.staged, fromSeq, committed, refusal: undefined }
+      const { lastSeq } = batch
+      const appended = this.#append(account, batch, fromSeq, lastSeq, publisher)
+      return { staged: account.staged, fromSeq, ...appended, refusal: undefined }
     } catch (error) {
       if (!(error instanceof RecordRefused)) throw error
       const { seq, refusal } = error
       if (seq === fromSeq) {
         // Earlier batches may still wait: the answer says what comes before the refused record.
-        return { staged: undefined, fromSeq, committed: this.#barrier(), refusal }
+        const lots: Lots = new Map()
+        return { staged: undefined, fromSeq, lots, committed: this.#barrier(), refusal }
       }
-      const committed = this.#append(account, batch, fromSeq, seq - 1, publisher)
-      return { staged: account.staged, fromSeq, committed, refusal }
+      const appended = this.#append(account, batch, fromSeq, seq - 1, publisher)
+      return { staged: account.staged, fromSeq, ...appended, refusal }
     }
   }
 
@@ -134,10 +141,12 @@ export class BatchStoring {
     fromSeq: number,
     throughSeq: number,
     publisher: Publisher,
-  ): Promise<void> {
+  ): Pick<StoredPrefix, 'lots' | 'committed'> {
     const headers = this.originHeaders(account)
     const bound = new Map<KnownSubject, IngestStream>()
     const unlogged = new Set<KnownSubject>()
+    const lots = new Map<number, Subscription[]>()
+    let cast: Subscription[] = []
     let settled: Committed | undefined
     const committed = new Promise<void>((resolve, reject) => {
       settled = (error) => (error === undefined ? resolve() : reject(error))
@@ -151,7 +160,13 @@ export class BatchStoring {
         const subject = this.subjects.of(batch)
         const stream = bound.get(subject) ?? this.#bind(batch, subject, bound, publisher)
         this.#appendRecord(batch, subject, stream, headers)
-        if (!unlogged.has(subject) && !this.#log(batch, subject, headers)) unlogged.add(subject)
+        if (!unlogged.has(subject)) {
+          if (!this.#log(batch, subject, headers, cast)) unlogged.add(subject)
+          if (cast.length > 0) {
+            lots.set(batch.seq, cast)
+            cast = []
+          }
+        }
         stored++
         if (batch.seq === throughSeq) last = fingerprint(batch)
       }
@@ -159,7 +174,7 @@ export class BatchStoring {
       this.#book.write(account, entry, settled)
       account.staged = entry
     })
-    return committed
+    return { lots, committed }
   }
 
   #appendRecord(
@@ -180,14 +195,19 @@ export class BatchStoring {
   }
 
   /** False when no log wants the subject. */
-  #log(batch: ReceivedBatch, subject: KnownSubject, headers: OriginHeaders): boolean {
+  #log(
+    batch: ReceivedBatch,
+    subject: KnownSubject,
+    headers: OriginHeaders,
+    lots: Subscription[],
+  ): boolean {
     const { seq, timeMs, payload } = batch
     let failure: PetioleError | undefined
     const committed = (error: PetioleError | undefined): void => {
       failure ??= error
     }
     const block = headers.block(seq, timeMs, batch.headers)
-    const choices = { headers: block, capture: false, part: 'logs', committed } as const
+    const choices = { headers: block, capture: false, part: 'logs', lots, committed } as const
     const isLogged = this.#client.publish(subject.bytes, payload, choices) > 0
     // The store takes nothing now: the leaf sends the batch again.
     if (failure !== undefined && codeOf(failure).startsWith('PETIOLE_STORE_')) throw failure

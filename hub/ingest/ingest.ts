@@ -322,8 +322,9 @@ export class Ingest {
   async #commit(
     account: LedgerAccount,
     batch: ReceivedBatch,
-    { staged, committed, refusal, fromSeq }: StoredPrefix,
+    stored: StoredPrefix,
   ): Promise<BatchReply> {
+    const { staged, committed, refusal } = stored
     const { rollbacks } = account
     try {
       await committed
@@ -337,7 +338,7 @@ export class Ingest {
     invariant(account.rollbacks === rollbacks, 'nothing is committed on top of a failed commit')
     if (staged !== undefined) {
       this.#settled(account, staged)
-      this.#publishing.publish(account, batch, fromSeq, staged.watermark)
+      this.#publishing.publish(account, batch, stored, staged.watermark)
     }
     if (refusal !== undefined) return this.#refused(account, refusal)
     this.#blocked.stored(account)

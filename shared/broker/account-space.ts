@@ -125,6 +125,7 @@ export class AccountSpace implements SubjectSpace {
     const message = takeMessage()
     message.setParts(origin, publication)
     message.committed = options.committed
+    message.part = options.part
     return this.dispatch(options.part === 'logs' ? interest.logs : interest, message, options)
   }
 
@@ -277,7 +278,8 @@ export class AccountSpace implements SubjectSpace {
     let remote: Map<LinkPeer, string[]> | undefined
     for (const group of interest.groups) {
       if (!isServed(group.queue, origin, options.queues)) continue
-      if (this.#serveHere(group, message, options)) taken++
+      // Whoever stores none of this message may store the next.
+      if (this.#serveHere(group, message, options) || options.part === 'logs') taken++
       else {
         const link = chooseLink(group.links, message, this.#random)
         if (link === undefined) continue
@@ -308,11 +310,19 @@ export class AccountSpace implements SubjectSpace {
   #serveHere(group: QueueInterest, message: RoutedMessage, options: PublishOptions): boolean {
     const { members } = group
     const count = members.length
-    let index = count > 1 ? this.#random.below(count) : 0
+    const { part, lots } = options
+    const lot = part === 'others' ? lots?.find(({ queue }) => queue === group.queue) : undefined
+    if (lot?.peer.stores !== undefined) return true
+    let index = lot === undefined ? -1 : members.indexOf(lot)
+    if (index < 0) index = count > 1 ? this.#random.below(count) : 0
     for (let i = 0; i < count; i++) {
       work.units++
       const member = members[index]
-      if (member !== undefined && deliver(member, message, options)) return true
+      const isLater = part === 'logs' && member?.peer.stores === undefined
+      if (member !== undefined && (isLater || deliver(member, message, options))) {
+        if (part === 'logs') lots?.push(member)
+        return true
+      }
       index = index + 1 === count ? 0 : index + 1
     }
     return false

@@ -56,6 +56,7 @@ function opened(message: Message, publication: Publication): RoutedMessage | und
   const inner = takeMessage()
   inner.setParts(message.origin, publication)
   if (message instanceof RoutedMessage) inner.committed = message.committed
+  inner.part = message.part
   return inner
 }
 

@@ -16,6 +16,7 @@ export type {
   LinkKind,
   LinkPeer,
   Message,
+  MessagePart,
   Peer,
   PeerKind,
   Publication,

@@ -18,7 +18,7 @@ export class Interest {
   readonly locals: readonly Subscription[]
   /** Captures of this server, then who else stores what it gets: the order in which they may refuse it. */
   readonly storing: readonly Subscription[]
-  /** Only those of them that store everything; made when it is asked for. */
+  /** Those of them that are no captures, and groups with a member that stores; made when it is asked for. */
   #logs: Interest | undefined
   /** How many of those may refuse one message and take the next. */
   readonly judging: number
@@ -89,7 +89,9 @@ export class Interest {
 
   get logs(): Interest {
     if (this.#logs === undefined) {
-      const logs = this.storing.filter(({ peer, isCapture }) => !isCapture && peer.stores === 'all')
+      const plain = this.storing.filter(({ isCapture }) => !isCapture)
+      const groups = this.groups.filter(({ members }) => members.some(({ peer }) => peer.stores))
+      const logs = [...plain, ...groups.flatMap(({ members }) => members)]
       this.#logs = logs.length === 0 ? Interest.none : new Interest(logs)
     }
     return this.#logs

@@ -120,6 +120,8 @@ export interface Message {
   readonly payload: Uint8Array
   /** What is to be told of the message's way; undefined for nearly all. */
   readonly trace?: TraceSpan | undefined
+  /** As in `PublishOptions`: of `logs` nobody is told yet, and a receiver that is not to store it passes it over. */
+  readonly part?: MessagePart | undefined
   /**
    * Taken by the capture that stores the message: from then on it owes exactly one call. undefined
    * when nobody waits, or when a capture has taken it already.
@@ -159,6 +161,14 @@ export interface LaidOutMessage {
   readonly end: number
 }
 
+/**
+ * Half of a publication, for who stores a message himself before he tells of it: `logs` are those who store what they
+ * get beside the captures, members of queue groups too, to be served within his transaction; `others` all but them,
+ * when that is on disk. Default: all. A queue group casts its lot in the first part: a member that stores has the message
+ * then, and to any other it is offered first in the second.
+ */
+export type MessagePart = 'logs' | 'others'
+
 export interface PublishOptions {
   /**
    * Queue groups to serve: messages from a link carry the sender's choice. undefined serves all, but
@@ -180,11 +190,9 @@ export interface PublishOptions {
    * undefined, as for NATS clients: whether a stream takes a message is no matter of the other subscribers.
    */
   readonly isRefused?: boolean | undefined
-  /**
-   * Half of it, for who stores a message himself before he tells of it: `logs` are those who store everything
-   * beside the captures, to be served within his transaction; `others` all but them, when that is on disk. Default: all.
-   */
-  readonly part?: 'logs' | 'others' | undefined
+  readonly part?: MessagePart | undefined
+  /** Of a message in two parts: the first fills it, the second goes by it. One member for each queue group on which a lot fell. */
+  readonly lots?: Subscription[] | undefined
   /** Does all that `store` stores or, when the message is refused meanwhile, nothing of it. */
   together?(store: () => void): void
 }

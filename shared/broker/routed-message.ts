@@ -1,7 +1,7 @@
 import { allocate, arenaBytes } from '../transport/index.ts'
 import { EMPTY_HEADERS, formatDecimal } from '../wire/index.ts'
 import { NESTED_PUBLICATIONS_MAX, STAGED_BYTES_MAX } from './limits.ts'
-import type { Message, Peer, Publication, PublishCommitted } from './message.ts'
+import type { Message, MessagePart, Peer, Publication, PublishCommitted } from './message.ts'
 import type { TraceSpan } from './message-tracer.ts'
 
 /**
@@ -20,6 +20,7 @@ export class RoutedMessage implements Message {
   origin: Peer = NOBODY
   committed: PublishCommitted | undefined = undefined
   trace: TraceSpan | undefined = undefined
+  part: MessagePart | undefined = undefined
   isFrame = false
   hasHeaders = false
   subjectStart = 0
@@ -139,6 +140,7 @@ export class RoutedMessage implements Message {
     this.isFrame = false
     this.committed = undefined
     this.trace = undefined
+    this.part = undefined
   }
 
   /** Lays parts out as a frame; false when they are too long for that. */

@@ -62,7 +62,7 @@ export class LocalClient implements NatsClient, Peer {
   }
 
   publish(subject: string | Uint8Array, payload: Uint8Array, choices: PublishChoices = {}): number {
-    const { capture, committed, part } = choices
+    const { capture, committed, part, lots } = choices
     return this.#space.publish(
       this,
       {
@@ -75,6 +75,7 @@ export class LocalClient implements NatsClient, Peer {
         ...(capture !== undefined && { capture }),
         ...(committed !== undefined && { committed }),
         part,
+        lots,
       },
     )
   }

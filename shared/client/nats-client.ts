@@ -1,4 +1,4 @@
-import type { Peer, PublishCommitted } from '../broker/index.ts'
+import type { MessagePart, Peer, PublishCommitted, Subscription } from '../broker/index.ts'
 
 /** A message that was received. Its bytes are the receiver's to keep. */
 export interface ClientMessage {
@@ -19,8 +19,10 @@ export interface PublishChoices {
   /** False for what is stored already: streams do not capture it again. */
   readonly capture?: boolean
   readonly committed?: PublishCommitted
-  /** See `PublishOptions.part`. */
-  readonly part?: 'logs' | 'others'
+  /** See `MessagePart`. */
+  readonly part?: MessagePart
+  /** See `PublishOptions.lots`. */
+  readonly lots?: Subscription[] | undefined
 }
 
 export interface SubscribeChoices {

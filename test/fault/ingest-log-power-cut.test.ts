@@ -1,12 +1,20 @@
 /**
  * A hub that loses its power at any moment while leaves bring what they have buffered: what it has taken, and a leaf
- * will not bring again, is there for the durable MQTT sessions that wait for it, once and in order.
+ * will not bring again, is there once and in order for the durable MQTT sessions that wait for it, for one member of each group
+ * that shares a subscription, and for the brokers that the hub is a client of.
  */
 import assert from 'node:assert/strict'
+import { Notices } from '../../bridge-mqtt/notices.ts'
+import { BridgedTopics } from '../../bridge-mqtt/remotes/bridged-topics.ts'
+import { RemoteCounters } from '../../bridge-mqtt/remotes/remote-counters.ts'
+import { RemotePeer } from '../../bridge-mqtt/remotes/remote-peer.ts'
+import { RemoteQueue } from '../../bridge-mqtt/remotes/remote-queue.ts'
 import { BatchPublishing } from '../../hub/ingest/batch-publishing.ts'
 import { BatchStoring } from '../../hub/ingest/batch-storing.ts'
 import { type LedgerAccount, LedgerBook } from '../../hub/ingest/index.ts'
 import { LocalClient } from '../../shared/client/index.ts'
+import type { MqttRemoteConfig } from '../../shared/config/index.ts'
+import { silentLog } from '../../shared/log/index.ts'
 import { SeededRandom } from '../../shared/runtime/index.ts'
 import { encodeBatch, openEntry, ReceivedBatch } from '../../shared/sync/index.ts'
 import { CutMachine } from '../support/cut-machine.ts'
@@ -19,10 +27,28 @@ const BATCHES = 12
 const PEER_ID = 500
 const STREAM = 'kept'
 const NOTHING = Buffer.alloc(0)
+const REMOTE_PEER_ID = 501
+const READ_BYTES = 1_000_000
+const REMOTE: MqttRemoteConfig = {
+  ...{ name: 'plant', urls: [], client_id: '', user: '', password: '', account: 'A' },
+  ...{ subscribe: [], tls: undefined, keep_alive: 60_000, version: 'auto', session_expiry: 0 },
+  publish: [
+    { filter: 'a/#', qos: 1, prefix: '', remote_prefix: '' },
+    { filter: 'elsewhere', qos: 0, prefix: '', remote_prefix: '' },
+  ],
+  ...{ via: 'hub/plant', max_bytes: 0, max_msgs: 0, max_age: 0, discard: 'old' },
+  ...{ max_inflight: 1, reconnect: 1, dial_timeout: 1 },
+}
 const UNLIMITED = {
   ...{ messagesMax: 0, bytesMax: 0, ageMaxMs: 0, messagesPerSubjectMax: 0, messageBytesMax: 0 },
   discard: 'old',
 } as const
+
+const MEMBERS = ['e', 'f']
+
+function seqOf(payload: Uint8Array): number {
+  return Number.parseInt(Buffer.from(payload).toString(), 10)
+}
 
 class Hub {
   readonly #machine: CutMachine
@@ -31,6 +57,9 @@ class Hub {
   #account: LedgerAccount | undefined
   #storing: BatchStoring | undefined
   #publishing: BatchPublishing | undefined
+  #queue: RemoteQueue | undefined
+  /** What the broker was sent without a queue. */
+  readonly told: number[] = []
 
   constructor(random: SeededRandom) {
     this.#random = random
@@ -61,6 +90,37 @@ class Hub {
     this.#account = book.find('leaf', 'b', 'i') ?? book.open('leaf', 'b', 'i', openEntry(0))
     this.#storing = new BatchStoring(store, { streamFor: () => stream }, book, client, 'streams')
     this.#publishing = new BatchPublishing(client, this.#storing)
+    this.#bridge()
+  }
+
+  #bridge(): void {
+    const { store, clock } = this.#machine
+    const { space } = this.world
+    const parts = {
+      ...{ counters: new RemoteCounters(), notices: new Notices(clock, silentLog) },
+      via: REMOTE.via,
+    }
+    const published = REMOTE.publish.map((topics) => new BridgedTopics(topics))
+    const queue = new RemoteQueue({ ...parts, config: REMOTE, store, published, log: silentLog })
+    const terms = { clientId: 'hub', subscribed: [], payloadBytesMax: 1_000_000 }
+    queue.direct = { sendNow: (_topic, _headers, payload) => this.told.push(seqOf(payload)) }
+    queue.start(space, new RemotePeer({ ...parts, ...terms, id: REMOTE_PEER_ID, space, queue }))
+    this.#queue = queue
+  }
+
+  /** What waits for the broker. */
+  async queued(): Promise<number[]> {
+    const { stream } = this.#queue!
+    const found: number[] = []
+    for (let fromSeq = 1; fromSeq <= stream.lastSeq; ) {
+      const limits = { messagesMax: READ_BYTES, bytesMax: READ_BYTES }
+      const { messages, nextSeq } = await stream.read({ fromSeq, ...limits })
+      for (const { payload } of messages) {
+        found.push(seqOf(payload))
+      }
+      fromSeq = nextSeq
+    }
+    return found
   }
 
   /** Takes the next records of the leaf, and tells of them when they are on disk. */
@@ -76,10 +136,10 @@ class Hub {
       timeMs: 1_000,
     }))
     const batch = new ReceivedBatch(encodeBatch({ ...header, gaps: [] }, sent, false))
-    const { committed } = this.#storing!.store(account, batch, fromSeq, undefined)
+    const stored = this.#storing!.store(account, batch, fromSeq, undefined)
     const publishing = this.#publishing
-    await committed.then(
-      () => publishing?.publish(account, batch, fromSeq, lastSeq),
+    await stored.committed.then(
+      () => publishing?.publish(account, batch, stored, lastSeq),
       () => {},
     )
   }
@@ -98,6 +158,7 @@ class Hub {
 
   async subscribed(): Promise<void> {
     for (const id of ['c', 'd']) await this.world.subscribe(id, filterOf('a/#', 1))
+    for (const id of MEMBERS) await this.world.subscribe(id, filterOf('$share/g/a/#', 1))
   }
 
   /** What a session gets when its client comes at last. */
@@ -131,12 +192,26 @@ describe('fault: leaves, durable mqtt sessions of the hub, and power cuts', func
         await hub.run()
         hub.crash()
         await hub.start()
+        const { watermark } = hub.account.committed
+        assert.ok(
+          hub.told.every((seq) => seq <= watermark),
+          'sent and not on disk',
+        )
       }
+      assert.ok(hub.told.length > 0)
       await hub.bring(3)
       const { watermark } = hub.account.staged
       const taken = Array.from({ length: watermark }, (_, i) => i + 1)
       const expected = taken.filter((seq) => seq % 3 !== 2)
       for (const id of ['c', 'd']) assert.deepEqual(await hub.backlogOf(id), expected, id)
+      assert.deepEqual(await hub.queued(), expected, 'for the broker')
+      const shares = []
+      for (const id of MEMBERS) shares.push(...(await hub.backlogOf(id)))
+      assert.deepEqual(
+        shares.sort((a, b) => a - b),
+        expected,
+        'for the group',
+      )
       await hub.end()
     })
   }

@@ -1,6 +1,10 @@
 /** Whom a message reaches that one of those who store it refuses while it is routed. */
 import assert from 'node:assert/strict'
-import { AccountSpace, type PublishOptions } from '../../../shared/broker/index.ts'
+import {
+  AccountSpace,
+  type PublishOptions,
+  type Subscription,
+} from '../../../shared/broker/index.ts'
 import { PetioleError, SeededRandom } from '../../../shared/runtime/index.ts'
 import { RecordingLink, RecordingPeer } from '../../support/recording-peer.ts'
 
@@ -108,13 +112,19 @@ describe('AccountSpace: a message that is refused', () => {
   })
 
   it('in two parts goes to the log, and then to all but the log', () => {
-    assert.equal(publish('a.b.c', { part: 'logs', capture: false }), 1)
-    assert.deepEqual([order, told()], [['log'], [0, 0, 0]])
-    assert.equal(publish('a.b.c', { part: 'others', capture: false }), 4)
+    assert.equal(publish('a.b.c', { part: 'logs', capture: false }), 2)
     assert.deepEqual(
       [order, told()],
       [
         ['log', 'queue'],
+        [0, 0, 0],
+      ],
+    )
+    assert.equal(publish('a.b.c', { part: 'others', capture: false }), 4)
+    assert.deepEqual(
+      [order, told()],
+      [
+        ['log', 'queue', 'queue'],
         [1, 1, 1],
       ],
     )
@@ -128,6 +138,35 @@ describe('AccountSpace: a message that is refused', () => {
     })
     assert.equal(refusal?.code, 'PETIOLE_STREAM_FULL')
     assert.equal(publish('nobody', { part: 'logs' }), 0)
+  })
+
+  it('in two parts goes to one member of a group, by the lot of the first part', () => {
+    const groupLog = new Storing('member log', 'all', order)
+    space.subscribe(groupLog, { subject: 'a.>', queue: 'q' })
+    const worker = others[2]!
+    let kept = 0
+    for (let i = 0; i < 100; i++) {
+      const lots: Subscription[] = []
+      order.length = 0
+      const before = worker.got.length
+      assert.ok(publish('a.x', { part: 'logs', capture: false, lots }) > 0)
+      assert.deepEqual(worker.got.length, before, 'a client is told in the first part')
+      kept += Number(order.includes('member log'))
+      publish('a.x', { part: 'others', capture: false, lots })
+      const members = order.filter((name) => name === 'member log').length
+      assert.equal(members + worker.got.length - before, 1, `round ${i}`)
+    }
+    assert.ok(kept > 20 && kept < 80, `${kept} of 100 fell to the log`)
+  })
+
+  it('in two parts goes to another member when the one that the lot fell on has gone', () => {
+    const groupLog = new Storing('member log', 'all', order)
+    const worker = others[2]!
+    const lots = [space.subscribe(new RecordingPeer('local'), { subject: 'elsewhere', queue: 'q' })]
+    space.subscribe(groupLog, { subject: 'a.>', queue: 'q' })
+    publish('a.x', { part: 'others', capture: false, lots })
+    const members = order.filter((name) => name === 'member log').length
+    assert.equal(members + worker.got.length, 1)
   })
 
   it('of a NATS client goes to all others as ever, who come before those who store it', () => {
