@@ -22,6 +22,8 @@ export class Turns {
   #isRunning = false
   readonly #clients = new TurnLine()
   readonly #links = new TurnLine()
+  /** By owner: what is done in pieces, each by its next one. */
+  readonly #unfinished = new Map<string, Set<() => boolean>>()
   #wasLink = false
   #favoured: Waiting | undefined
 
@@ -60,15 +62,33 @@ export class Turns {
 
   /**
    * Does one piece after another until `next` says that there is none: some at once, and the rest in
-   * turns of the loop. It counts for nobody, since whoever it is done for has gone.
+   * turns of the loop. It counts for nobody, since whoever it is done for has gone. All that an owner has to be done
+   * in pieces stands in line as one: when a thousand clients have gone, who is still there waits for one turn and not for a thousand.
+   *
+   * @param atOnce pieces that are done though the turn is over: none where very many begin in one turn
    */
-  doInPieces(owner: string, next: () => boolean): void {
-    if (!this.#isDone(next, PIECES_AT_ONCE)) this.#waitForRest(owner, next)
+  doInPieces(owner: string, next: () => boolean, atOnce = PIECES_AT_ONCE): void {
+    if (this.#isDone(next, atOnce)) return
+    const unfinished = this.#unfinished.get(owner)
+    if (unfinished !== undefined) {
+      unfinished.add(next)
+      return
+    }
+    const begun = new Set([next])
+    this.#unfinished.set(owner, begun)
+    this.#waitForRest(owner, begun)
   }
 
-  #waitForRest(owner: string, next: () => boolean): void {
+  #waitForRest(owner: string, unfinished: Set<() => boolean>): void {
     const goOn = (): boolean => {
-      if (!this.#isDone(next, PIECES_PER_LOOK)) this.#waitForRest(owner, next)
+      // Who is not done with this turn comes behind all others.
+      for (const next of unfinished) {
+        unfinished.delete(next)
+        if (!this.#isDone(next, PIECES_PER_LOOK)) unfinished.add(next)
+        if (this.isOver()) break
+      }
+      if (unfinished.size > 0) this.#waitForRest(owner, unfinished)
+      else this.#unfinished.delete(owner)
       return true
     }
     this.wait({ owner, isLink: false, goOn })

@@ -197,6 +197,27 @@ describe('broker: turns', () => {
     for (; left > 0; loop.turn()) assert.equal(work.units, 7)
   })
 
+  it('let who is there pass a thousand of its account that have gone', () => {
+    const loop = new Loop()
+    const left = new Array<number>(1_000).fill(300)
+    for (const i of left.keys()) {
+      Turns.of(loop).doInPieces('A', () => {
+        loop.advance(0.05)
+        left[i] = (left[i] ?? 0) - 1
+        return (left[i] ?? 0) > 0
+      })
+    }
+    const busy = new Busy(loop, 100, { units: UNITS_PER_LOOK, ms: 1 }, { account: 'A' })
+    busy.read()
+    for (let before = 0; before === 0 || busy.done > before; ) {
+      before = busy.done
+      for (let i = 0; i < 4; i++) loop.turn()
+    }
+    assert.equal(busy.left, 0)
+    while (left.some((count) => count > 0)) loop.turn()
+    assert.deepEqual(new Set(left), new Set([0]))
+  })
+
   it('give little work no turn of its own', () => {
     const loop = new Loop()
     let left = 20
