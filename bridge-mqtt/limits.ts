@@ -206,6 +206,9 @@ export const FILTER_LEVELS_MAX = 201
 /** Filters of one SUBSCRIBE or UNSUBSCRIBE that are done, and stored, together; others may have their turn then. */
 export const FILTERS_TOGETHER = 16
 
+/** Filters of a client that are looked at in any case when its permissions change: those of ten thousand change in one turn. */
+export const RECHECKED_AT_ONCE = 1
+
 /** Filters of one client whose overlaps are known pair by pair; with more, each may overlap with any. */
 export const COMPARED_FILTERS_MAX = 256
 

@@ -5,6 +5,7 @@ import type { StoredFilter } from '../durable/index.ts'
 import { FILTER_LEVELS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
 import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
 import { FilterOverlaps, type Grant, type OverlappingFilter } from './filter-overlaps.ts'
+import { FilterRule, type FilterSubjects } from './filter-rule.ts'
 import type { SessionGuard } from './session-guard.ts'
 import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 
@@ -16,7 +17,7 @@ export interface ClientFilter extends OverlappingFilter {
   readonly filter: string
   /** Of a shared subscription, which has nothing to do with the client's other filters: the queue group. */
   readonly group: string | undefined
-  /** It matches subjects that the client may not receive. */
+  /** It matches subjects that the client may not receive; of one that is allowed. */
   readonly isFiltered: boolean
   /** The same as `subjects`, for who does not need them again. */
   compiled(): SubjectFilter[]
@@ -27,7 +28,6 @@ class Entry implements ClientFilter {
   isNoLocal = false
   isRetainAsPublished = false
   subscriptionIds = NO_IDS
-  isFiltered = false
   overlaps = 0
   /** None where the members of a group are the log's. */
   subscriptions: readonly Subscription[] = NO_SUBSCRIPTIONS
@@ -35,13 +35,29 @@ class Entry implements ClientFilter {
   readonly age: number
   readonly skipsDollar: boolean
   readonly group: string | undefined
+  readonly #rule: FilterRule
   #subjects: readonly SubjectFilter[] | undefined
+  #judgedBy: number
+  #isAllowed = true
+  #isFiltered: boolean
 
-  constructor(filter: string, age: number, { skipsDollar, group }: FilterParts) {
+  constructor(filter: string, age: number, parts: FilterParts, rule: FilterRule) {
     this.filter = filter
     this.age = age
-    this.skipsDollar = skipsDollar
-    this.group = group
+    this.skipsDollar = parts.skipsDollar
+    this.group = parts.group
+    this.#rule = rule
+    this.#judgedBy = rule.generation
+    this.#isFiltered = rule.filters(parts)
+  }
+
+  get isFiltered(): boolean {
+    return this.#isFiltered
+  }
+
+  get isAllowed(): boolean {
+    if (this.#judgedBy !== this.#rule.generation) this.#judge()
+    return this.#isAllowed
   }
 
   /** Made when something is held against them: a device's only filter never is, the router has done it. */
@@ -51,7 +67,15 @@ class Entry implements ClientFilter {
   }
 
   get names(): readonly string[] {
-    return partsOf(this.filter)?.subjects ?? []
+    return partsOf(this.filter)?.names ?? []
+  }
+
+  /** What was refused once has ended, whatever is allowed later. */
+  #judge(): void {
+    const { names, group } = this
+    this.#judgedBy = this.#rule.generation
+    this.#isAllowed &&= this.#rule.mayHave({ names, group })
+    this.#isFiltered = this.#rule.filters({ names, group })
   }
 
   compiled(): SubjectFilter[] {
@@ -102,7 +126,7 @@ export type Refusal = 'invalid' | 'denied'
 export class ClientFilters {
   readonly #space: SubjectSpace
   readonly #peer: Peer
-  readonly #guard: SessionGuard
+  readonly #rule: FilterRule
   readonly #isDurable: boolean
   readonly #receiver: SharedReceiver | undefined
   /** While there is no other: most devices have one filter. */
@@ -124,7 +148,7 @@ export class ClientFilters {
     receiver?: SharedReceiver,
   ) {
     this.#receiver = receiver
-    this.#guard = guard
+    this.#rule = new FilterRule(guard)
     this.#space = space
     this.#peer = peer
     this.#isDurable = isDurable
@@ -160,14 +184,16 @@ export class ClientFilters {
    */
   set(stored: StoredFilter): ClientFilter | Refusal {
     const known = this.#get(stored.filter)
-    if (known !== undefined) {
+    if (known?.isAllowed === true) {
       this.#setOptions(known, stored)
       this.#several?.overlaps.forget()
       return known
     }
     const parts = partsOf(stored.filter)
     if (parts === undefined) return 'invalid'
-    if (!this.#mayHave(parts.subjects, parts.group)) return 'denied'
+    if (!this.#rule.mayHave(parts)) return 'denied'
+    // It was about to end, and is allowed again.
+    if (known !== undefined) this.delete(stored.filter)
     const entry = this.#newEntry(stored, parts)
     for (const subscription of entry.subscriptions) this.#join(subscription)
     this.#add(entry)
@@ -184,17 +210,14 @@ export class ClientFilters {
     return true
   }
 
-  /** After permissions have changed: ends what is not allowed any more, and returns it. */
-  recheck(): string[] {
-    const removed: string[] = []
-    for (const entry of this.#all()) {
-      const { names } = entry
-      entry.isFiltered = this.#isFiltered(names, entry.group)
-      if (this.#mayHave(names, entry.group)) continue
-      this.delete(entry.filter)
-      removed.push(entry.filter)
-    }
-    return removed
+  /** Permissions have changed: from now on nothing passes by what is not allowed any more, and `FilterRecheck` ends it. */
+  permissionsChanged(): void {
+    this.#rule.generation++
+    this.#several?.overlaps.forget()
+  }
+
+  all(): Iterator<ClientFilter> {
+    return this.#several?.byFilter.values() ?? this.#all().values()
   }
 
   /**
@@ -227,7 +250,8 @@ export class ClientFilters {
     const entry =
       several === undefined ? this.#onlyOf(subscription) : several.bySubscription.get(subscription)
     if (entry === undefined || (entry.skipsDollar && beginsWithDollar(subject))) return undefined
-    if (entry.isFiltered && !this.#guard.mayReceive(subject, entry.group)) return undefined
+    if (!entry.isAllowed) return undefined
+    if (entry.isFiltered && !this.#rule.mayReceive(subject, entry.group)) return undefined
     if (entry.group !== undefined) return entry
     if (several?.overlaps.isAlone(entry) === false) {
       return several.overlaps.grantOf(entry, subject, isOwn)
@@ -272,14 +296,13 @@ export class ClientFilters {
   }
 
   #newEntry(stored: StoredFilter, parts: FilterParts): Entry {
-    const { subjects, group } = parts
+    const { names, group } = parts
     const sid = String(++this.#age)
     const queue = group === undefined ? {} : { queue: group }
     const isOfLog = group !== undefined && this.#isDurable
-    const entry = new Entry(stored.filter, this.#age, parts)
-    entry.isFiltered = this.#isFiltered(subjects, group)
+    const entry = new Entry(stored.filter, this.#age, parts, this.#rule)
     if (!isOfLog) {
-      entry.subscriptions = subjects.map((subject) =>
+      entry.subscriptions = names.map((subject) =>
         this.#space.subscribe(this.#peer, { subject, sid, ...queue }),
       )
     }
@@ -294,20 +317,9 @@ export class ClientFilters {
     entry.isRetainAsPublished = stored.isRetainAsPublished
     entry.subscriptionIds = stored.subscriptionId === 0 ? NO_IDS : [stored.subscriptionId]
   }
-
-  #mayHave(subjects: readonly string[], group: string | undefined): boolean {
-    return subjects.every((subject) => this.#guard.maySubscribe(subject, group))
-  }
-
-  #isFiltered(subjects: readonly string[], group: string | undefined): boolean {
-    return subjects.some((subject) => this.#guard.filtersDeliveries(subject, group))
-  }
 }
 
-interface FilterParts {
-  readonly subjects: readonly string[]
-  /** Of a shared subscription: the queue group. */
-  readonly group: string | undefined
+interface FilterParts extends FilterSubjects {
   readonly skipsDollar: boolean
 }
 
@@ -322,10 +334,10 @@ function partsOf(filter: string): FilterParts | undefined {
   const shared = isShared(filter) ? parseShared(filter) : { group: undefined, filter }
   const mapped = shared && filterToSubjects(shared.filter)
   if (mapped === undefined) return undefined
-  const { subjects, skipsDollar } = mapped
+  const { subjects: names, skipsDollar } = mapped
   const group = shared?.group === undefined ? undefined : shareNameToQueue(shared.group)
-  const isTold = subjects.every((subject) => isValidSubject(subject) && isShort(subject, group))
-  return isTold ? { subjects, group, skipsDollar } : undefined
+  const isTold = names.every((subject) => isValidSubject(subject) && isShort(subject, group))
+  return isTold ? { names, group, skipsDollar } : undefined
 }
 
 /** Other servers are told of it in one line. */

@@ -184,9 +184,9 @@ export class Connection
     const found = identity && this.#context.current(identity)
     if (session === undefined || found?.account !== session.identity.account) {
       this.#end(ENDING.unwelcome)
-    } else if (!session.renew(found)) {
-      this.#end(ENDING.tooManyFilters)
     } else {
+      session.renew(found)
+      if (this.#isEnded) return
       this.#expectExpiry(session.expiresMs)
       this.#answers?.auth(REASON.success, proof)
     }
@@ -211,8 +211,8 @@ export class Connection
     if (!session?.isOf(account)) return
     const verdict = this.#context.recheck(session.identity)
     if (typeof verdict === 'string') this.#end(ENDING.unwelcome, { reason: verdict })
-    else if (!session.renew(verdict ?? session.identity)) this.#end(ENDING.tooManyFilters)
-    else if (!this.#isDeaf) this.#expectExpiry(session.expiresMs)
+    else session.renew(verdict ?? session.identity)
+    if (!this.isGone) this.#expectExpiry(session.expiresMs)
   }
 
   acknowledged(): void {

@@ -23,6 +23,8 @@ export interface LineParts {
   readonly requests: Pick<SubscriberRequests, 'takeBack'>
   /** By a clock that can be trusted; 0 when there is none: then nothing has grown older. */
   readonly nowMs: () => number
+  /** Whether some of its filters may be such as its user may not have any more: what the log has by them waits. */
+  readonly isUnjudged: () => boolean
 }
 
 const NO_IDS: readonly number[] = []
@@ -38,8 +40,10 @@ export class ClientLine implements DeliveryLine {
   readonly #replays: LineParts['replays']
   readonly #requests: LineParts['requests']
   readonly #nowMs: () => number
+  readonly #isUnjudged: () => boolean
 
-  constructor({ context, clientId, guard, outbound, replays, requests, nowMs }: LineParts) {
+  constructor(parts: LineParts) {
+    const { context, clientId, guard, outbound, replays, requests, nowMs } = parts
     this.clientId = clientId
     this.#context = context
     this.#guard = guard
@@ -47,10 +51,11 @@ export class ClientLine implements DeliveryLine {
     this.#replays = replays
     this.#requests = requests
     this.#nowMs = nowMs
+    this.#isUnjudged = parts.isUnjudged
   }
 
   get isBehind(): boolean {
-    return this.#outbound.isBehind
+    return this.#outbound.isBehind || this.#isUnjudged()
   }
 
   mayReceive(subject: Uint8Array, group: string): boolean {

@@ -28,6 +28,8 @@ export interface OverlappingFilter extends Grant {
   readonly isNoLocal: boolean
   readonly skipsDollar: boolean
   readonly subjects: readonly SubjectFilter[]
+  /** Its user may have it, as of now. */
+  readonly isAllowed: boolean
   /** How many others it overlaps with, as far as that is known. */
   overlaps: number
 }
@@ -78,7 +80,7 @@ export class FilterOverlaps {
     this.forget()
   }
 
-  /** After the options of one have changed. */
+  /** After the options of one have changed, or what its user may have. */
   forget(): void {
     this.#merged?.clear()
     this.#mergedOwn?.clear()
@@ -105,7 +107,9 @@ export class FilterOverlaps {
     }
     const known = memo.get(subject)
     if (known !== undefined) return known
-    const merged = merge(this.#matching(subject).filter((it) => !(isOwn && it.isNoLocal)))
+    const merged = merge(
+      this.#matching(subject).filter((it) => it.isAllowed && !(isOwn && it.isNoLocal)),
+    )
     memo.add(subject, merged)
     return merged
   }

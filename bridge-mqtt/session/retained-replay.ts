@@ -145,7 +145,8 @@ export class RetainedReplays {
   #sendPage(replay: Replay, page: readonly RetainedMessage[]): void {
     const { filter } = replay.filter
     const isWanted = !this.#isClosed && this.#waiting?.get(filter) === replay
-    if (isWanted) {
+    if (isWanted && !replay.filter.isAllowed) this.#forget(filter)
+    else if (isWanted) {
       for (const message of page) this.#send(replay, message)
       replay.position = replay.pages.position
       if (page.length === 0) this.#forget(filter)

@@ -13,6 +13,7 @@ import type { Level, Violation, WillMessage } from '../codec/index.ts'
 import type { DurableSession, MqttPublisher } from '../durable/index.ts'
 import type { Topic } from '../translator.ts'
 import type { Answers } from './connection-answers.ts'
+import type { Ending } from './connection-ending.ts'
 import type { Terms } from './connection-terms.ts'
 import type { MqttContext } from './context.ts'
 import { Inbound } from './inbound.ts'
@@ -33,6 +34,8 @@ export interface SessionLine {
   uncommitted(error: PetioleError): void
   /** A packet that was not seen to its end at once has turned out to break a rule. */
   violated(violation: Violation): void
+  /** Tells the client why, and closes. */
+  end(ending: Ending): void
 }
 
 /** Whose session it is. */
@@ -203,11 +206,12 @@ export class Session implements MqttPublisher {
     return account === undefined || this.identity.account === account
   }
 
-  /** The user may do other things now. False when it has more filters than are allowed. */
-  renew(identity: Identity): boolean {
+  /** The user may do other things now: at once, or after some turns, the connection ends that has more filters than he may have. */
+  renew(identity: Identity): void {
+    const isPermitted = identity.permissions === this.identity.permissions
     this.#guard.renew(identity)
     this.#recheckWill()
-    return this.#subscriber?.recheck() ?? true
+    this.#subscriber?.recheck(isPermitted)
   }
 
   /** The client has its CONNACK: what its session had before goes on, and it ends as the client now says. */

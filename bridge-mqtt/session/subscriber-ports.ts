@@ -25,7 +25,10 @@ export type SubscriberOwner = Omit<SessionOwner, 'durable'> & {
   readonly durable?: SubscriberLog
 }
 
-export type SubscriberLine = Pick<SessionLine, 'channel' | 'input' | 'uncommitted' | 'violated'>
+export type SubscriberLine = Pick<
+  SessionLine,
+  'channel' | 'input' | 'uncommitted' | 'violated' | 'end'
+>
 
 /** The retained messages of an account, as far as a subscriber gets them. */
 export type RetainedSource = Pick<RetainedStore, 'replay'>

@@ -16,8 +16,11 @@ import {
   type Violation,
 } from '../codec/index.ts'
 import type { StoredFilter } from '../durable/index.ts'
+import { RECHECKED_AT_ONCE } from '../limits.ts'
 import type { ClientFilters, Refusal } from './client-filters.ts'
+import { ENDING } from './connection-ending.ts'
 import type { MqttContext } from './context.ts'
+import { FilterRecheck } from './filter-recheck.ts'
 import { type FilterRequest, FilterRun, type Stored } from './filter-run.ts'
 import type { CutReplays, RetainedReplays } from './retained-replay.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
@@ -48,6 +51,8 @@ export class SubscriberRequests {
   readonly #durable: SubscriberLog | undefined
   readonly #isV5: boolean
   #isClosed = false
+  #isRestoring = false
+  #recheck: FilterRecheck | undefined
   /** Of filters that are still to be restored. */
   #cut: CutReplays = new Map()
 
@@ -55,6 +60,11 @@ export class SubscriberRequests {
     this.#parts = parts
     this.#durable = parts.owner.durable
     this.#isV5 = parts.owner.terms.level === LEVEL.v5
+  }
+
+  /** Not all filters are known to be such as the user may have now. */
+  get isUnjudged(): boolean {
+    return this.#isRestoring || this.#recheck !== undefined
   }
 
   /** Answers with a code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow. */
@@ -124,6 +134,7 @@ export class SubscriberRequests {
     this.#cut = cut
     const refused: string[] = []
     const all = durable.filters.values()
+    this.#isRestoring = true
     line.input.inTurns(filters.account, 'request', () => {
       if (this.#isClosed) return false
       const { value: stored } = all.next()
@@ -131,6 +142,8 @@ export class SubscriberRequests {
         // What was asked for and did not get to the disk is replayed from its beginning when it is asked for again.
         cut.clear()
         this.#forget(refused)
+        this.#isRestoring = false
+        durable.wake()
         replays.goOn()
         return false
       }
@@ -156,13 +169,34 @@ export class SubscriberRequests {
     })
   }
 
-  /** The user may do other things now: what is not allowed any more ends. */
-  recheck(): void {
-    this.#forget(this.#counted(() => this.#parts.filters.recheck()))
+  /**
+   * The user may do other things now: what is not allowed any more is as good as ended, and ends filter by filter.
+   *
+   * @param isPermitted there may be fewer of them, but of the same
+   */
+  recheck(isPermitted: boolean): void {
+    const { context, filters } = this.#parts
+    if (isPermitted) {
+      if (this.#recheck === undefined) this.#judged()
+      return
+    }
+    filters.permissionsChanged()
+    this.#recheck?.stop()
+    const recheck = new FilterRecheck(filters, (removed) => this.#forget(removed))
+    this.#recheck = recheck
+    const next = (): boolean => {
+      if (this.#isClosed || this.#recheck !== recheck) return false
+      if (this.#counted(() => recheck.next())) return true
+      this.#recheck = undefined
+      this.#judged()
+      return false
+    }
+    Turns.of(context.clock).doInPieces(filters.account, next, RECHECKED_AT_ONCE)
   }
 
   close(): void {
     this.#isClosed = true
+    this.#recheck?.stop()
     const unfinished = new Map([...this.#cut, ...this.#parts.replays.unfinished])
     if (this.#durable !== undefined && unfinished.size > 0) {
       CUT_REPLAYS.set(this.#durable, unfinished)
@@ -171,6 +205,12 @@ export class SubscriberRequests {
     const { context, filters } = this.#parts
     const leaveNext = this.#counted(() => filters.leave())
     Turns.of(context.clock).doInPieces(filters.account, leaveNext)
+  }
+
+  #judged(): void {
+    const { filters, line, owner } = this.#parts
+    if (filters.size > owner.guard.filtersMax) line.end(ENDING.tooManyFilters)
+    else this.#durable?.wake()
   }
 
   #inTurns(request: FilterRequest): Violation | undefined {

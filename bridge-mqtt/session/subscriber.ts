@@ -130,7 +130,9 @@ export class Subscriber implements SharedReceiver {
     const outbound = this.#outbound
     const replays = this.#replays
     const requests = this.#requests
-    this.#line = new ClientLine({ context, clientId, guard, outbound, replays, requests, nowMs })
+    const isUnjudged = (): boolean => requests.isUnjudged
+    const parts = { context, clientId, guard, outbound, replays, requests, nowMs, isUnjudged }
+    this.#line = new ClientLine(parts)
     durable.attach(this.#line)
   }
 
@@ -203,12 +205,13 @@ export class Subscriber implements SharedReceiver {
   }
 
   /**
-   * The user may do other things now: filters that are not allowed any more end. False when there are
+   * The user may do other things now: filters that are not allowed any more end, and the connection when there are
    * more left than are allowed.
+   *
+   * @param isPermitted it is not his permissions that have changed
    */
-  recheck(): boolean {
-    this.#requests.recheck()
-    return this.#filters.size <= this.#owner.guard.filtersMax
+  recheck(isPermitted: boolean): void {
+    this.#requests.recheck(isPermitted)
   }
 
   /** Deliveries wait while its own client's publish is routed: what acknowledges that leaves before them. */

@@ -140,7 +140,7 @@ describe('MQTT 5: terms and endings', () => {
 
   it('[MQTT-3.2.2-15] a packet as long as CONNACK allowed is taken, though a reload allows less since', async () => {
     const client = await PacketClient.client(hub.port, { clientId: 'before' })
-    await hub.reload({ max_packet_size: '1KB' })
+    await hub.reload({ mqtt: { host: '127.0.0.1', port: -1, max_packet_size: '1KB' } })
     client.publish('long', 'x'.repeat(2_000), { messageId: 1 })
     assert.equal((await client.next('puback')).messageId, 1)
     await client.disconnect()

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { type ConfigInput, type Running, startHub } from '../../index.ts'
-import { parseConfig } from '../../shared/config/index.ts'
+import { type HubConfig, parseConfig } from '../../shared/config/index.ts'
 import { systemMachine } from '../../shared/server/index.ts'
 import { RecordingLog } from './mqtt-core.ts'
 import { SkippingClock } from './skipping-clock.ts'
@@ -16,11 +16,9 @@ export class MqttHub {
   readonly clock = new SkippingClock()
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'petiole-mqtt-hub-'))
   readonly #config: ConfigInput
-  readonly #mqtt: object
   #running: Running | undefined
 
   private constructor(mqtt: object, rest: object) {
-    this.#mqtt = mqtt
     this.#config = {
       host: '127.0.0.1',
       port: -1,
@@ -50,10 +48,9 @@ export class MqttHub {
     return this.#running
   }
 
-  /** @param mqtt keys of its block that are other ones than at the start */
-  async reload(mqtt: object): Promise<void> {
-    const block = { host: '127.0.0.1', port: -1, ...this.#mqtt, ...mqtt }
-    await this.running.reload(parseConfig({ ...this.#config, mqtt: block } as ConfigInput, 'hub'))
+  /** Goes on with other blocks in place of those that it was started with. */
+  reload(rest: object): Promise<void> {
+    return this.running.reload(parseConfig({ ...this.#config, ...rest }, 'hub') as HubConfig)
   }
 
   /** Ends as by a signal, and starts again on the same store. */

@@ -76,6 +76,7 @@ export class SubscribedClient implements Peer, MqttOrigin {
       input: new InputGate(context.clock, channel, { inputOpened: () => {} }),
       uncommitted: (error: PetioleError) => uncommitted.push(error),
       violated: (violation: Violation) => this.violations.push(violation),
+      end: () => channel.end(),
     }
     this.id = context.nextPeerId()
     this.subscriber = new Subscriber(context, space, line, owner, this)

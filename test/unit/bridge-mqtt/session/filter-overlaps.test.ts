@@ -38,6 +38,7 @@ describe('filter overlaps', () => {
       isNoLocal: false,
       skipsDollar: false,
       subjects: [new CountingFilter(subject)],
+      isAllowed: true,
       overlaps: 0,
     }
   }
