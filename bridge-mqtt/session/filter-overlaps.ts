@@ -27,6 +27,8 @@ export interface OverlappingFilter extends Grant {
   readonly age: number
   readonly isNoLocal: boolean
   readonly skipsDollar: boolean
+  /** Its subjects; compiled only where it is compared with others one by one. */
+  readonly names: readonly string[]
   readonly subjects: readonly SubjectFilter[]
   /** Its user may have it, as of now. */
   readonly isAllowed: boolean
@@ -67,7 +69,7 @@ export class FilterOverlaps {
   delete(filter: OverlappingFilter): void {
     if (!this.#filters.delete(filter)) return
     if (this.#tree !== undefined) {
-      for (const { subject } of filter.subjects) this.#tree.remove(subject, filter)
+      for (const name of filter.names) this.#tree.remove(name, filter)
     } else if (filter.overlaps > 0) {
       this.#compare(filter, -1)
     }
@@ -204,7 +206,7 @@ function merge(matching: OverlappingFilter[]): Merged {
 }
 
 function plant(tree: SubjectTree<OverlappingFilter>, filter: OverlappingFilter): void {
-  for (const { subject } of filter.subjects) tree.add(subject, filter)
+  for (const name of filter.names) tree.add(name, filter)
 }
 
 function matches(filter: OverlappingFilter, subject: Uint8Array): boolean {

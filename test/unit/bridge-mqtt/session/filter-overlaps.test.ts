@@ -37,6 +37,7 @@ describe('filter overlaps', () => {
       age,
       isNoLocal: false,
       skipsDollar: false,
+      names: [subject],
       subjects: [new CountingFilter(subject)],
       isAllowed: true,
       overlaps: 0,
