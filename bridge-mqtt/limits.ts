@@ -105,6 +105,9 @@ export const DEFAULT_LIMITS: MqttLimits = limitsOf(MQTT_DEFAULTS)
 export const SHARED_COPIES_BYTES_MAX = 1024 * 1024
 /** Messages of a session that has ended which go to others of their groups before others have their turn. */
 export const LEFTOVERS_PER_TURN = 64
+/** How often one is given to somebody whose disk does not take it, and how long it waits in memory in between. */
+export const LEFTOVERS_TRIES = 4
+export const LEFTOVERS_RETRY_MS = 5_000
 
 /**
  * Output that waits for one subscriber whose socket takes no more: above this messages wait in queues, where

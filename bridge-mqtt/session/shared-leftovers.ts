@@ -4,10 +4,15 @@
  * was not sent [MQTT-4.8.2-5]. A sent message is in the window by its identifier alone, so one that came by a
  * shared subscription is copied.
  */
-import type { Message, Peer, SubjectSpace } from '../../shared/broker/index.ts'
+import type { Message, Peer, PublishCommitted, SubjectSpace } from '../../shared/broker/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import { loggedHeaders } from '../headers/index.ts'
-import { LEFTOVERS_PER_TURN, SHARED_COPIES_BYTES_MAX } from '../limits.ts'
+import {
+  LEFTOVERS_PER_TURN,
+  LEFTOVERS_RETRY_MS,
+  LEFTOVERS_TRIES,
+  SHARED_COPIES_BYTES_MAX,
+} from '../limits.ts'
 
 /** A message as another member of its group may get it. */
 export interface SharedCopy {
@@ -67,37 +72,60 @@ export class InflightCopies {
   }
 }
 
-/** Gives each to one member of its group that is there when it has its turn, or to nobody. */
+export interface LeftoversParts {
+  readonly space: SubjectSpace
+  readonly peerId: number
+  readonly clock: Clock
+}
+
+/**
+ * Gives each to one member of its group that is there when it has its turn, or to nobody. A member that stores it may
+ * find that it is not on disk after all: nobody has it then, and it is given to somebody a while later, a few times.
+ */
 export function handOver(
   copies: readonly SharedCopy[],
-  parts: { readonly space: SubjectSpace; readonly peerId: number; readonly clock: Clock },
+  parts: LeftoversParts,
+  triesLeft = LEFTOVERS_TRIES,
 ): void {
-  const { space, peerId, clock } = parts
+  const { peerId, clock } = parts
   // Nobody's own message: whose it was is not known any more.
   const origin: Peer = { kind: 'mqtt', id: peerId, echo: true, deliver: () => {} }
+  let refused: SharedCopy[] = []
+  const tryAgain = (copy: SharedCopy): void => {
+    refused.push(copy)
+    if (refused.length > 1) return
+    clock.after(LEFTOVERS_RETRY_MS, () => {
+      const left = refused
+      refused = []
+      handOver(left, parts, triesLeft - 1)
+    })
+  }
   let at = 0
   const takeTurn = (): void => {
-    const end = Math.min(copies.length, at + LEFTOVERS_PER_TURN)
-    while (at < end) publish(copies[at++], space, origin, clock)
+    for (const copy of copies.slice(at, at + LEFTOVERS_PER_TURN)) {
+      publish(copy, origin, parts, (error) => {
+        if (error !== undefined && triesLeft > 1) tryAgain(copy)
+      })
+    }
+    at += LEFTOVERS_PER_TURN
     if (at < copies.length) clock.soon(takeTurn)
   }
   clock.soon(takeTurn)
 }
 
 function publish(
-  copy: SharedCopy | undefined,
-  space: SubjectSpace,
+  copy: SharedCopy,
   origin: Peer,
-  clock: Clock,
+  { space, clock }: LeftoversParts,
+  committed: PublishCommitted,
 ): void {
-  if (copy === undefined) return
   const { group, subject, reply, payload, qos, messageExpiry, copiedMs } = copy
   const waited = messageExpiry < 0 ? 0 : Math.floor((clock.monotonicMs() - copiedMs) / SECOND_MS)
   const expirySeconds = messageExpiry < 0 ? -1 : messageExpiry - waited
   if (messageExpiry >= 0 && expirySeconds <= 0) return
   const facts = { qos, isRetain: false, from: '', replyTopic: undefined, expirySeconds }
   const headers = loggedHeaders(copy.headers, facts)
-  const choices = { queues: [group], isForGroupsOnly: true, capture: false }
+  const choices = { queues: [group], isForGroupsOnly: true, capture: false, committed }
   space.publish(origin, { subject, reply, headers, payload }, choices)
 }
 

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
-import { LEFTOVERS_PER_TURN, SHARED_COPIES_BYTES_MAX } from '../../../../bridge-mqtt/limits.ts'
+import {
+  LEFTOVERS_PER_TURN,
+  LEFTOVERS_RETRY_MS,
+  LEFTOVERS_TRIES,
+  SHARED_COPIES_BYTES_MAX,
+} from '../../../../bridge-mqtt/limits.ts'
 import {
   InflightCopies,
   type SharedCopy,
 } from '../../../../bridge-mqtt/session/shared-leftovers.ts'
+import { DurableWorld, filterOf } from '../../../support/durable-world.ts'
+import { MemoryStore } from '../../../support/memory-store.ts'
 import { RecordingPeer } from '../../../support/recording-peer.ts'
+import { StoreClock, settle } from '../../../support/store-clock.ts'
 import { type SubscribedClient, SubscriberScene } from '../../../support/subscriber-scene.ts'
 
 const SHARED = '$share/g/a'
@@ -119,6 +127,67 @@ describe('a member of a shared subscription whose session ends with its connecti
     copies.delete(0)
     copies.set(7, copy(half))
     assert.deepEqual(kept(), [5, half])
+  })
+
+  describe('to durable sessions whose commits fail', () => {
+    let clock: StoreClock
+    let store: MemoryStore
+    let world: DurableWorld
+    let payloads: string[]
+
+    beforeEach(async () => {
+      clock = new StoreClock()
+      store = new MemoryStore(() => clock.wallMs())
+      world = await DurableWorld.start({ store, clock })
+      const { space } = world
+      scene.close()
+      scene = new SubscriberScene({ ackPendingMax: 5, space, clock })
+      member = scene.client('member')
+      member.subscribe({ [SHARED]: 2 })
+      payloads = publish(20)
+      await world.subscribe('d', filterOf(SHARED, 2))
+      store.isAuto = false
+    })
+
+    afterEach(() => world.logs.destroy())
+
+    async function fail(tries: number): Promise<void> {
+      for (let failed = 0; failed < tries; failed++) {
+        await settle()
+        store.failCommit()
+        clock.advance(LEFTOVERS_RETRY_MS)
+      }
+      await settle()
+    }
+
+    it('leaves each once, and to those who store nothing too', async () => {
+      const nats = new RecordingPeer('local')
+      nats.onDeliver = () => {
+        if (nats.got.length === 7) scene.space.unsubscribe(subscription)
+      }
+      const subscription = scene.space.subscribe(nats, { subject: 'a', queue: 'g' })
+      member.subscriber.close()
+      await fail(LEFTOVERS_TRIES - 1)
+      store.commit()
+      store.isAuto = true
+      const d = world.attach('d')
+      await settle()
+      const got = [...nats.got.map(({ payload }) => payload), ...d.payloads]
+      assert.deepEqual(
+        got.toSorted((a, b) => Number(a) - Number(b)),
+        payloads,
+      )
+    })
+
+    it('gives up when that does not end', async () => {
+      member.subscriber.close()
+      await fail(LEFTOVERS_TRIES)
+      store.isAuto = true
+      clock.advance(10 * LEFTOVERS_RETRY_MS)
+      const d = world.attach('d')
+      await settle()
+      assert.deepEqual(d.payloads, [])
+    })
   })
 
   it('leaves very many in turns, and what nobody is there for to nobody', () => {
