@@ -224,8 +224,12 @@ export const MERGED_BYTES_MAX = 64 * 1024 * 1024
 /** Retained messages that are read for one client at a time, and when that is tried again if it fails. */
 export const RETAINED_PAGE_MESSAGES = 256
 export const RETAINED_RETRY_MS = 1_000
-/** Retained messages on their way to a session's log above which no more are read: some pages, fewer than it takes live. */
-export const RETAINED_KEPT_AT_ONCE = 512
+/**
+ * Retained messages that lie in a session's log ahead of what its client has been sent, fewer than it takes live, and
+ * their bytes: when half of them have gone, more are read.
+ */
+export const RETAINED_AHEAD_MESSAGES = 512
+export const RETAINED_AHEAD_BYTES = 512 * 1024
 
 /** Members of a shared subscription that are asked whether they have room for a message. */
 export const SHARED_MEMBERS_ASKED = 64

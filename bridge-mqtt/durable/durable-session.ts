@@ -97,6 +97,12 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#delivery?.hasCaughtUp ?? false
   }
 
+  /** All up to here was delivered, or does not concern it. */
+  get passedSeq(): number {
+    this.#delivery?.settle()
+    return this.#cursor.passedSeq
+  }
+
   get hasRoom(): boolean {
     return this.#delivery?.hasRoom ?? false
   }
@@ -208,9 +214,12 @@ export class DurableSession implements InterestedSession, SharingSession {
     else this.#received.release(packetId, committed)
   }
 
-  /** Stores a message for this session alone (a retained one), and delivers it in turn. Throws what the store throws. */
-  keep(message: KeptMessage, committed?: SessionCommitted): void {
-    this.#host.keepFor(this, message, committed)
+  /**
+   * Stores messages for this session alone (retained ones), all or none, and delivers them in turn. Returns the
+   * sequence of the first, those of the others follow it; throws what the store throws.
+   */
+  keep(messages: readonly KeptMessage[], committed?: SessionCommitted): number {
+    return this.#host.keepFor(this, messages, committed)
   }
 
   /** Its client is here: what is in flight is sent again, then it goes on from its cursor. */

@@ -26,8 +26,12 @@ export interface SessionHost extends DeliveryHost {
   nowMs(): number
   /** Appends a message for one session. False: it could not be stored, and its publisher was told. */
   appendTo(session: DurableSession, message: Message, qos: number): boolean
-  /** The same for what no publisher waits for. Throws what the store throws. */
-  keepFor(session: DurableSession, message: KeptMessage, committed?: SessionCommitted): void
+  /** The same for some that no publisher waits for, all or none. Returns the sequence of the first; throws what the store throws. */
+  keepFor(
+    session: DurableSession,
+    messages: readonly KeptMessage[],
+    committed?: SessionCommitted,
+  ): number
   /** Its client has gone, or comes to have an end at another time. */
   left(session: DurableSession): void
   ended(session: DurableSession): void

@@ -160,12 +160,25 @@ export class SessionLog implements Peer, SessionHost {
     return this.#appendTo(session, { ...partsOf(message), headers }, committed)
   }
 
-  keepFor(session: DurableSession, message: KeptMessage, committed?: SessionCommitted): void {
-    const subject = addressed(addressOf(session.key), message.subject)
+  keepFor(
+    session: DurableSession,
+    messages: readonly KeptMessage[],
+    committed?: SessionCommitted,
+  ): number {
+    const address = addressOf(session.key)
+    const firstSeq = this.stream.assignedSeq + 1
+    const last = messages[messages.length - 1]
     const told: Committed | undefined = committed && ((error) => committed(error))
-    const { headers, payload } = message
-    const seq = this.stream.append(subject, headers, payload, told)
-    this.#tell(session, seq, subject, headers, payload)
+    this.store.transaction(() => {
+      for (const message of messages) {
+        const { headers, payload } = message
+        const subject = addressed(address, message.subject)
+        const settled = message === last ? told : undefined
+        const seq = this.stream.append(subject, headers, payload, settled)
+        this.#tell(session, seq, subject, headers, payload)
+      }
+    })
+    return firstSeq
   }
 
   awaitCommit(delivery: Delivery): void {

@@ -11,6 +11,7 @@ export interface ReplayParts {
   onDisk(): Promise<void>
   /** As a client gets it; undefined: not any more. */
   shown(message: StoredMessage): RetainedMessage | undefined
+  isNewest(seq: number, subject: Uint8Array): boolean
 }
 
 const NO_MESSAGES: readonly RetainedMessage[] = []
@@ -74,6 +75,10 @@ export class JournalReplay implements RetainedReplay {
       if (messages.length > 0) return messages
     }
     return NO_MESSAGES
+  }
+
+  isNewest(seq: number, subject: Uint8Array): boolean {
+    return this.#parts.isNewest(seq, subject)
   }
 
   get #isAtEnd(): boolean {

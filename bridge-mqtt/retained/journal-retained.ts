@@ -50,6 +50,7 @@ interface Marked {
 const NOTHING = new Uint8Array(0)
 const NOTHING_RETAINED: RetainedReplay = {
   next: () => Promise.resolve([]),
+  isNewest: () => false,
   position: { throughSeq: 0, scan: -1, scannedSeq: 0, seenSeq: 0 },
 }
 
@@ -132,6 +133,7 @@ export class JournalRetained implements RetainedStore {
       pages,
       onDisk: () => new Promise<void>((resolve) => store.barrier(() => resolve())),
       shown: (message: StoredMessage) => this.#shown(message, skipsDollar),
+      isNewest: (seq: number, subject: Uint8Array) => this.#isNewest(seq, subject),
     }
     return new JournalReplay(filters, parts, from)
   }
@@ -213,14 +215,17 @@ export class JournalRetained implements RetainedStore {
     return stream.stage.isAwaited(subject) || stream.lastSeqOf(textOf(subject)) > 0
   }
 
+  /** What is on its way to the disk is newer. */
+  #isNewest(seq: number, subject: Uint8Array): boolean {
+    const stream = this.#stream
+    return stream?.has(seq) === true && !stream.stage.isAwaited(subject)
+  }
+
   /** What a client gets of a stored message; undefined when that is nothing, or a newer one. */
   #shown(message: StoredMessage, skipsDollar: boolean): RetainedMessage | undefined {
     const { seq, subjectBytes, payload } = message
-    const stream = this.#stream
-    if (payload.length === 0 || stream?.has(seq) !== true) return undefined
+    if (payload.length === 0 || !this.#isNewest(seq, subjectBytes)) return undefined
     if (skipsDollar && beginsWithDollar(subjectBytes)) return undefined
-    // What is on its way to the disk is newer.
-    if (stream.stage.isAwaited(subjectBytes)) return undefined
     const { headers, timeMs } = message
     let expirySeconds = expiryOf(headers)
     if (expirySeconds !== NEVER) {

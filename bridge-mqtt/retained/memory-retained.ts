@@ -100,7 +100,10 @@ export class MemoryRetained implements RetainedStore {
       seq <= throughSeq &&
       this.#shelf.get(subject)?.seq === seq &&
       !(skipsDollar && beginsWithDollar(subjectBytes))
-    return { next: (max) => this.#page(found, isWanted, max) }
+    return {
+      next: (max) => this.#page(found, isWanted, max),
+      isNewest: (seq, subject) => this.#shelf.get(Buffer.from(subject).toString())?.seq === seq,
+    }
   }
 
   list(filter: SubjectFilter, max: number): Promise<readonly RetainedMessage[]> {

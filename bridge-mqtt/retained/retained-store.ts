@@ -36,6 +36,11 @@ export interface RetainedReplay {
    * disk cannot be read; the next call goes on from the same place.
    */
   next(max: number): Promise<readonly RetainedMessage[]>
+  /**
+   * Whether a message that `next` gave is the newest of its subject still: for who sends it in a later turn. False for
+   * one that was removed, or is being replaced.
+   */
+  isNewest(seq: number, subject: Uint8Array): boolean
   /** Behind what `next` has given; none where nothing outlives a connection. */
   readonly position?: ReplayPosition | undefined
 }

@@ -18,7 +18,7 @@ export interface LineParts {
   readonly guard: SessionGuard
   readonly outbound: Outbound
   /** They wait until the log has been read that comes before them. */
-  readonly replays: Pick<RetainedReplays, 'goOn'>
+  readonly replays: Pick<RetainedReplays, 'goOn' | 'isOutdated'>
   /** They have what the session has. */
   readonly requests: Pick<SubscriberRequests, 'takeBack'>
   /** By a clock that can be trusted; 0 when there is none: then nothing has grown older. */
@@ -74,6 +74,8 @@ export class ClientLine implements DeliveryLine {
     const { subject, headers, payload, storedMs } = message
     const { translator, counters } = this.#context
     if (!this.#isAllowed(subject, message.groups)) return false
+    // What left once is sent again as it was [MQTT-4.4.0-1].
+    if (!isDup && this.#replays.isOutdated(message.seq, subject)) return false
     const topic = translator.topicOf(subject)
     if (topic === undefined) {
       counters.untranslatable++

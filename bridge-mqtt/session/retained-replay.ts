@@ -1,11 +1,13 @@
 import type { Cancel } from '../../shared/runtime/index.ts'
+import type { KeptMessage } from '../durable/index.ts'
 import { loggedHeaders } from '../headers/index.ts'
-import { RETAINED_KEPT_AT_ONCE, RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
+import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
 import type { ReplayPosition, RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
-import type { Outbound } from './outbound.ts'
+import { type Outbound, secondsLeft } from './outbound.ts'
 import { factsOfStored, OutboundMessage } from './outbound-message.ts'
+import { RetainedAhead } from './retained-ahead.ts'
 import type { SessionGuard } from './session-guard.ts'
 import type { RetainedSource, SubscriberLog } from './subscriber-ports.ts'
 
@@ -17,22 +19,31 @@ export interface ReplayParts {
   /** undefined: nothing is retained. */
   readonly source: RetainedSource | undefined
   /** Of a client whose session lasts: what it has not acknowledged outlives its connection, and this process. */
-  readonly log: Pick<SubscriberLog, 'keep' | 'hasCaughtUp'> | undefined
+  readonly log: Pick<SubscriberLog, 'keep' | 'hasCaughtUp' | 'passedSeq'> | undefined
 }
 
 interface Replay {
   readonly filter: ClientFilter
-  readonly pages: RetainedReplay
   /** As the SUBSCRIBE has it that asked for them. */
   readonly qos: number
   readonly subscriptionIds: readonly number[]
-  /** Behind what was sent. */
+  pages: RetainedReplay
+  /** Behind what was sent, or is in the log. */
   position: ReplayPosition | undefined
+  /** Of the page that was read last what goes out directly, and how far that is. */
+  page: readonly RetainedMessage[]
+  sent: number
+  readMs: number
+  /** There was no room for all of the page when it was read. */
+  isLate: boolean
+  /** Pages that are on their way to the log. */
+  unsure: number
 }
 
 /** What is left of the replays of a client that has gone, by filter. */
 export type CutReplays = ReadonlyMap<string, ReplayPosition>
 
+const NONE: readonly RetainedMessage[] = []
 /** Filled for each message, and sent or copied before the next. */
 const outgoing = new OutboundMessage()
 
@@ -40,22 +51,24 @@ const outgoing = new OutboundMessage()
  * Retained messages for the new subscriptions of one client, one subscription after the other. The client
  * sets the pace: a page is read when what it may hold can leave at once, so that a hundred thousand of them
  * fill no memory; each page is a turn of its own, so that nobody waits for them. What is published meanwhile
- * is sent in between. A page holds what is the newest as it is sent: no value comes behind the one that
- * has replaced it.
+ * is sent in between, and what of a page finds no room any more waits until there is some. What has been
+ * replaced by then is left out: no value comes behind the one that has replaced it.
  *
- * Of a session that lasts, what has QoS 1 or 2 goes by way of its log, a page at a time: there it waits for
- * its acknowledgement, and is sent again to a client that comes back, with the same packet identifiers
- * [MQTT-4.4.0-1]. What has not come so far goes on from where it was.
+ * Of a session that lasts, what has QoS 1 or 2 goes by way of its log, a page at a time and some pages ahead
+ * (`RetainedAhead`): there it waits for its acknowledgement, and is sent again to a client that comes back, with
+ * the same packet identifiers [MQTT-4.4.0-1]. What has not come so far goes on from where it was.
  */
 export class RetainedReplays {
   readonly #parts: ReplayParts
   /** While there are any. */
   #waiting: Map<string, Replay> | undefined
+  /** Those with pages on their way to the log, which may not get there. */
+  #unsure: Map<string, Replay> | undefined
+  /** Made with the first page for the log. */
+  #ahead: RetainedAhead | undefined
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
   #isReading = false
-  /** Messages that are on their way to the log. */
-  #keeping = 0
   #isClosed = false
   #isRetrying = false
   #cancelRetry: Cancel | undefined
@@ -75,12 +88,14 @@ export class RetainedReplays {
     const { skipsDollar, qos, subscriptionIds } = filter
     const pages = source.replay(filter.compiled(), skipsDollar, from)
     const { position } = pages
+    this.cancel(filter.filter)
     this.#waiting ??= new Map()
-    this.#waiting.delete(filter.filter)
-    this.#waiting.set(filter.filter, { filter, pages, qos, subscriptionIds, position })
+    const nothing = { page: NONE, sent: 0, readMs: 0, isLate: false, unsure: 0 }
+    const replay = { filter, qos, subscriptionIds, pages, position, ...nothing }
+    this.#waiting.set(filter.filter, replay)
   }
 
-  /** Where to go on with those that were not sent to their end. */
+  /** Where to go on with those that were not sent to their end, nor laid in the log. */
   get unfinished(): CutReplays {
     const cut = new Map<string, ReplayPosition>()
     for (const [filter, { position }] of this.#waiting ?? []) {
@@ -92,6 +107,7 @@ export class RetainedReplays {
   /** Nothing more is sent for it [MQTT-3.10.4-2]. */
   cancel(filter: string): void {
     this.#forget(filter)
+    this.#unsure?.delete(filter)
   }
 
   hold(): void {
@@ -107,51 +123,66 @@ export class RetainedReplays {
   goOn(): void {
     if (this.#waiting === undefined || this.#held > 0 || this.#isReading || this.#isClosed) return
     for (const replay of this.#waiting.values()) {
+      if (!this.#sendOn(replay)) return
       const room = this.#roomFor(replay)
       if (room > 0) this.#read(replay, room)
       return
     }
   }
 
+  /** Whether a message of the log is a retained one that is not the newest of its topic any more. */
+  isOutdated(seq: number, subject: Uint8Array): boolean {
+    return this.#ahead?.isOutdated(seq, subject) === true
+  }
+
   close(): void {
     this.#isClosed = true
     this.#cancelRetry?.()
     this.#waiting = undefined
+    this.#unsure = undefined
   }
 
-  /** Messages that can leave now; those that wait already go first. */
+  /** Messages that can leave now, or may lie in the log; those that wait already go first. */
   #roomFor({ qos }: Replay): number {
     const { outbound, log } = this.#parts
     if (outbound.isBehind) return 0
     if (qos === 0) return RETAINED_PAGE_MESSAGES
+    if (outbound.queued > 0) return 0
+    if (log === undefined) return Math.min(outbound.windowRoom, RETAINED_PAGE_MESSAGES)
     // Its line is told when it has.
-    if (log?.hasCaughtUp === false) return 0
-    if (outbound.queued > 0 || this.#keeping >= RETAINED_KEPT_AT_ONCE) return 0
-    // What is on its way to the log takes its part of the window when it is there.
-    return Math.min(outbound.windowRoom - this.#keeping, RETAINED_PAGE_MESSAGES)
+    if (!log.hasCaughtUp) return 0
+    this.#ahead ??= new RetainedAhead()
+    return Math.min(this.#ahead.room(log.passedSeq), RETAINED_PAGE_MESSAGES)
   }
 
   #read(replay: Replay, room: number): void {
+    const { pages } = replay
     this.#isReading = true
-    replay.pages.next(room).then(
+    pages.next(room).then(
       (page) => {
         this.#isReading = false
-        this.#sendPage(replay, page)
+        if (this.#isWaiting(replay) && replay.pages === pages) this.#take(replay, page)
+        this.#parts.context.clock.soon(() => this.goOn())
       },
       (err: unknown) => this.#failed(err),
     )
   }
 
-  #sendPage(replay: Replay, page: readonly RetainedMessage[]): void {
-    const { filter } = replay.filter
-    const isWanted = !this.#isClosed && this.#waiting?.get(filter) === replay
-    if (isWanted && !replay.filter.isAllowed) this.#forget(filter)
-    else if (isWanted) {
-      for (const message of page) this.#send(replay, message)
-      replay.position = replay.pages.position
-      if (page.length === 0) this.#forget(filter)
+  #isWaiting(replay: Replay): boolean {
+    return !this.#isClosed && this.#waiting?.get(replay.filter.filter) === replay
+  }
+
+  #take(replay: Replay, page: readonly RetainedMessage[]): void {
+    // All of them, or it is a filter that the user may not have any more.
+    if (page.length === 0 || !replay.filter.isAllowed) {
+      this.#forget(replay.filter.filter)
+      return
     }
-    this.#parts.context.clock.soon(() => this.goOn())
+    replay.page = this.#keep(replay, page)
+    replay.sent = 0
+    replay.isLate = false
+    replay.readMs = this.#parts.context.clock.monotonicMs()
+    this.#sendOn(replay)
   }
 
   #forget(filter: string): void {
@@ -159,51 +190,134 @@ export class RetainedReplays {
     if (this.#waiting?.size === 0) this.#waiting = undefined
   }
 
-  #send({ filter, qos, subscriptionIds, position }: Replay, message: RetainedMessage): void {
-    const { context, guard, outbound } = this.#parts
-    const { subjectBytes, headers, payload } = message
-    if (filter.isFiltered && !guard.mayReceive(subjectBytes)) return
-    const topic = context.translator.topicOf(subjectBytes)
-    if (topic === undefined) return
-    const facts = factsOfStored(headers)
-    outgoing.topic = topic
-    outgoing.payload = payload
-    outgoing.qos = Math.min(qos, facts.qos)
-    outgoing.isRetain = true
-    outgoing.messageExpiry = message.expirySeconds
-    outgoing.shared = facts.shared
-    guard.delivered(facts)
-    outgoing.subscriptionIds = subscriptionIds
-    if (outgoing.qos > 0 && this.#parts.log !== undefined) {
-      // It came while the client was away: the log has it as it was published.
-      if (position !== undefined && message.seq > position.throughSeq) return
-      if (this.#keep(message, outgoing.qos)) return
+  /** False when something of the page has to wait. */
+  #sendOn(replay: Replay): boolean {
+    const { page } = replay
+    while (replay.sent < page.length) {
+      if (!this.#send(replay, page[replay.sent] as RetainedMessage)) {
+        replay.isLate = true
+        return false
+      }
+      replay.sent++
     }
-    // There was room when the page was asked for: a live message in between must not cost one of these.
-    if (outgoing.qos === 0) outbound.sendNow(outgoing)
-    else outbound.send(outgoing)
-  }
-
-  /** False when it can only be sent as it is: the store takes nothing. */
-  #keep({ subjectBytes, headers, payload, expirySeconds }: RetainedMessage, qos: number): boolean {
-    const { log, context, clientId } = this.#parts
-    const facts = { qos, isRetain: true, from: '', replyTopic: undefined, expirySeconds }
-    const kept = { subject: subjectBytes, headers: loggedHeaders(headers, facts), payload }
-    try {
-      log?.keep(kept, this.#kept)
-    } catch (err) {
-      context.notices.warn(
-        { client: clientId, err },
-        'retained message cannot be kept for a session',
-      )
-      return false
-    }
-    this.#keeping++
+    replay.page = NONE
+    replay.sent = 0
+    replay.position = replay.pages.position
     return true
   }
 
-  readonly #kept = (): void => {
-    if (--this.#keeping === 0) this.#parts.context.clock.soon(() => this.goOn())
+  /** False when there is no room: a live message that came first must not cost one of these. */
+  #send(replay: Replay, message: RetainedMessage): boolean {
+    const { context, guard, outbound } = this.#parts
+    const { subjectBytes, headers, payload } = message
+    if (!this.#mayReceive(replay, message)) return true
+    const topic = context.translator.topicOf(subjectBytes)
+    if (topic === undefined) return true
+    const facts = factsOfStored(headers)
+    const qos = Math.min(replay.qos, facts.qos)
+    if (qos > 0 && this.#isInLog(replay, message)) return true
+    const isBehind = qos === 0 ? outbound.isBehind : outbound.queued > 0
+    if (isBehind || (qos > 0 && outbound.windowRoom === 0)) return false
+    const expirySeconds = replay.isLate ? this.#lateExpiry(replay, message) : message.expirySeconds
+    if (expirySeconds === undefined) return true
+    outgoing.messageExpiry = expirySeconds
+    outgoing.topic = topic
+    outgoing.payload = payload
+    outgoing.qos = qos
+    outgoing.isRetain = true
+    outgoing.shared = facts.shared
+    guard.delivered(facts)
+    outgoing.subscriptionIds = replay.subscriptionIds
+    outbound.send(outgoing)
+    return true
+  }
+
+  #mayReceive({ filter }: Replay, { subjectBytes }: RetainedMessage): boolean {
+    if (!filter.isAllowed) return false
+    return !filter.isFiltered || this.#parts.guard.mayReceive(subjectBytes)
+  }
+
+  /** It came while the client was away: the log has it as it was published. */
+  #isInLog({ position }: Replay, { seq }: RetainedMessage): boolean {
+    return this.#parts.log !== undefined && position !== undefined && seq > position.throughSeq
+  }
+
+  /** What is left of the time of a message that has waited; undefined: it is not to be sent any more. */
+  #lateExpiry({ pages, readMs }: Replay, message: RetainedMessage): number | undefined {
+    const { seq, subjectBytes, expirySeconds } = message
+    if (!pages.isNewest(seq, subjectBytes)) return undefined
+    if (expirySeconds < 0) return expirySeconds
+    const left = secondsLeft(expirySeconds, this.#parts.context.clock.monotonicMs() - readMs)
+    return left < 0 ? undefined : left
+  }
+
+  /** Stores what is for the log, as one; returns what goes out directly: all when the store takes nothing. */
+  #keep(replay: Replay, page: readonly RetainedMessage[]): readonly RetainedMessage[] {
+    if (this.#parts.log === undefined || replay.qos === 0) return page
+    const direct: RetainedMessage[] = []
+    const kept: KeptMessage[] = []
+    const retained: number[] = []
+    let bytes = 0
+    for (const message of page) {
+      const { subjectBytes, headers, payload, expirySeconds, seq } = message
+      const qos = Math.min(replay.qos, factsOfStored(headers).qos)
+      if (qos === 0) {
+        direct.push(message)
+        continue
+      }
+      if (this.#isInLog(replay, message) || !this.#mayReceive(replay, message)) continue
+      const facts = { qos, isRetain: true, from: '', replyTopic: undefined, expirySeconds }
+      kept.push({ subject: subjectBytes, headers: loggedHeaders(headers, facts), payload })
+      retained.push(seq)
+      bytes += subjectBytes.length + headers.length + payload.length
+    }
+    if (kept.length === 0) return direct
+    return this.#store(replay, { messages: kept, retained, bytes }) ? direct : page
+  }
+
+  /** False when the store takes nothing. */
+  #store(replay: Replay, { messages, retained, bytes }: LoggedPage): boolean {
+    const { log, context, clientId } = this.#parts
+    const { pages, position } = replay
+    let firstSeq = 0
+    try {
+      firstSeq =
+        log?.keep(messages, (error) => {
+          if (error !== undefined) this.#lost(replay, firstSeq, { pages, position })
+          this.#settled(replay)
+        }) ?? 0
+    } catch (err) {
+      const fields = { client: clientId, err }
+      context.notices.warn(fields, 'retained messages cannot be kept for a session')
+      return false
+    }
+    this.#ahead?.add({ firstSeq, retained, bytes, source: pages })
+    this.#unsure ??= new Map()
+    this.#unsure.set(replay.filter.filter, replay)
+    replay.unsure++
+    return true
+  }
+
+  #settled(replay: Replay): void {
+    const { filter } = replay.filter
+    if (--replay.unsure === 0 && this.#unsure?.get(filter) === replay) this.#unsure.delete(filter)
+    if (!this.#isClosed) this.#parts.context.clock.soon(() => this.goOn())
+  }
+
+  /** A page did not get to the disk: all from there on is read again, unless nobody waits for it any more. */
+  #lost(replay: Replay, firstSeq: number, { pages, position }: PageStart): void {
+    this.#ahead?.takenBack(firstSeq)
+    const { source } = this.#parts
+    const { filter } = replay
+    // Of several pages the first one says from where.
+    const isFirst = replay.pages === pages
+    if (source === undefined || !isFirst || this.#unsure?.get(filter.filter) !== replay) return
+    replay.pages = source.replay(filter.compiled(), filter.skipsDollar, position)
+    replay.position = position
+    replay.page = NONE
+    replay.sent = 0
+    this.#waiting ??= new Map()
+    this.#waiting.set(filter.filter, replay)
   }
 
   #failed(err: unknown): void {
@@ -219,3 +333,12 @@ export class RetainedReplays {
     })
   }
 }
+
+/** What of a page is for the log. */
+interface LoggedPage {
+  readonly messages: readonly KeptMessage[]
+  readonly retained: readonly number[]
+  readonly bytes: number
+}
+
+type PageStart = Pick<Replay, 'pages' | 'position'>

@@ -15,6 +15,7 @@ export type SubscriberLog = Pick<
   | 'nowMs'
   | 'keep'
   | 'hasCaughtUp'
+  | 'passedSeq'
   | 'puback'
   | 'pubrec'
   | 'pubcomp'

@@ -26,6 +26,8 @@ export function sysRetained(
           values = values.slice(page.length)
           return page.length > 0 ? page : ((await kept?.next(max)) ?? [])
         },
+        // Figures have no place among what is retained, and the next ones come by themselves.
+        isNewest: (seq, subject) => seq === 0 || kept?.isNewest(seq, subject) === true,
         get position() {
           return kept?.position
         },
@@ -34,4 +36,4 @@ export function sysRetained(
   }
 }
 
-const NOTHING: RetainedReplay = { next: () => Promise.resolve([]) }
+const NOTHING: RetainedReplay = { next: () => Promise.resolve([]), isNewest: () => false }

@@ -170,11 +170,12 @@ describe('mqtt durable: delivery to a session', () => {
     await world.subscribe('c', 'a')
     await world.subscribe('d', '#')
     await world.publish('a', '1')
-    world.session('c').keep({
+    const kept = {
       subject: Buffer.from('a'),
       headers: Buffer.from('NATS/1.0\r\nPetiole-Qos: 2\r\nPetiole-Retain: 1\r\n\r\n'),
       payload: Buffer.from('kept'),
-    })
+    }
+    world.session('c').keep([kept])
     await world.publish('a', '2')
     const line = world.attach('c')
     const other = world.attach('d')

@@ -115,11 +115,12 @@ describe('mqtt durable: a session of a shared subscription that ends', () => {
 
   it('leaves what was retained for a filter of its own to nobody', async () => {
     await world.subscribe('c', 'a/x')
-    world.session('c').keep({
+    const kept = {
       subject: Buffer.from('a.x'),
       headers: Buffer.from('NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Retain: 1\r\n\r\n'),
       payload: Buffer.from('retained'),
-    })
+    }
+    world.session('c').keep([kept])
     await settle()
     const d = await join('d')
     world.session('c').end()

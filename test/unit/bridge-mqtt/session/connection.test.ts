@@ -72,7 +72,9 @@ describe('connection', () => {
       }),
       store: undefined,
       retainedOf: () => undefined,
-      replaySource: () => ({ replay: () => ({ next: () => Promise.resolve([]) }) }),
+      replaySource: () => ({
+        replay: () => ({ next: () => Promise.resolve([]), isNewest: () => false }),
+      }),
       payloadBytesMax: 1024,
       packetBytesMax: 1024 + PACKET_OVERHEAD_BYTES,
       ackPendingMax: 10,

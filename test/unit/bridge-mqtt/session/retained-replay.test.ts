@@ -40,6 +40,7 @@ describe('retained replay', () => {
             asked++
             return replay.next(max)
           },
+          isNewest: (seq, subject) => replay.isNewest(seq, subject),
         }
       },
     }
@@ -165,6 +166,36 @@ describe('retained replay', () => {
     assert.equal(scene.counters.droppedQos0, 0)
   })
 
+  it('holds what was read for a client that fell behind meanwhile, and leaves out what was replaced', async () => {
+    for (let i = 0; i < 100; i++) retain(`a.${i}`, `${i}`)
+    retain('a.short', 'short', 0, 10)
+    retain('a.long', 'long', 0, 60)
+    const client = scene.client('c', { retained: source })
+    client.subscribe({ 'a/#': 0, b: 0 })
+    client.channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+    for (let i = 0; i < 50; i++) scene.publish('b', 'waits')
+    for (let i = 0; i < 5; i++) await turn()
+    assert.deepEqual(client.payloads(), [], 'nothing is written to an output that is behind')
+    for (const payload of ['new', '']) {
+      const subject = payload === '' ? 'a.6' : 'a.5'
+      retain(subject, payload)
+      scene.publish(subject, payload)
+    }
+    scene.clock.advance(20_000)
+    client.channel.pendingBytes = 0
+    client.subscriber.flushQueue()
+    const publishes = client.publishes()
+    const payloads = publishes.map(({ payload }) => payload)
+    assert.deepEqual(payloads.slice(0, 52), [...Array(50).fill('waits'), 'new', ''])
+    const rest = Array.from({ length: 100 }, (_, i) => `${i}`).filter(
+      (it) => !['5', '6'].includes(it),
+    )
+    assert.deepEqual(payloads.slice(52).sort(), [...rest, 'long'].sort())
+    const long = publishes.find(({ payload }) => payload === 'long')
+    assert.equal(long?.properties.messageExpirySeconds, 40)
+    assert.equal(scene.counters.droppedQos0, 0)
+  })
+
   it('sends what is published meanwhile in between, and no value behind the one that replaced it', async () => {
     const count = 3 * RETAINED_PAGE_MESSAGES
     for (let i = 0; i < count; i++) retain(`a.${i}`, 'old')
@@ -264,7 +295,7 @@ describe('retained replay', () => {
     const retained: RetainedSource = {
       replay: (_filters, _skipsDollar, from) => {
         begun.push(from)
-        return { position, next: () => page }
+        return { position, next: () => page, isNewest: () => true }
       },
     }
     const connect = () => scene.client('c', { retained, durable: log as SubscriberLog })
@@ -288,6 +319,7 @@ describe('retained replay', () => {
     source.replay = (filters, skipsDollar) => {
       const whole = replay(filters, skipsDollar)
       return {
+        ...whole,
         next: (max) => (failures-- > 0 ? Promise.reject(new Error('no disk')) : whole.next(max)),
       }
     }
