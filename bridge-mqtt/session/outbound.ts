@@ -132,13 +132,6 @@ export class Outbound {
     }
   }
 
-  /** At QoS 0, behind what waits at QoS 0, and whatever room there is: the caller has seen to that. */
-  sendNow(message: OutboundMessage): void {
-    const queue = this.#queueOfQos0
-    while (queue?.first !== undefined) this.#sendFirst(queue, queue.first)
-    this.publish(message, 0, false)
-  }
-
   /** The same as `publish` for what the log has given an identifier of the window. */
   publishLogged(message: OutboundMessage, packetId: number, isDup: boolean): boolean {
     if (!this.publish(message, packetId, isDup)) return false

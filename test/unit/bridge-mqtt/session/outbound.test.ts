@@ -134,14 +134,6 @@ describe('outbound', () => {
     assert.equal(counters.expired, 1)
   })
 
-  it('writes what the caller has asked room for behind what waits', () => {
-    channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
-    outbound.send(message({ payload: Buffer.from('1') }))
-    outbound.sendNow(message({ payload: Buffer.from('2') }))
-    const expected = ['1', '2'].map((text) => publishPacket('t', text))
-    assert.equal(channel.text, Buffer.concat(expected).toString('hex'))
-  })
-
   it('what has room in the window waits beside those that are behind it', () => {
     channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
     send(9, 1)
