@@ -64,7 +64,7 @@ export class RetainedReplays {
   #waiting: Map<string, Replay> | undefined
   /** Those with pages on their way to the log, which may not get there. */
   #unsure: Map<string, Replay> | undefined
-  /** Made with the first page for the log. */
+  /** Made for the first page that may go into the log. */
   #ahead: RetainedAhead | undefined
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
   #held = 0
@@ -75,6 +75,7 @@ export class RetainedReplays {
 
   constructor(parts: ReplayParts) {
     this.#parts = parts
+    this.#ahead = parts.log && RetainedAhead.of(parts.log)
   }
 
   /**
@@ -88,7 +89,7 @@ export class RetainedReplays {
     const { skipsDollar, qos, subscriptionIds } = filter
     const pages = source.replay(filter.compiled(), skipsDollar, from)
     const { position } = pages
-    this.cancel(filter.filter)
+    if (from === undefined) this.cancel(filter.filter)
     this.#waiting ??= new Map()
     const nothing = { page: NONE, sent: 0, readMs: 0, isLate: false, unsure: 0 }
     const replay = { filter, qos, subscriptionIds, pages, position, ...nothing }
@@ -108,6 +109,7 @@ export class RetainedReplays {
   cancel(filter: string): void {
     this.#forget(filter)
     this.#unsure?.delete(filter)
+    this.#ahead?.cancel(filter)
   }
 
   hold(): void {
@@ -130,7 +132,7 @@ export class RetainedReplays {
     }
   }
 
-  /** Whether a message of the log is a retained one that is not the newest of its topic any more. */
+  /** Whether a message of the log is a retained one that is not to be sent any more. */
   isOutdated(seq: number, subject: Uint8Array): boolean {
     return this.#ahead?.isOutdated(seq, subject) === true
   }
@@ -138,6 +140,7 @@ export class RetainedReplays {
   close(): void {
     this.#isClosed = true
     this.#cancelRetry?.()
+    if (this.#parts.log !== undefined) this.#ahead?.left(this.#parts.log.passedSeq)
     this.#waiting = undefined
     this.#unsure = undefined
   }
@@ -151,7 +154,7 @@ export class RetainedReplays {
     if (log === undefined) return Math.min(outbound.windowRoom, RETAINED_PAGE_MESSAGES)
     // Its line is told when it has.
     if (!log.hasCaughtUp) return 0
-    this.#ahead ??= new RetainedAhead()
+    this.#ahead ??= new RetainedAhead(log)
     return Math.min(this.#ahead.room(log.passedSeq), RETAINED_PAGE_MESSAGES)
   }
 
@@ -291,7 +294,9 @@ export class RetainedReplays {
       context.notices.warn(fields, 'retained messages cannot be kept for a session')
       return false
     }
-    this.#ahead?.add({ firstSeq, retained, bytes, source: pages })
+    this.#ahead?.add({ filter: replay.filter.filter, firstSeq, retained, bytes, source: pages })
+    // It is not to be read again for what else is on the page.
+    replay.position = pages.position
     this.#unsure ??= new Map()
     this.#unsure.set(replay.filter.filter, replay)
     replay.unsure++

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { QOS1_HEADERS, QOS2_HEADERS } from '../../../../bridge-mqtt/headers/index.ts'
-import { RETAINED_AHEAD_MESSAGES, RETAINED_PAGE_MESSAGES } from '../../../../bridge-mqtt/limits.ts'
+import {
+  DELIVERY_PENDING_BYTES_MAX,
+  RETAINED_AHEAD_MESSAGES,
+  RETAINED_PAGE_MESSAGES,
+} from '../../../../bridge-mqtt/limits.ts'
 import { type RetainedStore, RetainedStores } from '../../../../bridge-mqtt/retained/index.ts'
+import type { RetainedSource } from '../../../../bridge-mqtt/session/subscriber-ports.ts'
 import { PetioleError, SeededRandom } from '../../../../shared/runtime/index.ts'
 import type { Store } from '../../../../shared/store/index.ts'
 import { DurableWorld } from '../../../support/durable-world.ts'
@@ -55,8 +60,9 @@ describe('retained messages for a session that lasts', () => {
     retained.set(Buffer.from(`r.${name}`), headers, Buffer.from(payload), committed)
   }
 
-  function connect(receiveMaximum: number): SubscribedClient {
-    return scene.client('c', { retained, receiveMaximum, durable: world.session('c') })
+  function connect(receiveMaximum: number, source: RetainedSource = retained): SubscribedClient {
+    const durable = world.session('c')
+    return scene.client('c', { retained: source, receiveMaximum, durable })
   }
 
   async function replayed(client: SubscribedClient, count: number): Promise<string[]> {
@@ -122,6 +128,35 @@ describe('retained messages for a session that lasts', () => {
     assert.deepEqual(got, payloads, `seed=${SEED}`)
   })
 
+  it('come once at QoS 2, also when others of their page could not leave before the client did', async () => {
+    await open(new MemoryStore(() => clock.wallMs()))
+    for (let i = 0; i < 20; i++) set(`${i}`, `${i}`, 2 * (i % 2))
+    const falling: RetainedSource = {
+      replay(...args) {
+        const pages = retained.replay(...args)
+        const next = pages.next.bind(pages)
+        pages.next = (max) => {
+          client.channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+          return next(max)
+        }
+        return pages
+      },
+    }
+    let client = connect(5, falling)
+    client.subscribe({ 'r/#': 2 })
+    await settle()
+    assert.deepEqual(client.payloads(), [])
+    client.subscriber.close()
+    client = connect(20)
+    await settle()
+    const got = client.publishes().filter(({ qos }) => qos === 2)
+    const wanted = Array.from({ length: 10 }, (_, i) => `${2 * i + 1}`)
+    assert.deepEqual(
+      got.map(({ payload }) => payload),
+      wanted,
+    )
+  })
+
   it('are left out when they were replaced or removed before they were sent', async () => {
     await open(new MemoryStore(() => clock.wallMs()))
     const payloads = await retain(20, 1)
@@ -138,6 +173,25 @@ describe('retained messages for a session that lasts', () => {
     const wanted = payloads.filter((it) => !['7', '8', '9'].includes(it))
     wanted.splice(5, 0, 'seven', '')
     assert.deepEqual(await replayed(client, wanted.length + 1), [...wanted, 'nine'])
+    assert.equal(world.session('c').inflight, 0)
+  })
+
+  it('come no more when their filter is unsubscribed, and once when it is subscribed again by who comes back', async () => {
+    await open(new MemoryStore(() => clock.wallMs()))
+    const payloads = await retain(30, 1)
+    const client = connect(5)
+    client.subscribe({ 'r/#': 1 })
+    await settle()
+    client.unsubscribe('r/#')
+    await settle()
+    assert.deepEqual(await replayed(client, 5), payloads.slice(0, 5))
+    client.subscribe({ 'r/#': 1 })
+    await settle()
+    client.subscriber.close()
+    const back = connect(5)
+    back.subscribe({ 'r/#': 1 })
+    const again = payloads.slice(0, 5)
+    assert.deepEqual(await replayed(back, payloads.length + 5), [...again, ...payloads])
     assert.equal(world.session('c').inflight, 0)
   })
 

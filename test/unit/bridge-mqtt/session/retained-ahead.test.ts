@@ -8,16 +8,18 @@ const SUBJECT = Buffer.from('a')
 describe('retained messages ahead in the log', () => {
   let ahead: RetainedAhead
   let outdated: Set<number>
+  const session = {}
 
   beforeEach(() => {
-    ahead = new RetainedAhead()
+    ahead = new RetainedAhead(session)
     outdated = new Set()
   })
 
   /** Their places among what is retained are a thousand above those in the log. */
-  function add(firstSeq: number, count: number, bytes = 0): void {
+  function add(firstSeq: number, count: number, bytes = 0, filter = 'a'): void {
     const retained = Array.from({ length: count }, (_, i) => firstSeq + i + 1_000)
-    ahead.add({ firstSeq, retained, bytes, source: { isNewest: (seq) => !outdated.has(seq) } })
+    const source = { isNewest: (seq: number) => !outdated.has(seq) }
+    ahead.add({ filter, firstSeq, retained, bytes, source })
   }
 
   it('have room again when half of them have passed, wherever that is in a page', () => {
@@ -46,6 +48,19 @@ describe('retained messages ahead in the log', () => {
     const found: number[] = []
     for (let seq = 1; seq < 30; seq++) if (ahead.isOutdated(seq, SUBJECT)) found.push(seq)
     assert.deepEqual(found, [6, 21])
+  })
+
+  it('are left out when their subscription ends, and not for being replaced when their client has gone', () => {
+    add(1, 2, 0, 'a')
+    add(3, 2, 0, 'b')
+    outdated.add(1_001).add(1_003)
+    ahead.left(0)
+    assert.equal(RetainedAhead.of(session), ahead)
+    ahead.cancel('b')
+    const found: number[] = []
+    for (let seq = 1; seq < 6; seq++) if (ahead.isOutdated(seq, SUBJECT)) found.push(seq)
+    assert.deepEqual(found, [3, 4])
+    assert.equal(RetainedAhead.of(session), undefined)
   })
 
   it('that are taken back leave their sequences to others', () => {
