@@ -1,11 +1,13 @@
 /**
  * Before a segment goes, whatever in it still says what is true is written again at the journal's
  * end: states, configurations, floors, repaired boots, and the deletes of messages that still lie in
- * other segments. What was removed only has to be remembered while older segments exist.
+ * other segments. That a key was removed is among the states as long as it must be [older-records.ts]; that a
+ * stream was, while older segments exist.
  */
 import type { Catalog } from './catalog.ts'
 import { deadRunsOf } from './index-file.ts'
 import { FIRST_PAGE_BYTES } from './limits.ts'
+import { narrow } from './older-records.ts'
 import { RecordFlag, RecordType } from './record.ts'
 import type { Segment } from './segment.ts'
 import type { ByteRange } from './segment-scan.ts'
@@ -15,11 +17,11 @@ import type { Writer } from './writer.ts'
 const NO_BYTES = new Uint8Array(0)
 
 export function carryForward(segment: Segment, catalog: Catalog, writer: Writer): void {
-  const isOldest = catalog.segments[0] === segment
-  carryTable(catalog.marks, segment, isOldest)
+  const isOldest = !catalog.ids.hasBetween(0, segment.id)
+  carryTable(catalog, catalog.marks, segment)
   for (const stream of catalog.streamsById.values()) {
     if (stream.isRemoved) continue
-    carryTable(stream.states, segment, isOldest)
+    carryTable(catalog, stream.states, segment)
     if (stream.configAt?.segmentId === segment.id)
       stream.stageDefinition(stream.newestDefinition, 0)
     if (stream.floorAt?.segmentId === segment.id) stream.stageFloor(stream.index.floor)
@@ -90,11 +92,15 @@ export function carryLastSeqs(segment: Segment, catalog: Catalog): void {
   }
 }
 
-function carryTable(table: JournalTable, segment: Segment, isOldest: boolean): void {
+function carryTable(catalog: Catalog, table: JournalTable, segment: Segment): void {
   for (const [key, entry] of table.committed) {
     if (entry.segmentId !== segment.id) continue
-    if (entry.value === undefined && isOldest && !table.isStaged(key)) table.forget(key)
-    else table.repeat(key)
+    narrow(entry, catalog)
+    const isRemoved = entry.value === undefined
+    // Its segment has an older record of what is carried now, if that is not the same removal.
+    if (!isRemoved) table.carry(key, segment.id + 1)
+    else if (entry.since < entry.until) table.carry(key, entry.until)
+    else catalog.forget(table, key)
   }
 }
 

@@ -6,9 +6,10 @@ import type { Log } from '../log/index.ts'
 import { invariant } from '../runtime/index.ts'
 import type { Boots } from './boots.ts'
 import type { JournalStream } from './journal-stream.ts'
+import { SegmentIds } from './older-records.ts'
 import { type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import type { Segment } from './segment.ts'
-import type { JournalTable } from './state-table.ts'
+import { entryOf, type JournalTable, type StateEntry } from './state-table.ts'
 import { decodeDefinitionHeader, type StreamDefinition } from './stream-drafts.ts'
 import type { RecordPlace } from './stream-host.ts'
 import { StreamIndex } from './stream-index.ts'
@@ -39,6 +40,8 @@ export class Catalog {
   /** Removed streams of which records may still lie in older segments. */
   readonly tombstones = new Map<number, RecordPlace>()
   readonly marks: JournalTable
+  /** Of all segment files, whether they can be read or not. */
+  readonly ids = new SegmentIds()
   readonly wear = new Wear()
   damagedRecords = 0
   /** Indexes and cards that were damaged, and were written again from what else says the same. */
@@ -80,6 +83,7 @@ export class Catalog {
 
   addSegment(segment: Segment): void {
     this.#segments.set(segment.id, segment)
+    this.ids.add(segment.id)
   }
 
   segment(id: number): Segment {
@@ -100,7 +104,14 @@ export class Catalog {
 
   removeSegment(id: number): void {
     this.#segments.delete(id)
+    this.ids.remove(id)
     for (const stream of this.streamsById.values()) stream.index.dropSpans(id)
+  }
+
+  /** The store's own, and those of the streams. */
+  *tables(): IterableIterator<JournalTable> {
+    yield this.marks
+    for (const { states } of this.streamsById.values()) yield states
   }
 
   takeTouched(): Set<JournalStream> {
@@ -205,6 +216,20 @@ export class Catalog {
     this.tombstones.delete(id)
   }
 
+  applyState(table: JournalTable, key: string, entry: StateEntry): void {
+    this.replace(table.apply(key, entry), entry)
+    const { value, since, until } = entry
+    if (value === undefined && !this.ids.hasBetween(since, until)) this.forget(table, key)
+  }
+
+  /** A removal that no older record is left of: its record is worth nothing any more. */
+  forget(table: JournalTable, key: string): void {
+    const entry = table.committed.get(key)
+    invariant(entry !== undefined && entry.value === undefined, 'only what is removed is forgotten')
+    this.#addLive(entry.segmentId, -entry.length)
+    table.committed.delete(key)
+  }
+
   /** The live record of something moves: its segments are worth less and more. */
   replace(before: RecordPlace | undefined, now: RecordPlace): RecordPlace {
     if (before !== undefined) this.#addLive(before.segmentId, -before.length)
@@ -246,13 +271,7 @@ export class Catalog {
 
   #applyState(table: JournalTable, segment: Segment, cursor: RecordCursor, offset: number): void {
     const key = Buffer.from(cursor.subject).toString()
-    const isRemoved = (cursor.flags & RecordFlag.removed) !== 0
-    const at = place(segment, cursor, offset)
-    const before = table.apply(key, {
-      value: isRemoved ? undefined : new Uint8Array(cursor.payload),
-      ...at,
-    })
-    this.replace(before, at)
+    this.applyState(table, key, entryOf(cursor, segment.id, offset))
   }
 
   #applyStreamRecord(

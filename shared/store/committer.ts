@@ -89,6 +89,7 @@ export class Committer {
   constructor(parts: CommitterParts) {
     this.#parts = parts
     parts.writer.wake = () => this.wake()
+    parts.writer.segmentIdMin = () => this.#segment?.id ?? this.#nextSegmentId
   }
 
   get currentSegment(): Segment | undefined {

@@ -30,6 +30,7 @@ import {
   HOUSEKEEPING_DELAY_MS,
   HOUSEKEEPING_RETRY_MS,
 } from './limits.ts'
+import { forgetRemovals } from './older-records.ts'
 import { onDisk } from './on-disk.ts'
 import type { ReserveFile } from './reserve-file.ts'
 import { RetentionClock } from './retention-clock.ts'
@@ -279,6 +280,7 @@ export class Housekeeping {
     await disk.remove(segmentPath(directory, segment.id))
     await this.#syncDirectory(signal)
     catalog.removeSegment(segment.id)
+    if (forgetRemovals(catalog)) this.#isWoken = true
     room.usedBytes -= segment.size + segment.indexBytes
     room.freeBytes += segment.size + segment.indexBytes
   }
@@ -295,6 +297,7 @@ export class Housekeeping {
     }
     const shrunk = await rewriteSegment(segment, parts, signal)
     if (signal.aborted) return
+    if (forgetRemovals(this.#parts.catalog)) this.#isWoken = true
     this.#parts.room.usedBytes -= shrunk
     if (!this.#isFull) await this.#writeIndex(segment)
   }

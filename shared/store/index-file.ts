@@ -9,6 +9,8 @@
  *     floors, definitions, tombstones, states, boots: those whose latest record lies here
  *     f64 f64     bytes written since the store was made: to the journal, and all (absent in older files)
  *     f64         bytes that compression saves in the segment (absent in older files)
+ *     u32 u32…    of each of the states, the segments that may have older records of its key: from, and before
+ *     u32 u32 u32 up to which place of the journal older records were left out: segment, salt, offset (absent in older files)
  *     u32 crc of all before
  *
  * Deletes are written as all that is dead in the segments concerned, which is more than what this
@@ -66,6 +68,7 @@ export function encodeIndex(segment: Segment, catalog: Catalog): Uint8Array {
   out.f64(journal)
   out.f64(all)
   out.f64(segment.savedBytes)
+  packOlder(out, segment, catalog)
   const bytes = out.finish()
   out.u32(crc32(bytes, 0, bytes.length, 0))
   return out.finish()
@@ -129,7 +132,8 @@ export function loadIndex(
     const at = unpackPlace(input, id)
     catalog.applyRemoval(catalog.stream(streamId), at)
   })
-  input.each(() => loadStates(input, id, catalog))
+  const states: LoadedState[] = []
+  input.each(() => loadStates(input, id, states))
   input.each(() => {
     const boot = { ref: input.f64(), shiftMs: input.f64(), offset: input.u32(), segmentId: id }
     catalog.boots.apply(boot)
@@ -138,6 +142,8 @@ export function loadIndex(
     catalog.wear.learn({ journal: input.f64(), all: input.f64() }, id, 0)
   }
   if (input.at + SAVED_BYTES_PACKED <= end) segment.savedBytes = input.f64()
+  const older = input.at < end ? loadOlder(input, segment) : []
+  for (const [i, state] of states.entries()) applyLoaded(state, older[i], catalog)
   return segment
 }
 
@@ -255,8 +261,7 @@ function loadFloor(input: PackReader, segmentId: number, catalog: Catalog): void
 
 function packStates(out: PackWriter, id: number, table: JournalTable, segmentId: number): void {
   out.u32(id)
-  const entries = [...table.committed].filter(([, entry]) => entry.segmentId === segmentId)
-  out.list(entries, ([key, entry]) => {
+  out.list(table.entriesIn(segmentId), ([key, entry]) => {
     out.bytes(Buffer.from(key))
     out.u32(entry.value === undefined ? 1 : 0)
     out.bytes(entry.value ?? new Uint8Array(0))
@@ -264,19 +269,56 @@ function packStates(out: PackWriter, id: number, table: JournalTable, segmentId:
   })
 }
 
-function loadStates(input: PackReader, segmentId: number, catalog: Catalog): void {
+interface LoadedState extends RecordPlace {
+  readonly streamId: number
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+/** What is said of them at the end of the file must be known before they are applied. */
+function loadStates(input: PackReader, segmentId: number, states: LoadedState[]): void {
   const streamId = input.u32()
-  const isKnown = !catalog.tombstones.has(streamId)
-  const table =
-    streamId === 0 ? catalog.marks : isKnown ? catalog.stream(streamId).states : undefined
   input.each(() => {
     const key = Buffer.from(input.bytes()).toString()
     const isRemoved = input.u32() === 1
-    const value = new Uint8Array(input.bytes())
-    const at = unpackPlace(input, segmentId)
-    if (table === undefined) return
-    catalog.replace(table.apply(key, { value: isRemoved ? undefined : value, ...at }), at)
+    const bytes = input.bytes()
+    const value = isRemoved ? undefined : new Uint8Array(bytes)
+    states.push({ streamId, key, value, ...unpackPlace(input, segmentId) })
   })
+}
+
+function applyLoaded(state: LoadedState, older: Older | undefined, catalog: Catalog): void {
+  const { streamId, key, value, segmentId, offset, length } = state
+  if (catalog.tombstones.has(streamId)) return
+  const table = streamId === 0 ? catalog.marks : catalog.stream(streamId).states
+  const { since, until } = older ?? { since: 0, until: segmentId }
+  catalog.applyState(table, key, { value, segmentId, offset, length, since, until })
+}
+
+function packOlder(out: PackWriter, segment: Segment, catalog: Catalog): void {
+  out.list(
+    [...catalog.tables()].flatMap((table) => table.entriesIn(segment.id)),
+    ([, { since, until }]) => {
+      out.u32(since)
+      out.u32(until)
+    },
+  )
+  const { segmentId = 0, salt = 0, offset = 0 } = segment.cleanTo ?? {}
+  for (const value of [segmentId, salt, offset]) out.u32(value)
+}
+
+interface Older {
+  readonly since: number
+  readonly until: number
+}
+
+/** Which segments may have older records, in the order of the states. */
+function loadOlder(input: PackReader, segment: Segment): Older[] {
+  const older: Older[] = []
+  input.each(() => older.push({ since: input.u32(), until: input.u32() }))
+  const [segmentId, salt, offset] = [input.u32(), input.u32(), input.u32()]
+  if (segmentId > 0) segment.cleanTo = { segmentId, salt, offset }
+  return older
 }
 
 function tableOf(catalog: Catalog, streamId: number): JournalTable {

@@ -11,7 +11,9 @@
  *              headers and payload in one [compression/compressed-body.ts]
  *     delete   seq and, as a run list in the payload, more sequences of the same stream
  *     purge    all up to and with seq are gone; payload: f64 last seq given or skipped, f64 its time
- *     state    subject is the key, payload the value; stream 0 is the store's own table
+ *     state    subject is the key, payload the value; stream 0 is the store's own table; no segment before `seq` has
+ *              an older record of the key (0: not known, in older stores); headers of one that was carried forward:
+ *              u32, nor has one from this segment on
  *     stream   subject is the name, headers limits and creation time as JSON, payload the configuration
  *     boot     seq is the boot ref, payload f64 shift that repairs its records' times (NaN: unknown),
  *              16 bytes id, f64 f64 bytes written since the store was made: to the journal, and all

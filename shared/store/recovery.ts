@@ -16,6 +16,7 @@ import type { SegmentCipher } from './encryption/segment-cipher.ts'
 import { type IndexFit, isIndexIntact, loadIndex } from './index-file.ts'
 import { IndexReader } from './index-reader.ts'
 import { DAMAGE_NAMED_MAX } from './limits.ts'
+import { doubtPlaces, forgetRemovals } from './older-records.ts'
 import { readAround } from './read-around.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { Chunk } from './record.ts'
@@ -109,6 +110,8 @@ export class Recovery {
     if (lastId > (ids[ids.length - 1] ?? 0)) this.#noteGone(lastId)
     if (current !== undefined) this.#catalog.wear.reached(current.id, current.size)
     this.#catalog.takeTouched()
+    for (const segment of doubtPlaces(this.#catalog.segments)) await this.#dropIndex(segment)
+    forgetRemovals(this.#catalog)
     this.#claimed.take(this.#catalog, (stream, seq) => {
       // The floor's record says how far the stream has come.
       stream.evictions.isFloorToLog = true
@@ -173,7 +176,10 @@ export class Recovery {
     if (header === undefined || header.id !== id) {
       const isNothing = isLast && unreadable.length === 0 && isUnborn(bytes, path)
       if (isNothing) await this.#removeUnborn(path, bytes)
-      else this.#catalog.noteDamage({ file: path, err: 'header does not hold' }, 1)
+      else {
+        this.#catalog.noteDamage({ file: path, err: 'header does not hold' }, 1)
+        this.#catalog.ids.add(id)
+      }
       return undefined
     }
     const segment = new Segment(header, bytes.length, await this.#cipherOf(header))
@@ -300,6 +306,13 @@ export class Recovery {
     }
     this.#catalog.mendedFiles++
     this.#log.error({ segment }, 'damaged index is made anew')
+  }
+
+  async #dropIndex(segment: Segment): Promise<void> {
+    await this.#disk.remove(indexPath(this.#directory, segment.id))
+    this.#usedBytes -= segment.indexBytes
+    segment.indexBytes = 0
+    this.#withoutIndex.push(segment)
   }
 
   /** A file that a crash left behind before its header was on disk: nothing in it was acknowledged. */

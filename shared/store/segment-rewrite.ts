@@ -14,6 +14,7 @@ import type { JournalStream } from './journal-stream.ts'
 
 import { COMPRESS_WORK, DELETE_SEQS_MAX, ENCRYPT_WORK, REWRITE_SLICE_BYTES } from './limits.ts'
 
+import { endOfJournal } from './older-records.ts'
 import { readFileAround } from './read-around.ts'
 import {
   Chunk,
@@ -147,6 +148,7 @@ export async function rewriteSegment(
     const cipher = keys.newCipher(id)
     const header = { id, salt, isRewritten: true, encryption: cipher?.header }
     const copy = new Copy(bytesExpected(segment, parts.catalog), header, cipher)
+    const cleanTo = endOfJournal(parts.catalog.segments)
     await copyLive(segment, source, copy, parts, signal)
     if (signal.aborted) return 0
     await parts.keepRanges(segment, source.bytes, [...copy.damaged, ...segment.cut])
@@ -155,6 +157,7 @@ export async function rewriteSegment(
     await disk.rename(temp, file)
     const shrunk = swap(segment, copy, parts)
     await parts.syncDirectory()
+    segment.cleanTo = cleanTo
     return shrunk
   })
 }

@@ -7,6 +7,7 @@ import {
   type SegmentCipher,
 } from './encryption/segment-cipher.ts'
 import { SEGMENT_ID_MAX } from './limits.ts'
+import type { JournalPlace } from './older-records.ts'
 import { AS_WRITTEN, type Opening } from './opening.ts'
 import { headerBytes, type SegmentHeader } from './segment-header.ts'
 import type { ByteRange } from './segment-scan.ts'
@@ -30,6 +31,8 @@ export class Segment {
   /** Bytes of delete records that a rewrite put here: they count as live. */
   pinnedBytes = 0
   isRewritten: boolean
+  /** States of which the journal had a later record before this place are not in it; undefined: they may be. */
+  cleanTo: JournalPlace | undefined
   isSealed = false
   /** What is said in its first page only was said again behind it. */
   isFirstPageRepeated = false

@@ -4,7 +4,7 @@
  */
 import { type Clock, PetioleError } from '../runtime/index.ts'
 import { SUBJECT_BYTES_MAX } from './limits.ts'
-import { RECORD_HEADER_BYTES, RecordFlag, RecordType } from './record.ts'
+import { RECORD_HEADER_BYTES, type RecordCursor, RecordFlag, RecordType } from './record.ts'
 import type { Committed, StateTable } from './stream-store.ts'
 import type { Staging, Writer } from './writer.ts'
 
@@ -14,14 +14,20 @@ export interface StateEntry {
   readonly segmentId: number
   readonly offset: number
   readonly length: number
+  /** Older records of the key may lie in the segments from `since` on and before `until` [older-records.ts]. */
+  since: number
+  until: number
 }
 
 interface Staged {
   value: Uint8Array | undefined
   records: number
+  /** As that of an entry: what is on disk by then is not known yet. */
+  since: number
 }
 
 const NO_BYTES = new Uint8Array(0)
+const UNTIL_BYTES = 4
 
 /** Keys of the store's own begin so. */
 export const OWN_KEY_PREFIX = '\0'
@@ -71,13 +77,19 @@ export class JournalTable implements StateTable, Staging {
   }
 
   /** Writes the key's state, as it is now, into the commit that is being gathered. */
-  repeat(key: string, committed?: Committed): void {
-    this.#write(key, this.get(key), committed)
+  repeat(key: string): void {
+    this.#write(key, this.get(key), undefined)
+  }
+
+  /** The same for an entry whose segment goes: older records than this one lie before `until` all the same. */
+  carry(key: string, until: number): void {
+    this.#write(key, this.get(key), undefined, this.#staged.has(key) ? undefined : until)
   }
 
   /** Returns the entry that this one replaces. */
   apply(key: string, entry: StateEntry): StateEntry | undefined {
     const before = this.committed.get(key)
+    if (before !== undefined && before.since < entry.since) entry.since = before.since
     this.committed.set(key, entry)
     const staged = this.#staged.get(key)
     if (staged !== undefined && --staged.records === 0) this.#staged.delete(key)
@@ -86,6 +98,11 @@ export class JournalTable implements StateTable, Staging {
 
   unstage(): void {
     this.#staged.clear()
+  }
+
+  /** Of the keys whose latest record lies in the segment. */
+  entriesIn(segmentId: number): [string, StateEntry][] {
+    return [...this.committed].filter(([, entry]) => entry.segmentId === segmentId)
   }
 
   /** Whether the latest record of some key lies in the segment. */
@@ -99,14 +116,6 @@ export class JournalTable implements StateTable, Staging {
       const now = moved(entry)
       if (now !== undefined) this.committed.set(key, now)
     }
-  }
-
-  isStaged(key: string): boolean {
-    return this.#staged.has(key)
-  }
-
-  forget(key: string): void {
-    this.committed.delete(key)
   }
 
   settled(): void {
@@ -128,10 +137,18 @@ export class JournalTable implements StateTable, Staging {
     this.#write(key, value, committed)
   }
 
-  #write(key: string, value: Uint8Array | undefined, committed: Committed | undefined): void {
+  /** @param until when that is not the segment where the record comes to lie */
+  #write(
+    key: string,
+    value: Uint8Array | undefined,
+    committed: Committed | undefined,
+    until?: number,
+  ): void {
     const { writer } = this.#parts
     const before = this.#staged.get(key)
-    this.#staged.set(key, { value, records: (before?.records ?? 0) + 1 })
+    const older = before ?? this.committed.get(key)
+    const since = older === undefined ? writer.segmentIdMin() : older.since
+    this.#staged.set(key, { value, records: (before?.records ?? 0) + 1, since })
     writer.stage(this)
     writer.onUndo(() => {
       if (before === undefined) this.#staged.delete(key)
@@ -142,15 +159,37 @@ export class JournalTable implements StateTable, Staging {
         type: RecordType.state,
         flags: value === undefined ? RecordFlag.removed : 0,
         streamId: this.#streamId,
-        seq: 0,
+        seq: since,
         subject: Buffer.from(key),
-        headers: NO_BYTES,
+        headers: until === undefined ? NO_BYTES : encodeUntil(until),
         payload: value ?? NO_BYTES,
         timeMs: undefined,
       },
       committed,
       this.#parts.syncWithinMs(),
     )
+  }
+}
+
+function encodeUntil(segmentId: number): Uint8Array {
+  const bytes = new Uint8Array(UNTIL_BYTES)
+  new DataView(bytes.buffer).setUint32(0, segmentId, true)
+  return bytes
+}
+
+/** The entry that a record of a state stands for. */
+export function entryOf(cursor: RecordCursor, segmentId: number, offset: number): StateEntry {
+  const isRemoved = (cursor.flags & RecordFlag.removed) !== 0
+  const isCarried = cursor.headersLength === UNTIL_BYTES
+  const untilAt = cursor.subjectStart + cursor.subjectLength
+  const until = isCarried ? cursor.chunk.view.getUint32(untilAt, true) : segmentId
+  return {
+    value: isRemoved ? undefined : new Uint8Array(cursor.payload),
+    segmentId,
+    offset,
+    length: cursor.length,
+    since: Math.min(cursor.seq, until),
+    until,
   }
 }
 

@@ -70,6 +70,8 @@ export class Writer {
   #startMonotonicMs = 0
   /** Set by the committer; called when there is something to commit. */
   wake: () => void = () => {}
+  /** The first segment that a record appended now may come to lie in. */
+  segmentIdMin: () => number = () => 0
   /** What the store has written since it was made. */
   written: () => WrittenBytes = () => ({ journal: 0, all: 0 })
   /** Appends what waits for a commit of others, so that a barrier covers it. */

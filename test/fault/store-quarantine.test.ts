@@ -151,7 +151,7 @@ describe('store, damage while it runs', function () {
     await passed(600_000)
     for (let i = 0; i < 40 && store.stats.scrub.passes === 0; i++) await passed(10_000)
     await passed(2_000)
-    const end = before.length - 20
+    const end = before.length - 36
     assert.deepEqual(Buffer.from(disk.bytesOf(index)).subarray(0, end), before.subarray(0, end))
     assert.equal((await readAll(store.streams.get('a')!)).length, 60)
     assert.deepEqual(damage, [])

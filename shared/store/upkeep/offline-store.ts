@@ -181,6 +181,7 @@ class SegmentsReader {
       const isNothing = isLast && unreadable.length === 0 && isUnborn(bytes, file)
       const damaged = isNothing ? [] : [{ from: 0, to: bytes.length }]
       const headers = isNothing ? 0 : damagedHeaders
+      if (!isNothing) this.#catalog.ids.add(id)
       this.segments.push({ ...reading, ...NOTHING_READ, damaged, damagedHeaders: headers })
       return
     }

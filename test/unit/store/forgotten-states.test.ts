@@ -1,0 +1,179 @@
+/**
+ * What is remembered of states that were removed: as long as a segment may hold an older record of the key, and
+ * neither in memory nor on disk any longer, whatever else lies in the oldest segments.
+ */
+import assert from 'node:assert/strict'
+import { silentLog } from '../../../shared/log/index.ts'
+import { SeededRandom } from '../../../shared/runtime/index.ts'
+import { openStore, type Store, type StreamStore } from '../../../shared/store/index.ts'
+import type { JournalTable } from '../../../shared/store/state-table.ts'
+import { SimDisk } from '../../sim/index.ts'
+import { appendDurably, bytes, noLimits } from '../../support/opened-store.ts'
+import { StoreClock, settle } from '../../support/store-clock.ts'
+import { committedBarrier } from '../../support/store-commands.ts'
+
+const SEGMENT_BYTES = 8_192
+const KEYS = 2_000
+const VALUE = bytes('v'.repeat(100))
+
+describe('states that were removed', () => {
+  let clock: StoreClock
+  let disk: SimDisk
+  let store: Store
+  let stream: StreamStore
+
+  beforeEach(async () => {
+    clock = new StoreClock()
+    disk = new SimDisk({ random: new SeededRandom(1) })
+    store = await open()
+    stream = store.createStream('a', bytes('config'), noLimits)
+    await committedBarrier(store)
+  })
+  afterEach(() => store.destroy())
+
+  function open(): Promise<Store> {
+    const parts = { clock, random: new SeededRandom(2), disk, log: silentLog }
+    return openStore({ directory: '/data', segmentBytes: SEGMENT_BYTES, ...parts })
+  }
+
+  async function restart(): Promise<void> {
+    await store.drain()
+    store = await open()
+    const found = store.streams.get('a')
+    assert.ok(found)
+    stream = found
+  }
+
+  /** Removals that are remembered, of all tables. */
+  function remembered(): number {
+    const tables = [store.marks, stream.states] as unknown as JournalTable[]
+    return tables
+      .flatMap(({ committed }) => [...committed.values()])
+      .filter(({ value }) => value === undefined).length
+  }
+
+  /** Messages that stay, until the next segment is begun. */
+  async function fillSegment(): Promise<void> {
+    const { segments } = store.stats
+    while (store.stats.segments === segments) await appendDurably(stream, 's', 'm'.repeat(400))
+  }
+
+  async function tidy(): Promise<void> {
+    for (let i = 0; i < 12; i++) {
+      clock.advance(1_500)
+      await settle(60)
+    }
+  }
+
+  async function come(key: string): Promise<void> {
+    store.marks.set(`mark ${key}`, VALUE)
+    stream.states.set(`state ${key}`, VALUE)
+    await committedBarrier(store)
+  }
+
+  async function go(key: string): Promise<void> {
+    store.marks.remove(`mark ${key}`)
+    stream.states.remove(`state ${key}`)
+    await committedBarrier(store)
+  }
+
+  function assertNoneIsBack(): void {
+    assert.deepEqual([...store.marks.entries()], [])
+    assert.deepEqual([...stream.states.entries()], [])
+  }
+
+  it('are forgotten, in memory and on disk, while the oldest segment lives', async () => {
+    await fillSegment()
+    for (let i = 0; i < KEYS; i++) {
+      await come(`${i}`)
+      await go(`${i}`)
+      if (i % 100 === 0) await tidy()
+    }
+    await tidy()
+    assert.equal(remembered(), 0)
+    assert.ok(store.stats.diskBytes < 6 * SEGMENT_BYTES, `${store.stats.diskBytes} bytes on disk`)
+    await restart()
+    assert.equal(remembered(), 0)
+    assertNoneIsBack()
+  })
+
+  it('are forgotten when both records come with one commit', async () => {
+    await fillSegment()
+    for (let i = 0; i < 20; i++) {
+      store.marks.set(`mark ${i}`, VALUE)
+      store.marks.remove(`mark ${i}`)
+    }
+    await committedBarrier(store)
+    assert.equal(remembered(), 0)
+    await restart()
+    assert.equal(remembered(), 0)
+    assertNoneIsBack()
+  })
+
+  it('are remembered as long as the segment with an older record is there, and no longer', async () => {
+    for (let i = 0; i < 5; i++) await come(`${i}`)
+    await fillSegment()
+    for (let i = 0; i < 5; i++) await come(`${i}`)
+    await fillSegment()
+    for (let i = 0; i < 5; i++) await go(`${i}`)
+    assert.equal(remembered(), 10)
+    for (let i = 0; i < 3; i++) {
+      await tidy()
+      await restart()
+      assert.equal(remembered(), 10, `restart ${i}`)
+      assertNoneIsBack()
+      await fillSegment()
+    }
+    const throughSeq = stream.state.lastSeq
+    await fillSegment()
+    await stream.purge({ throughSeq, keep: 0 })
+    await tidy()
+    assert.equal(remembered(), 0)
+    await restart()
+    assertNoneIsBack()
+  })
+
+  it('are forgotten when the segment with the older record was rewritten', async () => {
+    await appendDurably(stream, 's', 'stays')
+    for (let i = 0; i < 20; i++) await come(`${i}`)
+    await fillSegment()
+    await appendDurably(stream, 's', 'stays')
+    const purged = stream.state.lastSeq - 2
+    for (let i = 0; i < 20; i++) await go(`${i}`)
+    assert.equal(remembered(), 40)
+    for (let seq = 2; seq <= purged; seq++) stream.remove(seq)
+    await committedBarrier(store)
+    await tidy()
+    assert.ok(store.stats.rewriteBytesWritten > 0)
+    assert.equal(stream.state.firstSeq, 1)
+    assert.equal(remembered(), 0)
+    for (let i = 0; i < 3; i++) {
+      await restart()
+      assert.equal(remembered(), 0, `restart ${i}`)
+      assertNoneIsBack()
+      await tidy()
+    }
+  })
+
+  it('stay removed when indexes that do not list their older records are lost', async () => {
+    for (let i = 0; i < 5; i++) await come(`${i}`)
+    for (let i = 0; i < 5; i++) await go(`${i}`)
+    await fillSegment()
+    for (let i = 0; i < 5; i++) await come(`${i}`)
+    await fillSegment()
+    for (let i = 0; i < 5; i++) await go(`${i}`)
+    await fillSegment()
+    await tidy()
+    // Made again now, those of the first segments say nothing of the keys.
+    for (const id of [1, 2]) await disk.remove(`/data/journal/000000000${id}.idx`)
+    await restart()
+    await tidy()
+    await restart()
+    assert.equal(remembered(), 10)
+    await fillSegment()
+    await tidy()
+    for (const id of [1, 2]) await disk.remove(`/data/journal/000000000${id}.idx`)
+    await restart()
+    assertNoneIsBack()
+  })
+})
