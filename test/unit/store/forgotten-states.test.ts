@@ -21,24 +21,36 @@ describe('states that were removed', () => {
   let disk: SimDisk
   let store: Store
   let stream: StreamStore
+  /** Rewritten segments do not get to their place. */
+  let isHeld: boolean
+  let held: (() => void)[]
 
   beforeEach(async () => {
     clock = new StoreClock()
-    disk = new SimDisk({ random: new SeededRandom(1) })
+    isHeld = false
+    held = []
+    disk = new SimDisk({
+      random: new SeededRandom(1),
+      turn: (call, path, fn) => {
+        if (isHeld && call === 'rename' && path.endsWith('.log.tmp')) held.push(fn)
+        else setImmediate(fn)
+      },
+    })
     store = await open()
     stream = store.createStream('a', bytes('config'), noLimits)
     await committedBarrier(store)
   })
   afterEach(() => store.destroy())
 
-  function open(): Promise<Store> {
+  function open(segmentBytes = SEGMENT_BYTES): Promise<Store> {
     const parts = { clock, random: new SeededRandom(2), disk, log: silentLog }
-    return openStore({ directory: '/data', segmentBytes: SEGMENT_BYTES, ...parts })
+    return openStore({ directory: '/data', segmentBytes, ...parts })
   }
 
-  async function restart(): Promise<void> {
-    await store.drain()
-    store = await open()
+  async function restart(segmentBytes = SEGMENT_BYTES): Promise<void> {
+    // Without the record that a clean end writes.
+    await store.destroy()
+    store = await open(segmentBytes)
     const found = store.streams.get('a')
     assert.ok(found)
     stream = found
@@ -153,6 +165,47 @@ describe('states that were removed', () => {
       assertNoneIsBack()
       await tidy()
     }
+  })
+
+  /** The first segment has messages, the records of some keys, and less than half of it is live. */
+  async function makeSparse(): Promise<void> {
+    await appendDurably(stream, 's', 'stays')
+    for (let i = 0; i < 5; i++) await come(`${i}`)
+    await fillSegment()
+    const { lastSeq } = stream.state
+    for (let seq = 2; seq < lastSeq; seq++) stream.remove(seq)
+    await committedBarrier(store)
+  }
+
+  it('are remembered when the segment was rewritten just before, with the older record', async () => {
+    await makeSparse()
+    isHeld = true
+    while (held.length === 0) await tidy()
+    for (let i = 0; i < 5; i++) await go(`${i}`)
+    isHeld = false
+    for (const fn of held) fn()
+    await settle()
+    assert.ok(store.stats.rewriteBytesWritten > 0)
+    assert.equal(remembered(), 10)
+    await restart()
+    assert.equal(remembered(), 10)
+    assertNoneIsBack()
+  })
+
+  it('are remembered when the segment was rewritten while nothing was written, and the last one goes on', async () => {
+    await makeSparse()
+    await restart(1_024)
+    await tidy()
+    assert.ok(store.stats.rewriteBytesWritten > 0)
+    const { segments } = store.stats
+    await restart()
+    for (let i = 0; i < 5; i++) await go(`${i}`)
+    assert.equal(store.stats.segments, segments)
+    await fillSegment()
+    await tidy()
+    await restart()
+    assert.equal(remembered(), 10)
+    assertNoneIsBack()
   })
 
   it('stay removed when indexes that do not list their older records are lost', async () => {
