@@ -168,6 +168,9 @@ export class MqttFrontDoor implements FrontDoor {
       this.#config = mqtt
       this.#limits = { ...limitsOf(mqtt), ...this.#givenLimits }
       this.#operations?.reconfigure()
+      if (this.#context !== undefined && this.#core !== undefined) {
+        Object.assign(this.#context, contextLimits(this.#limits, this.#core))
+      }
     }
     const { tls } = this.#core ?? {}
     for (const connection of this.#connections) {
@@ -272,11 +275,12 @@ export class MqttFrontDoor implements FrontDoor {
       kept: () => ({ logs: logs(), retained: this.#retained }),
     })
     this.#operations = operations
+    const { packetBytesMax, ackPendingMax } = contextLimits(this.#limits, core)
     return {
       clock,
-      get limits() {
-        return limits()
-      },
+      limits: this.#limits,
+      packetBytesMax,
+      ackPendingMax,
       counters: this.counters,
       notices,
       translator,
@@ -293,12 +297,6 @@ export class MqttFrontDoor implements FrontDoor {
         limits().retainedMax === 0 ? undefined : this.#retained?.of(account),
       replaySource: (account) => operations.replaySource(account),
       payloadBytesMax: core.payloadBytesMax,
-      get packetBytesMax() {
-        return limits().packetBytesMax || core.payloadBytesMax + PACKET_OVERHEAD_BYTES
-      },
-      get ackPendingMax() {
-        return limits().ackPendingMax
-      },
       nextPeerId: () => core.nextPeerId(),
       authenticate: (packet, channel) => clients.authenticate(packet, channel),
       enhanced: (packet, channel) => clients.enhanced(packet, channel),
@@ -315,4 +313,14 @@ export class MqttFrontDoor implements FrontDoor {
       closed: (client) => this.#closed(client),
     }
   }
+}
+
+/** What of the context a reload changes. No getters: an object that has some is slow to read, and each packet reads it. */
+function contextLimits(
+  limits: MqttLimits,
+  { payloadBytesMax }: Core,
+): Pick<MqttContext, 'limits' | 'packetBytesMax' | 'ackPendingMax'> {
+  const { ackPendingMax } = limits
+  const packetBytesMax = limits.packetBytesMax || payloadBytesMax + PACKET_OVERHEAD_BYTES
+  return { limits, packetBytesMax, ackPendingMax }
 }

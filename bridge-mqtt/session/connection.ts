@@ -339,7 +339,7 @@ export class Connection
   }
 
   #resumeIfRoom(): void {
-    if (!this.input.isClosedFor('full') || this.#isEnded) return
+    if (!this.input.isFull || this.#isEnded) return
     const session = this.#session
     // By its own terms, as the pause: a reload may have lowered the limit of others.
     const unackedMax = session?.terms.inboundUnackedMax ?? 0
@@ -360,7 +360,7 @@ export class Connection
 
   /** Whatever comes is not looked at any more; answers still leave. */
   get #isDeaf(): boolean {
-    return this.input.isClosedFor('deaf')
+    return this.input.isDeaf
   }
 
   /** The one end of all ways. What was answered before still leaves. */

@@ -51,8 +51,13 @@ export class InputGate implements Pausable, InputHold {
     return this.#waits > 0
   }
 
-  isClosedFor(wait: Wait): boolean {
-    return (this.#waits & WAITS[wait]) !== 0
+  /** Asked behind each acknowledgement, as `isDeaf` is: by its own name, which is quicker than by a table. */
+  get isFull(): boolean {
+    return (this.#waits & WAITS.full) !== 0
+  }
+
+  get isDeaf(): boolean {
+    return (this.#waits & WAITS.deaf) !== 0
   }
 
   /** Whether the next packet may be looked at, when it has been read already. */
@@ -89,7 +94,7 @@ export class InputGate implements Pausable, InputHold {
   }
 
   open(wait: Wait): void {
-    if (!this.isClosedFor(wait)) return
+    if ((this.#waits & WAITS[wait]) === 0) return
     this.#waits &= ~WAITS[wait]
     if (this.#waits !== 0) return
     this.#owner.inputOpened()

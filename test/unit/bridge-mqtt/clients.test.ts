@@ -160,6 +160,12 @@ describe('room for MQTT clients', () => {
     const [second, welcome] = await mqtt('b')
     second.send(subscribePacket(1, ['a', 0], ['b', 0], ['c', 0]))
     assert.deepEqual([welcome, await second.take(7)], [ACCEPTED, '90050001000080'])
+    const long = publishPacket('x', 'y'.repeat(1_100), { packetId: 1 })
+    second.send(long)
+    assert.equal(await second.take(4), '40020001')
+    door.reload(given({ max_packet_size: 1_024 }))
+    second.send(long)
+    assert.equal(await second.rest(), '')
   })
 
   it('goes with other limits of the account: payload and filters, as they are now', async () => {
