@@ -1,5 +1,6 @@
 import type { StoredMessage } from '../../shared/store/index.ts'
 import { isSame } from '../../shared/subject/index.ts'
+import { plainHeaders, plainQos } from '../headers/index.ts'
 import {
   RECENT_BYTES_MAX,
   RECENT_PLACES_MAX,
@@ -55,11 +56,10 @@ export class RecentLog {
     if (this.#bytes === 0) this.#oldestSeq = seq
     if (seq - this.#oldestSeq >= this.#places.length) this.#makeRoom(seq)
     if (!isSame(this.#subject, subject, 0, subject.length)) this.#subject = Buffer.from(subject)
-    if (!isSame(this.#headers, headers, 0, headers.length)) this.#headers = Buffer.from(headers)
     const entry = {
       seq,
       subjectBytes: this.#subject,
-      headers: this.#headers,
+      headers: this.#heldHeaders(headers),
       payload: this.#copyOf(payload),
       timeMs,
     }
@@ -81,6 +81,14 @@ export class RecentLog {
     this.#bytes = 0
     this.#slab = NOTHING
     this.#slabEnd = 0
+  }
+
+  /** Blocks that say the QoS and no more are known by what they are: nobody has to compare their bytes again. */
+  #heldHeaders(headers: Uint8Array): Uint8Array {
+    const plain = plainQos(headers)
+    if (plain > 0) return plainHeaders(plain)
+    if (!isSame(this.#headers, headers, 0, headers.length)) this.#headers = Buffer.from(headers)
+    return this.#headers
   }
 
   /** Short ones share slabs: those next to each other are let go soon after each other. */

@@ -6,6 +6,8 @@ export {
   headersOfPublish,
   NO_HEADERS,
   PROPERTIES_TOO_LARGE,
+  plainHeaders,
+  plainQos,
   QOS1_HEADERS,
   QOS2_HEADERS,
   qosOfHeaders,

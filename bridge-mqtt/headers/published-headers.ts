@@ -102,6 +102,8 @@ export function qosOfHeaders(headers: Uint8Array): number {
 
 /** The QoS of a block that says nothing else, 0 for all others: most that have come over a link are such. */
 export function plainQos(headers: Uint8Array): number {
+  if (headers === QOS1_HEADERS) return 1
+  if (headers === QOS2_HEADERS) return 2
   if (headers.length !== QOS1_HEADERS.length) return 0
   const qos = (headers[DIGIT_AT] ?? 0) - ZERO
   if (qos !== 1 && qos !== 2) return 0
