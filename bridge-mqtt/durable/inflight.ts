@@ -1,3 +1,6 @@
+import { InflightOrder } from './inflight-order.ts'
+import { InflightTable } from './inflight-table.ts'
+
 /** A message that a session has given a packet identifier and not seen to its end. */
 export interface InflightMessage {
   readonly packetId: number
@@ -14,6 +17,9 @@ export interface InflightMessage {
   wasSent: boolean
   /** The connection that it was last sent on. */
   sentOn: object | undefined
+  /** Its neighbours in the order of its phase. */
+  before: InflightMessage | undefined
+  after: InflightMessage | undefined
 }
 
 /** So many that are done may lie among the others before they are taken out. */
@@ -24,22 +30,23 @@ const DONE_MIN = 64
  * order of their PUBREC, as both are sent again [MQTT-4.6.0-1, 4.6.0-3].
  */
 export class Inflight {
-  readonly #published = new Map<number, InflightMessage>()
-  readonly #released = new Map<number, InflightMessage>()
+  readonly #byId = new InflightTable()
+  readonly #published = new InflightOrder()
+  readonly #released = new InflightOrder()
   /** Whose messages are needed, by rising sequence, as they are taken from the log; and some that are done. */
   #held: InflightMessage[] = []
   #done = 0
 
   get size(): number {
-    return this.#published.size + this.#released.size
+    return this.#byId.size
   }
 
   get published(): Iterable<InflightMessage> {
-    return this.#published.values()
+    return this.#published
   }
 
   get released(): Iterable<InflightMessage> {
-    return this.#released.values()
+    return this.#released
   }
 
   /** Whether the message itself is needed still. */
@@ -49,7 +56,7 @@ export class Inflight {
   }
 
   get(packetId: number): InflightMessage | undefined {
-    return this.#published.get(packetId) ?? this.#released.get(packetId)
+    return this.#byId.get(packetId)
   }
 
   add(packetId: number, seq: number, qos: 1 | 2): InflightMessage {
@@ -62,19 +69,26 @@ export class Inflight {
       isHeld: true,
       wasSent: false,
       sentOn: undefined,
+      before: undefined,
+      after: undefined,
     }
-    this.#published.set(packetId, entry)
+    // Two records of one identifier: the later holds.
+    const elder = this.#byId.get(packetId)
+    if (elder !== undefined) this.delete(elder)
+    this.#byId.add(entry)
+    this.#published.push(entry)
     const last = this.#held[this.#held.length - 1]
     if (last === undefined || last.seq < seq) this.#held.push(entry)
     else this.#held.splice(this.#placeOf(seq), 0, entry)
     return entry
   }
 
-  /** @param isReceived its client has it, or it is gone: PUBREL is what comes next */
+  /** Its client has it, or it is gone: PUBREL is what comes next. */
   release(entry: InflightMessage): void {
-    this.#published.delete(entry.packetId)
+    if (entry.phase === 'released' || !this.#isHere(entry)) return
+    this.#published.remove(entry)
     entry.phase = 'released'
-    this.#released.set(entry.packetId, entry)
+    this.#released.push(entry)
   }
 
   /** The message is not needed any more. */
@@ -88,14 +102,21 @@ export class Inflight {
   }
 
   delete(entry: InflightMessage): void {
-    this.#published.delete(entry.packetId)
-    this.#released.delete(entry.packetId)
+    if (!this.#isHere(entry)) return
+    this.#byId.delete(entry)
+    if (entry.phase === 'released') this.#released.remove(entry)
+    else this.#published.remove(entry)
     this.letGo(entry)
+  }
+
+  #isHere(entry: InflightMessage): boolean {
+    return this.#byId.get(entry.packetId) === entry
   }
 
   /** Of the first that has this sequence or a higher one. */
   #placeOf(seq: number): number {
-    let [low, high] = [0, this.#held.length]
+    let low = 0
+    let high = this.#held.length
     while (low < high) {
       const middle = (low + high) >>> 1
       if ((this.#held[middle] as InflightMessage).seq < seq) low = middle + 1
