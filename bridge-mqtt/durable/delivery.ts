@@ -15,10 +15,10 @@ import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf } from '../../shared/runtime/index.ts'
 import type { StreamStore } from '../../shared/store/index.ts'
 import type { SubjectFilter } from '../../shared/subject/index.ts'
-import { isFrom, qosOfHeaders } from '../headers/index.ts'
 import { addressOf } from './address.ts'
 import { BacklogReader } from './backlog-reader.ts'
 import type { DeliveryLine } from './delivery-line.ts'
+import { DeliveryMatch, type SentMessage } from './delivery-match.ts'
 import type { DeliveryTurns, Sender } from './delivery-turns.ts'
 import type { InflightMessage } from './inflight.ts'
 import { OUTGOING_BYTES_MAX, READ_RETRY_MS, READY_MAX } from './limits.ts'
@@ -26,7 +26,7 @@ import { type LogEntry, type RecentLog, sizeOf } from './recent-log.ts'
 import { Resending } from './resending.ts'
 import { SeqRing } from './seq-ring.ts'
 import type { CursorUser, SessionCursor } from './session-cursor.ts'
-import type { FilterMatch, SessionFilters } from './session-filters.ts'
+import type { SessionFilters } from './session-filters.ts'
 
 export interface DeliveryHost {
   readonly stream: StreamStore
@@ -64,7 +64,7 @@ export class Delivery implements CursorUser, Sender {
   readonly #cursor: SessionCursor
   readonly #filters: SessionFilters
   readonly #key: string
-  readonly #address: Uint8Array
+  readonly #match: DeliveryMatch
   readonly #reader: BacklogReader
   readonly #ready = new SeqRing(READY_MAX)
   readonly #resending: Resending
@@ -88,7 +88,7 @@ export class Delivery implements CursorUser, Sender {
     this.#filters = filters
     this.line = line
     this.#key = key
-    this.#address = addressOf(key)
+    this.#match = new DeliveryMatch(filters, line, addressOf(key))
     this.#reader = new BacklogReader(
       host.stream,
       () => this.pump(),
@@ -137,6 +137,7 @@ export class Delivery implements CursorUser, Sender {
 
   filtersChanged(): void {
     this.#filter = undefined
+    this.#match.forget()
     // A filter may be back whose removal did not get to the disk.
     this.#recentFrom = this.#host.stream.assignedSeq + 1
     if (this.#isLive) return
@@ -186,7 +187,7 @@ export class Delivery implements CursorUser, Sender {
 
   /** Sends what it can. */
   pump(): void {
-    if (this.#isPumping || this.#isClosed) return
+    if (this.#isPumping || this.#isClosed || this.#isWaiting) return
     this.#isPumping = true
     let left = this.#host.turns.share
     try {
@@ -195,6 +196,13 @@ export class Delivery implements CursorUser, Sender {
       this.#isPumping = false
     }
     if (left === 0) this.#host.turns.enqueue(this)
+  }
+
+  /** All has been sent that is on disk, as behind nearly every acknowledgement of a client that keeps up. */
+  get #isWaiting(): boolean {
+    if (!this.#isLive || this.#outgoing.length > 0 || !this.#resending.isDone) return false
+    const { first } = this.#ready
+    return first === 0 || (this.isListed && first > this.#host.stream.lastSeq)
   }
 
   /** False when there is nothing to do until somebody calls. */
@@ -275,7 +283,7 @@ export class Delivery implements CursorUser, Sender {
   }
 
   #deliver(message: LogEntry): void {
-    const qos = this.#match(message)
+    const qos = this.#match.fill(SENT, message)
     if (qos === 0) {
       this.#host.done(message.seq)
       this.#cursor.touch()
@@ -309,7 +317,7 @@ export class Delivery implements CursorUser, Sender {
 
   /** What the filters say now is told to the client; that it is sent was decided when it got its identifier. */
   #send(entry: InflightMessage, message: LogEntry): void {
-    this.#match(message)
+    this.#match.fill(SENT, message)
     this.#write(entry, message)
   }
 
@@ -329,30 +337,6 @@ export class Delivery implements CursorUser, Sender {
     SENT.payload = NOTHING
   }
 
-  /** Fills what the filters decide; returns the QoS to deliver with, 0 for not at all. */
-  #match(message: LogEntry): number {
-    const { subjectBytes, headers, seq } = message
-    if (isAddressed(subjectBytes, this.#address)) {
-      SENT.subject = subjectBytes.subarray(this.#address.length)
-      this.#filters.matchShared(SENT.subject, MATCH)
-      if (MATCH.qos === 0) {
-        // A retained one.
-        this.#filters.match(SENT.subject, Number.POSITIVE_INFINITY, false, MATCH)
-        MATCH.isRetainAsPublished = true
-      }
-      // What was granted counted when it was addressed.
-      MATCH.qos = 2
-    } else {
-      SENT.subject = subjectBytes
-      this.#filters.match(subjectBytes, seq, isFrom(headers, this.line.clientId), MATCH)
-      if (!MATCH.isMatch) MATCH.qos = 0
-    }
-    SENT.subscriptionIds = MATCH.subscriptionIds
-    SENT.groups = MATCH.groups
-    SENT.isRetainAsPublished = MATCH.isRetainAsPublished
-    return Math.min(MATCH.qos, qosOfHeaders(headers))
-  }
-
   #unreadable(error: unknown): void {
     if (this.#isClosed) return
     this.#host.log.warn(
@@ -365,28 +349,15 @@ export class Delivery implements CursorUser, Sender {
 
 const NOTHING: Uint8Array = new Uint8Array(0)
 
-/** One message is sent after the other, so one of each does for all sessions. */
-const MATCH: FilterMatch = {
-  isMatch: false,
-  qos: 0,
-  isRetainAsPublished: false,
-  subscriptionIds: [],
-  groups: [],
-}
-const SENT = {
+/** One message is sent after the other, so one does for all sessions. */
+const SENT: SentMessage = {
   seq: 0,
   subject: NOTHING,
   headers: NOTHING,
   payload: NOTHING,
   storedMs: 0,
   qos: 0,
-  subscriptionIds: MATCH.subscriptionIds,
+  subscriptionIds: [],
   isRetainAsPublished: false,
-  groups: MATCH.groups,
-}
-
-function isAddressed(subject: Uint8Array, address: Uint8Array): boolean {
-  if (subject.length <= address.length) return false
-  for (let i = 0; i < address.length; i++) if (subject[i] !== address[i]) return false
-  return true
+  groups: [],
 }

@@ -42,6 +42,55 @@ describe('mqtt durable: delivery to a session', () => {
     )
   })
 
+  it('asks for each message of one subject what its filters say then', async () => {
+    await world.subscribe('c', filterOf('a/+', 1, { subscriptionId: 7 }))
+    const line = world.attach('c')
+    await world.publish('a.1', 'before')
+    await world.publish('a.1', 'also before')
+    await settle()
+    await world.subscribe('c', filterOf('a/#', 2, { subscriptionId: 9 }))
+    await world.publish('a.1', 'both', 2)
+    await world.publish('a.1', 'both again', 2)
+    await settle()
+    await new Promise((resolve) => world.session('c').unsubscribe(['a/+'], resolve))
+    await world.publish('a.1', 'one', 2)
+    await world.publish('a.1', 'at the QoS of each', 1)
+    await settle()
+    assert.deepEqual(
+      line.sent.map(({ qos, ids }) => [qos, [...ids].sort()]),
+      [
+        [1, [7]],
+        [1, [7]],
+        [2, [7, 9]],
+        [2, [7, 9]],
+        [2, [9]],
+        [1, [9]],
+      ],
+    )
+  })
+
+  it('a message is nothing for a younger filter, and the next one on its subject is', async () => {
+    await world.subscribe('c', 'a')
+    world.session('c').window.max = 1
+    const line = world.attach('c')
+    for (const one of ['x', 'y']) await world.publish('a', one, 2)
+    await world.subscribe('c', filterOf('+', 2))
+    await world.publish('a', 'z', 2)
+    for (const packetId of [1, 2]) {
+      await settle()
+      world.session('c').puback(packetId, 0)
+    }
+    await settle()
+    assert.deepEqual(
+      line.sent.map(({ qos, payload }) => [qos, payload]),
+      [
+        [1, 'x'],
+        [1, 'y'],
+        [2, 'z'],
+      ],
+    )
+  })
+
   it('looks filters up the same way when there are many', async () => {
     const others = Array.from({ length: 20 }, (_, i) => `other/${i}`)
     await world.subscribe('c', ...others, filterOf('a/+', 1, { subscriptionId: 7 }), '+/1')
