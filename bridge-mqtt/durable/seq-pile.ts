@@ -10,6 +10,8 @@ export class SeqPile {
   #seqs = new Float64Array(PLACES_MIN)
   #size = 0
   #last = 0
+  /** Most are done with in the order in which they were stored. */
+  #isRising = true
   #tidyAt = 2 * SWEEP_CANDIDATES_MAX
 
   /** Those that are there more than once are counted so. */
@@ -19,6 +21,7 @@ export class SeqPile {
 
   push(seq: number): void {
     if (seq === this.#last) return
+    if (seq < this.#last) this.#isRising = false
     this.#last = seq
     if (this.#size === this.#tidyAt) this.#tidy()
     if (this.#size === this.#seqs.length) this.#grow()
@@ -29,18 +32,19 @@ export class SeqPile {
     this.#seqs = new Float64Array(PLACES_MIN)
     this.#size = 0
     this.#last = 0
+    this.#isRising = true
   }
 
   /** All of them, once each, rising; none are left. */
   take(): Float64Array {
-    this.#size = sortOut(this.#seqs.subarray(0, this.#size))
+    this.#size = this.#sortOut(this.#seqs.subarray(0, this.#size))
     const seqs = this.#seqs.subarray(0, this.#size)
     this.clear()
     return seqs
   }
 
   #tidy(): void {
-    this.#size = sortOut(this.#seqs.subarray(0, this.#size))
+    this.#size = this.#sortOut(this.#seqs.subarray(0, this.#size))
     this.#tidyAt = 2 * Math.max(SWEEP_CANDIDATES_MAX, this.#size)
   }
 
@@ -49,13 +53,14 @@ export class SeqPile {
     grown.set(this.#seqs)
     this.#seqs = grown
   }
-}
 
-/** Brings them into order, once each; returns how many there are. */
-function sortOut(seqs: Float64Array): number {
-  let count = 0
-  for (const seq of seqs.sort()) {
-    if (count === 0 || seq !== seqs[count - 1]) seqs[count++] = seq
+  /** Brings them into order, once each; returns how many there are. */
+  #sortOut(seqs: Float64Array): number {
+    if (this.#isRising) return seqs.length
+    let count = 0
+    for (const seq of seqs.sort()) {
+      if (count === 0 || seq !== seqs[count - 1]) seqs[count++] = seq
+    }
+    return count
   }
-  return count
 }

@@ -35,6 +35,8 @@ export interface StateWriterParts {
 export class StateWriter {
   readonly #parts: StateWriterParts
   readonly #dirty = new Set<WrittenState>()
+  /** The newest of those: a session that is served changes with each message. */
+  #newest: WrittenState | undefined
   /** Somebody waits for them. */
   readonly #urgent = new Set<WrittenState>()
   #cancelDelay: Cancel | undefined
@@ -50,7 +52,9 @@ export class StateWriter {
   /** Has changed; it is enough to write it some time. */
   touch(state: WrittenState): void {
     state.version++
+    if (state === this.#newest) return
     this.#dirty.add(state)
+    this.#newest = state
     if (this.#cancelDelay === undefined) this.#writeLater(STATE_DELAY_MS)
   }
 
@@ -65,6 +69,7 @@ export class StateWriter {
   }
 
   forget(state: WrittenState): void {
+    if (state === this.#newest) this.#newest = undefined
     this.#dirty.delete(state)
     this.#urgent.delete(state)
   }

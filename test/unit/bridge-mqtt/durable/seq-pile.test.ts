@@ -23,6 +23,21 @@ describe('sequences that gather', () => {
     assert.deepEqual([...pile.take()], [])
   })
 
+  it('are given back so when only some of them come late, behind a tidying too', () => {
+    const pile = new SeqPile()
+    for (let seq = 1; seq <= 10; seq++) pile.push(seq)
+    assert.deepEqual([...pile.take()], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    for (let seq = 1; seq < 2 * SWEEP_CANDIDATES_MAX; seq++) pile.push(seq)
+    pile.push(3)
+    for (const seq of [4, 5]) pile.push(seq)
+    const taken = [...pile.take()]
+    assert.equal(taken.length, 2 * SWEEP_CANDIDATES_MAX - 1)
+    assert.deepEqual(
+      taken,
+      taken.map((_, i) => i + 1),
+    )
+  })
+
   it('the same ones take no more memory however often they come', () => {
     const pile = new SeqPile()
     for (let i = 0; i < 10 * SWEEP_CANDIDATES_MAX; i++) pile.push(1 + (i % 100))
