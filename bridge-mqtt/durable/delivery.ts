@@ -155,6 +155,12 @@ export class Delivery implements CursorUser, Sender {
     return !this.line.isBehind && this.#cursor.window.hasRoom
   }
 
+  /** What it has not got yet has this sequence or a higher one. */
+  get nextSeq(): number {
+    this.settle()
+    return this.#cursor.passedSeq + 1
+  }
+
   settle(): void {
     const cursor = this.#cursor
     let seq: number

@@ -34,6 +34,8 @@ export const RECENT_BYTES_MAX = 4 * MIB
 /** Of the newest messages of a log in memory; powers of two. */
 export const RECENT_PLACES_MIN = 64
 export const RECENT_PLACES_MAX = 16_384
+/** Sessions that are asked how far they are before more places are taken: of more none is. */
+export const RECENT_READERS_MAX = 64
 /** Payloads of those that are short lie together in pieces of memory of this size. */
 export const RECENT_SLAB_BYTES = 64 * KIB
 

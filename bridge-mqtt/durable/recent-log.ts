@@ -18,9 +18,13 @@ const NOTHING: Uint8Array = new Uint8Array(0)
 
 /**
  * The newest messages of a log that somebody who is connected waits for: most are read from here. Each has its
- * place by its sequence, so that the oldest are let go without a search; sequences rise, and may have gaps.
+ * place by its sequence, so that the oldest are let go without a search; sequences rise, and may have gaps. Before
+ * it takes more places it lets go what everybody has: what is young when it goes costs the collector nothing.
  */
 export class RecentLog {
+  readonly #neededFrom: () => number
+  /** Nobody is asked before that sequence what is needed still. */
+  #askFrom = 0
   #places: (LogEntry | undefined)[] = new Array(RECENT_PLACES_MIN)
   /** Nothing has a lower sequence. */
   #oldestSeq = 0
@@ -31,6 +35,11 @@ export class RecentLog {
   #headers: Uint8Array = NOTHING
   #slab = NOTHING
   #slabEnd = 0
+
+  /** @param neededFrom nobody asks for what is before it any more; 0 when that is not known */
+  constructor(neededFrom: () => number = () => 0) {
+    this.#neededFrom = neededFrom
+  }
 
   get oldestSeq(): number {
     return this.#oldestSeq
@@ -54,7 +63,10 @@ export class RecentLog {
     timeMs: number,
   ): void {
     if (this.#bytes === 0) this.#oldestSeq = seq
-    if (seq - this.#oldestSeq >= this.#places.length) this.#makeRoom(seq)
+    if (seq - this.#oldestSeq >= this.#places.length) {
+      this.#forgetDelivered(seq)
+      if (seq - this.#oldestSeq >= this.#places.length) this.#makeRoom(seq)
+    }
     if (!isSame(this.#subject, subject, 0, subject.length)) this.#subject = Buffer.from(subject)
     const entry = {
       seq,
@@ -74,11 +86,13 @@ export class RecentLog {
     const from = Math.max(assignedSeq + 1, this.#oldestSeq)
     for (let seq = from; seq <= this.#newestSeq; seq++) this.#letGo(seq)
     this.#newestSeq = Math.min(this.#newestSeq, assignedSeq)
+    this.#askFrom = 0
   }
 
   clear(): void {
     this.#places = new Array(RECENT_PLACES_MIN)
     this.#bytes = 0
+    this.#askFrom = 0
     this.#slab = NOTHING
     this.#slabEnd = 0
   }
@@ -106,15 +120,25 @@ export class RecentLog {
     return copy
   }
 
+  /** Asks once for many messages: there may be many to ask. */
+  #forgetDelivered(seq: number): void {
+    if (seq < this.#askFrom) return
+    this.#askFrom = seq + this.#places.length / 4
+    this.#letGoBefore(Math.min(this.#neededFrom(), seq))
+  }
+
+  #letGoBefore(seq: number): void {
+    const last = Math.min(seq - 1, this.#newestSeq)
+    for (let gone = this.#oldestSeq; gone <= last; gone++) this.#letGo(gone)
+    this.#oldestSeq = Math.max(this.#oldestSeq, seq)
+  }
+
   /** For one more behind the newest: more places up to a limit, and then those of the oldest. */
   #makeRoom(seq: number): void {
     const before = this.#places
     let places = before.length
     while (seq - this.#oldestSeq >= places && places < RECENT_PLACES_MAX) places *= 2
-    const keptFrom = Math.max(this.#oldestSeq, seq - places + 1)
-    const last = Math.min(keptFrom - 1, this.#newestSeq)
-    for (let gone = this.#oldestSeq; gone <= last; gone++) this.#letGo(gone)
-    this.#oldestSeq = keptFrom
+    this.#letGoBefore(seq - places + 1)
     if (places === before.length) return
     this.#places = new Array(places)
     for (const entry of before) {

@@ -10,14 +10,14 @@ import type { Log } from '../../shared/log/index.ts'
 import { type Clock, messageOf, type PetioleError } from '../../shared/runtime/index.ts'
 import type { Committed, RetentionClock, Store, StreamStore } from '../../shared/store/index.ts'
 import type { WillMessage } from '../codec/index.ts'
-import { loggedHeaders, qosOfHeaders } from '../headers/index.ts'
+import { loggedHeaders, plainQos, qosOfHeaders } from '../headers/index.ts'
 import { subjectToTopic } from '../topic-map.ts'
 import { addressed, addresseeOf, addressOf, isOwn } from './address.ts'
 import type { Delivery } from './delivery.ts'
 import { DeliveryTurns } from './delivery-turns.ts'
 import type { DurableSession } from './durable-session.ts'
 import type { SessionCommitted } from './filter-journal.ts'
-import { TROUBLE_INTERVAL_MS } from './limits.ts'
+import { RECENT_READERS_MAX, TROUBLE_INTERVAL_MS } from './limits.ts'
 import { type LogInterest, LogInterests } from './log-interest.ts'
 import { LogSweep } from './log-sweep.ts'
 import { type MqttPublisher, publisherOf } from './publisher.ts'
@@ -61,7 +61,7 @@ export class SessionLog implements Peer, SessionHost {
   readonly stream: StreamStore
   readonly clock: Clock
   readonly log: Log
-  readonly recent = new RecentLog()
+  readonly recent = new RecentLog(() => this.#neededFrom)
   readonly records: SessionRecords
   readonly writer: StateWriter
   readonly interests: LogInterests
@@ -132,7 +132,7 @@ export class SessionLog implements Peer, SessionHost {
     let isAwaited = this.arriving.size > 0
     for (const { online } of matched) if (online.size > 0) isAwaited = true
     if (!isAwaited) return
-    this.recent.add(seq, subject, headers, message.payload, this.clock.wallMs())
+    this.recent.add(seq, subject, headers, message.payload, this.#timeFor(headers))
     for (const session of this.arriving) session.appended(seq)
     for (const interest of matched) tellOnline(interest, seq)
   }
@@ -255,8 +255,13 @@ export class SessionLog implements Peer, SessionHost {
     payload: Uint8Array,
   ): void {
     if (!session.isOnline) return
-    this.recent.add(seq, subject, headers, payload, this.clock.wallMs())
+    this.recent.add(seq, subject, headers, payload, this.#timeFor(headers))
     session.appended(seq)
+  }
+
+  /** Only what expires is asked how old it is, and what has constant headers does not. */
+  #timeFor(headers: Uint8Array): number {
+    return plainQos(headers) > 0 ? 0 : this.clock.wallMs()
   }
 
   /** Returns the sequence; 0 when the store takes nothing, and the publisher was told. */
@@ -319,6 +324,14 @@ export class SessionLog implements Peer, SessionHost {
     for (const delivery of waiting) delivery.isListed = false
     for (const delivery of waiting) delivery.pump()
     waiting.length = 0
+  }
+
+  /** What all who are connected have got lies before it. Of a crowd nobody asks that: 0. */
+  get #neededFrom(): number {
+    if (this.deliveries.size > RECENT_READERS_MAX) return 0
+    let neededFrom = this.stream.lastSeq + 1
+    for (const { nextSeq } of this.deliveries) if (nextSeq < neededFrom) neededFrom = nextSeq
+    return neededFrom
   }
 
   #isNeeded(seq: number, subject: Uint8Array): boolean {

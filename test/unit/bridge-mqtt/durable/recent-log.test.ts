@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import { RECENT_BYTES_MAX, RECENT_PLACES_MAX } from '../../../../bridge-mqtt/durable/limits.ts'
+import {
+  RECENT_BYTES_MAX,
+  RECENT_PLACES_MAX,
+  RECENT_PLACES_MIN,
+} from '../../../../bridge-mqtt/durable/limits.ts'
 import { RecentLog } from '../../../../bridge-mqtt/durable/recent-log.ts'
 import { SeededRandom } from '../../../../shared/runtime/index.ts'
 
@@ -36,6 +40,29 @@ describe('recent messages of a log', () => {
     }
     assert.equal(recent.get(from + RECENT_PLACES_MAX - 1), undefined)
     assert.equal(recent.get(from + RECENT_PLACES_MAX)?.seq, from + RECENT_PLACES_MAX)
+  })
+
+  it('are let go when everybody has them, before there are more places', () => {
+    let neededFrom = 1
+    let asked = 0
+    const recent = new RecentLog(() => {
+      asked++
+      return neededFrom
+    })
+    for (let seq = 1; seq <= 10_000; seq++) {
+      neededFrom = Math.max(1, seq - 20)
+      recent.add(seq, SUBJECT, NO_BYTES, NO_BYTES, 0)
+      for (let known = neededFrom; known <= seq; known++)
+        assert.equal(recent.get(known)?.seq, known)
+    }
+    assert.ok(recent.oldestSeq > 10_000 - 2 * RECENT_PLACES_MIN, `${recent.oldestSeq}`)
+    assert.ok(asked < 10_000 / 16, `asked ${asked} times`)
+    const from = recent.oldestSeq
+    for (let seq = 10_001; seq < from + RECENT_PLACES_MAX; seq++) {
+      recent.add(seq, SUBJECT, NO_BYTES, NO_BYTES, 0)
+    }
+    assert.ok(recent.get(neededFrom), 'what somebody needs has all the places there are')
+    assert.ok(asked < 1_000, `asked ${asked} times`)
   })
 
   it(`hold what a plain map holds, whatever gaps there are (SEED=${SEED})`, () => {
