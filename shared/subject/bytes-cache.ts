@@ -3,6 +3,12 @@ const PROBES_MAX = 32
 /** Bits for keys that came once, for each slot: when one in so many is set, all are cleared. */
 const SIGHT_BITS = 8
 
+interface Entry<Value> {
+  readonly hash: number
+  readonly key: Uint8Array
+  readonly value: Value
+}
+
 /**
  * A bounded map from bytes to values, looked up without making a string or a view: open addressing
  * in an Int32Array on an FNV hash, keys verified byte by byte. When it is full it forgets
@@ -20,7 +26,9 @@ export class BytesCache<Value> {
   /** A bit for each hash that came once; undefined where all are kept. */
   readonly #seen: Int32Array | undefined
   #sights = 0
-  #entries: { readonly hash: number; readonly key: Uint8Array; readonly value: Value }[] = []
+  #entries: Entry<Value>[] = []
+  /** What was found last, which most who ask mean again: they need no hash. */
+  #newest: Entry<Value> | undefined
 
   /**
    * @param keyBytesMax longer keys are never kept, so memory is at most the product of the two
@@ -44,12 +52,17 @@ export class BytesCache<Value> {
   }
 
   get(bytes: Uint8Array, start: number, end: number): Value | undefined {
+    const newest = this.#newest
+    if (newest !== undefined && isSame(newest.key, bytes, start, end)) return newest.value
     const hash = hashOf(bytes, start, end)
     for (let probe = 0; probe < PROBES_MAX; probe++) {
       const index = this.#slots[(hash + probe) & this.#mask] ?? -1
       if (index < 0) return undefined
       const entry = this.#entries[index]
-      if (entry?.hash === hash && isSame(entry.key, bytes, start, end)) return entry.value
+      if (entry?.hash === hash && isSame(entry.key, bytes, start, end)) {
+        this.#newest = entry
+        return entry.value
+      }
     }
     return undefined
   }
@@ -72,6 +85,7 @@ export class BytesCache<Value> {
   clear(): void {
     this.#slots.fill(-1)
     this.#entries = []
+    this.#newest = undefined
   }
 
   /** Some that were not seen are taken for one that was. */

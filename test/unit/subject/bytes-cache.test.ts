@@ -24,6 +24,19 @@ describe('cache by bytes', () => {
     cache.add(one, 0, one.length, 1)
     assert.equal(cache.size, 1)
     assert.equal(cache.get(one, 0, one.length), 1)
+    for (const key of keys) assert.equal(cache.get(key, 0, key.length), undefined)
+  })
+
+  it('tells those apart that are asked for in turn, and again and again', () => {
+    const cache = new BytesCache<number>(4, 16)
+    const keys = ['a', 'ab', 'b'].map((text) => Buffer.from(text))
+    for (const [i, key] of keys.entries()) cache.add(key, 0, key.length, i)
+    for (const i of [0, 0, 1, 0, 2, 2, 1, 1]) {
+      const key = keys[i] as Buffer
+      assert.equal(cache.get(Buffer.concat([key, key]), key.length, 2 * key.length), i)
+    }
+    cache.clear()
+    for (const key of keys) assert.equal(cache.get(key, 0, key.length), undefined)
   })
 
   it('keeps no more of the keys that share a place than one search looks at', () => {
