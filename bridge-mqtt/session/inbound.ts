@@ -89,7 +89,7 @@ export class Inbound implements AckOwner {
       const excess = this.#quotaViolation(packet)
       if (excess !== undefined) return excess
     }
-    const payload = bytes.subarray(packet.payloadStart, packet.payloadEnd)
+    const payload = packet.payloadOf(bytes)
     const headers = headersOfPublish(packet.qos, bytes, packet.propertiesStart, packet.payloadStart)
     const { payloadBytesMax } = this.#owner.guard
     const isRetainRefused = this.#isOf5 && this.#context.limits.retainedMax === 0
