@@ -68,6 +68,8 @@ export class Writer {
   #isClockWrong = false
   #startWallMs = 0
   #startMonotonicMs = 0
+  #askedAtWallMs = Number.NaN
+  #askedMonotonicMs = 0
   /** Set by the committer; called when there is something to commit. */
   wake: () => void = () => {}
   /** The first segment that a record appended now may come to lie in. */
@@ -108,7 +110,7 @@ export class Writer {
     if (this.#bootRef === 0) this.#startBoot()
     const wallMs = this.#clock.wallMs()
     if (this.#isClockWrong && wallMs >= PLAUSIBLE_WALL_MS) this.#learnTime(wallMs)
-    const monotonicMs = this.#clock.monotonicMs()
+    const monotonicMs = this.#monotonicMs(wallMs)
     const isWrong = this.#isClockWrong && draft.timeMs === undefined
     const fields = this.#fields
     fields.type = draft.type
@@ -216,6 +218,15 @@ export class Writer {
     this.#isClockWrong = this.#startWallMs < PLAUSIBLE_WALL_MS
     this.#bootRef = this.#boots.nextRef
     this.appendBoot(this.#bootRef, this.#isClockWrong ? Number.NaN : 0)
+  }
+
+  /** One clock is asked for each record; the other once for all records of a millisecond. */
+  #monotonicMs(wallMs: number): number {
+    if (wallMs !== this.#askedAtWallMs) {
+      this.#askedAtWallMs = wallMs
+      this.#askedMonotonicMs = this.#clock.monotonicMs()
+    }
+    return this.#askedMonotonicMs
   }
 
   /** A wrong clock counts on from the start, whatever is done to it, so that one shift repairs all. */
