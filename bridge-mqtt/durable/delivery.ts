@@ -193,7 +193,7 @@ export class Delivery implements CursorUser, Sender {
 
   /** Sends what it can. */
   pump(): void {
-    if (this.#isPumping || this.#isClosed || this.#isWaiting) return
+    if (this.#isPumping || this.#isClosed || this.#isWaiting()) return
     this.#isPumping = true
     let left = this.#host.turns.share
     try {
@@ -205,7 +205,7 @@ export class Delivery implements CursorUser, Sender {
   }
 
   /** All has been sent that is on disk, as behind nearly every acknowledgement of a client that keeps up. */
-  get #isWaiting(): boolean {
+  #isWaiting(): boolean {
     if (!this.#isLive || this.#outgoing.length > 0 || !this.#resending.isDone) return false
     const { first } = this.#ready
     return first === 0 || (this.isListed && first > this.#host.stream.lastSeq)

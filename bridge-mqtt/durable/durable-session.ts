@@ -189,12 +189,12 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   /** QoS 2 publishes that were stored and not released. */
   get receivedCount(): number {
-    return this.#received.size
+    return this.#received().size
   }
 
   /** Whether a QoS 2 publish with this identifier was stored and not released. */
   hasReceived(packetId: number): boolean {
-    return this.#received.has(packetId)
+    return this.#received().has(packetId)
   }
 
   /**
@@ -205,13 +205,13 @@ export class DurableSession implements InterestedSession, SharingSession {
   received(packetId: number, committed?: SessionCommitted): void {
     invariant(!this.#hasEnded, 'a session that has ended receives nothing')
     this.#saveAgain()
-    this.#received.add(packetId, committed)
+    this.#received().add(packetId, committed)
   }
 
   /** PUBREL: PUBCOMP leaves after `committed`. */
   released(packetId: number, committed: SessionCommitted): void {
     if (this.#hasEnded) committed(undefined)
-    else this.#received.release(packetId, committed)
+    else this.#received().release(packetId, committed)
   }
 
   /**
@@ -404,7 +404,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     })
   }
 
-  get #received(): ReceivedIds {
+  #received(): ReceivedIds {
     const { states } = this.#host.records
     this.#receivedIds ??= new ReceivedIds(states, SessionRecords.receivedKey(this.key))
     return this.#receivedIds

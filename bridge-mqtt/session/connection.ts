@@ -81,7 +81,7 @@ export class Connection
   }
 
   get isGone(): boolean {
-    return this.#isEnded || this.#isDeaf
+    return this.#isEnded || this.input.isDeaf
   }
 
   get exchange(): Exchange | undefined {
@@ -225,7 +225,7 @@ export class Connection
    * and a device that retries at once does not keep the server busy.
    */
   uncommitted(error: PetioleError): void {
-    if (this.#isDeaf) return
+    if (this.input.isDeaf) return
     this.input.close('deaf')
     const fields = { client: this.#session?.clientId, err: error }
     this.#context.notices.warn(fields, 'publish not stored and not acknowledged: closing')
@@ -326,13 +326,13 @@ export class Connection
   }
 
   #pauseIfFull(): void {
-    if (this.#isOverQuota || this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) {
+    if (this.#isOverQuota() || this.channel.pendingBytes >= ANSWERS_PENDING_BYTES_MAX) {
       this.input.close('full')
     }
   }
 
   /** MQTT 5 is told how much it may send, and ends when it sends more. */
-  get #isOverQuota(): boolean {
+  #isOverQuota(): boolean {
     const session = this.#session
     if (session === undefined || session.level === LEVEL.v5) return false
     return session.unacknowledged >= session.terms.inboundUnackedMax
@@ -356,11 +356,6 @@ export class Connection
     }
     this.#context.counters.keepAliveExpired++
     this.#end(ENDING.silent)
-  }
-
-  /** Whatever comes is not looked at any more; answers still leave. */
-  get #isDeaf(): boolean {
-    return this.input.isDeaf
   }
 
   /** The one end of all ways. What was answered before still leaves. */

@@ -92,7 +92,7 @@ export class Inbound implements AckOwner {
     const payload = packet.payloadOf(bytes)
     const headers = headersOfPublish(packet.qos, bytes, packet.propertiesStart, packet.payloadStart)
     const { payloadBytesMax } = this.#owner.guard
-    const isRetainRefused = this.#isOf5 && this.#context.limits.retainedMax === 0
+    const isRetainRefused = this.#isOf5() && this.#context.limits.retainedMax === 0
     const fault = messageViolation(packet, payload, headers, payloadBytesMax, isRetainRefused)
     if (fault !== undefined && !isToldByAck(fault, packet.qos)) return fault
     this.#count(payload.length)
@@ -177,7 +177,7 @@ export class Inbound implements AckOwner {
   }
 
   reasonOf(error: PetioleError): number {
-    if (!this.#isOf5) return REASON.success
+    if (!this.#isOf5()) return REASON.success
     this.#context.counters.uncommitted++
     const fields = { client: this.#owner.clientId, err: error }
     this.#context.notices.warn(fields, 'publish not stored: its publisher is told')
@@ -190,7 +190,7 @@ export class Inbound implements AckOwner {
     this.#becameIdle()
   }
 
-  get #isOf5(): boolean {
+  #isOf5(): boolean {
     return this.#owner.terms.level === LEVEL.v5
   }
 
@@ -267,12 +267,12 @@ export class Inbound implements AckOwner {
     const unreleasedMax = isV5 ? inboundUnackedMax : this.#context.limits.unreleasedMax
     const isOver =
       (isV5 && this.#underWay >= inboundUnackedMax) ||
-      (qos === 2 && this.#unreleased >= unreleasedMax)
+      (qos === 2 && this.#unreleased() >= unreleasedMax)
     return isOver ? VIOLATIONS.tooManyUnacked : undefined
   }
 
   /** Identifiers of QoS 2 that are in use: the session's own hold those of earlier connections too. */
-  get #unreleased(): number {
+  #unreleased(): number {
     return Math.max(this.#received.size, this.#owner.durable?.receivedCount ?? 0)
   }
 

@@ -56,6 +56,7 @@ export class InputGate implements Pausable, InputHold {
     return (this.#waits & WAITS.full) !== 0
   }
 
+  /** Whatever comes is not looked at any more; answers still leave. */
   get isDeaf(): boolean {
     return (this.#waits & WAITS.deaf) !== 0
   }

@@ -101,13 +101,13 @@ export class Outbound {
   /** One more that has to wait would be dropped. */
   get isFull(): boolean {
     const bytes = this.#queue?.bytes ?? 0
-    const isOver = this.queued >= this.#queuedMax || bytes >= this.#queuedBytesMax
+    const isOver = this.queued >= this.#queuedMax() || bytes >= this.#queuedBytesMax
     return isOver || this.#kept.isFull(bytes, 0)
   }
 
   /** The output waits for a slow receiver: `flushQueue` is called when that has read. */
   get isBehind(): boolean {
-    return this.#isQos0Waiting || this.#channel.isBehind(DELIVERY_PENDING_BYTES_MAX)
+    return this.#isQos0Waiting() || this.#channel.isBehind(DELIVERY_PENDING_BYTES_MAX)
   }
 
   /** Messages of QoS 1 and 2 for which the window has room. */
@@ -224,12 +224,12 @@ export class Outbound {
     return left
   }
 
-  get #isQos0Waiting(): boolean {
+  #isQos0Waiting(): boolean {
     return this.#queueOfQos0 !== undefined && this.#queueOfQos0.size > 0
   }
 
   /** What waits for the output only, and has room in the window, is not behind the window. */
-  get #queuedMax(): number {
+  #queuedMax(): number {
     const { max, inflight } = this.#window
     return this.#queuedMessagesMax + Math.max(0, max - inflight)
   }
@@ -292,7 +292,7 @@ export class Outbound {
 
   #enqueue(message: OutboundMessage): void {
     this.#queue ??= new OutboundQueue(this.#kept)
-    const [sizeMax, bytesMax] = [this.#queuedMax, this.#queuedBytesMax]
+    const [sizeMax, bytesMax] = [this.#queuedMax(), this.#queuedBytesMax]
     if (this.#queue.push(message, sizeMax, bytesMax, this.#nowFor(message))) return
     this.#counters.droppedQos1++
   }

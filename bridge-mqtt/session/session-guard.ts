@@ -1,4 +1,4 @@
-import type { Identity, Permissions } from '../../shared/account/index.ts'
+import type { Identity } from '../../shared/account/index.ts'
 import { type AccountLimits, PermittedReplies } from '../../shared/broker/index.ts'
 import type { Clock } from '../../shared/runtime/index.ts'
 import { BytesCache } from '../../shared/subject/index.ts'
@@ -58,10 +58,6 @@ export class SessionGuard {
     return this.#identity
   }
 
-  get #permissions(): Permissions | undefined {
-    return this.#identity.permissions
-  }
-
   /** The same user with other permissions, or in an account with other limits. */
   renew(identity: Identity): void {
     this.#identity = identity
@@ -72,11 +68,12 @@ export class SessionGuard {
 
   /** @param subject what the account's mappings have made of the topic's; mostly the same object */
   mayPublish(topic: Topic, subject: Uint8Array): boolean {
-    if (this.#permissions === undefined || !this.#permissions.restrictsPublish) return true
+    const { permissions } = this.#identity
+    if (permissions === undefined || !permissions.restrictsPublish) return true
     const isMapped = subject !== topic.subject
     const known = isMapped ? undefined : this.#publishable?.get(topic)
     if (known !== undefined) return known
-    const isAllowed = this.#permissions.mayPublish(Buffer.from(subject).toString())
+    const isAllowed = permissions.mayPublish(Buffer.from(subject).toString())
     if (!isMapped) {
       this.#publishable ??= new WeakMap()
       this.#publishable.set(topic, isAllowed)
@@ -86,7 +83,7 @@ export class SessionGuard {
 
   /** A message is delivered: where its response topic says it may be answered (`allow_responses`). */
   delivered(facts: MessageFacts): void {
-    const { responses, restrictsPublish = false } = this.#permissions ?? {}
+    const { responses, restrictsPublish = false } = this.#identity.permissions ?? {}
     if (responses === undefined || !restrictsPublish) return
     // A longer topic could not be published to.
     const topic = facts.responseTopic(SUBJECT_BYTES_MAX)
@@ -101,7 +98,7 @@ export class SessionGuard {
    * @param subject as for `mayPublish`: where mappings lead elsewhere nobody has asked
    */
   mayAnswer(topic: Topic, subject: Uint8Array): boolean {
-    const rule = this.#permissions?.responses
+    const rule = this.#identity.permissions?.responses
     if (this.#replies === undefined || rule === undefined) return false
     return (
       subject === topic.subject && this.#replies.take(Buffer.from(topic.bytes).toString(), rule)
@@ -110,21 +107,23 @@ export class SessionGuard {
 
   /** @param queue '' for a plain subscription */
   maySubscribe(subject: string, queue = ''): boolean {
-    return this.#permissions === undefined || this.#permissions.maySubscribe(subject, queue)
+    const { permissions } = this.#identity
+    return permissions === undefined || permissions.maySubscribe(subject, queue)
   }
 
   /** A filter that is wider than what is denied: `mayReceive` decides about each message. */
   filtersDeliveries(subject: string, queue = ''): boolean {
-    return this.#permissions?.filtersDeliveries(subject, queue) === true
+    return this.#identity.permissions?.filtersDeliveries(subject, queue) === true
   }
 
   /** Remembered per subject: asked for every delivery of a filter that is too wide. */
   mayReceive(subject: Uint8Array, queue = ''): boolean {
-    if (this.#permissions === undefined) return true
+    const { permissions } = this.#identity
+    if (permissions === undefined) return true
     const receivable = this.#receivableBy(queue)
     const known = receivable.get(subject, 0, subject.length)
     if (known !== undefined) return known
-    const isAllowed = this.#permissions.mayReceive(Buffer.from(subject).toString(), queue)
+    const isAllowed = permissions.mayReceive(Buffer.from(subject).toString(), queue)
     receivable.add(subject, 0, subject.length, isAllowed)
     return isAllowed
   }

@@ -50,7 +50,7 @@ export class Gather {
   }
 
   get isEmpty(): boolean {
-    return this.bytes === 0 && this.#current.callbacks.length === 0
+    return this.bytes === 0 && this.#current().callbacks.length === 0
   }
 
   append(
@@ -78,13 +78,13 @@ export class Gather {
 
   /** Calls back when all that was appended before is on disk. */
   barrier(committed: Committed): void {
-    this.#current.syncWithinMs = 0
+    this.#current().syncWithinMs = 0
     this.callBack(committed, 0)
   }
 
   /** Calls back with the batch that gathers now, after what was appended before. */
   callBack(committed: Committed, seq: number, whom?: unknown): void {
-    const { callbacks, seqs, whom: all } = this.#current
+    const { callbacks, seqs, whom: all } = this.#current()
     callbacks.push(committed)
     seqs.push(seq)
     all.push(whom)
@@ -95,7 +95,7 @@ export class Gather {
     this.#batchFor(0)
     this.#isGrouping = true
     this.#lastChunk = undefined
-    const batch = this.#current
+    const batch = this.#current()
     return {
       batch,
       chunks: batch.chunks.length,
@@ -165,12 +165,12 @@ export class Gather {
     return this.#isGrouping
   }
 
-  get #current(): Batch {
+  #current(): Batch {
     return this.#batches[this.#batches.length - 1] as Batch
   }
 
   #batchFor(length: number): Batch {
-    const batch = this.#current
+    const batch = this.#current()
     if (this.#isGrouping || batch.bytes === 0) return batch
     if (batch.bytes + length <= this.#limits.commitBytesMax) return batch
     const next = new Batch()
