@@ -12,9 +12,8 @@ import { SessionCursor } from './session-cursor.ts'
 import { type FilterEntry, SessionFilters } from './session-filters.ts'
 import type { KeptMessage, SessionHost } from './session-host.ts'
 import { type FoundSession, SessionRecords } from './session-records.ts'
+import { SessionWill } from './session-will.ts'
 import type { SharingSession } from './shared-groups.ts'
-
-const SECOND_MS = 1_000
 
 export interface SessionIdentity {
   readonly clientId: string
@@ -34,11 +33,11 @@ export class DurableSession implements InterestedSession, SharingSession {
   readonly #host: SessionHost
   readonly #filters: SessionFilters
   readonly #cursor: SessionCursor
+  readonly #will: SessionWill
   /** Made for the first that asks. */
   #receivedIds: ReceivedIds | undefined
   #delivery: Delivery | undefined
   #expirySeconds: number
-  #will: WillMessage | undefined
   #hasEnded = false
   /** What it is did not get to the disk. */
   #isUnsaved = false
@@ -55,6 +54,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#host = host
     this.#filters = new SessionFilters(this, host.interests, host.groups)
     this.#cursor = new SessionCursor(SessionRecords.cursorKey(key), host)
+    this.#will = new SessionWill(this, host)
     this.#leftAtMs = host.clock.monotonicMs()
   }
 
@@ -85,7 +85,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   }
 
   get will(): WillMessage | undefined {
-    return this.#will
+    return this.#will.message
   }
 
   /** When its client left, by the monotonic clock; undefined while it is here. */
@@ -146,7 +146,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   restore({ record, filters, will, cursor }: FoundSession, leftAtMs: number): void {
     if (cursor !== undefined) this.#cursor.restore(cursor)
     for (const [number, it] of filters) this.#filters.restore(number, it)
-    this.#will = will
+    this.#will.restore(will)
     this.#leftMs = record.leftMs
     this.#leftAtMs = leftAtMs
   }
@@ -171,12 +171,9 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   /** Kept with the session until the client says that it leaves, or it has been published. */
   setWill(will: WillMessage | undefined): void {
-    if (this.#hasEnded || (will === undefined && this.#will === undefined)) return
-    this.#will = will
+    if (this.#hasEnded || (will === undefined && this.will === undefined)) return
     this.#saveAgain()
-    const { records } = this.#host
-    if (will === undefined) records.removeWill(this.key)
-    else records.writeWill(this.key, will, this.#noted)
+    this.#will.set(will, this.#noted)
   }
 
   /** 0 ends it when its client leaves; NEVER_EXPIRES is for ever. */
@@ -262,12 +259,9 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#host.nowMs()
   }
 
-  /** Its client is back, and this session is about to end: nobody hears of a will whose delay is not over. */
+  /** Its client is back, and this session is about to end. */
   dropDelayedWill(): void {
-    const delaySeconds = this.#will?.properties.willDelaySeconds ?? 0
-    const overMs = this.#leftAtMs + delaySeconds * SECOND_MS
-    // Its record goes with the session's.
-    if (!this.isOnline && overMs > this.#host.clock.monotonicMs()) this.#will = undefined
+    if (!this.isOnline) this.#will.clientIsBack(this.#leftAtMs)
   }
 
   /** Forgets everything. A will that waits for its time is published: the session is over (3.1.3.2.2). */
@@ -297,22 +291,8 @@ export class DurableSession implements InterestedSession, SharingSession {
     host.ended(this)
   }
 
-  /** Publishes the will, if there is one: that, and that there is none any more, is stored as one. */
   publishWill(): void {
-    const will = this.#will
-    if (will === undefined) return
-    this.#will = undefined
-    const { store, records } = this.#host
-    const publish = (): void => {
-      records.removeWill(this.key)
-      this.#host.publishWill(this, will)
-    }
-    try {
-      store.transaction(publish)
-    } catch {
-      // A store that takes nothing keeps nobody from hearing of it.
-      this.#host.publishWill(this, will)
-    }
+    this.#will.publish()
   }
 
   /** The line has room again. */
@@ -372,7 +352,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     const { clientId, createdMs } = this
     const record = { clientId, createdMs, expirySeconds: this.#expirySeconds, leftMs: this.#leftMs }
     const { records } = this.#host
-    if (this.#isUnsaved && this.#will) records.writeWill(this.key, this.#will, this.#noted)
+    if (this.#isUnsaved) this.#will.save(this.#noted)
     this.#isUnsaved = false
     records.writeSession(this.key, record, this.#noted)
   }
@@ -412,6 +392,6 @@ export class DurableSession implements InterestedSession, SharingSession {
 
   /** Whether it matters when its client left. */
   get #countsTime(): boolean {
-    return this.#expirySeconds !== NEVER_EXPIRES || this.#will !== undefined
+    return this.#expirySeconds !== NEVER_EXPIRES || this.will !== undefined
   }
 }

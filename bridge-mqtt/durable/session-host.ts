@@ -6,6 +6,7 @@ import type { DurableSession } from './durable-session.ts'
 import type { SessionCommitted } from './filter-journal.ts'
 import type { LogInterests } from './log-interest.ts'
 import type { SessionRecords } from './session-records.ts'
+import type { WillSession } from './session-will.ts'
 import type { SharedGroups } from './shared-groups.ts'
 import type { SharedHandover } from './shared-handover.ts'
 import type { StateWriter } from './state-writer.ts'
@@ -39,7 +40,7 @@ export interface SessionHost extends DeliveryHost {
   strays(session: DurableSession): void
   /** Messages may be needed by nobody any more. */
   sweep(): void
-  publishWill(session: DurableSession, will: WillMessage): void
+  publishWill(session: WillSession, will: WillMessage): void
 }
 
 export interface KeptMessage {

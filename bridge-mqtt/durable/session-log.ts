@@ -24,6 +24,7 @@ import { type MqttPublisher, publisherOf } from './publisher.ts'
 import { RecentLog } from './recent-log.ts'
 import type { KeptMessage, SessionHost } from './session-host.ts'
 import { SessionRecords } from './session-records.ts'
+import type { WillSession } from './session-will.ts'
 import { SharedGroups } from './shared-groups.ts'
 import { SharedHandover } from './shared-handover.ts'
 import { StateWriter } from './state-writer.ts'
@@ -42,7 +43,7 @@ export interface SessionLogParts {
   readonly sessions: ReadonlyMap<string, DurableSession>
   readonly left: (session: DurableSession) => void
   readonly ended: (session: DurableSession) => void
-  readonly publishWill: (session: DurableSession, will: WillMessage) => void
+  readonly publishWill: (session: WillSession, will: WillMessage) => void
 }
 
 /**
@@ -218,7 +219,7 @@ export class SessionLog implements Peer, SessionHost {
     this.#strays.add(session)
   }
 
-  publishWill(session: DurableSession, will: WillMessage): void {
+  publishWill(session: WillSession, will: WillMessage): void {
     this.#parts.publishWill(session, will)
   }
 

@@ -164,9 +164,10 @@ describe('MQTT 5 clients whose sessions last', () => {
     assert.equal(back.isPresent, true)
     back.client.stream.destroy()
     await eventually(() => door.counters.clients === 1, 'the end of its connection')
+    await visit('device', { ...LASTING, will })
     assert.deepEqual(watcher.got, [])
     await visit('device', { clean: true })
-    await eventually(() => watcher.got.length === 1, 'the will')
+    await eventually(() => watcher.got.length === 1, 'the will of who is taken over')
     assert.deepEqual(watcher.got, ['gone bye 1'])
   })
 

@@ -165,7 +165,10 @@ describe('room for MQTT clients', () => {
     assert.equal(await second.take(4), '40020001')
     door.reload(given({ max_packet_size: 1_024 }))
     second.send(long)
-    assert.equal(await second.rest(), '')
+    assert.equal(await second.take(4), '40020001', 'who was there has what he came to')
+    const [third] = await mqtt('c')
+    third.send(long)
+    assert.equal(await third.rest(), '')
   })
 
   it('goes with other limits of the account: payload and filters, as they are now', async () => {
