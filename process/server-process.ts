@@ -22,6 +22,7 @@ import { createLog, type ProcessLog } from '../shared/log/index.ts'
 import { type Disk, messageOf } from '../shared/runtime/index.ts'
 import type { ServerPorts } from '../shared/server/index.ts'
 import { SERVER_VERSION } from '../shared/wire/index.ts'
+import { openFilesWarning } from './open-files.ts'
 import { ProcessFiles } from './process-files.ts'
 
 const DRAIN_DEADLINE_MS = 30_000
@@ -158,6 +159,8 @@ class ServerProcess {
     }
     for (const warning of flags.warnings) log.warn({}, warning)
     for (const warning of warnings) log.warn({}, formatProblem(warning))
+    const tooFew = openFilesWarning(config)
+    if (tooFew !== undefined) log.warn({}, tooFew)
   }
 
   #obeySignals(): void {
