@@ -8,7 +8,8 @@
  * - one whose client is away takes it only when nobody of the group is here who may. What its user may is
  *   known when it is back.
  *
- * What is taken at QoS 1 or 2 is stored, addressed to the session that took it.
+ * What is taken at QoS 1 or 2 is stored, addressed to the session that took it. QoS 0 waits for no acknowledgement,
+ * and for nobody who is away: it goes to the connection of one who is here, and waits there for room.
  */
 import {
   type Message,
@@ -30,7 +31,7 @@ export interface SharingSession {
   mayReceive(subject: Uint8Array, group: string): boolean
   /** Stores a message for this session alone. False: it could not be stored, and its publisher was told. */
   take(message: Message, qos: number): boolean
-  /** A QoS 0 message; only when there is room. */
+  /** A QoS 0 message; only while its client is connected. */
   direct(message: Message, entry: FilterEntry): void
 }
 
@@ -120,7 +121,8 @@ export class SharedGroups {
     const qos = Math.min(this.#qosOf(message), entry.qos)
     if (qos === 0) {
       // It would have the message before that is on the disk of who publishes it.
-      if (message.part === 'logs' || !session.hasRoom) return false
+      if (message.part === 'logs' || !session.isOnline) return false
+      if (!session.hasRoom && this.#hasOtherWithRoom(member, message)) return false
       session.direct(message, entry)
       return true
     }
@@ -134,6 +136,11 @@ export class SharedGroups {
     for (const subscription of this.#bySubscription.keys()) this.#space.unsubscribe(subscription)
     this.#bySubscription.clear()
     this.#groups.clear()
+  }
+
+  #hasOtherWithRoom({ session, group }: SharedMember, message: Message): boolean {
+    if (group.hasOtherWithRoom(session, message.subjectBytes)) return true
+    return this.#isServedBy(group.name, message)
   }
 
   /** Whether the group has a member that is no durable session, a client that is connected, who may have it. */

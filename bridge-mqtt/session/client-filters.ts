@@ -168,6 +168,14 @@ export class ClientFilters {
     return this.#several?.sharedCount ?? Number(this.#only?.group !== undefined)
   }
 
+  /** What stands for its filters without a subscription of the client's: members of groups that are the log's. */
+  get ofLog(): readonly GroupSubject[] {
+    if (!this.#isDurable || this.sharedCount === 0) return []
+    return this.#all().flatMap(({ names, group = '' }) =>
+      group === '' ? [] : names.map((subject) => ({ subject, queue: group })),
+    )
+  }
+
   /** What the client itself publishes must be known as its own. */
   get hasNoLocal(): boolean {
     return this.#noLocal > 0
@@ -317,6 +325,12 @@ export class ClientFilters {
     entry.isRetainAsPublished = stored.isRetainAsPublished
     entry.subscriptionIds = stored.subscriptionId === 0 ? NO_IDS : [stored.subscriptionId]
   }
+}
+
+/** A member of a queue group. */
+export interface GroupSubject {
+  readonly subject: string
+  readonly queue: string
 }
 
 interface FilterParts extends FilterSubjects {

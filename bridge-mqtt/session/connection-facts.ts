@@ -46,6 +46,7 @@ export function connectionFacts(
       sessionExpirySeconds: session.expirySeconds,
       inflight: session.inflight,
       sharedSubscriptions: session.sharedCount,
+      subscriptionsOfSession: () => session.subscriptionsOfLog,
     },
   }
 }

@@ -105,6 +105,12 @@ export class Outbound {
     return isOver || this.#kept.isFull(bytes, 0)
   }
 
+  /** The same at QoS 0, which waits for the output alone. */
+  get isFullOfQos0(): boolean {
+    const bytes = this.#queueOfQos0?.bytes ?? 0
+    return bytes >= this.#queuedBytesMax || this.#kept.isFull(bytes, 0)
+  }
+
   /** The output waits for a slow receiver: `flushQueue` is called when that has read. */
   get isBehind(): boolean {
     return this.#isQos0Waiting() || this.#channel.isBehind(DELIVERY_PENDING_BYTES_MAX)

@@ -12,6 +12,7 @@ import type { Channel } from '../../shared/transport/index.ts'
 import type { Level, Violation, WillMessage } from '../codec/index.ts'
 import type { DurableSession, MqttPublisher } from '../durable/index.ts'
 import type { Topic } from '../translator.ts'
+import type { GroupSubject } from './client-filters.ts'
 import type { Answers } from './connection-answers.ts'
 import type { Ending } from './connection-ending.ts'
 import type { Terms } from './connection-terms.ts'
@@ -159,6 +160,11 @@ export class Session implements MqttPublisher {
   /** How many of them are shared. */
   get sharedCount(): number {
     return this.#subscriber?.sharedCount ?? 0
+  }
+
+  /** Those of them that are the log's. */
+  get subscriptionsOfLog(): readonly GroupSubject[] {
+    return this.#subscriber?.subscriptionsOfLog ?? []
   }
 
   /** Messages of QoS 1 and 2 that the client has not seen to their end. */

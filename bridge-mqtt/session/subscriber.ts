@@ -11,7 +11,7 @@ import { qosOfHeaders } from '../headers/index.ts'
 import { SHARED_PACKET_BYTES_MAX } from '../limits.ts'
 import { SendWindow } from '../send-window.ts'
 import type { Topic } from '../translator.ts'
-import { ClientFilters } from './client-filters.ts'
+import { ClientFilters, type GroupSubject } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import { ClientLine } from './delivery-line.ts'
 import { Outbound } from './outbound.ts'
@@ -98,6 +98,10 @@ export class Subscriber implements SharedReceiver {
 
   get sharedCount(): number {
     return this.#filters.sharedCount
+  }
+
+  get subscriptionsOfLog(): readonly GroupSubject[] {
+    return this.#filters.ofLog
   }
 
   /** One of its filters leaves out what its own client publishes. */
@@ -272,7 +276,7 @@ export class Subscriber implements SharedReceiver {
   }
 
   #hasRoomFor(qos: number, mayWait: boolean): boolean {
-    if (qos === 0) return !this.#outbound.isBehind
+    if (qos === 0) return mayWait ? !this.#outbound.isFullOfQos0 : !this.#outbound.isBehind
     if (mayWait) return !this.#outbound.isFull
     return this.#outbound.hasRoom && this.#outbound.queued === 0
   }

@@ -240,9 +240,11 @@ function subscribersOf(
 ): ReadonlySet<number> | undefined {
   if (!filters(filterSubject)) return undefined
   const ids = new Set<number>()
-  for (const { connectionId, subject } of sources.subscriptions(account)) {
+  const found = ({ connectionId, subject }: SubscriptionFacts): void => {
     if (!ids.has(connectionId) && overlaps(subject, filterSubject)) ids.add(connectionId)
   }
+  for (const facts of sources.subscriptions(account)) found(facts)
+  for (const facts of sources.connections(account)) for (const one of ofSession(facts)) found(one)
   return ids
 }
 
@@ -255,13 +257,30 @@ function subscriptionsById(
   const byId = new Map<number, SubscriptionFacts[]>()
   if (subs === 'no') return byId
   const open = page.filter((facts) => facts.stoppedMs === undefined && facts.subscriptions > 0)
-  const ids = new Set(open.map(({ id }) => id))
   let left = SUBSCRIPTIONS_LISTED_MAX
-  for (const facts of ids.size === 0 ? [] : sources.subscriptions(account || undefined, ids)) {
+  for (const facts of subscriptionsOf(sources, account, open)) {
     if (left-- === 0) break
     const list = byId.get(facts.connectionId)
     if (list === undefined) byId.set(facts.connectionId, [facts])
     else list.push(facts)
   }
   return byId
+}
+
+function* subscriptionsOf(
+  sources: MonitorSources,
+  account: string,
+  connections: readonly ConnectionFacts[],
+): Generator<SubscriptionFacts> {
+  const ids = new Set(connections.map(({ id }) => id))
+  if (ids.size > 0) yield* sources.subscriptions(account || undefined, ids)
+  for (const facts of connections) yield* ofSession(facts)
+}
+
+/** The router knows them as the session's, with no count of their own. */
+function* ofSession({ id, account, mqtt }: ConnectionFacts): Generator<SubscriptionFacts> {
+  for (const { subject, queue } of mqtt?.subscriptionsOfSession() ?? []) {
+    const nothing = { sid: '', messages: 0, messagesMax: 0 }
+    yield { account, subject, queue, ...nothing, connectionId: id, peer: 'other' }
+  }
 }

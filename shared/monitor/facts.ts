@@ -125,6 +125,11 @@ export interface MqttConnectionFacts {
   readonly inflight: number
   /** Those among its subscriptions that it shares with others. */
   readonly sharedSubscriptions: number
+  /** Those that are its session's, whether the client is there or not; the account's other ones do not show them as its. */
+  readonly subscriptionsOfSession: () => readonly {
+    readonly subject: string
+    readonly queue: string
+  }[]
 }
 
 export interface ConnectionFacts extends PeerTraffic {

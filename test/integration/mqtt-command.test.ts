@@ -5,7 +5,7 @@ import type { Running } from '../../index.ts'
 import { AccountFleetWorld } from '../support/account-fleet-world.ts'
 import { until } from '../support/fleet-harness.ts'
 import { MqttLine } from '../support/mqtt-line.ts'
-import { connectPacket, publishPacket } from '../support/mqtt-packets.ts'
+import { connectPacket, publishPacket, subscribePacket } from '../support/mqtt-packets.ts'
 import { DEADLINE_MS } from '../support/patience.ts'
 
 /** `petiole mqtt …` as operators use it: against a hub with accounts, and a leaf that is linked to it. */
@@ -97,6 +97,31 @@ describe('petiole mqtt', function () {
     assert.match(metrics, /^petiole_mqtt_sessions_offline 0$/m)
     const { connections } = JSON.parse(await read('connz?mqtt_client=press-9'))
     assert.deepEqual([connections.length, connections[0]?.mqtt_client], [1, 'press-9'])
+  })
+
+  it('the monitoring port lists what is shared by a session that lasts, though the account has it', async () => {
+    const { mqtt } = world.hub.ports.frontDoors
+    const lasting = { username: 'a', password: Buffer.from('a'), clean: false }
+    const line = await MqttLine.client(mqtt ?? 0, connectPacket('press-8', lasting))
+    line.send(subscribePacket(1, ['d/e', 1], ['$share/g/d/f', 1]))
+    assert.equal(await line.take(6), '900400010101')
+    const read = async (query: string) => {
+      const url = `http://127.0.0.1:${world.hub.ports.http?.port}/connz?${query}`
+      const { connections } = JSON.parse(await (await fetch(url)).text())
+      return connections
+    }
+    const [listed] = await read('mqtt_client=press-8&subs=1')
+    assert.deepEqual(listed.subscriptions_list, ['d.e', 'd.f'])
+    const [detailed] = await read('mqtt_client=press-8&subs=detail')
+    const [, shared] = detailed.subscriptions_list_detail
+    assert.deepEqual([shared.subject, shared.qgroup, shared.cid], ['d.f', 'g', detailed.cid])
+    const found = await read('acc=A&filter_subject=d.f')
+    assert.deepEqual(
+      found.map((each: Record<string, unknown>) => each['mqtt_client']),
+      ['press-8'],
+    )
+    assert.equal((await petiole('a', 'kick', 'press-8', '--session')).code, 0)
+    await line.rest()
   })
 
   it('kicks a client', async () => {

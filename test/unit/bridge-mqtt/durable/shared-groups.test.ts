@@ -109,7 +109,24 @@ describe('mqtt durable: shared subscriptions', () => {
     d.isBehind = false
     for (const id of ['c', 'd']) world.session(id).wake()
     assert.equal(c.sent.length + d.sent.length, 40)
-    assert.equal(c.directs.length + d.directs.length, 0)
+    // Of QoS 0 the connection takes as much as may wait for it.
+    assert.equal(c.directs.length + d.directs.length, 20)
+  })
+
+  it('QoS 0 waits for no acknowledgement: also the only one who is here gets it, whatever is in flight', async () => {
+    world.session('c').window.max = 2
+    const line = world.attach('c')
+    await publish(5)
+    assert.equal(line.sent.length, 2)
+    await publish(3, 0)
+    assert.equal(line.directs.length, 3)
+    const other = world.attach('d')
+    await publish(3, 0)
+    assert.equal(other.directs.length, 3, 'who has room is preferred')
+    world.session('c').detach()
+    world.session('d').detach()
+    await publish(3, 0)
+    assert.deepEqual([line.directs.length, other.directs.length], [3, 3])
   })
 
   it('one whose user may not receive a message does not take it', async () => {
