@@ -86,8 +86,12 @@ export class ClientLine implements DeliveryLine {
     if (messageExpiry >= 0) {
       messageExpiry = secondsLeft(messageExpiry, Math.max(0, this.#nowMs() - storedMs))
       if (messageExpiry < 0) {
-        counters.expired++
-        return false
+        // What was sent once comes to its end, whatever time it takes [MQTT-4.3.3-7, 4.4.0-1].
+        if (!isDup) {
+          counters.expired++
+          return false
+        }
+        messageExpiry = 0
       }
     }
     outgoing.topic = topic

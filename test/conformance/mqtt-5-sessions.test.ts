@@ -220,6 +220,28 @@ describe('MQTT 5: sessions', () => {
       await again.disconnect()
     })
 
+    for (const qos of [1, 2] as const) {
+      it(`[MQTT-4.3.3-7, 4.4.0-1] what was sent at QoS ${qos} and not answered is sent again when its time is over`, async () => {
+        const { client } = await come()
+        await client.subscribe(qos, [clientId])
+        const properties = { messageExpiryInterval: 60 }
+        publisher.publish(clientId, 'sent', { messageId: 1, qos, properties })
+        if (qos === 2) publisher.ack('pubrel', 1)
+        const { messageId } = await client.next('publish')
+        await client.destroy()
+        publisher.publish(clientId, 'not sent', { messageId: 2, qos, properties })
+        if (qos === 2) publisher.ack('pubrel', 2)
+        await publisher.beforePong()
+        hub.clock.skip(120_000)
+        const again = await back()
+        const sent = await again.next('publish')
+        assert.deepEqual([`${sent.payload}`, sent.dup, sent.messageId], ['sent', true, messageId])
+        assert.equal(sent.properties?.messageExpiryInterval, 0)
+        assert.deepEqual(await again.beforePong(), [])
+        await again.disconnect()
+      })
+    }
+
     it('[MQTT-4.4.0-2] what was refused is not sent again', async () => {
       const { client } = await come()
       await client.subscribe(1, [clientId])
