@@ -11,7 +11,7 @@ const SCRIPT_MS = 60_000
 /**
  * What may differ by the specification is not drawn, or not compared: see mqtt-scripts.ts for the former; 0x10
  * instead of 0 in an acknowledgement (3.4.2.1), the seconds that a message has left, and the order of messages
- * of different topics or QoS (4.6).
+ * of different topics, QoS or publishers (4.6).
  */
 describe('MQTT: the same as mosquitto', function () {
   this.timeout(SCRIPTS * SCRIPT_MS)

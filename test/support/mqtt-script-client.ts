@@ -21,6 +21,7 @@ export type ProtocolVersion = 4 | 5
 /** A client that a drawn script leads: it acknowledges what it gets, or holds that back, and keeps all of it. */
 export class ScriptClient {
   readonly #socket: Socket
+  readonly #port: number
   readonly #version: ProtocolVersion
   readonly #waiting = new Map<string, (packet: Packet) => void>()
   readonly #received: Received[]
@@ -30,8 +31,9 @@ export class ScriptClient {
   readonly #aliases = new Map<number, string>()
   #lastId = 0
 
-  private constructor(socket: Socket, options: ScriptClientOptions) {
+  private constructor(socket: Socket, port: number, options: ScriptClientOptions) {
     this.#socket = socket
+    this.#port = port
     this.#version = options.version
     this.#received = options.received
     this.#isHolding = options.isHolding
@@ -48,7 +50,7 @@ export class ScriptClient {
     options: ScriptClientOptions,
   ): Promise<{ readonly client: ScriptClient; readonly connack: string }> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    const client = new ScriptClient(socket, options)
+    const client = new ScriptClient(socket, port, options)
     const answer = client.#answer('connack')
     client.#send({
       cmd: 'connect',
@@ -69,10 +71,10 @@ export class ScriptClient {
     return `granted ${((await answer) as ISubackPacket).granted}`
   }
 
-  async unsubscribe(filter: string): Promise<string> {
+  async unsubscribe(filters: readonly string[]): Promise<string> {
     const messageId = this.#nextId()
     const answer = this.#answer(`unsuback ${messageId}`)
-    this.#send({ cmd: 'unsubscribe', messageId, unsubscriptions: [filter] })
+    this.#send({ cmd: 'unsubscribe', messageId, unsubscriptions: [...filters] })
     const { granted } = (await answer) as IUnsubackPacket & { granted?: readonly number[] }
     return `removed ${granted ?? ''}`
   }
@@ -144,7 +146,7 @@ export class ScriptClient {
   #answer(key: string): Promise<Packet> {
     const answer = new Promise<Packet>((resolve) => this.#waiting.set(key, resolve))
     const closed = this.#closed.then(() => {
-      throw new Error(`closed instead of ${key}`)
+      throw new Error(`port ${this.#port} closed instead of ${key}`)
     })
     // Of both, the one that comes later is nobody's.
     closed.catch(() => {})
@@ -172,11 +174,15 @@ export class ScriptClient {
   }
 }
 
-/** A message; of those of a topic and a QoS order is kept [MQTT-4.6.0-6]. */
+/** A message; of those of a topic, a QoS and a publisher order is kept [MQTT-4.6.0-5]. */
 export interface Received {
   readonly topic: string
   readonly qos: QoS
   readonly text: string
+  /** As the payload says it; '' when that is empty. */
+  readonly publisher: string
+  /** Of its subscription; 0: none. */
+  readonly identifier: number
 }
 
 export interface ScriptClientOptions {
@@ -195,14 +201,19 @@ function codeOf(packet: Packet): number {
 
 function described(packet: IPublishPacket): Received {
   const { topic, payload, qos, retain, dup, properties = {} } = packet
-  const { correlationData, messageExpiryInterval, topicAlias: _, ...rest } = properties
+  const { correlationData, messageExpiryInterval, topicAlias: _, ...others } = properties
+  const { subscriptionIdentifier, ...rest } = others
   const facts = {
     ...rest,
+    // What comes again has the identifier that its subscription has by now, or that of its first time.
+    ...(subscriptionIdentifier === undefined || dup ? {} : { subscriptionIdentifier }),
     ...(correlationData === undefined ? {} : { correlation: correlationData.toString('hex') }),
-    // The seconds that are left are those of a clock.
-    ...(messageExpiryInterval === undefined ? {} : { expires: true }),
+    // The seconds that are left are those of a clock; when none are, mosquitto says so of what comes again by nothing.
+    ...(messageExpiryInterval === undefined || dup ? {} : { expires: true }),
   }
   const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))
   const flags = `${retain ? ' retained' : ''}${dup ? ' again' : ''}`
-  return { topic, qos, text: `${payload}${flags} ${JSON.stringify(sorted)}` }
+  const text = `${payload}${flags} ${JSON.stringify(sorted)}`
+  const publisher = / of \d$/.exec(`${payload}`)?.[0] ?? ''
+  return { topic, qos, text, publisher, identifier: Number(subscriptionIdentifier ?? 0) }
 }

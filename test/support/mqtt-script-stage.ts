@@ -1,8 +1,19 @@
 import type { IConnectPacket } from 'mqtt-packet'
+import { until } from './fleet-harness.ts'
 import { type ProtocolVersion, type Received, ScriptClient } from './mqtt-script-client.ts'
-import { CLIENTS, type DrawnMessage, type Step, TOPICS, willTopic } from './mqtt-scripts.ts'
+import {
+  CLIENTS,
+  type DrawnMessage,
+  GROUP_IDENTIFIER_MIN,
+  type Step,
+  TOPICS,
+  willTopic,
+} from './mqtt-scripts.ts'
+import { DEADLINE_MS } from './patience.ts'
 
 const OBSERVER = CLIENTS
+/** Nobody's filter matches it. */
+const PROBE = '$probe/a'
 
 /**
  * One broker and the clients of one script at it, and an observer who is subscribed to all that does not begin
@@ -12,19 +23,29 @@ export class ScriptStage {
   readonly #port: number
   readonly #version: ProtocolVersion
   readonly #name: string
+  readonly #uncounted: number
   readonly #clients: (ScriptClient | undefined)[] = []
   /** What each client received since the script began, over all its connections; the observer's is the last. */
   readonly #received: Received[][] = Array.from({ length: CLIENTS + 1 }, () => [])
 
-  private constructor(port: number, version: ProtocolVersion, name: string) {
+  private constructor(port: number, version: ProtocolVersion, name: string, uncounted: number) {
     this.#port = port
+    this.#uncounted = uncounted
     this.#version = version
     this.#name = name
   }
 
-  /** @param name of the script: part of the client identifiers, so that scripts share no session */
-  static async open(port: number, version: ProtocolVersion, name: string): Promise<ScriptStage> {
-    const stage = new ScriptStage(port, version, name)
+  /**
+   * @param name of the script: part of the client identifiers, so that scripts share no session
+   * @param uncounted bytes of a packet that the broker leaves out when it holds it against Maximum Packet Size
+   */
+  static async open(
+    port: number,
+    version: ProtocolVersion,
+    name: string,
+    uncounted = 0,
+  ): Promise<ScriptStage> {
+    const stage = new ScriptStage(port, version, name, uncounted)
     await stage.#open(OBSERVER, { clean: true }, false)
     await stage.#clientOf(OBSERVER).subscribe({ subscriptions: [{ topic: '#', qos: 2 }] })
     return stage
@@ -35,24 +56,29 @@ export class ScriptStage {
     switch (step.do) {
       case 'connect': {
         const { client, isClean: clean, expirySeconds, isHolding, will } = step
-        const { receiveMaximum, topicAliasMaximum } = step
+        const { receiveMaximum, topicAliasMaximum, maximumPacketSize } = step
         const properties = {
           ...(expirySeconds > 0 ? { sessionExpiryInterval: expirySeconds } : {}),
           ...(receiveMaximum > 0 ? { receiveMaximum } : {}),
           ...(topicAliasMaximum > 0 ? { topicAliasMaximum } : {}),
+          ...(maximumPacketSize > 0
+            ? { maximumPacketSize: maximumPacketSize - this.#uncounted }
+            : {}),
         }
-        return this.#open(client, { clean, properties, will: willOf(will) }, isHolding)
+        const left = will === undefined ? {} : { will: willOf(will) }
+        return this.#open(client, { clean, properties, ...left }, isHolding)
       }
       case 'subscribe': {
-        const { filter: topic, qos, identifier, noLocal: nl } = step
-        const { retainAsPublished: rap, retainHandling: rh } = step
-        const options = this.#version === 5 ? { nl, rap, rh } : {}
+        const { identifier } = step
         const properties = identifier === 0 ? {} : { subscriptionIdentifier: identifier }
-        const subscriptions = [{ topic, qos, ...options }]
+        const subscriptions = step.subscriptions.map(({ filter: topic, qos, ...asked }) => {
+          const { noLocal: nl, retainAsPublished: rap, retainHandling: rh } = asked
+          return { topic, qos, ...(this.#version === 5 ? { nl, rap, rh } : {}) }
+        })
         return this.#clientOf(step.client).subscribe({ subscriptions, properties })
       }
       case 'unsubscribe':
-        return this.#clientOf(step.client).unsubscribe(step.filter)
+        return this.#clientOf(step.client).unsubscribe(step.filters)
       case 'publish':
         return this.#clientOf(step.client).publish(step.message)
       case 'disconnect': {
@@ -65,7 +91,29 @@ export class ScriptStage {
         this.#clientOf(step.client).drop()
         this.#clients[step.client] = undefined
         return ''
+      case 'elapse':
+        await this.#elapse(step.seconds)
+        return ''
     }
+  }
+
+  /** Until a message that comes behind all others with this interval is retained no more. */
+  async #elapse(seconds: number): Promise<void> {
+    const received: Received[] = []
+    const options = { version: this.#version, received, isHolding: false }
+    const packet = { clientId: `${this.#name}-probe` }
+    const { client } = await ScriptClient.open(this.#port, packet, options)
+    const properties = { messageExpiryInterval: seconds }
+    const message = { topic: PROBE, payload: '1', qos: 1, retain: true, properties } as const
+    await client.publish(message)
+    const retained = async (): Promise<number> => {
+      received.length = 0
+      await client.subscribe({ subscriptions: [{ topic: PROBE, qos: 0, rh: 0 }] })
+      await client.ping()
+      return received.length
+    }
+    await until('the end of a message', retained, (count) => count === 0, DEADLINE_MS)
+    await client.disconnect()
   }
 
   /** Round trips of all clients: what was on its way to them has come. */
@@ -73,18 +121,26 @@ export class ScriptStage {
     await Promise.all(this.#clients.map((client) => client?.ping()))
   }
 
-  /** What each client received, by topic and QoS: in each of these order is kept. */
+  /**
+   * What each client received, by topic, QoS and publisher: in each of these order is kept [MQTT-4.6.0-5]. The last is
+   * what members of the groups got that have several, whoever of them.
+   */
   seen(): Record<string, string[]>[] {
-    return this.#received.map((messages) => {
+    const shared: string[] = []
+    const seen = this.#received.map((messages) => {
       const streams: Record<string, string[]> = {}
-      for (const { topic, qos, text } of messages) {
-        const stream = `${topic} q${qos}`
-        const texts = streams[stream] ?? []
-        texts.push(text)
-        streams[stream] = texts
+      for (const { topic, qos, text, publisher, identifier } of messages) {
+        const stream = `${topic} q${qos}${publisher}`
+        if (identifier >= GROUP_IDENTIFIER_MIN) shared.push(`${stream}: ${text}`)
+        else {
+          const texts = streams[stream] ?? []
+          texts.push(text)
+          streams[stream] = texts
+        }
       }
       return streams
     })
+    return [...seen, { shared: shared.sort() }]
   }
 
   get messageCount(): number {
