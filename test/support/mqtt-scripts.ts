@@ -236,8 +236,9 @@ class ScriptDraw {
     const receiveMaximum = isV5 && !isAgain && this.#odds(3) ? 1 + this.#random.below(3) : 0
     state.hasHeld = isHolding || isAgain
     state.isHeldUp = isHolding && receiveMaximum > 0
-    const maximumPacketSize =
-      isV5 && !state.hasHeld && this.#odds(4) ? 60 + this.#random.below(60) : 0
+    // With both mosquitto 2.0 leaves out messages that fit, and for which its window has room.
+    const mayBound = isV5 && !state.hasHeld && receiveMaximum === 0
+    const maximumPacketSize = mayBound && this.#odds(4) ? 60 + this.#random.below(60) : 0
     state.isHolding = isHolding
     state.takesAll = !isHolding && maximumPacketSize === 0
     return {
