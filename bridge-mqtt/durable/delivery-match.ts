@@ -1,7 +1,7 @@
 import { isFrom, plainQos, qosOfHeaders } from '../headers/index.ts'
 import type { DeliveryLine, LoggedMessage } from './delivery-line.ts'
 import { FEW_FILTERS_MAX } from './limits.ts'
-import type { LogEntry } from './recent-log.ts'
+import type { LogEntry, RecentLog } from './recent-log.ts'
 import type { FilterMatch, SessionFilters } from './session-filters.ts'
 
 const NO_IDS: readonly number[] = []
@@ -11,9 +11,11 @@ export type SentMessage = { -readonly [Key in keyof LoggedMessage]: LoggedMessag
 
 /**
  * What the filters of one session say of what is delivered to it. Most messages are on the subject of the one
- * before: what was found for that is remembered, as long as the filters are the same.
+ * before: what was found for that is remembered, as long as the filters are the same. Only of what lies in memory,
+ * where those on one subject share it: one that was read from the disk is a view of a whole piece of the file.
  */
 export class DeliveryMatch {
+  readonly #recent: RecentLog
   readonly #filters: SessionFilters
   readonly #line: DeliveryLine
   /** In front of the subject of what is for this session alone. */
@@ -26,7 +28,8 @@ export class DeliveryMatch {
   #isRetainAsPublished = false
   #subscriptionIds = NO_IDS
 
-  constructor(filters: SessionFilters, line: DeliveryLine, address: Uint8Array) {
+  constructor(recent: RecentLog, filters: SessionFilters, line: DeliveryLine, address: Uint8Array) {
+    this.#recent = recent
     this.#filters = filters
     this.#line = line
     this.#address = address
@@ -53,7 +56,7 @@ export class DeliveryMatch {
       sent.subject = subjectBytes
       this.#filters.match(subjectBytes, seq, isFrom(headers, this.#line.clientId), MATCH)
       if (!MATCH.isMatch) MATCH.qos = 0
-      if (plain > 0) this.#remember(subjectBytes, seq)
+      if (plain > 0 && this.#recent.get(seq) === message) this.#remember(subjectBytes, seq)
     }
     sent.subscriptionIds = MATCH.subscriptionIds
     sent.groups = MATCH.groups

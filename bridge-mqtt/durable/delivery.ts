@@ -88,7 +88,7 @@ export class Delivery implements CursorUser, Sender {
     this.#filters = filters
     this.line = line
     this.#key = key
-    this.#match = new DeliveryMatch(filters, line, addressOf(key))
+    this.#match = new DeliveryMatch(host.recent, filters, line, addressOf(key))
     this.#reader = new BacklogReader(
       host.stream,
       () => this.pump(),

@@ -37,8 +37,7 @@ export class Resending {
       const entry = this.#entries[this.#at] as InflightMessage
       if (entry.phase === 'published' && isThere(entry)) return entry
     }
-    this.#entries = []
-    this.#messages.clear()
+    this.#ended()
     return undefined
   }
 
@@ -49,7 +48,15 @@ export class Resending {
       return 'reading'
     }
     const { seq } = this.#entries[this.#at++] as InflightMessage
-    return this.#messages.get(seq)
+    const message = this.#messages.get(seq)
+    if (this.isDone) this.#ended()
+    return message
+  }
+
+  /** The client may stay for months, and what was read are pieces of the file. */
+  #ended(): void {
+    this.#entries = []
+    this.#messages.clear()
   }
 
   #read(): void {
@@ -60,7 +67,9 @@ export class Resending {
     this.#stream.readAt([...new Set(seqs)].sort((a, b) => a - b)).then(
       (messages) => {
         this.#isReading = false
-        this.#messages = new Map(messages.map((message) => [message.seq, message]))
+        // Meanwhile its client may have acknowledged all of them.
+        if (!this.isDone)
+          this.#messages = new Map(messages.map((message) => [message.seq, message]))
         this.#readTo = to
         this.#came()
       },
