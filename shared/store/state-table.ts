@@ -26,6 +26,14 @@ interface Staged {
   since: number
 }
 
+/** What is said of them with a record beside what the table knows. */
+interface OlderRecords {
+  /** They may lie in this segment, too. */
+  readonly since?: number
+  /** When that is not the segment where the record comes to lie. */
+  readonly until?: number
+}
+
 const NO_BYTES = new Uint8Array(0)
 const UNTIL_BYTES = 4
 
@@ -83,7 +91,12 @@ export class JournalTable implements StateTable, Staging {
 
   /** The same for an entry whose segment goes: older records than this one lie before `until` all the same. */
   carry(key: string, until: number): void {
-    this.#write(key, this.get(key), undefined, this.#staged.has(key) ? undefined : until)
+    this.#write(key, this.get(key), undefined, this.#staged.has(key) ? {} : { until })
+  }
+
+  /** The same for a key of which a segment has an older record, and nobody knew that any more. */
+  overrule(key: string, segmentId: number): void {
+    this.#write(key, this.get(key), undefined, { since: segmentId })
   }
 
   /** Returns the entry that this one replaces. */
@@ -137,17 +150,16 @@ export class JournalTable implements StateTable, Staging {
     this.#write(key, value, committed)
   }
 
-  /** @param until when that is not the segment where the record comes to lie */
   #write(
     key: string,
     value: Uint8Array | undefined,
     committed: Committed | undefined,
-    until?: number,
+    older: OlderRecords = {},
   ): void {
     const { writer } = this.#parts
     const before = this.#staged.get(key)
-    const older = before ?? this.committed.get(key)
-    const since = older === undefined ? writer.segmentIdMin() : older.since
+    const known = before ?? this.committed.get(key)
+    const since = Math.min(known?.since ?? writer.segmentIdMin(), older.since ?? Infinity)
     this.#staged.set(key, { value, records: (before?.records ?? 0) + 1, since })
     writer.stage(this)
     writer.onUndo(() => {
@@ -161,7 +173,7 @@ export class JournalTable implements StateTable, Staging {
         streamId: this.#streamId,
         seq: since,
         subject: Buffer.from(key),
-        headers: until === undefined ? NO_BYTES : encodeUntil(until),
+        headers: older.until === undefined ? NO_BYTES : encodeUntil(older.until),
         payload: value ?? NO_BYTES,
         timeMs: undefined,
       },

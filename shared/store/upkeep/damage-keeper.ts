@@ -1,7 +1,8 @@
 /**
  * What happens to a segment in which damage was found: what did not hold goes to the quarantine before anything
  * drops it, messages that are gone are taken out of their streams and told, and what memory still
- * knows of other damaged records (states, configurations, floors, deletes) is written again.
+ * knows of other damaged records (states, configurations, floors, deletes) is written again, also that a key was removed
+ * of which only an older record is left there.
  */
 import type { Log } from '../../log/index.ts'
 import { type Disk, messageOf } from '../../runtime/index.ts'
@@ -16,6 +17,7 @@ import { type ByteRange, scanSegment } from '../segment-scan.ts'
 import type { Span } from '../span.ts'
 import type { Writer } from '../writer.ts'
 import type { Quarantine } from './quarantine.ts'
+import { ReadablePuts } from './readable-puts.ts'
 
 export interface DamageKeeperParts {
   readonly disk: Disk
@@ -58,12 +60,16 @@ export class DamageKeeper {
     if (!catalog.hasSegment(segment.id)) return
     const chunk = new Chunk(bytes.subarray(0, size))
     const found = new Set<string>()
+    const puts = new ReadablePuts(catalog)
     const { damaged } = scanSegment(chunk, segment, false, (cursor) => {
       if (cursor.type === RecordType.message) found.add(`${cursor.streamId}:${cursor.seq}`)
+      else puts.note(cursor)
     })
     this.#takeOut(segment, known, found)
     this.#noteOthers(segment, chunk.bytes, damaged)
-    carryDamaged(segment, [...damaged, ...segment.cut], catalog, writer)
+    const lost = [...damaged, ...segment.cut]
+    carryDamaged(segment, lost, catalog, writer)
+    if (lost.length > 0) puts.overrule(segment)
     segment.damage = 'kept'
     await this.keepRanges(segment, chunk.bytes, damaged)
   }

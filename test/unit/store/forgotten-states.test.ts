@@ -8,7 +8,7 @@ import { SeededRandom } from '../../../shared/runtime/index.ts'
 import { openStore, type Store, type StreamStore } from '../../../shared/store/index.ts'
 import type { JournalTable } from '../../../shared/store/state-table.ts'
 import { SimDisk } from '../../sim/index.ts'
-import { appendDurably, bytes, noLimits } from '../../support/opened-store.ts'
+import { appendDurably, bytes, noLimits, readAll } from '../../support/opened-store.ts'
 import { StoreClock, settle } from '../../support/store-clock.ts'
 import { committedBarrier } from '../../support/store-commands.ts'
 
@@ -228,5 +228,38 @@ describe('states that were removed', () => {
     for (const id of [1, 2]) await disk.remove(`/data/journal/000000000${id}.idx`)
     await restart()
     assertNoneIsBack()
+  })
+
+  it('stay removed when what says so is damaged while it runs, and the index is lost', async () => {
+    for (const key of ['gone', 'back', 'again']) await come(key)
+    await appendDurably(stream, 's', 'between')
+    for (const key of ['gone', 'back', 'again']) await go(key)
+    await appendDurably(stream, 's', 'damaged message')
+    await fillSegment()
+    await come('back')
+    await come('again')
+    await tidy()
+    assert.equal(remembered(), 0)
+    const file = '/data/journal/0000000001.log'
+    const content = Buffer.from(disk.bytesOf(file))
+    for (const key of ['gone', 'back', 'again']) {
+      for (const name of ['mark', 'state']) {
+        disk.corrupt(file, content.lastIndexOf(`${name} ${key}`), 4)
+      }
+    }
+    disk.corrupt(file, content.indexOf('damaged message'), 4)
+    await readAll(stream)
+    await tidy()
+    assert.equal(remembered(), 2)
+    await go('again')
+    assert.equal(remembered(), 4)
+    await fillSegment()
+    await tidy()
+    await disk.remove('/data/journal/0000000001.idx')
+    await restart()
+    const keys = (table: StreamStore['states']): string[] =>
+      [...table.entries()].map(([key]) => key)
+    assert.deepEqual([keys(store.marks), keys(stream.states)], [['mark back'], ['state back']])
+    assert.equal(remembered(), 4)
   })
 })
