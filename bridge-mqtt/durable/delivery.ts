@@ -133,6 +133,8 @@ export class Delivery implements CursorUser, Sender {
   takenBack(assignedSeq: number): void {
     this.#ready.dropAbove(assignedSeq)
     if (this.#isTracking) this.#readyFrom = Math.min(this.#readyFrom, assignedSeq + 1)
+    // It may have waited for that alone: no commit tells it now.
+    if (this.isListed && !this.#isLive) this.#host.clock.soon(() => this.pump())
   }
 
   filtersChanged(): void {

@@ -185,6 +185,10 @@ export class ClientFilters {
     return this.#get(filter) !== undefined
   }
 
+  get(filter: string): ClientFilter | undefined {
+    return this.#get(filter)
+  }
+
   /**
    * Adds a filter, or replaces the options of one that is there [MQTT-3.8.4-3]. Refused when its wildcards
    * are misplaced or it is too long to be told to others, or the client may not subscribe to it: for `a/#` that is `a` as well, as nats-server

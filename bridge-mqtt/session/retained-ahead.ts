@@ -12,7 +12,7 @@ export interface KeptPage {
   readonly source: Pick<RetainedReplay, 'isNewest'>
 }
 
-interface LyingPage {
+export interface LyingPage {
   readonly filter: string
   readonly firstSeq: number
   readonly lastSeq: number
@@ -58,12 +58,20 @@ export class RetainedAhead {
     return isFull ? 0 : RETAINED_AHEAD_MESSAGES - left
   }
 
-  add({ filter, firstSeq, bytes, retained, source }: KeptPage): void {
+  add({ filter, firstSeq, bytes, retained, source }: KeptPage): Readonly<LyingPage> {
     const lastSeq = firstSeq + retained.length - 1
-    const page = { filter, firstSeq, lastSeq, bytes, origin: { retained, source }, isOver: false }
+    const page: LyingPage = {
+      filter,
+      firstSeq,
+      lastSeq,
+      bytes,
+      origin: { retained, source },
+      isOver: false,
+    }
     this.#pages.push(page)
     this.#count(page, 1)
     AHEAD.set(this.#session, this)
+    return page
   }
 
   /** The subscription has ended, or begins anew. */

@@ -5,9 +5,10 @@ import { RETAINED_PAGE_MESSAGES, RETAINED_RETRY_MS } from '../limits.ts'
 import type { ReplayPosition, RetainedMessage, RetainedReplay } from '../retained/index.ts'
 import type { ClientFilter } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
+import { cutReplays } from './cut-replays.ts'
 import { type Outbound, secondsLeft } from './outbound.ts'
 import { factsOfStored, OutboundMessage } from './outbound-message.ts'
-import { RetainedAhead } from './retained-ahead.ts'
+import { type LyingPage, RetainedAhead } from './retained-ahead.ts'
 import type { SessionGuard } from './session-guard.ts'
 import type { RetainedSource, SubscriberLog } from './subscriber-ports.ts'
 
@@ -36,14 +37,13 @@ interface Replay {
   readMs: number
   /** There was no room for all of the page when it was read. */
   isLate: boolean
-  /** Pages that are on their way to the log. */
-  unsure: number
 }
 
 /** What is left of the replays of a client that has gone, by filter. */
 export type CutReplays = ReadonlyMap<string, ReplayPosition>
 
 const NONE: readonly RetainedMessage[] = []
+const NOTHING_LEFT: RetainedReplay = { next: () => Promise.resolve(NONE), isNewest: () => false }
 /** Filled for each message, and sent or copied before the next. */
 const outgoing = new OutboundMessage()
 
@@ -62,8 +62,6 @@ export class RetainedReplays {
   readonly #parts: ReplayParts
   /** While there are any. */
   #waiting: Map<string, Replay> | undefined
-  /** Those with pages on their way to the log, which may not get there. */
-  #unsure: Map<string, Replay> | undefined
   /** Made for the first page that may go into the log. */
   #ahead: RetainedAhead | undefined
   /** SUBSCRIBEs whose answer waits for the disk: nothing is sent before it. */
@@ -91,7 +89,7 @@ export class RetainedReplays {
     const { position } = pages
     if (from === undefined) this.cancel(filter.filter)
     this.#waiting ??= new Map()
-    const nothing = { page: NONE, sent: 0, readMs: 0, isLate: false, unsure: 0 }
+    const nothing = { page: NONE, sent: 0, readMs: 0, isLate: false }
     const replay = { filter, qos, subscriptionIds, pages, position, ...nothing }
     this.#waiting.set(filter.filter, replay)
   }
@@ -108,7 +106,6 @@ export class RetainedReplays {
   /** Nothing more is sent for it [MQTT-3.10.4-2]. */
   cancel(filter: string): void {
     this.#forget(filter)
-    this.#unsure?.delete(filter)
     this.#ahead?.cancel(filter)
   }
 
@@ -142,7 +139,6 @@ export class RetainedReplays {
     this.#cancelRetry?.()
     if (this.#parts.log !== undefined) this.#ahead?.left(this.#parts.log.passedSeq)
     this.#waiting = undefined
-    this.#unsure = undefined
   }
 
   /** Messages that can leave now, or may lie in the log; those that wait already go first. */
@@ -282,41 +278,41 @@ export class RetainedReplays {
   #store(replay: Replay, { messages, retained, bytes }: LoggedPage): boolean {
     const { log, context, clientId } = this.#parts
     const { pages, position } = replay
+    let page: Readonly<LyingPage> | undefined
     let firstSeq = 0
     try {
       firstSeq =
         log?.keep(messages, (error) => {
-          if (error !== undefined) this.#lost(replay, firstSeq, { pages, position })
-          this.#settled(replay)
+          if (error !== undefined && page !== undefined)
+            this.#lost(replay, page, { pages, position })
+          if (!this.#isClosed) context.clock.soon(() => this.goOn())
         }) ?? 0
     } catch (err) {
       const fields = { client: clientId, err }
       context.notices.warn(fields, 'retained messages cannot be kept for a session')
       return false
     }
-    this.#ahead?.add({ filter: replay.filter.filter, firstSeq, retained, bytes, source: pages })
+    const { filter } = replay.filter
+    page = this.#ahead?.add({ filter, firstSeq, retained, bytes, source: pages })
     // It is not to be read again for what else is on the page.
     replay.position = pages.position
-    this.#unsure ??= new Map()
-    this.#unsure.set(replay.filter.filter, replay)
-    replay.unsure++
     return true
   }
 
-  #settled(replay: Replay): void {
-    const { filter } = replay.filter
-    if (--replay.unsure === 0 && this.#unsure?.get(filter) === replay) this.#unsure.delete(filter)
-    if (!this.#isClosed) this.#parts.context.clock.soon(() => this.goOn())
-  }
-
   /** A page did not get to the disk: all from there on is read again, unless nobody waits for it any more. */
-  #lost(replay: Replay, firstSeq: number, { pages, position }: PageStart): void {
-    this.#ahead?.takenBack(firstSeq)
-    const { source } = this.#parts
+  #lost(replay: Replay, page: Readonly<LyingPage>, { pages, position }: PageStart): void {
+    this.#ahead?.takenBack(page.firstSeq)
+    const { source, log } = this.#parts
     const { filter } = replay
-    // Of several pages the first one says from where.
-    const isFirst = replay.pages === pages
-    if (source === undefined || !isFirst || this.#unsure?.get(filter.filter) !== replay) return
+    const other = this.#waiting?.get(filter.filter)
+    // Of several pages the first one says from where, be it one of the connection before.
+    const isFirst = replay.pages === pages && (other ?? replay) === replay
+    if (source === undefined || log === undefined || !isFirst || page.isOver) return
+    if (this.#isClosed) {
+      replay.pages = NOTHING_LEFT
+      if (position !== undefined) cutReplays.lost(log, filter.filter, position)
+      return
+    }
     replay.pages = source.replay(filter.compiled(), filter.skipsDollar, position)
     replay.position = position
     replay.page = NONE

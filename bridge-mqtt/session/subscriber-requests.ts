@@ -17,12 +17,14 @@ import {
 } from '../codec/index.ts'
 import type { StoredFilter } from '../durable/index.ts'
 import { RECHECKED_AT_ONCE } from '../limits.ts'
+import type { ReplayPosition } from '../retained/index.ts'
 import type { ClientFilters, Refusal } from './client-filters.ts'
 import { ENDING } from './connection-ending.ts'
 import type { MqttContext } from './context.ts'
+import { cutReplays } from './cut-replays.ts'
 import { FilterRecheck } from './filter-recheck.ts'
 import { type FilterRequest, FilterRun, type Stored } from './filter-run.ts'
-import type { CutReplays, RetainedReplays } from './retained-replay.ts'
+import type { RetainedReplays } from './retained-replay.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 
 export interface RequestParts {
@@ -37,12 +39,6 @@ export interface RequestParts {
 const RETAIN = { always: 0, new: 1 } as const
 
 /**
- * How far the replays were of sessions whose clients have gone before they had all that was retained: they get the
- * rest when they come back, since nobody asks for it a second time. It is not kept over a restart.
- */
-const CUT_REPLAYS = new WeakMap<SubscriberLog, CutReplays>()
-
-/**
  * SUBSCRIBE and UNSUBSCRIBE. What they ask for is so at once; of a durable session the answer waits until it
  * is on disk, and when it does not get there, all is as it was before.
  */
@@ -54,7 +50,7 @@ export class SubscriberRequests {
   #isRestoring = false
   #recheck: FilterRecheck | undefined
   /** Of filters that are still to be restored. */
-  #cut: CutReplays = new Map()
+  #cut = new Map<string, ReplayPosition>()
 
   constructor(parts: RequestParts) {
     this.#parts = parts
@@ -129,8 +125,7 @@ export class SubscriberRequests {
   /** Of a session that was here before, but for what its user may not have any more. */
   restore(durable: SubscriberLog): void {
     const { filters, line, replays } = this.#parts
-    const cut = new Map(CUT_REPLAYS.get(durable))
-    CUT_REPLAYS.delete(durable)
+    const cut = cutReplays.comeBack(durable, this.#goOn)
     this.#cut = cut
     const refused: string[] = []
     const all = durable.filters.values()
@@ -198,13 +193,23 @@ export class SubscriberRequests {
     this.#isClosed = true
     this.#recheck?.stop()
     const unfinished = new Map([...this.#cut, ...this.#parts.replays.unfinished])
-    if (this.#durable !== undefined && unfinished.size > 0) {
-      CUT_REPLAYS.set(this.#durable, unfinished)
-    }
+    if (this.#durable !== undefined) cutReplays.leave(this.#durable, this.#goOn, unfinished)
     this.#parts.replays.close()
     const { context, filters } = this.#parts
     const leaveNext = this.#counted(() => filters.leave())
     Turns.of(context.clock).doInPieces(filters.account, leaveNext)
+  }
+
+  /** Some pages of the client's last connection did not get to the disk. */
+  readonly #goOn = (filter: string, from: ReplayPosition): void => {
+    const { context, filters, replays } = this.#parts
+    const entry = filters.get(filter)
+    if (entry === undefined) {
+      if (this.#isRestoring) this.#cut.set(filter, from)
+      return
+    }
+    replays.add(entry, from)
+    context.clock.soon(() => replays.goOn())
   }
 
   #judged(): void {

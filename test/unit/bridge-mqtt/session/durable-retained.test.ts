@@ -211,6 +211,28 @@ describe('retained messages for a session that lasts', () => {
     assert.deepEqual(await replayed(client, payloads.length), payloads)
   })
 
+  for (const isBack of [true, false]) {
+    it(`are read again for a client that has ${isBack ? 'come back' : 'gone'} when they did not get to the disk`, async () => {
+      const store = await open(new MemoryStore(() => clock.wallMs()))
+      const payloads = await retain(2 * RETAINED_AHEAD_MESSAGES, 2)
+      let client = connect(1_000)
+      client.subscribe({ 'r/#': 1, 'r/1': 1 })
+      store.isAuto = false
+      store.commit()
+      await settle()
+      client.unsubscribe('r/1')
+      client.subscriber.close()
+      if (isBack) client = connect(1_000)
+      await settle()
+      store.failCommit()
+      await settle()
+      if (!isBack) client = connect(1_000)
+      store.isAuto = true
+      store.commit()
+      assert.deepEqual(await replayed(client, payloads.length), payloads)
+    })
+  }
+
   it('come by the window from a store that takes nothing, and none is dropped', async () => {
     const store = await open(new MemoryStore(() => clock.wallMs()))
     const payloads = await retain(300, 1)
