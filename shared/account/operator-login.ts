@@ -66,12 +66,7 @@ export class OperatorLogin {
 
   /** The user whose JWT is presented, or stands in for none; undefined: no valid one. */
   userOf(credentials: Credentials): UserClaims | undefined {
-    const { connectionType, jwt, password } = credentials
-    const isMqtt = connectionType === 'MQTT' || connectionType === 'MQTT_WS'
-    const presented = isMqtt && (jwt === undefined || jwt === '') ? password : jwt
-    const user = decodeOrNothing(presented ?? '') ?? decodeOrNothing(this.#config.default_sentinel)
-    if (user === undefined) return undefined
-    return userProblems(user, this.#clock.wallMs()).length === 0 ? user : undefined
+    return this.#valid(presentedIn(credentials) ?? decodeOrNothing(this.#config.default_sentinel))
   }
 
   /** The account of a user as far as it may log in at all: signed, unexpired, and not shut out by the file. */
@@ -110,9 +105,9 @@ export class OperatorLogin {
     return { ...admission, identity: { ...identity, ...proxied } }
   }
 
-  /** For who presents nothing but a JWT. Nobody hears it whose JWT the account has not signed. */
+  /** For who presents nothing but a JWT of his own. Nobody hears it whose JWT the account has not signed. */
   bearerRefusalOf(credentials: Credentials): BearerRefusal | undefined {
-    const user = this.userOf(credentials)
+    const user = this.#valid(presentedIn(credentials))
     const account = user && this.#book.get(accountOfUser(user))
     if (user === undefined || account === undefined) return undefined
     const terms = admit(user, account, this.#clock.wallMs())?.terms
@@ -147,6 +142,18 @@ export class OperatorLogin {
     const admission = renewedUser(identity, grant, account)
     return admission && this.remember(admission)
   }
+
+  #valid(user: UserClaims | undefined): UserClaims | undefined {
+    if (user === undefined) return undefined
+    return userProblems(user, this.#clock.wallMs()).length === 0 ? user : undefined
+  }
+}
+
+/** undefined: what is presented is no JWT of a user. */
+function presentedIn({ connectionType, jwt, password }: Credentials): UserClaims | undefined {
+  const isMqtt = connectionType === 'MQTT' || connectionType === 'MQTT_WS'
+  const presented = isMqtt && (jwt === undefined || jwt === '') ? password : jwt
+  return decodeOrNothing(presented ?? '')
 }
 
 /** Why a user may stay no longer in an account as it is now, whoever let it in. */

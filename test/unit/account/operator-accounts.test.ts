@@ -246,6 +246,8 @@ describe('accounts of an operator', () => {
     ]
     const bearer = await world.userJwt({ bearer_token: true })
     const plain = await world.userJwt()
+    const fallback = { default_sentinel: bearer }
+    const withSentinel = await world.accounts(await world.accountJwt(strict), fallback)
     const cases: [typeof open, string, string | undefined][] = [
       [open, plain, 'not_bearer'],
       [closed, bearer, 'bearers_disallowed'],
@@ -254,6 +256,8 @@ describe('accounts of an operator', () => {
       [open, await world.userJwt({}, { exp: inSeconds(-10) }), undefined],
       [open, 'password', undefined],
       [open, '', undefined],
+      [withSentinel, 'password', undefined],
+      [withSentinel, '', undefined],
     ]
     for (const [{ authenticator }, password, expected] of cases) {
       const mqtt = { user: 'any', password, connectionType: 'MQTT' as const }
