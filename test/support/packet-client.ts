@@ -140,8 +140,11 @@ export class PacketClient {
   }
 
   /** The next packet, which must be one of that kind. */
-  async next<Kind extends keyof Answers>(kind: Kind): Promise<Answers[Kind]> {
-    await this.#until(() => this.#packets.length > 0 || this.#isClosed, kind)
+  async next<Kind extends keyof Answers>(
+    kind: Kind,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Answers[Kind]> {
+    await this.#until(() => this.#packets.length > 0 || this.#isClosed, kind, deadlineMs)
     const packet = this.#packets.shift()
     assert.equal(packet?.cmd, kind, `${JSON.stringify(packet)}`)
     return packet as Answers[Kind]
@@ -233,9 +236,9 @@ export class PacketClient {
     await this.#until(() => this.#isClosed, 'the end')
   }
 
-  async #until(isTrue: () => boolean, what: string): Promise<void> {
-    const timer = setTimeout(() => this.#changed(), DEADLINE_MS)
-    const endMs = Date.now() + DEADLINE_MS
+  async #until(isTrue: () => boolean, what: string, deadlineMs = DEADLINE_MS): Promise<void> {
+    const timer = setTimeout(() => this.#changed(), deadlineMs)
+    const endMs = Date.now() + deadlineMs
     while (!isTrue()) {
       if (Date.now() >= endMs) {
         throw new Error(`waited for ${what}, have ${JSON.stringify(this.#packets).slice(0, 1_000)}`)
