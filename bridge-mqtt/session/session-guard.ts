@@ -116,14 +116,18 @@ export class SessionGuard {
     return this.#identity.permissions?.filtersDeliveries(subject, queue) === true
   }
 
-  /** Remembered per subject: asked for every delivery of a filter that is too wide. */
+  /**
+   * Whether he may have messages on a subject at all: by a filter that he was allowed as he asked for it he may not
+   * any more have what came, or was stored, before that is taken from him. Remembered per subject: asked for every
+   * delivery of a filter that is too wide, and of the log.
+   */
   mayReceive(subject: Uint8Array, queue = ''): boolean {
     const { permissions } = this.#identity
     if (permissions === undefined) return true
     const receivable = this.#receivableBy(queue)
     const known = receivable.get(subject, 0, subject.length)
     if (known !== undefined) return known
-    const isAllowed = permissions.mayReceive(Buffer.from(subject).toString(), queue)
+    const isAllowed = permissions.maySubscribe(Buffer.from(subject).toString(), queue)
     receivable.add(subject, 0, subject.length, isAllowed)
     return isAllowed
   }

@@ -123,6 +123,21 @@ describe('permissions that change under a quarter of a million filters', functio
     assert.deepEqual(await back.beforePong(), [])
   })
 
+  it('of a group leave what waits for their member to nobody who may not have it', async () => {
+    const lasting = { clean: false, properties: { sessionExpiryInterval: 600, receiveMaximum: 1 } }
+    const long = await client(lasting)
+    await long.subscribe(1, ['$share/g/a/#', 'b/#'])
+    for (const [n, topic] of ['a/1', 'a/2', 'b/1'].entries()) {
+      bystander.publish(topic, topic, { messageId: n + 1 })
+      await bystander.next('puback')
+    }
+    const { messageId = 0 } = await long.next('publish')
+    await hub.reload(mayHave('b', 'b.>'))
+    await answeredUntilGone('a.1')
+    long.ack('puback', messageId)
+    assert.equal(await long.message(), 'b/1 b/1')
+  })
+
   it('of a thousand clients end in turns too', async () => {
     const names = namesOf(CROWD_FILTERS)
     const crowd: PacketClient[] = []
