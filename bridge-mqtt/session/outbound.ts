@@ -34,6 +34,10 @@ const AWAITS = { nothing: 0, puback: 1, pubrec: 2, pubcomp: 3, other: 4 } as con
 export interface OutboundHost {
   /** Sends what there is room for. */
   flushQueue(): void
+  /** Whether the client is still to have what has waited for it. */
+  mayReceive(topic: Uint8Array, group: string): boolean
+  /** It is not, and would have had it as a member of a shared subscription. */
+  passOn(copy: SharedCopy): void
 }
 
 /** Filled with what has waited, and sent at once. */
@@ -66,6 +70,8 @@ export class Outbound {
   readonly #writer: OutboundWriter
   /** What has QoS 1 or 2 waits in the queue: something else is to leave first. */
   isHeld = false
+  /** What waits came before its user's permissions changed. */
+  #isJudging = false
   /** These are made when they are needed: to most idle devices nothing is on its way. */
   #awaited: Map<number, number> | undefined
   /** Made with the first message of a shared subscription. */
@@ -189,6 +195,11 @@ export class Outbound {
     }
   }
 
+  /** Its user's permissions have changed: of what waits leaves what he may receive as it leaves. */
+  judgeQueued(): void {
+    this.#isJudging = this.queued > 0 || this.#isQos0Waiting()
+  }
+
   /** Sends from the queues what the window and the output have room for. */
   flushQueue(): void {
     const first = this.#queueOfQos0
@@ -198,6 +209,7 @@ export class Outbound {
     }
     const queue = this.#queue
     while (queue?.first !== undefined && this.hasRoom) this.#sendFirst(queue, queue.first)
+    if (this.queued === 0) this.#isJudging = false
   }
 
   /** Of a session that was here before: what its last connection left half done is brought to its end. */
@@ -314,9 +326,13 @@ export class Outbound {
     return message.messageExpiry < 0 ? 0 : this.#clock.monotonicMs()
   }
 
-  /** Sends a message that has waited, unless its time is over [MQTT-3.3.2-5]. */
+  /** Sends a message that has waited, unless its time is over [MQTT-3.3.2-5], or the client is not to have it now. */
   #sendFirst(queue: OutboundQueue, kept: KeptMessage): void {
     queue.shift()
+    if (this.#isJudging && !this.#host.mayReceive(kept.topic, kept.copy?.group ?? '')) {
+      if (kept.copy !== undefined) this.#host.passOn(kept.copy)
+      return
+    }
     late.messageExpiry = kept.messageExpiry
     if (kept.messageExpiry >= 0) {
       const waitedMs = this.#clock.monotonicMs() - kept.queuedMs

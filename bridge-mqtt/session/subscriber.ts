@@ -10,14 +10,15 @@ import {
 import { qosOfHeaders } from '../headers/index.ts'
 import { SHARED_PACKET_BYTES_MAX } from '../limits.ts'
 import { SendWindow } from '../send-window.ts'
+import { topicToSubject } from '../topic-map.ts'
 import type { Topic } from '../translator.ts'
 import { ClientFilters, type GroupSubject } from './client-filters.ts'
 import type { MqttContext } from './context.ts'
 import { ClientLine } from './delivery-line.ts'
-import { Outbound } from './outbound.ts'
+import { Outbound, type OutboundHost } from './outbound.ts'
 import { factsOf, isPlain, OutboundMessage } from './outbound-message.ts'
 import { RetainedReplays } from './retained-replay.ts'
-import { handOver, sharedCopy } from './shared-leftovers.ts'
+import { handOver, type SharedCopy, sharedCopy } from './shared-leftovers.ts'
 import { SharedMembers, type SharedReceiver } from './shared-members.ts'
 import type { SubscriberLine, SubscriberLog, SubscriberOwner } from './subscriber-ports.ts'
 import { SubscriberRequests } from './subscriber-requests.ts'
@@ -51,7 +52,7 @@ function forget(): void {
  * waits for it is lost with it. A durable one gets from the router what has QoS 0; all else comes from
  * the log of its account (`ClientLine`).
  */
-export class Subscriber implements SharedReceiver {
+export class Subscriber implements SharedReceiver, OutboundHost {
   readonly #space: SubjectSpace
   readonly #context: MqttContext
   readonly #owner: SubscriberOwner
@@ -215,7 +216,18 @@ export class Subscriber implements SharedReceiver {
    * @param isPermitted it is not his permissions that have changed
    */
   recheck(isPermitted: boolean): void {
+    if (!isPermitted) this.#outbound.judgeQueued()
     this.#requests.recheck(isPermitted)
+  }
+
+  mayReceive(topic: Uint8Array, group: string): boolean {
+    const subject = topicToSubject(topic)
+    return subject !== undefined && this.#owner.guard.mayReceive(subject, group)
+  }
+
+  passOn(...copies: readonly SharedCopy[]): void {
+    const { clock } = this.#context
+    if (copies.length > 0) handOver(copies, { space: this.#space, peerId: this.#peer.id, clock })
   }
 
   /** Deliveries wait while its own client's publish is routed: what acknowledges that leaves before them. */
@@ -233,10 +245,7 @@ export class Subscriber implements SharedReceiver {
   /** Receives nothing from now on. */
   close(): void {
     this.#requests.close()
-    const left = this.#outbound.close()
-    if (left.length > 0) {
-      handOver(left, { space: this.#space, peerId: this.#peer.id, clock: this.#context.clock })
-    }
+    this.passOn(...this.#outbound.close())
     if (this.#line !== undefined) this.#durable?.detach(this.#line)
   }
 

@@ -21,6 +21,8 @@ const ROOM = 64 * 1024
 const LIMITS = { queuedMessagesMax: 4, queuedBytesMax: 10_000 }
 const TOPIC = Buffer.from('t')
 const UNLIMITED = Number.POSITIVE_INFINITY
+/** Permissions do not change here. */
+const ALLOWING = { mayReceive: () => true, passOn: () => {} }
 
 describe('outbound', () => {
   let start: number
@@ -48,7 +50,7 @@ describe('outbound', () => {
       kept: new KeptMessages({ counters, bytesMax: () => UNLIMITED, filled: () => {} }),
       window: new SendWindow(3),
       isWindowShared: false,
-      host: { flushQueue: () => outbound.flushQueue() },
+      host: { ...ALLOWING, flushQueue: () => outbound.flushQueue() },
     }
     return new Outbound(channel, { ...defaults, ...options }, counters, clock)
   }
@@ -219,7 +221,7 @@ describe('outbound', () => {
 
     it('are those of the log too', () => {
       outbound = make({ window, isWindowShared: true })
-      const host = { flushed: 0, flushQueue: () => host.flushed++ }
+      const host = { ...ALLOWING, flushed: 0, flushQueue: () => host.flushed++ }
       outbound = make({ window, isWindowShared: true, host })
       for (let i = 0; i < 4; i++) {
         assert.ok(outbound.publishLogged(message({ payload, qos: 1 }), window.take(), false))
