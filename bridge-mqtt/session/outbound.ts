@@ -36,8 +36,8 @@ export interface OutboundHost {
   flushQueue(): void
   /** Whether the client is still to have what has waited for it. */
   mayReceive(topic: Uint8Array, group: string): boolean
-  /** It is not, and would have had it as a member of a shared subscription. */
-  passOn(copy: SharedCopy): void
+  /** It is not to have them, and would have had them as a member of shared subscriptions. */
+  passOn(copies: readonly SharedCopy[]): void
 }
 
 /** Filled with what has waited, and sent at once. */
@@ -330,7 +330,7 @@ export class Outbound {
   #sendFirst(queue: OutboundQueue, kept: KeptMessage): void {
     queue.shift()
     if (this.#isJudging && !this.#host.mayReceive(kept.topic, kept.copy?.group ?? '')) {
-      if (kept.copy !== undefined) this.#host.passOn(kept.copy)
+      if (kept.copy !== undefined) this.#host.passOn([kept.copy])
       return
     }
     late.messageExpiry = kept.messageExpiry

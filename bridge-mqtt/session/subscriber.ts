@@ -225,7 +225,7 @@ export class Subscriber implements SharedReceiver, OutboundHost {
     return subject !== undefined && this.#owner.guard.mayReceive(subject, group)
   }
 
-  passOn(...copies: readonly SharedCopy[]): void {
+  passOn(copies: readonly SharedCopy[]): void {
     const { clock } = this.#context
     if (copies.length > 0) handOver(copies, { space: this.#space, peerId: this.#peer.id, clock })
   }
@@ -245,7 +245,7 @@ export class Subscriber implements SharedReceiver, OutboundHost {
   /** Receives nothing from now on. */
   close(): void {
     this.#requests.close()
-    this.passOn(...this.#outbound.close())
+    this.passOn(this.#outbound.close())
     if (this.#line !== undefined) this.#durable?.detach(this.#line)
   }
 
