@@ -150,9 +150,9 @@ export class MemoryStore implements Store {
     })
   }
 
-  commit(): void {
-    const gathered = this.#gathered
-    this.#gathered = []
+  /** @param most of what is staged; the rest waits for the next commit */
+  commit(most = this.#gathered.length): void {
+    const gathered = this.#gathered.splice(0, most)
     this.commits++
     for (const staged of gathered) staged.apply()
     for (const staged of gathered) staged.committed?.(undefined, staged.seq, staged.whom)

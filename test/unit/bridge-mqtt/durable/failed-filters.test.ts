@@ -49,6 +49,18 @@ describe('mqtt durable: filters whose commits fail', () => {
     assert.deepEqual(await stored(), [['a', 2]])
   })
 
+  it('one that was taken is gone, when that it is asked for again is of a later commit', async () => {
+    const session = world.session('c')
+    session.subscribe([filterOf('a', 2)], () => {})
+    store.commit()
+    session.unsubscribe(['a'], () => {})
+    session.subscribe([filterOf('a', 1)], () => {})
+    store.commit(1)
+    store.failCommit()
+    assert.deepEqual(shown(world), [])
+    assert.deepEqual(await stored(), [])
+  })
+
   it('one that was asked for and taken again is not there', () => {
     const session = world.session('c')
     session.subscribe([filterOf('a')], () => {})

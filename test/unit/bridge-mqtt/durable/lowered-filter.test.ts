@@ -27,6 +27,12 @@ describe('mqtt durable: a filter that is asked for again at QoS 0', () => {
     return line
   }
 
+  async function attached(clientId: string): Promise<string[]> {
+    const line = world.attach(clientId)
+    await settle()
+    return line.payloads
+  }
+
   async function acknowledge(...packetIds: number[]): Promise<void> {
     for (const packetId of packetIds) {
       world.session('c').puback(packetId, 0)
@@ -84,6 +90,41 @@ describe('mqtt durable: a filter that is asked for again at QoS 0', () => {
     world.session('c').wake()
     await settle()
     assert.deepEqual(line.payloads, ['1', '2', '3', '4'])
+  })
+
+  it('gets what waited before it was asked for with more, and with less again', async () => {
+    const line = await behind(1)
+    for (const qos of [0, 1, 0]) await world.subscribe('c', filterOf('a/#', qos))
+    await acknowledge(1, 2, 3)
+    assert.deepEqual(line.payloads, ['1', '2', '3'])
+  })
+
+  it('gets it when nothing was in flight as its client was away', async () => {
+    await world.subscribe('c', filterOf('a/#', 1))
+    await world.subscribe('d', 'b/1')
+    await world.publish('a.1', '1')
+    await world.subscribe('c', filterOf('a/#', 0))
+    await world.publish('b.1', 'for d')
+    world.attach('d')
+    await settle()
+    world.session('d').puback(1, 0)
+    clock.advance(60_000)
+    await settle()
+    assert.deepEqual(await attached('c'), ['1'])
+  })
+
+  it('keeps nothing for a member of a group: what is for it was addressed to it', async () => {
+    await world.subscribe('c', filterOf('$share/g/a/#', 1))
+    await world.subscribe('d', 'a/1')
+    const other = world.attach('d')
+    const member = world.attach('c')
+    await world.publish('a.1', '1')
+    await settle()
+    await world.subscribe('c', filterOf('$share/g/a/#', 0))
+    world.session('c').puback(1, 0)
+    assert.deepEqual([...other.payloads, ...member.payloads], ['1', '1'])
+    assert.equal([...world.session('c').filters.values()][0]?.qos, 0)
+    assert.equal(world.session('c').isWaiting, false)
   })
 
   it('gets nothing when it is taken back', async () => {
