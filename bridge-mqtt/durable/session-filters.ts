@@ -352,7 +352,8 @@ function reset(match: FilterMatch): void {
 
 /**
  * At QoS 0 nothing is stored from now on, but what is stored is not lost by that [MQTT-3.8.4-4]. Members of groups
- * have theirs addressed to them.
+ * have theirs addressed to them. Who lowers a filter a second time before he has got what waited since the first has
+ * once more what the log has from in between, though that came at QoS 0: one range is kept, and nothing is lost.
  */
 function waitingOf(
   { qos, sinceSeq, waiting, group }: FilterEntry,

@@ -190,9 +190,9 @@ export class ClientFilters {
   }
 
   /**
-   * Adds a filter, or replaces the options of one that is there [MQTT-3.8.4-3]. Refused when its wildcards
-   * are misplaced or it is too long to be told to others, or the client may not subscribe to it: for `a/#` that is `a` as well, as nats-server
-   * has it.
+   * Adds a filter, or replaces the options of one that is there [MQTT-3.8.4-3]. Refused when its wildcards are
+   * misplaced or it is too long to be told to others, or the client may not subscribe to it: for `a/#` that is `a` as
+   * well, as nats-server has it.
    */
   set(stored: StoredFilter): ClientFilter | Refusal {
     const known = this.#get(stored.filter)

@@ -8,9 +8,9 @@ export interface FilterSubjects {
 }
 
 /**
- * Whether the user of a client may have a filter. What he may changes at once; his filters, of which there may be hundreds of
- * thousands, are looked at one by one after that (`FilterRecheck`), and each before that when it is asked for: a message
- * on its way, or a SUBSCRIBE. So nobody gets by a filter what its user may not have any more.
+ * Whether the user of a client may have a filter. What he may changes at once; his filters, of which there may be
+ * hundreds of thousands, are looked at one by one after that (`FilterRecheck`), and each before that when it is asked
+ * for: a message on its way, or a SUBSCRIBE. So nobody gets by a filter what its user may not have any more.
  */
 export class FilterRule {
   /** Rises with every change of what the user may: what a filter was judged by. */

@@ -6,8 +6,9 @@ import { work } from './work.ts'
 /**
  * Turns of the event loop, and who has one. Whatever takes long stops when the turn is over and
  * stands in line; each turn is one of those, so that they alternate however many there are: the
- * accounts in turn (see TurnLine), and every second turn a link's, which stands for all who are behind it. Everybody else is served in each turn: they wait no longer than one turn
- * takes, and those who only come to take long share what is left of it.
+ * accounts in turn (see TurnLine), and every second turn a link's, which stands for all who are behind it. Everybody
+ * else is served in each turn: they wait no longer than one turn takes, and those who only come to take long share
+ * what is left of it.
  *
  *     turn      one in line, up to TURN_MS ──▶ sockets that have something, up to their first look ──▶ next
  *
@@ -62,8 +63,9 @@ export class Turns {
 
   /**
    * Does one piece after another until `next` says that there is none: some at once, and the rest in
-   * turns of the loop. It counts for nobody, since whoever it is done for has gone. All that an owner has to be done
-   * in pieces stands in line as one: when a thousand clients have gone, who is still there waits for one turn and not for a thousand.
+   * turns of the loop. It counts for nobody: whoever it is done for has gone, or waits for its end. All that an owner
+   * has to be done in pieces stands in line as one: when a thousand clients have gone, who is still there waits for
+   * one turn and not for a thousand.
    *
    * @param atOnce pieces that are done though the turn is over: none where very many begin in one turn
    */
