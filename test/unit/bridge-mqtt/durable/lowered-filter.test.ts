@@ -104,10 +104,7 @@ describe('mqtt durable: a filter that is asked for again at QoS 0', () => {
     await world.subscribe('d', 'b/1')
     await world.publish('a.1', '1')
     await world.subscribe('c', filterOf('a/#', 0))
-    await world.publish('b.1', 'for d')
-    world.attach('d')
-    await settle()
-    world.session('d').puback(1, 0)
+    await new Promise((resolve) => world.session('d').unsubscribe(['b/1'], resolve))
     clock.advance(60_000)
     await settle()
     assert.deepEqual(await attached('c'), ['1'])
@@ -115,16 +112,10 @@ describe('mqtt durable: a filter that is asked for again at QoS 0', () => {
 
   it('keeps nothing for a member of a group: what is for it was addressed to it', async () => {
     await world.subscribe('c', filterOf('$share/g/a/#', 1))
-    await world.subscribe('d', 'a/1')
-    const other = world.attach('d')
-    const member = world.attach('c')
     await world.publish('a.1', '1')
-    await settle()
     await world.subscribe('c', filterOf('$share/g/a/#', 0))
-    world.session('c').puback(1, 0)
-    assert.deepEqual([...other.payloads, ...member.payloads], ['1', '1'])
-    assert.equal([...world.session('c').filters.values()][0]?.qos, 0)
     assert.equal(world.session('c').isWaiting, false)
+    assert.deepEqual(await attached('c'), ['1'])
   })
 
   it('gets nothing when it is taken back', async () => {
