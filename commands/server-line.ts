@@ -87,7 +87,8 @@ function credentialsOf(address: string, flag: string): Credentials {
   const user = decoded(url?.username)
   const pass = decoded(url?.password)
   const isOurs = url?.protocol === 'nats:' || url?.protocol === 'tls:'
-  if (url === undefined || !isOurs || user === undefined || pass === undefined) {
+  const isWhole = isOurs && url.hostname !== ''
+  if (!isWhole || user === undefined || pass === undefined) {
     const advice = `write nats://[user:password@]host[:port], or tls:// for TLS`
     throw new Error(`--${flag} ${address} is no address: ${advice}`)
   }

@@ -152,6 +152,7 @@ describe('petiole mqtt', function () {
       ['clients', '--server', 'nats://127.0.0.1:1'],
       /^petiole: no answer from a server at .*Is it running\?/,
     ],
+    [['clients', '--server', ''], /^petiole: --server +is no address: write nats:/],
     [['clients', '--server', 'a b'], /^petiole: --server a b is no address: write nats:/],
     [['clients', '--server', 'http://hub'], /^petiole: --server http:\/\/hub is no address: write/],
     [
