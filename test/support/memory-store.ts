@@ -63,7 +63,7 @@ export class MemoryStore implements Store {
   isAuto = true
   /** How many commits there were. */
   commits = 0
-  #gathered: Staged[] = []
+  waiting: Staged[] = []
   #isScheduled = false
   #undo: (() => void)[] | undefined
 
@@ -107,13 +107,13 @@ export class MemoryStore implements Store {
       write()
       return
     }
-    const before = this.#gathered.length
+    const before = this.waiting.length
     this.#undo = []
     try {
       write()
     } catch (error) {
       for (const undo of this.#undo.reverse()) undo()
-      for (const staged of this.#gathered.splice(before).reverse()) staged.undo()
+      for (const staged of this.waiting.splice(before).reverse()) staged.undo()
       throw error
     } finally {
       this.#undo = undefined
@@ -137,11 +137,11 @@ export class MemoryStore implements Store {
   }
 
   async destroy(): Promise<void> {
-    this.#gathered = []
+    this.waiting = []
   }
 
   stage(staged: Staged): void {
-    this.#gathered.push(staged)
+    this.waiting.push(staged)
     if (!this.isAuto || this.#isScheduled) return
     this.#isScheduled = true
     queueMicrotask(() => {
@@ -150,9 +150,9 @@ export class MemoryStore implements Store {
     })
   }
 
-  /** @param most of what is staged; the rest waits for the next commit */
-  commit(most = this.#gathered.length): void {
-    const gathered = this.#gathered.splice(0, most)
+  /** @param count what came behind these goes on waiting, as for the next batch */
+  commit(count = Number.POSITIVE_INFINITY): void {
+    const gathered = this.waiting.splice(0, count)
     this.commits++
     for (const staged of gathered) staged.apply()
     for (const staged of gathered) staged.committed?.(undefined, staged.seq, staged.whom)
@@ -160,8 +160,8 @@ export class MemoryStore implements Store {
   }
 
   failCommit(): void {
-    const gathered = this.#gathered
-    this.#gathered = []
+    const gathered = this.waiting
+    this.waiting = []
     const error = new PetioleError('PETIOLE_STORE_FULL', 'no room')
     for (const staged of [...gathered].reverse()) staged.undo()
     for (const staged of gathered) staged.committed?.(error, staged.seq, staged.whom)

@@ -87,6 +87,8 @@ class Attempt {
   #world: DurableWorld | undefined
   #publishers: TestPublisher[] = []
   #serial = 0
+  /** How much of what waits is in the next commit; 0: all of it. */
+  #batch = 0
   #at = 0
   asked = 0
 
@@ -177,9 +179,10 @@ class Attempt {
   async #act(): Promise<void> {
     const draw = this.#random.below(200)
     const client = this.#clients[this.#random.below(this.#clients.length)] as Client
-    if (draw < 90) this.#publish()
-    else if (draw < 122) this.#store.commit()
-    else if (draw < 132) this.#store.failCommit()
+    if (draw < 88) this.#publish()
+    else if (draw < 98) this.#batch = this.#store.waiting.length
+    else if (draw < 122) this.#commit()
+    else if (draw < 132) this.#fail()
     else if (draw < 142) this.#comeOrGo(client)
     else if (draw < 156) this.#subscribe(client)
     else if (draw < 162) this.#unsubscribe(client)
@@ -187,6 +190,19 @@ class Attempt {
     else if (draw < 195) this.#stall(client)
     else if (draw < 199) this.#w.session(client.id).window.max = 1 + this.#random.below(40)
     else await this.#kill()
+  }
+
+  /** All, or what had come when a batch was full. */
+  #commit(): void {
+    const batch = this.#batch
+    this.#batch = 0
+    if (batch === 0) this.#store.commit()
+    else this.#store.commit(batch)
+  }
+
+  #fail(): void {
+    this.#batch = 0
+    this.#store.failCommit()
   }
 
   #publish(): void {
@@ -390,6 +406,7 @@ class Attempt {
   async #kill(): Promise<void> {
     this.#w.logs.destroy()
     this.#store = this.#store.restarted()
+    this.#batch = 0
     this.#store.isAuto = true
     await this.#start()
     for (const client of this.#clients) {

@@ -91,6 +91,23 @@ describe('mqtt durable: delivery to a session', () => {
     )
   })
 
+  it('sends what the second of two batches stores, too, when nothing else happens', async () => {
+    await world.subscribe('c', 'a')
+    await world.subscribe('away', 'b')
+    const line = world.attach('c')
+    await settle()
+    store.isAuto = false
+    const first = world.publish('b', 'for another')
+    const { length } = store.waiting
+    const second = world.publish('a', '1')
+    store.commit(length)
+    await first
+    assert.deepEqual(line.payloads, [])
+    store.commit()
+    await second
+    assert.deepEqual(line.payloads, ['1'])
+  })
+
   it('looks filters up the same way when there are many', async () => {
     const others = Array.from({ length: 20 }, (_, i) => `other/${i}`)
     await world.subscribe('c', ...others, filterOf('a/+', 1, { subscriptionId: 7 }), '+/1')
