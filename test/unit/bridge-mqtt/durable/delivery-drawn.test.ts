@@ -173,6 +173,10 @@ class Attempt {
         return session.inflight === 0 && session.hasCaughtUp
       })
       if (isQuiet && turn > 20 && this.#w.log.stats.messages === 0) return
+      // What a session passed over while a commit of its filters failed is looked for when one goes.
+      if (turn !== 40) continue
+      await this.#w.subscribe('c', 'none')
+      this.#w.session('c').unsubscribe(['none'], () => {})
     }
   }
 
