@@ -277,7 +277,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#cursor.user = undefined
     this.#cursor.forget()
     const filters = [...this.#filters.all.values()]
-    const { isSharing } = this.#filters
+    const { hasShared } = this.#filters
     const host = this.#host
     const leaveNext = this.#filters.leave()
     host.arriving.delete(this)
@@ -287,7 +287,7 @@ export class DurableSession implements InterestedSession, SharingSession {
       return false
     })
     const cursor = this.#cursor
-    host.handover.end({ identity: this, cursor, filters, isSharing }, committed)
+    host.handover.end({ identity: this, cursor, filters, hasShared }, committed)
     host.ended(this)
   }
 
@@ -339,8 +339,8 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#cursor.needs(seq)
   }
 
-  take(message: Message, qos: number): boolean {
-    return this.#host.appendTo(this, message, qos)
+  take(message: Message, qos: number, group: string): boolean {
+    return this.#host.appendTo(this, message, qos, group)
   }
 
   direct(message: Message, entry: FilterEntry): void {

@@ -32,8 +32,8 @@ export interface EndedSession {
   readonly identity: Omit<SessionIdentity, 'expirySeconds'>
   readonly cursor: SessionCursor
   readonly filters: readonly FilterEntry[]
-  /** One of them is shared. */
-  readonly isSharing: boolean
+  /** One of them is shared, or was: something may be on its way to the log for it. */
+  readonly hasShared: boolean
 }
 
 export interface LeavingParts {
@@ -73,7 +73,6 @@ export class LeavingSession {
 
   /** undefined: it leaves nothing. */
   static of(session: EndedSession, parts: LeavingParts): LeavingSession | undefined {
-    if (!session.isSharing) return undefined
     const leaving = new LeavingSession(session, parts)
     return leaving.#left.inflight.length > 0 || leaving.#isWaitedFor ? leaving : undefined
   }
@@ -139,7 +138,7 @@ export class LeavingSession {
 
   get #isWaitedFor(): boolean {
     const { stream } = this.#parts
-    if (stream.assignedSeq > stream.lastSeq) return true
+    if (this.session.hasShared && stream.assignedSeq > stream.lastSeq) return true
     return stream.firstSeqMatching(this.#filter, this.#left.passedSeq + 1) > 0
   }
 
@@ -176,7 +175,8 @@ export class LeavingSession {
     const { identity, filters } = this.session
     const subject = subjectBytes.subarray(addressOf(identity.key).length)
     facts.read(headers)
-    const group = groupOf(filters, subject, facts.isRetain)
+    const { isRetain } = facts
+    const group = facts.group === '' ? groupOf(filters, subject, isRetain) : facts.group
     const expirySeconds = this.#secondsLeft(facts.messageExpiry, timeMs)
     if (group === undefined || expirySeconds === 0) return undefined
     const kept = { qos: facts.qos, isRetain: false, from: '', replyTopic: undefined, expirySeconds }
@@ -220,8 +220,8 @@ function reachedBefore(
 }
 
 /**
- * Whose message it is, by the filters that the session had: the address does not say. What may be a retained one
- * for a filter that is not shared was for that client alone.
+ * Whose message it is that does not say it, as those of earlier versions: by the filters that the session had. What
+ * may be a retained one for a filter that is not shared was for that client alone.
  */
 function groupOf(
   filters: readonly FilterEntry[],

@@ -80,6 +80,7 @@ export class SessionFilters {
   #unsure: Map<string, Unsure> | undefined
   #lastNumber = 0
   #shared = 0
+  #hasShared = false
   /** Nothing that was stored behind this waits for a filter that is at QoS 0 by now. */
   #waitingUntilSeq = 0
   /** Counts how often the client has come or gone. */
@@ -108,9 +109,9 @@ export class SessionFilters {
     return this.#waitingUntilSeq
   }
 
-  /** One of them is shared. */
-  get isSharing(): boolean {
-    return this.#shared > 0
+  /** One of them is shared, or was since it was made or found on disk: something may be on its way to it. */
+  get hasShared(): boolean {
+    return this.#hasShared
   }
 
   /** As it was found on disk. */
@@ -285,6 +286,7 @@ export class SessionFilters {
     }
     if (group !== '') {
       this.#shared++
+      this.#hasShared = true
       entry.shares = subjects.map((subject) =>
         this.#groups.join(group, subject, this.#session, entry),
       )

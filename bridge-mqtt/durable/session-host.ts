@@ -26,7 +26,7 @@ export interface SessionHost extends DeliveryHost {
   /** By a clock that can be trusted; 0 when there is none. */
   nowMs(): number
   /** Appends a message for one session. False: it could not be stored, and its publisher was told. */
-  appendTo(session: DurableSession, message: Message, qos: number): boolean
+  appendTo(session: DurableSession, message: Message, qos: number, group: string): boolean
   /** The same for some that no publisher waits for, all or none. Returns the sequence of the first; throws what the store throws. */
   keepFor(
     session: DurableSession,

@@ -154,10 +154,10 @@ export class SessionLog implements Peer, SessionHost {
     return qos === 0 && this.#parts.stored.isStored(message.subjectBytes) ? 2 : qos
   }
 
-  appendTo(session: DurableSession, message: Message, qos: number): boolean {
+  appendTo(session: DurableSession, message: Message, qos: number, group: string): boolean {
     const publisher = publisherOf(message.origin)
     const committed = publisher === undefined ? message.shareCommitted() : publisher.hold()
-    const headers = headersFor(message, qos, publisher, NOBODYS)
+    const headers = headersFor(message, qos, publisher, NOBODYS, group)
     return this.#appendTo(session, { ...partsOf(message), headers }, committed)
   }
 
@@ -368,6 +368,7 @@ function headersFor(
   qos: number,
   publisher: MqttPublisher | undefined,
   account: string,
+  group = '',
 ): Uint8Array {
   const { headers, replyBytes } = message
   const isRetain = publisher?.publishingRetain === true
@@ -375,5 +376,5 @@ function headersFor(
   const isOfAccount = publisher?.hasNoLocal === true && (publisher.account ?? account) === account
   const from = isOfAccount ? publisher.clientId : ''
   const replyTopic = replyBytes.length === 0 ? undefined : subjectToTopic(replyBytes)
-  return loggedHeaders(headers, { qos, isRetain, from, replyTopic })
+  return loggedHeaders(headers, { qos, isRetain, from, replyTopic, group })
 }

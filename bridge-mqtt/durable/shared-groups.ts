@@ -30,7 +30,7 @@ export interface SharingSession {
   /** True while its client is away: nobody knows. False when it has ended. */
   mayReceive(subject: Uint8Array, group: string): boolean
   /** Stores a message for this session alone. False: it could not be stored, and its publisher was told. */
-  take(message: Message, qos: number): boolean
+  take(message: Message, qos: number, group: string): boolean
   /** A QoS 0 message; only while its client is connected. */
   direct(message: Message, entry: FilterEntry): void
 }
@@ -129,7 +129,7 @@ export class SharedGroups {
     if (session.isOnline) {
       if (!session.hasRoom && group.hasOtherWithRoom(session, subject)) return false
     } else if (group.hasReceiver(subject) || this.#isServedBy(group.name, message)) return false
-    return session.take(message, qos)
+    return session.take(message, qos, group.name)
   }
 
   close(): void {

@@ -11,6 +11,7 @@ export const FIELD = {
   qosOfNatsServer: 'Nmqtt-Pub',
   retain: 'Petiole-Retain',
   from: 'Petiole-From',
+  group: 'Petiole-Group',
   payloadFormat: 'Mqtt-Payload-Format',
   messageExpiry: 'Mqtt-Message-Expiry',
   contentType: 'Mqtt-Content-Type',

@@ -1,7 +1,7 @@
 import { writeEscaped } from './escapes.ts'
 import { HeaderCursor } from './header-cursor.ts'
 import { FIELD, type Field, knownField } from './header-names.ts'
-import { plainHeaders, plainQos, qosOfHeaders } from './published-headers.ts'
+import { NO_HEADERS, plainHeaders, plainQos, qosOfHeaders } from './published-headers.ts'
 
 /** What a message is kept with beside its own headers, to be delivered later as it would be now. */
 export interface LoggedFacts {
@@ -12,6 +12,8 @@ export interface LoggedFacts {
   readonly from: string
   /** The topic of its reply subject; undefined when it has none. */
   readonly replyTopic: Uint8Array | undefined
+  /** The queue group, of one that is addressed to a member of it. */
+  readonly group?: string
   /** What is left of its time, when it has lain for a while before; else it has what its publisher gave it. */
   readonly expirySeconds?: number
 }
@@ -21,10 +23,10 @@ const LINE_END = Buffer.from('\r\n')
 const BLOCK_END = Buffer.from('\r\n\r\n')
 const LF = 10
 const ESCAPED_MAX = 3
-const OWN_BYTES = 128
+const OWN_BYTES = 160
 /** What only this server says: others who send it are not believed. */
 const FROM_LINE = Buffer.from(`\n${FIELD.from}:`)
-const OWN = [Buffer.from(`\n${FIELD.retain}:`), FROM_LINE]
+const OWN = [Buffer.from(`\n${FIELD.retain}:`), FROM_LINE, Buffer.from(`\n${FIELD.group}:`)]
 
 /** By QoS: what was retained says nothing else, mostly. */
 const RETAINED: readonly Uint8Array[] = ['', `${FIELD.qos}: 1\r\n`, `${FIELD.qos}: 2\r\n`].map(
@@ -33,27 +35,55 @@ const RETAINED: readonly Uint8Array[] = ['', `${FIELD.qos}: 1\r\n`, `${FIELD.qos
 
 const cursor = new HeaderCursor()
 
+/** What a message to a member of a group is kept with, when it says nothing else: the last one made. */
+let grouped = { group: '', qos: 0, headers: VERSION as Uint8Array }
+
 /**
  * The headers of a message with the facts about it, in place of what its sender may have said of them.
  * The block that came, when it says all of it.
  */
 export function loggedHeaders(headers: Uint8Array, facts: LoggedFacts): Uint8Array {
-  const { qos, isRetain, from, replyTopic, expirySeconds = -1 } = facts
-  if (!isRetain && from === '' && replyTopic === undefined && expirySeconds < 0) {
-    if (headers.length === 0) return plainHeaders(qos)
-    if (qosOfHeaders(headers) === qos && !claimsOwn(headers)) return headers
-  } else if (from === '' && replyTopic === undefined && expirySeconds < 0) {
-    const isPlain = headers.length === 0 || plainQos(headers) > 0
-    const constant = isPlain ? RETAINED[qos] : undefined
-    if (constant !== undefined) return constant
+  const { qos, isRetain, from, replyTopic, group = '', expirySeconds = -1 } = facts
+  if (from === '' && replyTopic === undefined && expirySeconds < 0) {
+    const known = knownHeaders(headers, qos, isRetain, group)
+    if (known !== undefined) return known
   }
+  return blockOf(headers, facts)
+}
+
+/** A block that is there already; undefined when one has to be made. */
+function knownHeaders(
+  headers: Uint8Array,
+  qos: number,
+  isRetain: boolean,
+  group: string,
+): Uint8Array | undefined {
+  const isPlain = headers.length === 0 || plainQos(headers) > 0
+  if (group !== '') return isPlain && !isRetain ? groupHeaders(qos, group) : undefined
+  if (isRetain) return isPlain ? RETAINED[qos] : undefined
+  if (headers.length === 0) return plainHeaders(qos)
+  return qosOfHeaders(headers) === qos && !claimsOwn(headers) ? headers : undefined
+}
+
+function groupHeaders(qos: number, group: string): Uint8Array {
+  if (grouped.group !== group || grouped.qos !== qos) {
+    const facts = { qos, isRetain: false, from: '', replyTopic: undefined, group }
+    grouped = { group, qos, headers: blockOf(NO_HEADERS, facts) }
+  }
+  return grouped.headers
+}
+
+function blockOf(headers: Uint8Array, facts: LoggedFacts): Uint8Array {
+  const { qos, isRetain, from, replyTopic, group = '', expirySeconds = -1 } = facts
   const client = Buffer.from(from)
-  const grown = ESCAPED_MAX * (client.length + (replyTopic?.length ?? 0))
+  const queue = Buffer.from(group)
+  const grown = ESCAPED_MAX * (client.length + queue.length + (replyTopic?.length ?? 0))
   const block = new Block(VERSION.length + headers.length + grown + OWN_BYTES)
   block.put(VERSION)
   if (qos > 0) block.line(FIELD.qos, Buffer.from(`${qos}`))
   if (isRetain) block.line(FIELD.retain, Buffer.from('1'))
   if (client.length > 0) block.line(FIELD.from, client)
+  if (queue.length > 0) block.line(FIELD.group, queue)
   if (replyTopic !== undefined) block.line(FIELD.responseTopic, replyTopic)
   if (expirySeconds >= 0) block.line(FIELD.messageExpiry, Buffer.from(`${expirySeconds}`))
   const isNew = (field: Field): boolean =>
@@ -101,6 +131,7 @@ function isOwn(field: Field): boolean {
     case FIELD.qosOfNatsServer:
     case FIELD.retain:
     case FIELD.from:
+    case FIELD.group:
       return true
     default:
       return false

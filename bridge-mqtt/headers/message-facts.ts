@@ -30,6 +30,8 @@ export class MessageFacts {
   isRetain = false
   /** The client that published it, '' when nobody needs to know. Believed like `isRetain`. */
   from = ''
+  /** The queue group of the member that it is addressed to, '' for none. Believed like `isRetain`. */
+  group = ''
   /** Seconds, as published; -1 when it does not expire. */
   messageExpiry = NO_EXPIRY
   /** Headers that were left out, of all messages so far whose `shared` was asked for. */
@@ -47,6 +49,7 @@ export class MessageFacts {
   read(headers: Uint8Array, replyTopic: Uint8Array = NO_TOPIC): void {
     this.isRetain = false
     this.from = ''
+    this.group = ''
     this.messageExpiry = NO_EXPIRY
     this.#headers = headers
     this.#replyTopic = replyTopic
@@ -88,6 +91,8 @@ export class MessageFacts {
         this.isRetain = true
       } else if (field === FIELD.from && this.from === '') {
         this.from = textAt(headers, valueStart, valueEnd)
+      } else if (field === FIELD.group && this.group === '') {
+        this.group = textAt(headers, valueStart, valueEnd)
       }
     }
   }

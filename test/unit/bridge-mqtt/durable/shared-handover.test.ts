@@ -65,6 +65,38 @@ describe('mqtt durable: a session of a shared subscription that ends', () => {
     await isEmpty()
   })
 
+  for (const isRestarted of [false, true]) {
+    const when = isRestarted ? 'in a start between' : 'before'
+    it(`leaves to its group what waits for a filter that it had ended itself, ${when}`, async () => {
+      const c = world.attach('c')
+      world.session('c').window.max = 5
+      const payloads = await publish(40)
+      assert.equal(c.sent.length, 5)
+      world.session('c').unsubscribe([GROUP], () => {})
+      await world.subscribe('c', filterOf('$share/h/a/#', 1))
+      await settle()
+      if (isRestarted) {
+        world.logs.destroy()
+        store = store.restarted()
+        world = await DurableWorld.start({ store, clock, seed: 3 })
+        await settle()
+      }
+      const d = await join('d')
+      const other = new RecordingPeer('local')
+      world.space.subscribe(other, { subject: 'a.>', queue: 'h' })
+      world.session('c').end()
+      await settle()
+      assert.deepEqual(d.payloads.toSorted(byNumber), payloads)
+      assert.equal(other.got.length, 0)
+      for (const { packetId, headers } of d.sent) {
+        assert.equal(headers, 'NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Group: g\r\n\r\n')
+        world.session('d').puback(packetId, 0)
+      }
+      world.session('d').end()
+      await isEmpty()
+    })
+  }
+
   it('leaves nothing at QoS 2 that was sent to it [MQTT-4.8.2-5], and all that was not', async () => {
     const c = world.attach('c')
     world.session('c').window.max = 5

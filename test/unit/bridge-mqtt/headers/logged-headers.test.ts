@@ -29,6 +29,31 @@ describe('headers of a logged message', () => {
     assert.equal(loggedHeaders(NO_HEADERS, { ...PLAIN, qos: 2 }), QOS2_HEADERS)
   })
 
+  it('are the same block for one message after the other to a group', () => {
+    const facts = { ...PLAIN, group: 'g' }
+    const block = loggedHeaders(NO_HEADERS, facts)
+    assert.equal(
+      Buffer.from(block).toString(),
+      'NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Group: g\r\n\r\n',
+    )
+    assert.equal(loggedHeaders(QOS1_HEADERS, facts), block)
+    assert.notDeepEqual(loggedHeaders(QOS1_HEADERS, { ...facts, qos: 2 }), block)
+    assert.notDeepEqual(loggedHeaders(QOS1_HEADERS, { ...facts, group: 'h' }), block)
+    assert.deepEqual(loggedHeaders(QOS1_HEADERS, facts), block)
+    const whole = {
+      ...facts,
+      isRetain: true,
+      from: 'device',
+      replyTopic: Buffer.from('r'),
+      expirySeconds: 4_294_967_295,
+    }
+    assert.equal(
+      logged('NATS/1.0\r\na: b\r\n\r\n', whole),
+      'NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Retain: 1\r\nPetiole-From: device\r\nPetiole-Group: g\r\n' +
+        'Mqtt-Response-Topic: r\r\nMqtt-Message-Expiry: 4294967295\r\na: b\r\n\r\n',
+    )
+  })
+
   it('say what is known, in front of all else', () => {
     assert.equal(
       logged('NATS/1.0\r\na: b\r\n\r\n', {
@@ -48,12 +73,14 @@ describe('headers of a logged message', () => {
 
   it('say nothing that only the server may say and did not', () => {
     const forged =
-      'NATS/1.0\r\nPetiole-From: x\r\na: b\r\nPetiole-Retain: 1\r\nPetiole-Qos: 2\r\nNmqtt-Pub: 0\r\nc: d\r\n\r\n'
+      'NATS/1.0\r\nPetiole-From: x\r\na: b\r\nPetiole-Retain: 1\r\nPetiole-Qos: 2\r\nPetiole-Group: g\r\nNmqtt-Pub: 0\r\nc: d\r\n\r\n'
     assert.equal(logged(forged), 'NATS/1.0\r\nPetiole-Qos: 1\r\na: b\r\nc: d\r\n\r\n')
-    assert.equal(
-      logged('NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-From: x\r\n\r\n'),
-      'NATS/1.0\r\nPetiole-Qos: 1\r\n\r\n',
-    )
+    for (const name of ['From', 'Group']) {
+      assert.equal(
+        logged(`NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-${name}: x\r\n\r\n`),
+        'NATS/1.0\r\nPetiole-Qos: 1\r\n\r\n',
+      )
+    }
   })
 
   it('keep the response topic, unless the reply subject names another', () => {
@@ -88,6 +115,7 @@ describe('headers of a logged message', () => {
     const piece = fc.constantFrom(
       'Petiole-From: x',
       'Petiole-Retain: 1',
+      'Petiole-Group: y',
       'Petiole-Qos: 2',
       'Nmqtt-Pub: 1',
       '\r\n',
@@ -103,12 +131,13 @@ describe('headers of a logged message', () => {
           qos: fc.constantFrom(1, 2),
           isRetain: fc.boolean(),
           from: fc.constantFrom('', 'c d', '%\n'),
+          group: fc.constantFrom('', 'g', ' ö\r'),
         }),
         (pieces, said) => {
           const block = Buffer.from(`NATS/1.0\r\n${pieces.join('')}`)
           facts.read(loggedHeaders(block, { ...said, replyTopic: undefined }))
-          const { qos, isRetain, from } = facts
-          assert.deepEqual({ qos, isRetain, from }, { ...said })
+          const { qos, isRetain, from, group } = facts
+          assert.deepEqual({ qos, isRetain, from, group }, { ...said })
         },
       ),
       { numRuns: 1_000 },
