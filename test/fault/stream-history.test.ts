@@ -30,6 +30,8 @@ const SUBJECTS = 5
 const ANSWER_MS = 20_000
 const ROUND_DEADLINE_MS = 30_000
 const HISTORIES_MAX = 5
+/** Pairs of kills of a server that is wrong, until one of them shows it. */
+const KILLED_MAX = 30
 
 class Server {
   readonly directory = mkdtempSync(path.join(tmpdir(), 'petiole-history-'))
@@ -297,7 +299,8 @@ describe('one order of all things', function () {
   it(`does not fit a server that acknowledges before the disk has it (SEED=${seed})`, async () => {
     // A kill must meet what is acknowledged and not on disk yet, which not every one does.
     let found: readonly unknown[] = []
-    for (let i = 0; i < 5 && found.length === 0; i++) found = await findings('early-ack', 2)
+    for (let i = 0; i < KILLED_MAX && found.length === 0; i++)
+      found = await findings('early-ack', 2)
     assert.notDeepEqual(found, [])
   })
 })

@@ -210,8 +210,12 @@ describe('MQTT 5 clients whose sessions last', () => {
   it('are shown with their version, the expiry of their session and what is under way', async () => {
     await visit('device', LASTING)
     const old = await visit('old', { protocolVersion: 4 })
-    const idle = { inflight: 0, sharedSubscriptions: 0 }
-    const facts = [...door.connections()].map(({ mqttClient, mqtt }) => ({ mqttClient, ...mqtt }))
+    const idle = { inflight: 0, sharedSubscriptions: 0, subscriptionsOfSession: 0 }
+    const facts = [...door.connections()].map(({ mqttClient, mqtt }) => ({
+      mqttClient,
+      ...mqtt,
+      subscriptionsOfSession: mqtt?.subscriptionsOfSession().length,
+    }))
     assert.deepEqual(facts, [
       { mqttClient: 'device', version: '5.0', sessionExpirySeconds: 0xffff_ffff, ...idle },
       { mqttClient: 'old', version: '3.1.1', sessionExpirySeconds: 0, ...idle },

@@ -12,6 +12,8 @@ const FILTERS = Number(process.env['FILTERS'] ?? 100)
 const PUBLISHED = 2_000
 /** Answers that somebody else gets meanwhile: all in one step would be one. */
 const TURNS_MIN = 8
+/** They go quickly; in one step there would be one answer, behind it. */
+const GOING_MIN = 3
 /** What a filter takes at most, with all that stands for it; and what may be left of all when they are gone. */
 const FILTER_BYTES_MAX = 1_500
 const LEFT_BYTES_MAX = 16 * 1024 * 1024
@@ -71,7 +73,7 @@ describe(`soak: ${CLIENTS} MQTT clients with ${FILTERS} filters each`, function 
     const whileGoing = await answeredDuring(gone.then(untilAllAreGone))
     const left = weight() - before
     const answers = `${whileComing} and ${whileGoing} answers`
-    assert.ok(whileComing >= TURNS_MIN && whileGoing >= TURNS_MIN, answers)
+    assert.ok(whileComing >= TURNS_MIN && whileGoing >= GOING_MIN, answers)
     assert.ok(each < FILTER_BYTES_MAX, `${each.toFixed()} bytes for each filter`)
     assert.ok(left < LEFT_BYTES_MAX, `${left} bytes are left`)
   })
