@@ -24,7 +24,10 @@ export interface LoggedMessage {
   /** Of the session's filters that match [MQTT-3.3.4-4]. */
   readonly subscriptionIds: readonly number[]
   readonly isRetainAsPublished: boolean
-  /** When it was addressed to the session: the queue groups of the filters that match, '' for one that is not shared. */
+  /**
+   * When it was addressed to the session: the queue group that it is for, and those of all filters that match, ''
+   * for one that is not shared.
+   */
   readonly groups: readonly string[]
 }
 

@@ -1,4 +1,4 @@
-import { isFrom, plainQos, qosOfHeaders } from '../headers/index.ts'
+import { isFrom, MessageFacts, plainQos, qosOfHeaders } from '../headers/index.ts'
 import type { DeliveryLine, LoggedMessage } from './delivery-line.ts'
 import { FEW_FILTERS_MAX } from './limits.ts'
 import type { LogEntry, RecentLog } from './recent-log.ts'
@@ -51,7 +51,7 @@ export class DeliveryMatch {
       sent.isRetainAsPublished = this.#isRetainAsPublished
       return Math.min(this.#qos, plain)
     }
-    if (isAddressed(subjectBytes, this.#address)) this.#fillAddressed(sent, subjectBytes)
+    if (isAddressed(subjectBytes, this.#address)) this.#fillAddressed(sent, message)
     else {
       sent.subject = subjectBytes
       this.#filters.match(subjectBytes, seq, isFrom(headers, this.#line.clientId), MATCH)
@@ -64,13 +64,18 @@ export class DeliveryMatch {
     return Math.min(MATCH.qos, plain > 0 ? plain : qosOfHeaders(headers))
   }
 
-  #fillAddressed(sent: SentMessage, subjectBytes: Uint8Array): void {
+  #fillAddressed(sent: SentMessage, { subjectBytes, headers }: LogEntry): void {
+    const filters = this.#filters
     sent.subject = subjectBytes.subarray(this.#address.length)
-    this.#filters.matchShared(sent.subject, MATCH)
-    if (MATCH.qos === 0) {
-      // A retained one.
-      this.#filters.match(sent.subject, Number.POSITIVE_INFINITY, false, MATCH)
-      MATCH.isRetainAsPublished = true
+    facts.read(headers)
+    const { group, isRetain } = facts
+    filters.matchShared(sent.subject, group, MATCH)
+    if (group === '' && (isRetain || MATCH.qos === 0)) {
+      const isShared = MATCH.qos > 0
+      filters.match(sent.subject, Number.POSITIVE_INFINITY, false, MATCH)
+      // A retained one, if it is for a filter that is not shared; those of earlier versions do not say.
+      if (isShared && !MATCH.isMatch) filters.matchShared(sent.subject, group, MATCH)
+      else MATCH.isRetainAsPublished = true
     }
     // What was granted counted when it was addressed.
     MATCH.qos = 2
@@ -92,6 +97,8 @@ export class DeliveryMatch {
 }
 
 const NO_GROUPS: readonly string[] = []
+
+const facts = new MessageFacts()
 
 /** One message is sent after the other, so one does for all sessions. */
 const MATCH: FilterMatch = {

@@ -34,7 +34,7 @@ export interface FilterMatch {
   qos: number
   isRetainAsPublished: boolean
   subscriptionIds: number[]
-  /** Of what is addressed to the session: the groups of all filters that match, shared ones or not. */
+  /** Of what is addressed to the session: its group, and those of all filters that match, shared ones or not. */
   groups: string[]
 }
 
@@ -241,13 +241,14 @@ export class SessionFilters {
     match.isMatch = match.qos > 0
   }
 
-  /** The same for one that is addressed to the session: by its shared filters. */
-  matchShared(subject: Uint8Array, match: FilterMatch): void {
+  /** The same for one that is addressed to the session: by its shared filters, of the `group` that it is for, if it says so. */
+  matchShared(subject: Uint8Array, group: string, match: FilterMatch): void {
     reset(match)
+    if (group !== '') match.groups.push(group)
     for (const entry of this.#candidates(subject)) {
       if (!isMatching(entry, subject)) continue
       match.groups.push(entry.group)
-      if (entry.group !== '') take(match, entry)
+      if (entry.group !== '' && (group === '' || group === entry.group)) take(match, entry)
     }
   }
 

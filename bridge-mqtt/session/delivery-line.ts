@@ -129,7 +129,7 @@ export class ClientLine implements DeliveryLine {
     this.#outbound.send(outgoing)
   }
 
-  /** What is addressed does not say for which filter: one way in which its user may have it is enough. */
+  /** For whichever filter it was addressed to it: one way in which its user may have it is enough. */
   #isAllowed(subject: Uint8Array, groups: readonly string[]): boolean {
     if (groups.length === 0) return this.#guard.mayReceive(subject)
     for (const group of groups) if (this.#guard.mayReceive(subject, group)) return true

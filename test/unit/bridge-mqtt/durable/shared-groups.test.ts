@@ -161,6 +161,39 @@ describe('mqtt durable: shared subscriptions', () => {
     assert.equal(line.sent.length, 2)
   })
 
+  it('one who is in two groups is told with each message which one it is for', async () => {
+    await world.subscribe('c', filterOf('$share/h/a/+', 1, { subscriptionId: 6 }))
+    await new Promise((resolve) => world.session('d').unsubscribe(['$share/g/a/#'], resolve))
+    const line = world.attach('c')
+    await publish(1)
+    assert.deepEqual(line.sent.flatMap(({ ids }) => ids).toSorted(), [5, 6])
+  })
+
+  it('what was for a group is judged as that, also when its filter has been ended', async () => {
+    const line = world.attach('c')
+    await new Promise((resolve) => world.session('d').unsubscribe(['$share/g/a/#'], resolve))
+    line.isBehind = true
+    await publish(1)
+    await new Promise((resolve) => world.session('c').unsubscribe(['$share/g/a/#'], resolve))
+    line.isBehind = false
+    line.accepts = ({ groups }) => groups.join() === 'g'
+    world.session('c').wake()
+    assert.equal(line.sent.length, 1)
+  })
+
+  it('a retained message that was asked for without them says nothing of groups', async () => {
+    await world.subscribe('c', filterOf('a/x', 1, { subscriptionId: 6 }))
+    const line = world.attach('c')
+    const headers = Buffer.from('NATS/1.0\r\nPetiole-Qos: 1\r\nPetiole-Retain: 1\r\n\r\n')
+    const message = { subject: Buffer.from('a.x'), headers, payload: Buffer.from('kept') }
+    world.session('c').keep([message], () => {})
+    await settle()
+    assert.deepEqual(
+      line.sent.map(({ ids, isRetainAsPublished }) => [...ids, isRetainAsPublished]),
+      [[6, true]],
+    )
+  })
+
   it('delivers with no more than was granted, and says what was published with RETAIN', async () => {
     const line = world.attach('c')
     world.publisher.publishingRetain = true
