@@ -51,6 +51,6 @@ export interface DeliveryLine {
    */
   publish(message: LoggedMessage, packetId: number, isDup: boolean): boolean
   pubrel(packetId: number): void
-  /** A QoS 0 message for a shared subscription that this session was chosen for. */
-  direct(message: Message, filter: StoredFilter): void
+  /** A QoS 0 message for a shared subscription, by its queue group, that this session was chosen for. */
+  direct(message: Message, filter: StoredFilter & { readonly group: string }): void
 }

@@ -109,7 +109,7 @@ export class ClientLine implements DeliveryLine {
     this.#outbound.pubrel(packetId)
   }
 
-  direct(message: Message, filter: StoredFilter): void {
+  direct(message: Message, filter: StoredFilter & { readonly group: string }): void {
     const { translator, counters } = this.#context
     const topic = translator.topicOf(message.subjectBytes)
     if (topic === undefined) {
@@ -120,6 +120,7 @@ export class ClientLine implements DeliveryLine {
     outgoing.topic = topic
     outgoing.payload = message.payload
     outgoing.qos = 0
+    outgoing.group = filter.group
     const publisher = publisherOf(message.origin)
     outgoing.isRetain = filter.isRetainAsPublished && publisher?.publishingRetain === true
     outgoing.messageExpiry = facts.messageExpiry

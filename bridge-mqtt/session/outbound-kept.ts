@@ -38,6 +38,7 @@ export class KeptMessage {
   readonly messageExpiry: number
   readonly shared: Uint8Array
   readonly subscriptionIds: readonly number[]
+  readonly group: string
   /** By the monotonic clock; 0 when it does not expire. */
   readonly queuedMs: number
   /** For another member of its group. */
@@ -56,6 +57,7 @@ export class KeptMessage {
     this.messageExpiry = message.messageExpiry
     this.shared = message.shared
     this.subscriptionIds = message.subscriptionIds
+    this.group = message.group
     this.queuedMs = queuedMs
     this.copy = copyWith(body.payload, message.copy)
     this.cost = costOf(message)
@@ -71,6 +73,7 @@ export class KeptMessage {
       this.shared === message.shared &&
       this.subscriptionIds === message.subscriptionIds &&
       this.messageExpiry === message.messageExpiry &&
+      this.group === message.group &&
       this.copy === message.copy
     )
   }

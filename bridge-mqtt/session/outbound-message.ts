@@ -16,6 +16,8 @@ export class OutboundMessage {
   /** Properties that are the same for all receivers, encoded; empty for none. */
   shared: Uint8Array = NO_HEADERS
   subscriptionIds: readonly number[] = NO_IDS
+  /** The queue group that it came by, '' for none: what waits may be judged anew. */
+  group = ''
   /** Of the router's message: others with the same are the same message. 0 for none. */
   serial = 0
   /** For another one, when it came by a shared subscription and the client goes first. */

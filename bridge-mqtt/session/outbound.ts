@@ -329,7 +329,7 @@ export class Outbound {
   /** Sends a message that has waited, unless its time is over [MQTT-3.3.2-5], or the client is not to have it now. */
   #sendFirst(queue: OutboundQueue, kept: KeptMessage): void {
     queue.shift()
-    if (this.#isJudging && !this.#host.mayReceive(kept.topic, kept.copy?.group ?? '')) {
+    if (this.#isJudging && !this.#host.mayReceive(kept.topic, kept.group)) {
       if (kept.copy !== undefined) this.#host.passOn([kept.copy])
       return
     }
@@ -349,6 +349,7 @@ export class Outbound {
     late.shared = kept.shared
     late.subscriptionIds = kept.subscriptionIds
     late.copy = kept.copy
+    late.group = kept.group
     if (kept.qos === 0) this.publish(late, 0, false)
     else this.#begin(late)
     late.payload = NOTHING

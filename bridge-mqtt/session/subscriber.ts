@@ -175,6 +175,7 @@ export class Subscriber implements SharedReceiver, OutboundHost {
     outgoing.qos = qos
     outgoing.isRetain = grant.isRetainAsPublished && published.isRetain
     outgoing.subscriptionIds = grant.subscriptionIds
+    outgoing.group = subscription.queue
     this.#addFacts(message)
     if (!isPlainOne && qos > 0) {
       const facts = { qos: published.qos, messageExpiry: outgoing.messageExpiry }

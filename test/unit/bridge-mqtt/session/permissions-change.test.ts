@@ -138,6 +138,17 @@ describe('mqtt subscriber: permissions that change', () => {
     assert.equal(client.acknowledgeAll().length, 2)
   })
 
+  it('of what waits at QoS 0 sends what it may have as a member of a group', () => {
+    client.subscribe({ '$share/g/a/#': 0, '$share/h/b/#': 0 })
+    client.take()
+    client.channel.pendingBytes = DELIVERY_PENDING_BYTES_MAX
+    for (const subject of ['a.1', 'b.1']) scene.publish(subject, subject)
+    mayHave('a g', 'a.> g', 'b i', 'b.> i')
+    client.channel.pendingBytes = 0
+    client.subscriber.flushQueue()
+    assert.deepEqual(client.payloads(), ['a.1'])
+  })
+
   it('of what waits for its output at QoS 0 as well', () => {
     client.subscribe({ 'a/#': 0, 'b/#': 0 })
     client.take()
