@@ -2,6 +2,7 @@ import type { Message } from '../../shared/broker/index.ts'
 import { invariant } from '../../shared/runtime/index.ts'
 import { REASON, type WillMessage } from '../codec/index.ts'
 import type { SendWindow } from '../send-window.ts'
+import { isOwn } from './address.ts'
 import { Delivery } from './delivery.ts'
 import type { DeliveryLine, StoredFilter } from './delivery-line.ts'
 import { FilterJournal, type SessionCommitted } from './filter-journal.ts'
@@ -131,13 +132,13 @@ export class DurableSession implements InterestedSession, SharingSession {
     return this.#filters.waitingUntilSeq > this.#cursor.passedSeq
   }
 
-  /** Whether a message is in flight that none of its filters matches, or waits for one at QoS 0. */
+  /** Whether a message is in flight that none of its filters has kept in the log, or waits for one at QoS 0. */
   get hasStrays(): boolean {
     if (this.isWaiting) return true
-    const filter = this.#filters.logged(this.key)
     for (const { seq } of this.#cursor.inflight.published) {
-      const subject = this.#host.stream.subjectOf(seq)
-      if (subject !== undefined && !filter.matches(Buffer.from(subject))) return true
+      const subject = this.#host.stream.subjectBytesOf(seq)
+      if (subject === undefined || isOwn(subject)) continue
+      if (!this.#filters.keeps(subject, seq)) return true
     }
     return false
   }

@@ -1,13 +1,8 @@
-import {
-  FilterUnion,
-  isValidSubject,
-  SubjectFilter,
-  SubjectTree,
-} from '../../shared/subject/index.ts'
-import { isShared, parseShared } from '../codec/index.ts'
-import { beginsWithDollar, filterToSubjects, shareNameToQueue } from '../topic-map.ts'
+import { FilterUnion, SubjectFilter, SubjectTree } from '../../shared/subject/index.ts'
+import { beginsWithDollar } from '../topic-map.ts'
 import { addresseeFilter } from './address.ts'
 import type { StoredFilter } from './delivery-line.ts'
+import { partsOf } from './filter-parts.ts'
 import { FEW_FILTERS_MAX, UNPLANTED_FILTERS_MAX } from './limits.ts'
 import type { InterestedSession, LogInterest, LogInterests } from './log-interest.ts'
 import type { FilterRecord, Waiting } from './session-codec.ts'
@@ -226,6 +221,15 @@ export class SessionFilters {
     return false
   }
 
+  /** Whether one of them has a stored message kept as long as its session needs it; those that wait do not. */
+  keeps(subject: Uint8Array, seq: number): boolean {
+    for (const entry of this.#candidates(subject)) {
+      const isInterested = entry.interests.length > 0 && seq > entry.sinceSeq
+      if (isInterested && isMatching(entry, subject)) return true
+    }
+    return false
+  }
+
   /**
    * Fills `match` for a stored message.
    * @param isOwn it was published by the session's own client [MQTT-3.8.3-3]
@@ -381,18 +385,4 @@ function isMatching({ subjects, skipsDollar }: FilterEntry, subject: Uint8Array)
   if (skipsDollar && beginsWithDollar(subject)) return false
   for (const filter of subjects) if (filter.matches(subject)) return true
   return false
-}
-
-interface FilterParts {
-  readonly group: string
-  readonly subjects: readonly string[]
-  readonly skipsDollar: boolean
-}
-
-function partsOf(filter: string): FilterParts | undefined {
-  const shared = isShared(filter) ? parseShared(filter) : { group: '', filter }
-  const mapped = shared && filterToSubjects(shared.filter)
-  if (shared === undefined || mapped === undefined) return undefined
-  if (!mapped.subjects.every(isValidSubject)) return undefined
-  return { group: shareNameToQueue(shared.group), ...mapped }
 }

@@ -149,6 +149,32 @@ describe('mqtt durable: life of a session', () => {
     assert.equal(world.log.stats.messages, 0)
   })
 
+  for (const [when, qos] of [
+    ['is asked for anew', 1],
+    ['is lowered', 0],
+  ] as const) {
+    it(`keeps what is in flight over a restart when its filter ${when} [MQTT-3.10.4-3]`, async () => {
+      await world.subscribe('c', 'a')
+      const line = world.attach('c')
+      await world.publish('a', 'x')
+      await settle()
+      assert.equal(line.sent.length, 1)
+      if (qos > 0) {
+        await new Promise<void>((resolve) => world.session('c').unsubscribe(['a'], () => resolve()))
+      }
+      await world.subscribe('c', filterOf('a', qos))
+      world.session('c').detach()
+      for (const isStarted of [false, true]) {
+        if (isStarted) await restart()
+        clock.advance(60_000)
+        await settle()
+      }
+      const again = world.attach('c')
+      await settle()
+      assert.deepEqual(again.payloads, ['x'])
+    })
+  }
+
   it('with another expiry ends by that one; with none at once', async () => {
     world.session('c', NEVER_EXPIRES)
     world.attach('c')
