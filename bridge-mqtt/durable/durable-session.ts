@@ -147,6 +147,7 @@ export class DurableSession implements InterestedSession, SharingSession {
   restore({ record, filters, will, cursor }: FoundSession, leftAtMs: number): void {
     if (cursor !== undefined) this.#cursor.restore(cursor)
     for (const [number, it] of filters) this.#filters.restore(number, it)
+    this.#filters.isFound = true
     this.#will.restore(will)
     this.#leftMs = record.leftMs
     this.#leftAtMs = leftAtMs
@@ -278,7 +279,7 @@ export class DurableSession implements InterestedSession, SharingSession {
     this.#cursor.user = undefined
     this.#cursor.forget()
     const filters = [...this.#filters.all.values()]
-    const { hasShared } = this.#filters
+    const { hasShared, isFound } = this.#filters
     const host = this.#host
     const leaveNext = this.#filters.leave()
     host.arriving.delete(this)
@@ -288,7 +289,7 @@ export class DurableSession implements InterestedSession, SharingSession {
       return false
     })
     const cursor = this.#cursor
-    host.handover.end({ identity: this, cursor, filters, hasShared }, committed)
+    host.handover.end({ identity: this, cursor, filters, hasShared, isFound }, committed)
     host.ended(this)
   }
 

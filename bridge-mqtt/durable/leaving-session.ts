@@ -34,6 +34,8 @@ export interface EndedSession {
   readonly filters: readonly FilterEntry[]
   /** One of them is shared, or was: something may be on its way to the log for it. */
   readonly hasShared: boolean
+  /** It is of an earlier process, where one may have been. */
+  readonly isFound: boolean
 }
 
 export interface LeavingParts {
@@ -73,6 +75,8 @@ export class LeavingSession {
 
   /** undefined: it leaves nothing. */
   static of(session: EndedSession, parts: LeavingParts): LeavingSession | undefined {
+    // To look for what it might leave takes long where the log has very many subjects.
+    if (!session.hasShared && !session.isFound) return undefined
     const leaving = new LeavingSession(session, parts)
     return leaving.#left.inflight.length > 0 || leaving.#isWaitedFor ? leaving : undefined
   }

@@ -65,6 +65,8 @@ const NO_INTERESTS: readonly LogInterest[] = []
  * behind it, that is what it becomes again.
  */
 export class SessionFilters {
+  /** Its session is of an earlier process: nobody knows which filters it has had. */
+  isFound = false
   readonly #session: InterestedSession & SharingSession
   readonly #interests: LogInterests
   readonly #groups: SharedGroups

@@ -97,6 +97,28 @@ describe('mqtt durable: a session of a shared subscription that ends', () => {
     })
   }
 
+  it('is asked what it leaves, and one that never was of a group is not', async () => {
+    await world.subscribe('d', 'a/x')
+    world.attach('d')
+    await publish(3)
+    let asked = 0
+    for (const stream of store.streams.values()) {
+      const ask = stream.firstSeqMatching
+      stream.firstSeqMatching = (filter, fromSeq) => {
+        asked++
+        return ask.call(stream, filter, fromSeq)
+      }
+    }
+    world.session('d').end()
+    assert.equal(asked, 0)
+    world.session('c').unsubscribe([GROUP], () => {})
+    await settle()
+    world.session('c').end()
+    assert.equal(asked, 1)
+    await settle()
+    await isEmpty()
+  })
+
   it('leaves nothing at QoS 2 that was sent to it [MQTT-4.8.2-5], and all that was not', async () => {
     const c = world.attach('c')
     world.session('c').window.max = 5
