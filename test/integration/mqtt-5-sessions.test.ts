@@ -15,6 +15,8 @@ interface Visit {
 }
 
 /** The official client of MQTT 5, its sessions and what is retained for it, on a real store. */
+const SHARED = { subject: 'cmd', queue: 'g' }
+
 describe('MQTT 5 clients whose sessions last', () => {
   let folder: StoreFolder
   let core: MqttCore
@@ -208,16 +210,17 @@ describe('MQTT 5 clients whose sessions last', () => {
   })
 
   it('are shown with their version, the expiry of their session and what is under way', async () => {
-    await visit('device', LASTING)
+    const device = await visit('device', LASTING)
+    await device.client.subscribeAsync('$share/g/cmd', { qos: 1 })
     const old = await visit('old', { protocolVersion: 4 })
-    const idle = { inflight: 0, sharedSubscriptions: 0, subscriptionsOfSession: 0 }
-    const facts = [...door.connections()].map(({ mqttClient, mqtt }) => ({
-      mqttClient,
-      ...mqtt,
-      subscriptionsOfSession: mqtt?.subscriptionsOfSession().length,
-    }))
+    const idle = { inflight: 0, sharedSubscriptions: 0, subscriptionsOfSession: [] }
+    const sharing = { sharedSubscriptions: 1, subscriptionsOfSession: [SHARED] }
+    const facts = [...door.connections()].map(({ mqttClient, mqtt }) => {
+      return { mqttClient, ...mqtt, subscriptionsOfSession: mqtt?.subscriptionsOfSession() }
+    })
+    const expiry = { sessionExpirySeconds: 0xffff_ffff }
     assert.deepEqual(facts, [
-      { mqttClient: 'device', version: '5.0', sessionExpirySeconds: 0xffff_ffff, ...idle },
+      { mqttClient: 'device', version: '5.0', ...idle, ...sharing, ...expiry },
       { mqttClient: 'old', version: '3.1.1', sessionExpirySeconds: 0, ...idle },
     ])
     await old.client.endAsync()
