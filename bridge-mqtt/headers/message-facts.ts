@@ -59,6 +59,14 @@ export class MessageFacts {
   }
 
   /**
+   * The same of a block that nobody changes any more, as of what was logged: most messages have that of the one
+   * before, and nothing is read again then. What it leaves out is counted once.
+   */
+  readUnchanging(headers: Uint8Array): void {
+    if (headers !== this.#headers || this.#replyTopic.length > 0) this.read(headers)
+  }
+
+  /**
    * As `PublishProperties.shared` wants it: payload format, content type, response topic, correlation
    * data, user properties; empty for none. Made when it is first asked for, and the caller's to keep.
    */

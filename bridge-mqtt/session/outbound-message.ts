@@ -41,7 +41,7 @@ export function factsOf(message: Message, translator: Translator): MessageFacts 
 
 /** The same of a message that was stored, whose reply is one of its headers. */
 export function factsOfStored(headers: Uint8Array): MessageFacts {
-  facts.read(headers)
+  facts.readUnchanging(headers)
   serialRead = 0
   return facts
 }

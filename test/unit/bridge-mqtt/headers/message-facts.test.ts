@@ -329,4 +329,28 @@ describe('facts of a message', () => {
     assert.deepEqual(received(facts.shared), { userProperties: [{ name: 'c', value: 'd' }] })
     assert.deepEqual(received(first), { userProperties: [{ name: 'a', value: 'b' }] })
   })
+
+  it('are read once of a block that stays what it is', () => {
+    const block = Buffer.from(
+      'NATS/1.0\r\nPetiole-Group: g\r\nMqtt-Message-Expiry: 9\r\na: b\r\n\r\n',
+    )
+    facts.readUnchanging(block)
+    const first = facts.shared
+    facts.readUnchanging(block)
+    assert.equal(facts.shared, first)
+    assert.deepEqual([facts.group, facts.messageExpiry], ['g', 9])
+    facts.readUnchanging(QOS2_HEADERS)
+    assert.deepEqual([facts.qos, facts.group, facts.messageExpiry], [2, '', -1])
+    assert.deepEqual(received(facts.shared), {})
+    facts.readUnchanging(block)
+    assert.deepEqual(received(facts.shared), { userProperties: [{ name: 'a', value: 'b' }] })
+  })
+
+  it('have no topic of the reply to an earlier message with the same block', () => {
+    const block = Buffer.from('NATS/1.0\r\na: b\r\n\r\n')
+    facts.read(block, Buffer.from('r'))
+    assert.equal(facts.responseTopic(9), 'r')
+    facts.readUnchanging(block)
+    assert.equal(facts.responseTopic(9), undefined)
+  })
 })
