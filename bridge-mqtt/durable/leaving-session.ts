@@ -20,9 +20,8 @@ import { loggedHeaders, MessageFacts } from '../headers/index.ts'
 import { beginsWithDollar } from '../topic-map.ts'
 import { addresseeFilter, addressOf } from './address.ts'
 import type { SessionIdentity } from './durable-session.ts'
-import type { InflightMessage } from './inflight.ts'
 import { HANDED_OVER_AT_ONCE, READ_BYTES, READ_MESSAGES } from './limits.ts'
-import { encodeCursor } from './session-codec.ts'
+import { encodeCursor, type InflightEntry } from './session-codec.ts'
 import type { SessionCursor } from './session-cursor.ts'
 import type { FilterEntry } from './session-filters.ts'
 import { SessionRecords } from './session-records.ts'
@@ -49,10 +48,13 @@ export interface LeavingParts {
   readonly nowMs: () => number
 }
 
-/** What is still to be handed over. */
+/**
+ * What is still to be handed over. In flight at QoS 1 is all of it: after a start what was in flight at QoS 2 counts as
+ * sent and is left to nobody, which what is here was not. With which QoS it goes on its headers say.
+ */
 interface Left {
   readonly passedSeq: number
-  readonly inflight: readonly InflightMessage[]
+  readonly inflight: readonly InflightEntry[]
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0)
@@ -86,10 +88,12 @@ export class LeavingSession {
     this.#parts = parts
     const { cursor, identity } = session
     const filter = addresseeFilter(identity.key)
-    const inflight = [...cursor.inflight.published].filter(
-      ({ qos, wasSent, seq }) =>
-        (qos === 1 || !wasSent) && filter.matchesText(parts.stream.subjectOf(seq) ?? ''),
-    )
+    const inflight = [...cursor.inflight.published]
+      .filter(
+        ({ qos, wasSent, seq }) =>
+          (qos === 1 || !wasSent) && filter.matchesText(parts.stream.subjectOf(seq) ?? ''),
+      )
+      .map(({ packetId, seq }): InflightEntry => ({ packetId, seq, qos: 1 }))
     this.#filter = filter
     this.#left = { passedSeq: cursor.passedSeq, inflight }
     this.#held = new Set(inflight.map(({ seq }) => seq))

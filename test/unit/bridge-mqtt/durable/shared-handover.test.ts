@@ -216,6 +216,32 @@ describe('mqtt durable: a session of a shared subscription that ends', () => {
     await isEmpty()
   })
 
+  it('leaves what was not sent to it at QoS 2, when the server ends before that is handed over', async () => {
+    const c = world.attach('c')
+    await world.subscribe('d', filterOf(GROUP, 2))
+    const payloads = await publish(5, 2)
+    assert.deepEqual(c.payloads, payloads)
+    store.isAuto = false
+    // Stored for it, and given packet identifiers that did not get to the disk.
+    for (let i = 5; i < 25; i++) void world.publish('a.x', `2:${i}`, 2)
+    await settle()
+    store.commit()
+    await settle()
+    assert.equal(world.session('c').inflight, 25)
+    assert.equal(c.sent.length, 5)
+    world.session('c').end()
+    await settle()
+    store.commit()
+    world.logs.destroy()
+    store = store.restarted()
+    world = await DurableWorld.start({ store, clock, seed: 3 })
+    await settle()
+    const d = world.attach('d')
+    await settle()
+    const unsent = Array.from({ length: 20 }, (_, i) => `2:${i + 5}`)
+    assert.deepEqual(d.payloads.toSorted(byNumber), unsent)
+  })
+
   it('tries again when its messages cannot be stored for others', async () => {
     const payloads = await publish(10)
     const d = await join('d')
