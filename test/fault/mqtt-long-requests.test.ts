@@ -29,18 +29,6 @@ describe('SUBSCRIBE and UNSUBSCRIBE of a hundred thousand filters', () => {
     return PacketClient.client(hub.port, { clientId: 'long', ...packet })
   }
 
-  /** How often the bystander is answered until `done` is. */
-  async function answeredDuring(done: Promise<unknown>): Promise<number> {
-    let isDone = false
-    const end = done.finally(() => {
-      isDone = true
-    })
-    let count = 0
-    for (; !isDone; count++) assert.deepEqual(await bystander.beforePong(), [])
-    await end
-    return count
-  }
-
   /** Sends all but the last byte, and that when the server has the others. */
   async function sendLong(long: PacketClient, packet: Buffer): Promise<void> {
     long.raw(packet.subarray(0, -1))
@@ -66,7 +54,7 @@ describe('SUBSCRIBE and UNSUBSCRIBE of a hundred thousand filters', () => {
     long.raw('c000')
     long.publish(names[0] ?? '', 'mine')
     const suback = long.next('suback')
-    const whileSubscribing = await answeredDuring(suback)
+    const whileSubscribing = await bystander.answeredDuring(suback)
     const codes = (await suback).granted as number[]
     assert.equal(codes.length, names.length)
     assert.ok(codes.every((code, at) => code === (at < FILTERS_MAX ? 0 : 0x97)))
@@ -76,7 +64,7 @@ describe('SUBSCRIBE and UNSUBSCRIBE of a hundred thousand filters', () => {
     await sendLong(long, unsubscribeFrom(names))
     long.raw('c000')
     const unsuback = long.next('unsuback')
-    const whileUnsubscribing = await answeredDuring(unsuback)
+    const whileUnsubscribing = await bystander.answeredDuring(unsuback)
     const gone = (await unsuback).granted as number[]
     assert.equal(gone.length, names.length)
     assert.ok(gone.every((code, at) => code === (at < FILTERS_MAX ? 0 : 0x11)))
@@ -106,7 +94,7 @@ describe('SUBSCRIBE and UNSUBSCRIBE of a hundred thousand filters', () => {
     again.publish(names.at(-1) ?? '', 'mine')
     assert.equal((await again.next('connack')).sessionPresent, true)
     const message = again.message()
-    const served = await answeredDuring(message)
+    const served = await bystander.answeredDuring(message)
     assert.equal(await message, `${names.at(-1)} mine`)
     await again.disconnect({ properties: { sessionExpiryInterval: 0 } })
     await untilGone(names.at(-1) ?? '')
@@ -157,7 +145,7 @@ describe('SUBSCRIBE and UNSUBSCRIBE of a hundred thousand filters', () => {
       for (let n = 0; n < 100; n++) topics.push((await long.next('publish')).topic)
       return topics
     })()
-    const served = await answeredDuring(got)
+    const served = await bystander.answeredDuring(got)
     assert.deepEqual(
       await got,
       names.filter((_, at) => at % 100 === 0),

@@ -40,18 +40,6 @@ describe(`soak: ${CLIENTS} MQTT clients with ${FILTERS} filters each`, function 
 
   after(() => hub.destroy())
 
-  /** How often the bystander is answered until `done` is. */
-  async function answeredDuring(done: Promise<unknown>): Promise<number> {
-    let isDone = false
-    const end = done.finally(() => {
-      isDone = true
-    })
-    let count = 0
-    for (; !isDone; count++) assert.deepEqual(await bystander.beforePong(), [])
-    await end
-    return count
-  }
-
   it('others are answered while they come, and when all go at once; nothing of them stays', async () => {
     const before = weight()
     let crowd: PacketClient[] = []
@@ -59,7 +47,7 @@ describe(`soak: ${CLIENTS} MQTT clients with ${FILTERS} filters each`, function 
       crowd.push(await PacketClient.client(port, { clientId: `c${n}` }))
     }
     const subscribed = Promise.all(crowd.map((one, n) => one.subscribe(1, filtersOf(n))))
-    const whileComing = await answeredDuring(subscribed)
+    const whileComing = await bystander.answeredDuring(subscribed)
     // Behind the last retained message that there might have been.
     for (const one of crowd) await one.beforePong()
     const each = (weight() - before) / (CLIENTS * FILTERS)
@@ -70,7 +58,7 @@ describe(`soak: ${CLIENTS} MQTT clients with ${FILTERS} filters each`, function 
     }
     const gone = Promise.all(crowd.map((one) => one.destroy()))
     crowd = []
-    const whileGoing = await answeredDuring(gone.then(untilAllAreGone))
+    const whileGoing = await bystander.answeredDuring(gone.then(untilAllAreGone))
     const left = weight() - before
     const answers = `${whileComing} and ${whileGoing} answers`
     assert.ok(whileComing >= TURNS_MIN && whileGoing >= GOING_MIN, answers)

@@ -206,6 +206,18 @@ export class PacketClient {
     return reasonCode
   }
 
+  /** How often it is answered, and sent nothing else, until `done` is. */
+  async answeredDuring(done: Promise<unknown>): Promise<number> {
+    let isDone = false
+    const end = done.finally(() => {
+      isDone = true
+    })
+    let count = 0
+    for (; !isDone; count++) assert.deepEqual(await this.beforePong(), [])
+    await end
+    return count
+  }
+
   /** Bytes that the kernel has not taken yet: the server reads no further. */
   get unsent(): number {
     return this.#socket.writableLength
